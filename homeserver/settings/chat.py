@@ -1,0 +1,87 @@
+"""The sections about what people do: rooms, files and sockets."""
+
+from pydantic import Field
+
+from homeserver.settings.section import DAY_S, GIB, MIB, Section
+
+
+class RoomSettings(Section):
+    """Rooms and messages."""
+
+    max_participants: int = Field(
+        default=1000, ge=2, le=100_000, description="Most people named in one call that makes a room."
+    )
+    max_title_chars: int = Field(default=200, ge=1, le=1000, description="Longest title of a room.")
+    max_message_chars: int = Field(default=10_000, ge=1, le=15_000, description="Longest text of a message.")
+    max_page: int = Field(default=200, ge=1, le=1000, description="Most items in one page of a list.")
+    linked_groups_open: bool = Field(
+        default=True,
+        description="Whether anybody who asks for the group of a host's object (e.g. a course) may join it.",
+    )
+
+
+class ThumbnailSize(Section):
+    """The box a small picture fits in, in pixels."""
+
+    width: int = Field(ge=16, le=2048, description="Width in pixels.")
+    height: int = Field(ge=16, le=2048, description="Height in pixels.")
+
+
+class MediaSettings(Section):
+    """Files that people send."""
+
+    max_upload_bytes: int = Field(default=50 * MIB, ge=1024, le=10 * GIB, description="Largest file.")
+    quota_bytes: int = Field(
+        default=5 * GIB, ge=0, le=1024 * GIB, description="Most that one person may keep; 0: no limit."
+    )
+    url_ttl_s: int = Field(
+        default=DAY_S, ge=300, le=30 * DAY_S, description="How long the address of a file is valid."
+    )
+    max_pixels: int = Field(
+        default=40_000_000,
+        ge=10_000,
+        le=500_000_000,
+        description="Pictures with more pixels get no thumbnail (they could fill the memory).",
+    )
+    thumbnail_sizes: tuple[ThumbnailSize, ...] = Field(
+        default=tuple(
+            ThumbnailSize(width=w, height=h) for w, h in ((96, 96), (320, 240), (640, 480), (800, 600))
+        ),
+        min_length=1,
+        max_length=16,
+        description="The only sizes that thumbnails are made in.",
+    )
+    thumbnail_concurrency: int = Field(
+        default=1, ge=1, le=32, description="Thumbnails made at the same time."
+    )
+    max_thumbnails_waiting: int = Field(
+        default=64, ge=1, le=10_000, description="Most thumbnails waiting; more are refused."
+    )
+    deleted_grace_s: int = Field(
+        default=7 * DAY_S, ge=0, le=366 * DAY_S, description="How long the file of a deleted message is kept."
+    )
+    sweep_interval_s: float = Field(
+        default=300.0, ge=1, le=7 * DAY_S, description="How often files that are due are deleted."
+    )
+
+
+class SocketSettings(Section):
+    """WebSockets."""
+
+    queue_frames: int = Field(
+        default=256, ge=8, le=10_000, description="Frames waiting for a slow reader before it is closed."
+    )
+    max_per_user: int = Field(default=20, ge=1, le=1000, description="Open sockets of one person.")
+    ping_interval_s: float = Field(
+        default=25.0, ge=0.05, le=300, description="How often a quiet reader is asked if it is there."
+    )
+    pong_timeout_s: float = Field(
+        default=20.0, ge=0.05, le=300, description="How long it may take to answer."
+    )
+    max_frame_bytes: int = Field(
+        default=65_536, ge=1024, le=4 * MIB, description="Largest frame from a client."
+    )
+    max_frames_per_s: float = Field(
+        default=20.0, gt=0, le=10_000, description="Frames per second from a client in the long run."
+    )
+    frames_burst: int = Field(default=60, ge=1, le=10_000, description="Frames at once from a client.")

@@ -1,0 +1,48 @@
+"""The sections about the ways in: the APIs, other web sites and the pages."""
+
+from pydantic import Field, field_validator
+
+from homeserver.settings.section import Origin, Prefix, Section
+
+
+class UniversitySettings(Section):
+    """The chat API of the university portal."""
+
+    enabled: bool = Field(default=True, description="Whether this API is served.")
+    prefix: Prefix = Field(default="/api/unet-chat", description="Path that all its addresses begin with.")
+    show_contacts: bool = Field(
+        default=False, description="Whether people see each other's e-mail, phone and Telegram name."
+    )
+
+
+class MessengerSettings(Section):
+    """The messenger API (also what the pages log in with)."""
+
+    enabled: bool = Field(default=True, description="Whether this API is served.")
+    prefix: Prefix = Field(default="/api/v1", description="Path that all its addresses begin with.")
+
+
+class CorsSettings(Section):
+    """Which other web sites may call the APIs from a browser."""
+
+    origins: tuple[Origin, ...] = Field(
+        default=(),
+        max_length=1000,
+        description='Origins like https://portal.example.org, or only "*" for all; empty: none.',
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _check_star(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in origins and len(origins) > 1:
+            raise ValueError('"*" stands for all and must stand alone')
+        return origins
+
+
+class WebSettings(Section):
+    """The pages in the browser."""
+
+    enabled: bool = Field(default=True, description="Whether the pages are served.")
+    demo: bool = Field(
+        default=False, description="Make two accounts with known passwords and show them on the login page."
+    )

@@ -1,0 +1,161 @@
+"""Host applications whose tokens we believe: who they are, and how their signatures are checked.
+
+Each issuer has exactly one source of keys, and its algorithms must fit that source. A shared secret beside a
+public key would let anybody who has that key sign tokens (algorithm confusion), so such settings do not load.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from homeserver.settings.section import Section, is_loopback, split_url
+
+Algorithm = Literal[
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+]
+SECRET_BYTES: dict[Algorithm, int] = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518, section 3.2
+KEY_SOURCES = ("secret", "secret_file", "jwks_url", "jwks_file", "public_key_file")
+
+ClaimPath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
+
+
+class ClaimSettings(Section):
+    """Where a person's data stands in the host's token. A dot leads into an object: `user.name.first`."""
+
+    user_id: ClaimPath = Field(
+        default="user_id", description="The person's id at the host; a token without it is refused."
+    )
+    display_name: ClaimPath = Field(
+        default="name", description="The whole name; used when there is no first and last name."
+    )
+    first_name: ClaimPath = Field(default="first_name", description="First name.")
+    last_name: ClaimPath = Field(default="last_name", description="Last name.")
+    middle_name: ClaimPath = Field(default="middle_name", description="Middle name or patronymic.")
+    email: ClaimPath = Field(default="email", description="E-mail address; who may see it is set per API.")
+    avatar_url: ClaimPath = Field(default="avatar", description="Address of a picture of the person.")
+    role: ClaimPath = Field(
+        default="role", description="What the person is at the host, e.g. student; shown, gives no rights."
+    )
+    job: ClaimPath = Field(default="position", description="The person's position at work.")
+    bio: ClaimPath = Field(default="bio", description="Some words about the person.")
+    phone: ClaimPath = Field(
+        default="number_phone", description="Telephone number; who may see it is set per API."
+    )
+    telegram: ClaimPath = Field(default="telegram_username", description="Name in Telegram.")
+    study_group: ClaimPath = Field(default="group", description="The study group.")
+
+
+class IssuerSettings(Section):
+    """A host application. The loader reads `secret_file` into `secret`; services use only that."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9]{1,32}$",
+        description="Short name, part of its people's Matrix ids (@name_5:server). Never change it.",
+    )
+    namespace: int = Field(
+        ge=1,
+        le=2**20 - 1,
+        description="Number that keeps this host's people apart from others. Never change it.",
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=("HS256",),
+        min_length=1,
+        max_length=8,
+        description="Signature algorithms that are accepted; no others are.",
+    )
+    secret: SecretStr | None = Field(
+        default=None, description="Shared secret for HS256 (at least 32 bytes). Better: secret_file."
+    )
+    secret_file: Path | None = Field(default=None, description="File that holds the shared secret.")
+    jwks_url: str | None = Field(
+        default=None, description="Address of the host's public keys (JWKS); https, or http on this machine."
+    )
+    jwks_file: Path | None = Field(default=None, description="File with the host's public keys (JWKS).")
+    public_key_file: Path | None = Field(default=None, description="File with the host's public key (PEM).")
+    issuer: str | None = Field(
+        default=None, min_length=1, max_length=500, description="Required value of the claim `iss`."
+    )
+    audience: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="Required value (or member) of the claim `aud`.",
+    )
+    leeway_s: int = Field(
+        default=30, ge=0, le=300, description="How far the host's clock may be off, in seconds."
+    )
+    max_age_s: int = Field(
+        default=30 * 86400,
+        ge=60,
+        le=366 * 86400,
+        description="A token whose expiry lies further ahead than this is refused.",
+    )
+    jwks_cache_s: int = Field(default=600, ge=10, le=86400, description="How long fetched keys are believed.")
+    jwks_refetch_s: int = Field(
+        default=30,
+        ge=1,
+        le=3600,
+        description="An unknown key id makes us fetch the keys again, at most this often.",
+    )
+    jwks_timeout_s: float = Field(default=5.0, ge=0.1, le=60, description="Deadline for fetching the keys.")
+    jwks_max_bytes: int = Field(
+        default=262_144, ge=1024, le=4_194_304, description="Largest answer that is read from jwks_url."
+    )
+    claims: ClaimSettings = Field(default=ClaimSettings(), description="Where each fact stands in the token.")
+    refuse_types: tuple[str, ...] = Field(
+        default=("refresh",),
+        max_length=16,
+        description="Tokens whose claim `type` has one of these values are refused.",
+    )
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        sources = [name for name in KEY_SOURCES if getattr(self, name) is not None]
+        if len(sources) != 1:
+            given = "none is set" if not sources else f"set are {' and '.join(sources)}"
+            raise ValueError(f"needs exactly one source of keys ({', '.join(KEY_SOURCES)}); {given}")
+        if len(set(self.algorithms)) != len(self.algorithms):
+            raise ValueError("names an algorithm twice")
+        shared = [name for name in self.algorithms if name in SECRET_BYTES]
+        if sources[0] in {"secret", "secret_file"} and len(shared) != len(self.algorithms):
+            raise ValueError(
+                f"{sources[0]} only goes with HS256, HS384 and HS512; the other algorithms need a public key"
+            )
+        if sources[0] not in {"secret", "secret_file"} and shared:
+            raise ValueError(
+                f"{shared[0]} must not be allowed beside {sources[0]}: "
+                "whoever has the public key could then sign tokens with it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_secret(self) -> Self:
+        if self.secret is None:
+            return self
+        least = max(SECRET_BYTES.get(name, 0) for name in self.algorithms)
+        if len(self.secret.get_secret_value().encode()) < least:
+            raise ValueError(f"the secret must have at least {least} bytes for {', '.join(self.algorithms)}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_jwks_url(self) -> Self:
+        if self.jwks_url is not None:
+            parts = split_url(self.jwks_url)
+            if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+                raise ValueError(
+                    "jwks_url must begin with https: keys that come over plain http can be swapped"
+                )
+        return self

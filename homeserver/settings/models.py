@@ -1,0 +1,92 @@
+"""The settings: one record per section, and `Settings`, which holds them all.
+
+Durations end in `_s` or `_ms`, sizes in `_bytes`. Every key has a default that is safe and works, a
+description and bounds; `config/reference.yaml` is made from them. A part of the server takes the record of
+its own section.
+"""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from homeserver.settings.chat import MediaSettings, RoomSettings, SocketSettings, ThumbnailSize
+from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
+from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
+from homeserver.settings.pairs import check_issuers, check_listeners, check_prefixes, check_registration
+from homeserver.settings.people import AccountSettings, BucketSettings, RateLimitSettings, TokenSettings
+from homeserver.settings.process import (
+    DatabaseSettings,
+    ListenSettings,
+    LogSettings,
+    MetricsSettings,
+    ServerSettings,
+    TimelineSettings,
+)
+from homeserver.settings.section import Section
+
+__all__ = [
+    "AccountSettings",
+    "Algorithm",
+    "BucketSettings",
+    "ClaimSettings",
+    "CorsSettings",
+    "DatabaseSettings",
+    "IssuerSettings",
+    "ListenSettings",
+    "LogSettings",
+    "MediaSettings",
+    "MessengerSettings",
+    "MetricsSettings",
+    "RateLimitSettings",
+    "RoomSettings",
+    "ServerSettings",
+    "Settings",
+    "SocketSettings",
+    "ThumbnailSize",
+    "TimelineSettings",
+    "TokenSettings",
+    "UniversitySettings",
+    "WebSettings",
+]
+
+
+class Settings(Section):
+    """All settings of one server. Values that must not stand together are refused here, whoever makes it."""
+
+    server: ServerSettings = Field(default=ServerSettings(), description="Who this server is.")
+    listen: ListenSettings = Field(default=ListenSettings(), description="Where it listens.")
+    database: DatabaseSettings = Field(default=DatabaseSettings(), description="Where everything is kept.")
+    timeline: TimelineSettings = Field(default=TimelineSettings(), description="The log of events.")
+    accounts: AccountSettings = Field(default=AccountSettings(), description="Accounts made here.")
+    tokens: TokenSettings = Field(default=TokenSettings(), description="Tokens of sessions.")
+    issuers: tuple[IssuerSettings, ...] = Field(
+        default=(), max_length=100, description="Host applications whose tokens are believed."
+    )
+    rate_limits: RateLimitSettings = Field(
+        default=RateLimitSettings(), description="How often what may be done."
+    )
+    media: MediaSettings = Field(default=MediaSettings(), description="Files that people send.")
+    rooms: RoomSettings = Field(default=RoomSettings(), description="Rooms and messages.")
+    sockets: SocketSettings = Field(default=SocketSettings(), description="WebSockets.")
+    university: UniversitySettings = Field(
+        default=UniversitySettings(), description="API of the university portal."
+    )
+    messenger: MessengerSettings = Field(default=MessengerSettings(), description="API of the messenger.")
+    cors: CorsSettings = Field(default=CorsSettings(), description="Other web sites in the browser.")
+    web: WebSettings = Field(default=WebSettings(), description="The pages in the browser.")
+    metrics: MetricsSettings = Field(default=MetricsSettings(), description="Numbers for Prometheus.")
+    logs: LogSettings = Field(default=LogSettings(), description="The log of the server.")
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        clashes = [
+            *check_issuers(self.issuers),
+            *check_prefixes(self.university, self.messenger),
+            *check_listeners(self.listen, self.metrics),
+            *check_registration(self.accounts, self.rate_limits, self.listen),
+        ]
+        if clashes:
+            text = "; ".join(f"{clash.where()}: {clash.message}" for clash in clashes)
+            raise PydanticCustomError("clash", "{text}", {"text": text, "clashes": tuple(clashes)})
+        return self

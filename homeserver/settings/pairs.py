@@ -1,0 +1,103 @@
+"""Values that are each allowed but must not stand together. Pure; each clash names the key at fault."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from homeserver.settings.faces import MessengerSettings, UniversitySettings
+from homeserver.settings.issuers import KEY_SOURCES, IssuerSettings
+from homeserver.settings.people import AccountSettings, RateLimitSettings
+from homeserver.settings.process import ListenSettings, MetricsSettings
+from homeserver.settings.section import is_loopback
+
+# Paths that the server answers itself; an API under one of them would hide it or be hidden.
+RESERVED = (
+    "/_matrix",
+    "/.well-known",
+    "/chat",
+    "/docs",
+    "/health",
+    "/login",
+    "/media",
+    "/metrics",
+    "/openapi.json",
+    "/ready",
+    "/static",
+    "/ws",
+)
+
+
+class Clash(NamedTuple):
+    """`path` leads to the key that is to be changed, e.g. ("issuers", 1, "name")."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+    def where(self) -> str:
+        """The path as people write it: issuers[1].name"""
+        text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
+        return text.removeprefix(".")
+
+
+def check_issuers(issuers: Sequence[IssuerSettings]) -> Iterator[Clash]:
+    """Issuers must differ in name and number, and a token must belong to one of them only."""
+    names: dict[str | int, int] = {}
+    namespaces: dict[str | int, int] = {}
+    for at, issuer in enumerate(issuers):
+        for seen, key, value in ((names, "name", issuer.name), (namespaces, "namespace", issuer.namespace)):
+            if value in seen:
+                yield Clash(("issuers", at, key), f"{value} is the {key} of issuers[{seen[value]}] already")
+            seen.setdefault(value, at)
+        for earlier, other in enumerate(issuers[:at]):
+            if (key := _shared_key(issuer, other)) and not _are_told_apart(issuer, other):
+                yield Clash(
+                    ("issuers", at, key),
+                    f"the same keys as issuers[{earlier}]: a token would be good for both; "
+                    "give each its own keys, or tell them apart by issuer or audience",
+                )
+
+
+def _shared_key(one: IssuerSettings, other: IssuerSettings) -> str | None:
+    """The key of the settings in which both name the same keys."""
+    for key in KEY_SOURCES:
+        value = getattr(one, key)
+        if value is not None and value == getattr(other, key):
+            return key
+    return None
+
+
+def _are_told_apart(one: IssuerSettings, other: IssuerSettings) -> bool:
+    pairs = ((one.issuer, other.issuer), (one.audience, other.audience))
+    return any(a is not None and b is not None and a != b for a, b in pairs)
+
+
+def check_prefixes(university: UniversitySettings, messenger: MessengerSettings) -> Iterator[Clash]:
+    """Each API needs a place of its own. One may lie under another: the longer prefix wins."""
+    taken: dict[str, str] = {}
+    for name, face in (("university", university), ("messenger", messenger)):
+        if not face.enabled:
+            continue
+        for path in RESERVED:
+            if face.prefix == path or face.prefix.startswith(path + "/"):
+                yield Clash(
+                    (name, "prefix"), f"{face.prefix} lies under {path}, which the server needs itself"
+                )
+        if face.prefix in taken:
+            yield Clash((name, "prefix"), f"{face.prefix} is the prefix of {taken[face.prefix]} already")
+        taken.setdefault(face.prefix, name)
+
+
+def check_listeners(listen: ListenSettings, metrics: MetricsSettings) -> Iterator[Clash]:
+    """Two listeners cannot have one port."""
+    if metrics.enabled and metrics.port and metrics.port == listen.port:
+        yield Clash(("metrics", "port"), f"{metrics.port} is listen.port already")
+
+
+def check_registration(
+    accounts: AccountSettings, rate_limits: RateLimitSettings, listen: ListenSettings
+) -> Iterator[Clash]:
+    """Open registration without limits fills a server with spam within hours."""
+    if accounts.registration and not rate_limits.enabled and not is_loopback(listen.host):
+        yield Clash(
+            ("rate_limits", "enabled"),
+            f"must be true where anybody may register (accounts.registration) on {listen.host}",
+        )

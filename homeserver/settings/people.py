@@ -1,0 +1,75 @@
+"""The sections about people: accounts, tokens and how often somebody may do what."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from homeserver.settings.section import DAY_S, Section
+
+
+class AccountSettings(Section):
+    """Accounts made here, and how their passwords are kept (argon2id)."""
+
+    registration: bool = Field(default=False, description="Whether anybody may make an account.")
+    min_password_chars: int = Field(default=8, ge=8, le=128, description="Shortest password.")
+    argon2_time_cost: int = Field(default=3, ge=1, le=20, description="Rounds of argon2.")
+    argon2_memory_kib: int = Field(
+        default=65_536, ge=8192, le=1_048_576, description="Memory of one argon2 computation, in KiB."
+    )
+    argon2_parallelism: int = Field(default=2, ge=1, le=16, description="Lanes of argon2.")
+    hash_concurrency: int = Field(default=2, ge=1, le=64, description="Passwords checked at the same time.")
+    max_hash_waiting: int = Field(
+        default=100, ge=1, le=10_000, description="Most password checks waiting; more are refused."
+    )
+
+
+class TokenSettings(Section):
+    """Tokens of the sessions of people with an account here."""
+
+    access_ttl_s: int = Field(
+        default=900, ge=900, le=DAY_S, description="Life of an access token; never under 15 minutes."
+    )
+    refresh_ttl_s: int = Field(
+        default=7 * DAY_S, ge=3600, le=366 * DAY_S, description="Life of a refresh token."
+    )
+    cache_entries: int = Field(
+        default=10_000, ge=100, le=1_000_000, description="Checked tokens kept in memory."
+    )
+    purge_interval_s: float = Field(
+        default=3600.0, ge=1, le=7 * DAY_S, description="How often ended sessions are cleared away."
+    )
+
+    @model_validator(mode="after")
+    def _check_lives(self) -> Self:
+        if self.refresh_ttl_s <= self.access_ttl_s:
+            raise ValueError("refresh_ttl_s must be more than access_ttl_s, or nobody could stay logged in")
+        return self
+
+
+class BucketSettings(Section):
+    """How often something may be done: `burst` times at once, then `per_second` times a second."""
+
+    per_second: float = Field(gt=0, le=1_000_000, description="Times per second in the long run.")
+    burst: int = Field(ge=1, le=1_000_000, description="Times at once.")
+
+
+def _bucket(per_second: float, burst: int, description: str) -> BucketSettings:
+    bucket: BucketSettings = Field(
+        default=BucketSettings(per_second=per_second, burst=burst), description=description
+    )
+    return bucket
+
+
+class RateLimitSettings(Section):
+    """How often one person, account or address may do what. Whoever does more is told when to come back."""
+
+    enabled: bool = Field(default=True, description="Whether anything is limited at all.")
+    login: BucketSettings = _bucket(0.2, 10, "Tries to log in or refresh, per account and per address.")
+    registration: BucketSettings = _bucket(0.02, 5, "New accounts per address.")
+    send: BucketSettings = _bucket(10, 50, "Messages, edits and deletions per person.")
+    create: BucketSettings = _bucket(0.5, 20, "New rooms and added members per person.")
+    upload: BucketSettings = _bucket(1, 20, "Files per person.")
+    address: BucketSettings = _bucket(200, 1000, "Requests per client address; a university may share one.")
+    max_tracked: int = Field(
+        default=100_000, ge=1000, le=10_000_000, description="Most persons and addresses counted at a time."
+    )

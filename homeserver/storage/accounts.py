@@ -1,0 +1,363 @@
+"""People: accounts made here, people of host applications, their numbers, and the search for them.
+
+Two columns are unique beside the keys: e-mail and tag. They are only changed by `add_accounts` and the two
+`claim_*` functions, so that every other write here can never fail because of somebody else's row.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Row, Select, bindparam, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import Person
+from homeserver.protocol.ids import UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.schema import host_users, number_heads, users
+
+SEARCH_WORDS = 4
+"""So many words of a search are looked at."""
+
+PERSON_COLUMNS = (
+    users.c.user_id,
+    users.c.number,
+    users.c.display_name,
+    users.c.created_ms,
+    users.c.tag,
+    users.c.email,
+    users.c.avatar_url,
+    users.c.first_name,
+    users.c.last_name,
+    users.c.middle_name,
+    users.c.role,
+    users.c.job,
+    users.c.bio,
+    users.c.phone,
+    users.c.telegram,
+    users.c.study_group,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with what only the server may know. `password_hash` None: cannot log in here."""
+
+    person: Person
+    password_hash: str | None = None
+    suspended: bool = False
+    deactivated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    """A person as they shall be stored (all but e-mail and tag), with the text they are found by."""
+
+    person: Person
+    search_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostUser:
+    """Who the person `subject` of a host application is here."""
+
+    issuer: str
+    subject: str
+    user_id: UserId
+    claims_hash: str
+
+
+_PEOPLE: Select[Any] = select(*PERSON_COLUMNS)
+_PEOPLE_BY_ID = _PEOPLE.where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_PEOPLE_BY_NUMBER = _PEOPLE.where(users.c.number.in_(bindparam("numbers", expanding=True)))
+_ACCOUNTS: Select[Any] = select(
+    *PERSON_COLUMNS, users.c.password_hash, users.c.suspended, users.c.deactivated
+)
+_ACCOUNTS_BY_ID = _ACCOUNTS.where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_ACCOUNTS_BY_EMAIL = _ACCOUNTS.where(users.c.email.in_(bindparam("emails", expanding=True)))
+_LISTING = _ACCOUNTS.order_by(users.c.number).limit(bindparam("count")).offset(bindparam("skip"))
+_TAGS = select(users.c.tag).where(users.c.tag.in_(bindparam("tags", expanding=True)))
+_USER_IDS = select(users.c.user_id).where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_SEARCH = (
+    _PEOPLE.where(
+        ~users.c.suspended,
+        ~users.c.deactivated,
+        *(users.c.search_text.like(bindparam(f"word_{n}"), escape="\\") for n in range(SEARCH_WORDS)),
+    )
+    .order_by(users.c.number)
+    .limit(bindparam("count"))
+    .offset(bindparam("skip"))
+)
+_START_NUMBERS = Upsert(number_heads, ["namespace"])
+_TAKE_NUMBERS = (
+    update(number_heads)
+    .where(number_heads.c.namespace == bindparam("of"))
+    .values(last=number_heads.c.last + bindparam("count"))
+    .returning(number_heads.c.last)
+)
+_ADD = insert(users)
+_SET_PROFILE = (
+    update(users)
+    .where(users.c.user_id == bindparam("of"))
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                "display_name",
+                "avatar_url",
+                "first_name",
+                "last_name",
+                "middle_name",
+                "role",
+                "job",
+                "bio",
+                "phone",
+                "telegram",
+                "study_group",
+                "search_text",
+            )
+        }
+    )
+)
+_others = users.alias("others")
+_CLAIM_TAG = (
+    update(users)
+    .where(
+        users.c.user_id == bindparam("of"),
+        ~exists().where(_others.c.tag == bindparam("wanted"), _others.c.user_id != bindparam("of")),
+    )
+    .values(tag=bindparam("wanted"))
+)
+_CLAIM_EMAIL = (
+    update(users)
+    .where(
+        users.c.user_id == bindparam("of"),
+        ~exists().where(_others.c.email == bindparam("wanted"), _others.c.user_id != bindparam("of")),
+    )
+    .values(email=bindparam("wanted"))
+)
+_SET_PASSWORD = (
+    update(users).where(users.c.user_id == bindparam("of")).values(password_hash=bindparam("hash"))
+)
+_REPLACE_PASSWORD = _SET_PASSWORD.where(users.c.password_hash == bindparam("old"))
+_SET_STATE = (
+    update(users)
+    .where(users.c.user_id == bindparam("of"))
+    .values(suspended=bindparam("is_suspended"), deactivated=bindparam("is_deactivated"))
+)
+_LOCK = (
+    select(users.c.user_id)
+    .where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
+    .order_by(users.c.user_id)
+    .with_for_update(key_share=True)
+)
+_HOST_USERS = select(
+    host_users.c.issuer, host_users.c.subject, host_users.c.user_id, host_users.c.claims_hash
+).where(
+    host_users.c.issuer == bindparam("by"), host_users.c.subject.in_(bindparam("subjects", expanding=True))
+)
+_ADD_HOST_USERS = insert(host_users)
+_SET_CLAIMS_HASH = (
+    update(host_users)
+    .where(host_users.c.issuer == bindparam("by"), host_users.c.subject == bindparam("of"))
+    .values(claims_hash=bindparam("hash"))
+)
+
+
+async def people_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, Person]:
+    """Those of the people who are here."""
+    rows = await conn.execute(_PEOPLE_BY_ID, {"user_ids": list(user_ids)})
+    return {row.user_id: _person(row) for row in rows}
+
+
+async def people_by_number(conn: AsyncConnection, numbers: Collection[int]) -> dict[int, Person]:
+    """Those of the people who are here, by number."""
+    rows = await conn.execute(_PEOPLE_BY_NUMBER, {"numbers": list(numbers)})
+    return {row.number: _person(row) for row in rows}
+
+
+async def accounts_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, Account]:
+    """Those of the accounts that are here, suspended and deactivated ones too."""
+    rows = await conn.execute(_ACCOUNTS_BY_ID, {"user_ids": list(user_ids)})
+    return {row.user_id: _account(row) for row in rows}
+
+
+async def accounts_by_email(conn: AsyncConnection, emails: Collection[str]) -> dict[str, Account]:
+    """Those of the accounts that are here, by e-mail (normalised, lower case)."""
+    rows = await conn.execute(_ACCOUNTS_BY_EMAIL, {"emails": list(emails)})
+    return {row.email: _account(row) for row in rows}
+
+
+async def list_accounts(conn: AsyncConnection, *, limit: int, offset: int) -> list[Account]:
+    """All accounts in the order of their numbers."""
+    rows = await conn.execute(_LISTING, {"count": limit, "skip": offset})
+    return [_account(row) for row in rows]
+
+
+async def search_people(
+    conn: AsyncConnection, words: Sequence[str], *, limit: int, offset: int
+) -> list[Person]:
+    """People whose search text has every one of the words (case-folded), in the order of their numbers.
+
+    Only the first SEARCH_WORDS words count. Suspended and deactivated accounts are left out.
+    """
+    patterns = [f"%{_escape(word)}%" for word in words[:SEARCH_WORDS]]
+    patterns += ["%"] * (SEARCH_WORDS - len(patterns))
+    values: dict[str, object] = {f"word_{n}": pattern for n, pattern in enumerate(patterns)}
+    rows = await conn.execute(_SEARCH, {**values, "count": limit, "skip": offset})
+    return [_person(row) for row in rows]
+
+
+async def taken_tags(conn: AsyncConnection, tags: Collection[str]) -> set[str]:
+    """Which of the tags somebody has."""
+    return set((await conn.execute(_TAGS, {"tags": list(tags)})).scalars())
+
+
+async def taken_user_ids(conn: AsyncConnection, user_ids: Collection[UserId]) -> set[UserId]:
+    """Which of the ids somebody has."""
+    return set((await conn.execute(_USER_IDS, {"user_ids": list(user_ids)})).scalars())
+
+
+async def take_numbers(conn: AsyncConnection, namespace: int, *, count: int = 1, first: int = 1) -> int:
+    """Take the next `count` numbers of a namespace, which begins at `first`; answers the lowest of them."""
+    await conn.execute(_START_NUMBERS.on(conn), {"namespace": namespace, "last": first - 1})
+    last = cast("int", (await conn.execute(_TAKE_NUMBERS, {"of": namespace, "count": count})).scalar_one())
+    return last - count + 1
+
+
+async def add_accounts(conn: AsyncConnection, accounts: Sequence[tuple[Account, str]]) -> None:
+    """Write new accounts, each with its search text. Raises IntegrityError when anything unique is taken."""
+    await conn.execute(_ADD, [_row(account, search_text) for account, search_text in accounts])
+
+
+async def set_profiles(conn: AsyncConnection, rows: Sequence[ProfileRow]) -> None:
+    """Store people as they are now, but for e-mail and tag."""
+    await conn.execute(_SET_PROFILE, [_profile_values(row) for row in rows])
+
+
+async def claim_tag(conn: AsyncConnection, user_id: UserId, tag: str | None) -> bool:
+    """Give a person a tag, unless somebody else has it (False). A lost race raises IntegrityError."""
+    result = await conn.execute(_CLAIM_TAG, {"of": user_id, "wanted": tag})
+    return result.rowcount == 1
+
+
+async def claim_email(conn: AsyncConnection, user_id: UserId, email: str | None) -> bool:
+    """Give a person an e-mail, unless somebody else has it (False). A lost race raises IntegrityError."""
+    result = await conn.execute(_CLAIM_EMAIL, {"of": user_id, "wanted": email})
+    return result.rowcount == 1
+
+
+async def set_passwords(conn: AsyncConnection, hashes: Mapping[UserId, str]) -> None:
+    """Store password hashes."""
+    await conn.execute(_SET_PASSWORD, [{"of": user_id, "hash": made} for user_id, made in hashes.items()])
+
+
+async def replace_password(conn: AsyncConnection, user_id: UserId, old: str, new: str) -> bool:
+    """Store a hash in the place of another; False if it was not that one any more."""
+    result = await conn.execute(_REPLACE_PASSWORD, {"of": user_id, "old": old, "hash": new})
+    return result.rowcount == 1
+
+
+async def set_states(conn: AsyncConnection, states: Mapping[UserId, tuple[bool, bool]]) -> None:
+    """Store who is suspended and who is deactivated: {user id: (suspended, deactivated)}."""
+    rows = [
+        {"of": user_id, "is_suspended": suspended, "is_deactivated": deactivated}
+        for user_id, (suspended, deactivated) in states.items()
+    ]
+    await conn.execute(_SET_STATE, rows)
+
+
+async def lock_users(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
+    """Hold these people's rows until the end of the transaction (SQLite has one writer anyway)."""
+    await conn.execute(_LOCK, {"user_ids": list(user_ids)})
+
+
+async def host_users_of(conn: AsyncConnection, issuer: str, subjects: Collection[str]) -> dict[str, HostUser]:
+    """Who the people of a host application are here, by the host's own ids."""
+    rows = await conn.execute(_HOST_USERS, {"by": issuer, "subjects": list(subjects)})
+    return {row.subject: HostUser(*row) for row in rows}
+
+
+async def add_host_users(conn: AsyncConnection, found: Sequence[HostUser]) -> None:
+    """Note new people of host applications. Raises IntegrityError when one is there already."""
+    rows = [
+        {
+            "issuer": one.issuer,
+            "subject": one.subject,
+            "user_id": one.user_id,
+            "claims_hash": one.claims_hash,
+        }
+        for one in found
+    ]
+    await conn.execute(_ADD_HOST_USERS, rows)
+
+
+async def set_claims_hashes(conn: AsyncConnection, seen: Sequence[HostUser]) -> None:
+    """Note which profile claims were seen last."""
+    rows = [{"by": one.issuer, "of": one.subject, "hash": one.claims_hash} for one in seen]
+    await conn.execute(_SET_CLAIMS_HASH, rows)
+
+
+def _escape(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _person(row: Row[Any]) -> Person:
+    return Person(
+        user_id=row.user_id,
+        number=row.number,
+        display_name=row.display_name,
+        created_ms=row.created_ms,
+        tag=row.tag or "",
+        email=row.email or "",
+        avatar_url=row.avatar_url,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        middle_name=row.middle_name,
+        role=row.role,
+        job=row.job,
+        bio=row.bio,
+        phone=row.phone,
+        telegram=row.telegram,
+        study_group=row.study_group,
+    )
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(_person(row), row.password_hash, row.suspended, row.deactivated)
+
+
+def _row(account: Account, search_text: str) -> dict[str, object]:
+    person = account.person
+    values = _profile_values(ProfileRow(person, search_text))
+    del values["of"]
+    return {
+        **values,
+        "user_id": person.user_id,
+        "number": person.number,
+        "email": person.email or None,
+        "tag": person.tag or None,
+        "password_hash": account.password_hash,
+        "created_ms": person.created_ms,
+        "suspended": account.suspended,
+        "deactivated": account.deactivated,
+    }
+
+
+def _profile_values(row: ProfileRow) -> dict[str, object]:
+    person = row.person
+    return {
+        "of": person.user_id,
+        "display_name": person.display_name,
+        "avatar_url": person.avatar_url,
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "middle_name": person.middle_name,
+        "role": person.role,
+        "job": person.job,
+        "bio": person.bio,
+        "phone": person.phone,
+        "telegram": person.telegram,
+        "study_group": person.study_group,
+        "search_text": row.search_text,
+    }

@@ -1,0 +1,200 @@
+"""Sessions: one per log-in. Refresh tokens are kept as hashes only."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import SessionId
+from homeserver.protocol.ids import UserId
+from homeserver.storage.schema import sessions, users
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A log-in of a person. `refresh_hash` is of the token that is good now, `spent_hash` of the last."""
+
+    session_id: SessionId
+    user_id: UserId
+    device_id: str
+    device_name: str
+    refresh_hash: str
+    refresh_expires_ms: int
+    created_ms: int
+    last_used_ms: int
+    spent_hash: str | None = None
+    ended_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What must be known to accept an access token: whether its session runs, and how its person stands."""
+
+    user_id: UserId
+    ended: bool
+    suspended: bool
+    deactivated: bool
+
+
+_COLUMNS = (
+    sessions.c.session_id,
+    sessions.c.user_id,
+    sessions.c.device_id,
+    sessions.c.device_name,
+    sessions.c.refresh_hash,
+    sessions.c.refresh_expires_ms,
+    sessions.c.created_ms,
+    sessions.c.last_used_ms,
+    sessions.c.spent_hash,
+    sessions.c.ended_ms,
+)
+_SESSIONS: Select[Any] = select(*_COLUMNS)
+_BY_ID = _SESSIONS.where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
+_HOLDERS = (
+    select(
+        sessions.c.session_id,
+        sessions.c.user_id,
+        sessions.c.ended_ms,
+        users.c.suspended,
+        users.c.deactivated,
+    )
+    .join_from(sessions, users, users.c.user_id == sessions.c.user_id)
+    .where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
+)
+_OPEN = (
+    _SESSIONS.where(
+        sessions.c.user_id == bindparam("of"),
+        sessions.c.ended_ms.is_(None),
+        sessions.c.refresh_expires_ms > bindparam("now_ms"),
+    )
+    .order_by(sessions.c.last_used_ms.desc(), sessions.c.session_id)
+    .limit(bindparam("count"))
+)
+_ADD = insert(sessions)
+_ROTATE = (
+    update(sessions)
+    .where(
+        sessions.c.session_id == bindparam("of"),
+        sessions.c.refresh_hash == bindparam("old"),
+        sessions.c.ended_ms.is_(None),
+    )
+    .values(
+        refresh_hash=bindparam("new"),
+        spent_hash=bindparam("old"),
+        refresh_expires_ms=bindparam("expires_ms"),
+        last_used_ms=bindparam("now_ms"),
+    )
+)
+_END = (
+    update(sessions)
+    .where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)), sessions.c.ended_ms.is_(None))
+    .values(ended_ms=bindparam("now_ms"))
+)
+_END_ALL_OF = (
+    update(sessions)
+    .where(sessions.c.user_id.in_(bindparam("user_ids", expanding=True)), sessions.c.ended_ms.is_(None))
+    .values(ended_ms=bindparam("now_ms"))
+)
+_SET_USED = (
+    update(sessions)
+    .where(sessions.c.session_id == bindparam("of"), sessions.c.last_used_ms < bindparam("used_ms"))
+    .values(last_used_ms=bindparam("used_ms"))
+)
+_PURGE = delete(sessions).where(
+    sessions.c.session_id.in_(
+        select(sessions.c.session_id)
+        .where(
+            or_(
+                sessions.c.ended_ms < bindparam("before_ms"),
+                sessions.c.refresh_expires_ms < bindparam("before_ms"),
+            )
+        )
+        .limit(bindparam("count"))
+    )
+)
+
+
+async def sessions_of(conn: AsyncConnection, session_ids: Collection[SessionId]) -> dict[SessionId, Session]:
+    """Those of the sessions that are here, ended ones too."""
+    rows = await conn.execute(_BY_ID, {"session_ids": list(session_ids)})
+    return {row.session_id: _session(row) for row in rows}
+
+
+async def holders_of(conn: AsyncConnection, session_ids: Collection[SessionId]) -> dict[SessionId, Holder]:
+    """How the sessions and their people stand; a session that is gone is missing."""
+    rows = await conn.execute(_HOLDERS, {"session_ids": list(session_ids)})
+    return {
+        row.session_id: Holder(row.user_id, row.ended_ms is not None, row.suspended, row.deactivated)
+        for row in rows
+    }
+
+
+async def open_sessions(conn: AsyncConnection, user_id: UserId, *, now_ms: int, limit: int) -> list[Session]:
+    """A person's running sessions, the last used first."""
+    rows = await conn.execute(_OPEN, {"of": user_id, "now_ms": now_ms, "count": limit})
+    return [_session(row) for row in rows]
+
+
+async def add_sessions(conn: AsyncConnection, new: Sequence[Session]) -> None:
+    """Write new sessions."""
+    rows = [
+        {
+            "session_id": one.session_id,
+            "user_id": one.user_id,
+            "device_id": one.device_id,
+            "device_name": one.device_name,
+            "refresh_hash": one.refresh_hash,
+            "spent_hash": one.spent_hash,
+            "refresh_expires_ms": one.refresh_expires_ms,
+            "created_ms": one.created_ms,
+            "last_used_ms": one.last_used_ms,
+            "ended_ms": one.ended_ms,
+        }
+        for one in new
+    ]
+    await conn.execute(_ADD, rows)
+
+
+async def rotate_session(  # one row, decided by the database: of two uses of one token the second fails
+    conn: AsyncConnection, session_id: SessionId, *, old: str, new: str, expires_ms: int, now_ms: int
+) -> bool:
+    """Put a new refresh hash in the place of `old`; False if it was spent or the session ended."""
+    values = {"of": session_id, "old": old, "new": new, "expires_ms": expires_ms, "now_ms": now_ms}
+    return (await conn.execute(_ROTATE, values)).rowcount == 1
+
+
+async def end_sessions(conn: AsyncConnection, session_ids: Collection[SessionId], now_ms: int) -> None:
+    """End these sessions, those that still run."""
+    await conn.execute(_END, {"session_ids": list(session_ids), "now_ms": now_ms})
+
+
+async def end_sessions_of_users(conn: AsyncConnection, user_ids: Collection[UserId], now_ms: int) -> None:
+    """End every session of these people."""
+    await conn.execute(_END_ALL_OF, {"user_ids": list(user_ids), "now_ms": now_ms})
+
+
+async def set_last_used(conn: AsyncConnection, used: Mapping[SessionId, int]) -> None:
+    """Note when sessions were last used; an older time changes nothing."""
+    await conn.execute(_SET_USED, [{"of": session_id, "used_ms": ms} for session_id, ms in used.items()])
+
+
+async def purge_sessions(conn: AsyncConnection, *, before_ms: int, limit: int) -> int:
+    """Delete at most `limit` sessions that ended or expired before a time, and answer how many it were."""
+    return (await conn.execute(_PURGE, {"before_ms": before_ms, "count": limit})).rowcount
+
+
+def _session(row: Row[Any]) -> Session:
+    return Session(
+        session_id=row.session_id,
+        user_id=row.user_id,
+        device_id=row.device_id,
+        device_name=row.device_name,
+        refresh_hash=row.refresh_hash,
+        refresh_expires_ms=row.refresh_expires_ms,
+        created_ms=row.created_ms,
+        last_used_ms=row.last_used_ms,
+        spent_hash=row.spent_hash,
+        ended_ms=row.ended_ms,
+    )

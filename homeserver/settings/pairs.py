@@ -48,9 +48,9 @@ def check_issuers(issuers: Sequence[IssuerSettings]) -> Iterator[Clash]:
                 yield Clash(("issuers", at, key), f"{value} is the {key} of issuers[{seen[value]}] already")
             seen.setdefault(value, at)
         for earlier, other in enumerate(issuers[:at]):
-            if (key := _shared_key(issuer, other)) and not _are_told_apart(issuer, other):
+            if (source := _shared_key(issuer, other)) and not _are_told_apart(issuer, other):
                 yield Clash(
-                    ("issuers", at, key),
+                    ("issuers", at, source),
                     f"the same keys as issuers[{earlier}]: a token would be good for both; "
                     "give each its own keys, or tell them apart by issuer or audience",
                 )

@@ -5,6 +5,7 @@ ProtocolError
 ├── BadJson             a value has no canonical JSON (or not the strict one of room versions 6 and later)
 ├── BadEvent            a PDU is not well-formed for its room version
 ├── TooLarge            a PDU, or one of its size-limited fields, is over the limit
+├── BadPowerLevel       a power level cannot be read as a number in this room version
 ├── BadSignature        a signature is missing, unreadable or wrong
 ├── AuthRefused         an authorisation rule rejects the event
 ├── MissingEvent        state resolution was not given an event that it needs
@@ -34,6 +35,10 @@ class TooLarge(ProtocolError):
     """The PDU or one of its fields is over a size limit: drop it."""
 
 
+class BadPowerLevel(ProtocolError):
+    """The value cannot be read as a power level in this room version."""
+
+
 class BadSignature(ProtocolError):
     """A signature that must be there is missing, unreadable or does not verify."""
 
@@ -55,7 +60,10 @@ class MissingEvent(ProtocolError):
 
 
 class AuthRefused(ProtocolError):
-    """An authorisation rule rejects the event. `rule` is its number, such as "6.3.4"."""
+    """An authorisation rule rejects the event. `rule` is its number, such as "6.3.4".
+
+    It is "levels" where a power level that must be compared cannot be read.
+    """
 
     def __init__(self, rule: str, reason: str) -> None:
         super().__init__(f"auth rule {rule}: {reason}")

@@ -1,0 +1,217 @@
+"""The server's own log: one line per happening, as text for people or JSON for machines.
+
+    log.info("room %s closed", room_id, extra={"members": 12})
+
+Facts in `extra` stand apart (`members=12`, or a key of the JSON object), and every line carries the id of the
+request it belongs to. Whatever leaves passes `redact` last, traces too, so that a token, a password or a query string
+never reaches a file. That is the second wall: the first is not to log such things, and above all no texts of
+messages, which no pattern can know.
+"""
+
+import logging
+import re
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import NamedTuple, TextIO
+
+import orjson
+
+from homeserver.settings.process import LogSettings
+from homeserver.settings.section import LogFormat
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+HIDDEN = "[redacted]"
+MAX_TEXT_CHARS = 8_000
+MAX_TRACE_CHARS = 32_000
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LIBRARIES = ("aiohttp", "aiosqlite", "alembic", "asyncio", "PIL", "psycopg", "sqlalchemy")
+
+_KEY_WORDS = (
+    r"(?:token|secret|passw(?:or)?d|passphrase|credentials?"
+    r"|(?:api|private|signing|service)[_-]?key|\b(?:access|refresh|signature|sig|pwd|jwt))"
+)
+_QUOTED = r"""b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*\""""
+
+
+class _Rule(NamedTuple):
+    """The pattern is only tried where one of the small-letter `needles` stands in the text: that is much faster."""
+
+    needles: tuple[str, ...]
+    pattern: re.Pattern[str]
+    replacement: str
+
+
+_RULES = (
+    # What libraries put into their errors: the values of a statement, of a row, of a wrong input.
+    _Rule(("[parameters: ",), re.compile(r"\[parameters: [^\n]*"), f"[parameters: {HIDDEN}]"),
+    _Rule(("detail:",), re.compile(r"\bDETAIL:[^\n]*"), f"DETAIL: {HIDDEN}"),
+    _Rule(("input_value=",), re.compile(r"\binput_value=[^\n]*"), f"input_value={HIDDEN}"),
+    # Keys as text.
+    _Rule(
+        ("private key-",),
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*KEY-----|\Z)", re.DOTALL),
+        HIDDEN,
+    ),
+    _Rule(("ed25519 ",), re.compile(r"\bed25519 (\w+) [A-Za-z0-9+/_-]{40,}=*"), rf"ed25519 \1 {HIDDEN}"),
+    # Headers, and any key or parameter with a telling name.
+    _Rule(
+        ("authorization", "authenticate", "cookie"),
+        re.compile(
+            rf"\b(authorization|www-authenticate|cookie)(['\"]?\s*[:=]\s*)(?:{_QUOTED}|[^\n'\"]+)",
+            re.IGNORECASE,
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
+    _Rule(
+        ("bearer", "basic"),
+        re.compile(r"\b(bearer|basic)(?:\s|%20|\+)+[^\s,;'\"&]+", re.IGNORECASE),
+        rf"\1 {HIDDEN}",
+    ),
+    _Rule(
+        (
+            "token",
+            "secret",
+            "passw",
+            "passphrase",
+            "credential",
+            "key",
+            "access",
+            "refresh",
+            "sig",
+            "pwd",
+            "jwt",
+        ),
+        re.compile(
+            rf"({_KEY_WORDS}['\"]?(?:\s*[:=]\s*|%3[AD]))(?:{_QUOTED}|[^\s,;&'\")}}\]]+)", re.IGNORECASE
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    # Addresses: a password before the host, and what follows the question mark.
+    _Rule(("://",), re.compile(r"(://[^\s/:@]{0,200}):[^\s@]{1,500}@"), rf"\1:{HIDDEN}@"),
+    _Rule(("?", "%3f"), re.compile(r"(?:\?|%3[Ff])(?=[\w%&=+~/.-])[^\s'\"<>]+"), f"?{HIDDEN}"),
+    # What looks like a token or a key wherever it stands; ids of events and rooms begin with $ and ! and stay.
+    _Rule(("eyj",), re.compile(r"\beyJ[\w-]{4,}(?:\.[\w-]*){1,4}"), HIDDEN),
+    _Rule(
+        ("",),
+        re.compile(
+            r"(?<![\w$!-])(?=[\w-]{32})(?=[\w-]{0,200}?[a-z])(?=[\w-]{0,200}?[A-Z])(?=[\w-]{0,200}?\d)[\w-]+"
+        ),
+        HIDDEN,
+    ),
+    # Addresses of people.
+    _Rule(("@",), re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,}\b"), HIDDEN),
+)
+_SECRET_NAME = re.compile(rf"{_KEY_WORDS}$|authorization|cookie|query|body|content|text", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def redact(text: str) -> str:
+    """`text` without what may be a secret. Too much may go; a secret may not stay."""
+    small = text.lower()
+    for rule in _RULES:
+        if any(needle in small for needle in rule.needles):
+            text = rule.pattern.sub(rule.replacement, text)
+    return text
+
+
+def one_line(text: str) -> str:
+    """`text` with line ends and control characters written out, so that nobody can forge a line."""
+    return _CONTROL.sub(lambda match: repr(match.group())[1:-1], text)
+
+
+def _clean(text: str) -> str:
+    if len(text) > MAX_TEXT_CHARS:
+        text = text[:MAX_TEXT_CHARS] + "..."
+    return one_line(redact(text))
+
+
+def _facts(record: logging.LogRecord) -> dict[str, str | int | float | bool | None]:
+    """What the caller gave as `extra`, cleaned; values under a telling name are hidden whatever they are."""
+    facts: dict[str, str | int | float | bool | None] = {}
+    for name, value in record.__dict__.items():
+        if name in _STANDARD or name.startswith("_"):
+            continue
+        if _SECRET_NAME.search(name):
+            facts[name] = HIDDEN
+        elif value is None or isinstance(value, bool | int | float):
+            facts[name] = value
+        else:
+            facts[name] = _clean(str(value))
+    return facts
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class _Formatter(logging.Formatter):
+    """What both formats share: the trace, shortened in its middle and redacted."""
+
+    def trace(self, record: logging.LogRecord) -> str:
+        parts = [self.formatException(record.exc_info)] if record.exc_info and record.exc_info[0] else []
+        if record.stack_info:
+            parts.append(self.formatStack(record.stack_info))
+        text = "\n".join(parts)
+        if len(text) > MAX_TRACE_CHARS:
+            half = MAX_TRACE_CHARS // 2
+            text = f"{text[:half]}\n...\n{text[-half:]}"
+        return redact(text)
+
+
+class TextFormatter(_Formatter):
+    """`2026-01-31T12:00:00.000Z INFO homeserver.app: ready port=8008 request=4f...`, a trace indented beneath."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{_time(record)} {record.levelname} {record.name}: {_clean(record.getMessage())}"
+        line += "".join(f" {name}={value}" for name, value in _facts(record).items())
+        if current := request_id.get():
+            line += f" request={current}"
+        if trace := self.trace(record):
+            line += "".join(f"\n    {one_line(part)}" for part in trace.splitlines())
+        return line
+
+
+class JsonFormatter(_Formatter):
+    """One JSON object per line: time, level, logger, message, the facts, request_id and trace where there are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, str | int | float | bool | None] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": _clean(record.getMessage()),
+        }
+        for name, value in _facts(record).items():
+            line.setdefault(name, value)
+        if current := request_id.get():
+            line["request_id"] = current
+        if trace := self.trace(record):
+            line["trace"] = trace
+        return orjson.dumps(line).decode()
+
+
+def handler(log_format: LogFormat, stream: TextIO) -> logging.Handler:
+    """A handler that writes redacted lines to `stream`."""
+    made = logging.StreamHandler(stream)
+    made.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    return made
+
+
+def setup(settings: LogSettings, stream: TextIO | None = None) -> None:
+    """Make the process log as the settings say, to standard error unless `stream` is given.
+
+    Called by the command line only: logging belongs to the whole process. Libraries may only warn.
+    """
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler(settings.format, stream or sys.stderr))
+    root.setLevel(_LEVELS[settings.level])
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(max(logging.WARNING, _LEVELS[settings.level]))
+    logging.captureWarnings(True)

@@ -1,0 +1,109 @@
+"""One line in the log and one count per request, and the id that ties them to the answer.
+
+`install` must be called on the root application only, before any other middleware: it sees every request, also those
+for addresses that nobody serves. A line has the method, the path without its query, the status, the time, the id of
+the request and of the user; never a header, a query or a body, as tokens and people's words stand there.
+"""
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from homeserver.logs import request_id
+from homeserver.metrics import Metrics
+
+log = logging.getLogger("homeserver.access")
+
+REQUEST_ID = web.RequestKey("request_id", str)
+USER_ID = web.RequestKey("user_id", str)
+"""Set by a face once it knows who asks, for the log."""
+
+HEADER = "X-Request-ID"
+UNMATCHED = "unmatched"
+_GIVEN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_QUIET_PATHS = frozenset({"/health", "/ready"})  # asked every few seconds by whoever watches the server
+_MAX_PATH_CHARS = 300
+
+
+def install(app: web.Application, metrics: Metrics, *, slow_request_ms: int = 1000) -> None:
+    """Make the root application log and count its requests and answer each with its X-Request-ID."""
+    app.middlewares.insert(0, request_log(metrics, slow_request_ms=slow_request_ms))
+    app.on_response_prepare.append(answer_request_id)
+
+
+def request_log(metrics: Metrics, *, slow_request_ms: int = 1000) -> Middleware:
+    """The middleware alone. A request that takes longer than `slow_request_ms` is logged as a warning."""
+
+    @web.middleware
+    async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+        identity = request[REQUEST_ID] = _identity(request)
+        token = request_id.set(identity)
+        metrics.request_started()
+        began = time.perf_counter()
+        status, is_socket = 500, False
+        try:
+            answer = await handler(request)
+            status, is_socket = answer.status, isinstance(answer, web.WebSocketResponse)
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        except (asyncio.CancelledError, ConnectionResetError):
+            status = 499  # the client went away
+            raise
+        else:
+            return answer
+        finally:
+            seconds = time.perf_counter() - began
+            metrics.request_done(
+                route=route_of(request),
+                method=request.method,
+                status=status,
+                seconds=None if is_socket else seconds,
+            )
+            _write(request, status, seconds, is_slow=not is_socket and seconds * 1000 > slow_request_ms)
+            request_id.reset(token)
+
+    return log_request
+
+
+async def answer_request_id(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Puts the request's id into the answer just before it leaves; so also streams and sockets carry it."""
+    if identity := request.get(REQUEST_ID):
+        response.headers[HEADER] = identity
+
+
+def route_of(request: web.Request) -> str:
+    """The template of the path (/rooms/{room_id}), the same with and without a slash at the end."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return UNMATCHED
+    return resource.canonical.rstrip("/") or "/"
+
+
+def _identity(request: web.Request) -> str:
+    """The id a proxy or client gave, if it is harmless, else a new one."""
+    given = request.headers.get(HEADER, "")
+    return given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _write(request: web.Request, status: int, seconds: float, *, is_slow: bool) -> None:
+    level = logging.INFO
+    if status >= 500 or is_slow:
+        level = logging.WARNING
+    elif request.path in _QUIET_PATHS:
+        level = logging.DEBUG
+    if not log.isEnabledFor(level):
+        return
+    path = request.path
+    if len(path) > _MAX_PATH_CHARS:
+        path = path[:_MAX_PATH_CHARS] + "..."
+    user_id = request.get(USER_ID, "-")
+    slow = " slow" if is_slow else ""
+    log.log(
+        level, "%s %s %d in %.1f ms user=%s%s", request.method, path, status, seconds * 1000, user_id, slow
+    )

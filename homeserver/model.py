@@ -1,0 +1,181 @@
+"""Frozen records that all layers share. They hold facts, no rules, and know no wire.
+
+Times are milliseconds since 1970 (UTC). A `position` is a place in the log (see `storage/log.py`): a message's
+or room's integer id on the product APIs, and what its UUID is made of.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal, NewType
+
+from homeserver.protocol.ids import EventId, RoomId, UserId
+
+SessionId = NewType("SessionId", str)
+MediaId = NewType("MediaId", str)
+
+RoomKind = Literal["private", "group"]
+MessageKind = Literal["text", "image", "video", "file", "system"]
+AttachmentKind = Literal["image", "video", "file"]
+Role = Literal["admin", "member"]
+Content = dict[str, Any]
+
+# Names of our own event types and content keys, in the reverse-domain form that Matrix asks of extensions.
+LINK_EVENT = "chat.homeserver.link"  # state: {"service": str, "service_id": str}
+CLOSED_EVENT = "chat.homeserver.closed"  # state: {"closed_by": user id}
+KIND_KEY = "chat.homeserver.kind"  # in m.room.create: "private" | "group"
+ATTACHMENT_REL = "chat.homeserver.attachment"  # rel_type: this file belongs to that message
+FILE_URL_KEY = "chat.homeserver.file_url"  # content key: a file that lies on somebody else's server
+CLIENT_ID_KEY = "chat.homeserver.client_id"  # content key: the sender's own name for the message
+
+
+class EntryKind(StrEnum):
+    """What an entry of the log is about."""
+
+    EVENT = "event"
+    RECEIPT = "receipt"
+    PROFILE = "profile"
+    SESSION_ENDED = "session_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asks. Every face turns its credential into one of these.
+
+    `session_key` scopes transaction ids: the same txn_id from one session names the same message.
+    `namespace` numbers the people as this requester's application knows them (see `services/publicids.py`).
+    `address` is the client's IP address, for limits only; it is never stored.
+    """
+
+    user_id: UserId
+    number: int
+    session_key: str
+    session_id: SessionId | None = None
+    namespace: int = 0
+    address: str = ""
+    expires_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account as others may see it; `email` and `phone` are for the faces to hold back."""
+
+    user_id: UserId
+    number: int
+    display_name: str
+    created_ms: int
+    tag: str = ""
+    email: str = ""
+    avatar_url: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    middle_name: str = ""
+    role: str = ""
+    job: str = ""
+    bio: str = ""
+    phone: str = ""
+    telegram: str = ""
+    study_group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event that somebody wants to send; the timeline makes the rest of it."""
+
+    type: str
+    sender: UserId
+    content: Content
+    state_key: str | None = None
+    redacts: EventId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The object of a host application that a room belongs to, e.g. ("course", "42")."""
+
+    service: str
+    service_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person in a room. `role` is "admin" from power level 50 on."""
+
+    person: Person
+    role: Role
+    joined_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of a message. `media_id` for a file of ours, else `file_url` (http or https, or a path of ours)."""
+
+    position: int
+    event_id: EventId
+    kind: AttachmentKind
+    size: int
+    name: str
+    created_ms: int
+    media_id: MediaId | None = None
+    file_url: str | None = None
+    content_type: str = ""
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """Enough of a message to name it."""
+
+    event_id: EventId
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it reads now: edits applied, files gathered, readers counted (the sender left out)."""
+
+    event_id: EventId
+    position: int
+    room_id: RoomId
+    room_position: int
+    sender: UserId
+    sender_number: int
+    kind: MessageKind
+    text: str | None
+    created_ms: int
+    reply_to: MessageRef | None = None
+    edited_ms: int | None = None
+    attachments: tuple[Attachment, ...] = ()
+    read_by_count: int = 0
+    client_id: str | None = None
+
+    @property
+    def ref(self) -> MessageRef:
+        return MessageRef(self.event_id, self.position)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room as one person sees it in a list. `members` is filled where the call promises it."""
+
+    room_id: RoomId
+    position: int
+    kind: RoomKind
+    name: str
+    topic: str
+    creator: UserId
+    creator_number: int
+    created_ms: int
+    link: Link | None
+    member_count: int
+    unread_count: int
+    last_message: Message | None
+    members: tuple[Member, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A slice of a list: at most `limit` items after `offset` of them."""
+
+    limit: int
+    offset: int = 0

@@ -1,0 +1,92 @@
+"""The database: engines, transactions, and the count of statements.
+
+SQLite runs with WAL and synchronous=FULL, one writer at a time; PostgreSQL with its own defaults. Reads run in
+autocommit on pooled connections: each statement sees what is committed, and no BEGIN or ROLLBACK costs a trip.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from homeserver.errors import Unavailable
+from homeserver.settings.models import DatabaseSettings
+from homeserver.storage import dialect
+
+SQLITE_FILE = "homeserver.db"
+
+
+def database_url(settings: DatabaseSettings, data_dir: Path) -> URL:
+    """Where the database is, with the driver that we use; the default is a file in the data directory."""
+    url = make_url(settings.url) if settings.url else make_url(f"sqlite:///{data_dir / SQLITE_FILE}")
+    if url.get_backend_name() == "sqlite":
+        return url.set(drivername="sqlite+aiosqlite")
+    return url.set(drivername="postgresql+psycopg")
+
+
+class Database:
+    """Two engines on one database: one to read, one to write.
+
+    `statements` counts what was sent to the database; tests pin the counts of hot paths with it.
+    """
+
+    def __init__(self, url: URL, settings: DatabaseSettings) -> None:
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.statements = 0
+        self._settings = settings
+        self._reads = self._engine(writes=False)
+        self._writes = self._engine(writes=True)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reading, in autocommit."""
+        async with self._reads.connect() as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed at the end of the block, rolled back if it raises."""
+        async with self._writes.begin() as conn:
+            yield conn
+
+    async def check(self) -> None:
+        """Raise Unavailable unless the database answers."""
+        try:
+            async with self.read() as conn:
+                await conn.exec_driver_sql("SELECT 1")
+        except Exception as error:
+            raise Unavailable("the database does not answer", code="database_away") from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._reads.dispose()
+        await self._writes.dispose()
+
+    def _engine(self, *, writes: bool) -> AsyncEngine:
+        settings = self._settings
+        size = 1 if self.is_sqlite and writes else settings.pool_size
+        options: dict[str, Any] = {"pool_reset_on_return": "rollback" if writes else None}
+        if not writes:
+            options["isolation_level"] = "AUTOCOMMIT"
+        engine = create_async_engine(
+            self.url,
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=30,
+            pool_pre_ping=not self.is_sqlite,
+            connect_args=dialect.connect_args(self.url, settings),
+            **options,
+        )
+        dialect.prepare(engine.sync_engine, settings, writes=writes)
+        event.listen(engine.sync_engine, "before_cursor_execute", self._count)
+        return engine
+
+    def _count(self, *_: object) -> None:
+        self.statements += 1

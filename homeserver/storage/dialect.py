@@ -1,0 +1,79 @@
+"""The only module that asks "SQLite or PostgreSQL?"."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Executable, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.settings.models import DatabaseSettings
+
+# PostgreSQL: serialisation failure, deadlock. The same transaction may well pass when tried again.
+_TRANSIENT_STATES = frozenset({"40001", "40P01"})
+
+
+def connect_args(url: URL, settings: DatabaseSettings) -> dict[str, Any]:
+    """What the driver wants at connect."""
+    if url.get_backend_name() == "sqlite":
+        return {"timeout": settings.busy_timeout_ms / 1000}
+    return {"options": f"-c statement_timeout={settings.statement_timeout_ms}", "connect_timeout": 10}
+
+
+def prepare(engine: Engine, settings: DatabaseSettings, *, writes: bool) -> None:
+    """Set up every new connection; on SQLite also say how a transaction begins."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={settings.busy_timeout_ms}")
+        cursor.execute("PRAGMA journal_size_limit=67108864")
+        cursor.close()
+
+    if writes:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Any) -> None:
+            # IMMEDIATE: a transaction that starts by reading must not fail when it comes to write.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class Upsert:
+    """INSERT that yields to a row which is there: it updates `change`, or leaves the row alone if that is empty."""
+
+    def __init__(self, table: Table, keys: Sequence[str], change: Sequence[str] = ()) -> None:
+        self._sqlite = _on_conflict(sqlite.insert(table), keys, change)
+        self._postgresql = _on_conflict(postgresql.insert(table), keys, change)
+
+    def on(self, conn: AsyncConnection) -> Executable:
+        """The statement for this connection's database."""
+        return self._sqlite if conn.dialect.name == "sqlite" else self._postgresql
+
+
+def _on_conflict(
+    insert: sqlite.Insert | postgresql.Insert, keys: Sequence[str], change: Sequence[str]
+) -> Executable:
+    if not change:
+        return insert.on_conflict_do_nothing(index_elements=list(keys))
+    return insert.on_conflict_do_update(
+        index_elements=list(keys), set_={name: insert.excluded[name] for name in change}
+    )
+
+
+def may_pass_when_repeated(error: BaseException) -> bool:
+    """Whether the same transaction can succeed at a second try: a lost race, not a fault of ours."""
+    if isinstance(error, IntegrityError):
+        return True  # somebody else put the same unique key in between our look and our insert
+    if not isinstance(error, DBAPIError):
+        return False
+    if getattr(error.orig, "sqlstate", None) in _TRANSIENT_STATES:
+        return True
+    return isinstance(error, OperationalError) and "database is locked" in str(error.orig)

@@ -1,0 +1,200 @@
+"""Events: writing them, finding them by id or place, reading a page of a room, cutting redacted ones."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from sqlalchemy import Row, Select, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.versions import rules_for
+from homeserver.storage.schema import events, rooms
+
+
+class Status(IntEnum):
+    """What the checks on receipt made of an event."""
+
+    ACCEPTED = 0
+    SOFT_FAILED = 1  # kept and part of state resolution, not shown
+    REJECTED = 2  # kept because others refer to it
+    OUTLIER = 3  # known without its place in the room
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its place. `shown`: a message of its own in product lists (no edit, no file of another).
+
+    `message_seq` counts the room's countable messages up to and with this event.
+    """
+
+    event: Event
+    position: int
+    state_id: int
+    message_seq: int
+    shown: bool
+    redacted_by: EventId | None = None
+    edit: Event | None = None  # the latest m.replace of it by its own sender
+
+
+_edits = events.alias("edits")
+EVENT_COLUMNS = (
+    events.c.event_id,
+    events.c.position.label("event_position"),
+    events.c.state_id,
+    events.c.message_seq,
+    events.c.shown,
+    events.c.redacted_by,
+    events.c.pdu,
+    rooms.c.version,
+)
+_SELECT: Select[Any] = (
+    select(*EVENT_COLUMNS, _edits.c.event_id.label("edit_id"), _edits.c.pdu.label("edit_pdu"))
+    .join_from(events, rooms, rooms.c.room_id == events.c.room_id)
+    .join(_edits, _edits.c.event_id == events.c.edited_by, isouter=True)
+)
+_BY_ID = _SELECT.where(events.c.event_id.in_(bindparam("event_ids", expanding=True)))
+_AT = _SELECT.where(events.c.position.in_(bindparam("positions", expanding=True)))
+_SHOWN = _SELECT.where(events.c.room_id == bindparam("in_room"), events.c.shown)
+_BEFORE = (
+    _SHOWN.where(events.c.timeline_order < bindparam("before"))
+    .order_by(events.c.timeline_order.desc())
+    .limit(bindparam("count"))
+    .offset(bindparam("skip"))
+)
+_AFTER = (
+    _SHOWN.where(events.c.timeline_order > bindparam("after"))
+    .order_by(events.c.timeline_order)
+    .limit(bindparam("count"))
+)
+_ALL_OF_ROOM = (
+    _SELECT.where(events.c.room_id == bindparam("in_room"), events.c.position > bindparam("after"))
+    .order_by(events.c.position)
+    .limit(bindparam("count"))
+)
+_ADD = insert(events)
+_CUT = (
+    update(events)
+    .where(events.c.event_id == bindparam("target"))
+    .values(pdu=bindparam("cut"), redacted_by=bindparam("by"), shown=False)
+)
+_EDITED = (  # only the sender of a message edits it, and only by an event of the same room and type
+    update(events)
+    .where(
+        events.c.event_id == bindparam("target"),
+        events.c.room_id == bindparam("in_room"),
+        events.c.sender == bindparam("by"),
+        events.c.type == bindparam("of_type"),
+        events.c.redacted_by.is_(None),
+    )
+    .values(edited_by=bindparam("edit"))
+)
+_POSITIONS = select(events.c.event_id, events.c.position).where(
+    events.c.event_id.in_(bindparam("event_ids", expanding=True)), events.c.position.is_not(None)
+)
+NEWEST = 2**62  # before= of a page that starts at the end
+
+
+def stored_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
+    """The record of a row that has EVENT_COLUMNS."""
+    rules = rules_for(row.version)
+    event = Event.from_json(row.pdu, rules, row.event_id)
+    edit_pdu = getattr(row, "edit_pdu", None)
+    return StoredEvent(
+        event,
+        row.event_position,
+        row.state_id,
+        row.message_seq,
+        row.shown,
+        row.redacted_by,
+        Event.from_json(edit_pdu, rules, row.edit_id) if edit_pdu else None,
+    )
+
+
+async def events_by_id(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, StoredEvent]:
+    """Those of the events that are here, by id."""
+    rows = await conn.execute(_BY_ID, {"event_ids": list(event_ids)})
+    return {row.event_id: stored_event(row) for row in rows}
+
+
+async def events_at(conn: AsyncConnection, positions: Collection[int]) -> dict[int, StoredEvent]:
+    """Those of the positions that hold an event, by position."""
+    rows = await conn.execute(_AT, {"positions": list(positions)})
+    return {row.event_position: stored_event(row) for row in rows}
+
+
+async def shown_before(
+    conn: AsyncConnection, room_id: RoomId, *, before: int = NEWEST, limit: int, offset: int = 0
+) -> list[StoredEvent]:
+    """A room's messages before a place, newest first, `offset` of them left out."""
+    values = {"in_room": room_id, "before": before, "count": limit, "skip": offset}
+    return [stored_event(row) for row in await conn.execute(_BEFORE, values)]
+
+
+async def shown_after(conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int) -> list[StoredEvent]:
+    """A room's messages after a place, oldest first."""
+    rows = await conn.execute(_AFTER, {"in_room": room_id, "after": after, "count": limit})
+    return [stored_event(row) for row in rows]
+
+
+async def of_room_after(
+    conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int
+) -> list[StoredEvent]:
+    """Every event of a room after a position, in log order."""
+    rows = await conn.execute(_ALL_OF_ROOM, {"in_room": room_id, "after": after, "count": limit})
+    return [stored_event(row) for row in rows]
+
+
+async def add_events(conn: AsyncConnection, stored: Sequence[StoredEvent]) -> None:
+    """Write accepted events at their places."""
+    await conn.execute(_ADD, [_row(one) for one in stored])
+
+
+async def cut_events(conn: AsyncConnection, cuts: Mapping[EventId, tuple[EventId, bytes]]) -> None:
+    """Replace each target by what redaction leaves of it: {target: (the redaction's id, canonical bytes)}."""
+    rows = [{"target": target, "by": by, "cut": pdu} for target, (by, pdu) in cuts.items()]
+    await conn.execute(_CUT, rows)
+
+
+async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Event]]) -> None:
+    """Make each edit the latest of its target, where the target is the editor's own."""
+    rows = [
+        {
+            "target": target,
+            "in_room": edit.room_id,
+            "by": edit.sender,
+            "of_type": edit.type,
+            "edit": edit.event_id,
+        }
+        for target, edit in edits
+    ]
+    await conn.execute(_EDITED, rows)
+
+
+async def positions_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, int]:
+    """The log positions of those of the events that have one."""
+    rows = await conn.execute(_POSITIONS, {"event_ids": list(event_ids)})
+    return {row.event_id: row.position for row in rows}
+
+
+def _row(stored: StoredEvent) -> dict[str, Any]:
+    event = stored.event
+    return {
+        "event_id": event.event_id,
+        "room_id": event.room_id,
+        "position": stored.position,
+        "timeline_order": stored.position,
+        "type": event.type,
+        "state_key": event.state_key,
+        "sender": event.sender,
+        "depth": event.depth,
+        "origin_server_ts": event.origin_server_ts,
+        "status": int(Status.ACCEPTED),
+        "state_id": stored.state_id,
+        "message_seq": stored.message_seq,
+        "shown": stored.shown,
+        "redacted_by": stored.redacted_by,
+        "pdu": event.json,
+    }

@@ -1,0 +1,105 @@
+"""The log: one order for everything that a client can ever sync.
+
+A position is taken as the last step before the inserts of a transaction, under the row lock of `log_head`; so
+positions become visible in their own order, without holes, on both databases and with any number of workers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import Content, EntryKind
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.events import EVENT_COLUMNS, StoredEvent, stored_event
+from homeserver.storage.schema import cursors, events, log, log_head, rooms
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the log: `event` for an EVENT, `body` for any other kind."""
+
+    position: int
+    kind: EntryKind
+    room_id: RoomId | None
+    user_id: UserId | None
+    created_ms: int
+    event: StoredEvent | None = None
+    body: Content | None = None
+
+
+_TAKE = (
+    update(log_head).values(position=log_head.c.position + bindparam("count")).returning(log_head.c.position)
+)
+_HEAD = select(log_head.c.position)
+_ADD = insert(log)
+_AFTER = (
+    select(log, *EVENT_COLUMNS)
+    .join_from(log, events, events.c.event_id == log.c.event_id, isouter=True)
+    .join(rooms, rooms.c.room_id == events.c.room_id, isouter=True)
+    .where(log.c.position > bindparam("after"))
+    .order_by(log.c.position)
+    .limit(bindparam("count"))
+)
+_CURSOR = select(cursors.c.position).where(cursors.c.consumer == bindparam("consumer"))
+_SET_CURSOR = Upsert(cursors, ["consumer"], ["position"])
+
+
+async def take_positions(conn: AsyncConnection, count: int) -> int:
+    """Take `count` positions and answer the first. Call it last before the inserts: it locks the log."""
+    last = cast(int, (await conn.execute(_TAKE, {"count": count})).scalar_one())
+    return last - count + 1
+
+
+async def head(conn: AsyncConnection) -> int:
+    """The last position that was given out (0 in an empty log)."""
+    return cast(int, (await conn.execute(_HEAD)).scalar_one())
+
+
+async def add_entries(conn: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Write entries whose positions were taken in this transaction."""
+    await conn.execute(_ADD, [_row(entry) for entry in entries])
+
+
+async def entries_after(conn: AsyncConnection, after: int, limit: int) -> list[Entry]:
+    """The next entries after a position, in order, at most `limit`."""
+    rows = await conn.execute(_AFTER, {"after": after, "count": limit})
+    return [_entry(row) for row in rows]
+
+
+async def cursor(conn: AsyncConnection, consumer: str) -> int | None:
+    """How far a consumer has come, or None if it never ran."""
+    return (await conn.execute(_CURSOR, {"consumer": consumer})).scalar_one_or_none()
+
+
+async def set_cursor(conn: AsyncConnection, consumer: str, position: int) -> None:
+    """Note that a consumer is done with everything up to `position`."""
+    await conn.execute(_SET_CURSOR.on(conn), {"consumer": consumer, "position": position})
+
+
+def _row(entry: Entry) -> Mapping[str, Any]:
+    return {
+        "position": entry.position,
+        "kind": entry.kind.value,
+        "room_id": entry.room_id,
+        "user_id": entry.user_id,
+        "event_id": entry.event.event.event_id if entry.event else None,
+        "body": None if entry.body is None else orjson.dumps(entry.body),
+        "created_ms": entry.created_ms,
+    }
+
+
+def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
+    return Entry(
+        position=row.position,
+        kind=EntryKind(row.kind),
+        room_id=row.room_id,
+        user_id=row.user_id,
+        created_ms=row.created_ms,
+        event=None if row.pdu is None else stored_event(row),
+        body=None if row.body is None else orjson.loads(row.body),
+    )

@@ -1,0 +1,247 @@
+"""Members of rooms and how far each has read; a person's list of rooms."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.rooms import ROOM_COLUMNS, RoomRow, room_row
+from homeserver.storage.schema import members, rooms, users
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """The current member event of a person in a room. A person who is not joined keeps a row."""
+
+    room_id: RoomId
+    user_id: UserId
+    membership: str
+    sender: UserId
+    event_id: EventId
+    position: int
+    joined_ms: int
+    read_position: int = 0
+    read_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMove:
+    """A person has read a room up to `position`, where its `message_seq` was `seq`."""
+
+    room_id: RoomId
+    user_id: UserId
+    position: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRoom:
+    """A room in somebody's list, with the count of what they have not read."""
+
+    room: RoomRow
+    unread_count: int
+
+
+_CHANGED = ["membership", "sender", "event_id", "position"]
+_SET_JOINED = Upsert(
+    members,
+    ["room_id", "user_id"],
+    [*_CHANGED, "joined_ms", "read_position", "read_seq", "unread_removed"],
+)
+_SET_OTHERS = Upsert(members, ["room_id", "user_id"], _CHANGED)
+_OF_ROOMS = (
+    select(members)
+    .where(members.c.room_id.in_(bindparam("room_ids", expanding=True)), members.c.membership == "join")
+    .order_by(members.c.joined_ms, members.c.position)
+)
+_ONE = select(members).where(
+    members.c.room_id == bindparam("of_room"), members.c.user_id == bindparam("of_user")
+)
+_READ = (
+    update(members)
+    .where(
+        members.c.room_id == bindparam("of_room"),
+        members.c.user_id == bindparam("of_user"),
+        members.c.read_position < bindparam("at"),
+    )
+    .values(read_position=bindparam("at"), read_seq=bindparam("seq"), unread_removed=0)
+)
+_UNREAD_REMOVED = (
+    update(members)
+    .where(
+        members.c.room_id == bindparam("of_room"),
+        members.c.read_position < bindparam("at"),
+        members.c.membership == "join",
+    )
+    .values(unread_removed=members.c.unread_removed + 1)
+)
+_READERS = select(members.c.user_id, members.c.read_position).where(
+    members.c.room_id == bindparam("of_room"),
+    members.c.membership == "join",
+    members.c.read_position >= bindparam("since"),
+)
+_others = members.alias("others")
+_found_person = exists().where(
+    _others.c.room_id == rooms.c.room_id,
+    _others.c.user_id != bindparam("of_user"),
+    _others.c.membership == "join",
+    users.c.user_id == _others.c.user_id,
+    users.c.search_text.like(bindparam("pattern"), escape="\\"),
+)
+_LIST = (
+    select(
+        *ROOM_COLUMNS,
+        (rooms.c.message_seq - members.c.read_seq - members.c.unread_removed).label("unread_count"),
+    )
+    .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
+    .where(members.c.user_id == bindparam("of_user"), members.c.membership == "join", ~rooms.c.closed)
+    .order_by(rooms.c.active_position.desc())
+    .limit(bindparam("count"))
+    .offset(bindparam("skip"))
+)
+_in_service = rooms.c.service == bindparam("of_service")
+_of_object = and_(_in_service, rooms.c.service_id == bindparam("of_service_id"))
+_named_like = or_(
+    rooms.c.name_folded.like(bindparam("pattern"), escape="\\"),
+    and_(rooms.c.kind == "private", _found_person),
+)
+# Every wish a list can carry, as a statement built once: {(by service, by object, by name): statement}.
+_LISTS: dict[tuple[bool, bool, bool], Select[Any]] = {
+    (by_service, by_object, by_name): _LIST.where(
+        *([_of_object] if by_object else [_in_service] if by_service else []),
+        *([_named_like] if by_name else []),
+    )
+    for by_service in (False, True)
+    for by_object in (False, True)
+    for by_name in (False, True)
+}
+_ONE_LISTED = _LIST.where(rooms.c.room_id == bindparam("of_room"))
+_SHARED = (
+    select(_others.c.user_id)
+    .distinct()
+    .join_from(members, _others, _others.c.room_id == members.c.room_id)
+    .where(
+        members.c.user_id == bindparam("of_user"),
+        members.c.membership == "join",
+        _others.c.membership == "join",
+        _others.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    )
+)
+
+
+async def set_joined(conn: AsyncConnection, rows: Sequence[MemberRow]) -> None:
+    """Write the member events of people who came in: they start with everything before it read."""
+    await conn.execute(_SET_JOINED.on(conn), [_row(row) for row in rows])
+
+
+async def set_members(conn: AsyncConnection, rows: Sequence[MemberRow]) -> None:
+    """Write any other current member events; read markers stay."""
+    await conn.execute(_SET_OTHERS.on(conn), [_row(row) for row in rows])
+
+
+async def members_of(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, list[MemberRow]]:
+    """The joined members of each room, in the order in which they came."""
+    found: dict[RoomId, list[MemberRow]] = {room_id: [] for room_id in room_ids}
+    for row in await conn.execute(_OF_ROOMS, {"room_ids": list(room_ids)}):
+        found[row.room_id].append(_member(row))
+    return found
+
+
+async def member(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> MemberRow | None:
+    """One person's current member event in a room."""
+    row = (await conn.execute(_ONE, {"of_room": room_id, "of_user": user_id})).one_or_none()
+    return None if row is None else _member(row)
+
+
+async def move_read(conn: AsyncConnection, moves: Sequence[ReadMove]) -> None:
+    """Move read markers forward; one that is further already stays."""
+    rows = [
+        {"of_room": move.room_id, "of_user": move.user_id, "at": move.position, "seq": move.seq}
+        for move in moves
+    ]
+    await conn.execute(_READ, rows)
+
+
+async def count_removed(conn: AsyncConnection, removed: Sequence[tuple[RoomId, int]]) -> None:
+    """Messages (room, position) are gone: whoever had not read them has one unread fewer."""
+    rows = [{"of_room": room_id, "at": position} for room_id, position in removed]
+    await conn.execute(_UNREAD_REMOVED, rows)
+
+
+async def readers_since(conn: AsyncConnection, room_id: RoomId, position: int) -> dict[UserId, int]:
+    """The joined members who have read up to `position` or further, with how far."""
+    rows = await conn.execute(_READERS, {"of_room": room_id, "since": position})
+    return {row.user_id: row.read_position for row in rows}
+
+
+async def rooms_of(
+    conn: AsyncConnection,
+    user_id: UserId,
+    *,
+    service: str | None = None,
+    service_id: str | None = None,
+    pattern: str = "",
+    limit: int,
+    offset: int = 0,
+) -> list[ListedRoom]:
+    """A person's open rooms, latest activity first. `pattern` is a LIKE pattern with backslash escapes."""
+    statement = _LISTS[service is not None, service is not None and service_id is not None, bool(pattern)]
+    values = {
+        "of_user": user_id,
+        "of_service": service,
+        "of_service_id": service_id,
+        "pattern": pattern,
+        "count": limit,
+        "skip": offset,
+    }
+    return [_listed(row) for row in await conn.execute(statement, values)]
+
+
+async def room_of(conn: AsyncConnection, user_id: UserId, room_id: RoomId) -> ListedRoom | None:
+    """One room as it stands in a person's list; None if it does not."""
+    values = {"of_user": user_id, "of_room": room_id, "count": 1, "skip": 0}
+    row = (await conn.execute(_ONE_LISTED, values)).one_or_none()
+    return None if row is None else _listed(row)
+
+
+async def sharing_a_room(conn: AsyncConnection, user_id: UserId, user_ids: Collection[UserId]) -> set[UserId]:
+    """Those of the people who are in a room together with this person."""
+    rows = await conn.execute(_SHARED, {"of_user": user_id, "user_ids": list(user_ids)})
+    return {row.user_id for row in rows}
+
+
+def _listed(row: Any) -> ListedRoom:
+    return ListedRoom(room_row(row), max(0, row.unread_count))
+
+
+def _member(row: Any) -> MemberRow:
+    return MemberRow(
+        room_id=row.room_id,
+        user_id=row.user_id,
+        membership=row.membership,
+        sender=row.sender,
+        event_id=row.event_id,
+        position=row.position,
+        joined_ms=row.joined_ms,
+        read_position=row.read_position,
+        read_seq=row.read_seq,
+    )
+
+
+def _row(row: MemberRow) -> dict[str, Any]:
+    return {
+        "room_id": row.room_id,
+        "user_id": row.user_id,
+        "membership": row.membership,
+        "sender": row.sender,
+        "event_id": row.event_id,
+        "position": row.position,
+        "joined_ms": row.joined_ms,
+        "read_position": row.read_position,
+        "read_seq": row.read_seq,
+        "unread_removed": 0,
+    }

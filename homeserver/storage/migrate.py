@@ -1,0 +1,91 @@
+"""Bringing the tables up to date: one straight line of Alembic revisions for both databases.
+
+An upgrade holds a lock, so that of several workers one does it, and is one transaction: it happens whole or not at
+all. Before it touches an SQLite file that has data, it puts a copy beside it.
+"""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import URL
+
+from homeserver.errors import Unavailable
+
+MIGRATIONS = Path(__file__).resolve().parent.parent.parent / "migrations"
+_LOCK = 5_072_011_993  # any number, the same for all workers of this project
+
+
+class SchemaBehind(Unavailable):
+    """The tables are older than this program, and may not be upgraded by it."""
+
+    code = "schema_behind"
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic's settings without a file; `connection` is the one to work on."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def upgrade(url: URL, *, allowed: bool = True) -> bool:
+    """Bring the database to the newest revision; answers whether there was anything to do.
+
+    Raises SchemaBehind if there was and `allowed` is False, or if the database is newer than this program.
+    """
+    return await asyncio.to_thread(_upgrade, url, allowed)
+
+
+def _upgrade(url: URL, allowed: bool) -> bool:
+    is_sqlite = url.get_backend_name() == "sqlite"
+    engine = create_engine(url.set(drivername="sqlite" if is_sqlite else "postgresql+psycopg"))
+    try:
+        with engine.connect() as connection:
+            current, newest = _revisions(connection)
+            connection.rollback()
+            if current == newest:
+                return False
+            if not allowed:
+                raise SchemaBehind(f"the tables are at revision {current}, this program needs {newest}")
+            if is_sqlite and current is not None:
+                _copy(connection, url, current)
+            _lock(connection)
+            command.upgrade(alembic_config(connection), "head")  # does nothing if another worker was faster
+            connection.commit()
+            return True
+    finally:
+        engine.dispose()
+
+
+def _lock(connection: Connection) -> None:
+    """Begin a transaction that no other worker's upgrade can be in at the same time."""
+    if connection.dialect.name == "sqlite":
+        connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]  # sqlite3's own
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def _revisions(connection: Connection) -> tuple[str | None, str | None]:
+    script = ScriptDirectory.from_config(alembic_config())
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {revision.revision for revision in script.walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaBehind(f"the tables are at revision {current}, which this program does not know")
+    return current, script.get_current_head()
+
+
+def _copy(connection: Connection, url: URL, revision: str) -> None:
+    if url.database is None:
+        return
+    copy = Path(f"{url.database}.before-upgrade-from-{revision}")
+    if not copy.exists():
+        connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
+        connection.rollback()

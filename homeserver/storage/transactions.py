@@ -1,0 +1,51 @@
+"""Idempotent sends: which event a session's transaction id made first."""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, delete, insert, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.storage.schema import transactions
+
+
+class TxnKey(NamedTuple):
+    """A transaction id, good within one session and room."""
+
+    session_key: str
+    room_id: RoomId
+    txn_id: str
+
+
+_columns = (transactions.c.session_key, transactions.c.room_id, transactions.c.txn_id)
+_FIND = select(transactions).where(tuple_(*_columns).in_(bindparam("keys", expanding=True)))
+_ADD = insert(transactions)
+_OLD = (
+    select(transactions.c.session_key, transactions.c.room_id, transactions.c.txn_id)
+    .where(transactions.c.created_ms < bindparam("before_ms"))
+    .limit(bindparam("count"))
+)
+_DROP = delete(transactions).where(tuple_(*_columns).in_(bindparam("keys", expanding=True)))
+
+
+async def find(conn: AsyncConnection, keys: Collection[TxnKey]) -> dict[TxnKey, EventId]:
+    """The events that these transactions made already."""
+    rows = await conn.execute(_FIND, {"keys": list(keys)})
+    return {TxnKey(row.session_key, row.room_id, row.txn_id): row.event_id for row in rows}
+
+
+async def add(conn: AsyncConnection, made: Mapping[TxnKey, EventId], created_ms: int) -> None:
+    """Remember what each transaction made; IntegrityError if one is there already."""
+    rows = [
+        {**key._asdict(), "event_id": event_id, "created_ms": created_ms} for key, event_id in made.items()
+    ]
+    await conn.execute(_ADD, rows)
+
+
+async def drop_before(conn: AsyncConnection, before_ms: int, limit: int) -> int:
+    """Forget up to `limit` transactions older than this; answers how many went."""
+    keys = [TxnKey(*row) for row in await conn.execute(_OLD, {"before_ms": before_ms, "count": limit})]
+    if keys:
+        await conn.execute(_DROP, {"keys": keys})
+    return len(keys)

@@ -1,0 +1,1 @@
+"""The write path: build, authorise, sign, append, then announce."""

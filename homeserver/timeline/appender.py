@@ -1,0 +1,262 @@
+"""The appender: everything that waits, of all rooms and kinds, goes into one transaction.
+
+While one transaction is on its way to the disk, the next one gathers; so under no load a message waits for
+nobody, and under load the batch grows by itself. Nothing is announced before it is committed.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Collection, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import HomeserverError, NotFound, Unavailable
+from homeserver.metrics import Metrics
+from homeserver.settings.models import TimelineSettings
+from homeserver.storage import events, log, rooms, transactions
+from homeserver.storage.db import Database
+from homeserver.storage.dialect import may_pass_when_repeated
+from homeserver.timeline.chain import Chainer
+from homeserver.timeline.heads import Tip, load_head
+from homeserver.timeline.live import Live
+from homeserver.timeline.persist import write_rooms
+from homeserver.timeline.place import Batch, place
+from homeserver.timeline.submission import KeyTaken, Submission, Written
+
+logger = logging.getLogger(__name__)
+_TRIES = 4  # of a transaction that lost a race against another worker
+
+
+class Appender:
+    """Takes submissions in order and commits them in that order."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        live: Live,
+        chainer: Chainer,
+        clock: Clock,
+        settings: TimelineSettings,
+        metrics: Metrics,
+    ) -> None:
+        self._db = db
+        self._live = live
+        self._chainer = chainer
+        self._clock = clock
+        self._settings = settings
+        self._metrics = metrics
+        self._waiting: deque[Submission] = deque()
+        self._size = 0
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+
+    def check_open(self, size: int) -> None:
+        """Raise Unavailable unless a submission of this size can be `put` now."""
+        if self._closed:
+            raise Unavailable("the server is stopping", code="stopping")
+        if self._size + size > self._settings.max_waiting:
+            raise Unavailable("too much is waiting to be written", code="overloaded")
+
+    def put(self, submission: Submission) -> None:
+        """Queue a submission, which was built right before on its room's tip."""
+        self._waiting.append(submission)
+        self._size += submission.size
+        if submission.tip is not None:
+            submission.tip.waiting += 1
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commit what comes in, until cancelled."""
+        while True:
+            await self._wake.wait()
+            taken = self._take()
+            if taken:
+                await self._commit(taken)
+            self._settle(taken)
+
+    async def drain(self) -> None:
+        """Refuse what comes from now on and return when all that waits is committed."""
+        self._closed = True
+        await self._idle.wait()
+
+    def _take(self) -> list[Submission]:
+        taken: list[Submission] = []
+        room = self._settings.max_batch_entries
+        while self._waiting and (not taken or self._waiting[0].size <= room):
+            submission = self._waiting.popleft()
+            taken.append(submission)
+            room -= submission.size
+            self._size -= submission.size
+        self._metrics.set_waiting(self._size)
+        return taken
+
+    def _settle(self, taken: Sequence[Submission]) -> None:
+        for submission in taken:
+            if submission.tip is not None:
+                submission.tip.waiting -= 1
+        if not self._waiting:
+            self._wake.clear()
+            self._idle.set()
+
+    async def _commit(self, taken: Sequence[Submission]) -> None:
+        """Commit all of it; what cannot be committed together is tried one by one, so that one bad row harms none."""
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._settings.commit_timeout_s):
+                batch = await self._write(taken)
+        except TimeoutError as error:  # nobody knows whether it was committed: a repeated send will find out
+            self._fail(taken, error)
+            return
+        except Exception as error:
+            self._mark_stale(taken)
+            if len(taken) == 1:
+                logger.warning("a submission could not be written", exc_info=error)
+                self._fail(taken, error)
+                return
+            for submission in taken:
+                await self._commit([submission])
+            return
+        self._count(batch, time.perf_counter() - started)
+        await self._announce(batch)
+
+    async def _write(self, taken: Sequence[Submission]) -> Batch:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                async with self._db.write() as conn:
+                    return await self._write_once(conn, taken)
+            except Exception as error:
+                if attempt == _TRIES or not may_pass_when_repeated(error):
+                    raise
+                logger.info("a transaction lost a race and is repeated: %s", type(error).__name__)
+        raise AssertionError("unreachable")
+
+    async def _write_once(self, conn: AsyncConnection, taken: Sequence[Submission]) -> Batch:
+        repeats = await self._admit(conn, taken)
+        writing = [one for one in taken if not one.done.done() and one not in repeats]
+        batch = Batch()
+        if writing:
+            now_ms = self._clock.now_ms()
+            first = await log.take_positions(conn, sum(one.size for one in writing))
+            batch = place(writing, first, now_ms)
+            await self._write_batch(conn, batch, now_ms)
+        batch.results.extend(repeats.items())
+        return batch
+
+    async def _write_batch(self, conn: AsyncConnection, batch: Batch, now_ms: int) -> None:
+        await log.add_entries(conn, batch.entries)
+        if batch.rooms:
+            await write_rooms(conn, list(batch.rooms.values()))
+        if batch.txns:
+            await transactions.add(conn, batch.txns, now_ms)
+        if batch.keys:
+            await rooms.add_keys(conn, batch.keys)
+        for write, rows in batch.also.items():
+            await write(conn, rows)
+
+    async def _admit(self, conn: AsyncConnection, taken: Sequence[Submission]) -> dict[Submission, Written]:
+        """Lock the rooms; answer the repeated sends; fail taken keys; build anew where a room has moved."""
+        tips = {one.room_id: one.tip for one in taken if one.room_id is not None and one.tip is not None}
+        if not tips:
+            return {}
+        heads = await rooms.lock_heads(conn, tips)
+        repeats = await self._find_repeats(conn, taken)
+        refused = await self._refuse_taken_keys(conn, taken)
+        moved = {room for room, tip in tips.items() if tip.stale or heads.get(room, 0) != tip.base}
+        moved |= {one.room_id for one in (*repeats, *refused) if one.room_id is not None}
+        for room_id in moved:
+            await self._rebuild(conn, tips[room_id], [one for one in taken if one not in repeats])
+        return repeats
+
+    async def _find_repeats(
+        self, conn: AsyncConnection, taken: Sequence[Submission]
+    ) -> dict[Submission, Written]:
+        by_txn = {one.txn: one for one in taken if one.txn is not None}
+        if not by_txn:
+            return {}
+        made = await transactions.find(conn, list(by_txn))
+        if not made:
+            return {}
+        first = await events.events_by_id(conn, made.values())
+        return {
+            by_txn[txn]: Written((first[event_id],), repeated=True)
+            for txn, event_id in made.items()
+            if event_id in first
+        }
+
+    async def _refuse_taken_keys(
+        self, conn: AsyncConnection, taken: Sequence[Submission]
+    ) -> list[Submission]:
+        wanting = [one for one in taken if one.room_key is not None]
+        if not wanting:
+            return []
+        owners = await rooms.rooms_by_key(conn, {one.room_key for one in wanting if one.room_key is not None})
+        refused = []
+        for one in wanting:
+            if one.room_key is None or one.room_id is None:
+                continue
+            owner = owners.setdefault(one.room_key, one.room_id)
+            if owner != one.room_id:
+                one.fail(KeyTaken(owner))
+                refused.append(one)
+        return refused
+
+    async def _rebuild(self, conn: AsyncConnection, tip: Tip, taken: Sequence[Submission]) -> None:
+        """Chain everything that waits for a room on its committed head, in order."""
+        room_id = tip.head.room_id
+        found = await load_head(conn, room_id)
+        mine = [one for one in (*taken, *self._waiting) if one.room_id == room_id and not one.done.done()]
+        if found is None:
+            self._abandon(mine)
+            return
+        for one_tip in {tip, *(one.tip for one in mine if one.tip is not None)}:
+            one_tip.reset(*found)
+        for one in mine:
+            try:
+                self._chainer.chain(one)
+            except HomeserverError as error:
+                one.fail(error)
+
+    def _abandon(self, submissions: Collection[Submission]) -> None:
+        """A room that is not there: only the submission that creates it may go on, as it was built."""
+        for one in submissions:
+            if one.tip is not None:
+                one.tip.stale = True
+            if one.kind is None or one.built is None:
+                one.fail(NotFound("no such room", code="room_not_found"))
+
+    async def _announce(self, batch: Batch) -> None:
+        for submission, _ in batch.results:
+            room = batch.rooms.get(submission.room_id) if submission.room_id else None
+            if submission.tip is not None and room is not None:
+                submission.tip.base = room.last.position
+                submission.tip.stale = False
+        try:
+            await self._live.publish(batch.entries)
+        except (
+            Exception
+        ):  # they are committed all the same; the next announcement fetches what this one missed
+            logger.exception("committed entries could not be announced yet")
+        for submission, written in batch.results:
+            submission.finish(written)
+
+    def _count(self, batch: Batch, seconds: float) -> None:
+        if batch.entries:
+            events_in = sum(entry.event is not None for entry in batch.entries)
+            self._metrics.batch_committed(entries=len(batch.entries), events=events_in, seconds=seconds)
+
+    def _mark_stale(self, taken: Sequence[Submission]) -> None:
+        for submission in taken:
+            if submission.tip is not None:
+                submission.tip.stale = True
+
+    def _fail(self, taken: Sequence[Submission], error: Exception) -> None:
+        self._mark_stale(taken)
+        for submission in taken:
+            submission.fail(error)

@@ -1,0 +1,132 @@
+"""Draft + head -> authorised, hashed, signed event. Pure: no I/O, no clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from homeserver.errors import Forbidden, Invalid, TooLarge
+from homeserver.model import ATTACHMENT_REL, Draft
+from homeserver.protocol import auth
+from homeserver.protocol.errors import AuthRefused, ProtocolError
+from homeserver.protocol.errors import TooLarge as ProtocolTooLarge
+from homeserver.protocol.event import MAX_PREV_EVENTS, Event
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.seal import seal
+from homeserver.protocol.signing import SigningKey
+from homeserver.protocol.versions import EventIdFormat, RoomRules
+from homeserver.timeline.heads import EMPTY, Head, Snapshot
+
+_COUNTABLE = frozenset({"m.room.message", "m.room.encrypted"})
+_PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types that make no message of its own
+
+
+@dataclass(slots=True, eq=False)
+class Built:
+    """An event ready to be stored. `position` is 0 until the appender gives it a place."""
+
+    event: Event
+    before: Snapshot
+    after: Snapshot
+    message_seq: int
+    shown: bool
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """This server's name and key, and how long a chain of state deltas may become."""
+
+    server: str
+    key: SigningKey
+    snapshot_chain: int
+
+
+def new_head(room_id: RoomId, rules: RoomRules) -> Head:
+    """The head of a room that has no event yet. In version 12 the create event will name the room."""
+    return Head(room_id, rules, (), 0, EMPTY, 0)
+
+
+def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -> tuple[Head, Built]:
+    """Chain one event on a head. `opaque` makes the event id in room versions 1 and 2.
+
+    Raises Forbidden (code "auth_rule") where the room's rules refuse it, Invalid or TooLarge for its form.
+    """
+    try:
+        event = _event(head, draft, signer, now_ms, opaque)
+        if event.type == auth.CREATE:
+            auth.check_alone(event, (), head.rules)
+        auth.check_against_state(event, head.state.events, head.rules)
+    except AuthRefused as refused:
+        raise Forbidden(refused.reason, code="auth_rule", rule=refused.rule) from refused
+    except ProtocolTooLarge as error:
+        raise TooLarge(str(error), code="event_too_large") from error
+    except ProtocolError as error:
+        raise Invalid(str(error), code="bad_event") from error
+    after = head.state.with_event(event, signer.snapshot_chain) if event.is_state else head.state
+    shown = is_message(event)
+    seq = head.message_seq + shown
+    moved = replace(
+        head,
+        room_id=event.room_id,
+        extremities=(event.event_id,),
+        depth=event.depth,
+        state=after,
+        message_seq=seq,
+    )
+    return moved, Built(event, head.state, after, seq, shown)
+
+
+def is_message(event: Event) -> bool:
+    """Whether an event is a message of its own: one that counts as unread and stands in product lists."""
+    if event.type not in _COUNTABLE or event.is_state:
+        return False
+    relation = relation_of(event.content)
+    return relation is None or relation[0] not in _PARTS_OF_OTHERS
+
+
+def relation_of(content: Mapping[str, Any]) -> tuple[str, EventId] | None:
+    """(rel_type, event id) of a content that relates to another event."""
+    relation = content.get("m.relates_to")
+    if not isinstance(relation, dict):
+        return None
+    rel_type, target = relation.get("rel_type"), relation.get("event_id")
+    if not isinstance(rel_type, str) or not isinstance(target, str):
+        return None
+    return rel_type, EventId(target)
+
+
+def _event(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -> Event:
+    rules = head.rules
+    pdu: dict[str, Any] = {
+        "type": draft.type,
+        "sender": draft.sender,
+        "content": draft.content,
+        "origin_server_ts": now_ms,
+        "depth": min(head.depth + 1, rules.max_depth),
+        "prev_events": _references(head.extremities[-MAX_PREV_EVENTS:], rules),
+        "auth_events": _references(_auth_events(head, draft), rules),
+    }
+    if head.extremities or not rules.room_id_is_hash:
+        pdu["room_id"] = head.room_id
+    if draft.state_key is not None:
+        pdu["state_key"] = draft.state_key
+    if draft.redacts is not None:
+        if rules.redacts_in_content:
+            pdu["content"] = {**draft.content, "redacts": draft.redacts}
+        else:
+            pdu["redacts"] = draft.redacts
+    if rules.event_id_format is EventIdFormat.GIVEN:
+        pdu["event_id"] = f"${opaque}:{signer.server}"
+    return seal(pdu, rules, signer.server, signer.key)
+
+
+def _auth_events(head: Head, draft: Draft) -> list[EventId]:
+    state = head.state.events
+    keys = auth.auth_types_for(draft.type, draft.state_key, draft.sender, draft.content, head.rules)
+    return [event.event_id for key in keys if (event := state.get(key)) is not None]
+
+
+def _references(event_ids: tuple[EventId, ...] | list[EventId], rules: RoomRules) -> list[Any]:
+    if rules.references_have_hashes:
+        return [[event_id, {}] for event_id in event_ids]
+    return list(event_ids)

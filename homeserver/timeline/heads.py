@@ -1,0 +1,138 @@
+"""Where each room stands: the cached heads, and how one is loaded.
+
+A `Head` is immutable. A `Tip` holds a room's newest head, which may be ahead of what is committed: events are
+chained on it as they come, and the appender commits them in that order. `base` says which committed head the
+chain stands on; if the database disagrees, another worker has written, and the chain is built anew.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import immutables
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import NotFound
+from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.versions import RoomRules, rules_for
+from homeserver.storage import rooms, state
+from homeserver.storage.db import Database
+
+
+class Snapshot:
+    """A room's state: `events` by (type, state key). `state_id` is known once it has a place in the log."""
+
+    __slots__ = ("chain", "events", "state_id")
+
+    def __init__(self, events: Mapping[StateKey, Event], chain: int, state_id: int | None = None) -> None:
+        self.events: immutables.Map[StateKey, Event] = immutables.Map(events.items())
+        self.chain = chain
+        self.state_id = state_id
+
+    def with_event(self, event: Event, whole_after: int) -> "Snapshot":
+        """The state after a state event. Chains of deltas stay short against the size of the state."""
+        after = Snapshot({}, self.chain + 1)
+        after.events = self.events.set(event.key, event)
+        if after.chain > max(whole_after, len(after.events) // 4):
+            after.chain = 0
+        return after
+
+
+EMPTY = Snapshot({}, chain=-1)  # the state before a create event; its first delta is whole
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a room's timeline. `creates`: no event of the room is committed yet."""
+
+    room_id: RoomId
+    rules: RoomRules
+    extremities: tuple[EventId, ...]
+    depth: int
+    state: Snapshot
+    message_seq: int
+
+
+class Tip:
+    """A room's newest head, how many submissions wait on it, and whether it must be loaded anew."""
+
+    __slots__ = ("base", "head", "stale", "waiting")
+
+    def __init__(self, head: Head, base: int) -> None:
+        self.head = head
+        self.base = base
+        self.stale = False
+        self.waiting = 0
+
+    def reset(self, head: Head, base: int) -> None:
+        """Stand on a committed head again."""
+        self.head = head
+        self.base = base
+        self.stale = False
+
+
+async def load_head(conn: AsyncConnection, room_id: RoomId) -> tuple[Head, int] | None:
+    """A room's committed head and the position it stands at; None if there is no such room."""
+    row = await rooms.head_of(conn, room_id)
+    if row is None:
+        return None
+    events = await state.state_at(conn, row.state_id)
+    snapshot = Snapshot(events, row.state_chain, row.state_id)
+    head = Head(row.room_id, rules_for(row.version), row.extremities, row.depth, snapshot, row.message_seq)
+    return head, row.head_position
+
+
+class Heads:
+    """The tips of the rooms in use, at most `limit` of them beside those that are being written to."""
+
+    def __init__(self, db: Database, limit: int) -> None:
+        self._db = db
+        self._limit = limit
+        self._tips: OrderedDict[RoomId, Tip] = OrderedDict()
+        self._loading: dict[RoomId, asyncio.Task[Tip]] = {}
+
+    async def tip(self, room_id: RoomId) -> Tip:
+        """The tip of a room, loaded if need be. NotFound for a room that is not here."""
+        tip = self._tips.get(room_id)
+        if tip is not None:
+            self._tips.move_to_end(room_id)
+            return tip
+        loading = self._loading.get(room_id)
+        if loading is None:  # one load, however many ask
+            loading = asyncio.create_task(self._load(room_id), name=f"load head of {room_id}")
+            self._loading[room_id] = loading
+        return await asyncio.shield(loading)
+
+    def known(self, room_id: RoomId) -> Tip | None:
+        """The tip of a room if it is in memory."""
+        return self._tips.get(room_id)
+
+    def add(self, tip: Tip) -> Tip:
+        """Keep a tip; the room's earlier one wins if there is one."""
+        tip = self._tips.setdefault(tip.head.room_id, tip)
+        self._evict()
+        return tip
+
+    def drop(self, room_id: RoomId) -> None:
+        """Forget a room that came to nothing."""
+        self._tips.pop(room_id, None)
+
+    async def _load(self, room_id: RoomId) -> Tip:
+        try:
+            async with self._db.read() as conn:
+                found = await load_head(conn, room_id)
+            if found is None:
+                raise NotFound("no such room", code="room_not_found")
+            return self.add(Tip(*found))
+        finally:
+            self._loading.pop(room_id, None)
+
+    def _evict(self) -> None:
+        over = len(self._tips) - self._limit
+        if over <= 0:
+            return
+        idle = [room_id for room_id, tip in self._tips.items() if tip.waiting == 0]
+        for room_id in idle[:over]:
+            del self._tips[room_id]

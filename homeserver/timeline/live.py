@@ -1,0 +1,92 @@
+"""The live log: committed entries in memory, announced to listeners in order, each once.
+
+Entries that another worker process committed are fetched from the database before ours that follow them, so a
+listener never sees a later position before an earlier one.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from homeserver.storage import log
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+
+logger = logging.getLogger(__name__)
+Listener = Callable[[Entry], None]
+_FETCH = 1000  # entries of other workers that are read at once
+
+
+class Live:
+    """Knows the last announced `position` and the entries shortly before it."""
+
+    def __init__(self, db: Database, ring_entries: int) -> None:
+        self._db = db
+        self._ring: deque[Entry] = deque(maxlen=ring_entries)
+        self._listeners: list[Listener] = []
+        self._order = asyncio.Lock()
+        self._moved = asyncio.Event()
+        self.position = 0
+
+    async def start(self) -> None:
+        """Stand at the end of the log."""
+        async with self._db.read() as conn:
+            self.position = await log.head(conn)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every entry from now on; answers how to stop that. It must not block or raise."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        """Announce entries that were just committed here, after any of others that come before them."""
+        async with self._order:
+            if not entries or entries[-1].position <= self.position:
+                return  # already fetched as if they were another worker's
+            if entries[0].position > self.position + 1:
+                await self._fetch(entries[0].position - 1)
+            self._announce([entry for entry in entries if entry.position > self.position])
+
+    async def follow(self) -> None:
+        """Announce whatever is in the log after `position`: the work of other processes."""
+        async with self._order:
+            async with self._db.read() as conn:
+                end = await log.head(conn)
+            if end > self.position:
+                await self._fetch(end)
+
+    def recent(self, after: int, limit: int) -> list[Entry] | None:
+        """The next entries after a position from memory; None if they are not all there any more."""
+        if after >= self.position:
+            return []
+        if not self._ring or self._ring[0].position > after + 1:
+            return None
+        start = after + 1 - self._ring[0].position  # the ring has no holes
+        return [self._ring[at] for at in range(start, min(start + limit, len(self._ring)))]
+
+    async def wait_after(self, position: int) -> None:
+        """Return once something after `position` was announced."""
+        while self.position <= position:
+            await self._moved.wait()
+
+    async def _fetch(self, end: int) -> None:
+        while self.position < end:
+            async with self._db.read() as conn:
+                entries = await log.entries_after(conn, self.position, min(_FETCH, end - self.position))
+            if not entries:
+                logger.error("the log has no entries after %d, though its head is at %d", self.position, end)
+                return
+            self._announce(entries)
+
+    def _announce(self, entries: Sequence[Entry]) -> None:
+        self._ring.extend(entries)
+        self.position = entries[-1].position
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+        for entry in entries:
+            for listener in tuple(self._listeners):
+                try:
+                    listener(entry)
+                except Exception:
+                    logger.exception("a listener of the live log failed at %d", entry.position)

@@ -1,0 +1,252 @@
+"""From placed events to rows: what one transaction writes, each table once however many events there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import CLOSED_EVENT, LINK_EVENT, Link, RoomKind
+from homeserver.protocol import canonical
+from homeserver.protocol.auth import may_redact
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.protocol.power import PowerLevels
+from homeserver.protocol.redact import redact
+from homeserver.protocol.versions import RoomRules
+from homeserver.storage import events, members, relations, rooms, state
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.members import MemberRow, ReadMove
+from homeserver.storage.relations import Relation
+from homeserver.storage.rooms import HeadMove, HeadRow, NewRoom
+from homeserver.storage.state import SnapshotRow
+from homeserver.timeline.build import Built, relation_of
+from homeserver.timeline.heads import Snapshot
+
+_BUMPS = frozenset({"m.room.create", "m.room.message", "m.room.encrypted"})  # what moves a room up in lists
+
+
+@dataclass(slots=True)
+class RoomRows:
+    """What a transaction does to one room, gathered event by event in their order."""
+
+    room_id: RoomId
+    rules: RoomRules
+    kind: RoomKind | None  # of a room that is made here
+    built: list[Built] = field(default_factory=list)
+    joined: dict[UserId, MemberRow] = field(default_factory=dict)
+    changed: dict[UserId, MemberRow] = field(default_factory=dict)
+    read: dict[UserId, ReadMove] = field(default_factory=dict)
+    redactions: list[Built] = field(default_factory=list)
+    edits: list[tuple[EventId, Event]] = field(default_factory=list)
+    member_delta: int = 0
+    last_message: int | None = None
+    active: int | None = None
+    name: str | None = None
+    topic: str | None = None
+    links: list[Link | None] = field(default_factory=list)
+    closed: bool = False
+
+    def add(self, built: Built) -> None:
+        """Note one placed event."""
+        self.built.append(built)
+        event = built.event
+        if event.type in _BUMPS:
+            self.active = built.position
+        if built.shown:
+            self.last_message = built.position
+            self.read[event.sender] = ReadMove(self.room_id, event.sender, built.position, built.message_seq)
+        if event.type == "m.room.redaction":
+            self.redactions.append(built)
+        relation = relation_of(event.content)
+        if relation is not None and relation[0] == "m.replace":
+            self.edits.append((relation[1], event))
+        if event.is_state:
+            self._add_state(built)
+
+    def _add_state(self, built: Built) -> None:
+        event, content = built.event, built.event.content
+        match event.type, event.state_key:
+            case "m.room.member", str(user_id):
+                self._add_member(built, UserId(user_id))
+            case "m.room.name", "":
+                self.name = _text(content.get("name"))
+            case "m.room.topic", "":
+                self.topic = _text(content.get("topic"))
+            case str(kind), "" if kind == LINK_EVENT:
+                service, service_id = _text(content.get("service")), _text(content.get("service_id"))
+                self.links = [Link(service, service_id) if service and service_id else None]
+            case str(kind), "" if kind == CLOSED_EVENT:
+                self.closed = True
+
+    def _add_member(self, built: Built, user_id: UserId) -> None:
+        event = built.event
+        was = built.before.events.get(event.key)
+        was_joined = was is not None and was.membership == "join"
+        row = MemberRow(
+            room_id=self.room_id,
+            user_id=user_id,
+            membership=event.membership or "leave",
+            sender=event.sender,
+            event_id=event.event_id,
+            position=built.position,
+            joined_ms=event.origin_server_ts,
+            read_position=built.position,
+            read_seq=built.message_seq,
+        )
+        if row.membership == "join" and not was_joined:
+            self.member_delta += 1
+            self.joined[user_id] = row
+            self.changed.pop(user_id, None)
+        else:
+            self.member_delta -= was_joined and row.membership != "join"
+            self.changed[user_id] = row
+
+    @property
+    def last(self) -> Built:
+        return self.built[-1]
+
+
+def stored(built: Built) -> StoredEvent:
+    """The record of a placed event."""
+    return StoredEvent(built.event, built.position, _id_of(built.after), built.message_seq, built.shown)
+
+
+async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
+    """Write everything that the rooms' new events bring with them. Entries of the log are the caller's."""
+    placed = [built for room in work for built in room.built]
+    await _add_rooms(conn, work)
+    await events.add_events(conn, [stored(built) for built in placed])
+    await _add_state(conn, work)
+    await rooms.move_heads(conn, [_move(room) for room in work])
+    if related := [row for room in work for built in room.built if (row := _relation(built)) is not None]:
+        await relations.add_relations(conn, related)
+    if edits := [edit for room in work for edit in room.edits]:
+        await events.mark_edited(conn, edits)
+    await _show(conn, work)
+    if read := [move for room in work for move in room.read.values()]:
+        await members.move_read(conn, read)
+    if any(room.redactions for room in work):
+        await _redact(conn, work)
+
+
+async def _add_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
+    new = [_new_room(room, room.kind) for room in work if room.kind is not None]
+    if new:
+        await rooms.add_rooms(conn, new)
+
+
+def _new_room(room: RoomRows, kind: RoomKind) -> NewRoom:
+    create, last = room.built[0], room.last
+    head = HeadRow(
+        room_id=room.room_id,
+        position=create.position,
+        version=room.rules.version,
+        head_position=last.position,
+        extremities=(last.event.event_id,),
+        depth=last.event.depth,
+        state_id=_id_of(last.after),
+        state_chain=last.after.chain,
+        message_seq=last.message_seq,
+    )
+    return NewRoom(head, create.event.sender, create.event.origin_server_ts, kind)
+
+
+async def _add_state(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
+    rows = [
+        _snapshot_row(room.room_id, built) for room in work for built in room.built if built.event.is_state
+    ]
+    if rows:
+        await state.add_snapshots(conn, rows)
+    if joined := [row for room in work for row in room.joined.values()]:
+        await members.set_joined(conn, joined)
+    if changed := [row for room in work for row in room.changed.values()]:
+        await members.set_members(conn, changed)
+
+
+def _snapshot_row(room_id: RoomId, built: Built) -> SnapshotRow:
+    event, after = built.event, built.after
+    whole = after.chain == 0
+    kind, state_key = event.key
+    entries = (
+        tuple((key[0], key[1], held.event_id) for key, held in after.events.items())
+        if whole
+        else ((kind, state_key, event.event_id),)
+    )
+    return SnapshotRow(_id_of(after), room_id, built.before.state_id, after.chain, whole, entries)
+
+
+def _move(room: RoomRows) -> HeadMove:
+    last = room.last
+    return HeadMove(
+        room_id=room.room_id,
+        head_position=last.position,
+        extremities=(last.event.event_id,),
+        depth=last.event.depth,
+        state_id=_id_of(last.after),
+        message_seq=last.message_seq,
+        last_message_position=room.last_message,
+        active_position=room.active,
+        joined=room.member_delta,
+    )
+
+
+def _relation(built: Built) -> Relation | None:
+    relation = relation_of(built.event.content)
+    if relation is None or built.event.is_state:
+        return None
+    event = built.event
+    return Relation(event.event_id, event.room_id, relation[1], relation[0], event.sender, built.position)
+
+
+async def _show(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
+    """What lists of rooms show."""
+    if names := {room.room_id: room.name for room in work if room.name is not None}:
+        await rooms.set_names(conn, names)
+    if topics := {room.room_id: room.topic for room in work if room.topic is not None}:
+        await rooms.set_topics(conn, topics)
+    if links := {room.room_id: room.links[-1] for room in work if room.links}:
+        await rooms.set_links(conn, links)
+    if closed := [room.room_id for room in work if room.closed]:
+        await rooms.close_rooms(conn, closed)
+
+
+async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
+    """Cut the targets of redactions that apply: their content leaves the database."""
+    wanted = [
+        (room, built, built.event.redacts)
+        for room in work
+        for built in room.redactions
+        if built.event.redacts is not None
+    ]
+    targets = await events.events_by_id(conn, {target for _, _, target in wanted})
+    cuts: dict[EventId, tuple[EventId, bytes]] = {}
+    removed: list[tuple[RoomId, int]] = []
+    for room, built, target_id in wanted:
+        target = targets.get(target_id)
+        if target is None or target_id in cuts or not _applies(room, built, target):
+            continue
+        cuts[target_id] = (built.event.event_id, canonical.encode(redact(target.event.pdu, room.rules)))
+        if target.shown:
+            removed.append((room.room_id, target.position))
+    if cuts:
+        await events.cut_events(conn, cuts)
+    if removed:
+        await members.count_removed(conn, removed)
+        await rooms.find_last_messages(conn, {room_id for room_id, _ in removed})
+
+
+def _applies(room: RoomRows, built: Built, target: StoredEvent) -> bool:
+    if target.redacted_by is not None or target.event.room_id != room.room_id:
+        return False
+    levels = PowerLevels.from_state(built.before.events, room.rules)
+    return may_redact(built.event, target.event, levels)
+
+
+def _id_of(snapshot: Snapshot) -> int:
+    if snapshot.state_id is None:
+        raise AssertionError("a snapshot is written only after its event was placed")
+    return snapshot.state_id
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,71 @@
+"""Giving a batch its places in the log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from homeserver.model import EntryKind
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.storage.log import Entry
+from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.persist import RoomRows, stored
+from homeserver.timeline.submission import Placed, Submission, Written
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction writes, and what each submission will be told."""
+
+    rooms: dict[RoomId, RoomRows] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    txns: dict[TxnKey, EventId] = field(default_factory=dict)
+    keys: dict[str, RoomId] = field(default_factory=dict)
+    also: dict[Any, list[Placed[Any]]] = field(default_factory=dict)
+    results: list[tuple[Submission, Written]] = field(default_factory=list)
+
+
+def place(submissions: Sequence[Submission], first: int, now_ms: int) -> Batch:
+    """Give the submissions positions from `first` on, in their order, and gather their rows."""
+    batch = Batch()
+    position = first
+    for submission in submissions:
+        start = len(batch.entries)
+        position = _place_events(batch, submission, position)
+        for new in submission.entries:
+            batch.entries.append(Entry(position, new.kind, new.room_id, new.user_id, now_ms, body=new.body))
+            position += 1
+        written = batch.entries[start:]
+        _place_rest(batch, submission, written[0].position)
+        events = tuple(entry.event for entry in written if entry.event is not None)
+        others = tuple(entry for entry in written if entry.event is None)
+        batch.results.append((submission, Written(events, others)))
+    return batch
+
+
+def _place_events(batch: Batch, submission: Submission, position: int) -> int:
+    if submission.tip is None:
+        return position
+    head = submission.tip.head
+    rows = batch.rooms.get(head.room_id)
+    if rows is None:
+        rows = batch.rooms[head.room_id] = RoomRows(head.room_id, head.rules, submission.kind)
+    for built in submission.built or ():
+        built.position = position
+        if built.event.is_state:
+            built.after.state_id = position
+        rows.add(built)
+        event = built.event
+        batch.entries.append(
+            Entry(position, EntryKind.EVENT, event.room_id, None, event.origin_server_ts, event=stored(built))
+        )
+        position += 1
+    return position
+
+
+def _place_rest(batch: Batch, submission: Submission, position: int) -> None:
+    if submission.txn is not None and submission.built:
+        batch.txns[submission.txn] = submission.built[0].event.event_id
+    if submission.room_key is not None and submission.room_id is not None:
+        batch.keys[submission.room_key] = submission.room_id
+    for also in submission.also:
+        batch.also.setdefault(also.write, []).append(Placed(also.row, position))

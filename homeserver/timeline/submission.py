@@ -1,0 +1,109 @@
+"""What is handed to the appender: drafts of one room or entries of other kinds, and what goes with them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import Conflict, HomeserverError, Unavailable
+from homeserver.model import Content, Draft, EntryKind, RoomKind
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.log import Entry
+from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.build import Built
+from homeserver.timeline.heads import Tip
+
+RowT = TypeVar("RowT")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[RowT]):
+    """A row with the log position of the first entry of its submission."""
+
+    row: RowT
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Also(Generic[RowT]):
+    """A row to be written in the same transaction. `write` is called once with the rows of all callers."""
+
+    write: Callable[[AsyncConnection, Sequence[Placed[RowT]]], Awaitable[None]]
+    row: RowT
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry of the log that is no event."""
+
+    kind: EntryKind
+    body: Content
+    room_id: RoomId | None = None
+    user_id: UserId | None = None
+
+
+class KeyTaken(Conflict):
+    """The room key belongs to another room already: `room_id`."""
+
+    code = "room_key_taken"
+
+    def __init__(self, room_id: RoomId) -> None:
+        super().__init__("there is such a room already")
+        self.room_id = room_id
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a submission came to: its events or its other entries. `repeated`: an earlier send made them."""
+
+    events: tuple[StoredEvent, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    repeated: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """One atomic piece of work: all of it is committed, or none.
+
+    `kind` is set for a new room, whose first draft is its create event. `room_key` must be free, or the
+    submission fails with KeyTaken. `built` follows the room's tip and is made anew when that moves.
+    """
+
+    tip: Tip | None = None
+    drafts: Sequence[Draft] = ()
+    entries: Sequence[NewEntry] = ()
+    also: Sequence[Also[Any]] = ()
+    txn: TxnKey | None = None
+    room_key: str | None = None
+    kind: RoomKind | None = None
+    built: list[Built] | None = None
+    done: asyncio.Future[Written] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def room_id(self) -> RoomId | None:
+        """The room of the drafts."""
+        return self.tip.head.room_id if self.tip else None
+
+    @property
+    def size(self) -> int:
+        """How many positions it takes."""
+        return len(self.drafts) + len(self.entries)
+
+    def finish(self, written: Written) -> None:
+        """Answer the caller, unless there is an answer already."""
+        if not self.done.done():
+            self.done.set_result(written)
+
+    def fail(self, error: Exception) -> None:
+        """Answer the caller with an error; what is no error of ours becomes Unavailable."""
+        if self.done.done():
+            return
+        if not isinstance(error, HomeserverError):
+            unavailable = Unavailable("could not be written", code="not_written")
+            unavailable.__cause__ = error
+            error = unavailable
+        self.done.set_exception(error)
+        self.done.exception()  # the caller may be gone; that is no news for the loop

@@ -1,0 +1,95 @@
+"""The timeline: the one way in for events of our own making, and for every other entry of the log."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from homeserver.model import Draft, RoomKind
+from homeserver.protocol.ids import RoomId, make_room_id
+from homeserver.protocol.versions import rules_for
+from homeserver.storage.log import Entry
+from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.appender import Appender
+from homeserver.timeline.build import new_head
+from homeserver.timeline.chain import Chainer
+from homeserver.timeline.heads import Head, Heads, Tip
+from homeserver.timeline.submission import Also, NewEntry, Submission, Written
+
+
+class Timeline:
+    """Builds submissions and waits for them to be committed.
+
+    Everything of one call is one atomic piece: committed as a whole and in order, or not at all.
+    """
+
+    def __init__(self, *, server: str, heads: Heads, chainer: Chainer, appender: Appender) -> None:
+        self._server = server
+        self._heads = heads
+        self._chainer = chainer
+        self._appender = appender
+        self._pending: dict[TxnKey, Submission] = {}
+
+    async def head(self, room_id: RoomId) -> Head:
+        """Where a room stands, events on their way to the disk included. NotFound if it is not here."""
+        return (await self._heads.tip(room_id)).head
+
+    async def send(
+        self,
+        room_id: RoomId,
+        drafts: Sequence[Draft],
+        *,
+        txn: TxnKey | None = None,
+        also: Sequence[Also[Any]] = (),
+    ) -> Written:
+        """Append events to a room. A repeated `txn` answers what it made first, and appends nothing.
+
+        Raises Forbidden where the room's auth rules refuse one of them, Invalid, TooLarge or Unavailable.
+        """
+        tip = await self._heads.tip(room_id)
+        if txn is not None and (pending := self._pending.get(txn)) is not None:
+            first = await asyncio.shield(pending.done)
+            return Written(first.events, first.entries, repeated=True)
+        submission = Submission(tip=tip, drafts=drafts, txn=txn, also=also)
+        self._put(submission)
+        if txn is not None:
+            self._pending[txn] = submission
+            submission.done.add_done_callback(lambda _: self._pending.pop(txn, None))
+        return await asyncio.shield(submission.done)
+
+    async def create_room(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        version: str,
+        kind: RoomKind,
+        room_key: str | None = None,
+        also: Sequence[Also[Any]] = (),
+    ) -> Written:
+        """Make a room of its first events, m.room.create leading. KeyTaken if `room_key` has a room already."""
+        room_id = make_room_id(secrets.token_urlsafe(18).replace("-", "A").replace("_", "B"), self._server)
+        tip = Tip(new_head(room_id, rules_for(version)), base=0)
+        submission = Submission(tip=tip, drafts=drafts, also=also, room_key=room_key, kind=kind)
+        self._put(submission)
+        self._heads.add(tip)
+        try:
+            return await asyncio.shield(submission.done)
+        except Exception:
+            self._heads.drop(tip.head.room_id)
+            raise
+
+    async def append(self, entries: Sequence[NewEntry], *, also: Sequence[Also[Any]] = ()) -> list[Entry]:
+        """Append entries that are no events."""
+        submission = Submission(entries=entries, also=also)
+        self._put(submission)
+        written = await asyncio.shield(submission.done)
+        return list(written.entries)
+
+    def _put(self, submission: Submission) -> None:
+        """Build and queue in one step without an await, so that the chain and the queue have one order."""
+        self._appender.check_open(submission.size)
+        if submission.tip is not None and not submission.tip.stale:
+            self._chainer.chain(
+                submission
+            )  # on a stale tip the appender builds, once it has loaded the room anew
+        self._appender.put(submission)

@@ -1,0 +1,94 @@
+"""What every test can ask for: a migrated database of either kind, a clock, a whole homeserver.
+
+SQLite is always there; PostgreSQL when HOMESERVER_TEST_POSTGRES names a server where databases may be made.
+"""
+
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import URL, make_url
+
+from homeserver.clock import FakeClock
+from homeserver.settings.models import DatabaseSettings
+from homeserver.storage.db import Database
+from homeserver.storage.migrate import _upgrade
+
+POSTGRES = os.environ.get("HOMESERVER_TEST_POSTGRES", "")
+_names = itertools.count(1)
+
+
+class Databases:
+    """Makes empty, migrated databases by copying one that was migrated once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+        self._template = folder / "template.db"
+        _upgrade(make_url(f"sqlite:///{self._template}"), True)
+        if POSTGRES:
+            self._pg_template = f"template_{self._worker}_{os.getpid()}"
+            self._admin(f'CREATE DATABASE "{self._pg_template}"')
+            _upgrade(make_url(POSTGRES).set(database=self._pg_template), True)
+        self._made: list[str] = []
+
+    def url(self, kind: str) -> URL:
+        """The URL of a fresh database."""
+        name = f"test_{self._worker}_{os.getpid()}_{next(_names)}"
+        if kind == "sqlite":
+            path = self._folder / f"{name}.db"
+            shutil.copyfile(self._template, path)
+            return make_url(f"sqlite+aiosqlite:///{path}")
+        self._admin(f'CREATE DATABASE "{name}" TEMPLATE "{self._pg_template}"')
+        self._made.append(name)
+        return make_url(POSTGRES).set(drivername="postgresql+psycopg", database=name)
+
+    def drop_made(self) -> None:
+        """Drop the PostgreSQL databases that were made since the last call."""
+        while self._made:
+            self._admin(f'DROP DATABASE IF EXISTS "{self._made.pop()}" WITH (FORCE)')
+
+    def close(self) -> None:
+        self.drop_made()
+        if POSTGRES:
+            self._admin(f'DROP DATABASE IF EXISTS "{self._pg_template}" WITH (FORCE)')
+
+    def _admin(self, statement: str) -> None:
+        with psycopg.connect(POSTGRES, autocommit=True) as conn:
+            conn.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    made = Databases(tmp_path_factory.mktemp("databases"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "postgresql" and not POSTGRES:
+        pytest.skip("HOMESERVER_TEST_POSTGRES is not set")
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(databases: Databases, database_kind: str) -> Iterator[URL]:
+    yield databases.url(database_kind)
+    databases.drop_made()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def db(database_url: URL) -> AsyncIterator[Database]:
+    database = Database(database_url, DatabaseSettings())
+    yield database
+    await database.close()

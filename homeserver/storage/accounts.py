@@ -82,6 +82,7 @@ _SEARCH = (
     _PEOPLE.where(
         ~users.c.suspended,
         ~users.c.deactivated,
+        users.c.user_id != bindparam("but"),
         *(users.c.search_text.like(bindparam(f"word_{n}"), escape="\\") for n in range(SEARCH_WORDS)),
     )
     .order_by(users.c.number)
@@ -195,16 +196,16 @@ async def list_accounts(conn: AsyncConnection, *, limit: int, offset: int) -> li
 
 
 async def search_people(
-    conn: AsyncConnection, words: Sequence[str], *, limit: int, offset: int
+    conn: AsyncConnection, words: Sequence[str], *, but: UserId, limit: int, offset: int
 ) -> list[Person]:
     """People whose search text has every one of the words (case-folded), in the order of their numbers.
 
-    Only the first SEARCH_WORDS words count. Suspended and deactivated accounts are left out.
+    Only the first SEARCH_WORDS words count. Left out: suspended and deactivated accounts, and `but`.
     """
     patterns = [f"%{_escape(word)}%" for word in words[:SEARCH_WORDS]]
     patterns += ["%"] * (SEARCH_WORDS - len(patterns))
     values: dict[str, object] = {f"word_{n}": pattern for n, pattern in enumerate(patterns)}
-    rows = await conn.execute(_SEARCH, {**values, "count": limit, "skip": offset})
+    rows = await conn.execute(_SEARCH, {**values, "but": but, "count": limit, "skip": offset})
     return [_person(row) for row in rows]
 
 

@@ -1,0 +1,268 @@
+"""Accounts made here: registration, passwords, suspension."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from homeserver.model import Page, Person
+from homeserver.protocol.ids import UserId, make_user_id
+from homeserver.services import naming
+from homeserver.services.news import Appends, profile_changed, session_ended
+from homeserver.services.passwords import Passwords
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.retry import write_with_retry
+from homeserver.services.sessions import check_standing
+from homeserver.services.text import clean_name, search_text
+from homeserver.settings.models import AccountSettings
+from homeserver.storage import accounts as stored
+from homeserver.storage import sessions as stored_sessions
+from homeserver.storage.accounts import Account
+from homeserver.storage.db import Database
+from homeserver.timeline.submission import Also, Placed
+
+MAX_PASSWORD_CHARS = 1024
+MAX_NAME_CHARS = 100
+_NAMESPACE = 0  # of the numbers of accounts made here
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """A wish for an account, already checked. Without a tag one is made from the e-mail or the name."""
+
+    email: str
+    display_name: str
+    tag: str | None
+    password_hash: str | None
+
+
+class _Standing(NamedTuple):
+    user_id: UserId
+    suspended: bool
+    deactivated: bool
+    now_ms: int
+
+
+class _NewPassword(NamedTuple):
+    user_id: UserId
+    password_hash: str
+    now_ms: int
+
+
+class Accounts:
+    """Makes accounts, checks passwords, and shuts people out."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Appends,
+        clock: Clock,
+        settings: AccountSettings,
+        passwords: Passwords,
+        limits: RateLimits,
+        server_name: str,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._clock = clock
+        self._settings = settings
+        self._passwords = passwords
+        self._limits = limits
+        self._server_name = server_name
+
+    async def register(
+        self, *, email: str, password: str, display_name: str, tag: str | None = None, address: str = ""
+    ) -> Person:
+        """Make an account for somebody who asks, if the settings let them.
+
+        Raises Forbidden("registration_closed"), Conflict("email_in_use" or "tag_in_use"), Invalid, RateLimited.
+        """
+        if not self._settings.registration:
+            raise Forbidden("nobody can register here by themselves", code="registration_closed")
+        self._limits.check_address("registration", address)
+        return await self.create(email=email, password=password, display_name=display_name, tag=tag)
+
+    async def create(
+        self,
+        *,
+        display_name: str,
+        email: str | None = None,
+        password: str | None = None,
+        tag: str | None = None,
+    ) -> Person:
+        """Make an account, whatever the settings say about registration (for the command line and demos)."""
+        new = NewAccount(
+            email=naming.normal_email(email) if email else "",
+            display_name=clean_name(display_name, max_chars=MAX_NAME_CHARS, what="the display name"),
+            tag=naming.checked_tag(tag) if tag else None,
+            password_hash=None,
+        )
+        if password is not None:
+            self._check_new_password(password)
+            # Before the costly hash; the transaction looks again.
+            async with self._db.read() as conn:
+                await _check_free(conn, new)
+            new = replace(new, password_hash=await self._passwords.hash(password))
+        return await write_with_retry(self._db, lambda conn: self._add(conn, new))
+
+    async def check_password(self, *, email: str, password: str, address: str = "") -> Person:
+        """The person with this e-mail and password; always the same work, whether there is one or not.
+
+        Raises Unauthenticated("bad_credentials"), RateLimited; for the right password also Forbidden("suspended").
+        """
+        try:
+            wanted = naming.normal_email(email)
+        except Invalid:
+            wanted = ""
+        account_key = f"account:{wanted}" if wanted else ""
+        self._limits.check_address("login", address)
+        self._limits.check("login", account_key)
+        async with self._db.read() as conn:
+            account = (await stored.accounts_by_email(conn, [wanted])).get(wanted)
+        too_long = len(password) > MAX_PASSWORD_CHARS
+        known_hash = account.password_hash if account and not account.deactivated and not too_long else None
+        verdict = await self._passwords.verify(known_hash, "" if too_long else password)
+        if account is None or known_hash is None or not verdict.is_right:
+            raise Unauthenticated("wrong e-mail or password", code="bad_credentials")
+        # Only failures count: many people share one address, and nobody shall be kept out by their own success.
+        self._limits.give_back_address("login", address)
+        self._limits.give_back("login", account_key)
+        check_standing(suspended=account.suspended, deactivated=account.deactivated)
+        if verdict.is_outdated:
+            await self._rehash(account.person.user_id, known_hash, password)
+        return account.person
+
+    async def set_password(self, user_id: UserId, password: str) -> None:
+        """Give a person a new password and log them out everywhere. Raises NotFound, Invalid."""
+        self._check_new_password(password)
+        await self.find(user_id)
+        made = _NewPassword(user_id, await self._passwords.hash(password), self._clock.now_ms())
+        await self._timeline.append(
+            [session_ended(user_id, None, "password_changed")], also=[Also(_set_passwords, made)]
+        )
+
+    async def suspend(self, user_id: UserId) -> None:
+        """Shut a person out, with every token they hold, until `unsuspend`."""
+        await self._set_standing(user_id, suspended=True)
+
+    async def unsuspend(self, user_id: UserId) -> None:
+        """Let a person in again; they log in anew."""
+        await self._set_standing(user_id, suspended=False)
+
+    async def deactivate(self, user_id: UserId) -> None:
+        """Close an account for good. Its messages stay."""
+        await self._set_standing(user_id, deactivated=True)
+
+    async def find(self, user_id: UserId) -> Account:
+        """An account with its standing, for the command line. Raises NotFound."""
+        async with self._db.read() as conn:
+            account = (await stored.accounts_of(conn, [user_id])).get(user_id)
+        if account is None:
+            raise NotFound("no such account")
+        return account
+
+    async def find_by_email(self, email: str) -> Account:
+        """Like `find`, by e-mail. Raises NotFound, Invalid."""
+        wanted = naming.normal_email(email)
+        async with self._db.read() as conn:
+            account = (await stored.accounts_by_email(conn, [wanted])).get(wanted)
+        if account is None:
+            raise NotFound("no such account")
+        return account
+
+    async def listing(self, page: Page) -> list[Account]:
+        """All accounts, people of host applications too, in the order of their numbers."""
+        async with self._db.read() as conn:
+            return await stored.list_accounts(conn, limit=page.limit, offset=page.offset)
+
+    async def _add(self, conn: AsyncConnection, new: NewAccount) -> Person:
+        number = await stored.take_numbers(conn, _NAMESPACE)
+        await _check_free(conn, new)
+        tag, user_id = await self._free_names(conn, new)
+        person = Person(
+            user_id=user_id,
+            number=number,
+            display_name=new.display_name,
+            created_ms=self._clock.now_ms(),
+            tag=tag,
+            email=new.email,
+        )
+        account = Account(person, new.password_hash)
+        await stored.add_accounts(conn, [(account, search_text(person))])
+        return person
+
+    async def _free_names(self, conn: AsyncConnection, new: NewAccount) -> tuple[str, UserId]:
+        """A tag that nobody has, and a Matrix id that resembles it."""
+        tag = new.tag
+        if tag is None:
+            wished = naming.candidates(naming.tag_from(new.email or new.display_name))
+            taken_tags = await stored.taken_tags(conn, wished)
+            tag = naming.first_free(wished, lambda name: name not in taken_tags)
+        # Somebody may have registered with this tag and changed it since: their Matrix id is for ever.
+        user_ids = {name: make_user_id(name, self._server_name) for name in naming.candidates(tag)}
+        taken = await stored.taken_user_ids(conn, user_ids.values())
+        localpart = naming.first_free(
+            user_ids,
+            lambda name: user_ids[name] not in taken and not naming.is_localpart_of_host_person(name),
+        )
+        return tag, user_ids[localpart]
+
+    async def _rehash(self, user_id: UserId, old: str, password: str) -> None:
+        made = await self._passwords.hash(password)
+        async with self._db.write() as conn:
+            await stored.replace_password(conn, user_id, old, made)  # not over a password set meanwhile
+
+    async def _set_standing(
+        self, user_id: UserId, *, suspended: bool | None = None, deactivated: bool | None = None
+    ) -> None:
+        account = await self.find(user_id)
+        standing = _Standing(
+            user_id,
+            suspended=account.suspended if suspended is None else suspended,
+            deactivated=account.deactivated if deactivated is None else deactivated,
+            now_ms=self._clock.now_ms(),
+        )
+        if standing.suspended or standing.deactivated:
+            news = session_ended(user_id, None, "deactivated" if standing.deactivated else "suspended")
+        else:
+            news = profile_changed(user_id)
+        await self._timeline.append([news], also=[Also(_set_standings, standing)])
+
+    def _check_new_password(self, password: str) -> None:
+        least = self._settings.min_password_chars
+        if len(password) < least:
+            raise Invalid(f"the password must have at least {least} characters", code="password_too_short")
+        if len(password) > MAX_PASSWORD_CHARS:
+            raise Invalid(
+                f"the password must have at most {MAX_PASSWORD_CHARS} characters", code="password_too_long"
+            )
+
+
+async def _check_free(conn: AsyncConnection, new: NewAccount) -> None:
+    """Raise Conflict if the e-mail or the wished tag is taken."""
+    if new.email and await stored.accounts_by_email(conn, [new.email]):
+        raise Conflict("there is an account with this e-mail already", code="email_in_use")
+    if new.tag and await stored.taken_tags(conn, [new.tag]):
+        raise Conflict("somebody else has this tag", code="tag_in_use")
+
+
+async def _set_passwords(conn: AsyncConnection, items: Sequence[Placed[_NewPassword]]) -> None:
+    rows = [item.row for item in items]
+    await stored.lock_users(conn, {row.user_id for row in rows})
+    await stored.set_passwords(conn, {row.user_id: row.password_hash for row in rows})
+    await stored_sessions.end_sessions_of_users(
+        conn, {row.user_id for row in rows}, max(row.now_ms for row in rows)
+    )
+
+
+async def _set_standings(conn: AsyncConnection, items: Sequence[Placed[_Standing]]) -> None:
+    rows = [item.row for item in items]
+    await stored.lock_users(conn, {row.user_id for row in rows})
+    await stored.set_states(conn, {row.user_id: (row.suspended, row.deactivated) for row in rows})
+    out = {row.user_id for row in rows if row.suspended or row.deactivated}
+    if out:
+        await stored_sessions.end_sessions_of_users(conn, out, max(row.now_ms for row in rows))

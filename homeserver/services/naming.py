@@ -1,0 +1,86 @@
+"""What people are called by machines: e-mail addresses, tags, localparts of Matrix ids, avatar addresses. Pure."""
+
+import re
+import secrets
+from collections.abc import Callable, Collection
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+
+from homeserver.errors import Conflict, Invalid
+from homeserver.services.text import one_line
+
+MAX_EMAIL_CHARS = 254
+MAX_URL_CHARS = 2000
+_TAG = re.compile(r"[a-z0-9_.-]{3,32}")
+_NOT_IN_TAG = re.compile(r"[^a-z0-9_.-]+")
+_OF_HOST_PERSON = re.compile(r"[a-z0-9]{1,32}_[0-9]+")
+_LONGEST_BASE = 25  # leaves room for "-" and a number
+_CANDIDATES = 30
+
+
+def normal_email(email: str) -> str:
+    """The one form of an address: no spaces around, composed, lower case. Raises Invalid("bad_email")."""
+    if len(email) > MAX_EMAIL_CHARS:
+        raise Invalid("this is no e-mail address", code="bad_email")
+    try:
+        # Names inside a company network are welcome, and no name server is asked.
+        found = validate_email(email.strip(), check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError as error:
+        raise Invalid(f"this is no e-mail address: {error}", code="bad_email") from error
+    return found.normalized.lower()
+
+
+def checked_tag(tag: str) -> str:
+    """A tag that somebody chose, in lower case, without an "@" before it. Raises Invalid("bad_tag")."""
+    wanted = tag.strip().removeprefix("@").lower()
+    if not _TAG.fullmatch(wanted):
+        raise Invalid("a tag has 3 to 32 characters: letters a-z, digits, and any of _ . -", code="bad_tag")
+    return wanted
+
+
+def tag_from(text: str) -> str:
+    """The tag that fits an e-mail address or a name best, whether it is free or not."""
+    local = text.partition("@")[0].partition("+")[0].lower()
+    base = _NOT_IN_TAG.sub("-", local).strip("-._")[:_LONGEST_BASE].strip("-._")
+    if not base:
+        return "user"
+    return base if len(base) >= 3 else f"user-{base}"
+
+
+def candidates(base: str) -> list[str]:
+    """Tags like `base`, the best first: itself, numbered ones, and some that nobody can have by chance."""
+    short = base[:_LONGEST_BASE]
+    numbered = [f"{short}-{n}" for n in range(2, _CANDIDATES)]
+    return [base, *numbered, *(f"{short}-{secrets.randbelow(10**6):06}" for _ in range(4))]
+
+
+def first_free(names: Collection[str], is_free: Callable[[str], bool]) -> str:
+    """The first name that is free. Raises Conflict when none is."""
+    for name in names:
+        if is_free(name):
+            return name
+    raise Conflict("all tags like this one are taken; please choose another", code="tag_in_use")
+
+
+def is_localpart_of_host_person(localpart: str) -> bool:
+    """Whether a localpart has the form that people of host applications get; nobody else may have it."""
+    return _OF_HOST_PERSON.fullmatch(localpart) is not None
+
+
+def checked_avatar_url(url: str) -> str:
+    """An address of a picture: empty, http(s), mxc, or a path on this server. Raises Invalid("bad_url")."""
+    if not url:
+        return ""
+    bad = Invalid("an avatar is an http(s) address or a path on this server", code="bad_url")
+    if len(url) > MAX_URL_CHARS or one_line(url) != url or any(char in url for char in " \"'<>\\`"):
+        raise bad
+    if url.startswith("/") and not url.startswith("//"):
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise bad from error
+    if parts.scheme not in {"http", "https", "mxc"} or not parts.hostname or parts.username is not None:
+        raise bad
+    return url

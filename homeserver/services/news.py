@@ -1,0 +1,31 @@
+"""How the services of people tell the other workers: entries of the log."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from homeserver.model import EntryKind, SessionId
+from homeserver.protocol.ids import UserId
+from homeserver.storage.log import Entry
+from homeserver.timeline.submission import Also, NewEntry
+
+
+class Appends(Protocol):
+    """The part of the timeline that is needed here."""
+
+    async def append(self, entries: Sequence[NewEntry], *, also: Sequence[Also[Any]] = ()) -> list[Entry]:
+        """Commit the entries, and the rows with them; return once that is done."""
+        ...
+
+
+def session_ended(user_id: UserId, session_id: SessionId | None, reason: str) -> NewEntry:
+    """The entry that ends a session; without a session id, all that a person is logged in with (any token)."""
+    return NewEntry(
+        kind=EntryKind.SESSION_ENDED,
+        user_id=user_id,
+        body={"session_id": session_id, "reason": reason},
+    )
+
+
+def profile_changed(user_id: UserId) -> NewEntry:
+    """The entry that says a person looks different now."""
+    return NewEntry(kind=EntryKind.PROFILE, user_id=user_id, body={})

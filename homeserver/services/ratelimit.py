@@ -1,0 +1,120 @@
+"""Rate limits: a token bucket for each pair of what is done and who does it.
+
+Each worker process counts for itself. An IPv6 client usually owns a whole /64, so that is what is counted.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from homeserver.clock import Clock
+from homeserver.errors import RateLimited
+from homeserver.settings.models import BucketSettings, RateLimitSettings
+
+_LOOK_FOR_FULL = 8  # so many of the oldest buckets are looked at to find one that can be dropped unnoticed
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at_ms: int
+
+
+def address_key(address: str) -> str:
+    """What an address is counted as: IPv4 as it stands, IPv6 by its first 64 bits."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+
+
+class RateLimits:
+    """Answers one question, at once: may `key` do this now?
+
+    The buckets' names are the fields of RateLimitSettings: login, registration, send, create, upload, address.
+    `refused` is called with the bucket's name for each refusal (a counter).
+    """
+
+    def __init__(
+        self, settings: RateLimitSettings, clock: Clock, refused: Callable[[str], None] | None = None
+    ) -> None:
+        self._enabled = settings.enabled
+        self._max_tracked = settings.max_tracked
+        self._clock = clock
+        self._refused = refused
+        self._rules: dict[str, BucketSettings] = {
+            name: rule for name, rule in settings if isinstance(rule, BucketSettings)
+        }
+        self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
+
+    def check(self, bucket: str, key: str) -> None:
+        """Take one token. Raises RateLimited with the time until there is one; an empty key is not limited."""
+        if not self._enabled or not key:
+            return
+        rule = self._rules[bucket]
+        now_ms = self._clock.now_ms()
+        held = self._buckets.get((bucket, key))
+        if held is None:
+            self._buckets[bucket, key] = _Bucket(rule.burst - 1.0, now_ms)
+            if len(self._buckets) > self._max_tracked:
+                self._drop_one(now_ms)
+            return
+        self._buckets.move_to_end((bucket, key))
+        held.tokens = _filled(held, rule, now_ms)
+        held.at_ms = now_ms
+        if held.tokens < 1:
+            self._refuse(bucket, held.tokens, rule)
+        held.tokens -= 1
+
+    def check_address(self, bucket: str, address: str) -> None:
+        """Like `check`, for a client's IP address."""
+        if self._enabled and address:
+            self.check(bucket, address_key(address))
+
+    def give_back(self, bucket: str, key: str) -> None:
+        """Return a token, for what turned out to need no limit (a log-in with the right password)."""
+        held = self._buckets.get((bucket, key))
+        if held is not None:
+            held.tokens = min(held.tokens + 1, float(self._rules[bucket].burst))
+
+    def give_back_address(self, bucket: str, address: str) -> None:
+        """Like `give_back`, for a client's IP address."""
+        if self._enabled and address:
+            self.give_back(bucket, address_key(address))
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def _refuse(self, bucket: str, tokens: float, rule: BucketSettings) -> None:
+        if self._refused is not None:
+            self._refused(bucket)
+        retry_ms = max(1, round((1 - tokens) / rule.per_second * 1000))
+        raise RateLimited("too many requests; please wait a little", retry_ms=retry_ms, bucket=bucket)
+
+    def _drop_one(self, now_ms: int) -> None:
+        """Forget a bucket: one that is full again, so that nobody gains by it, else the one unused longest."""
+        oldest = None
+        for number, (key, held) in enumerate(self._buckets.items()):
+            oldest = oldest or key
+            if number == _LOOK_FOR_FULL:
+                break
+            rule = self._rules[key[0]]
+            if _filled(held, rule, now_ms) >= rule.burst:
+                oldest = key
+                break
+        if oldest is not None:
+            del self._buckets[oldest]
+
+
+def _filled(held: _Bucket, rule: BucketSettings, now_ms: int) -> float:
+    # A clock that was set back must neither fill nor empty a bucket.
+    gained = max(0, now_ms - held.at_ms) / 1000 * rule.per_second
+    return min(float(rule.burst), held.tokens + gained)

@@ -1,0 +1,302 @@
+"""Sessions: tokens for people with an account here, their rotation, and their end.
+
+An access token is believed for its whole life once it was checked, unless the log says that its session ended:
+`note` must be given every new entry of the log. A token that this process never saw is checked in the database.
+"""
+
+import hmac
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Forbidden, NotFound, Unauthenticated
+from homeserver.model import Person, Requester, SessionId
+from homeserver.protocol.ids import UserId
+from homeserver.services import tokens
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.endings import Endings, Flag
+from homeserver.services.news import Appends, session_ended
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.text import one_line
+from homeserver.services.tokens import AccessClaims, TokenKey
+from homeserver.settings.models import TokenSettings
+from homeserver.storage import accounts as stored_accounts
+from homeserver.storage import sessions as stored
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.storage.sessions import Session
+from homeserver.timeline.submission import Also, Placed
+
+MAX_DEVICE_NAME_CHARS = 100
+_MAX_LISTED = 200
+_PURGE_BATCH = 500
+_USED_STEP_MS = 60_000  # `last_used_ms` is kept to the minute
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client gets at log-in and at each refresh."""
+
+    access_token: str
+    refresh_token: str
+    expires_in_s: int
+    person: Person
+
+
+class _Ending(NamedTuple):
+    session_id: SessionId
+    now_ms: int
+
+
+@dataclass(slots=True)
+class _Known:
+    """A checked access token, and the flags that say it holds no more."""
+
+    requester: Requester
+    expires_ms: int
+    used_ms: int
+    session: Flag
+    person: Flag
+
+
+class Sessions:
+    """Starts, refreshes, checks, lists and ends sessions."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Appends,
+        key: TokenKey,
+        clock: Clock,
+        settings: TokenSettings,
+        limits: RateLimits,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._key = key
+        self._clock = clock
+        self._settings = settings
+        self._limits = limits
+        self._known: BoundedCache[str, _Known] = BoundedCache(settings.cache_entries)
+        self._endings = Endings()
+        self._used: dict[SessionId, int] = {}
+
+    async def start(self, person: Person, device_name: str = "") -> Tokens:
+        """Log a person in on a new device. The caller has checked the password."""
+        now_ms = self._clock.now_ms()
+        session_id = SessionId(secrets.token_urlsafe(16))
+        refresh_token = self._key.make_refresh(session_id)
+        session = Session(
+            session_id=session_id,
+            user_id=person.user_id,
+            device_id=_new_device_id(),
+            device_name=one_line(device_name)[:MAX_DEVICE_NAME_CHARS],
+            refresh_hash=tokens.refresh_hash(refresh_token),
+            refresh_expires_ms=now_ms + self._settings.refresh_ttl_s * 1000,
+            created_ms=now_ms,
+            last_used_ms=now_ms,
+        )
+        async with self._db.write() as conn:
+            # The lock orders this after or before a suspension, never beside it.
+            await stored_accounts.lock_users(conn, [person.user_id])
+            account = (await stored_accounts.accounts_of(conn, [person.user_id])).get(person.user_id)
+            if account is None:
+                raise tokens.unknown_token()
+            check_standing(suspended=account.suspended, deactivated=account.deactivated)
+            await stored.add_sessions(conn, [session])
+        return self._tokens(account.person, session_id, refresh_token, now_ms)
+
+    async def refresh(self, refresh_token: str, address: str = "") -> Tokens:
+        """New tokens for a refresh token, which is spent by that.
+
+        A spent one means that two have it, one of them perhaps a thief: the session ends for both.
+        """
+        now_ms = self._clock.now_ms()
+        session_id = self._key.session_of_refresh(refresh_token)
+        if session_id is None:
+            self._limits.check_address("login", address)  # only for guesses: many people share an address
+            raise tokens.unknown_token()
+        async with self._db.read() as conn:
+            session = (await stored.sessions_of(conn, [session_id])).get(session_id)
+        if session is None or session.ended_ms is not None:
+            raise tokens.unknown_token()
+        if not hmac.compare_digest(tokens.refresh_hash(refresh_token), session.refresh_hash):
+            await self._end(session.user_id, session_id, "refresh_token_reused")
+            raise _reused()
+        if now_ms >= session.refresh_expires_ms:
+            raise tokens.token_expired()
+        self._limits.check("login", f"session:{session_id}")
+        new_token = self._key.make_refresh(session_id)
+        async with self._db.write() as conn:
+            await stored_accounts.lock_users(conn, [session.user_id])
+            account = (await stored_accounts.accounts_of(conn, [session.user_id]))[session.user_id]
+            check_standing(suspended=account.suspended, deactivated=account.deactivated)
+            rotated = await stored.rotate_session(
+                conn,
+                session_id,
+                old=session.refresh_hash,
+                new=tokens.refresh_hash(new_token),
+                expires_ms=now_ms + self._settings.refresh_ttl_s * 1000,
+                now_ms=now_ms,
+            )
+        if not rotated:  # somebody else used the same token between our look and our write
+            await self._end(session.user_id, session_id, "refresh_token_reused")
+            raise _reused()
+        return self._tokens(account.person, session_id, new_token, now_ms)
+
+    async def authenticate(self, token: str, address: str = "") -> Requester:
+        """Who holds this access token. Raises Unauthenticated, or Forbidden for a suspended person."""
+        known = self._known.get(token)
+        if known is None:
+            return await self._first_sight(token, address)
+        if known.session.is_raised or known.person.is_raised:
+            self._known.drop(token)
+            return await self._first_sight(token, address)
+        now_ms = self._clock.now_ms()
+        if now_ms >= known.expires_ms:
+            self._known.drop(token)
+            raise tokens.token_expired()
+        if now_ms - known.used_ms >= _USED_STEP_MS:
+            self._note_used(known, now_ms)
+        if known.requester.address != address:
+            known.requester = replace(known.requester, address=address)
+        return known.requester
+
+    def knows(self, token: str) -> bool:
+        """Whether `authenticate` can answer from memory."""
+        return self._known.get(token) is not None
+
+    async def end(self, requester: Requester) -> None:
+        """Log out. A requester without a session of ours (a host's token) has none to end."""
+        if requester.session_id is not None:
+            await self._end(requester.user_id, requester.session_id, "logout")
+
+    async def end_other(self, requester: Requester, session_id: SessionId) -> None:
+        """End one of the requester's own sessions, seen in `listing`. Raises NotFound for anybody else's."""
+        async with self._db.read() as conn:
+            session = (await stored.sessions_of(conn, [session_id])).get(session_id)
+        if session is None or session.user_id != requester.user_id or session.ended_ms is not None:
+            raise NotFound("no such session")
+        await self._end(requester.user_id, session_id, "ended_elsewhere")
+
+    async def listing(self, requester: Requester) -> list[Session]:
+        """The requester's running sessions, the last used first."""
+        now_ms = self._clock.now_ms()
+        async with self._db.read() as conn:
+            found = await stored.open_sessions(conn, requester.user_id, now_ms=now_ms, limit=_MAX_LISTED)
+        return [
+            replace(one, last_used_ms=max(one.last_used_ms, self._used.get(one.session_id, 0)))
+            for one in found
+        ]
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: what it ends is not believed any more, from now on."""
+        self._endings.note(entry)
+
+    def forget_all(self) -> None:
+        """Check every token anew: for when entries of the log may have been missed."""
+        self._known.clear()
+
+    async def tidy(self) -> int:
+        """Write down what was used when, and delete ended and expired sessions; answers how many went.
+
+        An ended session is as good as none, so it only stays for one life of an access token.
+        """
+        used, self._used = self._used, {}
+        if used:
+            async with self._db.write() as conn:
+                await stored.set_last_used(conn, used)
+        before_ms = self._clock.now_ms() - self._settings.access_ttl_s * 1000
+        purged = 0
+        while True:
+            async with self._db.write() as conn:
+                count = await stored.purge_sessions(conn, before_ms=before_ms, limit=_PURGE_BATCH)
+            purged += count
+            if count < _PURGE_BATCH:
+                return purged
+
+    async def _first_sight(self, token: str, address: str) -> Requester:
+        now_ms = self._clock.now_ms()
+        claims = self._key.read_access(token, now_ms)
+        known = _Known(
+            _requester(claims, address),
+            expires_ms=claims.expires_ms,
+            used_ms=0,
+            session=self._endings.flag(claims.session_id),
+            person=self._endings.flag(claims.user_id),
+        )
+        async with self._db.read() as conn:
+            holder = (await stored.holders_of(conn, [claims.session_id])).get(claims.session_id)
+        if holder is None or holder.ended or holder.user_id != claims.user_id:
+            raise tokens.unknown_token()
+        check_standing(suspended=holder.suspended, deactivated=holder.deactivated)
+        if known.session.is_raised or known.person.is_raised:  # ended while we looked
+            raise tokens.unknown_token()
+        self._note_used(known, now_ms)
+        self._known.put(token, known)
+        return known.requester
+
+    def _note_used(self, known: _Known, now_ms: int) -> None:
+        known.used_ms = now_ms
+        session_id = known.requester.session_id
+        if session_id is not None and len(self._used) < self._settings.cache_entries:
+            self._used[session_id] = now_ms
+
+    async def _end(self, user_id: UserId, session_id: SessionId, reason: str) -> None:
+        ending = _Ending(session_id, self._clock.now_ms())
+        entries = await self._timeline.append(
+            [session_ended(user_id, session_id, reason)], also=[Also(_end_sessions, ending)]
+        )
+        for entry in entries:  # here at once; other workers hear it from the log
+            self.note(entry)
+
+    def _tokens(self, person: Person, session_id: SessionId, refresh_token: str, now_ms: int) -> Tokens:
+        ttl_s = self._settings.access_ttl_s
+        claims = AccessClaims(
+            user_id=person.user_id,
+            number=person.number,
+            session_id=session_id,
+            expires_ms=now_ms + ttl_s * 1000,
+        )
+        return Tokens(self._key.make_access(claims, now_ms), refresh_token, ttl_s, person)
+
+
+async def _end_sessions(conn: AsyncConnection, items: Sequence[Placed[_Ending]]) -> None:
+    now_ms = max(item.row.now_ms for item in items)
+    await stored.end_sessions(conn, [item.row.session_id for item in items], now_ms)
+
+
+def _requester(claims: AccessClaims, address: str) -> Requester:
+    return Requester(
+        user_id=claims.user_id,
+        number=claims.number,
+        session_key=claims.session_id,
+        session_id=claims.session_id,
+        namespace=claims.number >> 32,
+        address=address,
+        expires_ms=claims.expires_ms,
+    )
+
+
+def check_standing(*, suspended: bool, deactivated: bool) -> None:
+    """Raise unless the person may use the server: Unauthenticated when deactivated, Forbidden when suspended."""
+    if deactivated:
+        raise Unauthenticated("this account is closed", code="deactivated")
+    if suspended:
+        raise Forbidden("this account is suspended", code="suspended")
+
+
+def _new_device_id() -> str:
+    return "".join(secrets.choice(string.ascii_uppercase) for _ in range(10))
+
+
+def _reused() -> Unauthenticated:
+    return Unauthenticated(
+        "this refresh token was used before; the session is ended for safety", code="refresh_token_reused"
+    )

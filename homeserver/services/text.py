@@ -1,0 +1,50 @@
+"""Text that people type: names cleaned for showing, folded for searching."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from homeserver.errors import Invalid
+from homeserver.model import Person
+
+# Control characters, lone surrogates, and the marks that turn the direction of the text around them.
+_UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+_SPACES = re.compile(r"\s+")
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks, control characters and direction marks, spaces made single."""
+    return _SPACES.sub(" ", _UNSAFE.sub(" ", unicodedata.normalize("NFC", text))).strip()
+
+
+def clean_name(text: str, *, max_chars: int, what: str) -> str:
+    """A name as it is stored. Raises Invalid when nothing is left of it or it is too long."""
+    cleaned = one_line(text[: 4 * max_chars])
+    if not cleaned:
+        raise Invalid(f"{what} must not be empty", code="empty_name")
+    if len(cleaned) > max_chars or len(text) > 4 * max_chars:
+        raise Invalid(f"{what} must have at most {max_chars} characters", code="name_too_long")
+    return cleaned
+
+
+def fold(text: str) -> str:
+    """Text for comparing without regard to case, width or composition, in any script; ё counts as е."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return folded.replace("ё", "е")
+
+
+def search_words(text: str) -> list[str]:
+    """The different words of a search, folded; at most 200 characters are looked at."""
+    return list(dict.fromkeys(fold(one_line(text[:200])).split()))
+
+
+def search_text(person: Person) -> str:
+    """What a person is found by: their names and tag, folded."""
+    parts: Iterable[str] = (
+        person.display_name,
+        person.last_name,
+        person.first_name,
+        person.middle_name,
+        person.tag,
+    )
+    return fold(" ".join(dict.fromkeys(part for part in parts if part)))

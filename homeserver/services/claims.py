@@ -1,0 +1,148 @@
+"""What a host application's token says about a person. Pure: no database, no clock of its own."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import orjson
+
+from homeserver.errors import HomeserverError, Invalid
+from homeserver.model import Person
+from homeserver.services import naming, tokens
+from homeserver.services.text import one_line
+from homeserver.settings.models import ClaimSettings, IssuerSettings
+
+FIRST_FREE_NUMBER = 2**31
+"""Host ids that are positive integers below this are the person's number at the host; others get one from here on."""
+
+_MAX_SUBJECT_CHARS = 255
+_MAX_CHARS = 200
+_MAX_BIO_CHARS = 2000
+_TEXT_FIELDS = (
+    "first_name",
+    "last_name",
+    "middle_name",
+    "role",
+    "job",
+    "bio",
+    "phone",
+    "telegram",
+    "study_group",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HostPerson:
+    """A person as the host describes them. `fields` has only what the token speaks of; `email` may be empty."""
+
+    subject: str
+    fields: Mapping[str, str]
+    email: str
+
+    @property
+    def number(self) -> int | None:
+        """The host's own id, where it can be ours within the host's namespace."""
+        text = self.subject
+        if not (text.isascii() and text.isdecimal() and len(text) <= 10) or text.startswith("0"):
+            return None
+        number = int(text)
+        return number if number < FIRST_FREE_NUMBER else None
+
+    def applied_to(self, person: Person) -> Person:
+        """The person with what the host says about them."""
+        return replace(person, **cast("dict[str, Any]", self.fields))
+
+    @property
+    def hash(self) -> str:
+        """Equal for equal claims."""
+        seen = orjson.dumps([dict(self.fields), self.email], option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(seen).hexdigest()
+
+
+def check_claims(claims: Mapping[str, Any], issuer: IssuerSettings, now_ms: int) -> int:
+    """When the token ends, in ms, leeway included. Raises Unauthenticated unless it holds now and is for us."""
+    now_s = now_ms / 1000
+    expires_s = _time(claims.get("exp"))
+    if expires_s is None or expires_s - now_s > issuer.max_age_s + issuer.leeway_s:
+        raise tokens.unknown_token()
+    if now_s >= expires_s + issuer.leeway_s:
+        raise tokens.token_expired()
+    if "nbf" in claims:
+        not_before_s = _time(claims["nbf"])
+        if not_before_s is None or now_s + issuer.leeway_s < not_before_s:
+            raise tokens.unknown_token()
+    if issuer.issuer is not None and claims.get("iss") != issuer.issuer:
+        raise tokens.unknown_token()
+    if issuer.audience is not None and not _is_for(claims.get("aud"), issuer.audience):
+        raise tokens.unknown_token()
+    # `token_type` is what one widely used library calls the same claim.
+    if any(claims.get(name) in issuer.refuse_types for name in ("type", "token_type")):
+        raise tokens.unknown_token()
+    return int((expires_s + issuer.leeway_s) * 1000)
+
+
+def host_person(claims: Mapping[str, Any], settings: ClaimSettings) -> HostPerson:
+    """The person in the claims. Raises Unauthenticated without a usable id; other claims that are of no use
+    are left out."""
+    subject = _text(at_path(claims, settings.user_id))
+    if not subject or len(subject) > _MAX_SUBJECT_CHARS or one_line(subject) != subject:
+        raise tokens.unknown_token()
+    fields: dict[str, str] = {}
+    for name in _TEXT_FIELDS:
+        value = _text(at_path(claims, getattr(settings, name)))
+        if value is not None:
+            fields[name] = one_line(value)[: _MAX_BIO_CHARS if name == "bio" else _MAX_CHARS]
+    whole = " ".join(part for part in (fields.get("first_name"), fields.get("last_name")) if part)
+    whole = whole or one_line(_text(at_path(claims, settings.display_name)) or "")
+    if whole:
+        fields["display_name"] = whole[:_MAX_CHARS]
+    avatar_url = _text(at_path(claims, settings.avatar_url))
+    if avatar_url is not None:
+        try:
+            fields["avatar_url"] = naming.checked_avatar_url(avatar_url)
+        except Invalid:
+            fields["avatar_url"] = ""
+    return HostPerson(subject, fields, _email(at_path(claims, settings.email)))
+
+
+def at_path(claims: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None. A claim whose own name has the dots wins."""
+    if path in claims:
+        return claims[path]
+    found: Any = claims
+    for part in path.split("."):
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(part)
+    return found
+
+
+def _text(value: Any) -> str | None:
+    """Text and whole numbers as text; anything else is none."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _email(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        return ""
+    try:
+        return naming.normal_email(value)
+    except HomeserverError:
+        return ""
+
+
+def _time(value: Any) -> float | None:
+    """Seconds since 1970 (RFC 7519, section 2), or None for what is no time."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and abs(value) < 2**53 else None
+
+
+def _is_for(audience: Any, wanted: str) -> bool:
+    return wanted in audience if isinstance(audience, list) else audience == wanted

@@ -1,0 +1,225 @@
+"""People that host applications vouch for with tokens of their own (JWT).
+
+The token's `iss` picks the issuer where one is configured with it; otherwise each issuer whose algorithms and
+keys fit is tried. A person is made at first sight, and changed when the claims about them change.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from jwt import PyJWS, PyJWTError
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Upstream
+from homeserver.model import Person, Requester
+from homeserver.protocol.ids import UserId, make_user_id
+from homeserver.services import tokens
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.claims import FIRST_FREE_NUMBER, HostPerson, check_claims, host_person
+from homeserver.services.endings import Endings, Flag
+from homeserver.services.jwks import KeySource, VerifyKey, source_of
+from homeserver.services.profiles import Profiles
+from homeserver.services.retry import write_with_retry
+from homeserver.services.sessions import check_standing
+from homeserver.services.singleflight import SingleFlight
+from homeserver.services.text import search_text
+from homeserver.services.tokens import Unverified
+from homeserver.settings.models import IssuerSettings
+from homeserver.storage import accounts as stored
+from homeserver.storage.accounts import Account, HostUser
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.timeline.submission import Also, Placed
+
+logger = logging.getLogger(__name__)
+_MAX_KID_CHARS = 500
+_jws = PyJWS()
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """A host application and where its keys come from."""
+
+    settings: IssuerSettings
+    keys: KeySource
+
+
+@dataclass(slots=True)
+class _Known:
+    """A checked token, and the flag that says its person is shut out."""
+
+    requester: Requester
+    expires_ms: int
+    person: Flag
+
+
+def make_issuers(settings: Sequence[IssuerSettings], clock: Clock) -> list[Issuer]:
+    """The issuers of the settings, key files read. Raises ValueError that names the issuer."""
+    made: list[Issuer] = []
+    for one in settings:
+        try:
+            made.append(Issuer(one, source_of(one, clock)))
+        except (ValueError, OSError) as error:
+            raise ValueError(f"the keys of issuer {one.name} cannot be read: {error}") from error
+    return made
+
+
+class Hosts:
+    """Checks tokens of host applications and knows their people."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        profiles: Profiles,
+        issuers: Sequence[Issuer],
+        clock: Clock,
+        server_name: str,
+        cache_entries: int,
+    ) -> None:
+        self._db = db
+        self._profiles = profiles
+        self._issuers = tuple(issuers)
+        self._clock = clock
+        self._server_name = server_name
+        self._known: BoundedCache[str, _Known] = BoundedCache(cache_entries)
+        self._endings = Endings()
+        self._flight: SingleFlight[str, _Known] = SingleFlight()
+
+    async def authenticate(self, token: str, address: str = "") -> Requester:
+        """Who holds this token. Raises Unauthenticated, Forbidden("suspended"), or Upstream without the host's keys."""
+        known = self._known.get(token)
+        if known is not None and (known.person.is_raised or self._clock.now_ms() >= known.expires_ms):
+            self._known.drop(token)
+            known = None
+        if known is None:
+            known = await self._flight.run(token, partial(self._first_sight, token))
+        if known.requester.address == address:
+            return known.requester
+        return replace(known.requester, address=address)
+
+    def knows(self, token: str) -> bool:
+        """Whether `authenticate` can answer from memory."""
+        return self._known.get(token) is not None
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: whoever was shut out is not believed any more."""
+        self._endings.note(entry)
+
+    def forget_all(self) -> None:
+        """Check every token anew: for when entries of the log may have been missed."""
+        self._known.clear()
+
+    async def _first_sight(self, token: str) -> _Known:
+        issuer, claims = await self._verify(token)
+        expires_ms = check_claims(claims.claims, issuer.settings, self._clock.now_ms())
+        described = host_person(claims.claims, issuer.settings.claims)
+        user_id = await self._person_for(issuer.settings, described)
+        flag = self._endings.flag(user_id)
+        async with self._db.read() as conn:
+            account = (await stored.accounts_of(conn, [user_id]))[user_id]
+        check_standing(suspended=account.suspended, deactivated=account.deactivated)
+        if flag.is_raised:  # shut out while we looked
+            raise tokens.unknown_token()
+        requester = Requester(
+            user_id=user_id,
+            number=account.person.number,
+            session_key=user_id,  # a host's tokens change often; a repeated send is the same person's
+            namespace=issuer.settings.namespace,
+            expires_ms=expires_ms,
+        )
+        known = _Known(requester, expires_ms, flag)
+        self._known.put(token, known)
+        return known
+
+    async def _verify(self, token: str) -> tuple[Issuer, Unverified]:
+        """The issuer that signed the token, and what it says. Raises Unauthenticated or Upstream."""
+        seen = tokens.peek(token)
+        algorithm, kid = seen.header.get("alg"), seen.header.get("kid")
+        if not isinstance(algorithm, str) or "crit" in seen.header or seen.header.get("b64") is False:
+            raise tokens.unknown_token()
+        if kid is not None and (not isinstance(kid, str) or len(kid) > _MAX_KID_CHARS):
+            raise tokens.unknown_token()
+        away: Upstream | None = None
+        for issuer in self._candidates(seen, algorithm):
+            try:
+                keys = await issuer.keys.find(algorithm, kid)
+            except Upstream as error:
+                away = error
+                continue
+            if any(_is_signed(token, key, algorithm) for key in keys):
+                return issuer, seen
+        raise away or tokens.unknown_token()
+
+    def _candidates(self, seen: Unverified, algorithm: str) -> list[Issuer]:
+        allowed = [one for one in self._issuers if algorithm in one.settings.algorithms]
+        named = seen.claims.get("iss")
+        if any(one.settings.issuer == named for one in self._issuers if one.settings.issuer is not None):
+            return [one for one in allowed if one.settings.issuer == named]
+        return [one for one in allowed if one.settings.issuer is None]
+
+    async def _person_for(self, issuer: IssuerSettings, described: HostPerson) -> UserId:
+        async with self._db.read() as conn:
+            found = await stored.host_users_of(conn, issuer.name, [described.subject])
+        user = found.get(described.subject)
+        if user is None:
+            user = await write_with_retry(self._db, lambda conn: self._add(conn, issuer, described))
+        if user.claims_hash != described.hash:
+            await self._change(user, described)
+        return user.user_id
+
+    async def _add(self, conn: AsyncConnection, issuer: IssuerSettings, described: HostPerson) -> HostUser:
+        """Make the person, unless somebody was quicker."""
+        found = await stored.host_users_of(conn, issuer.name, [described.subject])
+        if found:
+            return found[described.subject]
+        number = described.number
+        if number is None:
+            number = await stored.take_numbers(conn, issuer.namespace, first=FIRST_FREE_NUMBER)
+        user_id = make_user_id(f"{issuer.name}_{number}", self._server_name)
+        is_taken = bool(described.email) and bool(await stored.accounts_by_email(conn, [described.email]))
+        person = Person(
+            user_id=user_id,
+            number=(issuer.namespace << 32) + number,
+            display_name=described.subject,
+            created_ms=self._clock.now_ms(),
+            # E-mails are unique here, and a host's word about one takes it from nobody.
+            email="" if is_taken else described.email,
+        )
+        person = described.applied_to(person)
+        await stored.add_accounts(conn, [(Account(person), search_text(person))])
+        user = HostUser(issuer.name, described.subject, user_id, described.hash)
+        await stored.add_host_users(conn, [user])
+        return user
+
+    async def _change(self, user: HostUser, described: HostPerson) -> None:
+        if described.email:
+            await self._claim_email(user.user_id, described.email)
+        seen = replace(user, claims_hash=described.hash)
+        await self._profiles.change(user.user_id, described.fields, also=[Also(_set_claims_hashes, seen)])
+
+    async def _claim_email(self, user_id: UserId, email: str) -> None:
+        """Take the e-mail if it is free, in a transaction of its own: a lost race must fail nobody else."""
+        try:
+            async with self._db.write() as conn:
+                is_free = await stored.claim_email(conn, user_id, email)
+        except IntegrityError:
+            is_free = False
+        if not is_free:
+            logger.info("%s keeps another e-mail: the one in the token belongs to somebody else", user_id)
+
+
+async def _set_claims_hashes(conn: AsyncConnection, items: Sequence[Placed[HostUser]]) -> None:
+    await stored.set_claims_hashes(conn, [item.row for item in items])
+
+
+def _is_signed(token: str, key: VerifyKey, algorithm: str) -> bool:
+    try:
+        _jws.decode(token, key.key, algorithms=[algorithm])
+    except PyJWTError:
+        return False
+    return True

@@ -1,0 +1,172 @@
+"""Profiles: who people are, for showing them; changing one's own; finding others.
+
+Profiles are kept in memory until the log says that they changed: `note` must be given every new entry.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import Conflict, NotFound
+from homeserver.model import EntryKind, Page, Person, Requester
+from homeserver.protocol.ids import UserId
+from homeserver.services import naming
+from homeserver.services.accounts import MAX_NAME_CHARS
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.news import Appends, profile_changed
+from homeserver.services.text import clean_name, search_text, search_words
+from homeserver.storage import accounts as stored
+from homeserver.storage.accounts import ProfileRow
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.timeline.submission import Also, Placed
+
+
+class _Change(NamedTuple):
+    """Fields of a Person and their new values. Others stay, whoever changes them at the same time."""
+
+    user_id: UserId
+    fields: Mapping[str, str]
+
+
+class Profiles:
+    """Loads people in bulk, changes the requester's own profile, searches."""
+
+    def __init__(self, *, db: Database, timeline: Appends, cached_people: int) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._people: BoundedCache[UserId, Person] = BoundedCache(cached_people)
+        self._user_ids: BoundedCache[int, UserId] = BoundedCache(cached_people)  # never changes
+
+    async def people(self, user_ids: Collection[UserId]) -> dict[UserId, Person]:
+        """These people, by id; whoever is not here is missing. At most one query."""
+        found: dict[UserId, Person] = {}
+        absent: list[UserId] = []
+        for user_id in user_ids:
+            person = self._people.get(user_id)
+            if person is None:
+                absent.append(user_id)
+            else:
+                found[user_id] = person
+        if absent:
+            age = self._people.age
+            async with self._db.read() as conn:
+                loaded = await stored.people_of(conn, absent)
+            self._keep(loaded.values(), age)
+            found.update(loaded)
+        return found
+
+    async def by_numbers(self, numbers: Collection[int]) -> dict[int, Person]:
+        """These people, by number; whoever is not here is missing. At most one query."""
+        found: dict[int, Person] = {}
+        absent: list[int] = []
+        for number in numbers:
+            user_id = self._user_ids.get(number)
+            person = self._people.get(user_id) if user_id is not None else None
+            if person is None:
+                absent.append(number)
+            else:
+                found[number] = person
+        if absent:
+            age = self._people.age
+            async with self._db.read() as conn:
+                loaded = await stored.people_by_number(conn, absent)
+            self._keep(loaded.values(), age)
+            found.update(loaded)
+        return found
+
+    async def own(self, requester: Requester) -> Person:
+        """The requester, with e-mail and all. Raises NotFound if the account is gone."""
+        person = (await self.people([requester.user_id])).get(requester.user_id)
+        if person is None:
+            raise NotFound("no such account")
+        return person
+
+    async def update(
+        self,
+        requester: Requester,
+        *,
+        display_name: str | None = None,
+        tag: str | None = None,
+        avatar_url: str | None = None,
+    ) -> Person:
+        """Change the requester's own profile; None leaves a field as it is. Answers the whole profile.
+
+        Raises Invalid ("empty_name", "name_too_long", "bad_tag", "bad_url"), Conflict("tag_in_use").
+        """
+        changes: dict[str, str] = {}
+        if display_name is not None:
+            changes["display_name"] = clean_name(
+                display_name, max_chars=MAX_NAME_CHARS, what="the display name"
+            )
+        if avatar_url is not None:
+            changes["avatar_url"] = naming.checked_avatar_url(avatar_url)
+        wanted_tag = None if tag is None else naming.checked_tag(tag)
+        current = await self.own(requester)
+        tag_changes = wanted_tag is not None and wanted_tag != current.tag
+        if wanted_tag is not None and tag_changes:
+            await self._claim_tag(requester.user_id, wanted_tag)
+        if tag_changes or any(getattr(current, name) != value for name, value in changes.items()):
+            await self.change(requester.user_id, changes)
+        return await self.own(requester)
+
+    async def change(
+        self, user_id: UserId, changes: Mapping[str, str], also: Sequence[Also[Any]] = ()
+    ) -> None:
+        """Store new values of fields of a Person (any text but e-mail and tag) and tell everybody.
+
+        `also` goes into the same transaction.
+        """
+        entries = await self._timeline.append(
+            [profile_changed(user_id)], also=[Also(_change_profiles, _Change(user_id, changes)), *also]
+        )
+        for entry in entries:
+            self.note(entry)
+
+    async def search(self, requester: Requester, *, text: str, page: Page) -> list[Person]:
+        """People with all these words in their names or tag, but not the requester; all people without a word."""
+        words = search_words(text)
+        async with self._db.read() as conn:
+            return await stored.search_people(
+                conn, words, but=requester.user_id, limit=page.limit, offset=page.offset
+            )
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: a profile that changed is loaded anew."""
+        if entry.kind is EntryKind.PROFILE and entry.user_id is not None:
+            self._people.drop(entry.user_id)
+
+    def forget_all(self) -> None:
+        """Load everybody anew: for when entries of the log may have been missed."""
+        self._people.clear()
+
+    async def _claim_tag(self, user_id: UserId, tag: str) -> None:
+        """Take a tag in a transaction of its own: a lost race must not fail with other people's entries."""
+        try:
+            async with self._db.write() as conn:
+                is_free = await stored.claim_tag(conn, user_id, tag)
+        except IntegrityError:
+            is_free = False
+        if not is_free:
+            raise Conflict("somebody else has this tag", code="tag_in_use")
+
+    def _keep(self, people: Collection[Person], age: int) -> None:
+        for person in people:
+            self._people.put(person.user_id, person, age)
+            self._user_ids.put(person.number, person.user_id)
+
+
+async def _change_profiles(conn: AsyncConnection, items: Sequence[Placed[_Change]]) -> None:
+    """Apply the changes in their order to the people as they are at that moment."""
+    user_ids = {item.row.user_id for item in items}
+    await stored.lock_users(conn, user_ids)
+    people = await stored.people_of(conn, user_ids)
+    for item in items:
+        person = people.get(item.row.user_id)
+        if person is not None:
+            people[person.user_id] = replace(person, **cast("dict[str, Any]", item.row.fields))
+    if people:
+        await stored.set_profiles(conn, [ProfileRow(one, search_text(one)) for one in people.values()])

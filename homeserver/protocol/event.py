@@ -145,8 +145,7 @@ def check_format(pdu: object, rules: RoomRules, *, count_references: bool = True
         raise BadEvent("an event is an object")
     check_fields(pdu, rules)
     _check_hashes(pdu)
-    _check_references(pdu, "prev_events", MAX_PREV_EVENTS if count_references else None, rules)
-    _check_references(pdu, "auth_events", MAX_AUTH_EVENTS if count_references else None, rules)
+    check_references(pdu, rules, count_references=count_references)
     federated = {key: value for key, value in pdu.items() if key != "unsigned"}
     encoded = canonical.encode_strict(federated) if rules.strict_json else canonical.encode(federated)
     check_size(encoded)
@@ -167,6 +166,20 @@ def check_fields(pdu: JsonObject, rules: RoomRules) -> None:
     _check_integer(pdu, "depth", 0, rules.max_depth)
     _check_room_id(pdu, rules)
     _check_event_id(pdu, rules)
+
+
+def check_references(pdu: JsonObject, rules: RoomRules, *, count_references: bool = True) -> None:
+    """prev_events and auth_events: lists of references, not too many of them."""
+    for name, most in (("prev_events", MAX_PREV_EVENTS), ("auth_events", MAX_AUTH_EVENTS)):
+        entries = pdu.get(name)
+        if not isinstance(entries, list):
+            raise BadEvent(f"{name} is not a list")
+        if count_references and len(entries) > most:
+            raise BadEvent(f"{name} has over {most} entries")
+        for entry in entries:
+            event_id = _paired_id(entry) if rules.references_have_hashes else entry
+            if not isinstance(event_id, str) or not is_event_id(event_id):
+                raise BadEvent(f"{name} has an entry that is not an event reference")
 
 
 def check_size(encoded: bytes) -> None:
@@ -223,18 +236,6 @@ def _check_hashes(pdu: JsonObject) -> None:
     for by_key in signatures.values():
         if not isinstance(by_key, dict) or not all(isinstance(text, str) for text in by_key.values()):
             raise BadEvent("signatures is not an object of objects of strings")
-
-
-def _check_references(pdu: JsonObject, name: str, most: int | None, rules: RoomRules) -> None:
-    entries = pdu.get(name)
-    if not isinstance(entries, list):
-        raise BadEvent(f"{name} is not a list")
-    if most is not None and len(entries) > most:
-        raise BadEvent(f"{name} has over {most} entries")
-    for entry in entries:
-        event_id = _paired_id(entry) if rules.references_have_hashes else entry
-        if not isinstance(event_id, str) or not is_event_id(event_id):
-            raise BadEvent(f"{name} has an entry that is not an event reference")
 
 
 def _paired_id(entry: object) -> object:

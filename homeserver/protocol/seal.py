@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from homeserver.protocol import canonical
 from homeserver.protocol.canonical import JsonObject
-from homeserver.protocol.event import Event, check_fields, check_size
+from homeserver.protocol.event import Event, check_fields, check_references, check_size
 from homeserver.protocol.ids import EventId
 from homeserver.protocol.redact import redact
 from homeserver.protocol.signing import (
@@ -34,6 +34,7 @@ def seal(pdu: JsonObject, rules: RoomRules, server: str, key: SigningKey) -> Eve
     Raises BadEvent, BadJson (strict canonical JSON from version 6 on) or TooLarge.
     """
     check_fields(pdu, rules)
+    check_references(pdu, rules)
     sealed = {name: value for name, value in pdu.items() if name not in _SEALED_KEYS}
     hashed = canonical.encode_strict(sealed) if rules.strict_json else canonical.encode(sealed)
     sealed["hashes"] = {"sha256": encode_base64(sha256(hashed).digest())}

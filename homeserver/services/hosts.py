@@ -102,10 +102,6 @@ class Hosts:
             return known.requester
         return replace(known.requester, address=address)
 
-    def knows(self, token: str) -> bool:
-        """Whether `authenticate` can answer from memory."""
-        return self._known.get(token) is not None
-
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: whoever was shut out is not believed any more."""
         self._endings.note(entry)

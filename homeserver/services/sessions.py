@@ -4,6 +4,7 @@ An access token is believed for its whole life once it was checked, unless the l
 `note` must be given every new entry of the log. A token that this process never saw is checked in the database.
 """
 
+import asyncio
 import hmac
 import secrets
 import string
@@ -168,10 +169,6 @@ class Sessions:
             known.requester = replace(known.requester, address=address)
         return known.requester
 
-    def knows(self, token: str) -> bool:
-        """Whether `authenticate` can answer from memory."""
-        return self._known.get(token) is not None
-
     async def end(self, requester: Requester) -> None:
         """Log out. A requester without a session of ours (a host's token) has none to end."""
         if requester.session_id is not None:
@@ -202,6 +199,12 @@ class Sessions:
     def forget_all(self) -> None:
         """Check every token anew: for when entries of the log may have been missed."""
         self._known.clear()
+
+    async def run(self) -> None:
+        """Tidy again and again, until cancelled."""
+        while True:
+            await self.tidy()
+            await asyncio.sleep(self._settings.purge_interval_s)
 
     async def tidy(self) -> int:
         """Write down what was used when, and delete ended and expired sessions; answers how many went.

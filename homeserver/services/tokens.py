@@ -124,11 +124,6 @@ def peek(token: str) -> Unverified:
     return Unverified(_json_object(parts[0]), _json_object(parts[1]))
 
 
-def is_ours(unverified: Unverified, server_name: str) -> bool:
-    """Whether a token claims to be one of our access tokens (and `Sessions` shall check it)."""
-    return unverified.claims.get("iss") == server_name and "sid" in unverified.claims
-
-
 def unknown_token() -> Unauthenticated:
     """The error for a token that does not hold, for whatever reason: the caller learns no more."""
     return Unauthenticated("this token is not valid", code="unknown_token")

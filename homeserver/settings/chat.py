@@ -31,6 +31,12 @@ class MediaSettings(Section):
     """Files that people send."""
 
     max_upload_bytes: int = Field(default=50 * MIB, ge=1024, le=10 * GIB, description="Largest file.")
+    max_uploads: int = Field(
+        default=100, ge=1, le=10_000, description="Files being received at the same time; more are refused."
+    )
+    upload_idle_s: float = Field(
+        default=60.0, ge=0.05, le=3600, description="An upload that stands still for so long is given up."
+    )
     quota_bytes: int = Field(
         default=5 * GIB, ge=0, le=1024 * GIB, description="Most that one person may keep; 0: no limit."
     )

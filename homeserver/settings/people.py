@@ -21,6 +21,9 @@ class AccountSettings(Section):
     max_hash_waiting: int = Field(
         default=100, ge=1, le=10_000, description="Most password checks waiting; more are refused."
     )
+    cached_people: int = Field(
+        default=20_000, ge=100, le=1_000_000, description="People whose profiles are kept in memory."
+    )
 
 
 class TokenSettings(Section):

@@ -1,0 +1,279 @@
+"""The store of files: takes them in, lists them, hands them out.
+
+A file is first received into a folder of its own, off the event loop, while its size is watched; then it is
+looked at, gets its name for good, and last of all its row. A file without a row is deleted by the sweep.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator, Collection
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from homeserver.clock import Clock
+from homeserver.errors import Invalid, NotFound, RateLimited, TooLarge
+from homeserver.model import MediaId, Requester
+from homeserver.protocol.ids import UserId
+from homeserver.services.media import images, sniff
+from homeserver.services.media.disposition import clean_name, content_disposition
+from homeserver.services.media.files import Disk, Incoming, Places, new_media_id
+from homeserver.services.media.thumbs import Thumbnails
+from homeserver.services.media.urls import MediaUrls
+from homeserver.services.ratelimit import RateLimits
+from homeserver.settings.models import MediaSettings
+from homeserver.storage import accounts as stored_accounts
+from homeserver.storage import media as stored
+from homeserver.storage.db import Database
+from homeserver.storage.media import MediaRow
+
+_WRITE_BYTES = 256 * 1024  # gathered before they go to the disk
+_RETRY_MS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMedia:
+    """A file as messages speak of it. Width and height only for pictures, turned upright."""
+
+    media_id: MediaId
+    name: str
+    content_type: str
+    size: int
+    width: int | None
+    height: int | None
+    uploader: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A file to be sent: where it lies, and the headers that make it safe (Content-Type, -Disposition, ETag)."""
+
+    path: Path
+    content_type: str
+    disposition: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    head: bytes
+    size: int
+
+
+class Media:
+    """Uploads, signed addresses, files and small pictures."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        settings: MediaSettings,
+        limits: RateLimits,
+        urls: MediaUrls,
+        disk: Disk,
+        places: Places,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._settings = settings
+        self._limits = limits
+        self._urls = urls
+        self._disk = disk
+        self._places = places
+        self._thumbnails = Thumbnails(places, settings)
+        self._uploads = 0
+        self._in_flight: Counter[UserId] = Counter()  # bytes being received
+
+    async def upload(
+        self, requester: Requester, *, name: str, chunks: AsyncIterable[bytes], declared_type: str = ""
+    ) -> StoredMedia:
+        """Take in a file. Nothing is kept of one that fails.
+
+        Raises TooLarge("file_too_large" or "quota_exceeded"), RateLimited, Invalid("upload_stalled").
+        """
+        self._limits.check("upload", requester.user_id)
+        if self._uploads >= self._settings.max_uploads:
+            raise RateLimited("too many files are being sent", retry_ms=_RETRY_MS, code="busy")
+        self._uploads += 1
+        incoming: Incoming | None = None
+        try:
+            incoming = await self._disk.run(partial(Incoming, self._places.incoming))
+            received = await self._receive(requester.user_id, incoming, chunks)
+            return await self._keep(requester.user_id, incoming, received, (clean_name(name), declared_type))
+        finally:
+            self._uploads -= 1
+            if incoming is not None:
+                await asyncio.shield(self._disk.run(incoming.discard))
+
+    async def stored(self, media_ids: Collection[MediaId]) -> dict[MediaId, StoredMedia]:
+        """Those of the files that are here and not deleted, with at most one query."""
+        if not media_ids:
+            return {}
+        async with self._db.read() as conn:
+            rows = await stored.media_of(conn, media_ids)
+        return {row.media_id: _stored_media(row) for row in rows.values() if row.delete_after_ms is None}
+
+    def url(self, media_id: MediaId, name: str = "") -> str:
+        """The signed path of a file on this server, to be put behind its public address."""
+        return self._urls.file(media_id, name, self._clock.now_ms())
+
+    def thumbnail_url(self, media_id: MediaId, width: int, height: int) -> str:
+        """The signed path of a small picture, in the size on the list that serves these pixels."""
+        box = self._thumbnails.box(width, height)
+        return self._urls.thumbnail(media_id, box.width, box.height, self._clock.now_ms())
+
+    async def open(self, media_id: str, expiry_ms: int, signature: str) -> Served:
+        """A file by its signed address. Raises NotFound: wrong or old address, or the file is gone."""
+        self._urls.check_file(media_id, expiry_ms, signature, self._clock.now_ms())
+        row = await self._row(MediaId(media_id))
+        path = self._places.file(row.media_id)
+        if not await self._disk.run(path.is_file):
+            raise _not_found()
+        return Served(
+            path=path,
+            content_type=sniff.served_type(row.content_type),
+            disposition=content_disposition(row.name, inline=sniff.is_inline(row.content_type)),
+            size=row.size,
+            etag=f'"{row.sha256[:32]}"',
+        )
+
+    async def thumbnail(
+        self, media_id: str, *, width: int, height: int, expiry_ms: int, signature: str
+    ) -> Served:
+        """A small picture by its signed address. Raises NotFound as `open` does, and for what is no picture."""
+        self._urls.check_thumbnail(media_id, (width, height), expiry_ms, signature, self._clock.now_ms())
+        row = await self._row(MediaId(media_id))
+        if row.content_type not in images.PICTURE_TYPES:
+            raise NotFound("there is no small picture of this file", code="no_thumbnail")
+        box = self._thumbnails.box(width, height)
+        path = await self._thumbnails.path(row.media_id, box)
+        return Served(
+            path=path,
+            content_type="image/webp",
+            disposition=content_disposition("thumbnail.webp", inline=True),
+            size=(await self._disk.run(path.stat)).st_size,
+            etag=f'"{row.sha256[:32]}-{box.width}x{box.height}"',
+        )
+
+    def close(self) -> None:
+        """Stop making small pictures."""
+        self._thumbnails.close()
+
+    async def _receive(self, user_id: UserId, incoming: Incoming, chunks: AsyncIterable[bytes]) -> _Received:
+        quota_left = await self._quota_left(user_id)
+        head = bytearray()
+        waiting = bytearray()
+        size = 0
+        try:
+            async for chunk in _with_deadline(chunks, self._settings.upload_idle_s):
+                size += len(chunk)
+                self._in_flight[user_id] += len(chunk)
+                self._check_size(size, self._in_flight[user_id], quota_left)
+                if len(head) < sniff.HEAD_BYTES:
+                    head += chunk[: sniff.HEAD_BYTES - len(head)]
+                waiting += chunk
+                if len(waiting) >= _WRITE_BYTES:
+                    await self._disk.run(partial(incoming.write, bytes(waiting)))
+                    waiting.clear()
+            await self._disk.run(partial(incoming.write, bytes(waiting)))
+        finally:
+            self._in_flight[user_id] -= size
+            if self._in_flight[user_id] <= 0:
+                del self._in_flight[user_id]
+        return _Received(bytes(head), size)
+
+    async def _quota_left(self, user_id: UserId) -> int | None:
+        if not self._settings.quota_bytes:
+            return None
+        async with self._db.read() as conn:
+            return self._settings.quota_bytes - (await stored.stored_bytes(conn, [user_id]))[user_id]
+
+    def _check_size(self, size: int, in_flight: int, quota_left: int | None) -> None:
+        limit = self._settings.max_upload_bytes
+        if size > limit:
+            raise TooLarge(f"a file may have at most {limit} bytes", code="file_too_large", max_bytes=limit)
+        if quota_left is not None and in_flight > quota_left:
+            raise _over_quota()
+
+    async def _keep(
+        self, user_id: UserId, incoming: Incoming, received: _Received, said: tuple[str, str]
+    ) -> StoredMedia:
+        """Give a received file its place and its row. `said`: the name and type that its sender gave it."""
+        name, declared_type = said
+        content_type = sniff.sniff(received.head, declared_type)
+        size = None
+        if content_type in images.PICTURE_TYPES:
+            size = await self._disk.run(partial(images.size_of, incoming.path))
+        media_id = new_media_id()
+        path = self._places.file(media_id)
+        sha256 = await self._disk.run(partial(incoming.finish, path))
+        row = MediaRow(
+            media_id=media_id,
+            uploader=user_id,
+            name=name,
+            content_type=content_type,
+            size=received.size,
+            width=size.width if size else None,
+            height=size.height if size else None,
+            sha256=sha256,
+            created_ms=self._clock.now_ms(),
+        )
+        try:
+            await self._list(row)
+        except TooLarge:  # after any other failure the row may be there; the sweep will know
+            await self._disk.run(partial(path.unlink, missing_ok=True))
+            raise
+        return _stored_media(row)
+
+    async def _list(self, row: MediaRow) -> None:
+        async with self._db.write() as conn:
+            if self._settings.quota_bytes:
+                # Uploads of one person wait for each other here, so that together they stay within the quota.
+                await stored_accounts.lock_users(conn, [row.uploader])
+                kept = (await stored.stored_bytes(conn, [row.uploader]))[row.uploader]
+                if kept + row.size > self._settings.quota_bytes:
+                    raise _over_quota()
+            await stored.add_media(conn, [row])
+
+    async def _row(self, media_id: MediaId) -> MediaRow:
+        async with self._db.read() as conn:
+            row = (await stored.media_of(conn, [media_id])).get(media_id)
+        if row is None or row.delete_after_ms is not None:
+            raise _not_found()
+        return row
+
+
+async def _with_deadline(chunks: AsyncIterable[bytes], idle_s: float) -> AsyncIterator[bytes]:
+    """The chunks; Invalid when the next one does not come in time."""
+    iterator = aiter(chunks)
+    while True:
+        try:
+            async with asyncio.timeout(idle_s):
+                chunk = await anext(iterator)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise Invalid("the upload stood still for too long", code="upload_stalled") from error
+        yield chunk
+
+
+def _stored_media(row: MediaRow) -> StoredMedia:
+    return StoredMedia(
+        media_id=row.media_id,
+        name=row.name,
+        content_type=row.content_type,
+        size=row.size,
+        width=row.width,
+        height=row.height,
+        uploader=row.uploader,
+    )
+
+
+def _not_found() -> NotFound:
+    return NotFound("no such file, or its address is too old", code="file_not_found")
+
+
+def _over_quota() -> TooLarge:
+    return TooLarge("your files take up all the space you have", code="quota_exceeded")

@@ -1,0 +1,85 @@
+"""Small pictures: made when first asked for, once for all who ask, and kept on disk."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from homeserver.errors import NotFound, RateLimited, Unavailable
+from homeserver.model import MediaId
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.media import images
+from homeserver.services.media.files import Places
+from homeserver.services.media.images import BadPicture, Size
+from homeserver.services.singleflight import SingleFlight
+from homeserver.settings.models import MediaSettings
+
+_PATIENCE_S = 30
+_RETRY_MS = 2000
+_REMEMBERED_FAILURES = 1000
+
+
+class Thumbnails:
+    """Makes small pictures in threads of its own, a few at a time; too many waiting are refused."""
+
+    def __init__(self, places: Places, settings: MediaSettings) -> None:
+        self._places = places
+        self._sizes = tuple(Size(one.width, one.height) for one in settings.thumbnail_sizes)
+        self._max_pixels = settings.max_pixels
+        self._max_jobs = settings.thumbnail_concurrency + settings.max_thumbnails_waiting
+        self._pool = ThreadPoolExecutor(settings.thumbnail_concurrency, thread_name_prefix="thumbnails")
+        self._flight: SingleFlight[tuple[MediaId, Size], Path] = SingleFlight()
+        self._jobs = 0
+        self._failed: BoundedCache[MediaId, bool] = BoundedCache(_REMEMBERED_FAILURES)
+
+    def box(self, width: int, height: int) -> Size:
+        """The size on the list that serves a wish for these pixels."""
+        return choose_size(self._sizes, width, height)
+
+    async def path(self, media_id: MediaId, box: Size) -> Path:
+        """The small picture on disk. Raises NotFound("no_thumbnail") when none can be made; RateLimited."""
+        if self._failed.get(media_id):
+            raise _no_thumbnail()
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return await self._flight.run((media_id, box), partial(self._make, media_id, box))
+        except TimeoutError as error:
+            raise Unavailable("making the small picture takes too long", code="busy") from error
+
+    def close(self) -> None:
+        """Let running work end and start no more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _make(self, media_id: MediaId, box: Size) -> Path:
+        if self._jobs >= self._max_jobs:
+            raise RateLimited("too many pictures are being made", retry_ms=_RETRY_MS, code="busy")
+        self._jobs += 1
+        work = partial(_make_once, self._places, media_id, box, self._max_pixels)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except BadPicture as error:
+            self._failed.put(media_id, value=True)
+            raise _no_thumbnail() from error
+        finally:
+            self._jobs -= 1
+
+
+def choose_size(sizes: Sequence[Size], width: int, height: int) -> Size:
+    """The smallest size that covers the wish, or the largest there is."""
+    by_area = sorted(sizes, key=lambda size: (size.width * size.height, size.width))
+    for size in by_area:
+        if size.width >= width and size.height >= height:
+            return size
+    return by_area[-1]
+
+
+def _make_once(places: Places, media_id: MediaId, box: Size, max_pixels: int) -> Path:
+    target = places.thumb(media_id, box.width, box.height)
+    if not target.exists():
+        images.make_thumbnail(places.file(media_id), target, box, max_pixels)
+    return target
+
+
+def _no_thumbnail() -> NotFound:
+    return NotFound("there is no small picture of this file", code="no_thumbnail")

@@ -1,0 +1,172 @@
+"""The server's own keys: made at the first start, kept in data_dir/keys, read by nobody else.
+
+    access_token.key   signs access tokens (32 bytes, base64)
+    media_url.key      signs the addresses of files (32 bytes, base64)
+    signing.key        signs events: `ed25519 version seed`; the first line signs, older ones are only shown
+
+The folder has mode 0700 and each file 0600; keys that others may read are refused, since they are keys no more.
+Several processes may start at once: a file appears whole or not at all, and who comes second takes the first one's.
+"""
+
+import base64
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from homeserver.errors import Invalid
+from homeserver.protocol.signing import SigningKey
+
+KEY_BYTES = 32
+ACCESS_FILE = "access_token.key"
+MEDIA_URL_FILE = "media_url.key"
+SIGNING_FILE = "signing.key"
+_MAX_FILE_BYTES = 64 * 1024
+
+
+class BadKeys(Invalid):
+    """A key cannot be read, is open to others or is broken. The message names the file and what to do."""
+
+    code = "bad_keys"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKeys:
+    """`old_signing` are keys that signed earlier and are only there so that old signatures can be checked."""
+
+    access_token: bytes = field(repr=False)
+    media_url: bytes = field(repr=False)
+    signing: SigningKey
+    old_signing: tuple[SigningKey, ...] = ()
+
+
+def open_keys(data_dir: Path) -> ServerKeys:
+    """The keys in data_dir/keys; those that are not there yet are made. Raises BadKeys."""
+    folder = _folder(data_dir)
+    signing = _signing_keys(folder / SIGNING_FILE)
+    return ServerKeys(
+        access_token=_secret(folder / ACCESS_FILE),
+        media_url=_secret(folder / MEDIA_URL_FILE),
+        signing=signing[0],
+        old_signing=tuple(signing[1:]),
+    )
+
+
+def rotate_signing(data_dir: Path) -> ServerKeys:
+    """Sign with a new key from the next start on; the old one stays known. Raises BadKeys."""
+    path = _folder(data_dir) / SIGNING_FILE
+    keys = [_new_signing_key(), *_signing_keys(path)]
+    _write(path, _signing_text(keys), replace=True)
+    return open_keys(data_dir)
+
+
+def rotate_access_token(data_dir: Path) -> ServerKeys:
+    """Sign access tokens with a new key from the next start on: today's are refused then, refresh tokens hold."""
+    _write(_folder(data_dir) / ACCESS_FILE, _new_secret(), replace=True)
+    return open_keys(data_dir)
+
+
+def rotate_media_url(data_dir: Path) -> ServerKeys:
+    """Sign the addresses of files with a new key from the next start on: those given out so far are refused then."""
+    _write(_folder(data_dir) / MEDIA_URL_FILE, _new_secret(), replace=True)
+    return open_keys(data_dir)
+
+
+def _folder(data_dir: Path) -> Path:
+    folder = data_dir / "keys"
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _refuse_open(folder, folder.stat())
+    except OSError as error:
+        raise BadKeys(f"{folder}: cannot be made or read: {error.strerror or error}") from None
+    return folder
+
+
+def _secret(path: Path) -> bytes:
+    text = _read_or_make(path, _new_secret)
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        raise BadKeys(f"{path}: is not a key in base64") from None
+    if len(key) < KEY_BYTES:
+        raise BadKeys(f"{path}: the key has {len(key)} bytes and must have {KEY_BYTES}")
+    return key
+
+
+def _signing_keys(path: Path) -> list[SigningKey]:
+    text = _read_or_make(path, lambda: _signing_text([_new_signing_key()]))
+    try:
+        keys = [SigningKey.from_text(line) for line in text.splitlines() if line.strip()]
+    except ValueError as error:
+        raise BadKeys(f"{path}: {error}") from None
+    if not keys:
+        raise BadKeys(f"{path}: holds no key")
+    if len({key.key_id for key in keys}) != len(keys):
+        raise BadKeys(f"{path}: has two keys of one version")
+    return keys
+
+
+def _new_secret() -> str:
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n"
+
+
+def _new_signing_key() -> SigningKey:
+    return SigningKey.generate("a_" + secrets.token_hex(4))
+
+
+def _signing_text(keys: list[SigningKey]) -> str:
+    return "".join(key.to_text() + "\n" for key in keys)
+
+
+def _read_or_make(path: Path, make: Callable[[], str]) -> str:
+    try:
+        if not path.exists():
+            _write(path, make(), replace=False)
+        with path.open("rb") as file:
+            _refuse_open(path, os.fstat(file.fileno()))
+            return file.read(_MAX_FILE_BYTES).decode("ascii")
+    except UnicodeDecodeError:
+        raise BadKeys(f"{path}: is not text") from None
+    except OSError as error:
+        raise BadKeys(f"{path}: cannot be made or read: {error.strerror or error}") from None
+
+
+def _refuse_open(path: Path, status: os.stat_result) -> None:
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        wanted = "0700" if stat.S_ISDIR(status.st_mode) else "0600"
+        raise BadKeys(
+            f"{path}: others may use it (mode {stat.S_IMODE(status.st_mode):04o}); chmod {wanted} it, "
+            "and if they could have read it, replace the keys"
+        )
+
+
+def _write(path: Path, text: str, *, replace: bool) -> None:
+    """Write a whole file beside `path` and put it there in one step. Without `replace` an existing one stays."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o600)  # whatever the umask
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            beside.replace(path)
+        else:
+            with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+                path.hardlink_to(beside)
+        _sync_folder(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -15,13 +15,14 @@ from homeserver.protocol.auth import auth_types_of, check_against_state
 from homeserver.protocol.errors import AuthRefused, BadPowerLevel, MissingEvent
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId
+from homeserver.protocol.member import JOIN_RULES_KEY
 from homeserver.protocol.power import CREATE_KEY, POWER_LEVELS_KEY, Level, PowerLevels
 from homeserver.protocol.resolve_v1 import resolve_v1
 from homeserver.protocol.versions import RoomRules, StateResolution
 
 StateIds = Mapping[StateKey, EventId]
 
-_POWER_TYPES = frozenset({"m.room.power_levels", "m.room.join_rules"})
+_POWER_KEYS = frozenset({POWER_LEVELS_KEY, JOIN_RULES_KEY, CREATE_KEY})
 
 
 def resolve(
@@ -176,10 +177,10 @@ def _conflicted_subgraph(conflicted: set[EventId], room: _Room) -> set[EventId]:
 
 
 def _is_power_event(event: Event) -> bool:
-    """An event that can take rights away. Existing servers ask for the empty state key."""
+    """An event that can take rights away. Existing servers ask for the empty state key, and count the create event."""
     if event.type == "m.room.member":
         return event.membership in ("leave", "ban") and event.sender != event.state_key
-    return event.type in _POWER_TYPES and event.state_key == ""
+    return event.key in _POWER_KEYS
 
 
 def _with_auth_events_in(full: set[EventId], start: Iterable[EventId], room: _Room) -> set[EventId]:

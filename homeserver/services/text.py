@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from homeserver.errors import Invalid
+from homeserver.folding import fold
 from homeserver.model import Person
 
 # Control characters, lone surrogates, and the marks that turn the direction of the text around them.
@@ -25,12 +26,6 @@ def clean_name(text: str, *, max_chars: int, what: str) -> str:
     if len(cleaned) > max_chars or len(text) > 4 * max_chars:
         raise Invalid(f"{what} must have at most {max_chars} characters", code="name_too_long")
     return cleaned
-
-
-def fold(text: str) -> str:
-    """Text for comparing without regard to case, width or composition, in any script; ё counts as е."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return folded.replace("ё", "е")
 
 
 def search_words(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import ATTACHMENT_REL
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.events import EVENT_COLUMNS, StoredEvent, stored_event
 from homeserver.storage.schema import events, relations, rooms
@@ -24,6 +25,7 @@ class Relation:
     position: int
 
 
+PARTS = ("m.replace", ATTACHMENT_REL)  # rel_types of events that are part of another message
 _ADD = insert(relations)
 _RELATED = (
     select(relations.c.relates_to, *EVENT_COLUMNS)
@@ -36,6 +38,10 @@ _RELATED = (
     )
     .order_by(relations.c.position)
     .limit(bindparam("count"))
+)
+_TARGETS = select(relations.c.event_id, relations.c.relates_to).where(
+    relations.c.event_id.in_(bindparam("event_ids", expanding=True)),
+    relations.c.rel_type.in_(PARTS),
 )
 
 
@@ -53,6 +59,12 @@ async def related(
     for row in await conn.execute(_RELATED, values):
         found.setdefault(row.relates_to, []).append(stored_event(row))
     return found
+
+
+async def targets_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, EventId]:
+    """The messages that these events are an edit or a file of; also if the event was redacted since."""
+    rows = await conn.execute(_TARGETS, {"event_ids": list(event_ids)})
+    return {row.event_id: row.relates_to for row in rows}
 
 
 def _row(row: Relation) -> dict[str, Any]:

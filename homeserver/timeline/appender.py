@@ -20,7 +20,7 @@ from homeserver.storage import events, log, rooms, transactions
 from homeserver.storage.db import Database
 from homeserver.storage.dialect import may_pass_when_repeated
 from homeserver.timeline.chain import Chainer
-from homeserver.timeline.heads import Tip, load_head
+from homeserver.timeline.heads import Tip, load_tip
 from homeserver.timeline.live import Live
 from homeserver.timeline.persist import write_rooms
 from homeserver.timeline.place import Batch, place
@@ -210,13 +210,13 @@ class Appender:
     async def _rebuild(self, conn: AsyncConnection, tip: Tip, taken: Sequence[Submission]) -> None:
         """Chain everything that waits for a room on its committed head, in order."""
         room_id = tip.head.room_id
-        found = await load_head(conn, room_id)
+        found = await load_tip(conn, room_id)
         mine = [one for one in (*taken, *self._waiting) if one.room_id == room_id and not one.done.done()]
         if found is None:
             self._abandon(mine)
             return
         for one_tip in {tip, *(one.tip for one in mine if one.tip is not None)}:
-            one_tip.reset(*found)
+            one_tip.reset(found)
         for one in mine:
             try:
                 self._chainer.chain(one)
@@ -237,6 +237,8 @@ class Appender:
             if submission.tip is not None and room is not None:
                 submission.tip.base = room.last.position
                 submission.tip.stale = False
+                if submission.kind is not None:
+                    submission.tip.room_position = room.built[0].position
         try:
             await self._live.publish(batch.entries)
         except (

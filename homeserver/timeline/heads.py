@@ -45,7 +45,7 @@ EMPTY = Snapshot({}, chain=-1)  # the state before a create event; its first del
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a room's timeline. `creates`: no event of the room is committed yet."""
+    """The end of a room's timeline."""
 
     room_id: RoomId
     rules: RoomRules
@@ -56,32 +56,37 @@ class Head:
 
 
 class Tip:
-    """A room's newest head, how many submissions wait on it, and whether it must be loaded anew."""
+    """A room's newest head, how many submissions wait on it, and whether it must be loaded anew.
 
-    __slots__ = ("base", "head", "stale", "waiting")
+    `room_position` is that of the create event, 0 until it is committed.
+    """
 
-    def __init__(self, head: Head, base: int) -> None:
+    __slots__ = ("base", "head", "room_position", "stale", "waiting")
+
+    def __init__(self, head: Head, base: int, room_position: int = 0) -> None:
         self.head = head
         self.base = base
+        self.room_position = room_position
         self.stale = False
         self.waiting = 0
 
-    def reset(self, head: Head, base: int) -> None:
+    def reset(self, committed: "Tip") -> None:
         """Stand on a committed head again."""
-        self.head = head
-        self.base = base
+        self.head = committed.head
+        self.base = committed.base
+        self.room_position = committed.room_position
         self.stale = False
 
 
-async def load_head(conn: AsyncConnection, room_id: RoomId) -> tuple[Head, int] | None:
-    """A room's committed head and the position it stands at; None if there is no such room."""
+async def load_tip(conn: AsyncConnection, room_id: RoomId) -> Tip | None:
+    """A tip at a room's committed head; None if there is no such room."""
     row = await rooms.head_of(conn, room_id)
     if row is None:
         return None
     events = await state.state_at(conn, row.state_id)
     snapshot = Snapshot(events, row.state_chain, row.state_id)
     head = Head(row.room_id, rules_for(row.version), row.extremities, row.depth, snapshot, row.message_seq)
-    return head, row.head_position
+    return Tip(head, row.head_position, row.position)
 
 
 class Heads:
@@ -122,10 +127,10 @@ class Heads:
     async def _load(self, room_id: RoomId) -> Tip:
         try:
             async with self._db.read() as conn:
-                found = await load_head(conn, room_id)
+                found = await load_tip(conn, room_id)
             if found is None:
                 raise NotFound("no such room", code="room_not_found")
-            return self.add(Tip(*found))
+            return self.add(found)
         finally:
             self._loading.pop(room_id, None)
 

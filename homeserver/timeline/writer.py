@@ -34,6 +34,10 @@ class Timeline:
         """Where a room stands, events on their way to the disk included. NotFound if it is not here."""
         return (await self._heads.tip(room_id)).head
 
+    async def room_position(self, room_id: RoomId) -> int:
+        """The position of a room's create event: what its public ids are made of."""
+        return (await self._heads.tip(room_id)).room_position
+
     async def send(
         self,
         room_id: RoomId,

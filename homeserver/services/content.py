@@ -1,0 +1,169 @@
+"""What the contents of room events say: texts, files, replies. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from homeserver.model import (
+    ATTACHMENT_REL,
+    CLIENT_ID_KEY,
+    FILE_URL_KEY,
+    Attachment,
+    AttachmentKind,
+    Content,
+    MediaId,
+    MessageKind,
+)
+from homeserver.protocol.ids import EventId
+from homeserver.storage.events import StoredEvent
+
+_FILE_KINDS: dict[str, AttachmentKind] = {
+    "m.image": "image",
+    "m.video": "video",
+    "m.file": "file",
+    "m.audio": "file",
+}
+_MSGTYPES: dict[AttachmentKind, str] = {"image": "m.image", "video": "m.video", "file": "m.file"}
+_ENCRYPTED = "🔒"  # what a product client shows of a message that only its readers' devices can open
+
+
+class NewFile(NamedTuple):
+    """A file to be put into a message: one of ours (`media_id`), or on somebody else's server (`file_url`)."""
+
+    kind: AttachmentKind
+    name: str
+    size: int
+    media_id: MediaId | None = None
+    file_url: str | None = None
+    content_type: str = ""
+    width: int | None = None
+    height: int | None = None
+
+
+def text_content(text: str, *, reply_to: EventId | None = None, client_id: str | None = None) -> Content:
+    """The content of a text message."""
+    content: Content = {"msgtype": "m.text", "body": text}
+    if reply_to is not None:
+        content["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
+    if client_id is not None:
+        content[CLIENT_ID_KEY] = client_id
+    return content
+
+
+def edit_content(original: Mapping[str, Any], target: EventId, text: str) -> Content:
+    """The content of an event that puts `text` in the place of a message's text."""
+    new = {key: value for key, value in original.items() if key not in ("m.relates_to", CLIENT_ID_KEY)}
+    new["body"] = text
+    return {
+        "msgtype": original.get("msgtype", "m.text"),
+        "body": f"* {text}",
+        "m.new_content": new,
+        "m.relates_to": {"rel_type": "m.replace", "event_id": target},
+    }
+
+
+def file_content(
+    file: NewFile,
+    server: str,
+    *,
+    text: str | None = None,
+    part_of: EventId | None = None,
+    client_id: str | None = None,
+) -> Content:
+    """The content of a file message; `part_of` makes it a file of that message, not a message of its own."""
+    info: Content = {"size": file.size}
+    if file.content_type:
+        info["mimetype"] = file.content_type
+    if file.width and file.height:
+        info |= {"w": file.width, "h": file.height}
+    content: Content = {
+        "msgtype": _MSGTYPES[file.kind],
+        "body": text or file.name,
+        "filename": file.name,
+        "info": info,
+    }
+    if file.media_id is not None:
+        content["url"] = f"mxc://{server}/{file.media_id}"
+    else:
+        content[FILE_URL_KEY] = file.file_url
+    if part_of is not None:
+        content["m.relates_to"] = {"rel_type": ATTACHMENT_REL, "event_id": part_of}
+    if client_id is not None:
+        content[CLIENT_ID_KEY] = client_id
+    return content
+
+
+def kind_of_message(content: Mapping[str, Any]) -> MessageKind:
+    """What kind of message it is."""
+    msgtype = content.get("msgtype")
+    if msgtype == "m.notice":
+        return "system"
+    return _FILE_KINDS.get(msgtype, "text") if isinstance(msgtype, str) else "text"
+
+
+def text_of(stored: StoredEvent) -> str | None:
+    """The text of a message as it reads now; None for a file without a caption."""
+    if stored.event.type == "m.room.encrypted":
+        return _ENCRYPTED
+    content = current_content(stored)
+    body = content.get("body")
+    if not isinstance(body, str):
+        return None
+    if kind_of_message(content) in ("image", "video", "file") and content.get("filename", body) == body:
+        return None
+    return body
+
+
+def current_content(stored: StoredEvent) -> Mapping[str, Any]:
+    """The content of a message with its latest edit laid over."""
+    if stored.edit is not None:
+        new = stored.edit.content.get("m.new_content")
+        if isinstance(new, dict):
+            return new
+    return stored.event.content
+
+
+def reply_target(content: Mapping[str, Any]) -> EventId | None:
+    """The event that a message answers."""
+    relation = content.get("m.relates_to")
+    reply = relation.get("m.in_reply_to") if isinstance(relation, dict) else None
+    target = reply.get("event_id") if isinstance(reply, dict) else None
+    return EventId(target) if isinstance(target, str) else None
+
+
+def attachment_of(stored: StoredEvent, server: str) -> Attachment | None:
+    """The file in an event; None if there is none that can be shown."""
+    content, event = stored.event.content, stored.event
+    kind = kind_of_message(content)
+    if kind not in ("image", "video", "file"):
+        return None
+    media_id, file_url = media_id_of(content, server), content.get(FILE_URL_KEY)
+    if media_id is None and not isinstance(file_url, str):
+        return None
+    info = content.get("info")
+    info = info if isinstance(info, dict) else {}
+    name = content.get("filename", content.get("body"))
+    return Attachment(
+        position=stored.position,
+        event_id=event.event_id,
+        kind=kind,
+        size=_number(info.get("size")) or 0,
+        name=name if isinstance(name, str) else "",
+        created_ms=event.origin_server_ts,
+        media_id=media_id,
+        file_url=None if media_id is not None else str(file_url),
+        content_type=info["mimetype"] if isinstance(info.get("mimetype"), str) else "",
+        width=_number(info.get("w")),
+        height=_number(info.get("h")),
+    )
+
+
+def media_id_of(content: Mapping[str, Any], server: str) -> MediaId | None:
+    """The file of ours that a content speaks of."""
+    url, prefix = content.get("url"), f"mxc://{server}/"
+    if not isinstance(url, str) or not url.startswith(prefix):
+        return None
+    return MediaId(url.removeprefix(prefix))
+
+
+def _number(value: object) -> int | None:
+    return value if type(value) is int and value >= 0 else None

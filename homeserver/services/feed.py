@@ -1,0 +1,259 @@
+"""The feed: what happens in rooms as neutral records, made once for all faces.
+
+Entries of the log come in by `hear`, in their order, and become records in that order; news that is not kept (typing,
+presence) joins by `announce`. Only rooms that somebody watches cost anything.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from homeserver.model import ATTACHMENT_REL, EntryKind, Member, Message, MessageRef, SessionId
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.access import role_in
+from homeserver.services.messageviews import MessageViews
+from homeserver.services.profiles import Profiles
+from homeserver.storage import events, relations
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.log import Entry
+from homeserver.timeline.build import relation_of
+from homeserver.timeline.writer import Timeline
+
+logger = logging.getLogger(__name__)
+_ROOM_CHANGES = frozenset({"m.room.name", "m.room.topic", "m.room.avatar", "m.room.power_levels"})
+
+
+@dataclass(frozen=True, slots=True)
+class MessageNew:
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited:
+    """A message reads differently now: its text or its files changed."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDeleted:
+    room_id: RoomId
+    room_position: int
+    ref: MessageRef
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMoved:
+    """A person has read a room up to a message."""
+
+    room_id: RoomId
+    user_id: UserId
+    number: int
+    ref: MessageRef
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAdded:
+    room_id: RoomId
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRemoved:
+    room_id: RoomId
+    user_id: UserId
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomChanged:
+    """Name, description or roles of a room are different now."""
+
+    room_id: RoomId
+
+
+@dataclass(frozen=True, slots=True)
+class TypingChanged:
+    room_id: RoomId
+    user_id: UserId
+    number: int
+    is_typing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChanged:
+    """A person came to a room's live connection, or went from it."""
+
+    room_id: RoomId
+    user_id: UserId
+    number: int
+    is_online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """A session is over; without `session_id`, every one of this person."""
+
+    session_id: SessionId | None
+    user_id: UserId
+
+
+Record: TypeAlias = (
+    MessageNew
+    | MessageEdited
+    | MessageDeleted
+    | ReadMoved
+    | MemberAdded
+    | MemberRemoved
+    | RoomChanged
+    | TypingChanged
+    | PresenceChanged
+    | SessionEnded
+)
+
+
+class Watcher(Protocol):
+    """Somebody who passes news on. Both are called in the loop's thread, and must be quick."""
+
+    def wants(self, room_id: RoomId) -> bool:
+        """Whether news of this room are of use now."""
+        ...
+
+    def deliver(self, record: Record) -> None:
+        """Take one piece of news: of a room that was wanted, or about a session."""
+        ...
+
+
+class Feed:
+    """Makes records of entries and hands them to the watchers."""
+
+    def __init__(self, *, db: Database, timeline: Timeline, views: MessageViews, profiles: Profiles) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._views = views
+        self._profiles = profiles
+        self._watchers: list[Watcher] = []
+        # Bounded in effect: only watched rooms get in, and the appender's own batches bound how fast.
+        self._queue: asyncio.Queue[Entry] = asyncio.Queue()
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Give a watcher the news from now on; answers how to stop that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def hear(self, entry: Entry) -> None:
+        """Take an entry of the log: the live log calls this."""
+        if entry.room_id is None:
+            if entry.kind is EntryKind.SESSION_ENDED:
+                self._queue.put_nowait(entry)
+        elif self._is_wanted(entry.room_id):
+            self._queue.put_nowait(entry)
+
+    def announce(self, record: TypingChanged | PresenceChanged) -> None:
+        """Pass on news that is not kept."""
+        self._deliver(record.room_id, record)
+
+    async def run(self) -> None:
+        """Turn what was heard into records, until cancelled."""
+        while True:
+            entry = await self._queue.get()
+            try:
+                record = await self._record(entry)
+            except Exception:  # one bad entry must not silence the rest; who misses it finds it by `sync`
+                logger.exception("no record could be made of log entry %d", entry.position)
+                continue
+            if record is not None:
+                self._deliver(entry.room_id, record)
+
+    def _is_wanted(self, room_id: RoomId) -> bool:
+        return any(watcher.wants(room_id) for watcher in self._watchers)
+
+    def _deliver(self, room_id: RoomId | None, record: Record) -> None:
+        for watcher in tuple(self._watchers):
+            if room_id is None or watcher.wants(room_id):
+                watcher.deliver(record)
+
+    async def _record(self, entry: Entry) -> Record | None:
+        if entry.event is not None:
+            return await self._of_event(entry.event)
+        if entry.kind is EntryKind.SESSION_ENDED and entry.user_id is not None:
+            session_id = (entry.body or {}).get("session_id")
+            return SessionEnded(SessionId(session_id) if session_id else None, entry.user_id)
+        if entry.kind is EntryKind.RECEIPT and entry.user_id is not None and entry.room_id is not None:
+            body = entry.body or {}
+            ref = MessageRef(EventId(body["event_id"]), body["position"])
+            return ReadMoved(entry.room_id, entry.user_id, await self._number(entry.user_id), ref)
+        return None
+
+    async def _of_event(self, stored: StoredEvent) -> Record | None:
+        event = stored.event
+        if stored.shown:
+            return MessageNew(await self._views.fresh(stored))
+        if event.type == "m.room.redaction":
+            return await self._of_redaction(event)
+        if event.type == "m.room.member":
+            return await self._of_member(event)
+        if event.type in _ROOM_CHANGES:
+            return RoomChanged(event.room_id)
+        relation = relation_of(event.content)
+        if relation is not None and relation[0] in ("m.replace", ATTACHMENT_REL):
+            return await self._edited(relation[1])
+        return None
+
+    async def _edited(self, event_id: EventId) -> MessageEdited | None:
+        async with self._db.read() as conn:
+            found = await events.events_by_id(conn, [event_id])
+        target = found.get(event_id)
+        if target is None or not target.shown:
+            return None
+        return MessageEdited(await self._views.one(target))
+
+    async def _of_redaction(self, event: Event) -> Record | None:
+        if event.redacts is None:
+            return None
+        async with self._db.read() as conn:
+            parents = await relations.targets_of(conn, [event.redacts])
+            found = await events.events_by_id(conn, [event.redacts])
+        target = found.get(event.redacts)
+        if target is None or target.redacted_by != event.event_id:
+            return None
+        if event.redacts in parents:  # an edit or a file of a message
+            return await self._edited(parents[event.redacts])
+        if target.event.type not in ("m.room.message", "m.room.encrypted"):
+            return None
+        at = await self._timeline.room_position(event.room_id)
+        return MessageDeleted(event.room_id, at, MessageRef(event.redacts, target.position))
+
+    async def _of_member(self, event: Event) -> Record | None:
+        user_id = UserId(event.state_key or "")
+        was = await self._membership_before(event)
+        if event.membership == was:
+            return None
+        person = (await self._profiles.people([user_id])).get(user_id)
+        if person is None:
+            return None
+        if event.membership == "join":
+            head = await self._timeline.head(event.room_id)
+            return MemberAdded(event.room_id, Member(person, role_in(head, user_id), event.origin_server_ts))
+        if was == "join":
+            return MemberRemoved(event.room_id, user_id, person.number)
+        return None
+
+    async def _membership_before(self, event: Event) -> str | None:
+        """The membership that a member event changes: the one before is among its auth events."""
+        async with self._db.read() as conn:
+            found = await events.events_by_id(conn, event.auth_events)
+        before = (
+            one.event
+            for one in found.values()
+            if one.event.type == "m.room.member" and one.event.key == event.key
+        )
+        return next((one.membership for one in before), None)
+
+    async def _number(self, user_id: UserId) -> int:
+        person = (await self._profiles.people([user_id])).get(user_id)
+        return person.number if person is not None else 0

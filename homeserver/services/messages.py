@@ -1,0 +1,234 @@
+"""Messages: send, edit, redact, attach, and pages of history."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Forbidden, Invalid, TooLarge
+from homeserver.model import ATTACHMENT_REL, Attachment, Draft, MediaId, Message, Requester
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.access import Access, role_in
+from homeserver.services.content import (
+    NewFile,
+    attachment_of,
+    edit_content,
+    file_content,
+    media_id_of,
+    text_content,
+)
+from homeserver.services.messageviews import MessageViews
+from homeserver.services.ratelimit import RateLimits
+from homeserver.settings.models import MediaSettings, RoomSettings
+from homeserver.storage import events, media, relations
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.writer import Timeline
+
+_MAX_FILE_URL = 2000
+_MAX_PARTS = 500  # edits or files of one message that a deletion takes along
+
+
+class Messages:
+    """What people say in rooms. Every method takes who asks first and checks what they may."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Timeline,
+        access: Access,
+        views: MessageViews,
+        limits: RateLimits,
+        settings: RoomSettings,
+        files: "Files",
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._access = access
+        self._views = views
+        self._limits = limits
+        self._settings = settings
+        self._files = files
+
+    async def send(
+        self,
+        requester: Requester,
+        room_id: RoomId,
+        *,
+        text: str,
+        reply_to: EventId | None = None,
+        txn_id: str | None = None,
+    ) -> Message:
+        """Send a text. A repeated `txn_id` of the same session answers the first message and sends nothing.
+
+        Raises NotFound (room, or code "reply_not_found"), Invalid, TooLarge or RateLimited.
+        """
+        self._limits.check("send", requester.user_id)
+        self._check_text(text)
+        await self._access.room(requester, room_id)
+        if reply_to is not None:
+            await self._check_reply(requester, room_id, reply_to)
+        content = text_content(text, reply_to=reply_to, client_id=txn_id)
+        return await self._send(
+            requester, room_id, Draft("m.room.message", requester.user_id, content), txn_id
+        )
+
+    async def send_file(
+        self,
+        requester: Requester,
+        room_id: RoomId,
+        *,
+        file: NewFile,
+        text: str | None = None,
+        txn_id: str | None = None,
+    ) -> Message:
+        """Send a file as a message, with a caption if there is `text`."""
+        self._limits.check("send", requester.user_id)
+        if text:
+            self._check_text(text)
+        check_file(file)
+        await self._access.room(requester, room_id)
+        content = file_content(file, self._files.server, text=text, client_id=txn_id)
+        return await self._send(
+            requester, room_id, Draft("m.room.message", requester.user_id, content), txn_id
+        )
+
+    async def attach(self, requester: Requester, event_id: EventId, file: NewFile) -> Attachment:
+        """Add a file to one's own message; Forbidden (code "not_author") for another's."""
+        self._limits.check("send", requester.user_id)
+        check_file(file)
+        target = await self._own(requester, event_id)
+        content = file_content(file, self._files.server, part_of=event_id)
+        written = await self._timeline.send(
+            target.event.room_id, [Draft("m.room.message", requester.user_id, content)]
+        )
+        attachment = attachment_of(written.events[0], self._files.server)
+        if attachment is None:
+            raise AssertionError("a file content was made that holds no file")
+        return attachment
+
+    async def edit(
+        self, requester: Requester, event_id: EventId, *, text: str, txn_id: str | None = None
+    ) -> Message:
+        """Replace the text of one's own message."""
+        self._limits.check("send", requester.user_id)
+        self._check_text(text)
+        target = await self._own(requester, event_id)
+        content = edit_content(target.event.content, event_id, text)
+        await self._timeline.send(
+            target.event.room_id,
+            [Draft("m.room.message", requester.user_id, content)],
+            txn=_txn(requester, target.event.room_id, txn_id),
+        )
+        return await self._views.one(await self._access.message(requester, event_id))
+
+    async def redact(self, requester: Requester, event_id: EventId) -> None:
+        """Delete a message with its edits and files; for its author and for admins of the room."""
+        self._limits.check("send", requester.user_id)
+        target = await self._access.message(requester, event_id)
+        head = await self._access.room(requester, target.event.room_id)
+        if target.event.sender != requester.user_id and role_in(head, requester.user_id) != "admin":
+            raise Forbidden("only the author or an admin may delete a message", code="not_author")
+        parts = await self._parts(event_id)
+        await self._timeline.send(
+            target.event.room_id,
+            [
+                Draft("m.room.redaction", requester.user_id, {}, redacts=one.event.event_id)
+                for one in (target, *parts)
+            ],
+            also=self._files.deletions([target, *parts]),
+        )
+
+    async def page(
+        self,
+        requester: Requester,
+        room_id: RoomId,
+        *,
+        limit: int,
+        offset: int = 0,
+        before: int | None = None,
+        after: int | None = None,
+    ) -> list[Message]:
+        """A page of history, oldest first: the newest `limit` after leaving out `offset`, or next to a position."""
+        await self._access.room(requester, room_id)
+        async with self._db.read() as conn:
+            if after is not None:
+                page = await events.shown_after(conn, room_id, after=after, limit=limit)
+            else:
+                top = events.NEWEST if before is None else before
+                newest = await events.shown_before(conn, room_id, before=top, limit=limit, offset=offset)
+                page = newest[::-1]
+        return await self._views.complete(room_id, page)
+
+    async def _send(self, requester: Requester, room_id: RoomId, draft: Draft, txn_id: str | None) -> Message:
+        written = await self._timeline.send(room_id, [draft], txn=_txn(requester, room_id, txn_id))
+        if written.repeated:
+            return await self._views.one(
+                await self._access.message(requester, written.events[0].event.event_id)
+            )
+        return await self._views.fresh(written.events[0])
+
+    async def _own(self, requester: Requester, event_id: EventId) -> StoredEvent:
+        target = await self._access.message(requester, event_id)
+        if target.event.sender != requester.user_id:
+            raise Forbidden("only the author may change a message", code="not_author")
+        if target.event.type != "m.room.message":
+            raise Invalid("this message cannot be changed here", code="not_editable")
+        return target
+
+    async def _check_reply(self, requester: Requester, room_id: RoomId, reply_to: EventId) -> None:
+        target = await self._access.message(requester, reply_to)
+        if target.event.room_id != room_id:
+            raise Invalid("the message to reply to is of another room", code="reply_elsewhere")
+
+    async def _parts(self, event_id: EventId) -> list[StoredEvent]:
+        async with self._db.read() as conn:
+            edits = await relations.related(conn, [event_id], "m.replace", _MAX_PARTS)
+            files = await relations.related(conn, [event_id], ATTACHMENT_REL, _MAX_PARTS)
+        return [*edits.get(event_id, ()), *files.get(event_id, ())]
+
+    def _check_text(self, text: str) -> None:
+        if not text.strip():
+            raise Invalid("a message needs a text", code="empty_text")
+        if len(text) > self._settings.max_message_chars:
+            most = self._settings.max_message_chars
+            raise TooLarge(f"a message has at most {most} characters", code="text_too_long", most=most)
+
+
+class Files:
+    """What messages must know of files: our server's name in their ids, and when deleted ones go."""
+
+    def __init__(self, *, server: str, clock: Clock, settings: MediaSettings) -> None:
+        self.server = server
+        self._clock = clock
+        self._grace_ms = settings.deleted_grace_s * 1000
+
+    def deletions(self, gone: Sequence[StoredEvent]) -> list[Also[tuple[MediaId, int]]]:
+        """Rows that have the files of deleted messages deleted after the grace time."""
+        after_ms = self._clock.now_ms() + self._grace_ms
+        ids = (media_id_of(one.event.content, self.server) for one in gone)
+        return [Also(_delete_media, (media_id, after_ms)) for media_id in ids if media_id is not None]
+
+
+async def _delete_media(conn: AsyncConnection, rows: Sequence[Placed[tuple[MediaId, int]]]) -> None:
+    await media.delete_media_after(conn, [placed.row for placed in rows])
+
+
+def check_file(file: NewFile) -> None:
+    """Invalid (code "bad_file_url") unless the file is ours, or has an http(s) address or a path of this server."""
+    if file.media_id is not None:
+        return
+    url = file.file_url or ""
+    parts = urlsplit(url) if len(url) <= _MAX_FILE_URL and url.isprintable() else None
+    is_web = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+    is_path = parts is not None and not parts.scheme and not parts.netloc and url.startswith("/")
+    if not (is_web or is_path) or any(mark in url for mark in "\"'<> \\"):
+        raise Invalid("file_url must be an http(s) address or a path of this server", code="bad_file_url")
+
+
+def _txn(requester: Requester, room_id: RoomId, txn_id: str | None) -> TxnKey | None:
+    return None if txn_id is None else TxnKey(requester.session_key, room_id, txn_id)

@@ -1,0 +1,146 @@
+"""Stored events as messages: edits applied, files gathered, readers counted, each in one query for all."""
+
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import ATTACHMENT_REL, CLIENT_ID_KEY, Attachment, Message, MessageRef
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.content import attachment_of, kind_of_message, reply_target, text_of
+from homeserver.services.profiles import Profiles
+from homeserver.storage import events, members, relations
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.timeline.writer import Timeline
+
+_MAX_FILES = 1000  # over the messages of one page
+
+
+class MessageViews:
+    """Makes Message records of stored events."""
+
+    def __init__(self, *, db: Database, timeline: Timeline, profiles: Profiles, server: str) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._profiles = profiles
+        self._server = server
+
+    async def complete(self, room_id: RoomId, page: Sequence[StoredEvent]) -> list[Message]:
+        """Messages of one room with everything that belongs to them, in the order given."""
+        if not page:
+            return []
+        async with self._db.read() as conn:
+            files = await relations.related(
+                conn, [one.event.event_id for one in page], ATTACHMENT_REL, _MAX_FILES
+            )
+            replies = await self._replies(conn, page)
+            readers = _Readers(await members.readers_since(conn, room_id, min(one.position for one in page)))
+        numbers = await self._numbers({one.event.sender for one in page})
+        at = await self._timeline.room_position(room_id)
+        return [
+            self._message(
+                one,
+                room_position=at,
+                sender_number=numbers.get(one.event.sender, 0),
+                reply_to=_reply(one, replies),
+                parts=files.get(one.event.event_id, ()),
+                read_by=readers.of(one),
+            )
+            for one in page
+        ]
+
+    async def one(self, stored: StoredEvent) -> Message:
+        """One message with everything that belongs to it."""
+        return (await self.complete(stored.event.room_id, [stored]))[0]
+
+    async def fresh(self, stored: StoredEvent) -> Message:
+        """A message that was just sent: nothing can belong to it yet but what it answers."""
+        replies: Mapping[EventId, int] = {}
+        if reply_target(stored.event.content) is not None:
+            async with self._db.read() as conn:
+                replies = await self._replies(conn, [stored])
+        numbers = await self._numbers({stored.event.sender})
+        return self._message(
+            stored,
+            room_position=await self._timeline.room_position(stored.event.room_id),
+            sender_number=numbers.get(stored.event.sender, 0),
+            reply_to=_reply(stored, replies),
+        )
+
+    async def briefs(
+        self, positions: Collection[int], room_positions: Mapping[RoomId, int]
+    ) -> dict[RoomId, Message]:
+        """The messages at these positions, one per room, without files and readers: for lists of rooms."""
+        if not positions:
+            return {}
+        async with self._db.read() as conn:
+            found = await events.events_at(conn, positions)
+        numbers = await self._numbers({one.event.sender for one in found.values()})
+        return {
+            one.event.room_id: self._message(
+                one,
+                room_position=room_positions[one.event.room_id],
+                sender_number=numbers.get(one.event.sender, 0),
+            )
+            for one in found.values()
+        }
+
+    async def _replies(self, conn: AsyncConnection, page: Sequence[StoredEvent]) -> dict[EventId, int]:
+        targets = {target for one in page if (target := reply_target(one.event.content)) is not None}
+        return await events.positions_of(conn, targets) if targets else {}
+
+    async def _numbers(self, user_ids: Collection[UserId]) -> dict[UserId, int]:
+        return {user_id: one.number for user_id, one in (await self._profiles.people(user_ids)).items()}
+
+    def _message(
+        self,
+        stored: StoredEvent,
+        *,
+        room_position: int,
+        sender_number: int,
+        reply_to: MessageRef | None = None,
+        parts: Sequence[StoredEvent] = (),
+        read_by: int = 0,
+    ) -> Message:
+        event = stored.event
+        client_id = event.content.get(CLIENT_ID_KEY)
+        return Message(
+            event_id=event.event_id,
+            position=stored.position,
+            room_id=event.room_id,
+            room_position=room_position,
+            sender=event.sender,
+            sender_number=sender_number,
+            kind=kind_of_message(event.content),
+            text=text_of(stored),
+            created_ms=event.origin_server_ts,
+            reply_to=reply_to,
+            edited_ms=stored.edit.origin_server_ts if stored.edit is not None else None,
+            attachments=self._files([stored, *parts]),
+            read_by_count=read_by,
+            client_id=client_id if isinstance(client_id, str) else None,
+        )
+
+    def _files(self, holders: Sequence[StoredEvent]) -> tuple[Attachment, ...]:
+        found = (attachment_of(one, self._server) for one in holders)
+        return tuple(one for one in found if one is not None)
+
+
+def _reply(stored: StoredEvent, positions: Mapping[EventId, int]) -> MessageRef | None:
+    target = reply_target(stored.event.content)
+    if target is None or target not in positions:
+        return None
+    return MessageRef(target, positions[target])
+
+
+class _Readers:
+    """How many people have read a message, its sender left out."""
+
+    def __init__(self, readers: Mapping[UserId, int]) -> None:
+        self._by_user = readers
+        self._places = sorted(readers.values())
+
+    def of(self, stored: StoredEvent) -> int:
+        count = len(self._places) - bisect_left(self._places, stored.position)
+        return count - (self._by_user.get(stored.event.sender, 0) >= stored.position)

@@ -1,0 +1,71 @@
+"""Public ids of the product APIs, derived from what is stored: no mapping table, so that every room has them.
+
+Integer ids of messages and rooms are log positions. UUIDs (version 8) pack the position and 62 bits of a hash of the
+Matrix id: short of knowing that id, nobody guesses one. A person's integer is theirs on the whole server; the people
+of a host application are seen by that application under the host's own numbers.
+"""
+
+from hashlib import sha256
+from uuid import UUID
+
+from homeserver.protocol.ids import EventId, RoomId
+
+NAMESPACE_BITS = 32
+LOCAL = 0  # the namespace of accounts made here
+_LOCAL_SEEN_FROM_OUTSIDE = 2**20  # above every issuer's namespace; 2^52 keeps it exact in JavaScript
+_LOCAL_MASK = (1 << NAMESPACE_BITS) - 1
+_POSITION_BITS = 60
+_CHECK_BITS = 62
+
+
+def number_of(namespace: int, local: int) -> int:
+    """The server-wide number of person `local` of a namespace."""
+    return (namespace << NAMESPACE_BITS) | local
+
+
+def namespace_of(number: int) -> int:
+    """The namespace that a server-wide number belongs to."""
+    return number >> NAMESPACE_BITS
+
+
+def to_public(number: int, viewer: int) -> int:
+    """The number by which a viewer of namespace `viewer` knows a person."""
+    namespace = namespace_of(number)
+    if namespace == viewer:
+        return number & _LOCAL_MASK
+    return number_of(_LOCAL_SEEN_FROM_OUTSIDE, number) if namespace == LOCAL else number
+
+
+def from_public(public: int, viewer: int) -> int:
+    """The person whom a viewer of namespace `viewer` means. A number that nobody has is answered as it is, or as -1."""
+    if public <= 0:
+        return -1
+    namespace = namespace_of(public)
+    if namespace == 0:
+        return number_of(viewer, public)
+    if namespace == _LOCAL_SEEN_FROM_OUTSIDE and viewer != LOCAL:
+        return public & _LOCAL_MASK
+    return -1 if namespace == viewer else public
+
+
+def message_uuid(position: int, event_id: EventId) -> UUID:
+    """The UUID of a message."""
+    return _pack(position, event_id)
+
+
+def room_uuid(position: int, room_id: RoomId) -> UUID:
+    """The UUID of a room; `position` is that of its create event."""
+    return _pack(position, room_id)
+
+
+def position_of(uuid: UUID) -> int:
+    """The position that a UUID claims; check it by making the UUID again from what is stored there."""
+    return ((uuid.int >> 80) << 12) | ((uuid.int >> 64) & 0xFFF)
+
+
+def _pack(position: int, matrix_id: str) -> UUID:
+    if not 0 < position < 2**_POSITION_BITS:
+        raise ValueError(f"position {position} does not fit into a UUID")
+    check = int.from_bytes(sha256(matrix_id.encode()).digest()[:8]) >> (64 - _CHECK_BITS)
+    high = ((position >> 12) << 16) | (8 << 12) | (position & 0xFFF)
+    return UUID(int=(high << 64) | (0b10 << 62) | check)

@@ -1,0 +1,85 @@
+"""Read markers: how far each person has read."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Invalid
+from homeserver.model import EntryKind, Requester
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.access import Access
+from homeserver.storage import events, members, receipts
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.members import ReadMove
+from homeserver.storage.receipts import Receipt
+from homeserver.timeline.submission import Also, NewEntry, Placed
+from homeserver.timeline.writer import Timeline
+
+READ = "m.read"
+
+
+class Receipts:
+    """Moves read markers, forward only."""
+
+    def __init__(self, *, db: Database, timeline: Timeline, access: Access, clock: Clock) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._access = access
+        self._clock = clock
+
+    async def mark_read(
+        self, requester: Requester, room_id: RoomId, *, event_id: EventId | None = None
+    ) -> int:
+        """Everything up to a message (by default the newest) is read. Answers how many messages that were.
+
+        A marker that is further already stays, and nobody is told anything.
+        """
+        await self._access.room(requester, room_id)
+        target = await self._target(requester, room_id, event_id)
+        if target is None:
+            return 0
+        async with self._db.read() as conn:
+            own = await members.member(conn, room_id, requester.user_id)
+        if own is None or own.read_position >= target.position:
+            return 0
+        await self._write(requester, target)
+        return max(0, target.message_seq - own.read_seq)
+
+    async def _target(
+        self, requester: Requester, room_id: RoomId, event_id: EventId | None
+    ) -> StoredEvent | None:
+        if event_id is not None:
+            target = await self._access.message(requester, event_id)
+            if target.event.room_id != room_id:
+                raise Invalid("this message is of another room", code="message_elsewhere")
+            return target
+        async with self._db.read() as conn:
+            newest = await events.shown_before(conn, room_id, limit=1)
+        return newest[0] if newest else None
+
+    async def _write(self, requester: Requester, target: StoredEvent) -> None:
+        event = target.event
+        receipt = Receipt(
+            room_id=event.room_id,
+            user_id=requester.user_id,
+            receipt_type=READ,
+            thread_id="",
+            event_id=event.event_id,
+            position=target.position,
+            created_ms=self._clock.now_ms(),
+        )
+        move = ReadMove(event.room_id, requester.user_id, target.position, target.message_seq)
+        body = {"type": READ, "event_id": event.event_id, "position": target.position}
+        entry = NewEntry(EntryKind.RECEIPT, body, room_id=event.room_id, user_id=requester.user_id)
+        await self._timeline.append([entry], also=[Also(_set_receipts, receipt), Also(_move_read, move)])
+
+
+async def _set_receipts(conn: AsyncConnection, rows: Sequence[Placed[Receipt]]) -> None:
+    latest = {(one.row.room_id, one.row.user_id): one.row for one in rows}  # an upsert takes each key once
+    await receipts.set_receipts(conn, list(latest.values()))
+
+
+async def _move_read(conn: AsyncConnection, rows: Sequence[Placed[ReadMove]]) -> None:
+    await members.move_read(conn, [one.row for one in rows])

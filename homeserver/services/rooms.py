@@ -1,0 +1,182 @@
+"""Rooms: made or got, listed, renamed, left, closed."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
+from homeserver.model import CLOSED_EVENT, Draft, Link, Page, Person, Requester, Room, RoomKind
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.access import Access, is_open_to, joined_in, kind_of, levels_of, role_in
+from homeserver.services.founding import Founding, state_draft
+from homeserver.services.members import Members, joining
+from homeserver.services.profiles import Profiles
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.roomviews import RoomViews
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import KeyTaken
+from homeserver.timeline.writer import Timeline
+
+_TRIES = 3  # to get or create a room that others make and leave at the same time
+
+
+class Rooms:
+    """The rooms that people make; every method takes who asks first."""
+
+    def __init__(
+        self,
+        *,
+        timeline: Timeline,
+        access: Access,
+        views: RoomViews,
+        members: Members,
+        profiles: Profiles,
+        limits: RateLimits,
+        founding: Founding,
+    ) -> None:
+        self._timeline = timeline
+        self._access = access
+        self._views = views
+        self._members = members
+        self._profiles = profiles
+        self._limits = limits
+        self._founding = founding
+
+    async def create(
+        self,
+        requester: Requester,
+        *,
+        kind: RoomKind,
+        title: str | None = None,
+        topic: str = "",
+        people: Sequence[int] = (),
+        link: Link | None = None,
+    ) -> Room:
+        """Make a room, or get the one that is there: a private room of the same two people and link, or the
+        group of the same link. `people` are numbers; the requester is in it anyway, as an admin.
+
+        Raises Invalid (codes "unknown_people", "private_needs_two"), TooLarge, Forbidden or RateLimited.
+        """
+        self._limits.check("create", requester.user_id)
+        self._founding.check_texts(title, topic)
+        others = await self._people(requester, people)
+        if kind == "private" and len(others) != 1:
+            raise Invalid("a private conversation is between two people", code="private_needs_two")
+        key = room_key(kind, [requester.user_id, *(one.user_id for one in others)], link)
+        creator = await self._profiles.own(requester)
+        drafts = self._founding.first_events(creator, others, kind=kind, title=title, topic=topic, link=link)
+        for _ in range(_TRIES):
+            try:
+                written = await self._timeline.create_room(
+                    drafts, version=self._founding.version, kind=kind, room_key=key
+                )
+                return await self.get(requester, written.events[0].event.room_id)
+            except KeyTaken as taken:
+                room = await self._get_existing(requester, taken.room_id)
+                if room is not None:
+                    return room
+        raise Conflict("the room is changing; try again", code="room_changing")
+
+    async def listing(
+        self,
+        requester: Requester,
+        *,
+        link_service: str | None = None,
+        link_service_id: str | None = None,
+        search: str = "",
+        page: Page,
+    ) -> list[Room]:
+        """The requester's open rooms, latest activity first, by link and by words in the title if asked for."""
+        return await self._views.listing(
+            requester.user_id, service=link_service, service_id=link_service_id, search=search, page=page
+        )
+
+    async def get(self, requester: Requester, room_id: RoomId) -> Room:
+        """One room with its members."""
+        head = await self._access.room(requester, room_id)
+        return await self._views.one(requester.user_id, head)
+
+    async def change(
+        self, requester: Requester, room_id: RoomId, *, title: str | None = None, topic: str | None = None
+    ) -> Room:
+        """Set title or topic; for admins."""
+        self._founding.check_texts(title, topic)
+        await self._access.room_to_manage(requester, room_id)
+        drafts = []
+        if title is not None:
+            drafts.append(state_draft("m.room.name", requester.user_id, {"name": title.strip()}))
+        if topic is not None:
+            drafts.append(state_draft("m.room.topic", requester.user_id, {"topic": topic}))
+        if drafts:
+            await self._timeline.send(room_id, drafts)
+        return await self.get(requester, room_id)
+
+    async def leave_or_close(self, requester: Requester, room_id: RoomId) -> None:
+        """An admin closes the room for all; anybody else leaves it."""
+        head = await self._access.room(requester, room_id)
+        if role_in(head, requester.user_id) == "admin":
+            await self._close(requester, head)
+        else:
+            await self._members.leave(requester, room_id)
+
+    async def _close(self, requester: Requester, head: Head) -> None:
+        own, levels = requester.user_id, levels_of(head)
+        drafts = [state_draft(CLOSED_EVENT, own, {"closed_by": own})]
+        drafts += [
+            Draft("m.room.member", own, {"membership": "leave"}, state_key=user_id)
+            for user_id in joined_in(head.state.events)
+            if user_id != own and levels.user(user_id) < levels.user(own)
+        ]
+        drafts.append(Draft("m.room.member", own, {"membership": "leave"}, state_key=own))
+        await self._timeline.send(head.room_id, drafts)
+
+    async def _get_existing(self, requester: Requester, room_id: RoomId) -> Room | None:
+        """The room of a key; in a linked group the requester is let in. None if it was closed just now."""
+        try:
+            head = await self._timeline.head(room_id)
+        except NotFound:
+            return None
+        if (CLOSED_EVENT, "") in head.state.events:
+            return None
+        if not is_open_to(head, requester.user_id):
+            if kind_of(head) == "private":
+                return None
+            await self._let_in(requester, head)
+        return await self.get(requester, room_id)
+
+    async def _let_in(self, requester: Requester, head: Head) -> None:
+        """Join the group of a host's object: its people are who the host lets see the object."""
+        if not self._founding.settings.linked_groups_open:
+            raise Forbidden("an admin of this group must add you", code="not_member")
+        before = head.state.events.get(("m.room.member", requester.user_id))
+        removed = before is not None and before.sender != requester.user_id and before.membership != "invite"
+        inviter = _inviter(head)
+        if removed or inviter is None:
+            raise Forbidden("you were removed from this group", code="removed")
+        person = await self._profiles.own(requester)
+        await self._timeline.send(head.room_id, joining(inviter, [person]))
+
+    async def _people(self, requester: Requester, numbers: Sequence[int]) -> list[Person]:
+        wanted = [number for number in dict.fromkeys(numbers) if number != requester.number]
+        if len(wanted) > self._founding.settings.max_participants:
+            most = self._founding.settings.max_participants
+            raise TooLarge(f"at most {most} people at once", code="too_many_people", most=most)
+        found = await self._profiles.by_numbers(wanted) if wanted else {}
+        if len(found) != len(wanted):
+            raise Invalid("some of these people are not known here", code="unknown_people")
+        return [found[number] for number in wanted]
+
+
+def room_key(kind: RoomKind, people: Sequence[UserId], link: Link | None) -> str | None:
+    """The name under which a room is got or created; None for one that is made anew each time."""
+    linked = [link.service, link.service_id] if link is not None else []
+    if kind == "private":
+        return orjson.dumps(["private", *sorted(people), *linked]).decode()
+    return orjson.dumps(["group", *linked]).decode() if linked else None
+
+
+def _inviter(head: Head) -> UserId | None:
+    """Somebody in the room who may invite; its creator if they are still there."""
+    levels = levels_of(head)
+    able = [one for one in joined_in(head.state.events) if levels.user(one) >= levels.invite]
+    return max(able, key=levels.user, default=None)

@@ -1,0 +1,122 @@
+"""Stored rooms as one person sees them: names, members, unread counts, last messages; a fixed number of queries."""
+
+from collections.abc import Mapping, Sequence
+
+from homeserver.errors import NotFound
+from homeserver.folding import like_pattern
+from homeserver.model import Member, Message, Page, Person, Room
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.access import levels_of, role_of_level
+from homeserver.services.messageviews import MessageViews
+from homeserver.services.profiles import Profiles
+from homeserver.storage import members
+from homeserver.storage.db import Database
+from homeserver.storage.members import ListedRoom, MemberRow
+from homeserver.timeline.heads import Head
+
+
+class RoomViews:
+    """Makes Room and Member records of stored rooms."""
+
+    def __init__(self, *, db: Database, profiles: Profiles, messages: MessageViews) -> None:
+        self._db = db
+        self._profiles = profiles
+        self._messages = messages
+
+    async def listing(
+        self, viewer: UserId, *, service: str | None, service_id: str | None, search: str, page: Page
+    ) -> list[Room]:
+        """A person's open rooms, latest activity first, without their members."""
+        async with self._db.read() as conn:
+            listed = await members.rooms_of(
+                conn,
+                viewer,
+                service=service,
+                service_id=service_id,
+                pattern=like_pattern(search) if search else "",
+                limit=page.limit,
+                offset=page.offset,
+            )
+            private = [one.room.room_id for one in listed if one.room.kind == "private"]
+            pairs = await members.members_of(conn, private) if private else {}
+        return await self._rooms(viewer, listed, pairs)
+
+    async def one(self, viewer: UserId, head: Head) -> Room:
+        """One room of a person, with its members."""
+        async with self._db.read() as conn:
+            listed = await members.room_of(conn, viewer, head.room_id)
+            rows = await members.members_of(conn, [head.room_id])
+        if listed is None:
+            raise NotFound("no such room", code="room_not_found")
+        people = await self._members(head, rows[head.room_id])
+        return (await self._rooms(viewer, [listed], rows, {head.room_id: people}))[0]
+
+    async def members(self, head: Head) -> list[Member]:
+        """Everybody in a room, in the order in which they came."""
+        async with self._db.read() as conn:
+            rows = await members.members_of(conn, [head.room_id])
+        return list(await self._members(head, rows[head.room_id]))
+
+    async def _members(self, head: Head, rows: Sequence[MemberRow]) -> tuple[Member, ...]:
+        people = await self._profiles.people([row.user_id for row in rows])
+        levels = levels_of(head)
+        return tuple(
+            Member(people[row.user_id], role_of_level(levels.user(row.user_id)), row.joined_ms)
+            for row in rows
+            if row.user_id in people
+        )
+
+    async def _rooms(
+        self,
+        viewer: UserId,
+        listed: Sequence[ListedRoom],
+        rows: Mapping[RoomId, Sequence[MemberRow]],
+        with_members: Mapping[RoomId, tuple[Member, ...]] | None = None,
+    ) -> list[Room]:
+        last = await self._messages.briefs(
+            [one.room.last_message_position for one in listed if one.room.last_message_position is not None],
+            {one.room.room_id: one.room.position for one in listed},
+        )
+        others = {
+            room_id: next((row.user_id for row in people if row.user_id != viewer), None)
+            for room_id, people in rows.items()
+        }
+        wanted = {one.room.creator for one in listed} | {one for one in others.values() if one is not None}
+        people = await self._profiles.people(wanted)
+        return [
+            _room(
+                one,
+                creator=people.get(one.room.creator),
+                other=people.get(others.get(one.room.room_id) or UserId("")),
+                last_message=last.get(one.room.room_id),
+                everybody=(with_members or {}).get(one.room.room_id),
+            )
+            for one in listed
+        ]
+
+
+def _room(
+    listed: ListedRoom,
+    *,
+    creator: Person | None,
+    other: Person | None,
+    last_message: Message | None,
+    everybody: tuple[Member, ...] | None,
+) -> Room:
+    room = listed.room
+    named_after_other = room.kind == "private" and not room.name and other is not None
+    return Room(
+        room_id=room.room_id,
+        position=room.position,
+        kind=room.kind,
+        name=other.display_name if named_after_other and other is not None else room.name,
+        topic=room.topic,
+        creator=room.creator,
+        creator_number=creator.number if creator is not None else 0,
+        created_ms=room.created_ms,
+        link=room.link,
+        member_count=room.member_count,
+        unread_count=listed.unread_count,
+        last_message=last_message,
+        members=everybody,
+    )

@@ -1,0 +1,41 @@
+"""Who is typing where: kept in memory only, and forgotten by itself."""
+
+import asyncio
+
+from homeserver.model import Requester
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.feed import Feed, TypingChanged
+
+_FORGET_S = 20.0  # a client says again every few seconds that its person is typing
+_MOST = 10_000  # people typing at the same time; more are not shown
+
+
+class Typing:
+    """Passes typing on to the watchers of a room, once per change."""
+
+    def __init__(self, feed: Feed, *, forget_s: float = _FORGET_S) -> None:
+        self._feed = feed
+        self._forget_s = forget_s
+        self._timers: dict[tuple[RoomId, UserId], asyncio.TimerHandle] = {}
+
+    def set(self, requester: Requester, room_id: RoomId, is_typing: bool) -> None:
+        """Note that the requester, who is in the room, types there or has stopped."""
+        key = (room_id, requester.user_id)
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if is_typing and len(self._timers) < _MOST:
+            loop = asyncio.get_running_loop()
+            self._timers[key] = loop.call_later(self._forget_s, self.set, requester, room_id, False)
+        if is_typing != (timer is not None):
+            self._feed.announce(TypingChanged(room_id, requester.user_id, requester.number, is_typing))
+
+    def in_room(self, room_id: RoomId) -> list[UserId]:
+        """Who types in a room now."""
+        return [user_id for room, user_id in self._timers if room == room_id]
+
+    def close(self) -> None:
+        """Forget everything; the server stops."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()

@@ -72,7 +72,7 @@ class ListenSettings(Section):
 
 
 class DatabaseSettings(Section):
-    """Where everything is kept. The loader puts the content of `url_file` into `url`."""
+    """Where everything is kept. What stands in `url_file` becomes the `url` when the settings are loaded."""
 
     url: str = Field(
         default="",

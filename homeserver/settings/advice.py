@@ -1,0 +1,53 @@
+"""What is allowed but seldom meant: said at start and by `check-config`, refused nowhere."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from homeserver.settings.models import Settings
+from homeserver.settings.section import is_loopback
+
+
+def advice(settings: Settings) -> list[str]:
+    """A sentence for each thing that should be looked at again; empty for settings that raise no question."""
+    return [*_about_the_door(settings), *_about_the_network(settings), *_about_the_name(settings)]
+
+
+def _about_the_door(settings: Settings) -> Iterator[str]:
+    is_open = not is_loopback(settings.listen.host)
+    if settings.accounts.registration and is_open:
+        yield "accounts.registration is true: anybody who reaches this server may make an account"
+    if settings.web.demo and is_open:
+        yield "web.demo is true: two accounts with known passwords are open to anybody who reaches this server"
+    if not settings.rate_limits.enabled and is_open:
+        yield "rate_limits.enabled is false: nothing slows down guessing of passwords"
+    if settings.web.enabled and not settings.messenger.enabled:
+        yield "web.enabled is true but messenger.enabled is false: nobody can log in on the pages"
+    for at, issuer in enumerate(settings.issuers):
+        if issuer.issuer is None and issuer.audience is None:
+            yield (
+                f"issuers[{at}] ({issuer.name}) asks for neither issuer nor audience: a token that the host made for "
+                "another purpose with the same key is good here too"
+            )
+
+
+def _about_the_network(settings: Settings) -> Iterator[str]:
+    url = urlsplit(settings.server.public_url)
+    is_public = not is_loopback(url.hostname or "")
+    if is_public and url.scheme == "http":
+        yield "server.public_url begins with http: passwords and messages travel in the open; use https"
+    if is_public and url.scheme == "https" and not settings.listen.trusted_proxies:
+        yield (
+            "server.public_url is https but listen.trusted_proxies is empty: if a proxy does the TLS, all people seem "
+            "to come from its address and share one rate limit"
+        )
+    if is_loopback(url.hostname or "") and not is_loopback(settings.listen.host):
+        yield f"server.public_url is {settings.server.public_url}, which only this machine can open"
+    if "*" in settings.cors.origins:
+        yield 'cors.origins is "*": any web site may call the APIs from a browser (it still needs a token)'
+    if settings.metrics.enabled and settings.metrics.allow_public and not is_loopback(settings.metrics.host):
+        yield f"metrics.allow_public is true: whoever reaches port {settings.metrics.port} reads the numbers"
+
+
+def _about_the_name(settings: Settings) -> Iterator[str]:
+    if settings.server.name == "localhost" and not is_loopback(settings.listen.host):
+        yield "server.name is localhost: all ids will end in it for ever; set it before the first start"

@@ -1,0 +1,1 @@
+"""The kit that all faces are built with. It knows no face and no service."""

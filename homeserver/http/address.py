@@ -1,0 +1,61 @@
+"""Who is on the other end: the client's address, seen through our own proxies.
+
+`X-Forwarded-For` is a list that anybody may begin; only what our own proxies added to its end can be
+believed. So the list is read from its end, past the trusted addresses, and the first other one is the client.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from aiohttp import web
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+_FORWARDED_FOR = "X-Forwarded-For"
+_MAX_HOPS = 20  # a longer list is not of our proxies' making
+
+
+class ClientAddress:
+    """Callable: the address of a request's client as text, "" when there is none (a Unix socket)."""
+
+    def __init__(self, trusted: Sequence[Network]) -> None:
+        self._trusted = tuple(trusted)
+
+    def __call__(self, request: web.Request) -> str:
+        peer = _parse(request.remote or "")
+        if peer is None:
+            return request.remote or ""
+        if self._trusted and self._is_ours(peer):
+            peer = self._behind(request, peer)
+        return str(peer)
+
+    def _behind(self, request: web.Request, peer: Address) -> Address:
+        hops = ",".join(request.headers.getall(_FORWARDED_FOR, ())).split(",")
+        for hop in reversed(hops[-_MAX_HOPS:]):
+            address = _parse(hop)
+            if address is None:
+                return peer
+            peer = address
+            if not self._is_ours(peer):
+                break
+        return peer
+
+    def _is_ours(self, address: Address) -> bool:
+        return any(address.version == network.version and address in network for network in self._trusted)
+
+
+def _parse(text: str) -> Address | None:
+    """An address with or without port and brackets; an IPv4 address in IPv6 form is the IPv4 address."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

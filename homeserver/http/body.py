@@ -1,0 +1,156 @@
+"""Bodies and queries: from bytes of the network to checked records.
+
+One parser reads a body once: JSON in UTF-8, no NUL characters, no lone surrogates, no name twice in an object
+(two readers of such an object may believe different values), bounded in bytes, depth and time.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StrictBool, ValidationError
+
+from homeserver.errors import Invalid, TooLarge
+
+MAX_DEPTH = 32  # of arrays and objects in one another; no body of ours needs more than a few
+BODY_TIMEOUT_S = 30.0  # a client that takes longer for a small JSON body is holding us up
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
+_MAX_REASONS = 5
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """A JSON object that clients send. Keys we do not know are ignored, as real clients send more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Query(Body):
+    """The part of an address after the question mark."""
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str):
+        if not _DIGITS.fullmatch(value):
+            raise ValueError("must be a whole number")
+        return int(value)
+    return value
+
+
+Number = Annotated[int, Strict(), Field(ge=1, le=2**53 - 1)]
+"""A positive integer of JSON, no larger than JavaScript can hold."""
+
+QueryInt = Annotated[int, BeforeValidator(_number)]
+"""A whole number in a query."""
+
+Flag = StrictBool
+
+
+async def read_bytes(request: web.Request, max_bytes: int, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
+    """The whole body. Raises TooLarge above `max_bytes` and Invalid when it does not arrive in time."""
+    if request.content_length is not None and request.content_length > max_bytes:
+        raise _too_large(max_bytes)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise _too_large(max_bytes)
+    except TimeoutError:
+        raise Invalid("The body did not arrive in time.", code="slow_body") from None
+    return bytes(body)
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"The body may have at most {max_bytes} bytes.", max_bytes=max_bytes)
+
+
+def parse_json(raw: bytes | str) -> object:
+    """The JSON value in `raw`. Raises Invalid (code bad_json)."""
+    if isinstance(raw, str):
+        try:
+            raw = raw.encode()
+        except UnicodeEncodeError:
+            raise _bad_json("is not UTF-8") from None
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise _bad_json(f"is not JSON in UTF-8 ({error})") from None
+    if _count_names(value) != _STRINGS.sub(b"", raw).count(b":"):
+        raise _bad_json("has the same name twice in one object")
+    return value
+
+
+def _count_names(value: object) -> int:
+    """How many names the objects within have. Raises Invalid for too much depth and NUL characters."""
+    names = 0
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, str):
+                _check_text(item)
+            elif isinstance(item, dict):
+                names += len(item)
+                for name in item:
+                    _check_text(name)
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+        if not below:
+            return names
+        level = below
+    raise _bad_json("is nested too deeply")
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text:
+        raise Invalid("NUL characters are not allowed.", code="invalid_param")
+
+
+def _bad_json(what: str) -> Invalid:
+    return Invalid(f"The body {what}.", code="bad_json")
+
+
+def check_body(model: type[M], raw: bytes) -> M:
+    """The body as a record; an empty one counts as {}. Raises Invalid."""
+    value = parse_json(raw) if raw.strip() else {}
+    if not isinstance(value, dict):
+        raise Invalid("The body must be a JSON object.", code="bad_json")
+    return check(model, value)
+
+
+def check_query(model: type[M], query: Mapping[str, str]) -> M:
+    """The query as a record; of a name given twice the first counts. Raises Invalid."""
+    values: dict[str, str] = {}
+    for name, value in query.items():
+        _check_text(value)
+        values.setdefault(name, value)
+    return check(model, values)
+
+
+def check(model: type[M], value: object) -> M:
+    """`value` as a record of `model`. Raises Invalid (code missing_param or invalid_param) with all reasons."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        reasons = error.errors(include_url=False, include_context=False, include_input=False)
+    missing = all(reason["type"] == "missing" for reason in reasons)
+    text = "; ".join(_reason(reason["loc"], reason["msg"]) for reason in reasons[:_MAX_REASONS])
+    raise Invalid(text, code="missing_param" if missing else "invalid_param")
+
+
+_PLAIN = {"Field required": "is required"}
+
+
+def _reason(place: Sequence[Any], message: str) -> str:
+    message = _PLAIN.get(message, message.removeprefix("Value error, "))
+    name = ".".join(str(part) for part in place)
+    return f"{name}: {message}" if name else message

@@ -1,0 +1,88 @@
+"""The token of a request, and whose it is. Pure: nothing is verified here."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+import orjson
+from aiohttp import web
+from jwt.utils import base64url_decode
+
+from homeserver.errors import Unauthenticated
+from homeserver.model import Requester
+
+HEADERS = ("Authorization", "WWW-Authenticate")  # the second one is no mistake: clients in use send it so
+QUERY_NAMES = ("Authorization", "WWW-Authenticate", "token")
+
+MAX_TOKEN_CHARS = 8192
+
+
+class Authenticate(Protocol):
+    """Who a token stands for. Raises Unauthenticated or Forbidden. `address`: the client's, for limits."""
+
+    def __call__(self, token: str, address: str) -> Awaitable[Requester]: ...
+
+
+class Door:
+    """Callable: the requester of a request, by a token of ours or of a host application."""
+
+    def __init__(
+        self,
+        *,
+        ours: Authenticate,
+        hosts: Authenticate,
+        server_name: str,
+        address: Callable[[web.Request], str],
+    ) -> None:
+        self._ours = ours
+        self._hosts = hosts
+        self._server_name = server_name
+        self._address = address
+
+    async def __call__(self, request: web.Request) -> Requester:
+        """The requester; the token must stand in a header."""
+        return await self._admit(request, header_token(request))
+
+    async def for_socket(self, request: web.Request) -> Requester:
+        """The requester of a WebSocket, whose token may stand in the query: browsers can set no header."""
+        return await self._admit(request, header_token(request) or query_token(request))
+
+    async def _admit(self, request: web.Request, token: str) -> Requester:
+        if not token:
+            raise Unauthenticated("A token is needed.", code="missing_token")
+        if len(token) > MAX_TOKEN_CHARS:
+            raise Unauthenticated("The token is not valid.", code="unknown_token")
+        check = self._ours if is_ours(token, self._server_name) else self._hosts
+        return await check(token, self._address(request))
+
+
+def header_token(request: web.Request) -> str:
+    """The token in the headers of a request, "" if there is none."""
+    return _first(request.headers.get(name, "") for name in HEADERS)
+
+
+def query_token(request: web.Request) -> str:
+    """The token in the query of a request, "" if there is none."""
+    return _first(request.rel_url.query.get(name, "") for name in QUERY_NAMES)
+
+
+def _first(values: Iterable[str]) -> str:
+    """The first value that is there, without the word Bearer before it; other schemes are no tokens."""
+    for value in values:
+        scheme, _, rest = value.strip().partition(" ")
+        if rest and scheme.lower() == "bearer":
+            return rest.strip()
+        if scheme and not rest and scheme.lower() != "bearer":
+            return scheme
+    return ""
+
+
+def is_ours(token: str, server_name: str) -> bool:
+    """Whether a token says that this server issued it: our name as issuer, and a session."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return False
+    try:
+        claims = orjson.loads(base64url_decode(parts[1]))
+    except ValueError:
+        return False
+    return isinstance(claims, dict) and claims.get("iss") == server_name and "sid" in claims

@@ -1,0 +1,72 @@
+"""Cross-origin requests: which pages of other web sites may call us from a browser.
+
+With "*" anybody may, without credentials of the browser; our tokens stand in headers, so nothing is lost.
+With a list, an origin on it is named back and may use credentials; others get no permission, and the browser
+keeps the answer from them. Preflights are answered for every path, also unknown ones, so that the request
+itself gets its 401 or 404 through to the page.
+"""
+
+from collections.abc import Collection
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
+
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+ALLOWED_HEADERS = (
+    "Authorization, WWW-Authenticate, Content-Type, X-Request-ID, X-Requested-With, Accept, Range"
+)
+EXPOSED_HEADERS = "X-Request-ID, Retry-After, WWW-Authenticate, Content-Disposition, ETag"
+MAX_AGE_S = "7200"  # as long as browsers keep it at most
+
+
+class Cors:
+    """The rule for all origins; `install` puts it around an application."""
+
+    def __init__(self, origins: Collection[str]) -> None:
+        self._anybody = "*" in origins
+        self._origins = frozenset(origin.lower() for origin in origins)
+
+    def install(self, app: web.Application) -> None:
+        """Answer preflights of `app` and mark all its answers, those of its sub-applications too."""
+        if self._origins:
+            app.middlewares.append(self.middleware())
+            app.on_response_prepare.append(self._mark)
+
+    def middleware(self) -> Middleware:
+        """Answers preflights."""
+
+        @web.middleware
+        async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+                return web.Response(status=204)
+            return await handler(request)
+
+        return preflight
+
+    async def _mark(self, request: web.Request, response: web.StreamResponse) -> None:
+        headers = response.headers
+        origin = request.headers.get("Origin")
+        if not self._anybody:
+            _vary(headers, "Origin")
+        if origin is None or not self._allows(origin):
+            return
+        if self._anybody:
+            headers["Access-Control-Allow-Origin"] = "*"
+        else:
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Allow-Credentials"] = "true"
+        headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+        if request.method == "OPTIONS":
+            headers["Access-Control-Allow-Methods"] = METHODS
+            headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+            headers["Access-Control-Max-Age"] = MAX_AGE_S
+
+    def _allows(self, origin: str) -> bool:
+        return self._anybody or origin.lower() in self._origins
+
+
+def _vary(headers: CIMultiDict[str], name: str) -> None:
+    there = headers.get("Vary", "")
+    if name.lower() not in (part.strip().lower() for part in there.split(",")):
+        headers["Vary"] = f"{there}, {name}" if there else name

@@ -1,0 +1,203 @@
+"""A face as a table of routes, and what turns the table into an application.
+
+A route says everything about one call: method, path, what body and query it takes, what it answers. The same
+table feeds the router and the OpenAPI document, so the two cannot disagree.
+"""
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel
+
+from homeserver.errors import NotFound
+from homeserver.http.body import check_body, check_query, read_bytes
+from homeserver.http.requestlog import USER_ID
+from homeserver.model import Requester
+
+B = TypeVar("B")
+Q = TypeVar("Q")
+
+_PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_INT = re.compile(r"[1-9][0-9]{0,18}")
+_MAX_INT = 2**63 - 1
+
+Admit = Callable[[web.Request], Awaitable[Requester]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[B, Q]):
+    """One request, checked: who asks, with what. `body` and `query` are None where the route has none."""
+
+    request: web.Request
+    caller: Requester | None
+    path: Mapping[str, Any]
+    body: B
+    query: Q
+
+    @property
+    def requester(self) -> Requester:
+        """Who asks; a public route has nobody and must not look."""
+        if self.caller is None:
+            raise LookupError("a public route has no requester")
+        return self.caller
+
+    def uuid(self, name: str) -> uuid.UUID:
+        """A path parameter of the kind uuid."""
+        value: uuid.UUID = self.path[name]
+        return value
+
+    def number(self, name: str) -> int:
+        """A path parameter of the kind int."""
+        value: int = self.path[name]
+        return value
+
+    def text(self, name: str) -> str:
+        """A path parameter without a kind."""
+        value: str = self.path[name]
+        return value
+
+
+Handler = Callable[[Call[Any, Any]], Awaitable[object]]
+"""Returns what `answer` of its route promises: JSON (dict, list), None for no content, or a ready response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call of a face.
+
+    `path`: like `/conversations/{conversation_id:uuid}`; kinds are uuid, int (positive) or none (text).
+    `answer`: the type of the JSON answer, None for no content. `form`: fields of a multipart body, for a
+    handler that reads it itself. `hot`: goes before the others in the router. `public`: needs no token.
+    `errors`: codes beyond the usual ones that a client should expect, for the documentation.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    form: type[BaseModel] | None = None
+    answer: Any = None
+    status: int = 200
+    tags: Sequence[str] = ()
+    errors: Mapping[int, str] | None = None
+    hot: bool = False
+    public: bool = False
+    documented: bool = True
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Names of the path parameters and their kinds."""
+        return {name: kind or "text" for name, kind in _PARAMETER.findall(self.path)}
+
+    @property
+    def plain_path(self) -> str:
+        """The path without kinds, as routers and OpenAPI write it."""
+        return _PARAMETER.sub(r"{\1}", self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One API: its application, to be mounted at `prefix` ("" for the root), and its table for the docs."""
+
+    name: str
+    prefix: str
+    application: web.Application
+    routes: Sequence[Route]
+    about: str = ""
+
+
+class Desk:
+    """Takes in requests for the handlers of a face: counts the address, admits the caller, reads the body.
+
+    `admit` raises for a request without a good token, `limit` for an address that asks too often.
+    """
+
+    def __init__(self, *, admit: Admit, limit: Callable[[web.Request], None], max_body_bytes: int) -> None:
+        self._admit = admit
+        self._limit = limit
+        self._max_body_bytes = max_body_bytes
+
+    def install(self, app: web.Application, routes: Iterable[Route]) -> None:
+        """Add all routes, hot ones first, each with and without a slash at its end."""
+        for route in sorted(routes, key=lambda route: not route.hot):
+            handle = self._handle(route)
+            path = route.plain_path.rstrip("/")
+            for twin in (path, f"{path}/"):
+                resource = app.router.add_resource(twin or "/")
+                resource.add_route(route.method, handle)
+                if route.method == "GET":
+                    resource.add_route("HEAD", handle)
+                if not twin:
+                    break
+
+    def _handle(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        kinds = route.parameters
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self._limit(request)
+            caller = None
+            if not route.public:
+                caller = await self._admit(request)
+                request[USER_ID] = caller.user_id
+            path = _read_path(kinds, request)
+            call = await self._read(route, request, caller, path)
+            return respond(await route.handler(call), route.status)
+
+        return handle
+
+    async def _read(
+        self, route: Route, request: web.Request, caller: Requester | None, path: Mapping[str, Any]
+    ) -> Call[Any, Any]:
+        query = check_query(route.query, request.rel_url.query) if route.query else None
+        body = None
+        if route.body is not None and not (route.form is not None and is_multipart(request)):
+            body = check_body(route.body, await read_bytes(request, self._max_body_bytes))
+        return Call(request, caller, path, body, query)
+
+
+def is_multipart(request: web.Request) -> bool:
+    """Whether the body is a form with files."""
+    return request.content_type.startswith("multipart/")
+
+
+def respond(answer: object, status: int = 200) -> web.StreamResponse:
+    """The response to what a handler returned."""
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    if answer is None:
+        return web.Response(status=204, headers={"Cache-Control": "no-store"})
+    return json_response(orjson.dumps(answer), status)
+
+
+def json_response(body: bytes, status: int = 200) -> web.Response:
+    """A response of ready JSON. It is somebody's own, so nobody on the way may keep it."""
+    return web.Response(
+        status=status, body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def _read_path(kinds: Mapping[str, str], request: web.Request) -> dict[str, Any]:
+    """The path's parameters by their kinds. A malformed id names nothing: the same answer as for unknown ones."""
+    values: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        value = _convert(kind, request.match_info[name])
+        if value is None:
+            raise NotFound("There is nothing with this id.")
+        values[name] = value
+    return values
+
+
+def _convert(kind: str, text: str) -> uuid.UUID | int | str | None:
+    if kind == "uuid":
+        return uuid.UUID(text) if _UUID.fullmatch(text) else None
+    if kind == "int":
+        return int(text) if _INT.fullmatch(text) and int(text) <= _MAX_INT else None
+    return None if "\x00" in text else text

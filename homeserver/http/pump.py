@@ -1,0 +1,319 @@
+"""One WebSocket: a bounded queue out, checked frames in, and an orderly end.
+
+Frames are ready bytes, made once for all sockets that get them. Nobody waits for a slow reader: when its
+queue is full the socket is closed with 1013, and the client comes back and asks for what it missed.
+"""
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from homeserver.errors import HomeserverError, RateLimited
+from homeserver.model import SessionId
+from homeserver.protocol.ids import UserId
+from homeserver.settings.models import SocketSettings
+
+logger = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT_S = 5.0  # for the other side's goodbye, and for what still waits in the queue
+MAX_REASON_BYTES = 123  # RFC 6455, section 5.5
+
+_PING = None  # stands in the queue for a ping
+
+
+class SocketNews(Protocol):
+    """What is counted about sockets, by face."""
+
+    def socket_opened(self, face: str) -> None: ...
+
+    def socket_closed(self, face: str) -> None: ...
+
+    def slow_socket_closed(self, face: str) -> None: ...
+
+    def frames_sent(self, face: str, count: int = 1) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whose socket it is, and on which face. `refusal` makes the face's error frame."""
+
+    face: str
+    user_id: UserId
+    session_id: SessionId | None
+    refusal: Callable[[HomeserverError], bytes]
+
+
+class SocketClosedError(Exception):
+    """The socket is closed; there is nobody to send to."""
+
+
+class Socket:
+    """A connected client. Frames with a `position` are those that a replay may bring as well."""
+
+    def __init__(self, visitor: Visitor, settings: SocketSettings, news: SocketNews) -> None:
+        self.visitor = visitor
+        self.response = web.WebSocketResponse(
+            timeout=CLOSE_TIMEOUT_S,
+            autoping=False,  # pings and pongs are handled here, so that a pong has a deadline of its own
+            compress=False,  # compression would be done once per socket, not once per frame
+            max_msg_size=settings.max_frame_bytes,
+        )
+        self.first_live = 0  # position of the first live frame that was queued; 0: none yet
+        self._settings = settings
+        self._news = news
+        self._queue: deque[bytes | None] = deque()
+        self._held: deque[tuple[int, bytes]] | None = None
+        self._floor = 0
+        self._wake = asyncio.Event()
+        self._moved = asyncio.Event()  # set whenever the queue got shorter or the socket was closed
+        self._bucket = _Bucket(settings.max_frames_per_s, settings.frames_burst)
+        self._heard = 0.0
+        self._is_busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._hold_timer: asyncio.TimerHandle | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._closer: asyncio.Task[None] | None = None
+        self._end: tuple[int, str] | None = None
+        self._transport: asyncio.WriteTransport | None = None
+
+    # --- out ---
+
+    @property
+    def is_closing(self) -> bool:
+        return self._end is not None
+
+    def put(self, frame: bytes, position: int = 0) -> None:
+        """Queue a live frame, at once; a full queue closes the socket."""
+        if self._end is not None or 0 < position <= self._floor:
+            return
+        if self._held is not None:
+            self._held.append((position, frame))
+            waiting = len(self._held)
+        else:
+            self._enqueue(position, frame)
+            waiting = len(self._queue)
+        if waiting > self._settings.queue_frames:
+            self._news.slow_socket_closed(self.visitor.face)
+            self._queue.clear()
+            self.close(WSCloseCode.TRY_AGAIN_LATER, "too slow: come back and sync")
+
+    async def push(self, frame: bytes) -> None:
+        """Queue a frame of a replay, waiting for a place. Raises SocketClosedError."""
+        await self._wait_until(self._settings.queue_frames // 2)
+        self._queue.append(frame)
+        self._wake.set()
+
+    async def flushed(self) -> None:
+        """Wait until everything queued was handed to the network. Raises SocketClosedError."""
+        await self._wait_until(1)
+
+    def hold(self, at_most_s: float | None = None) -> None:
+        """Keep live frames back until `release`, or for a while at most."""
+        self._cancel_hold_timer()
+        if self._held is None:
+            self._held = deque()
+        if at_most_s is not None:
+            self._hold_timer = asyncio.get_running_loop().call_later(at_most_s, self.release)
+
+    def release(self, upto: int = 0) -> None:
+        """Let live frames flow again, without those up to position `upto`, which were replayed."""
+        self._cancel_hold_timer()
+        self._floor = max(self._floor, upto)
+        held, self._held = self._held, None
+        for position, frame in held or ():
+            if not 0 < position <= self._floor:
+                self._enqueue(position, frame)
+
+    def _cancel_hold_timer(self) -> None:
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
+
+    def _enqueue(self, position: int, frame: bytes) -> None:
+        if position and not self.first_live:
+            self.first_live = position
+        self._queue.append(frame)
+        self._wake.set()
+
+    async def _wait_until(self, below: int) -> None:
+        while len(self._queue) >= below and self._end is None:
+            self._moved.clear()
+            await self._moved.wait()
+        if self._end is not None:
+            raise SocketClosedError
+
+    async def _write(self) -> None:
+        """Hand the queue to the network; runs as the socket's own task."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._write_waiting()
+        except ConnectionError:
+            self._give_up()
+        except Exception:
+            logger.exception("bug while writing to a socket")
+            self._give_up()
+
+    async def _write_waiting(self) -> None:
+        """Without a wait between them, so that what waits together leaves together."""
+        sent = 0
+        while self._queue:
+            frame = self._queue.popleft()
+            if frame is _PING:
+                await self.response.ping()
+            else:
+                await self.response.send_frame(frame, WSMsgType.TEXT)
+                sent += 1
+        self._news.frames_sent(self.visitor.face, sent)
+        if self._is_busy:
+            self._heard = _now()  # while a frame of the client is worked at no pong is read; this is as good
+        self._moved.set()
+
+    # --- in ---
+
+    async def start(self, request: web.Request) -> None:
+        """Shake hands. From here on frames flow."""
+        await self.response.prepare(request)
+        self._transport = cast("asyncio.WriteTransport | None", request.transport)
+        self._heard = _now()
+        self._writer = asyncio.create_task(self._write(), name="socket-writer")
+        self._watch(self._settings.ping_interval_s)
+        self._news.socket_opened(self.visitor.face)
+        if self._end is not None:
+            self._begin_close()
+
+    async def frames(self) -> AsyncIterator[str]:
+        """The client's text frames that are within its rate, until the socket closes."""
+        async for message in self.response:
+            self._heard = _now()
+            if message.type is WSMsgType.TEXT:
+                wait_ms = self._bucket.take(self._heard)
+                if wait_ms:
+                    error = RateLimited("Too many frames; slow down.", retry_ms=wait_ms)
+                    self.put(self.visitor.refusal(error))
+                    continue
+                self._is_busy = True
+                yield message.data
+                self._is_busy = False
+            elif message.type is WSMsgType.PING:
+                await self._pong(message.data)
+            elif message.type is WSMsgType.BINARY:
+                self.close(WSCloseCode.UNSUPPORTED_DATA, "only text frames")
+
+    async def _pong(self, data: bytes) -> None:
+        try:
+            await self.response.pong(data)
+        except ConnectionError:
+            self._give_up()
+
+    def _watch(self, delay_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._ask)
+
+    def _ask(self) -> None:
+        """Ask a quiet client whether it is still there."""
+        quiet_s = _now() - self._heard
+        if quiet_s < self._settings.ping_interval_s:
+            self._watch(self._settings.ping_interval_s - quiet_s)
+            return
+        self._queue.append(_PING)
+        self._wake.set()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._settings.pong_timeout_s, self._judge, _now())
+
+    def _judge(self, asked: float) -> None:
+        if self._heard >= asked:
+            self._watch(self._settings.ping_interval_s)
+        else:
+            logger.info("socket of %s gave no sign of life; dropped", self.visitor.user_id)
+            self._give_up()
+
+    # --- end ---
+
+    def expire_in(self, seconds: float) -> None:
+        """Close with 1008 after so long: the token's end. The client refreshes it and comes back."""
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(max(0.0, seconds), self._expire)
+
+    def _expire(self) -> None:
+        self.close(WSCloseCode.POLICY_VIOLATION, "the token expired")
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin to close; what was queued before still goes out. The first call counts."""
+        if self._end is None:
+            self._end = (code, reason)
+            self._moved.set()
+            if self.response.prepared:
+                self._begin_close()
+
+    def _begin_close(self) -> None:
+        self._closer = asyncio.create_task(self._close(), name="socket-closer")
+
+    async def _close(self) -> None:
+        code, reason = self._end or (WSCloseCode.OK, "")
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                while self._queue and not self.response.closed:
+                    self._moved.clear()
+                    await self._moved.wait()
+                await self.response.close(code=code, message=_cut(reason))
+        except (TimeoutError, ConnectionError):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Cut the connection; the reader and everybody who waits wakes up."""
+        if self._end is None:
+            self._end = (WSCloseCode.ABNORMAL_CLOSURE, "")
+        self._queue.clear()
+        self._moved.set()
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def finish(self) -> None:
+        """End everything that belongs to the socket; it is closed when this returns."""
+        for timer in (self._timer, self._expiry, self._hold_timer):
+            if timer is not None:
+                timer.cancel()
+        if not self.response.prepared:
+            return
+        self.close(WSCloseCode.OK, "")
+        if self._closer is not None:
+            await self._closer
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+        self._news.socket_closed(self.visitor.face)
+
+
+class _Bucket:
+    """How many frames a client may send: `burst` at once, then `per_s` a second."""
+
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._level = float(burst)
+        self._at = _now()
+
+    def take(self, now: float) -> int:
+        """0, or how many milliseconds to wait."""
+        self._level = min(self._burst, self._level + (now - self._at) * self._per_s)
+        self._at = now
+        if self._level < 1:
+            return max(1, math.ceil((1 - self._level) / self._per_s * 1000))
+        self._level -= 1
+        return 0
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _cut(reason: str) -> bytes:
+    return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()

@@ -1,0 +1,154 @@
+"""The table of routes as clients meet it."""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient
+
+from homeserver.errors import RateLimited
+from homeserver.http.body import Body, Number, Query, QueryInt
+from homeserver.http.routes import Call, Desk, Route
+from tests.http.kit import admit, site
+
+ALICE = {"Authorization": "Bearer alice"}
+UUID = "6f1c2f1e-7a43-8f0a-9c7d-2f9f6a1b3c4d"
+
+
+class Note(Body):
+    id: Number
+
+
+class Listing(Query):
+    limit: QueryInt = 10
+
+
+async def echo(call: Call[Any, Any]) -> dict[str, object]:
+    return {
+        "who": call.requester.user_id,
+        "path": {name: str(value) for name, value in call.path.items()},
+        "body": call.body and call.body.model_dump(),
+        "limit": call.query and call.query.limit,
+    }
+
+
+async def nothing(_call: Call[Any, Any]) -> None:
+    return None
+
+
+async def asks_for_nobody(call: Call[Any, Any]) -> object:
+    return call.requester
+
+
+ROUTES = (
+    Route("GET", "/notes", echo, "List", query=Listing),
+    Route("POST", "/notes", echo, "Make", body=Note, status=201),
+    Route("DELETE", "/notes/{note_id:uuid}", nothing, "Delete", status=204),
+    Route("GET", "/notes/{note_id:uuid}", echo, "Get"),
+    Route("GET", "/people/{number:int}/{name}", echo, "Person"),
+    Route("GET", "/open", asks_for_nobody, "A mistake of ours", public=True),
+)
+
+
+async def test_with_and_without_the_last_slash_no_redirect(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(ROUTES))
+    for path in ("/api/notes", "/api/notes/"):
+        got = await client.get(path, headers=ALICE, allow_redirects=False)
+        assert (got.status, (await got.json())["limit"]) == (200, 10)
+        made = await client.post(path, headers=ALICE, json={"id": 3}, allow_redirects=False)
+        assert (made.status, (await made.json())["body"]) == (201, {"id": 3})
+        assert made.headers["Cache-Control"] == "no-store"
+    for path in (f"/api/notes/{UUID}", f"/api/notes/{UUID}/"):
+        gone = await client.delete(path, headers=ALICE, allow_redirects=False)
+        assert (gone.status, await gone.read()) == (204, b"")
+
+
+async def test_head_is_get_without_the_body(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(ROUTES))
+    answer = await client.head("/api/notes", headers=ALICE)
+    assert (answer.status, await answer.read()) == (200, b"")
+
+
+async def test_ids_are_typed_and_malformed_ones_are_unknown(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(ROUTES))
+    good = await client.get(f"/api/notes/{UUID.upper()}", headers=ALICE)
+    assert (await good.json())["path"] == {"note_id": UUID}
+    person = await client.get(f"/api/people/{2**63 - 1}/%D0%90%2Fb", headers=ALICE)
+    assert (await person.json())["path"] == {"number": str(2**63 - 1), "name": "А/b"}
+    bad = ["1", "nonsense", UUID[:-1], UUID.replace("-", ""), "{" + UUID + "}", "%00", "urn:uuid:" + UUID]
+    for path in (
+        *(f"/api/notes/{one}" for one in bad),
+        *(f"/api/people/{one}/x" for one in ("0", "-1", "01", "1.5", "a", str(2**63), "9" * 50, "%D9%A1")),
+    ):
+        answer = await client.get(path, headers=ALICE)
+        assert (answer.status, (await answer.json())["code"]) == (404, "not_found"), path
+
+
+async def test_the_token_comes_before_everything_else(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(ROUTES))
+    for method, path in (
+        ("GET", "/api/notes?limit=x"),
+        ("POST", "/api/notes"),
+        ("GET", "/api/notes/nonsense"),
+    ):
+        answer = await client.request(method, path, data=b"{")
+        assert (answer.status, (await answer.json())["code"]) == (401, "missing_token")
+
+
+async def test_bad_bodies_and_queries(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(ROUTES))
+    for data, status in ((b"{", 400), (b"{}", 400), (b'{"id": "1"}', 400), (b" " * 10_001, 413)):
+        answer = await client.post("/api/notes", headers=ALICE, data=data)
+        assert answer.status == status
+        assert set(await answer.json()) >= {"detail", "code"}
+    answer = await client.get("/api/notes?limit=x", headers=ALICE)
+    assert (await answer.json())["code"] == "invalid_param"
+
+
+async def test_a_body_without_a_length_is_bounded_too(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(ROUTES))
+
+    async def endless() -> Any:
+        for _ in range(100):
+            yield b" " * 1000
+            await asyncio.sleep(0)
+
+    answer = await client.post("/api/notes", headers=ALICE, data=endless())
+    assert answer.status == 413
+
+
+async def test_a_compressed_bomb_is_bounded(aiohttp_client: AiohttpClient) -> None:
+    import gzip
+
+    client = await aiohttp_client(site(ROUTES))
+    bomb = gzip.compress(b" " * 3_000_000)
+    assert len(bomb) < 10_000
+    answer = await client.post("/api/notes", headers={**ALICE, "Content-Encoding": "gzip"}, data=bomb)
+    assert answer.status == 413
+
+
+async def test_an_address_that_asks_too_often_is_told_before_its_token_is_read(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    def limit(_request: web.Request) -> None:
+        raise RateLimited("slow down", retry_ms=5000)
+
+    client = await aiohttp_client(site(ROUTES, limit=limit))
+    answer = await client.get("/api/notes")
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "5")
+
+
+async def test_a_public_handler_that_looks_for_a_caller_fails_loudly(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(ROUTES))
+    assert (await client.get("/api/open")).status == 500
+
+
+async def test_hot_routes_stand_first_in_the_router() -> None:
+    table = [
+        Route("GET", "/a/{x}", echo, "cold"),
+        Route("GET", "/a/{x}/send", echo, "hot", hot=True),
+    ]
+    app = web.Application()
+    Desk(admit=admit, limit=lambda _request: None, max_body_bytes=1000).install(app, table)
+    first = next(iter(app.router.resources()))
+    assert first.canonical == "/a/{x}/send"

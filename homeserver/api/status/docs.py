@@ -1,0 +1,76 @@
+"""`/openapi.json` and the pages that show it. Everything on them comes from this server."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from homeserver.errors import NotFound
+from homeserver.http.routes import Call, Route
+
+_STATIC = Path(__file__).parents[2] / "web" / "static"
+_FILES: Mapping[str, tuple[Path, str]] = {
+    "swagger-ui.css": (_STATIC / "vendor/swagger-ui/swagger-ui.css", "text/css"),
+    "swagger-ui-bundle.js": (_STATIC / "vendor/swagger-ui/swagger-ui-bundle.js", "text/javascript"),
+    "docs.css": (_STATIC / "docs/docs.css", "text/css"),
+    "docs.js": (_STATIC / "docs/docs.js", "text/javascript"),
+}
+_PAGE = _STATIC / "docs/index.html"
+_PAGE_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Docs:
+    """The description of all faces, as JSON and as a page to try it on."""
+
+    def __init__(self, document: bytes) -> None:
+        self._document = document
+        self._etag = hashlib.sha256(document).hexdigest()[:16]
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        return (
+            Route("GET", "/openapi.json", self.schema, "This description", public=True, documented=False),
+            Route("GET", "/docs", self.page, "This description as a page", public=True, documented=False),
+            Route("GET", "/docs/{name}", self.file, "Files of that page", public=True, documented=False),
+        )
+
+    async def schema(self, call: Call[None, None]) -> web.StreamResponse:
+        """The OpenAPI document."""
+        headers = {"Cache-Control": "no-cache"}
+        known = call.request.if_none_match
+        if known and any(tag.value == self._etag for tag in known):
+            response = web.Response(status=304, headers=headers)
+        else:
+            response = web.Response(body=self._document, content_type="application/json", headers=headers)
+        response.etag = self._etag
+        return response
+
+    async def page(self, call: Call[None, None]) -> web.StreamResponse:
+        """The page. Its links are relative, so the path must have no slash at its end."""
+        if call.request.path.endswith("/"):
+            raise web.HTTPPermanentRedirect("../docs")
+        headers = {
+            **_PAGE_HEADERS,
+            "Content-Security-Policy": _POLICY,
+            "Content-Type": "text/html; charset=utf-8",
+        }
+        return web.FileResponse(_PAGE, headers=headers)
+
+    async def file(self, call: Call[None, None]) -> web.StreamResponse:
+        """A script or style sheet of the page."""
+        found = _FILES.get(call.text("name"))
+        if found is None:
+            raise NotFound("There is no such file.")
+        path, content_type = found
+        return web.FileResponse(
+            path, headers={**_PAGE_HEADERS, "Content-Type": f"{content_type}; charset=utf-8"}
+        )

@@ -1,0 +1,61 @@
+"""`/health`: the process answers. `/ready`: it can also do its work."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from homeserver.http.routes import Call, Route
+
+
+class Healthy(TypedDict):
+    status: Literal["healthy"]
+    service: Literal["chat"]
+    version: str
+
+
+class Ready(TypedDict):
+    status: Literal["ready"]
+
+
+class Health:
+    """The calls that load balancers and supervisors make.
+
+    `check` raises Unavailable while the server starts or stops or its database is away.
+    """
+
+    def __init__(self, *, version: str, check: Callable[[], Awaitable[None]]) -> None:
+        self._version = version
+        self._check = check
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        return (
+            Route(
+                "GET",
+                "/health",
+                self.health,
+                "Does the server run?",
+                answer=Healthy,
+                tags=("Server",),
+                public=True,
+            ),
+            Route(
+                "GET",
+                "/ready",
+                self.ready,
+                "Can the server do its work?",
+                answer=Ready,
+                tags=("Server",),
+                public=True,
+            ),
+        )
+
+    async def health(self, _call: Call[None, None]) -> Healthy:
+        """The process is up."""
+        return {"status": "healthy", "service": "chat", "version": self._version}
+
+    async def ready(self, _call: Call[None, None]) -> Ready:
+        """All that it needs is there."""
+        await self._check()
+        return {"status": "ready"}

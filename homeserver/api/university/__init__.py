@@ -1,0 +1,1 @@
+"""The chat API of the university portal: conversations, messages and one WebSocket per conversation."""

@@ -1,0 +1,141 @@
+"""Files of messages: uploaded here, or lying somewhere else."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from homeserver.api.university import schemas, shape
+from homeserver.api.university.schemas import AttachmentFields, AttachmentForm, NewAttachment
+from homeserver.errors import HomeserverError, Invalid, Unavailable
+from homeserver.http.body import check
+from homeserver.http.forms import FormFile, form_parts
+from homeserver.http.routes import Call, Route, is_multipart
+from homeserver.model import Attachment, AttachmentKind, Requester
+from homeserver.services.access import Access
+from homeserver.services.content import NewFile
+from homeserver.services.media.store import Media, StoredMedia
+from homeserver.services.messages import Messages
+
+FILE_FIELD = "file"
+MAX_FIELD_BYTES = 100_000
+
+
+class Attachments:
+    """The call `attachments/`."""
+
+    def __init__(self, *, messages: Messages, media: Media, access: Access, views: shape.Views) -> None:
+        self._messages = messages
+        self._media = media
+        self._access = access
+        self._views = views
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        return (
+            Route(
+                "POST",
+                "/attachments",
+                self.add,
+                "Put a file into a message, or send one as a message",
+                body=NewAttachment,
+                form=AttachmentForm,
+                answer=schemas.Attachment,
+                tags=("Messages",),
+                errors={403: "Only the author may add files to a message.", 413: "The file is too large."},
+            ),
+        )
+
+    async def add(self, call: Call[NewAttachment | None, None]) -> schemas.Attachment:
+        """A file by its address (JSON), or the file itself (a form)."""
+        requester = call.requester
+        if call.body is None or is_multipart(call.request):
+            return await self._upload(call)
+        body = call.body
+        target = await self._access.message_by_uuid(requester, body.message_id)
+        name = body.file_url.partition("?")[0].rstrip("/").rpartition("/")[2]
+        file = NewFile(kind=body.file_type, name=name, size=body.file_size, file_url=body.file_url)
+        added = await self._messages.attach(requester, target.event.event_id, file)
+        return shape.attachment(added, str(body.message_id), self._views.of(requester))
+
+    async def _upload(self, call: Call[NewAttachment | None, None]) -> schemas.Attachment:
+        """Take in the file, which may stand before or after the fields; keep it only if it found its message."""
+        requester = call.requester
+        given: dict[str, str] = {}
+        stored: StoredMedia | None = None
+        try:
+            async for part in form_parts(call.request, MAX_FIELD_BYTES):
+                if not isinstance(part, FormFile):
+                    given[part.name] = part.value
+                elif part.name != FILE_FIELD or stored is not None:
+                    raise Invalid(f"{FILE_FIELD}: one file is expected", code="invalid_param")
+                else:
+                    if given:  # refuse before the upload where that is possible
+                        await self._find(requester, check(AttachmentFields, given))
+                    stored = await self._media.upload(
+                        requester, name=part.file_name, chunks=part.chunks, declared_type=part.content_type
+                    )
+            if stored is None:
+                raise Invalid(f"{FILE_FIELD}: is required", code="missing_param")
+            return await self._attach(requester, check(AttachmentFields, given), stored)
+        except HomeserverError as error:
+            # After any other failure the message may be there, and so must the file be.
+            if stored is not None and not isinstance(error, Unavailable):
+                await self._media.discard(requester, stored.media_id)
+            raise
+
+    async def _find(self, requester: Requester, fields: AttachmentFields) -> None:
+        """Raise NotFound unless the message or conversation is there."""
+        if fields.message_id is not None:
+            await self._access.message_by_uuid(requester, fields.message_id)
+        if fields.conversation_id is not None:
+            await self._access.room_by_uuid(requester, fields.conversation_id)
+
+    async def _attach(
+        self, requester: Requester, fields: AttachmentFields, stored: StoredMedia
+    ) -> schemas.Attachment:
+        view = self._views.of(requester)
+        file = _new_file(stored)
+        if fields.message_id is not None:
+            target = await self._access.message_by_uuid(requester, fields.message_id)
+            added = await self._messages.attach(requester, target.event.event_id, file)
+            return shape.attachment(added, str(fields.message_id), view)
+        room_id = await self._access.room_by_uuid(requester, _given(fields.conversation_id))
+        sent = await self._messages.send_file(
+            requester, room_id, file=file, text=fields.text, txn_id=fields.client_id
+        )
+        own = _own_file(sent.attachments)
+        if (
+            own.media_id != stored.media_id
+        ):  # a repeated client_id: the first file counts, this one is not needed
+            await self._media.discard(requester, stored.media_id)
+        return shape.attachment(own, shape.message_id(sent.ref), view)
+
+
+def _given(conversation_id: UUID | None) -> UUID:
+    if conversation_id is None:
+        raise Invalid("give message_id or conversation_id, one of them", code="missing_param")
+    return conversation_id
+
+
+def _own_file(attachments: Sequence[Attachment]) -> Attachment:
+    if not attachments:
+        raise Invalid("this client_id was used for a message without a file", code="client_id_in_use")
+    return attachments[0]
+
+
+def _new_file(stored: StoredMedia) -> NewFile:
+    return NewFile(
+        kind=_kind(stored),
+        name=stored.name,
+        size=stored.size,
+        media_id=stored.media_id,
+        content_type=stored.content_type,
+        width=stored.width,
+        height=stored.height,
+    )
+
+
+def _kind(stored: StoredMedia) -> AttachmentKind:
+    """A picture is what was seen to be one: not an SVG, say, which can hold scripts."""
+    if stored.width is not None:
+        return "image"
+    return "video" if stored.content_type.startswith("video/") else "file"

@@ -1,0 +1,205 @@
+"""Conversations and who takes part in them."""
+
+from collections.abc import Sequence
+
+from homeserver.api.university import schemas, shape
+from homeserver.api.university.paging import Paging
+from homeserver.api.university.schemas import (
+    ConversationChange,
+    ConversationQuery,
+    NewConversation,
+    NewParticipant,
+    ReadMark,
+)
+from homeserver.http.routes import Call, Route
+from homeserver.model import Link
+from homeserver.services import publicids
+from homeserver.services.access import Access
+from homeserver.services.members import Members
+from homeserver.services.receipts import Receipts
+from homeserver.services.rooms import Rooms
+
+_ONE = "/conversations/{conversation_id:uuid}"
+_PEOPLE = f"{_ONE}/participants"
+_ADMINS_ONLY = {403: "Only an admin of the conversation may do this."}
+
+
+class Conversations:
+    """The calls under `conversations/`."""
+
+    def __init__(
+        self,
+        *,
+        rooms: Rooms,
+        members: Members,
+        receipts: Receipts,
+        access: Access,
+        views: shape.Views,
+        paging: Paging,
+    ) -> None:
+        self._rooms = rooms
+        self._members = members
+        self._receipts = receipts
+        self._access = access
+        self._views = views
+        self._paging = paging
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        tags = ("Conversations",)
+        return (
+            Route(
+                "POST",
+                "/conversations",
+                self.create,
+                "Make a conversation, or get the one that is there",
+                body=NewConversation,
+                answer=schemas.Conversation,
+                tags=tags,
+            ),
+            Route(
+                "GET",
+                "/conversations",
+                self.listing,
+                "Your conversations, latest activity first",
+                query=ConversationQuery,
+                answer=list[schemas.Conversation],
+                tags=tags,
+                hot=True,
+            ),
+            Route(
+                "GET",
+                _ONE,
+                self.get,
+                "A conversation with its participants",
+                answer=schemas.Conversation,
+                tags=tags,
+            ),
+            Route(
+                "PATCH",
+                _ONE,
+                self.change,
+                "Change title or description",
+                body=ConversationChange,
+                answer=schemas.Conversation,
+                tags=tags,
+                errors=_ADMINS_ONLY,
+            ),
+            Route("DELETE", _ONE, self.leave, "Leave it; an admin closes it for all", status=204, tags=tags),
+            Route(
+                "POST",
+                f"{_ONE}/read",
+                self.read,
+                "Move your read mark",
+                body=ReadMark,
+                status=204,
+                tags=tags,
+                hot=True,
+            ),
+            Route(
+                "GET",
+                _PEOPLE,
+                self.people,
+                "Who takes part",
+                answer=list[schemas.Participant],
+                tags=tags,
+            ),
+            Route(
+                "POST",
+                _PEOPLE,
+                self.add,
+                "Add a person",
+                body=NewParticipant,
+                answer=schemas.Participant,
+                tags=tags,
+                errors=_ADMINS_ONLY,
+            ),
+            Route(
+                "DELETE",
+                f"{_PEOPLE}/{{user_id:int}}",
+                self.remove,
+                "Remove a person, or go",
+                status=204,
+                tags=tags,
+                errors=_ADMINS_ONLY,
+            ),
+        )
+
+    async def create(self, call: Call[NewConversation, None]) -> schemas.Conversation:
+        """Make a conversation, or answer the one that is there for these two people or this service object."""
+        requester, body = call.requester, call.body
+        link = None
+        if body.service is not None and body.service_id is not None:
+            link = Link(body.service, body.service_id)
+        room = await self._rooms.create(
+            requester,
+            kind=body.type,
+            title=body.title,
+            people=[publicids.from_public(n, requester.namespace) for n in body.participant_ids or ()],
+            link=link,
+        )
+        return shape.conversation(room, self._views.of(requester))
+
+    async def listing(self, call: Call[None, ConversationQuery]) -> list[schemas.Conversation]:
+        """The caller's conversations."""
+        query = call.query
+        rooms = await self._rooms.listing(
+            call.requester,
+            link_service=query.service,
+            link_service_id=query.service_id,
+            search=query.search,
+            page=self._paging.page(query),
+        )
+        view = self._views.of(call.requester)
+        return [shape.conversation(room, view) for room in rooms]
+
+    async def get(self, call: Call[None, None]) -> schemas.Conversation:
+        """One conversation with its participants."""
+        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        room = await self._rooms.get(call.requester, room_id)
+        return shape.conversation(room, self._views.of(call.requester))
+
+    async def change(self, call: Call[ConversationChange, None]) -> schemas.Conversation:
+        """New title or description."""
+        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        room = await self._rooms.change(
+            call.requester, room_id, title=call.body.title, topic=call.body.description
+        )
+        return shape.conversation(room, self._views.of(call.requester))
+
+    async def leave(self, call: Call[None, None]) -> None:
+        """Close it as an admin, leave it as a member."""
+        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        await self._rooms.leave_or_close(call.requester, room_id)
+
+    async def read(self, call: Call[ReadMark, None]) -> None:
+        """Everything up to a message, or up to the last one, is read."""
+        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        event_id = None
+        if call.body.message_id is not None:
+            stored = await self._access.message_by_uuid(call.requester, call.body.message_id)
+            event_id = stored.event.event_id
+        await self._receipts.mark_read(call.requester, room_id, event_id=event_id)
+
+    async def people(self, call: Call[None, None]) -> list[schemas.Participant]:
+        """All participants."""
+        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        view = self._views.of(call.requester)
+        return [
+            shape.participant(member, view) for member in await self._members.listing(call.requester, room_id)
+        ]
+
+    async def add(self, call: Call[NewParticipant, None]) -> schemas.Participant:
+        """Add a person with a role."""
+        requester = call.requester
+        room_id = await self._access.room_by_uuid(requester, call.uuid("conversation_id"))
+        number = publicids.from_public(call.body.user_id, requester.namespace)
+        member = await self._members.add(requester, room_id, number, role=call.body.role)
+        return shape.participant(member, self._views.of(requester))
+
+    async def remove(self, call: Call[None, None]) -> None:
+        """Remove somebody, or oneself."""
+        requester = call.requester
+        room_id = await self._access.room_by_uuid(requester, call.uuid("conversation_id"))
+        number = publicids.from_public(call.number("user_id"), requester.namespace)
+        await self._members.remove(requester, room_id, number)

@@ -1,0 +1,166 @@
+"""News of rooms as frames for the open sockets. A frame is built once per room and host application."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from homeserver.api.university import shape
+from homeserver.api.university.shape import View, Views
+from homeserver.http.pump import Socket
+from homeserver.http.sockets import Hub
+from homeserver.model import Message, Room
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services import feed as news
+
+FACE = "university"
+
+
+class RoomKey(NamedTuple):
+    """The group of sockets that hear a room and know its people by the same numbers."""
+
+    face: str
+    room_id: RoomId
+    namespace: int
+
+
+@dataclass(slots=True)
+class OpenRoom:
+    """A room that somebody listens to. `newest`: position of the newest message known to be announced."""
+
+    conversation_id: str
+    newest: int = 0
+    namespaces: Counter[int] = field(default_factory=Counter)
+
+
+class Live:
+    """A watcher of the feed (see `services/feed.py`) that tells the sockets of this face."""
+
+    def __init__(self, *, hub: Hub, views: Views) -> None:
+        self._hub = hub
+        self._views = views
+        self._rooms: dict[RoomId, OpenRoom] = {}
+
+    # --- sockets come and go ---
+
+    def join(self, socket: Socket, room_id: RoomId, conversation_id: str, namespace: int) -> None:
+        """From now on the socket hears the room."""
+        room = self._rooms.setdefault(room_id, OpenRoom(conversation_id))
+        room.namespaces[namespace] += 1
+        self._hub.join(socket, RoomKey(FACE, room_id, namespace))
+
+    def leave(self, socket: Socket, room_id: RoomId, namespace: int) -> None:
+        """The socket no longer hears the room."""
+        self._hub.leave(socket, RoomKey(FACE, room_id, namespace))
+        room = self._rooms[room_id]
+        room.namespaces[namespace] -= 1
+        if not room.namespaces[namespace]:
+            del room.namespaces[namespace]
+        if not room.namespaces:
+            del self._rooms[room_id]
+
+    def learn(self, room: Room) -> None:
+        """Take over what was just read about a room that is open."""
+        known = self._rooms[room.room_id]
+        if room.last_message is not None:
+            known.newest = max(known.newest, room.last_message.position)
+
+    def newest(self, room_id: RoomId) -> int:
+        """Position of the newest message that was announced in an open room."""
+        return self._rooms[room_id].newest
+
+    # --- the feed ---
+
+    def wants(self, room_id: RoomId) -> bool:
+        """Whether news of a room are of use."""
+        return room_id in self._rooms
+
+    def deliver(self, record: news.Record) -> None:
+        """Take one piece of news."""
+        match record:
+            case news.MessageNew(message=message):
+                self._message(message)
+            case news.MessageEdited(message=message):
+                self._tell(message.room_id, "message:edited", lambda view: shape.message(message, view))
+            case news.MessageDeleted(room_id=room_id, room_position=position, ref=ref):
+                gone = {
+                    "id": shape.message_id(ref),
+                    "conversation_id": shape.conversation_id(position, room_id),
+                }
+                self._tell(room_id, "message:deleted", lambda _view: gone)
+            case news.RoomChanged(room_id=room_id):
+                self._tell(room_id, "conversation:updated", lambda _view: {})
+            case news.SessionEnded(session_id=session_id, user_id=user_id):
+                self._hub.end_session(user_id, session_id)
+            case _:
+                self._about_person(record)
+
+    def _about_person(self, record: news.Record) -> None:
+        match record:
+            case news.ReadMoved():
+                self._read(record)
+            case news.MemberAdded(room_id=room_id, member=member):
+                self._tell(room_id, "participant:added", lambda view: {**shape.participant(member, view)})
+            case news.MemberRemoved(room_id=room_id, user_id=user_id, number=number):
+                self._tell(room_id, "participant:removed", lambda view: {"user_id": view.number(number)})
+                self._removed(room_id, user_id)
+            case news.TypingChanged(room_id=room_id, user_id=user_id, number=number, is_typing=is_typing):
+                self._tell(
+                    room_id,
+                    "typing",
+                    lambda view: {"user_id": view.number(number), "is_typing": is_typing},
+                    but=user_id,
+                )
+            case news.PresenceChanged(room_id=room_id, user_id=user_id, number=number, is_online=is_online):
+                self._tell(
+                    room_id,
+                    "presence",
+                    lambda view: {"user_id": view.number(number), "online": is_online},
+                    but=user_id,
+                )
+
+    def _message(self, message: Message) -> None:
+        room = self._rooms.get(message.room_id)
+        if room is not None:
+            room.newest = max(room.newest, message.position)
+            self._tell(
+                message.room_id,
+                "message:new",
+                lambda view: shape.message(message, view),
+                position=message.position,
+            )
+
+    def _read(self, moved: news.ReadMoved) -> None:
+        message_id = shape.message_id(moved.ref)
+        self._tell(
+            moved.room_id,
+            "message:read",
+            lambda view: {"user_id": view.number(moved.number), "message_id": message_id},
+        )
+
+    def _removed(self, room_id: RoomId, user_id: UserId) -> None:
+        """What was said until now still arrives; then the person's sockets close."""
+        room = self._rooms.get(room_id)
+        if room is not None:
+            for namespace in tuple(room.namespaces):
+                key = RoomKey(FACE, room_id, namespace)
+                self._hub.end_in_group(key, user_id, "you are no longer in this conversation")
+
+    def _tell(
+        self,
+        room_id: RoomId,
+        kind: str,
+        payload: Callable[[View], Mapping[str, object]],
+        *,
+        position: int = 0,
+        but: UserId | None = None,
+    ) -> None:
+        """One frame per host application, to all its sockets. Every payload names the conversation."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            return
+        for namespace in room.namespaces:
+            shown = payload(self._views.in_namespace(namespace))
+            frame = shape.frame(kind, {"conversation_id": room.conversation_id, **shown})
+            key = RoomKey(FACE, room_id, namespace)
+            self._hub.broadcast(key, frame, position=position, but=but)

@@ -1,0 +1,122 @@
+"""Messages: send, read, edit, delete."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from homeserver.api.university import schemas, shape
+from homeserver.api.university.paging import Paging
+from homeserver.api.university.schemas import MessageChange, MessageQuery, NewMessage
+from homeserver.errors import Forbidden
+from homeserver.http.routes import Call, Route
+from homeserver.model import Requester
+from homeserver.protocol.ids import RoomId
+from homeserver.services.access import Access
+from homeserver.services.messages import Messages
+
+DEFAULT_PAGE = 50
+
+
+class MessageCalls:
+    """The calls under `messages/`."""
+
+    def __init__(self, *, messages: Messages, access: Access, views: shape.Views, paging: Paging) -> None:
+        self._messages = messages
+        self._access = access
+        self._views = views
+        self._paging = paging
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        tags = ("Messages",)
+        one = "/messages/{message_id:uuid}"
+        return (
+            Route(
+                "POST",
+                "/messages",
+                self.send,
+                "Send a message",
+                body=NewMessage,
+                answer=schemas.Message,
+                tags=tags,
+                hot=True,
+                errors={403: "`sender_id` is somebody else.", 404: "There is no such conversation for you."},
+            ),
+            Route(
+                "GET",
+                "/messages/{conversation_id:uuid}",
+                self.page,
+                "A page of messages, oldest first",
+                query=MessageQuery,
+                answer=list[schemas.Message],
+                tags=tags,
+                hot=True,
+            ),
+            Route(
+                "PUT",
+                one,
+                self.edit,
+                "Change the text of your message",
+                body=MessageChange,
+                answer=schemas.Message,
+                tags=tags,
+                errors={403: "Only the author may edit a message."},
+            ),
+            Route(
+                "DELETE",
+                one,
+                self.delete,
+                "Delete a message",
+                status=204,
+                tags=tags,
+                errors={403: "Only the author or an admin may delete a message."},
+            ),
+        )
+
+    async def send(self, call: Call[NewMessage, None]) -> schemas.Message:
+        """Send; with the `client_id` of an earlier call, answer what that made."""
+        requester, body = call.requester, call.body
+        view = self._views.of(requester)
+        if body.sender_id is not None and body.sender_id != view.number(requester.number):
+            raise Forbidden("sender_id must be you", code="wrong_sender")
+        room_id = await self._access.room_by_uuid(requester, body.conversation_id)
+        reply_to = None
+        if body.reply_to is not None:
+            reply_to = (await self._access.message_by_uuid(requester, body.reply_to)).event.event_id
+        sent = await self._messages.send(
+            requester, room_id, text=body.text or "", reply_to=reply_to, txn_id=body.client_id
+        )
+        return shape.message(sent, view)
+
+    async def page(self, call: Call[None, MessageQuery]) -> list[schemas.Message]:
+        """The newest by offset, or those before or after a message."""
+        requester, query = call.requester, call.query
+        room_id = await self._access.room_by_uuid(requester, call.uuid("conversation_id"))
+        found = await self._messages.page(
+            requester,
+            room_id,
+            limit=self._paging.limit(query.limit, DEFAULT_PAGE),
+            offset=query.offset,
+            before=await self._position(requester, room_id, query.before),
+            after=await self._position(requester, room_id, query.after),
+        )
+        view = self._views.of(requester)
+        return [shape.message(message, view) for message in found]
+
+    async def edit(self, call: Call[MessageChange, None]) -> schemas.Message:
+        """A new text for one's own message."""
+        requester = call.requester
+        stored = await self._access.message_by_uuid(requester, call.uuid("message_id"))
+        edited = await self._messages.edit(requester, stored.event.event_id, text=call.body.text)
+        return shape.message(edited, self._views.of(requester))
+
+    async def delete(self, call: Call[None, None]) -> None:
+        """Delete one's own message; an admin any."""
+        requester = call.requester
+        stored = await self._access.message_by_uuid(requester, call.uuid("message_id"))
+        await self._messages.redact(requester, stored.event.event_id)
+
+    async def _position(self, requester: Requester, room_id: RoomId, message_id: UUID | None) -> int | None:
+        """Where a message of the room stands; also one that was deleted since the client saw it."""
+        if message_id is None:
+            return None
+        return await self._access.place_by_uuid(requester, room_id, message_id)

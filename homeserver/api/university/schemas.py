@@ -1,0 +1,252 @@
+"""What goes over the wire of the university API. Ids of conversations and messages are UUIDs, of people integers."""
+
+from typing import Annotated, Literal, NotRequired, Self
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from typing_extensions import TypedDict
+
+from homeserver.http.body import Body, Flag, Number, Query, QueryInt
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _blank_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+ServiceId = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=255)]
+Service = Annotated[str, Field(min_length=1, max_length=255)]
+Uuid = Annotated[UUID | None, BeforeValidator(_blank_is_none)]
+
+MAX_TEXT_CHARS = (
+    100_000  # far above what `rooms.max_message_chars` may be; the message service has the last word
+)
+ClientId = Annotated[
+    str, Field(min_length=1, max_length=255, description="Your own name for it: a retry sends nothing twice.")
+]
+Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
+
+
+class NewConversation(Body):
+    """A conversation to be made, or found: there is one private conversation between two people (and per
+    service object), and one group per service object."""
+
+    type: Literal["private", "group"]
+    title: str | None = Field(default=None, max_length=10_000)
+    participant_ids: tuple[Number, ...] | None = Field(default=None, max_length=100_000)
+    service: Service | None = None
+    service_id: ServiceId | None = None
+
+    @model_validator(mode="after")
+    def _check_link(self) -> Self:
+        if (self.service is None) != (self.service_id is None):
+            raise ValueError("service and service_id belong together")
+        return self
+
+
+class ConversationChange(Body):
+    """What is absent or null stays as it is."""
+
+    title: str | None = Field(default=None, max_length=10_000)
+    description: str | None = Field(default=None, max_length=10_000)
+
+
+class NewParticipant(Body):
+    user_id: Number
+    role: Literal["admin", "member"] = "member"
+
+
+class NewMessage(Body):
+    conversation_id: UUID
+    sender_id: Number | None = Field(default=None, description="If given, it must be you.")
+    text: Text | None = None
+    reply_to: Uuid = None
+    client_id: ClientId | None = None
+
+
+class MessageChange(Body):
+    text: Text
+
+
+class ReadMark(Body):
+    message_id: UUID | None = Field(
+        default=None, description="Read up to here; without it, up to the last one."
+    )
+
+
+class NewAttachment(Body):
+    """A file that lies somewhere else already."""
+
+    message_id: UUID
+    file_url: str = Field(
+        max_length=2000,
+        pattern=r"^(https?://[^/\s<>\"'`\\]|/[^/\s<>\"'`\\])[^\s<>\"'`\\]*$",
+        description="An http(s) address, or a path on this server. It is shown to all, so no other schemes.",
+    )
+    file_type: Literal["image", "video", "file"] = "file"
+    file_size: Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)] = 0
+
+
+class AttachmentForm(Body):
+    """A file, for a message that is there (`message_id`) or as a message of its own (`conversation_id`)."""
+
+    file: str = Field(json_schema_extra={"format": "binary"})
+    message_id: UUID | None = None
+    conversation_id: UUID | None = None
+    text: Text | None = Field(
+        default=None, description="Words that go with the file; only with conversation_id."
+    )
+    client_id: ClientId | None = None
+
+
+class AttachmentFields(Body):
+    """The fields of that form beside the file."""
+
+    message_id: Uuid = None
+    conversation_id: Uuid = None
+    text: Text | None = None
+    client_id: ClientId | None = None
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Self:
+        if (self.message_id is None) == (self.conversation_id is None):
+            raise ValueError("give message_id or conversation_id, one of them")
+        return self
+
+
+class PageQuery(Query):
+    limit: QueryInt | None = Field(default=None, ge=1, description="At most so many; bounded by the server.")
+    offset: QueryInt = Field(default=0, ge=0, le=2**31)
+
+
+class ConversationQuery(PageQuery):
+    service: Service | None = None
+    service_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    search: str = Field(
+        default="", max_length=200, description="Words of the title or of a participant's name."
+    )
+
+
+class UserQuery(PageQuery):
+    search: str = Field(default="", max_length=200)
+
+
+class MessageQuery(PageQuery):
+    before: Uuid = Field(default=None, description="Messages before this one, the latest of them.")
+    after: Uuid = Field(default=None, description="Messages after this one, the earliest of them.")
+
+    @model_validator(mode="after")
+    def _check_one_way(self) -> Self:
+        if self.before is not None and self.after is not None:
+            raise ValueError("give before or after, not both")
+        return self
+
+
+class MessageFrame(Body):
+    """Payload of `message:new` from a client."""
+
+    text: Text
+    reply_to: Uuid = None
+    client_id: ClientId | None = None
+
+
+class TypingFrame(Body):
+    is_typing: Flag = True
+
+
+class SyncFrame(Body):
+    after: UUID
+
+
+class Frame(Body):
+    """Any frame of a client."""
+
+    type: str = Field(max_length=100)
+    payload: dict[str, object] = Field(default_factory=dict)
+
+    @field_validator("payload", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: object) -> object:
+        return {} if value is None else value
+
+
+# Answers. `created_at` and the like: ISO 8601 in UTC, e.g. 2024-11-04T14:30:00.123Z.
+
+
+class Participant(TypedDict):
+    user_id: int
+    role: Literal["admin", "member"]
+    joined_at: str
+    first_name: str
+    last_name: str
+    avatar: str
+
+
+class LastMessage(TypedDict):
+    id: str
+    sender_id: int
+    text: str | None
+    created_at: str
+
+
+class Conversation(TypedDict):
+    id: str
+    type: Literal["private", "group"]
+    title: str | None
+    created_by: int
+    created_at: str
+    service: str | None
+    service_id: str | None
+    description: str
+    link: str | None
+    unread_count: int
+    member_count: int
+    last_message: LastMessage | None
+    participants: NotRequired[list[Participant]]
+
+
+class Attachment(TypedDict):
+    id: int
+    message_id: str
+    file_url: str
+    file_type: Literal["image", "video", "file"]
+    file_size: int
+    created_at: str
+    name: str
+    content_type: str
+    width: int | None
+    height: int | None
+    thumbnail_url: str | None
+
+
+class Message(TypedDict):
+    id: str
+    conversation_id: str
+    sender_id: int
+    text: str | None
+    reply_to: str | None
+    is_edited: bool
+    created_at: str
+    attachments: list[Attachment]
+    read_by_count: int
+    client_id: str | None
+
+
+class ChatUser(TypedDict):
+    """What is unknown is an empty string."""
+
+    id: int
+    first_name: str
+    last_name: str
+    middle_name: str
+    avatar: str
+    role: str
+    position: str
+    email: str
+    bio: str
+    number_phone: str
+    telegram_username: str
+    group: str

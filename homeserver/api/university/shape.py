@@ -1,0 +1,183 @@
+"""From records to what the wire shows. Pure; what needs fetching was fetched by a service."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+
+from homeserver.api.university import schemas
+from homeserver.errors import HomeserverError, RateLimited
+from homeserver.http.times import iso
+from homeserver.model import Attachment, Member, Message, MessageRef, Person, Requester, Room
+from homeserver.protocol.ids import RoomId
+from homeserver.services import publicids
+
+
+class Files(Protocol):
+    """Where the files of attachments are found."""
+
+    def file_url(self, attachment: Attachment) -> str:
+        """A whole address that a browser can load."""
+        ...
+
+    def thumbnail_url(self, attachment: Attachment) -> str | None:
+        """The same for a small picture of it; None where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Through whose eyes: people have other numbers for another host application."""
+
+    namespace: int
+    files: Files
+    show_contacts: bool = False
+
+    def number(self, number: int) -> int:
+        """A person's integer id as this viewer knows it."""
+        return publicids.to_public(number, self.namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Makes the view of each requester."""
+
+    files: Files
+    show_contacts: bool
+
+    def of(self, requester: Requester) -> View:
+        return self.in_namespace(requester.namespace)
+
+    def in_namespace(self, namespace: int) -> View:
+        return View(namespace, self.files, self.show_contacts)
+
+
+def conversation_id(position: int, room_id: RoomId) -> str:
+    """A room's UUID as text."""
+    return str(publicids.room_uuid(position, room_id))
+
+
+def message_id(ref: MessageRef) -> str:
+    """A message's UUID as text."""
+    return str(publicids.message_uuid(ref.position, ref.event_id))
+
+
+def conversation(room: Room, view: View) -> schemas.Conversation:
+    """A conversation; with its participants where the service gave them."""
+    shown: schemas.Conversation = {
+        "id": conversation_id(room.position, room.room_id),
+        "type": room.kind,
+        "title": room.name or None,
+        "created_by": view.number(room.creator_number),
+        "created_at": iso(room.created_ms),
+        "service": room.link.service if room.link else None,
+        "service_id": room.link.service_id if room.link else None,
+        "description": room.topic,
+        "link": None,
+        "unread_count": room.unread_count,
+        "member_count": room.member_count,
+        "last_message": _last_message(room.last_message, view),
+    }
+    if room.members is not None:
+        shown["participants"] = [participant(member, view) for member in room.members]
+    return shown
+
+
+def _last_message(last: Message | None, view: View) -> schemas.LastMessage | None:
+    if last is None:
+        return None
+    return {
+        "id": message_id(last.ref),
+        "sender_id": view.number(last.sender_number),
+        "text": last.text,
+        "created_at": iso(last.created_ms),
+    }
+
+
+def participant(member: Member, view: View) -> schemas.Participant:
+    """A person in a conversation."""
+    first, last = _names(member.person)
+    return {
+        "user_id": view.number(member.person.number),
+        "role": member.role,
+        "joined_at": iso(member.joined_ms),
+        "first_name": first,
+        "last_name": last,
+        "avatar": member.person.avatar_url,
+    }
+
+
+def _names(person: Person) -> tuple[str, str]:
+    """First and last name; clients show nothing else, so a display name alone stands as the first name."""
+    if person.first_name or person.last_name:
+        return person.first_name, person.last_name
+    return person.display_name, ""
+
+
+def message(shown: Message, view: View) -> schemas.Message:
+    """A message with its attachments."""
+    identity = message_id(shown.ref)
+    return {
+        "id": identity,
+        "conversation_id": conversation_id(shown.room_position, shown.room_id),
+        "sender_id": view.number(shown.sender_number),
+        "text": shown.text,
+        "reply_to": message_id(shown.reply_to) if shown.reply_to else None,
+        "is_edited": shown.edited_ms is not None,
+        "created_at": iso(shown.created_ms),
+        "attachments": [attachment(file, identity, view) for file in shown.attachments],
+        "read_by_count": shown.read_by_count,
+        "client_id": shown.client_id,
+    }
+
+
+def attachment(file: Attachment, of_message_id: str, view: View) -> schemas.Attachment:
+    """A file of the message `of_message_id`."""
+    return {
+        "id": file.position,
+        "message_id": of_message_id,
+        "file_url": view.files.file_url(file),
+        "file_type": file.kind,
+        "file_size": file.size,
+        "created_at": iso(file.created_ms),
+        "name": file.name,
+        "content_type": file.content_type,
+        "width": file.width,
+        "height": file.height,
+        "thumbnail_url": view.files.thumbnail_url(file),
+    }
+
+
+def chat_user(person: Person, view: View) -> schemas.ChatUser:
+    """A person one can write to; ways to reach them outside only where the settings allow it."""
+    first, last = _names(person)
+    return {
+        "id": view.number(person.number),
+        "first_name": first,
+        "last_name": last,
+        "middle_name": person.middle_name,
+        "avatar": person.avatar_url,
+        "role": person.role,
+        "position": person.job,
+        "email": person.email if view.show_contacts else "",
+        "bio": person.bio,
+        "number_phone": person.phone if view.show_contacts else "",
+        "telegram_username": person.telegram if view.show_contacts else "",
+        "group": person.study_group,
+    }
+
+
+def frame(kind: str, payload: Mapping[str, object]) -> bytes:
+    """A frame of the WebSocket."""
+    return orjson.dumps({"type": kind, "payload": payload})
+
+
+def error_frame(error: HomeserverError, client_id: str | None = None) -> bytes:
+    """The frame that says why a frame was refused; `client_id` names the message that was not sent."""
+    payload: dict[str, object] = {"code": error.code, "detail": error.message}
+    if isinstance(error, RateLimited):
+        payload["retry_ms"] = error.retry_ms
+    if client_id is not None:
+        payload["client_id"] = client_id
+    return frame("error", payload)

@@ -1,0 +1,1 @@
+"""The messenger API. Here so far: accounts, sessions and people."""

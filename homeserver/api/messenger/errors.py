@@ -1,0 +1,7 @@
+"""The one table of this face's errors: `{"detail", "code"}`, with 422 for a field that is missing or wrong."""
+
+from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, detail_body
+
+ERRORS = ErrorTable(
+    PLAIN_STATUSES, {"missing_param": 422, "invalid_param": 422, "slow_body": 408}, detail_body
+)

@@ -1,0 +1,95 @@
+"""Accounts and sessions: register, log in, refresh, log out."""
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from homeserver.api.messenger import schemas, shape
+from homeserver.api.messenger.schemas import Login, Refresh, Registration
+from homeserver.http.routes import Call, Route
+from homeserver.services.accounts import Accounts
+from homeserver.services.sessions import Sessions
+
+
+class Logins:
+    """The calls under `auth/`, but for `auth/me`."""
+
+    def __init__(
+        self, *, accounts: Accounts, sessions: Sessions, address: Callable[[web.Request], str]
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._address = address
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        tags = ("Auth",)
+        return (
+            Route(
+                "POST",
+                "/auth/register",
+                self.register,
+                "Make an account and log in",
+                body=Registration,
+                answer=schemas.Tokens,
+                status=201,
+                tags=tags,
+                public=True,
+                errors={403: "Registration is closed.", 409: "The e-mail or tag is in use."},
+            ),
+            Route(
+                "POST",
+                "/auth/login",
+                self.login,
+                "Log in",
+                body=Login,
+                answer=schemas.Tokens,
+                tags=tags,
+                public=True,
+                errors={401: "Wrong e-mail or password.", 403: "The account is suspended."},
+            ),
+            Route(
+                "POST",
+                "/auth/refresh",
+                self.refresh,
+                "New tokens for a refresh token, which is spent by that",
+                body=Refresh,
+                answer=schemas.Tokens,
+                tags=tags,
+                public=True,
+                errors={401: "The refresh token is unknown, expired or was used before."},
+            ),
+            Route("POST", "/auth/logout", self.logout, "End this session", status=204, tags=tags),
+        )
+
+    async def register(self, call: Call[Registration, None]) -> schemas.Tokens:
+        """Make an account and its first session."""
+        body = call.body
+        person = await self._accounts.register(
+            email=body.email,
+            password=body.password,
+            display_name=body.display_name,
+            tag=body.tag or None,
+            address=self._address(call.request),
+        )
+        return shape.tokens(await self._sessions.start(person, _device(call.request)))
+
+    async def login(self, call: Call[Login, None]) -> schemas.Tokens:
+        """Start a session with e-mail and password."""
+        person = await self._accounts.check_password(
+            email=call.body.email, password=call.body.password, address=self._address(call.request)
+        )
+        return shape.tokens(await self._sessions.start(person, _device(call.request)))
+
+    async def refresh(self, call: Call[Refresh, None]) -> schemas.Tokens:
+        """Trade a refresh token for a new pair."""
+        made = await self._sessions.refresh(call.body.refresh_token, self._address(call.request))
+        return shape.tokens(made)
+
+    async def logout(self, call: Call[None, None]) -> None:
+        """End the session of the token; its sockets close."""
+        await self._sessions.end(call.requester)
+
+
+def _device(request: web.Request) -> str:
+    return request.headers.get("User-Agent", "")

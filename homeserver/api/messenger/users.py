@@ -1,0 +1,99 @@
+"""People: oneself and others."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from homeserver.api.messenger import schemas, shape
+from homeserver.api.messenger.schemas import ProfileChange, UserQuery
+from homeserver.errors import Invalid, NotFound
+from homeserver.http.routes import Call, Route
+from homeserver.model import Page, Person, Requester
+from homeserver.protocol.ids import UserId
+from homeserver.services import publicids
+from homeserver.services.profiles import Profiles
+
+
+class Companions(Protocol):
+    """Who shares a room with whom."""
+
+    async def companions(self, requester: Requester, user_ids: Collection[UserId]) -> Collection[UserId]:
+        """Those of `user_ids` who are in a room together with the requester."""
+        ...
+
+
+class Users:
+    """The calls under `users/`, and `auth/me`."""
+
+    def __init__(self, *, profiles: Profiles, members: Companions, max_page: int) -> None:
+        self._profiles = profiles
+        self._members = members
+        self._max_page = max_page
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        tags = ("Users",)
+        return (
+            Route("GET", "/auth/me", self.me, "Who you are", answer=schemas.User, tags=("Auth",)),
+            Route("GET", "/users/me", self.me, "Your profile", answer=schemas.User, tags=tags),
+            Route(
+                "PATCH",
+                "/users/me",
+                self.change,
+                "Change your profile",
+                body=ProfileChange,
+                answer=schemas.User,
+                tags=tags,
+                errors={409: "The tag is in use."},
+            ),
+            Route(
+                "GET",
+                "/users",
+                self.search,
+                "Find people by name or tag",
+                query=UserQuery,
+                answer=list[schemas.User],
+                tags=tags,
+            ),
+            Route("GET", "/users/{user_id:int}", self.get, "A person", answer=schemas.User, tags=tags),
+        )
+
+    async def me(self, call: Call[None, None]) -> schemas.User:
+        """The caller's own profile, with e-mail."""
+        person = await self._profiles.own(call.requester)
+        return shape.user(person, call.requester.namespace, shows_email=True)
+
+    async def change(self, call: Call[ProfileChange, None]) -> schemas.User:
+        """A new name, tag or picture for the caller."""
+        body = call.body
+        person = await self._profiles.update(
+            call.requester, display_name=body.display_name, tag=body.tag, avatar_url=body.avatar_url
+        )
+        return shape.user(person, call.requester.namespace, shows_email=True)
+
+    async def search(self, call: Call[None, UserQuery]) -> list[schemas.User]:
+        """People by words of their names; all of them without words."""
+        query = call.query
+        limit = self._max_page if query.limit is None else query.limit
+        if limit > self._max_page:
+            raise Invalid(f"limit: must be at most {self._max_page}", code="invalid_param")
+        people = await self._profiles.search(
+            call.requester, text=query.search, page=Page(limit, query.offset)
+        )
+        return await self._shown(call.requester, people)
+
+    async def get(self, call: Call[None, None]) -> schemas.User:
+        """One person."""
+        number = publicids.from_public(call.number("user_id"), call.requester.namespace)
+        person = (await self._profiles.by_numbers([number])).get(number)
+        if person is None:
+            raise NotFound("There is nobody with this id.")
+        (shown,) = await self._shown(call.requester, [person])
+        return shown
+
+    async def _shown(self, requester: Requester, people: Sequence[Person]) -> list[schemas.User]:
+        """E-mails only of oneself and of people one shares a chat with."""
+        others = {person.user_id for person in people} - {requester.user_id}
+        known = {requester.user_id, *await self._members.companions(requester, others)}
+        return [
+            shape.user(person, requester.namespace, shows_email=person.user_id in known) for person in people
+        ]

@@ -1,0 +1,98 @@
+"""Files and small pictures. The signature in the address is the permission: no token is needed.
+
+What people upload is data, never a page of this server: browsers may not guess another type, not run scripts in
+it, and show only what holds none; the store says which types those are.
+"""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+from pydantic import Field
+
+from homeserver.api.media.errors import ERRORS
+from homeserver.clock import Clock
+from homeserver.errors import Invalid, NotFound
+from homeserver.http.body import Query, QueryInt, check_query
+from homeserver.http.routes import Call, Desk, Face, Route
+from homeserver.http.site import face_application
+from homeserver.services.media.store import Media, Served
+
+PREFIX = "/media"
+THUMBNAIL = "thumb"
+
+_SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; sandbox",
+    "Cross-Origin-Resource-Policy": "cross-origin",  # products on other sites show these pictures
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class FileQuery(Query):
+    """`e`: when the address ends, in ms since 1970. `s`: its signature."""
+
+    e: QueryInt = Field(ge=0)
+    s: str = Field(max_length=200)
+
+
+class ThumbnailQuery(FileQuery):
+    w: QueryInt = Field(ge=1, le=10_000)
+    h: QueryInt = Field(ge=1, le=10_000)
+
+
+class Files:
+    """The calls under `/media`."""
+
+    def __init__(self, media: Media, clock: Clock) -> None:
+        self._media = media
+        self._clock = clock
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        return (
+            Route(
+                "GET",
+                "/{media_id}/{name}",
+                self.get,
+                "A file, or a small picture of one",
+                public=True,
+                documented=False,
+            ),
+        )
+
+    async def get(self, call: Call[None, None]) -> web.StreamResponse:
+        """A file; a small picture where the address asks for a size. A wrong address names nothing."""
+        query = call.request.rel_url.query
+        media_id = call.text("media_id")
+        try:
+            if call.text("name") == THUMBNAIL and "w" in query:
+                small = check_query(ThumbnailQuery, query)
+                served = await self._media.thumbnail(
+                    media_id, width=small.w, height=small.h, expiry_ms=small.e, signature=small.s
+                )
+                return self._respond(served, small.e)
+            asked = check_query(FileQuery, query)
+            served = await self._media.open(media_id, asked.e, asked.s)
+        except Invalid:
+            raise NotFound("no such file, or its address is too old", code="file_not_found") from None
+        return self._respond(served, asked.e)
+
+    def _respond(self, served: Served, expiry_ms: int) -> web.StreamResponse:
+        """The file, in parts where the client asks for them. It never changes, so it may be kept while its
+        address is good."""
+        keep_s = max(0, (expiry_ms - self._clock.now_ms()) // 1000)
+        return web.FileResponse(
+            served.path,
+            headers={
+                **_SAFE,
+                "Content-Type": served.content_type,
+                "Content-Disposition": served.disposition,
+                "Cache-Control": f"private, max-age={keep_s}, immutable",
+            },
+        )
+
+
+def make(media: Media, *, clock: Clock, desk: Desk) -> Face:
+    """The face."""
+    routes = Files(media, clock).routes()
+    return Face("Media", PREFIX, face_application(desk, ERRORS, routes), routes)

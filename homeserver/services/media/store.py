@@ -115,6 +115,13 @@ class Media:
             rows = await stored.media_of(conn, media_ids)
         return {row.media_id: _stored_media(row) for row in rows.values() if row.delete_after_ms is None}
 
+    async def discard(self, requester: Requester, media_id: MediaId) -> None:
+        """Give up one's own file that no message has come to use; the sweep deletes it."""
+        async with self._db.write() as conn:
+            row = (await stored.media_of(conn, [media_id])).get(media_id)
+            if row is not None and row.uploader == requester.user_id:
+                await stored.delete_media_after(conn, [(media_id, self._clock.now_ms())])
+
     def url(self, media_id: MediaId, name: str = "") -> str:
         """The signed path of a file on this server, to be put behind its public address."""
         return self._urls.file(media_id, name, self._clock.now_ms())

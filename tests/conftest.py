@@ -9,12 +9,15 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import aiohttp
 import psycopg
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+from homeserver.app import Homeserver, build
 from homeserver.clock import FakeClock
-from homeserver.settings.models import DatabaseSettings
+from homeserver.running import Running, running, working
+from homeserver.settings.models import DatabaseSettings, Settings
 from homeserver.storage.db import Database
 from homeserver.storage.migrate import _upgrade
 
@@ -92,3 +95,53 @@ async def db(database_url: URL) -> AsyncIterator[Database]:
     database = Database(database_url, DatabaseSettings())
     yield database
     await database.close()
+
+
+@pytest.fixture
+def overrides() -> dict[str, object]:
+    """Settings that a test wants otherwise: override this fixture, or parametrize it; {section: {key: value}}."""
+    return {}
+
+
+@pytest.fixture
+def settings(database_url: URL, tmp_path: Path, overrides: dict[str, dict[str, object]]) -> Settings:
+    """Settings of a server of its own: cheap passwords, no rate limits, any free port."""
+    url = database_url.set(drivername=database_url.get_backend_name())
+    values: dict[str, dict[str, object]] = {
+        "server": {"name": "test.example", "data_dir": tmp_path / "data"},
+        "listen": {"port": 0, "shutdown_grace_s": 5},
+        "database": {"url": url.render_as_string(hide_password=False), "pool_size": 4},
+        "accounts": {
+            "registration": True,
+            "argon2_time_cost": 1,
+            "argon2_memory_kib": 8192,
+            "argon2_parallelism": 1,
+        },
+        "rate_limits": {"enabled": False},
+        "metrics": {"enabled": False},
+    }
+    for section, wanted in overrides.items():
+        values[section] = {**values.get(section, {}), **wanted} if isinstance(wanted, dict) else wanted
+    return Settings.model_validate(values)
+
+
+@pytest.fixture
+async def hs(settings: Settings) -> AsyncIterator[Homeserver]:
+    """A server at work without its faces: for tests of services."""
+    built = build(settings)
+    async with working(built):
+        yield built
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[Running]:
+    """A whole server that listens: for tests through the APIs. `server.hs` has its parts, `server.url` its address."""
+    async with running(settings) as one:
+        yield one
+
+
+@pytest.fixture
+async def client(server: Running) -> AsyncIterator[aiohttp.ClientSession]:
+    """HTTP to the server; paths begin with a slash."""
+    async with aiohttp.ClientSession(server.url) as session:
+        yield session

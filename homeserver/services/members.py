@@ -1,6 +1,6 @@
 """Members of rooms: who is in, who comes, who goes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -75,6 +75,10 @@ class Members:
         drafts.append(Draft("m.room.member", own, {"membership": "leave"}, state_key=own))
         frees_key = not others or kind_of(head) == "private"
         await self._timeline.send(room_id, drafts, also=[Also(_free_keys, room_id)] if frees_key else ())
+
+    async def companions(self, requester: Requester, user_ids: Collection[UserId]) -> set[UserId]:
+        """Those of the people who are in a room together with the requester."""
+        return await self._views.companions(requester.user_id, user_ids)
 
     async def _person(self, number: int) -> Person:
         person = (await self._profiles.by_numbers([number])).get(number)

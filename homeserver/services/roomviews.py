@@ -1,6 +1,6 @@
 """Stored rooms as one person sees them: names, members, unread counts, last messages; a fixed number of queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from homeserver.errors import NotFound
 from homeserver.folding import like_pattern
@@ -56,6 +56,11 @@ class RoomViews:
         async with self._db.read() as conn:
             rows = await members.members_of(conn, [head.room_id])
         return list(await self._members(head, rows[head.room_id]))
+
+    async def companions(self, viewer: UserId, user_ids: Collection[UserId]) -> set[UserId]:
+        """Those of the people who are in a room together with the viewer."""
+        async with self._db.read() as conn:
+            return await members.sharing_a_room(conn, viewer, user_ids)
 
     async def _members(self, head: Head, rows: Sequence[MemberRow]) -> tuple[Member, ...]:
         people = await self._profiles.people([row.user_id for row in rows])

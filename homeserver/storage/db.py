@@ -4,7 +4,7 @@ SQLite runs with WAL and synchronous=FULL, one writer at a time; PostgreSQL with
 autocommit on pooled connections: each statement sees what is committed, and no BEGIN or ROLLBACK costs a trip.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,14 @@ class Database:
     `statements` counts what was sent to the database; tests pin the counts of hot paths with it.
     """
 
-    def __init__(self, url: URL, settings: DatabaseSettings) -> None:
+    def __init__(
+        self, url: URL, settings: DatabaseSettings, on_statement: Callable[[], None] = lambda: None
+    ) -> None:
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.statements = 0
         self._settings = settings
+        self._on_statement = on_statement
         self._reads = self._engine(writes=False)
         self._writes = self._engine(writes=True)
 
@@ -90,3 +93,4 @@ class Database:
 
     def _count(self, *_: object) -> None:
         self.statements += 1
+        self._on_statement()

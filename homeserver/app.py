@@ -1,0 +1,229 @@
+"""The composition root: what there is, in the order in which each part can be built.
+
+`build` makes the parts of a server and starts nothing; `make_app` puts the faces on them; `running` brings both to
+life and down again. A constructor takes only what stands above it here, so the order proves that there is no cycle.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeserver.clock import Clock, SystemClock
+from homeserver.metrics import Metrics
+from homeserver.services.access import Access
+from homeserver.services.accounts import Accounts
+from homeserver.services.feed import Feed
+from homeserver.services.founding import Founding
+from homeserver.services.hosts import Hosts, make_issuers
+from homeserver.services.media.files import Disk, Places
+from homeserver.services.media.store import Media
+from homeserver.services.media.sweep import Sweep
+from homeserver.services.media.urls import MediaUrls
+from homeserver.services.members import Members
+from homeserver.services.messages import Files, Messages
+from homeserver.services.messageviews import MessageViews
+from homeserver.services.passwords import Passwords
+from homeserver.services.presence import Presence
+from homeserver.services.profiles import Profiles
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.receipts import Receipts
+from homeserver.services.rooms import Rooms
+from homeserver.services.roomviews import RoomViews
+from homeserver.services.sessions import Sessions
+from homeserver.services.tokens import TokenKey
+from homeserver.services.typing import Typing
+from homeserver.settings.models import Settings
+from homeserver.settings.secrets import ServerKeys, open_keys
+from homeserver.storage.db import Database, database_url
+from homeserver.tasks import Tasks
+from homeserver.timeline.appender import Appender
+from homeserver.timeline.build import Signer
+from homeserver.timeline.chain import Chainer
+from homeserver.timeline.heads import Heads
+from homeserver.timeline.live import Live
+from homeserver.timeline.writer import Timeline
+
+_CACHED_PEOPLE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The log and what it stands on."""
+
+    db: Database
+    clock: Clock
+    metrics: Metrics
+    tasks: Tasks
+    keys: ServerKeys
+    live: Live
+    appender: Appender
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Accounts, sessions and what people may do how often."""
+
+    limits: RateLimits
+    passwords: Passwords
+    profiles: Profiles
+    accounts: Accounts
+    sessions: Sessions
+    hosts: Hosts
+
+
+@dataclass(frozen=True, slots=True)
+class Storehouse:
+    """Files: kept, served, deleted."""
+
+    media: Media
+    sweep: Sweep
+    disk: Disk
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Rooms and what happens in them."""
+
+    access: Access
+    rooms: Rooms
+    members: Members
+    messages: Messages
+    receipts: Receipts
+    feed: Feed
+    typing: Typing
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class Homeserver:
+    """All parts of one server."""
+
+    settings: Settings
+    core: Core
+    people: People
+    files: Storehouse
+    chat: Chat
+
+
+def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
+    """Build a server. Makes the keys at the first start; touches neither the network nor the database."""
+    core = _core(settings, clock or SystemClock())
+    people = _people(settings, core)
+    return Homeserver(
+        settings=settings,
+        core=core,
+        people=people,
+        files=_files(settings, core, people),
+        chat=_chat(settings, core, people),
+    )
+
+
+def _core(settings: Settings, clock: Clock) -> Core:
+    data_dir = Path(settings.server.data_dir)
+    keys = open_keys(data_dir)
+    metrics = Metrics()
+    db = Database(database_url(settings.database, data_dir), settings.database, metrics.statement_sent)
+    live = Live(db, settings.timeline.ring_entries)
+    signer = Signer(settings.server.name, keys.signing, settings.timeline.snapshot_chain)
+    chainer = Chainer(signer, clock)
+    heads = Heads(db, settings.timeline.cached_rooms)
+    appender = Appender(
+        db=db, live=live, chainer=chainer, clock=clock, settings=settings.timeline, metrics=metrics
+    )
+    timeline = Timeline(server=settings.server.name, heads=heads, chainer=chainer, appender=appender)
+    return Core(
+        db=db,
+        clock=clock,
+        metrics=metrics,
+        tasks=Tasks(metrics),
+        keys=keys,
+        live=live,
+        appender=appender,
+        timeline=timeline,
+    )
+
+
+def _people(settings: Settings, core: Core) -> People:
+    limits = RateLimits(settings.rate_limits, core.clock, core.metrics.rate_limited)
+    passwords = Passwords(settings.accounts)
+    profiles = Profiles(db=core.db, timeline=core.timeline, cached_people=_CACHED_PEOPLE)
+    accounts = Accounts(
+        db=core.db,
+        timeline=core.timeline,
+        clock=core.clock,
+        settings=settings.accounts,
+        passwords=passwords,
+        limits=limits,
+        server_name=settings.server.name,
+    )
+    sessions = Sessions(
+        db=core.db,
+        timeline=core.timeline,
+        key=TokenKey(core.keys.access_token, settings.server.name),
+        clock=core.clock,
+        settings=settings.tokens,
+        limits=limits,
+    )
+    hosts = Hosts(
+        db=core.db,
+        profiles=profiles,
+        issuers=make_issuers(settings.issuers, core.clock),
+        clock=core.clock,
+        server_name=settings.server.name,
+        cache_entries=settings.tokens.cache_entries,
+    )
+    return People(limits, passwords, profiles, accounts, sessions, hosts)
+
+
+def _files(settings: Settings, core: Core, people: People) -> Storehouse:
+    disk, places = Disk(), Places(Path(settings.server.data_dir) / "media")
+    media = Media(
+        db=core.db,
+        clock=core.clock,
+        settings=settings.media,
+        limits=people.limits,
+        urls=MediaUrls(core.keys.media_url, settings.media.url_ttl_s),
+        disk=disk,
+        places=places,
+    )
+    sweep = Sweep(
+        db=core.db, clock=core.clock, disk=disk, places=places, interval_s=settings.media.sweep_interval_s
+    )
+    return Storehouse(media, sweep, disk)
+
+
+def _chat(settings: Settings, core: Core, people: People) -> Chat:
+    server, profiles = settings.server.name, people.profiles
+    access = Access(core.db, core.timeline, cached_rooms=settings.timeline.cached_rooms)
+    message_views = MessageViews(db=core.db, timeline=core.timeline, profiles=profiles, server=server)
+    room_views = RoomViews(db=core.db, profiles=profiles, messages=message_views)
+    members = Members(timeline=core.timeline, access=access, views=room_views, profiles=profiles)
+    rooms = Rooms(
+        timeline=core.timeline,
+        access=access,
+        views=room_views,
+        members=members,
+        profiles=profiles,
+        limits=people.limits,
+        founding=Founding(settings.rooms, settings.server.default_room_version),
+    )
+    messages = Messages(
+        db=core.db,
+        timeline=core.timeline,
+        access=access,
+        views=message_views,
+        limits=people.limits,
+        settings=settings.rooms,
+        files=Files(server=server, clock=core.clock, settings=settings.media),
+    )
+    feed = Feed(db=core.db, timeline=core.timeline, views=message_views, profiles=profiles)
+    return Chat(
+        access=access,
+        rooms=rooms,
+        members=members,
+        messages=messages,
+        receipts=Receipts(db=core.db, timeline=core.timeline, access=access, clock=core.clock),
+        feed=feed,
+        typing=Typing(feed),
+        presence=Presence(feed),
+    )

@@ -1,0 +1,121 @@
+"""The second half of the composition root: the faces on top of a built server."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+
+from aiohttp import web
+
+from homeserver.api.media import app as media
+from homeserver.api.messenger import app as messenger
+from homeserver.api.status.docs import Docs
+from homeserver.api.status.health import Health
+from homeserver.api.university import app as university
+from homeserver.app import Homeserver
+from homeserver.http.address import ClientAddress
+from homeserver.http.cors import Cors
+from homeserver.http.credentials import Door
+from homeserver.http.openapi import About, document
+from homeserver.http.routes import Desk, Face
+from homeserver.http.site import mount, root_application
+from homeserver.http.sockets import Hub
+from homeserver.web.pages import DemoAccount, Pages
+
+HOMESERVER = web.AppKey("homeserver", Homeserver)  # for tests and templates; handlers never look anything up
+_ABOUT = "Chat over one signed timeline. All APIs here see the same rooms."
+
+
+def make_app(
+    hs: Homeserver,
+    hub: Hub,
+    *,
+    check: Callable[[], Awaitable[None]],
+    demo_accounts: Sequence[DemoAccount] = (),
+) -> web.Application:
+    """The whole site. `check` raises Unavailable while the server cannot do its work."""
+    settings = hs.settings
+    root = root_application(
+        Cors(settings.cors.origins), hs.core.metrics, slow_request_ms=settings.logs.slow_request_ms
+    )
+    root[HOMESERVER] = hs
+    address = ClientAddress(settings.listen.trusted_proxies)
+    door = Door(
+        ours=hs.people.sessions.authenticate,
+        hosts=hs.people.hosts.authenticate,
+        server_name=settings.server.name,
+        address=address,
+    )
+
+    def limit(request: web.Request) -> None:
+        hs.people.limits.check_address("address", address(request))
+
+    desk = Desk(admit=door, limit=limit, max_body_bytes=settings.listen.max_body_bytes)
+    faces = _faces(hs, hub, desk, door, address)
+    mount(root, faces)
+    release = version("homeserver")
+    about = About("Homeserver", release, _ABOUT, settings.server.public_url)
+    public = Desk(admit=door, limit=lambda _: None, max_body_bytes=settings.listen.max_body_bytes)
+    public.install(root, Health(version=release, check=check).routes())
+    public.install(root, Docs(document(about, faces)).routes())
+    if settings.web.enabled:
+        _add_pages(root, hs, demo_accounts)
+    return root
+
+
+def _faces(hs: Homeserver, hub: Hub, desk: Desk, door: Door, address: ClientAddress) -> list[Face]:
+    settings, chat, people = hs.settings, hs.chat, hs.people
+    faces = [media.make(hs.files.media, desk=desk, clock=hs.core.clock)]
+    if settings.university.enabled:
+        services = university.UniversityServices(
+            rooms=chat.rooms,
+            members=chat.members,
+            messages=chat.messages,
+            receipts=chat.receipts,
+            typing=chat.typing,
+            presence=chat.presence,
+            profiles=people.profiles,
+            access=chat.access,
+            feed=chat.feed,
+            media=hs.files.media,
+        )
+        faces.append(
+            university.make(
+                services,
+                settings=settings.university,
+                desk=desk,
+                door=door,
+                hub=hub,
+                public_url=settings.server.public_url,
+                max_page=settings.rooms.max_page,
+            )
+        )
+    if settings.messenger.enabled:
+        own = messenger.MessengerServices(
+            accounts=people.accounts,
+            sessions=people.sessions,
+            profiles=people.profiles,
+            companions=chat.members,
+        )
+        faces.append(
+            messenger.make(
+                own,
+                settings=settings.messenger,
+                desk=desk,
+                address=address,
+                max_page=settings.rooms.max_page,
+            )
+        )
+    return faces
+
+
+def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[DemoAccount]) -> None:
+    settings = hs.settings
+    pages = Pages(
+        server=settings.server,
+        web=settings.web,
+        university=settings.university,
+        messenger=settings.messenger,
+        registration_open=settings.accounts.registration,
+        demo_accounts=demo_accounts,
+    )
+    pages.setup(root)
+    root.add_routes(pages.routes())

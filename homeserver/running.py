@@ -1,0 +1,123 @@
+"""Bringing a built server to life: migrations, background work, listeners; and down again in reverse."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from aiohttp import web
+
+from homeserver import metrics
+from homeserver.app import Homeserver, build
+from homeserver.errors import Unavailable
+from homeserver.faces import make_app
+from homeserver.http.sockets import Hub
+from homeserver.services.demo import DemoAccounts
+from homeserver.settings.models import Settings
+from homeserver.storage.migrate import upgrade
+from homeserver.timeline.housekeeping import follow, purge_transactions
+from homeserver.web.pages import DemoAccount
+
+logger = logging.getLogger(__name__)
+
+
+class Running(NamedTuple):
+    """A server that answers at `url`."""
+
+    hs: Homeserver
+    hub: Hub
+    url: str
+    metrics_port: int | None
+
+
+@asynccontextmanager
+async def working(hs: Homeserver) -> AsyncIterator[None]:
+    """Everything below the faces at work: tables up to date, the log open, background tasks running."""
+    settings, core, people = hs.settings, hs.core, hs.people
+    await upgrade(core.db.url, allowed=settings.database.auto_migrate)
+    await core.live.start()
+    for listener in (people.sessions.note, people.hosts.note, people.profiles.note, hs.chat.feed.hear):
+        core.live.listen(listener)
+    tasks = core.tasks
+    tasks.start("appender", core.appender.run)
+    tasks.start("feed", hs.chat.feed.run)
+    tasks.start("follow", partial(follow, core.live, settings.timeline))
+    tasks.start("purge transactions", partial(purge_transactions, core.db, core.clock, settings.timeline))
+    tasks.start("sessions", people.sessions.run)
+    tasks.start("media sweep", hs.files.sweep.run)
+    try:
+        yield
+    finally:
+        hs.chat.typing.close()
+        try:
+            async with asyncio.timeout(settings.listen.shutdown_grace_s):
+                await core.appender.drain()
+        except TimeoutError:
+            logger.exception("not everything that waited could be written before the end")
+        await tasks.stop(settings.listen.shutdown_grace_s)
+        hs.files.media.close()
+        hs.files.disk.close()
+        people.passwords.close()
+        await core.db.close()
+
+
+@asynccontextmanager
+async def running(settings: Settings, hs: Homeserver | None = None) -> AsyncIterator[Running]:
+    """A whole server, listening."""
+    hs = hs or build(settings)
+    stopping = asyncio.Event()
+
+    async def check() -> None:
+        if stopping.is_set():
+            raise Unavailable("the server is stopping", code="stopping")
+        await hs.core.db.check()
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(working(hs))
+        accounts = await _demo(hs)
+        hub = Hub(settings.sockets, hs.core.clock, hs.core.metrics)
+        app = make_app(hs, hub, check=check, demo_accounts=accounts)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=settings.listen.shutdown_grace_s, handle_signals=False
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(hub.stop, settings.listen.shutdown_grace_s)
+        metrics_port = await stack.enter_async_context(metrics.listen(hs.core.metrics, settings.metrics))
+        site = web.TCPSite(runner, settings.listen.host, settings.listen.port)
+        await site.start()
+        stack.push_async_callback(site.stop)
+        stack.callback(stopping.set)
+        host, port = runner.addresses[0][:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        yield Running(hs, hub, url, metrics_port)
+
+
+async def serve(settings: Settings, ready: Callable[[Running], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way and return."""
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    async with running(settings) as server:
+        logger.info("listening at %s", server.url)
+        if ready is not None:
+            ready(server)
+        await end.wait()
+        logger.info("stopping")
+
+
+async def _demo(hs: Homeserver) -> Sequence[DemoAccount]:
+    if not hs.settings.web.demo:
+        return ()
+    demo = DemoAccounts(
+        accounts=hs.people.accounts,
+        rooms=hs.chat.rooms,
+        messages=hs.chat.messages,
+        file=Path(hs.settings.server.data_dir) / "demo.json",
+    )
+    return [DemoAccount(one.email, one.password, one.display_name) for one in await demo.ensure()]

@@ -1,0 +1,77 @@
+"""The demonstration: two people with known passwords and a first conversation, made once."""
+
+import asyncio
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeserver.errors import NotFound
+from homeserver.model import Person, Requester
+from homeserver.services.accounts import Accounts
+from homeserver.services.messages import Messages
+from homeserver.services.rooms import Rooms
+
+_PEOPLE = (("Alice", "alice@demo.example"), ("Bob", "bob@demo.example"))
+
+
+@dataclass(frozen=True, slots=True)
+class DemoLogin:
+    """An account that the login page offers; the password is made at random for this server."""
+
+    email: str
+    password: str
+    display_name: str
+
+
+class DemoAccounts:
+    """Makes the demonstration's accounts, and remembers their passwords in `file` (mode 0600)."""
+
+    def __init__(self, *, accounts: Accounts, rooms: Rooms, messages: Messages, file: Path) -> None:
+        self._accounts = accounts
+        self._rooms = rooms
+        self._messages = messages
+        self._file = file
+
+    async def ensure(self) -> list[DemoLogin]:
+        """The two accounts, made if they are not there yet."""
+        logins = await asyncio.to_thread(self._logins)
+        people = []
+        for login in logins:
+            try:
+                await self._accounts.find_by_email(login.email)
+            except NotFound:
+                people.append(
+                    await self._accounts.create(
+                        display_name=login.display_name, email=login.email, password=login.password
+                    )
+                )
+        if len(people) == len(logins):
+            await self._first_conversation(*people)
+        return logins
+
+    async def _first_conversation(self, alice: Person, bob: Person) -> None:
+        first, second = _requester(alice), _requester(bob)
+        room = await self._rooms.create(first, kind="group", title="Welcome", people=[bob.number])
+        await self._messages.send(first, room.room_id, text="Hello Bob! This is our first conversation.")
+        await self._messages.send(
+            second, room.room_id, text="Hi Alice! Open a second window and log in as me."
+        )
+
+    def _logins(self) -> list[DemoLogin]:
+        if self._file.exists():
+            return [DemoLogin(**one) for one in json.loads(self._file.read_text())]
+        made = [DemoLogin(email, secrets.token_urlsafe(9), name) for name, email in _PEOPLE]
+        text = json.dumps(
+            [{"email": m.email, "password": m.password, "display_name": m.display_name} for m in made],
+            indent=1,
+        )
+        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        return made
+
+
+def _requester(person: Person) -> Requester:
+    return Requester(user_id=person.user_id, number=person.number, session_key=f"demo {person.number}")

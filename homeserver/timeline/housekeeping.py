@@ -1,0 +1,29 @@
+"""Small repeated work of the timeline: following other processes, forgetting old transaction ids."""
+
+import asyncio
+
+from homeserver.clock import Clock
+from homeserver.settings.models import TimelineSettings
+from homeserver.storage import transactions
+from homeserver.storage.db import Database
+from homeserver.timeline.live import Live
+
+_PURGE_INTERVAL_S = 600
+_PURGE_PAGE = 1000
+
+
+async def follow(live: Live, settings: TimelineSettings) -> None:
+    """Look for entries of other processes again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(settings.follow_interval_ms / 1000)
+        await live.follow()
+
+
+async def purge_transactions(db: Database, clock: Clock, settings: TimelineSettings) -> None:
+    """Forget transaction ids whose time is over, a page at a time, until cancelled."""
+    while True:
+        before_ms = clock.now_ms() - settings.transaction_keep_s * 1000
+        async with db.write() as conn:
+            gone = await transactions.drop_before(conn, before_ms, _PURGE_PAGE)
+        if gone < _PURGE_PAGE:
+            await asyncio.sleep(_PURGE_INTERVAL_S)

@@ -1,0 +1,108 @@
+"""Static files, read once, compressed once, and named by their content.
+
+Everything below `/static/` can be asked for in two ways. `/static/js/api.js` is checked again by the browser each
+time (ETag, 304). `/static/<build>/js/api.js` may be kept for a year: `<build>` is made from the content of all
+files, so the pages name new addresses as soon as any file changes, and modules that import each other by relative
+paths stay together.
+"""
+
+import gzip
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import ETag, hdrs, web
+
+CONTENT_TYPES: Final[Mapping[str, str]] = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+}
+PACKED_ALREADY: Final = frozenset({".png", ".ico", ".woff2"})
+BUILD_CHARS: Final = 12
+FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
+CHECK_AGAIN: Final = "public, no-cache"
+
+_BUILD_PREFIX = re.compile(rf"^[0-9a-f]{{{BUILD_CHARS}}}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file, ready to be sent. `packed` is its gzip form, where that is smaller."""
+
+    body: bytes
+    packed: bytes | None
+    content_type: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """All static files by their path below the folder, and the name of this set of files."""
+
+    files: Mapping[str, Asset]
+    build: str
+
+    def answer(self, path: str, request: web.BaseRequest) -> web.Response:
+        """The answer to a request for `path`; 404 for a file that is not there."""
+        plain_path = _BUILD_PREFIX.sub("", path, count=1)
+        asset = self.files.get(plain_path)
+        if asset is None:
+            raise web.HTTPNotFound(text="There is no such file.\n")
+        packed = asset.packed if _takes_gzip(request) else None
+        etag = f"{asset.etag}-gz" if packed is not None else asset.etag
+        headers = {
+            hdrs.CACHE_CONTROL: FOR_A_YEAR if path == f"{self.build}/{plain_path}" else CHECK_AGAIN,
+            hdrs.ETAG: f'"{etag}"',
+            hdrs.VARY: hdrs.ACCEPT_ENCODING,
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        }
+        if _has_it(request.if_none_match, etag):
+            return web.Response(status=304, headers=headers)
+        headers[hdrs.CONTENT_TYPE] = asset.content_type
+        if packed is not None:
+            headers[hdrs.CONTENT_ENCODING] = "gzip"
+        return web.Response(body=asset.body if packed is None else packed, headers=headers)
+
+
+def load_assets(folder: Path) -> Assets:
+    """Read all files of known kinds below `folder`. Blocks: call it from a thread."""
+    whole = hashlib.sha256()
+    files: dict[str, Asset] = {}
+    for path in sorted(folder.rglob("*")):
+        content_type = CONTENT_TYPES.get(path.suffix)
+        if content_type is None or not path.is_file():
+            continue
+        name = path.relative_to(folder).as_posix()
+        body = path.read_bytes()
+        digest = hashlib.sha256(body).hexdigest()
+        whole.update(f"{name}\0{digest}\n".encode())
+        packed = None if path.suffix in PACKED_ALREADY else gzip.compress(body, 6, mtime=0)
+        if packed is not None and len(packed) >= len(body):
+            packed = None
+        files[name] = Asset(body, packed, content_type, digest[:32])
+    return Assets(files, whole.hexdigest()[:BUILD_CHARS])
+
+
+def _takes_gzip(request: web.BaseRequest) -> bool:
+    """Whether the client accepts gzip; `gzip;q=0` is a refusal."""
+    for item in request.headers.get(hdrs.ACCEPT_ENCODING, "").split(","):
+        name, _, parameters = item.strip().lower().partition(";")
+        if name.strip() == "gzip":
+            return re.fullmatch(r"\s*q=0(\.0*)?\s*", parameters) is None
+    return False
+
+
+def _has_it(known: tuple[ETag, ...] | None, etag: str) -> bool:
+    return known is not None and any(one.value in {etag, "*"} for one in known)

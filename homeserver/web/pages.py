@@ -1,0 +1,166 @@
+"""The pages: status at `/`, login at `/login`, chat at `/chat`, and their static files.
+
+A page is a frame that holds no one's data: the scripts in it fill it over the public APIs, with the tokens that the
+browser keeps. What the scripts must know of the server comes in a JSON block in the page.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import hdrs, web
+
+from homeserver.settings.models import MessengerSettings, ServerSettings, UniversitySettings, WebSettings
+from homeserver.web.assets import Assets, load_assets
+from homeserver.web.texts import LANGUAGES, TEXTS, choose_language
+
+HERE: Final = Path(__file__).parent
+TEMPLATES: Final = web.AppKey("homeserver.web.templates", jinja2.Environment)
+YEAR_S: Final = 365 * 24 * 3600
+THEMES: Final = frozenset({"light", "dark"})
+
+# Everything comes from this server; nothing runs from inside a page, and no text can become markup.
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ]
+)
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class DemoAccount(NamedTuple):
+    """An account that the login page of a demonstration offers to everybody."""
+
+    email: str
+    password: str
+    display_name: str
+
+
+class Pages:
+    """Serves the pages. Files are read when the application starts, in a thread, and never again."""
+
+    def __init__(
+        self,
+        *,
+        server: ServerSettings,
+        web: WebSettings,
+        university: UniversitySettings,
+        messenger: MessengerSettings,
+        registration_open: bool,
+        demo_accounts: Sequence[DemoAccount] = (),
+    ) -> None:
+        self._server = server
+        self._university = university
+        self._messenger = messenger
+        self._registration_open = registration_open
+        self._demo_accounts = tuple(demo_accounts) if web.demo else ()
+        self._assets = Assets({}, "")
+        self._version = ""
+
+    def setup(self, app: web.Application) -> None:
+        """Give `app` the templates and the moment at which the files are read."""
+        environment = aiohttp_jinja2.setup(
+            app,
+            app_key=TEMPLATES,
+            loader=jinja2.FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            auto_reload=False,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+        async def load(_: web.Application) -> None:
+            await asyncio.to_thread(self._load, environment)
+
+        app.on_startup.append(load)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes of all pages that make sense with these settings."""
+        routes = [web.get("/", self._index), web.get("/static/{path:.+}", self._static)]
+        if self._messenger.enabled:
+            routes += [web.get("/login", self._login), web.get("/login/", self._login)]
+        if self._university.enabled:
+            routes += [web.get("/chat", self._chat), web.get("/chat/", self._chat)]
+        return routes
+
+    def _load(self, environment: jinja2.Environment) -> None:
+        self._assets = load_assets(HERE / "static")
+        self._version = metadata.version("homeserver")
+        for name in environment.list_templates():
+            environment.get_template(name)
+
+    async def _index(self, request: web.Request) -> web.Response:
+        return self._page(request, "index.html", active="home")
+
+    async def _login(self, request: web.Request) -> web.Response:
+        return self._page(request, "login.html", active="login")
+
+    async def _chat(self, request: web.Request) -> web.Response:
+        return self._page(request, "chat.html", active="chat")
+
+    async def _static(self, request: web.Request) -> web.Response:
+        return self._assets.answer(request.match_info["path"], request)
+
+    def _page(self, request: web.Request, template: str, *, active: str) -> web.Response:
+        wished = request.query.get("lang", "")
+        language = choose_language(
+            wished, request.cookies.get("lang", ""), request.headers.get(hdrs.ACCEPT_LANGUAGE, "")
+        )
+        theme = request.cookies.get("theme", "")
+        context = {
+            "active": active,
+            "asset": f"/static/{self._assets.build}",
+            "config": self._config(),
+            "demo_accounts": self._demo_accounts,
+            "has_chat": self._university.enabled,
+            "has_login": self._messenger.enabled,
+            "lang": language,
+            "languages": LANGUAGES,
+            "registration_open": self._registration_open,
+            "server": self._server,
+            "text": TEXTS[language],
+            "theme": theme if theme in THEMES else "system",
+            "version": self._version,
+        }
+        response = aiohttp_jinja2.render_template(template, request, context, app_key=TEMPLATES)
+        response.headers.update(SECURITY_HEADERS)
+        response.headers[hdrs.CACHE_CONTROL] = "no-store"
+        response.headers[hdrs.CONTENT_LANGUAGE] = language
+        response.headers[hdrs.VARY] = f"{hdrs.ACCEPT_LANGUAGE}, {hdrs.COOKIE}"
+        if wished in LANGUAGES:
+            secure = self._server.public_url.startswith("https:")
+            response.set_cookie("lang", wished, max_age=YEAR_S, path="/", secure=secure, samesite="Lax")
+        return response
+
+    def _config(self) -> dict[str, object]:
+        """What the scripts must know; readable by anybody."""
+        return {
+            "serverName": self._server.name,
+            "publicUrl": self._server.public_url,
+            "universityPrefix": self._university.prefix if self._university.enabled else None,
+            "messengerPrefix": self._messenger.prefix if self._messenger.enabled else None,
+            "registrationOpen": self._registration_open,
+        }

@@ -1,0 +1,127 @@
+"""What the pages themselves say, in each language, and which language a reader gets.
+
+The texts that scripts show stand in `static/js/i18n/`. A language is offered when it is in both places.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "ru": "Русский"}
+FALLBACK: Final = "en"
+
+_ENGLISH: Final[Mapping[str, str]] = {
+    "about_text": (
+        "A chat homeserver: every conversation is a room of one signed log, reached through three product APIs "
+        "and the Matrix protocol alike. What is sent in one place is seen in all others at once."
+    ),
+    "about_title": "What this is",
+    "account_email": "E-mail",
+    "account_name": "Your name",
+    "account_password": "Password",
+    "api_text": "Every call can be tried out in the browser.",
+    "api_title": "API reference",
+    "chat": "Chat",
+    "chat_text": "Private and group conversations, files, search, on any screen.",
+    "chat_title": "Open the chat",
+    "checking": "Checking…",
+    "demo_hint": "This is a demonstration. Choose an account:",
+    "health": "Health",
+    "home": "Status",
+    "language": "Language",
+    "loading": "Loading…",
+    "login": "Sign in",
+    "login_heading": "Welcome back",
+    "login_lead": "Sign in to go on with your conversations.",
+    "no_account": "No account yet?",
+    "no_script": "This page needs JavaScript. Please switch it on and load the page again.",
+    "password_hide": "Hide password",
+    "password_show": "Show password",
+    "has_account": "Already have an account?",
+    "register": "Create an account",
+    "register_heading": "Create your account",
+    "register_lead": "One account for all conversations on this server.",
+    "response_time": "Response time",
+    "server": "Server",
+    "skip": "Skip to the content",
+    "start_send": "Send a message",
+    "start_text": "Log in, take the access token, and talk to the server:",
+    "start_title": "First steps",
+    "start_token": "Get a token",
+    "status_title": "Server status",
+    "tagline": "Conversations that stay yours.",
+    "version": "Version",
+}
+
+_RUSSIAN: Final[Mapping[str, str]] = {
+    "about_text": (
+        "Сервер чата: каждая беседа — комната в одном подписанном журнале, доступная через три программных "
+        "интерфейса и через протокол Matrix. Отправленное в одном месте сразу видно во всех остальных."
+    ),
+    "about_title": "Что это такое",
+    "account_email": "Электронная почта",
+    "account_name": "Ваше имя",
+    "account_password": "Пароль",
+    "api_text": "Каждый вызов можно попробовать прямо в браузере.",
+    "api_title": "Описание API",
+    "chat": "Чат",
+    "chat_text": "Личные и групповые беседы, файлы, поиск — на любом экране.",
+    "chat_title": "Открыть чат",
+    "checking": "Проверяем…",
+    "demo_hint": "Это демонстрация. Выберите учётную запись:",
+    "health": "Состояние",
+    "home": "Статус",
+    "language": "Язык",
+    "loading": "Загрузка…",
+    "login": "Войти",
+    "login_heading": "С возвращением",
+    "login_lead": "Войдите, чтобы продолжить беседы.",
+    "no_account": "Ещё нет учётной записи?",
+    "no_script": "Для этой страницы нужен JavaScript. Включите его и загрузите страницу снова.",
+    "password_hide": "Скрыть пароль",
+    "password_show": "Показать пароль",
+    "has_account": "Уже есть учётная запись?",
+    "register": "Создать учётную запись",
+    "register_heading": "Новая учётная запись",
+    "register_lead": "Одна учётная запись для всех бесед на этом сервере.",
+    "response_time": "Время ответа",
+    "server": "Сервер",
+    "skip": "К содержанию",
+    "start_send": "Отправить сообщение",
+    "start_text": "Войдите, возьмите токен доступа и обращайтесь к серверу:",
+    "start_title": "Первые шаги",
+    "start_token": "Получить токен",
+    "status_title": "Состояние сервера",
+    "tagline": "Беседы, которые остаются вашими.",
+    "version": "Версия",
+}
+
+TEXTS: Final[Mapping[str, Mapping[str, str]]] = {"en": _ENGLISH, "ru": _RUSSIAN}
+
+
+def choose_language(wished: str, stored: str, accepted: str) -> str:
+    """The reader's language: what the address asks for, else what was chosen before, else what the browser wants.
+
+    `accepted` is the header Accept-Language; among the languages we have, the one with the highest weight wins.
+    """
+    for language in (wished, stored):
+        if language in LANGUAGES:
+            return language
+    best, best_weight = FALLBACK, 0.0
+    for item in accepted.split(","):
+        tag, _, parameter = item.partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        weight = _weight(parameter)
+        if language in LANGUAGES and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+def _weight(parameter: str) -> float:
+    """The number in `q=0.8`; 1 without one, 0 for nonsense."""
+    name, _, value = parameter.strip().partition("=")
+    if not name:
+        return 1.0
+    try:
+        return float(value) if name.strip().lower() == "q" else 0.0
+    except ValueError:
+        return 0.0

@@ -36,6 +36,8 @@ INLINE_TYPES = frozenset(
 )
 # What plain text may be said to be by its sender: none of these is ever run.
 _TEXT_TYPES = frozenset({"text/plain", "text/csv", "text/markdown", "application/json"})
+# Formats whose files may be all text; any other that begins with text only looks like what it is taken for.
+_MADE_OF_TEXT = frozenset({"application/pdf", "application/rtf", "application/postscript"})
 _SAME_TYPES = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac"}
 
 _MARKUP = re.compile(rb"<(?:!--|!doctype|\?xml|[a-z][a-z0-9:-]*[\s/>])", re.IGNORECASE)
@@ -55,16 +57,17 @@ def sniff(head: bytes, declared: str = "") -> str:
     says what kind of plain text a text is.
     """
     head = head[:HEAD_BYTES]
-    text_type = _sniff_text(head)
-    if text_type in {"image/svg+xml", "text/html", "application/xml"}:
-        return text_type
+    markup = _markup(head)
+    if markup is not None:
+        return markup
     found: str | None = filetype.guess_mime(head)
-    if found is not None:
-        return _SAME_TYPES.get(found, found)
-    if text_type is None:
-        return BINARY
+    if not _is_text(head) or found in _MADE_OF_TEXT:
+        return BINARY if found is None else _SAME_TYPES.get(found, found)
+    # Text before the first tag does not keep an old browser from finding the page in it.
+    if _SVG.search(head[:1024]) or _HTML.search(head[:1024]):
+        return "text/html"
     said = declared.partition(";")[0].strip().lower()
-    return said if said in _TEXT_TYPES else text_type
+    return said if said in _TEXT_TYPES else "text/plain"
 
 
 def is_inline(content_type: str) -> bool:
@@ -80,25 +83,24 @@ def served_type(content_type: str) -> str:
     return BINARY if is_active else content_type
 
 
-def _sniff_text(head: bytes) -> str | None:
-    """The kind of text, or None for binary data."""
-    body = head
+def _markup(head: bytes) -> str | None:
+    """The kind of markup that a file begins with, or None."""
     for bom in _BOMS:
-        body = body.removeprefix(bom)
-    squeezed = body.replace(b"\0", b"")  # UTF-16 markup reads like markup
-    start = squeezed.lstrip(b" \t\r\n\x0b\x0c")
-    if start.startswith(b"<") and _MARKUP.match(start):
-        if _SVG.search(squeezed):
-            return "image/svg+xml"
-        return "text/html" if _HTML.search(squeezed) else "application/xml"
-    if b"\0" in body:
+        head = head.removeprefix(bom)
+    squeezed = head.replace(b"\0", b"")  # UTF-16 markup reads like markup
+    if not _MARKUP.match(squeezed.lstrip(b" \t\r\n\x0b\x0c")):
         return None
+    if _SVG.search(squeezed):
+        return "image/svg+xml"
+    return "text/html" if _HTML.search(squeezed) else "application/xml"
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head:
+        return False
     try:
         head.decode()
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3 or len(head) < HEAD_BYTES:  # else: a letter cut in two by our limit
-            return None
-    # Text before the first tag does not keep an old browser from finding the page in it.
-    if _SVG.search(squeezed[:1024]) or _HTML.search(squeezed[:1024]):
-        return "text/html"
-    return "text/plain"
+        # A letter may be cut in two by our limit.
+        return len(head) == HEAD_BYTES and error.start > len(head) - 4
+    return True

@@ -41,10 +41,8 @@ def may_see(event: Event, user_id: str, before: Moment, *, joined_later: bool) -
     after them allows it. After leaving, a user sees what could be seen before and nothing later: that follows from
     `joined_later` being false then.
     """
-    if allows(before, joined_later=joined_later):
-        return True
-    after = _after(event, user_id, before)
-    return after != before and allows(after, joined_later=joined_later)
+    moments = (before, _after(event, user_id, before))
+    return any(allows(moment, joined_later=joined_later) for moment in moments)
 
 
 def allows(moment: Moment, *, joined_later: bool) -> bool:

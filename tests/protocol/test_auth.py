@@ -298,6 +298,27 @@ def test_who_may_redact_what(version: str) -> None:
         assert not may_redact(event, room.create, levels)
 
 
+@pytest.mark.parametrize(("level", "allowed"), [(49, False), (50, True)])
+@pytest.mark.parametrize("version", ["1", "2", "3", "12"])
+def test_the_level_to_redact_what_others_wrote(version: str, level: int, allowed: bool) -> None:
+    room = a_room(version)
+    users = {BOB: level} if version == "12" else {ALICE: 100, BOB: level}
+    room.power(ALICE, {"users": users})
+    target = room.add(ALICE, "m.room.message", {})
+    place = {"content": {"redacts": target.event_id}} if version == "12" else {"redacts": target.event_id}
+    pdu = {
+        "type": "m.room.redaction",
+        "room_id": room.room_id,
+        "sender": BOB,
+        "event_id": "$r:two",
+        "content": {},
+    }
+    event = cut_down_event({**pdu, **place}, room.rules)
+    passes = rule_of(event, room.state, version) is None
+    assert passes is (allowed or version in ("3", "12"))
+    assert (passes and may_redact(event, target, PowerLevels.from_state(room.state, room.rules))) is allowed
+
+
 def test_a_redaction_of_another_room_or_with_unreadable_levels_does_not_apply() -> None:
     room, other = a_room("11"), a_room("11")
     target = room.add(BOB, "m.room.message", {})

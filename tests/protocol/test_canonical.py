@@ -65,7 +65,7 @@ def test_encoding_is_what_the_standard_library_says_and_can_be_read_back(value: 
 
 
 def test_old_rooms_take_big_integers_and_floats_as_they_print() -> None:
-    value = {"a": 2**64, "b": -(2**80), "c": 1.5, "d": 1e-7, "e": 1e22, "f": 1e10, "g": -0.0}
+    value = {"b": -(2**80), "a": 2**64, "c": 1.5, "d": 1e-7, "e": 1e22, "f": 1e10, "g": -0.0}
     assert canonical.encode(value) == (
         b'{"a":18446744073709551616,"b":-1208925819614629174706176,"c":1.5,"d":1e-07,"e":1e+22,"f":10000000000.0,"g":-0.0}'
     )

@@ -56,6 +56,8 @@ def test_knocking_came_with_version_7() -> None:
             room.member(BOB, BOB, "leave")
             room.member(BOB, BOB, "knock")
             room.member(ALICE, BOB, "invite")
+            with pytest.raises(AuthRefused, match=r"6\.7\.4"):
+                room.member(BOB, BOB, "knock")
             room.join(BOB)
             with pytest.raises(AuthRefused, match=r"6\.7\.4"):
                 room.member(BOB, BOB, "knock")

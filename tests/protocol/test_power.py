@@ -195,6 +195,14 @@ def test_what_is_above_a_moderator_stays() -> None:
     assert refused(room, ALICE, {**old, "ban": 0, "events": FREE, "notifications": {}}) is None
 
 
+def test_equals_cannot_take_each_other_s_level_but_may_give_up_their_own() -> None:
+    room = room_of_two("11", users={ALICE: 100, BOB: 50, CAROL: 50})
+    old = {"users": {ALICE: 100, BOB: 50, CAROL: 50}, "events": FREE}
+    assert refused(room, BOB, {**old, "users": {ALICE: 100, BOB: 50, CAROL: 49}}) == "11.9"
+    assert refused(room, BOB, {**old, "users": {ALICE: 100, BOB: 50}}) == "11.9"
+    assert refused(room, BOB, {**old, "users": {ALICE: 100, CAROL: 50}}) is None
+
+
 def test_notifications_are_free_before_version_6() -> None:
     for version, rule in (("5", None), ("6", "11.8")):
         users = {ALICE: 100, BOB: 50}

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha1
 from typing import Any
 
 import pytest
@@ -152,6 +153,81 @@ def test_a_key_that_only_one_state_has_is_no_conflict_in_version_1_alone() -> No
         named = branch(room, (BOB, "m.room.name", {"name": "mine"}, ""), start=start, ts=50)
         kicked = branch(room, (ALICE, "m.room.member", {"membership": "leave"}, BOB), start=start, ts=100)
         assert (content_at(room, [named, kicked], NAME) is not None) is stays
+
+
+class OldRoom:
+    """Cut-down events of a room of version 1, whose conflicts are made by hand."""
+
+    def __init__(self) -> None:
+        self.events: dict[EventId, Event] = {}
+        self.add("$create:one", ALICE, "m.room.create", {"creator": ALICE}, depth=1)
+        self.add("$rules:one", ALICE, "m.room.join_rules", {"join_rule": "public"}, depth=2)
+
+    def add(
+        self, event_id: str, sender: str, event_type: str, content: Any, state_key: str = "", *, depth: int
+    ) -> Event:
+        pdu = {"event_id": event_id, "room_id": "!r:one", "type": event_type, "state_key": state_key}
+        pdu |= {"sender": sender, "content": content}
+        event = cut_down_event({**pdu, "depth": depth}, RULES["1"])
+        self.events[event.event_id] = event
+        return event
+
+    def member(self, event_id: str, sender: str, membership: str, target: str, *, depth: int) -> Event:
+        return self.add(event_id, sender, "m.room.member", {"membership": membership}, target, depth=depth)
+
+    def resolve(self, *states: Sequence[Event]) -> dict[StateKey, EventId]:
+        shared = [self.events[EventId("$create:one")], self.events[EventId("$rules:one")]]
+        sets = [{event.key: event.event_id for event in (*shared, *state)} for state in states]
+        return resolve(sets, self.events, RULES["1"])
+
+
+def test_in_version_1_equal_depths_are_decided_by_the_sha1_of_the_id() -> None:
+    room = OldRoom()
+    alice = room.member("$alice:one", ALICE, "join", ALICE, depth=3)
+    names = [room.add(f"$name{number}:one", ALICE, "m.room.name", {}, depth=9) for number in range(8)]
+    for pair in itertools.permutations(names, 2):
+        least = min(pair, key=lambda event: sha1(event.event_id.encode()).hexdigest())
+        assert room.resolve([alice, pair[0]], [alice, pair[1]])[NAME] == least.event_id
+
+
+def test_in_version_1_the_first_power_levels_that_fail_end_the_replacing() -> None:
+    room = OldRoom()
+    alice, bob = (room.member(f"${name[1:]}", name, "join", name, depth=3) for name in (ALICE, BOB))
+    power = ("m.room.power_levels", "")
+    first, second, third = (
+        room.add(f"$power{depth}:one", sender, power[0], {"users": {ALICE: 100}}, depth=depth)
+        for depth, sender in ((10, ALICE), (11, BOB), (12, ALICE))
+    )
+    shared = [alice, bob]
+    assert room.resolve([*shared, first], [*shared, second], [*shared, third])[power] == first.event_id
+    assert room.resolve([*shared, first], [*shared, third])[power] == third.event_id
+
+
+def test_in_version_1_join_rules_are_judged_by_the_resolved_power_levels() -> None:
+    room = OldRoom()
+    alice, bob = (room.member(f"${name[1:]}", name, "join", name, depth=3) for name in (ALICE, BOB))
+    rules = ("m.room.join_rules", "")
+    old_rules = room.add("$rules1:one", ALICE, rules[0], {"join_rule": "invite"}, depth=5)
+    new_rules = room.add("$rules2:two", BOB, rules[0], {"join_rule": "public"}, depth=20)
+    old_power, new_power = (
+        room.add(f"$power{depth}:one", ALICE, "m.room.power_levels", {"users": users}, depth=depth)
+        for depth, users in ((10, {ALICE: 100}), (12, {ALICE: 100, BOB: 50}))
+    )
+    resolved = room.resolve([alice, bob, old_rules, old_power], [alice, bob, new_rules, new_power])
+    assert resolved[rules] == new_rules.event_id
+
+
+def test_in_version_1_conflicted_members_do_not_see_each_other() -> None:
+    """Bob's invite needs Alice to be joined, but her membership is in conflict too."""
+    room = OldRoom()
+    joined = room.member("$alice1:one", ALICE, "join", ALICE, depth=4)
+    again = room.member("$alice2:one", ALICE, "join", ALICE, depth=9)
+    left = room.member("$bob1:two", BOB, "leave", BOB, depth=5)
+    invited = room.member("$bob2:one", ALICE, "invite", BOB, depth=8)
+    for one, two in (([joined, left], [again, invited]), ([invited, again], [left, joined])):
+        resolved = room.resolve(one, two)
+        assert resolved["m.room.member", ALICE] == again.event_id
+        assert resolved["m.room.member", BOB] == left.event_id
 
 
 def test_a_missing_event_is_named() -> None:

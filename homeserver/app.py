@@ -42,8 +42,6 @@ from homeserver.timeline.heads import Heads
 from homeserver.timeline.live import Live
 from homeserver.timeline.writer import Timeline
 
-_CACHED_PEOPLE = 20_000
-
 
 @dataclass(frozen=True, slots=True)
 class Core:
@@ -146,7 +144,7 @@ def _core(settings: Settings, clock: Clock) -> Core:
 def _people(settings: Settings, core: Core) -> People:
     limits = RateLimits(settings.rate_limits, core.clock, core.metrics.rate_limited)
     passwords = Passwords(settings.accounts)
-    profiles = Profiles(db=core.db, timeline=core.timeline, cached_people=_CACHED_PEOPLE)
+    profiles = Profiles(db=core.db, timeline=core.timeline, cached_people=settings.accounts.cached_people)
     accounts = Accounts(
         db=core.db,
         timeline=core.timeline,

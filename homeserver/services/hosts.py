@@ -106,10 +106,6 @@ class Hosts:
         """Hear an entry of the log: whoever was shut out is not believed any more."""
         self._endings.note(entry)
 
-    def forget_all(self) -> None:
-        """Check every token anew: for when entries of the log may have been missed."""
-        self._known.clear()
-
     async def _first_sight(self, token: str) -> _Known:
         issuer, claims = await self._verify(token)
         expires_ms = check_claims(claims.claims, issuer.settings, self._clock.now_ms())

@@ -139,10 +139,6 @@ class Profiles:
         if entry.kind is EntryKind.PROFILE and entry.user_id is not None:
             self._people.drop(entry.user_id)
 
-    def forget_all(self) -> None:
-        """Load everybody anew: for when entries of the log may have been missed."""
-        self._people.clear()
-
     async def _claim_tag(self, user_id: UserId, tag: str) -> None:
         """Take a tag in a transaction of its own: a lost race must not fail with other people's entries."""
         try:

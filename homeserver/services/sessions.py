@@ -196,10 +196,6 @@ class Sessions:
         """Hear an entry of the log: what it ends is not believed any more, from now on."""
         self._endings.note(entry)
 
-    def forget_all(self) -> None:
-        """Check every token anew: for when entries of the log may have been missed."""
-        self._known.clear()
-
     async def run(self) -> None:
         """Tidy again and again, until cancelled."""
         while True:

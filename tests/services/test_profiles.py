@@ -103,7 +103,7 @@ async def test_a_bad_wish_changes_nothing(people: People, wish: dict[str, str], 
     with pytest.raises(Invalid) as refused:
         await people.profiles.update(alice, **wish)
     assert refused.value.code == code
-    people.profiles.forget_all()
+    people.profiles._people.clear()
     assert await people.profiles.own(alice) == before
 
 

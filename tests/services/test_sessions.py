@@ -214,7 +214,7 @@ async def test_an_end_between_the_look_and_the_cache_is_not_missed(
 ) -> None:
     made = await people.log_in("Alice")
     requester = await people.sessions.authenticate(made.access_token)
-    people.sessions.forget_all()
+    people.sessions._known.clear()
     from homeserver.storage import sessions as stored
 
     look = stored.holders_of

@@ -62,7 +62,7 @@ class Socket:
             timeout=CLOSE_TIMEOUT_S,
             autoping=False,  # pings and pongs are handled here, so that a pong has a deadline of its own
             compress=False,  # compression would be done once per socket, not once per frame
-            max_msg_size=settings.max_frame_bytes,
+            max_msg_size=settings.max_frame_bytes + 1,  # aiohttp refuses from there on
         )
         self.first_live = 0  # position of the first live frame that was queued; 0: none yet
         self._settings = settings
@@ -75,6 +75,7 @@ class Socket:
         self._bucket = _Bucket(settings.max_frames_per_s, settings.frames_burst)
         self._heard = 0.0
         self._is_busy = False
+        self._is_asked = False
         self._timer: asyncio.TimerHandle | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._hold_timer: asyncio.TimerHandle | None = None
@@ -174,7 +175,7 @@ class Socket:
                 sent += 1
         self._news.frames_sent(self.visitor.face, sent)
         if self._is_busy:
-            self._heard = _now()  # while a frame of the client is worked at no pong is read; this is as good
+            self._lives()  # while a frame of the client is worked at no pong is read; this is as good
         self._moved.set()
 
     # --- in ---
@@ -193,7 +194,7 @@ class Socket:
     async def frames(self) -> AsyncIterator[str]:
         """The client's text frames that are within its rate, until the socket closes."""
         async for message in self.response:
-            self._heard = _now()
+            self._lives()
             if message.type is WSMsgType.TEXT:
                 wait_ms = self._bucket.take(self._heard)
                 if wait_ms:
@@ -214,7 +215,15 @@ class Socket:
         except ConnectionError:
             self._give_up()
 
+    def _lives(self) -> None:
+        """The client gave a sign of life."""
+        self._heard = _now()
+        if self._is_asked and self._timer is not None:
+            self._timer.cancel()
+            self._watch(self._settings.ping_interval_s)
+
     def _watch(self, delay_s: float) -> None:
+        self._is_asked = False
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._ask)
 
     def _ask(self) -> None:
@@ -223,17 +232,14 @@ class Socket:
         if quiet_s < self._settings.ping_interval_s:
             self._watch(self._settings.ping_interval_s - quiet_s)
             return
+        self._is_asked = True
         self._queue.append(_PING)
         self._wake.set()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._settings.pong_timeout_s, self._judge, _now())
+        self._timer = asyncio.get_running_loop().call_later(self._settings.pong_timeout_s, self._drop)
 
-    def _judge(self, asked: float) -> None:
-        if self._heard >= asked:
-            self._watch(self._settings.ping_interval_s)
-        else:
-            logger.info("socket of %s gave no sign of life; dropped", self.visitor.user_id)
-            self._give_up()
+    def _drop(self) -> None:
+        logger.info("socket of %s gave no sign of life; dropped", self.visitor.user_id)
+        self._give_up()
 
     # --- end ---
 
@@ -277,19 +283,22 @@ class Socket:
             self._transport.abort()
 
     async def finish(self) -> None:
-        """End everything that belongs to the socket; it is closed when this returns."""
+        """End everything that belongs to the socket; it is closed when this returns or raises."""
         for timer in (self._timer, self._expiry, self._hold_timer):
             if timer is not None:
                 timer.cancel()
         if not self.response.prepared:
             return
         self.close(WSCloseCode.OK, "")
-        if self._closer is not None:
-            await self._closer
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
-        self._news.socket_closed(self.visitor.face)
+        try:
+            if self._closer is not None:
+                await self._closer
+        finally:  # also when the server cancels us
+            if not self.response.closed:
+                self._give_up()
+            if self._writer is not None:
+                self._writer.cancel()
+            self._news.socket_closed(self.visitor.face)
 
 
 class _Bucket:

@@ -72,9 +72,11 @@ class Hub:
             socket.close(WSCloseCode.INTERNAL_ERROR, "something went wrong on our side")
         finally:
             self._forget(socket)
-            await socket.finish()
-            self._open.discard(socket)
-            self._left.set()
+            try:
+                await socket.finish()
+            finally:
+                self._open.discard(socket)
+                self._left.set()
 
     async def refuse(self, request: web.Request, error: HomeserverError) -> web.WebSocketResponse:
         """Shake hands only to say why not: browsers learn nothing of a refused handshake but its failure."""

@@ -11,6 +11,10 @@ from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route
 from tests.http.kit import site
 
+FORM_IN_A_FORM = (
+    b"--B\r\nContent-Type: multipart/mixed; boundary=C\r\n"
+    b'Content-Disposition: form-data; name="a"\r\n\r\n--C--\r\n--B--\r\n'
+)
 ALICE = {"Authorization": "Bearer alice"}
 
 
@@ -59,8 +63,7 @@ async def test_what_is_no_form_is_refused(aiohttp_client: AiohttpClient) -> None
         (kind, b'--B\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\ncut o'),
         (
             kind,
-            b"--B\r\nContent-Type: multipart/mixed; boundary=C\r\n"
-            b'Content-Disposition: form-data; name="a"\r\n\r\n--C--\r\n--B--\r\n',
+            FORM_IN_A_FORM,
         ),
     ):
         headers = {**ALICE, "Content-Type": content_type}

@@ -8,9 +8,12 @@ never reaches a file. That is the second wall: the first is not to log such thin
 messages, which no pattern can know.
 """
 
+import contextlib
 import logging
+import queue
 import re
 import sys
+import threading
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
@@ -25,6 +28,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 HIDDEN = "[redacted]"
 MAX_TEXT_CHARS = 8_000
 MAX_TRACE_CHARS = 32_000
+_LINES_AT_ONCE = 500
+_CLOSE_TIMEOUT_S = 2.0
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LIBRARIES = ("aiohttp", "aiosqlite", "alembic", "asyncio", "PIL", "psycopg", "sqlalchemy")
@@ -195,22 +200,72 @@ class JsonFormatter(_Formatter):
         return orjson.dumps(line).decode()
 
 
-def handler(log_format: LogFormat, stream: TextIO) -> logging.Handler:
-    """A handler that writes redacted lines to `stream`."""
-    made = logging.StreamHandler(stream)
+class QueuedHandler(logging.Handler):
+    """Writes from a thread of its own, so that whoever logs never waits for who reads the log.
+
+    At most `max_waiting` lines wait; when nobody reads, more are dropped, and their number is told once there is room.
+    """
+
+    def __init__(self, stream: TextIO, max_waiting: int) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: queue.Queue[str | None] = queue.Queue(max_waiting)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.put_nowait(self.format(record))  # here, as the request's id is known only here
+        except queue.Full:
+            self._dropped += 1
+        except Exception:  # noqa: BLE001 - a record that cannot be formatted must not stop what logs it
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Write what waits, but do not wait long for a reader who does not read. The program's end calls this."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put(None, timeout=_CLOSE_TIMEOUT_S)
+        self._thread.join(_CLOSE_TIMEOUT_S)
+        super().close()
+
+    def _write_all(self) -> None:
+        is_open = True
+        while is_open:
+            lines = [self._lines.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(lines) < _LINES_AT_ONCE:
+                    lines.append(self._lines.get_nowait())
+            is_open = None not in lines
+            text = "".join(f"{line}\n" for line in lines if line is not None)
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                text += f"({dropped} lines of this log were dropped: they were not read fast enough)\n"
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except (OSError, ValueError):
+                return  # whoever read the log is gone, and so is every way to say it
+
+
+def handler(log_format: LogFormat, stream: TextIO, max_waiting: int | None = None) -> logging.Handler:
+    """A handler that writes redacted lines to `stream`: at once, or from a thread if `max_waiting` is given."""
+    made = logging.StreamHandler(stream) if max_waiting is None else QueuedHandler(stream, max_waiting)
     made.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     return made
 
 
-def setup(settings: LogSettings, stream: TextIO | None = None) -> None:
+def setup(settings: LogSettings, stream: TextIO | None = None, *, queued: bool = False) -> None:
     """Make the process log as the settings say, to standard error unless `stream` is given.
 
-    Called by the command line only: logging belongs to the whole process. Libraries may only warn.
+    Called by the command line only: logging belongs to the whole process. Libraries may only warn. `queued` is for
+    servers, which must not stand still when their log does.
     """
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
-    root.addHandler(handler(settings.format, stream or sys.stderr))
+    max_waiting = settings.max_waiting_lines if queued else None
+    root.addHandler(handler(settings.format, stream or sys.stderr, max_waiting))
     root.setLevel(_LEVELS[settings.level])
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(max(logging.WARNING, _LEVELS[settings.level]))

@@ -171,3 +171,9 @@ class LogSettings(Section):
     slow_request_ms: int = Field(
         default=1000, ge=1, le=600_000, description="Requests that take longer are logged as warnings."
     )
+    max_waiting_lines: int = Field(
+        default=10_000,
+        ge=100,
+        le=1_000_000,
+        description="Lines waiting for a slow reader of the log; more are dropped and counted.",
+    )

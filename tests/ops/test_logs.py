@@ -5,6 +5,7 @@ import json
 import logging
 import secrets
 import string
+import threading
 from collections.abc import Iterator
 
 import jwt
@@ -222,3 +223,46 @@ def test_a_second_setup_does_not_double_the_lines() -> None:
     logs.setup(LogSettings(), stream)
     logging.getLogger("homeserver.app").info("ready")
     assert stream.getvalue().count("ready") == 1
+
+
+class Reader(io.StringIO):
+    """A stream whose reader lets nothing through until `reads` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = threading.Event()
+        self.is_asked = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.is_asked.set()
+        self.reads.wait(30)
+        return super().write(text)
+
+
+def test_whoever_logs_does_not_wait_for_a_reader_and_the_lost_lines_are_counted() -> None:
+    stream = Reader()
+    handler = logs.handler("text", stream, max_waiting=100)
+    log = logging.Logger("homeserver.test")  # noqa: LOG001 - not the process's tree
+    log.addHandler(handler)
+    log.info("first")
+    stream.is_asked.wait(30)
+    for number in range(150):
+        log.info("line %d", number)
+    stream.reads.set()
+    handler.close()
+    lines = stream.getvalue().splitlines()
+    assert lines[0].endswith("first")
+    assert [line.split()[-1] for line in lines[1:101]] == [str(number) for number in range(100)]
+    assert lines[101] == "(50 lines of this log were dropped: they were not read fast enough)"
+    assert len(lines) == 102
+
+
+def test_a_reader_who_is_gone_stops_nobody() -> None:
+    stream = io.StringIO()
+    stream.close()
+    handler = logs.handler("json", stream, max_waiting=100)
+    log = logging.Logger("homeserver.test")  # noqa: LOG001 - not the process's tree
+    log.addHandler(handler)
+    for _ in range(300):
+        log.info("nobody reads this")
+    handler.close()

@@ -1,0 +1,1 @@
+"""The command line: one module per subject; each verb reads the settings and calls one service."""

@@ -1,0 +1,99 @@
+"""What all verbs share: finding the settings, running async work, and telling errors without a trace."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from sqlalchemy.exc import DBAPIError
+
+from homeserver import logs
+from homeserver.errors import HomeserverError
+from homeserver.settings.load import Unreadable, load, read_secret
+from homeserver.settings.models import LogSettings, Settings
+from homeserver.settings.tree import SettingsError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BAD_SETTINGS = 2
+FAILED = 1
+MAX_PASSWORD_LINE = 4096
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Settings file; without it homeserver.yaml of this folder, if there is one.",
+        show_default=False,
+    ),
+]
+PasswordFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        metavar="FILE",
+        help="File with the password on its first line; - for standard input. Without it you are asked.",
+        show_default=False,
+    ),
+]
+
+
+def settings_from(path: Path | None) -> Settings:
+    """The settings; what is wrong with them is told and ends the program with status 2."""
+    try:
+        return load(path)
+    except SettingsError as error:
+        for problem in error.problems:
+            typer.secho(str(problem), err=True, fg=typer.colors.RED)
+        raise typer.Exit(BAD_SETTINGS) from None
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work of a verb. Warnings of the server's parts go to standard error."""
+    logs.setup(LogSettings(level="warning"))
+    return guarded(lambda: asyncio.run(work))
+
+
+def guarded(work: Callable[[], T]) -> T:
+    """Do the work; what goes wrong is told in a sentence where one is enough, else by a trace in the log."""
+    try:
+        return work()
+    except HomeserverError as error:
+        fail(error.message)
+    except DBAPIError as error:
+        fail(f"the database cannot be used: {logs.redact(str(error.orig).strip())}")
+    except OSError as error:
+        fail(logs.redact(str(error)))
+    except Exception:
+        log.exception("a bug")
+        raise typer.Exit(FAILED) from None
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong and end with status 1."""
+    typer.secho(message, err=True, fg=typer.colors.RED)
+    raise typer.Exit(FAILED)
+
+
+def new_password(path: Path | None) -> str:
+    """A password from a file, standard input or the keyboard (asked twice), never from the command line."""
+    if path is None:
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt="Again"))
+    if str(path) == "-":
+        text = sys.stdin.readline(MAX_PASSWORD_LINE)
+    else:
+        try:
+            text = read_secret(path)
+        except Unreadable as error:
+            fail(f"{path} {error}")
+    password = text.splitlines()[0] if text else ""
+    if not password:
+        fail("the password is empty")
+    return password

@@ -1,0 +1,50 @@
+"""The verbs about rooms."""
+
+from typing import Annotated
+
+import typer
+
+from homeserver.cli.common import ConfigOption, fail, run, settings_from
+from homeserver.protocol.ids import RoomId
+from homeserver.settings.models import Settings
+from homeserver.settings.secrets import open_keys
+from homeserver.storage.db import Database, database_url
+from homeserver.storage.migrate import upgrade
+from homeserver.timeline.verify import verify_room
+
+MAX_FAULTS_SHOWN = 100
+
+
+def verify(
+    room_id: Annotated[
+        str, typer.Argument(metavar="ROOM_ID", help="The room's Matrix id, e.g. '!abc:example.org'.")
+    ],
+    config: ConfigOption = None,
+) -> None:
+    """Check a room's whole history: ids, hashes, signatures, permissions and stored state.
+
+    Changes nothing and may run beside the server. Status 1 if anything is wrong.
+    """
+    settings = settings_from(config)
+    count = run(_verify(settings, RoomId(room_id)))
+    if count:
+        fail(f"{room_id}: {count} {'fault' if count == 1 else 'faults'}")
+    typer.echo(f"{room_id}: all is well")
+
+
+async def _verify(settings: Settings, room_id: RoomId) -> int:
+    """Print the first faults as they are found; returns how many there are."""
+    data_dir = settings.server.data_dir
+    keys = open_keys(data_dir)
+    own = {key.key_id: key.verify_key for key in (keys.signing, *keys.old_signing)}
+    db = Database(database_url(settings.database, data_dir), settings.database)
+    count = 0
+    try:
+        await upgrade(db.url, allowed=False)
+        async for fault in verify_room(db, room_id, {settings.server.name: own}):
+            count += 1
+            if count <= MAX_FAULTS_SHOWN:
+                typer.echo(f"{fault.event_id or room_id}: {fault.what}")
+    finally:
+        await db.close()
+    return count

@@ -1,0 +1,167 @@
+"""The verbs about people with an account here."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from homeserver.app import build
+from homeserver.cli.common import ConfigOption, PasswordFileOption, new_password, run, settings_from
+from homeserver.logs import one_line
+from homeserver.model import Page
+from homeserver.protocol.ids import UserId
+from homeserver.running import working
+from homeserver.services.accounts import Accounts
+from homeserver.settings.models import Settings
+from homeserver.storage.accounts import Account
+
+app = typer.Typer(no_args_is_help=True, help="Make, list and close accounts.")
+
+MAX_LISTED = 10_000
+
+WhoArgument = Annotated[
+    str, typer.Argument(metavar="WHO", help="The person's e-mail, or Matrix id (@alice:example.org).")
+]
+
+
+@asynccontextmanager
+async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    """The service, with the log open; a server that runs hears of what is changed."""
+    hs = build(settings)
+    async with working(hs):
+        yield hs.people.accounts
+
+
+async def _find(accounts: Accounts, who: str) -> UserId:
+    account = await (accounts.find(UserId(who)) if who.startswith("@") else accounts.find_by_email(who))
+    return account.person.user_id
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Option("--name", prompt="Display name", help="The name that others see.")],
+    email: Annotated[
+        str | None, typer.Option("--email", help="What the person logs in with; without one they cannot.")
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option("--tag", help="Short unique name; without it one is made from the e-mail.")
+    ] = None,
+    password_file: PasswordFileOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make an account, also where registration is closed. The password is asked for, or comes from a file."""
+    settings = settings_from(config)
+    password = new_password(password_file) if email is not None or password_file is not None else None
+
+    async def work() -> None:
+        async with _accounts(settings) as accounts:
+            person = await accounts.create(display_name=name, email=email, password=password, tag=tag)
+        typer.echo(f"{person.user_id} (number {person.number}, tag {person.tag})")
+
+    run(work())
+
+
+@app.command("reset-password")
+def reset_password(
+    who: WhoArgument, password_file: PasswordFileOption = None, config: ConfigOption = None
+) -> None:
+    """Give a person a new password and log them out everywhere."""
+    settings = settings_from(config)
+    password = new_password(password_file)
+
+    async def work() -> None:
+        async with _accounts(settings) as accounts:
+            user_id = await _find(accounts, who)
+            await accounts.set_password(user_id, password)
+        typer.echo(f"{user_id} has a new password and is logged out everywhere")
+
+    run(work())
+
+
+@app.command("suspend")
+def suspend(who: WhoArgument, config: ConfigOption = None) -> None:
+    """Shut a person out at once, until unsuspend."""
+    _change(config, who, lambda accounts, user_id: accounts.suspend(user_id), "is suspended")
+
+
+@app.command("unsuspend")
+def unsuspend(who: WhoArgument, config: ConfigOption = None) -> None:
+    """Let a suspended person in again."""
+    _change(config, who, lambda accounts, user_id: accounts.unsuspend(user_id), "may log in again")
+
+
+@app.command("deactivate")
+def deactivate(
+    who: WhoArgument,
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Close an account for good. Its messages stay."""
+    if not yes:
+        typer.confirm(f"Close the account of {who} for good?", abort=True)
+    _change(config, who, lambda accounts, user_id: accounts.deactivate(user_id), "is closed for good")
+
+
+def _change(
+    config: Path | None, who: str, change: Callable[[Accounts, UserId], Awaitable[None]], done: str
+) -> None:
+    settings = settings_from(config)
+
+    async def work() -> None:
+        async with _accounts(settings) as accounts:
+            user_id = await _find(accounts, who)
+            await change(accounts, user_id)
+        typer.echo(f"{user_id} {done}")
+
+    run(work())
+
+
+@app.command("list")
+def list_users(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MAX_LISTED, help="Most people to show.")] = 100,
+    offset: Annotated[int, typer.Option("--offset", min=0, help="People to pass over.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """List accounts and people of host applications, in the order of their numbers."""
+    settings = settings_from(config)
+
+    async def work() -> list[Account]:
+        async with _accounts(settings) as accounts:
+            return await accounts.listing(Page(limit=limit, offset=offset))
+
+    found = run(work())
+    if as_json:
+        for account in found:
+            typer.echo(orjson.dumps(_row(account)))
+        return
+    rows = [[str(value) for value in _row(account).values()] for account in found]
+    for line in _columns([["number", "user id", "name", "tag", "e-mail", "created", "standing"], *rows]):
+        typer.echo(line)
+
+
+def _columns(rows: list[list[str]]) -> list[str]:
+    """The rows with their columns under each other. Nothing is cut: the output may be read by a program."""
+    rows = [[one_line(cell) for cell in row] for row in rows]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _row(account: Account) -> dict[str, str | int]:
+    person = account.person
+    standing = "closed" if account.deactivated else "suspended" if account.suspended else "active"
+    return {
+        "number": person.number,
+        "user_id": person.user_id,
+        "display_name": person.display_name,
+        "tag": person.tag,
+        "email": person.email,
+        "created": datetime.fromtimestamp(person.created_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "standing": standing,
+    }

@@ -68,11 +68,11 @@ async def test_a_tag_can_be_chosen_unless_somebody_has_it(people: People) -> Non
     assert refused.value.code == "tag_in_use"
 
 
-@pytest.mark.parametrize("tag", ["ab", "a" * 33, "müller", "with space", "a/b", "../..", "a\nbc", "<b>"])
-async def test_a_bad_tag_is_refused(people: People, tag: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        await people.register("Alice", tag=tag)
-    assert refused.value.code == "bad_tag"
+async def test_a_bad_tag_is_refused(people: People) -> None:
+    for tag in ["ab", "a" * 33, "müller", "with space", "a/b", "../..", "a\nbc", "<b>"]:
+        with pytest.raises(Invalid) as refused:
+            await people.register("Alice", tag=tag)
+        assert refused.value.code == "bad_tag"
 
 
 async def test_nobody_gets_the_matrix_id_of_a_host_person(people: People) -> None:
@@ -80,9 +80,8 @@ async def test_nobody_gets_the_matrix_id_of_a_host_person(people: People) -> Non
     assert mallory.user_id != "@unet_5:test.example"
 
 
-@pytest.mark.parametrize(
-    "email",
-    [
+async def test_a_bad_email_is_refused_and_logs_nobody_in(people: People) -> None:
+    for email in [
         "",
         "alice",
         "@example.org",
@@ -91,24 +90,20 @@ async def test_nobody_gets_the_matrix_id_of_a_host_person(people: People) -> Non
         "a@exa mple.org",
         "x" * 300 + "@a.org",
         "a\0@b.c",
-    ],
-)
-async def test_a_bad_email_is_refused_and_logs_nobody_in(people: People, email: str) -> None:
-    if email:
+    ]:
+        if email:
+            with pytest.raises(Invalid) as refused:
+                await people.register("Alice", email=email)
+            assert refused.value.code == "bad_email"
+        with pytest.raises(Unauthenticated):
+            await people.accounts.check_password(email=email, password=PASSWORD)
+
+
+async def test_passwords_have_bounds(people: People) -> None:
+    for password, code in [("short", "password_too_short"), ("x" * 1025, "password_too_long")]:
         with pytest.raises(Invalid) as refused:
-            await people.register("Alice", email=email)
-        assert refused.value.code == "bad_email"
-    with pytest.raises(Unauthenticated):
-        await people.accounts.check_password(email=email, password=PASSWORD)
-
-
-@pytest.mark.parametrize(
-    ("password", "code"), [("short", "password_too_short"), ("x" * 1025, "password_too_long")]
-)
-async def test_passwords_have_bounds(people: People, password: str, code: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        await people.register("Alice", password=password)
-    assert refused.value.code == code
+            await people.register("Alice", password=password)
+        assert refused.value.code == code
 
 
 async def test_registration_can_be_closed_but_not_to_the_command_line(db: Database, clock: FakeClock) -> None:

@@ -95,9 +95,11 @@ async def test_ids_that_are_no_numbers_get_the_next_free_ones(people: People) ->
     assert numbers == [2**31, 2**31 + 1, 2**31, 2**31 + 2]
 
 
-@pytest.mark.parametrize("user_id", [None, "", True, 1.5, [1], {"id": 1}, "a\nb", " a", "x" * 256, "a\0"])
-async def test_a_token_without_a_usable_id_is_refused(people: People, user_id: object) -> None:
-    assert await refused(people.hosts(secret_issuer(people.clock)), token(user_id=user_id)) == "unknown_token"
+async def test_a_token_without_a_usable_id_is_refused(people: People) -> None:
+    hosts = people.hosts(secret_issuer(people.clock))
+    unusable: list[object] = [None, "", True, 1.5, [1], {"id": 1}, "a\nb", " a", "x" * 256, "a\0"]
+    for user_id in unusable:
+        assert await refused(hosts, token(user_id=user_id)) == "unknown_token", user_id
 
 
 async def test_claims_may_lie_deeper(people: People) -> None:

@@ -70,21 +70,18 @@ def test_an_address_stays_the_same_for_a_while() -> None:
         MediaUrls(b"short", 86_400)
 
 
-@pytest.mark.parametrize(
-    "media_id", ["../../etc/passwd", "..", "", "a" * 25, "A" * 26, "a" * 25 + "/", "a" * 26 + "\n"]
-)
-async def test_no_id_leads_out_of_the_folder(store: Store, media_id: str) -> None:
-    urls = MediaUrls(SECRET, 86_400)
-    expiry_ms = urls.expiry_ms(store.clock.now_ms())
-    with pytest.raises(NotFound):
-        await store.media.open(media_id, expiry_ms, urls._sign("file", media_id, expiry_ms))
-    with pytest.raises(NotFound):
-        Places(store.root).file(media_id)
+async def test_no_id_leads_out_of_the_folder(store: Store) -> None:
+    for media_id in ["../../etc/passwd", "..", "", "a" * 25, "A" * 26, "a" * 25 + "/", "a" * 26 + "\n"]:
+        urls = MediaUrls(SECRET, 86_400)
+        expiry_ms = urls.expiry_ms(store.clock.now_ms())
+        with pytest.raises(NotFound):
+            await store.media.open(media_id, expiry_ms, urls._sign("file", media_id, expiry_ms))
+        with pytest.raises(NotFound):
+            Places(store.root).file(media_id)
 
 
-@pytest.mark.parametrize(
-    ("name", "kept"),
-    [
+async def test_names_are_cleaned_and_never_touch_the_disk(store: Store) -> None:
+    for name, kept in [
         ("../../etc/passwd", "passwd"),
         ("..\\..\\windows\\system.ini", "system.ini"),
         ("/", ""),
@@ -97,15 +94,13 @@ async def test_no_id_leads_out_of_the_folder(store: Store, media_id: str) -> Non
         ("y" * 300, "y" * 200),
         ("ок.txt", "ок.txt"),
         ("a\ud800b", "a b"),
-    ],
-)
-async def test_names_are_cleaned_and_never_touch_the_disk(store: Store, name: str, kept: str) -> None:
-    made = await store.put(b"hello", name)
-    assert made.name == kept == clean_name(name)
-    served = await store.get(store.media.url(made.media_id, made.name))
-    assert served.path.parent.parent.parent == store.root
-    assert served.disposition.isascii()
-    assert "\n" not in served.disposition
+    ]:
+        made = await store.put(b"hello", name)
+        assert made.name == kept == clean_name(name)
+        served = await store.get(store.media.url(made.media_id, made.name))
+        assert served.path.parent.parent.parent == store.root
+        assert served.disposition.isascii()
+        assert "\n" not in served.disposition
 
 
 async def test_a_file_that_is_too_large_is_stopped_on_its_way(store: Store) -> None:

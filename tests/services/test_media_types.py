@@ -34,14 +34,14 @@ ACTIVE = [
 ]
 
 
-@pytest.mark.parametrize("data", ACTIVE)
-async def test_what_could_run_in_a_page_is_only_ever_saved(store: Store, data: bytes) -> None:
-    made = await store.put(data, "cat.png", declared="image/png")
-    served = await store.get(store.media.url(made.media_id, made.name))
-    assert served.content_type == "application/octet-stream", made.content_type
-    assert served.disposition.startswith("attachment")
-    with pytest.raises(NotFound):
-        await store.get(store.media.thumbnail_url(made.media_id, 96, 96))
+async def test_what_could_run_in_a_page_is_only_ever_saved(store: Store) -> None:
+    for data in ACTIVE:
+        made = await store.put(data, "cat.png", declared="image/png")
+        served = await store.get(store.media.url(made.media_id, made.name))
+        assert served.content_type == "application/octet-stream", made.content_type
+        assert served.disposition.startswith("attachment")
+        with pytest.raises(NotFound):
+            await store.get(store.media.thumbnail_url(made.media_id, 96, 96))
 
 
 @pytest.mark.parametrize(

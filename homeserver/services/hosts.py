@@ -98,9 +98,9 @@ class Hosts:
             known = None
         if known is None:
             known = await self._flight.run(token, partial(self._first_sight, token))
-        if known.requester.address == address:
-            return known.requester
-        return replace(known.requester, address=address)
+        if known.requester.address != address:
+            known.requester = replace(known.requester, address=address)
+        return known.requester
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: whoever was shut out is not believed any more."""

@@ -1,0 +1,44 @@
+import { ownPath } from "../config.js";
+import { h } from "../dom.js";
+
+const HUES = 8;
+
+/**
+ * A picture of a person or group: their own, where this server has it, else their initials on a colour that is always
+ * the same for the same key.
+ *
+ * @param {object} options
+ * @param {string} options.name
+ * @param {string | number} options.key what the colour is made from
+ * @param {"person" | "group"} [options.shape]
+ * @param {string | null} [options.url]
+ * @param {"small" | "medium" | "large" | "huge"} [options.size]
+ */
+export function avatar({ name, key, shape = "person", url = null, size = "medium" }) {
+  const element = h(
+    "span",
+    { class: `avatar avatar-${shape} avatar-${size} hue-${hueOf(String(key))}`, "aria-hidden": "true" },
+    initials(name),
+  );
+  const path = ownPath(url);
+  if (path) {
+    const picture = h("img", { src: path, alt: "", loading: "lazy", decoding: "async" });
+    picture.addEventListener("error", () => picture.remove());
+    element.append(picture);
+  }
+  return element;
+}
+
+/** @param {string} key */
+function hueOf(key) {
+  let hash = 0;
+  for (const sign of key) hash = (hash * 31 + (sign.codePointAt(0) ?? 0)) >>> 0;
+  return hash % HUES;
+}
+
+/** The first letters of the first two words. @param {string} name */
+export function initials(name) {
+  const words = name.match(/[\p{L}\p{N}][\p{L}\p{M}\p{N}]*/gu) ?? [];
+  const letters = words.slice(0, 2).map((word) => [...word][0]);
+  return letters.join("").toLocaleUpperCase() || "#";
+}

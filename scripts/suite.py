@@ -1,0 +1,118 @@
+"""The second half of `scripts/test`: the static checks, then pytest beside a PostgreSQL that lives as long as it."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent
+_MOST_WORKERS = 2
+_START_S = 60
+_INTERRUPTED = 130
+
+
+def main() -> int:
+    """0 if everything is right; the last line is pytest's summary, unless the static checks failed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        checks = subprocess.run([_ROOT / "scripts" / "check"], cwd=_ROOT, check=False).returncode
+        with _postgres() as url:
+            tests = _pytest(sys.argv[1:], {**os.environ, "HOMESERVER_TEST_POSTGRES": url})
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    if checks:
+        print("the tests are above; but scripts/check failed, see the beginning", file=sys.stderr)
+    return tests or checks
+
+
+def _pytest(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run it; who is told to stop in the meantime waits until pytest has cleaned up."""
+    workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+    command = [sys.executable, "-m", "pytest", f"--numprocesses={workers}", *arguments]
+    with subprocess.Popen(command, cwd=_ROOT, env=environ, stdin=subprocess.DEVNULL) as process:
+        signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches pytest by itself
+        signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+        return process.wait()
+
+
+@contextmanager
+def _postgres() -> Iterator[str]:
+    """A PostgreSQL in a folder and on a port of its own, as durable as a real one; yields its URL."""
+    binaries = _postgres_binaries()
+    owner = "postgres" if os.getuid() == 0 else None  # it refuses to run as root
+    port, password = _free_port(), secrets.token_hex(16)
+    folder = Path(tempfile.mkdtemp(prefix="homeserver-postgres-"))
+    data, password_file = folder / "data", folder / "password"
+    initdb: list[str | Path] = [
+        binaries / "initdb",
+        "--pgdata",
+        data,
+        "--username=postgres",
+        "--encoding=UTF8",
+    ]
+    initdb += ["--locale=C", "--auth=scram-sha-256", "--pwfile", password_file]
+    control: list[str | Path] = [binaries / "pg_ctl", "--pgdata", data, "--silent", "--wait"]
+    control += ["--timeout", str(_START_S)]
+    options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{folder}'"
+    try:
+        password_file.write_text(password)
+        if owner:
+            for path in (folder, password_file):
+                shutil.chown(path, owner)
+        _quietly(owner, folder, initdb)
+        _quietly(owner, folder, [*control, "--log", folder / "log", "--options", options, "start"])
+        try:
+            yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+        finally:
+            _quietly(owner, folder, [*control, "--mode=immediate", "stop"])
+    finally:
+        shutil.rmtree(folder)
+
+
+def _quietly(owner: str | None, folder: Path, command: Sequence[str | Path]) -> None:
+    """Run a command as `owner` (None: as ourselves), out of reach of Ctrl-C; its words only when it fails."""
+    log = folder / "output"
+    with log.open("wb") as output:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            user=owner,
+            group=owner,
+            extra_groups=[] if owner else None,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            check=False,
+        )
+    if done.returncode:
+        words = "".join(path.read_text() for path in (log, folder / "log") if path.exists())
+        sys.exit(f"{command[0]} failed:\n{words}")
+
+
+def _postgres_binaries() -> Path:
+    """The newest version that Debian has installed, else the one on the path."""
+    versions = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
+    if versions:
+        return max(versions, key=lambda path: int(path.parent.name))
+    found = shutil.which("initdb")
+    if found is None:
+        sys.exit("PostgreSQL is missing (initdb)")
+    return Path(found).resolve().parent
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -37,28 +37,42 @@ def make_app(
         Cors(settings.cors.origins), hs.core.metrics, slow_request_ms=settings.logs.slow_request_ms
     )
     root[HOMESERVER] = hs
-    address = ClientAddress(settings.listen.trusted_proxies)
-    door = Door(
-        ours=hs.people.sessions.authenticate,
-        hosts=hs.people.hosts.authenticate,
-        server_name=settings.server.name,
-        address=address,
-    )
+    faces = make_faces(hs, hub)
+    mount(root, faces)
+    release = version("homeserver")
+    health = Health(version=release, check=check).routes()
+    about = About("Homeserver", release, _ABOUT, settings.server.public_url)
+    docs = Docs(document(about, [Face("Server", "", root, health), *faces])).routes()
+    public = Desk(admit=_door(hs), limit=lambda _: None, max_body_bytes=settings.listen.max_body_bytes)
+    public.install(root, (*health, *docs))
+    if settings.web.enabled:
+        _add_pages(root, hs, demo_accounts)
+    return root
+
+
+def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
+    """The APIs that the settings want, not yet mounted."""
+    address = _address(hs)
 
     def limit(request: web.Request) -> None:
         hs.people.limits.check_address("address", address(request))
 
-    desk = Desk(admit=door, limit=limit, max_body_bytes=settings.listen.max_body_bytes)
-    faces = _faces(hs, hub, desk, door, address)
-    mount(root, faces)
-    release = version("homeserver")
-    about = About("Homeserver", release, _ABOUT, settings.server.public_url)
-    public = Desk(admit=door, limit=lambda _: None, max_body_bytes=settings.listen.max_body_bytes)
-    public.install(root, Health(version=release, check=check).routes())
-    public.install(root, Docs(document(about, faces)).routes())
-    if settings.web.enabled:
-        _add_pages(root, hs, demo_accounts)
-    return root
+    door = _door(hs)
+    desk = Desk(admit=door, limit=limit, max_body_bytes=hs.settings.listen.max_body_bytes)
+    return _faces(hs, hub, desk, door, address)
+
+
+def _address(hs: Homeserver) -> ClientAddress:
+    return ClientAddress(hs.settings.listen.trusted_proxies)
+
+
+def _door(hs: Homeserver) -> Door:
+    return Door(
+        ours=hs.people.sessions.authenticate,
+        hosts=hs.people.hosts.authenticate,
+        server_name=hs.settings.server.name,
+        address=_address(hs),
+    )
 
 
 def _faces(hs: Homeserver, hub: Hub, desk: Desk, door: Door, address: ClientAddress) -> list[Face]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from pydantic import BaseModel, TypeAdapter
@@ -68,7 +69,8 @@ def document(about: About, faces: Iterable[Face]) -> bytes:
         {
             "openapi": "3.1.0",
             "info": {"title": about.title, "version": about.version, "description": "\n\n".join(texts)},
-            "servers": [{"url": about.server_url}],
+            # Without host: a page that shows this talks to the server it came from, under whatever name.
+            "servers": [{"url": urlsplit(about.server_url).path or "/"}],
             "tags": tags,
             "paths": paths,
             "components": {

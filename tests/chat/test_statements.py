@@ -1,0 +1,49 @@
+"""Hot paths cost a fixed number of statements, however much there is to show."""
+
+from collections.abc import Awaitable
+
+from homeserver.app import Homeserver
+from homeserver.model import Page
+from tests.chat.world import group, person
+
+
+async def statements(hs: Homeserver, work: Awaitable[object]) -> int:
+    before = hs.core.db.statements
+    await work
+    return hs.core.db.statements - before
+
+
+async def test_a_send_is_one_small_transaction(hs: Homeserver) -> None:
+    alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
+    room = await group(hs, alice, bob)
+    await hs.chat.messages.send(alice, room.room_id, text="warm")
+    send = hs.chat.messages.send
+    begin = 1 if hs.core.db.is_sqlite else 0
+    assert await statements(hs, send(alice, room.room_id, text="plain")) == 6 + begin
+    assert await statements(hs, send(alice, room.room_id, text="with id", txn_id="t")) == 8 + begin
+
+
+async def test_a_page_of_history_costs_the_same_whatever_is_on_it(hs: Homeserver) -> None:
+    alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
+    room = await group(hs, alice, bob)
+    for n in range(6):
+        sent = await hs.chat.messages.send(alice, room.room_id, text=str(n))
+        await hs.chat.messages.send(bob, room.room_id, text="re", reply_to=sent.event_id)
+        await hs.chat.messages.edit(alice, sent.event_id, text="edited")
+    page = hs.chat.messages.page
+    assert await statements(hs, page(alice, room.room_id, limit=2)) == 4
+    assert await statements(hs, page(alice, room.room_id, limit=12)) == 4
+
+
+async def test_a_list_of_rooms_costs_the_same_for_two_and_for_many(hs: Homeserver) -> None:
+    alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
+    for n in range(6):
+        room = await group(hs, alice, bob, title=str(n))
+        await hs.chat.messages.send(bob, room.room_id, text="hi")
+        other = await person(hs, f"P{n}")
+        await hs.chat.rooms.create(alice, kind="private", people=[other.number])
+    listing = hs.chat.rooms.listing
+    await listing(alice, page=Page(limit=50))
+    few = await statements(hs, listing(alice, page=Page(limit=3)))
+    many = await statements(hs, listing(alice, page=Page(limit=50)))
+    assert few == many == 3

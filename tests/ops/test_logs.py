@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import secrets
 import string
 import threading
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from homeserver.settings.models import LogSettings
 from homeserver.settings.section import LogFormat
 
 TOKEN = jwt.encode({"sub": "@alice:localhost", "type": "access"}, "k" * 32, algorithm="HS256")
-REFRESH = f"session1.{secrets.token_urlsafe(32)}"
+REFRESH = "session1.E7ynf0bp5eTlx98V_2bzISbg39AKHXc_rvq7hArdNj4"
 PASSWORD = "correct-horse7"
 
 

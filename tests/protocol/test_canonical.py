@@ -85,7 +85,7 @@ class Colour(StrEnum):
         {"\ud800": 1},
         {1: 2},
         {None: 1},
-        {"a": object()},
+        {"a": Ellipsis},
         b"x",
         {1},
     ],

@@ -1,7 +1,7 @@
 """A timeline on a real database, without the services above it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -101,7 +101,7 @@ async def writing(db: Database, clock: FakeClock, key: SigningKey) -> AsyncItera
 @pytest.fixture
 async def workers(
     db: Database, clock: FakeClock, key: SigningKey
-) -> AsyncIterator[Callable[[], "asyncio.Future[Writing]"]]:
+) -> AsyncIterator[Callable[..., Awaitable[Writing]]]:
     """Start further workers on the same database, with the same key."""
     async with AsyncExitStack() as stack:
 

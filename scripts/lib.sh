@@ -80,6 +80,11 @@ ensure_venv() {
     ) 9<.
 }
 
+# Errors only: the builders of packages warn about much that is not ours.
+pip_install() {
+    .venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet --quiet "$@"
+}
+
 make_venv() {
     local python
     if ! .venv/bin/python -c '' 2>/dev/null; then
@@ -91,9 +96,8 @@ make_venv() {
     say "Installing what $1 names"
     rm -f .venv/stamp
     # The build tools are in the lock too, so nothing unpinned is fetched for the project itself.
-    .venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes \
-        --requirement "$1" || fail "pip could not install what $1 names; is there a network?"
-    .venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet --no-deps --no-build-isolation \
-        --editable . || fail "pip could not install the project itself"
+    pip_install --require-hashes --requirement "$1" ||
+        fail "pip could not install what $1 names; is there a network?"
+    pip_install --no-deps --no-build-isolation --editable . || fail "pip could not install the project itself"
     venv_stamp "$1" >.venv/stamp
 }

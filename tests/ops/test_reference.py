@@ -1,6 +1,8 @@
 """The files about the settings say what the models say, and the profiles load."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from homeserver.settings import reference
 from homeserver.settings.advice import advice
 from homeserver.settings.load import load
 from homeserver.settings.models import Settings
+from homeserver.settings.shape import fields_of, item_of, section_of
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
@@ -77,6 +80,21 @@ def test_the_bounds_are_told() -> None:
     assert "[15 minutes to 1 day]\n  access_ttl_s: 900  # 15 minutes\n" in text
     assert "[debug | info | warning | error]\n  level: info\n" in text
     assert "[64 KiB to 64 MiB]\n  max_body_bytes: 1048576  # 1 MiB\n" in text
+
+
+def keys_of(kind: object) -> Iterator[str]:
+    """The names of all keys, those of inner sections too."""
+    for name, field in fields_of(kind).items():
+        inner = section_of(field.annotation) or section_of(item_of(field.annotation))
+        yield from keys_of(inner) if inner else [name]
+
+
+def test_every_key_is_read_by_some_part_of_the_server() -> None:
+    by_the_loader = {"url_file", "secret_file", "allow_public"}
+    sources = [path for path in (ROOT / "homeserver").rglob("*.py") if "settings" not in path.parts]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    unread = {key for key in keys_of(Settings) if not re.search(rf"\.{key}\b", text)}
+    assert unread == by_the_loader
 
 
 def test_the_schema_knows_keys_bounds_and_refuses_others() -> None:

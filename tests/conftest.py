@@ -50,6 +50,13 @@ class Databases:
         self._made.append(name)
         return make_url(POSTGRES).set(drivername="postgresql+psycopg", database=name)
 
+    def empty(self) -> URL:
+        """The URL of a PostgreSQL database without any table."""
+        name = f"test_{self._worker}_{os.getpid()}_{next(_names)}"
+        self._admin(f'CREATE DATABASE "{name}"')
+        self._made.append(name)
+        return make_url(POSTGRES).set(database=name)
+
     def drop_made(self) -> None:
         """Drop the PostgreSQL databases that were made since the last call."""
         while self._made:

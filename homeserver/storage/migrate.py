@@ -6,15 +6,15 @@ all. Before it touches an SQLite file that has data, it puts a copy beside it.
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.engine import URL
 
 from homeserver.errors import Unavailable
+
+if TYPE_CHECKING:  # Alembic is loaded only when there is something to do: most starts are spared its weight
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).resolve().parent.parent.parent / "migrations"
 _LOCK = 5_072_011_993  # any number, the same for all workers of this project
@@ -26,8 +26,10 @@ class SchemaBehind(Unavailable):
     code = "schema_behind"
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
+def alembic_config(connection: Connection | None = None) -> "Config":
     """Alembic's settings without a file; `connection` is the one to work on."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
@@ -56,6 +58,8 @@ def _upgrade(url: URL, allowed: bool) -> bool:
             if is_sqlite and current is not None:
                 _copy(connection, url, current)
             _lock(connection)
+            from alembic import command
+
             command.upgrade(alembic_config(connection), "head")  # does nothing if another worker was faster
             connection.commit()
             return True
@@ -73,13 +77,15 @@ def _lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
-def _revisions(connection: Connection) -> tuple[str | None, str | None]:
-    script = ScriptDirectory.from_config(alembic_config())
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = {revision.revision for revision in script.walk_revisions()}
+def _revisions(connection: Connection) -> tuple[str | None, str]:
+    """The revision of the tables (None: there are none yet), and the newest one that we know."""
+    known = sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+    if not inspect(connection).has_table("alembic_version"):
+        return None, known[-1]
+    current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     if current is not None and current not in known:
         raise SchemaBehind(f"the tables are at revision {current}, which this program does not know")
-    return current, script.get_current_head()
+    return current, known[-1]
 
 
 def _copy(connection: Connection, url: URL, revision: str) -> None:

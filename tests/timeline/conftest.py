@@ -55,12 +55,17 @@ class Writing:
     metrics: Metrics
 
     async def new_room(self, *, key: str | None = None, version: str = "11") -> RoomId:
+        drafts = self.drafts(version)
+        written = await self.timeline.create_room(drafts, version=version, kind="group", room_key=key)
+        return written.events[0].event.room_id
+
+    def drafts(self, version: str = "11") -> list[Draft]:
+        """The first events of a room of this version."""
         creator = {} if version in ("11", "12") else {"creator": ALICE}
         drafts = room_drafts(room_version=version, **creator)
         if version == "12":  # its creators stand above all levels and may not be in `users`
             drafts[2] = Draft("m.room.power_levels", ALICE, {"state_default": 50}, state_key="")
-        written = await self.timeline.create_room(drafts, version=version, kind="group", room_key=key)
-        return written.events[0].event.room_id
+        return drafts
 
     async def faults(self, room_id: RoomId) -> list[Fault]:
         keys = {SERVER: {self.key.key_id: self.key.verify_key}}

@@ -1,0 +1,83 @@
+"""A server as a process of its own, for tests that kill it."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import aiohttp
+
+START_S = 30.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ServerProcess:
+    """`homeserver run` on a port of its own; can be killed and started again on the same data."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder / "server.log"
+        self._folder = folder
+        self._env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HOMESERVER__")},
+            "HOMESERVER__SERVER__DATA_DIR": str(folder / "data"),
+            "HOMESERVER__LISTEN__PORT": str(self.port),
+            "HOMESERVER__METRICS__ENABLED": "false",
+            **settings,
+        }
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and return when it is ready to work."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "homeserver",
+                "run",
+                env=self._env,
+                cwd=Path(__file__).parent.parent,
+                stdout=log,
+                stderr=log,
+            )
+        async with asyncio.timeout(START_S):
+            await self._until_ready(self._process)
+
+    async def kill(self) -> None:
+        """SIGKILL: no last word."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """SIGTERM; answers the exit status."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        status = await self._process.wait()
+        self._process = None
+        return status
+
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                if process.returncode is not None:
+                    raise AssertionError(f"the server ended: {self._log.read_text()[-3000:]}")
+                try:
+                    async with session.get(f"{self.url}/ready") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.02)  # polling another process; the deadline is above

@@ -1,0 +1,166 @@
+"""The server is killed in the middle of its work, again and again: what it acknowledged is there, once."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from sqlalchemy.engine import URL
+
+from homeserver.app import build
+from homeserver.protocol.ids import RoomId
+from homeserver.settings.models import Settings
+from homeserver.timeline.verify import verify_room
+from tests.process import ServerProcess
+
+KILLS = 20
+SENDERS = 8
+API = "/api/unet-chat"
+LOGIN = {"email": "sender@example.org", "password": "correct horse battery"}
+
+
+@pytest.fixture
+async def process(database_url: URL, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    plain = database_url.set(drivername=database_url.get_backend_name())
+    made = ServerProcess(
+        tmp_path,
+        {
+            "HOMESERVER__DATABASE__URL": plain.render_as_string(hide_password=False),
+            "HOMESERVER__ACCOUNTS__REGISTRATION": "true",
+            "HOMESERVER__RATE_LIMITS__ENABLED": "false",
+            "HOMESERVER__LOGS__LEVEL": "warning",
+        },
+    )
+    await made.start()
+    yield made
+    await made.kill()
+
+
+class Sender:
+    """Sends numbered messages, each under its client_id until it is acknowledged."""
+
+    def __init__(self, name: str, token: str, conversation_id: str) -> None:
+        self.acknowledged: dict[str, str] = {}
+        self._name = name
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._conversation_id = conversation_id
+        self._numbers = itertools.count()
+        self._text = f"{name} {next(self._numbers)}"
+
+    async def run(self, url: str) -> None:
+        """Send until the connection breaks; what was under way stays to be sent again."""
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with aiohttp.ClientSession(url, headers=self._headers) as session:
+                while True:
+                    await self._send_one(session)
+
+    async def finish(self, url: str) -> None:
+        """Send one more: what was under way when the server was killed."""
+        async with aiohttp.ClientSession(url, headers=self._headers) as session:
+            await self._send_one(session)
+
+    async def _send_one(self, session: aiohttp.ClientSession) -> None:
+        body = {"conversation_id": self._conversation_id, "text": self._text, "client_id": self._text}
+        async with session.post(f"{API}/messages/", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            self.acknowledged[self._text] = (await answer.json())["id"]
+        self._text = f"{self._name} {next(self._numbers)}"
+
+
+class Reader:
+    """Follows the conversation by its socket, and asks after every break for what it missed."""
+
+    def __init__(self, token: str, conversation_id: str, first: str) -> None:
+        self.seen = [first]
+        self._path = f"{API}/ws/conversations/{conversation_id}/?token={token}"
+
+    async def run(self, url: str) -> None:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with aiohttp.ClientSession(url) as session, session.ws_connect(self._path) as socket:
+                await socket.send_json({"type": "sync", "payload": {"after": self.seen[-1]}})
+                async for frame in socket:
+                    data: dict[str, Any] = frame.json()
+                    if data["type"] == "message:new":
+                        self.seen.append(data["payload"]["id"])
+
+
+async def history(session: aiohttp.ClientSession, conversation_id: str) -> list[dict[str, Any]]:
+    """Every message, oldest first, page by page."""
+    found: list[dict[str, Any]] = []
+    before = ""
+    while True:
+        async with session.get(f"{API}/messages/{conversation_id}?limit=200{before}") as answer:
+            page = await answer.json()
+        if not page:
+            return found
+        found = page + found
+        before = f"&before={page[0]['id']}"
+
+
+@pytest.mark.timeout(240)
+async def test_killed_again_and_again(process: ServerProcess, database_url: URL, tmp_path: Path) -> None:
+    async with aiohttp.ClientSession(process.url) as session:
+        registered = {**LOGIN, "display_name": "Sender"}
+        async with session.post("/api/v1/auth/register", json=registered) as answer:
+            token = (await answer.json())["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        body = {"type": "group", "title": "Crash"}
+        async with session.post(f"{API}/conversations/", json=body, headers=headers) as answer:
+            conversation_id = (await answer.json())["id"]
+    senders = [Sender(f"s{n}", token, conversation_id) for n in range(SENDERS)]
+    await senders[0].finish(process.url)
+    reader = Reader(token, conversation_id, *senders[0].acknowledged.values())
+    chance = random.Random(1)
+
+    for _ in range(KILLS):
+        before = sum(len(one.acknowledged) for one in senders)
+        tasks = [asyncio.create_task(one.run(process.url)) for one in (*senders, reader)]
+        wanted = before + chance.randint(10, 60)
+        while sum(len(one.acknowledged) for one in senders) < wanted:
+            assert not any(task.done() for task in tasks), [task for task in tasks if task.done()]
+            await asyncio.sleep(0.001)
+        await process.kill()
+        await asyncio.gather(*tasks)
+        await process.start()
+
+    await asyncio.gather(*(one.finish(process.url) for one in senders))
+    last = asyncio.create_task(reader.run(process.url))
+    async with aiohttp.ClientSession(process.url, headers=headers) as session:
+        stored = await history(session, conversation_id)
+    by_text = {one["text"]: one["id"] for one in stored}
+    acknowledged = {text: id_ for one in senders for text, id_ in one.acknowledged.items()}
+    assert len(by_text) == len(stored), "a message is there twice"
+    assert by_text == acknowledged
+    async with asyncio.timeout(30):
+        while len(reader.seen) < len(stored):
+            assert not last.done()
+            await asyncio.sleep(0.01)
+    assert reader.seen == [one["id"] for one in stored], "the reader missed one, or saw one twice"
+    assert await process.stop() == 0
+    await last
+    assert await faults(database_url, tmp_path / "data") == []
+
+
+async def faults(database_url: URL, data_dir: Path) -> list[str]:
+    """What the verifier finds in any room."""
+    plain = database_url.set(drivername=database_url.get_backend_name())
+    hs = build(
+        Settings.model_validate(
+            {
+                "server": {"data_dir": data_dir},
+                "database": {"url": plain.render_as_string(hide_password=False)},
+            }
+        )
+    )
+    keys = {hs.settings.server.name: {hs.core.keys.signing.key_id: hs.core.keys.signing.verify_key}}
+    async with hs.core.db.read() as conn:
+        rows = await conn.exec_driver_sql("SELECT room_id FROM rooms")
+        room_ids = [RoomId(row[0]) for row in rows]
+    found = [fault.what for room_id in room_ids async for fault in verify_room(hs.core.db, room_id, keys)]
+    await hs.core.db.close()
+    return found

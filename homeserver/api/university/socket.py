@@ -21,6 +21,7 @@ from homeserver.api.university.shape import Views
 from homeserver.errors import HomeserverError, Invalid, NotFound, Unauthenticated
 from homeserver.http.body import check, parse_json
 from homeserver.http.pump import Socket, Visitor
+from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.model import Requester
@@ -33,8 +34,6 @@ from homeserver.services.rooms import Rooms
 from homeserver.services.typing import Typing
 
 M = TypeVar("M", bound=BaseModel)
-
-FIRST_WORD_S = 0.3  # how long live frames wait for a client that may want to sync first
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,7 @@ class ConversationSocket:
             raise Invalid("this address is for WebSockets", code="websocket_expected")
         try:
             requester = await self._admit(request)
+            request[USER_ID] = requester.user_id
             conversation = _uuid(call.text("conversation_id"))
             room_id = await self._services.access.room_by_uuid(requester, conversation)
             return await self._serve(request, requester, room_id, str(conversation))
@@ -115,7 +115,6 @@ class ConversationSocket:
     ) -> web.StreamResponse:
         visitor = Visitor("university", requester.user_id, requester.session_id, shape.error_frame)
         async with self._hub.visit(visitor, requester.expires_ms) as socket:
-            socket.hold(FIRST_WORD_S)
             self._live.join(socket, room_id, conversation_id, requester.namespace)
             try:
                 # Only now that the socket hears of it can nobody be put out of the room unnoticed.

@@ -17,6 +17,7 @@ from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import KeyTaken
 from homeserver.timeline.writer import Timeline
 
+_GONE_AT_ONCE = 50
 _TRIES = 3  # to get or create a room that others make and leave at the same time
 
 
@@ -121,14 +122,15 @@ class Rooms:
 
     async def _close(self, requester: Requester, head: Head) -> None:
         own, levels = requester.user_id, levels_of(head)
-        drafts = [state_draft(CLOSED_EVENT, own, {"closed_by": own})]
-        drafts += [
+        below = [one for one in joined_in(head.state.events) if levels.user(one) < levels.user(own)]
+        gone = [
             Draft("m.room.member", own, {"membership": "leave"}, state_key=user_id)
-            for user_id in joined_in(head.state.events)
-            if user_id != own and levels.user(user_id) < levels.user(own)
+            for user_id in (*(one for one in below if one != own), own)
         ]
-        drafts.append(Draft("m.room.member", own, {"membership": "leave"}, state_key=own))
-        await self._timeline.send(head.room_id, drafts)
+        # From the first event on nobody gets in any more; the rest says it to Matrix clients, in small pieces.
+        await self._timeline.send(head.room_id, [state_draft(CLOSED_EVENT, own, {"closed_by": own})])
+        for start in range(0, len(gone), _GONE_AT_ONCE):
+            await self._timeline.send(head.room_id, gone[start : start + _GONE_AT_ONCE])
 
     async def _get_existing(self, requester: Requester, room_id: RoomId) -> Room | None:
         """The room of a key; in a linked group the requester is let in. None if it was closed just now."""

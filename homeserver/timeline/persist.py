@@ -249,4 +249,4 @@ def _id_of(snapshot: Snapshot) -> int:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return value.replace("\0", "") if isinstance(value, str) else ""  # PostgreSQL's text has no NUL

@@ -74,7 +74,10 @@ class Timeline:
         room_id = make_room_id(secrets.token_urlsafe(18).replace("-", "A").replace("_", "B"), self._server)
         tip = Tip(new_head(room_id, rules_for(version)), base=0)
         submission = Submission(tip=tip, drafts=drafts, also=also, room_key=room_key, kind=kind)
-        self._put(submission)
+        self._appender.check_open(submission.size)
+        await self._chainer.chain_new(submission)
+        self._appender.check_open(submission.size)
+        self._appender.put(submission)
         self._heads.add(tip)
         try:
             return await asyncio.shield(submission.done)
@@ -93,7 +96,6 @@ class Timeline:
         """Build and queue in one step without an await, so that the chain and the queue have one order."""
         self._appender.check_open(submission.size)
         if submission.tip is not None and not submission.tip.stale:
-            self._chainer.chain(
-                submission
-            )  # on a stale tip the appender builds, once it has loaded the room anew
+            self._chainer.chain(submission)
+        # On a stale tip the appender builds, once it has loaded the room anew.
         self._appender.put(submission)

@@ -103,6 +103,7 @@ class Socket:
         if waiting > self._settings.queue_frames:
             self._news.slow_socket_closed(self.visitor.face)
             self._queue.clear()
+            self._held = None
             self.close(WSCloseCode.TRY_AGAIN_LATER, "too slow: come back and sync")
 
     async def push(self, frame: bytes) -> None:
@@ -254,6 +255,8 @@ class Socket:
     def close(self, code: int, reason: str) -> None:
         """Begin to close; what was queued before still goes out. The first call counts."""
         if self._end is None:
+            if self._hold_timer is not None:
+                self.release()  # nothing is being replayed that these frames would come before
             self._end = (code, reason)
             self._moved.set()
             if self.response.prepared:

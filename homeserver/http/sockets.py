@@ -51,12 +51,14 @@ class Hub:
     async def visit(self, visitor: Visitor, expires_ms: int | None = None) -> AsyncIterator[Socket]:
         """A socket, not yet connected (see `Socket.start`): joining groups first leaves no gap.
 
+        Live frames wait a moment for the client's first one: release them when that is none that asks for a replay.
         `expires_ms`: when the token ends, and the socket with it. Raises Unavailable while stopping.
         """
         if self._is_stopping:
             raise Unavailable("The server is stopping.")
         socket = Socket(visitor, self._settings, self._news)
         self._remember(socket)
+        socket.hold(self._settings.first_frame_wait_s)
         if expires_ms is not None:
             socket.expire_in((expires_ms - self._clock.now_ms()) / 1000)
         try:

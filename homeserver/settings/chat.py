@@ -91,3 +91,9 @@ class SocketSettings(Section):
         default=20.0, gt=0, le=10_000, description="Frames per second from a client in the long run."
     )
     frames_burst: int = Field(default=60, ge=1, le=10_000, description="Frames at once from a client.")
+    first_frame_wait_s: float = Field(
+        default=0.3,
+        ge=0,
+        le=10,
+        description="How long live frames wait for a new socket's first one, which may ask for what was missed.",
+    )

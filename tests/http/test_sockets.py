@@ -81,7 +81,7 @@ class Place:
 
 @pytest.fixture
 async def place(request: pytest.FixtureRequest) -> Place:
-    settings = SocketSettings(**getattr(request, "param", {}))
+    settings = SocketSettings(**{"first_frame_wait_s": 0, **getattr(request, "param", {})})
     news, clock = News(), FakeClock()
     return Place(Hub(settings, clock, news), news, clock)
 

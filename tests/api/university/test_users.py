@@ -1,0 +1,41 @@
+"""People one can write to."""
+
+import pytest
+
+from homeserver.api.university import schemas
+from tests.api.driver import User
+from tests.api.university.test_conversations import conforms
+
+
+async def test_people_are_found_by_name_and_hide_their_contacts(alice: User, bob: User, carol: User) -> None:
+    everybody = await alice.chat("GET", "users/chat-users/")
+    for one in everybody:
+        conforms(schemas.ChatUser, one)
+    assert {one["id"] for one in everybody} == {bob.id, carol.id}
+    found = await alice.chat("GET", "users/chat-users?search=BO")
+    assert found == [
+        {
+            "id": bob.id,
+            "first_name": "Bob",
+            "last_name": "",
+            "middle_name": "",
+            "avatar": "",
+            "role": "",
+            "position": "",
+            "email": "",
+            "bio": "",
+            "number_phone": "",
+            "telegram_username": "",
+            "group": "",
+        }
+    ]
+    assert len(await alice.chat("GET", "users/chat-users/?limit=1")) == 1
+    assert len(await alice.chat("GET", "users/chat-users/?limit=1&offset=2")) == 0
+    for bad in ("limit=0", "limit=1000", "offset=x", "search=" + "x" * 201):
+        await alice.chat("GET", f"users/chat-users/?{bad}", 422)
+
+
+@pytest.mark.parametrize("overrides", [{"university": {"show_contacts": True}}])
+async def test_contacts_are_shown_where_the_settings_say_so(alice: User, bob: User) -> None:
+    (found,) = await alice.chat("GET", "users/chat-users/?search=bob")
+    assert (found["id"], found["email"]) == (bob.id, "bob@test.example")

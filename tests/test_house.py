@@ -1,0 +1,347 @@
+"""Rules of the house that no linter knows: sizes, tables that must be complete, files that must fit each other."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import make_mocked_request
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL
+
+from homeserver import api, errors
+from homeserver.app import build
+from homeserver.faces import make_app
+from homeserver.http.errors import PLAIN, ErrorTable
+from homeserver.http.sockets import Hub
+from homeserver.running import running
+from homeserver.settings.load import load
+from homeserver.settings.models import Settings
+from homeserver.storage.schema import metadata
+
+ROOT = Path(__file__).parent.parent
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 40
+
+# Longer on purpose: a table with a line per row, or the wiring of one face.
+LONG_FUNCTIONS = {
+    "homeserver/api/university/app.py make",
+    "homeserver/api/university/conversations.py routes",
+    "homeserver/api/university/messages.py routes",
+    "homeserver/faces.py _faces",
+}
+LONG_FOLDERS = ("migrations/versions/",)  # as long as the tables
+
+# Only these know the settings as a whole; every other part gets its section.
+KNOW_ALL_SETTINGS = (
+    "homeserver/__main__.py",
+    "homeserver/app.py",
+    "homeserver/cli/",
+    "homeserver/faces.py",
+    "homeserver/running.py",
+    "homeserver/settings/",
+)
+
+READ_ONLY = {"JsonObject"}  # types that mypy lets nobody write to
+
+# What the clients of the product APIs call.
+UNIVERSITY_ROWS = """
+    POST conversations/
+    GET conversations/
+    GET conversations/{uuid}
+    PATCH conversations/{uuid}
+    DELETE conversations/{uuid}
+    GET conversations/{uuid}/participants
+    POST conversations/{uuid}/participants/
+    DELETE conversations/{uuid}/participants/{int}
+    POST conversations/{uuid}/read
+    POST messages/
+    GET messages/{uuid}
+    PUT messages/{uuid}
+    DELETE messages/{uuid}
+    POST attachments/
+    GET users/chat-users/
+    GET ws/conversations/{uuid}/
+"""
+MESSENGER_ROWS = """
+    POST auth/register
+    POST auth/login
+    POST auth/refresh
+    POST auth/logout
+    GET auth/me
+    GET users/me
+    PATCH users/me
+    GET users/
+    GET users/{int}
+"""
+SERVER_ROWS = """
+    GET health
+    HEAD health
+    GET ready
+    GET docs
+    GET openapi.json
+"""
+
+
+def tracked() -> list[str]:
+    """The files of the repository as they lie here, by their paths from the root."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("this is no clone")
+    return sorted(name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file())
+
+
+def ours(*endings: str) -> Iterator[tuple[str, str]]:
+    """Path and text of each file that we wrote ourselves."""
+    for name in tracked():
+        if name.endswith(endings) and "/vendor/" not in name and not name.startswith(LONG_FOLDERS):
+            yield name, (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_no_file_is_long() -> None:
+    lengths = {name: len(text.splitlines()) for name, text in ours(".py", ".js", ".css", ".sh")}
+    assert {name: length for name, length in lengths.items() if length > MAX_FILE_LINES} == {}
+
+
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> int:
+    """Lines of a function that are neither empty nor its docstring."""
+    first = function.body[1] if ast.get_docstring(function) and len(function.body) > 1 else function.body[0]
+    lines = text.splitlines()
+    header = lines[function.lineno - 1 : function.body[0].lineno - 1]
+    return sum(bool(line.strip()) for line in [*header, *lines[first.lineno - 1 : function.end_lineno]])
+
+
+def test_no_function_is_long() -> None:
+    long = set()
+    for name, text in ours(".py"):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                long |= {f"{name} {node.name}"} if code_lines(node, text) > MAX_FUNCTION_LINES else set()
+    assert long == LONG_FUNCTIONS
+
+
+def test_only_the_top_knows_all_settings() -> None:
+    know = {
+        name
+        for name, text in ours(".py")
+        if name.startswith("homeserver/")
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "Settings" for alias in node.names)
+    }
+    assert {name for name in know if not name.startswith(KNOW_ALL_SETTINGS)} == set()
+
+
+def test_no_module_keeps_state() -> None:
+    """An empty list or dict at the top of a module waits to be filled, and two servers would share it."""
+    found = []
+    for name, text in ours(".py"):
+        if not name.startswith("homeserver/"):
+            continue
+        tree = ast.parse(text)
+        found += [f"{name}:{node.lineno} global" for node in ast.walk(tree) if isinstance(node, ast.Global)]
+        for statement in tree.body:
+            value = getattr(statement, "value", None)
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and is_empty_container(value):
+                found.append(f"{name}:{statement.lineno}")
+    assert found == []
+
+
+def is_empty_container(value: ast.expr | None) -> bool:
+    match value:
+        case ast.List(elts=[]) | ast.Dict(keys=[]):
+            return True
+        case ast.Call(func=ast.Name(id="list" | "dict" | "set" | "deque" | "Counter"), args=[]):
+            return True
+        case ast.Call(func=ast.Name(id="defaultdict" | "WeakValueDictionary" | "WeakSet")):
+            return True
+    return False
+
+
+async def test_two_servers_live_in_one_process(tmp_path: Path) -> None:
+    sides = {name: quiet_settings(tmp_path / name, name) for name in ("one", "other")}
+    async with (
+        running(sides["one"]) as one,
+        running(sides["other"]) as other,
+        aiohttp.ClientSession() as http,
+    ):
+        body = {"email": "alice@example.org", "password": "correct horse battery", "display_name": "Alice"}
+        tokens = []
+        for server in (one, other):  # the same e-mail twice: each has people of its own
+            async with http.post(f"{server.url}/api/v1/auth/register", json=body) as answer:
+                assert answer.status == 201, await answer.text()
+                tokens.append((await answer.json())["access_token"])
+        for server, token, status in (
+            (one, tokens[0], 200),
+            (other, tokens[1], 200),
+            (other, tokens[0], 401),
+        ):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.get(f"{server.url}/api/unet-chat/conversations/", headers=headers) as answer:
+                assert answer.status == status
+        assert one.hs.core.keys.signing.verify_key_base64 != other.hs.core.keys.signing.verify_key_base64
+        routes = [server.hs.core.metrics.render().count(b"auth/register") for server in (one, other)]
+        assert routes[0] == routes[1] > 0
+
+
+def quiet_settings(data_dir: Path, name: str) -> Settings:
+    return Settings.model_validate(
+        {
+            "server": {"name": f"{name}.example", "data_dir": data_dir},
+            "listen": {"port": 0},
+            "accounts": {"registration": True, "argon2_memory_kib": 8192, "argon2_time_cost": 1},
+            "metrics": {"enabled": True, "port": 0},
+        }
+    )
+
+
+def kinds(root: type[errors.HomeserverError]) -> list[type[errors.HomeserverError]]:
+    """The error tree below `root`, as far as it is written in errors.py."""
+    here = [child for child in root.__subclasses__() if child.__module__ == errors.__name__]
+    return [kind for child in here for kind in (child, *kinds(child))]
+
+
+def error_tables() -> dict[str, ErrorTable]:
+    """The tables of all faces, found by looking into every package of homeserver.api."""
+    tables = {"http": PLAIN}
+    for face in pkgutil.iter_modules(api.__path__):
+        name = f"{api.__name__}.{face.name}.errors"
+        if importlib.util.find_spec(name):
+            tables[face.name] = importlib.import_module(name).ERRORS
+    return tables
+
+
+def test_every_face_has_a_status_for_every_error() -> None:
+    tables = error_tables()
+    assert {"university", "messenger", "media"} <= set(tables)
+    for face, table in tables.items():
+        missing = [kind.__name__ for kind in kinds(errors.HomeserverError) if kind not in table.statuses]
+        assert missing == [], face
+
+
+def rows() -> Iterator[tuple[str, str]]:
+    """Method and path of each documented call, with sample ids, with and without the last slash."""
+    sample = {"{uuid}": "628d7949-d2b0-80a0-816f-818116491a36", "{int}": "17"}
+    for prefix, table in (
+        ("/api/unet-chat/", UNIVERSITY_ROWS),
+        ("/api/v1/", MESSENGER_ROWS),
+        ("/", SERVER_ROWS),
+    ):
+        for line in table.split("\n"):
+            if line.strip():
+                method, path = line.split()
+                path = re.sub(r"\{\w+\}", lambda match: sample[match[0]], prefix + path).rstrip("/")
+                yield method, path
+                if prefix != "/":
+                    yield method, f"{path}/"
+
+
+async def test_every_documented_call_has_a_route(tmp_path: Path) -> None:
+    async def check() -> None:
+        """Never asked here."""
+
+    hs = build(quiet_settings(tmp_path, "one"))
+    app = make_app(hs, Hub(hs.settings.sockets, hs.core.clock, hs.core.metrics), check=check)
+    missing = []
+    for method, path in rows():
+        found = await app.router.resolve(make_mocked_request(method, path))
+        if found.http_exception is not None:
+            missing.append(f"{method} {path}: {found.http_exception.status}")
+    await hs.core.db.close()
+    hs.people.passwords.close()
+    hs.files.media.close()
+    hs.files.disk.close()
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "name", ["homeserver.yaml", "config/sqlite.yaml", "config/postgres.yaml", "config/reference.yaml"]
+)
+def test_sample_settings_load(name: str) -> None:
+    load(ROOT / name, {})
+
+
+def test_revisions_make_the_tables_that_the_code_knows(database_url: URL) -> None:
+    driver = "sqlite" if database_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    engine = create_engine(database_url.set(drivername=driver))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, metadata)
+    engine.dispose()
+    assert differences == []
+
+
+def pins(name: str) -> dict[str, str]:
+    found = re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\$", (ROOT / name).read_text(), re.MULTILINE)
+    return {canonicalize_name(package): version for package, version in found}
+
+
+def test_locks_fit_pyproject() -> None:
+    """If not: scripts/lock."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)
+    runtime = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    development = [*runtime, *project["project"]["optional-dependencies"]["dev"]]
+    for lock, wanted in (("requirements.lock", runtime), ("requirements-dev.lock", development)):
+        pinned = pins(lock)
+        for requirement in map(Requirement, wanted):
+            version = pinned.get(canonicalize_name(requirement.name), "")
+            assert version in requirement.specifier, f"{lock} does not have {requirement}"
+        assert direct(lock) == {canonicalize_name(Requirement(line).name) for line in wanted}, lock
+    assert pins("requirements.lock").items() <= pins("requirements-dev.lock").items()
+
+
+def direct(lock: str) -> set[str]:
+    """What a lock says that the project itself asks for."""
+    blocks = re.split(r"^(?=[A-Za-z0-9])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]
+    asked = [block for block in blocks if re.search(r"^    #\s+(via )?homeserver\b", block, re.MULTILINE)]
+    return {canonicalize_name(block.split("==")[0]) for block in asked}
+
+
+def test_no_file_names_a_package_host_or_a_place_on_a_machine() -> None:
+    hosts = ("py" + "pi.org", "pythonhosted", "npmjs", "--index-url", "--extra-index-url", "--find-links")
+    places = (r"(?<![\w.$}~-])/(root|work)/", r"(?<![\w.$}~/-])/home/\w", r"/Users/\w")
+    unwanted = re.compile("|".join((*map(re.escape, hosts), *places)))
+    found = []
+    for name in tracked():
+        data = (ROOT / name).read_bytes()
+        if b"\0" in data or "/vendor/" in name or name == "tests/test_house.py":
+            continue
+        found += [f"{name}: {match[0]}" for match in unwanted.finditer(data.decode("utf-8"))]
+    assert found == []
+
+
+def test_what_we_ship_of_others_has_its_licence() -> None:
+    vendored = {Path(name).parts for name in tracked() if "/vendor/" in name}
+    packages = {Path(*parts[: parts.index("vendor") + 2]) for parts in vendored}
+    assert packages, "nothing is vendored any more; drop this test"
+    for package in packages:
+        names = {path.name for path in (ROOT / package).iterdir()}
+        assert any(name.upper().startswith(("LICENSE", "LICENCE", "COPYING")) for name in names), package
+    assert (ROOT / "LICENSE").is_file()
+
+
+def test_every_change_note_has_a_known_kind() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        types = {kind["directory"] for kind in tomllib.load(file)["tool"]["towncrier"]["type"]}
+    notes = [path.name for path in (ROOT / "changelog.d").iterdir() if path.name != "README.md"]
+    assert [name for name in notes if not re.fullmatch(rf"[\w-]+\.({'|'.join(types)})\.md", name)] == []
+
+
+def test_documents_point_at_files_that_are_there() -> None:
+    broken = []
+    for name, text in ours(".md"):
+        links = [path for path in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in path]
+        broken += [f"{name}: {path}" for path in links if not (ROOT / name).parent.joinpath(path).exists()]
+        named = re.findall(r"`((?:homeserver|tests|scripts|migrations|config|docs)/[\w./-]*\w)`", text)
+        broken += [f"{name}: {path}" for path in named if not (ROOT / path).exists()]
+    assert broken == []

@@ -1,0 +1,1 @@
+"""Load: virtual users for locust, and a bench that measures a whole server from outside."""

@@ -214,7 +214,13 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         settings=settings.rooms,
         files=Files(server=server, clock=core.clock, settings=settings.media),
     )
-    feed = Feed(db=core.db, timeline=core.timeline, views=message_views, profiles=profiles)
+    feed = Feed(
+        db=core.db,
+        timeline=core.timeline,
+        views=message_views,
+        profiles=profiles,
+        max_waiting=settings.timeline.ring_entries,
+    )
     return Chat(
         access=access,
         rooms=rooms,

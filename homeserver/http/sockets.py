@@ -129,6 +129,11 @@ class Hub:
         for socket in tuple(ended):
             socket.close(WSCloseCode.POLICY_VIOLATION, "the session ended")
 
+    def end_all(self, reason: str) -> None:
+        """Close every socket with 1013: its client comes back and asks for what it missed."""
+        for socket in tuple(self._open):
+            socket.close(WSCloseCode.TRY_AGAIN_LATER, reason)
+
     def end_in_group(self, key: Hashable, user_id: UserId, reason: str) -> None:
         """Close a person's sockets in a group: they may no longer hear it. What they heard before still arrives."""
         for socket in self.sockets(key):

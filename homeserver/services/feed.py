@@ -102,6 +102,11 @@ class SessionEnded:
     user_id: UserId
 
 
+@dataclass(frozen=True, slots=True)
+class NewsLost:
+    """Too much happened at once: some news will not come. Whoever listens must read up on what they missed."""
+
+
 Record: TypeAlias = (
     MessageNew
     | MessageEdited
@@ -113,6 +118,7 @@ Record: TypeAlias = (
     | TypingChanged
     | PresenceChanged
     | SessionEnded
+    | NewsLost
 )
 
 
@@ -124,21 +130,28 @@ class Watcher(Protocol):
         ...
 
     def deliver(self, record: Record) -> None:
-        """Take one piece of news: of a room that was wanted, or about a session."""
+        """Take one piece of news: of a room that was wanted, about a session, or that news were lost."""
         ...
 
 
 class Feed:
     """Makes records of entries and hands them to the watchers."""
 
-    def __init__(self, *, db: Database, timeline: Timeline, views: MessageViews, profiles: Profiles) -> None:
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Timeline,
+        views: MessageViews,
+        profiles: Profiles,
+        max_waiting: int,
+    ) -> None:
         self._db = db
         self._timeline = timeline
         self._views = views
         self._profiles = profiles
         self._watchers: list[Watcher] = []
-        # Bounded in effect: only watched rooms get in, and the appender's own batches bound how fast.
-        self._queue: asyncio.Queue[Entry] = asyncio.Queue()
+        self._queue: asyncio.Queue[Entry] = asyncio.Queue(max_waiting)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Give a watcher the news from now on; answers how to stop that."""
@@ -147,11 +160,16 @@ class Feed:
 
     def hear(self, entry: Entry) -> None:
         """Take an entry of the log: the live log calls this."""
-        if entry.room_id is None:
-            if entry.kind is EntryKind.SESSION_ENDED:
-                self._queue.put_nowait(entry)
-        elif self._is_wanted(entry.room_id):
-            self._queue.put_nowait(entry)
+        if entry.room_id is None and entry.kind is not EntryKind.SESSION_ENDED:
+            return
+        if entry.room_id is not None and not self._is_wanted(entry.room_id):
+            return
+        if self._queue.full():
+            logger.error("the feed cannot keep up; its listeners must read up on what they missed")
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            self._deliver(None, NewsLost())
+        self._queue.put_nowait(entry)
 
     def announce(self, record: TypingChanged | PresenceChanged) -> None:
         """Pass on news that is not kept."""

@@ -116,7 +116,7 @@ class TimelineSettings(Section):
         default=5000, ge=10, le=1_000_000, description="Rooms whose state is kept in memory."
     )
     ring_entries: int = Field(
-        default=20_000, ge=100, le=5_000_000, description="Recent entries kept in memory for readers."
+        default=5000, ge=100, le=5_000_000, description="Recent entries kept in memory for readers."
     )
     snapshot_chain: int = Field(
         default=100, ge=1, le=1000, description="Changes of room state stored before a full copy is."

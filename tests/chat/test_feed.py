@@ -72,6 +72,16 @@ async def test_typing_and_presence_are_told_once_per_change(hs: Homeserver) -> N
     ]
 
 
+async def test_a_feed_that_cannot_keep_up_says_so(hs: Homeserver) -> None:
+    alice = await person(hs, "Alice")
+    room = await group(hs, alice)
+    watch = Watch(hs)
+    hs.chat.feed._queue = asyncio.Queue(2)  # nobody empties this one
+    for n in range(3):
+        await hs.chat.messages.send(alice, room.room_id, text=str(n))
+    assert watch.records == [feed.NewsLost()]
+
+
 async def test_one_bad_entry_silences_nobody(hs: Homeserver, caplog: object) -> None:
     alice = await person(hs, "Alice")
     room = await group(hs, alice)

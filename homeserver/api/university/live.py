@@ -92,6 +92,8 @@ class Live:
                 self._tell(room_id, "conversation:updated", lambda _view: {})
             case news.SessionEnded(session_id=session_id, user_id=user_id):
                 self._hub.end_session(user_id, session_id)
+            case news.NewsLost():
+                self._hub.end_all("too much at once: come back and sync")
             case _:
                 self._about_person(record)
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.settings.models import DatabaseSettings
+from homeserver.storage import sqlite as sqlite_driver
 
 # PostgreSQL: serialisation failure, deadlock. The same transaction may well pass when tried again.
 _TRANSIENT_STATES = frozenset({"40001", "40P01"})
@@ -18,7 +19,7 @@ _TRANSIENT_STATES = frozenset({"40001", "40P01"})
 def connect_args(url: URL, settings: DatabaseSettings) -> dict[str, Any]:
     """What the driver wants at connect."""
     if url.get_backend_name() == "sqlite":
-        return {"timeout": settings.busy_timeout_ms / 1000}
+        return {"timeout": settings.busy_timeout_ms / 1000, "async_creator_fn": sqlite_driver.connect}
     return {"options": f"-c statement_timeout={settings.statement_timeout_ms}", "connect_timeout": 10}
 
 
@@ -43,7 +44,11 @@ def prepare(engine: Engine, settings: DatabaseSettings, *, writes: bool) -> None
         @event.listens_for(engine, "begin")
         def _begin(connection: Any) -> None:
             # IMMEDIATE: a transaction that starts by reading must not fail when it comes to write.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("BEGIN IMMEDIATE", execution_options=sqlite_driver.UNANSWERED)
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def _mark(_connection: Any, cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+            cursor._cursor.is_unanswered = "unanswered" in context.execution_options  # noqa: SLF001 - no public way
 
 
 class Upsert:

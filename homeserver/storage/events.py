@@ -12,6 +12,7 @@ from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.versions import rules_for
 from homeserver.storage.schema import events, rooms
+from homeserver.storage.sqlite import UNANSWERED
 
 
 class Status(IntEnum):
@@ -74,7 +75,7 @@ _ALL_OF_ROOM = (
     .order_by(events.c.position)
     .limit(bindparam("count"))
 )
-_ADD = insert(events)
+_ADD = insert(events).execution_options(**UNANSWERED)
 _CUT = (
     update(events)
     .where(events.c.event_id == bindparam("target"))

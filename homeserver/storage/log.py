@@ -17,6 +17,7 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.events import EVENT_COLUMNS, StoredEvent, stored_event
 from homeserver.storage.schema import cursors, events, log, log_head, rooms
+from homeserver.storage.sqlite import UNANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ _TAKE = (
     update(log_head).values(position=log_head.c.position + bindparam("count")).returning(log_head.c.position)
 )
 _HEAD = select(log_head.c.position)
-_ADD = insert(log)
+_ADD = insert(log).execution_options(**UNANSWERED)
 _AFTER = (
     select(log, *EVENT_COLUMNS)
     .join_from(log, events, events.c.event_id == log.c.event_id, isouter=True)

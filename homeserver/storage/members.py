@@ -11,6 +11,7 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.rooms import ROOM_COLUMNS, RoomRow, room_row
 from homeserver.storage.schema import members, rooms, users
+from homeserver.storage.sqlite import UNANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ _READ = (
         members.c.read_position < bindparam("at"),
     )
     .values(read_position=bindparam("at"), read_seq=bindparam("seq"), unread_removed=0)
+    .execution_options(**UNANSWERED)
 )
 _UNREAD_REMOVED = (
     update(members)

@@ -11,6 +11,7 @@ from homeserver.model import ATTACHMENT_REL
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.events import EVENT_COLUMNS, StoredEvent, stored_event
 from homeserver.storage.schema import events, relations, rooms
+from homeserver.storage.sqlite import UNANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Relation:
 
 
 PARTS = ("m.replace", ATTACHMENT_REL)  # rel_types of events that are part of another message
-_ADD = insert(relations)
+_ADD = insert(relations).execution_options(**UNANSWERED)
 _RELATED = (
     select(relations.c.relates_to, *EVENT_COLUMNS)
     .join_from(relations, events, events.c.event_id == relations.c.event_id)

@@ -12,6 +12,7 @@ from homeserver.folding import fold
 from homeserver.model import Link, RoomKind
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.schema import events, room_keys, rooms, snapshots
+from homeserver.storage.sqlite import UNANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ _MOVE = (
         active_position=func.coalesce(bindparam("new_active"), rooms.c.active_position),
         member_count=rooms.c.member_count + bindparam("joined"),
     )
+    .execution_options(**UNANSWERED)
 )
 _SET_NAME = (
     update(rooms)

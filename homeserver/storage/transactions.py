@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.storage.schema import transactions
+from homeserver.storage.sqlite import UNANSWERED
 
 
 class TxnKey(NamedTuple):
@@ -20,7 +21,7 @@ class TxnKey(NamedTuple):
 
 _columns = (transactions.c.session_key, transactions.c.room_id, transactions.c.txn_id)
 _FIND = select(transactions).where(tuple_(*_columns).in_(bindparam("keys", expanding=True)))
-_ADD = insert(transactions)
+_ADD = insert(transactions).execution_options(**UNANSWERED)
 _OLD = (
     select(transactions.c.session_key, transactions.c.room_id, transactions.c.txn_id)
     .where(transactions.c.created_ms < bindparam("before_ms"))

@@ -1,0 +1,133 @@
+"""SQLite connections that go to their thread as seldom as can be.
+
+aiosqlite runs every call in the connection's thread: making a cursor, executing, fetching and closing are four
+journeys there and back, and each costs more than a small statement itself. Here one journey does all four, and a
+statement whose outcome nobody looks at (UNANSWERED) travels with the next one, or with the commit. Statements still
+run in their order; one that fails then does so at the statement it travelled with, and the transaction is rolled back.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Self
+
+import aiosqlite
+
+UNANSWERED = {"unanswered": True}  # execution options of statements without rows whose row count nobody reads
+
+_Call = Callable[[sqlite3.Connection], sqlite3.Cursor]
+
+
+class _Outcome(NamedTuple):
+    """All that is left of a cursor after its statement."""
+
+    description: Any
+    rowcount: int
+    lastrowid: int | None
+    rows: Sequence[Any]
+
+
+_NOTHING = _Outcome(None, -1, None, ())
+
+
+class Cursor:
+    """What SQLAlchemy needs of a cursor: a statement's outcome, read whole in the same journey."""
+
+    arraysize = 1
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        self._outcome = _NOTHING
+        self.is_unanswered = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    @property
+    def description(self) -> Any:
+        return self._outcome.description
+
+    @property
+    def rowcount(self) -> int:
+        return self._outcome.rowcount
+
+    @property
+    def lastrowid(self) -> int | None:
+        return self._outcome.lastrowid
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
+        """Run a statement and fetch all that it answers."""
+        return await self._run(lambda raw: raw.execute(sql, parameters))
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Self:
+        """Run a statement once for each row of parameters."""
+        return await self._run(lambda raw: raw.executemany(sql, rows))
+
+    async def _run(self, call: _Call) -> Self:
+        if self.is_unanswered:
+            self._connection.later(call)
+        else:
+            self._outcome = await self._connection.run(call)
+        return self
+
+    async def fetchall(self) -> Sequence[Any]:
+        """The rows; they are here already."""
+        return self._outcome.rows
+
+    async def close(self) -> None:
+        """Nothing: the statement was closed when it was done."""
+
+
+class Connection(aiosqlite.Connection):
+    """An aiosqlite connection with such cursors."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        self._later: list[_Call] = []
+        self._thread.daemon = True  # a connection that nobody closed must not keep the process
+
+    def cursor(self) -> Cursor:  # type: ignore[override]  # aiosqlite's own needs a journey
+        return Cursor(self)
+
+    def later(self, call: _Call) -> None:
+        """Execute this before whatever comes next."""
+        self._later.append(call)
+
+    async def run(self, call: _Call) -> _Outcome:
+        """Execute, fetch and close in the connection's thread."""
+        outcome: _Outcome = await self._travel(_run, call)
+        return outcome
+
+    async def commit(self) -> None:
+        """Execute what waits, then commit; if something fails, nothing is committed."""
+        await self._travel(_commit)
+
+    async def rollback(self) -> None:
+        """Forget what waits, and roll back."""
+        self._later.clear()
+        await super().rollback()
+
+    async def _travel(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        first, self._later = self._later, []
+        return await self._execute(function, self._conn, first, *arguments)  # type: ignore[no-untyped-call]
+
+
+def connect(path: str, **options: Any) -> Connection:
+    """A connection to be awaited; `options` are those of `sqlite3.connect`."""
+    return Connection(lambda: sqlite3.connect(path, **options))
+
+
+def _run(raw: sqlite3.Connection, first: Sequence[_Call], call: _Call) -> _Outcome:
+    for one in first:
+        one(raw).close()
+    cursor = call(raw)
+    try:
+        rows = cursor.fetchall() if cursor.description else ()
+        return _Outcome(cursor.description, cursor.rowcount, cursor.lastrowid, rows)
+    finally:
+        cursor.close()
+
+
+def _commit(raw: sqlite3.Connection, first: Sequence[_Call]) -> None:
+    for one in first:
+        one(raw).close()
+    raw.commit()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StrictBool, ValidationError
 
 from homeserver.errors import Invalid, TooLarge
@@ -23,6 +24,9 @@ _DIGITS = re.compile(r"-?[0-9]{1,18}")
 _MAX_REASONS = 5
 
 M = TypeVar("M", bound=BaseModel)
+
+BROKEN = (web.RequestPayloadError, HttpProcessingError)
+"""What aiohttp raises while a body is read that is broken as HTTP."""
 
 
 class Body(BaseModel):
@@ -64,8 +68,15 @@ async def read_bytes(request: web.Request, max_bytes: int, timeout_s: float = BO
                 if len(body) > max_bytes:
                     raise _too_large(max_bytes)
     except TimeoutError:
-        raise Invalid("The body did not arrive in time.", code="slow_body") from None
+        raise slow_body() from None
+    except BROKEN:
+        raise Invalid("The body is broken: it breaks off, or is encoded wrongly.", code="bad_body") from None
     return bytes(body)
+
+
+def slow_body() -> Invalid:
+    """What to raise when the rest of a body does not come."""
+    return Invalid("The body did not arrive in time.", code="slow_body")
 
 
 def _too_large(max_bytes: int) -> TooLarge:

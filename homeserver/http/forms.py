@@ -8,13 +8,15 @@ from typing import TypeVar
 from aiohttp import BodyPartReader, web
 
 from homeserver.errors import Invalid, TooLarge
-from homeserver.http.body import BODY_TIMEOUT_S
+from homeserver.http.body import BODY_TIMEOUT_S, BROKEN, slow_body
 
 T = TypeVar("T")
 
 MAX_PARTS = 20
 MAX_NAME_BYTES = 1000  # of a file
 CHUNK_BYTES = 64 * 1024
+
+_NO_FORM = (ValueError, AssertionError, *BROKEN)  # what aiohttp raises for a form that is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ async def form_parts(request: web.Request, max_field_bytes: int) -> AsyncIterato
             else:
                 kind = part.headers.get("Content-Type", "")
                 yield FormFile(part.name, _file_name(part.filename), kind, _chunks(part))
-    except (ValueError, AssertionError) as error:  # what aiohttp raises for a form that is none
-        raise _bad_form(str(error) or "broken") from None
+    except _NO_FORM:
+        raise _bad_form("it is broken") from None
     raise _bad_form("too many parts")
 
 
@@ -80,9 +82,9 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
                 return
             yield chunk
     except TimeoutError:
-        raise _slow() from None
-    except (ValueError, AssertionError) as error:
-        raise _bad_form(str(error) or "broken") from None
+        raise slow_body() from None
+    except _NO_FORM:
+        raise _bad_form("it is broken") from None
 
 
 async def _in_time(step: Awaitable[T]) -> T:
@@ -90,11 +92,7 @@ async def _in_time(step: Awaitable[T]) -> T:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             return await step
     except TimeoutError:
-        raise _slow() from None
-
-
-def _slow() -> Invalid:
-    return Invalid("The body did not arrive in time.", code="slow_body")
+        raise slow_body() from None
 
 
 def _file_name(given: str) -> str:

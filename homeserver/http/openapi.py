@@ -183,7 +183,7 @@ def _errors(route: Route) -> Json:
     texts = dict(_USUAL_ERRORS)
     if not route.public:
         texts[401] = "The token is missing, unknown or expired."
-    if route.parameters:
+    if route.parameters or route.body is not None:
         texts[404] = "There is nothing with this id, or nothing for this person."
     if route.body is not None or route.form is not None:
         texts[400] = "The body is not JSON, or the request breaks a rule."

@@ -25,7 +25,12 @@ def root_application(cors: Cors, metrics: Metrics, *, slow_request_ms: int) -> w
     requestlog.install(app, metrics, slow_request_ms=slow_request_ms)
     cors.install(app)
     app.middlewares.append(error_middleware(PLAIN, request_id.get))
+    app.on_response_prepare.append(_name_server)
     return app
+
+
+async def _name_server(_request: web.BaseRequest, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "homeserver"  # the library would tell its version and Python's
 
 
 def mount(root: web.Application, faces: Iterable[Face]) -> None:

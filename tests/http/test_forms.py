@@ -61,6 +61,8 @@ async def test_what_is_no_form_is_refused(aiohttp_client: AiohttpClient) -> None
         (kind, b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n--B--\r\n'),
         (kind, b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n\x00\r\n--B--\r\n'),
         (kind, b'--B\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\ncut o'),
+        (kind, b'--B\r\nContent-Disposition: form-data; name="\x12"\r\n\r\nx\r\n--B--\r\n'),
+        (kind, b"--B\r\nContent-Disposition: " + b"x" * 10_000 + b"\r\n\r\nx\r\n--B--\r\n"),
         (
             kind,
             FORM_IN_A_FORM,

@@ -127,6 +127,26 @@ async def test_a_compressed_bomb_is_bounded(aiohttp_client: AiohttpClient) -> No
     assert answer.status == 413
 
 
+async def test_bodies_that_are_broken_as_http(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(ROUTES))
+    for headers, body in (
+        (b"Transfer-Encoding: chunked", b'5\r\n{"id\r\nnonsense\r\n'),
+        (b"Content-Encoding: gzip\r\nContent-Length: 9", b"not gzip!"),
+        (b"Content-Encoding: deflate\r\nContent-Length: 9", b"not that!"),
+    ):
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(
+            b"POST /api/notes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\n"
+            + headers
+            + b"\r\n\r\n"
+            + body
+        )
+        answer = await reader.read(1000)
+        assert b" 400 Bad Request" in answer.splitlines()[0]
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_an_address_that_asks_too_often_is_told_before_its_token_is_read(
     aiohttp_client: AiohttpClient,
 ) -> None:
@@ -152,3 +172,9 @@ async def test_hot_routes_stand_first_in_the_router() -> None:
     Desk(admit=admit, limit=lambda _request: None, max_body_bytes=1000).install(app, table)
     first = next(iter(app.router.resources()))
     assert first.canonical == "/a/{x}/send"
+
+
+async def test_answers_do_not_tell_versions(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(ROUTES))
+    for path in ("/api/notes", "/nothing"):
+        assert (await client.get(path)).headers["Server"] == "homeserver"

@@ -1,0 +1,72 @@
+"""Requests made from our own description of the APIs: no server errors, no answer that the description does not know.
+
+First with ids made up, then with those of a conversation that is there.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from homeserver.running import Running
+from tests.api.driver import User
+
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+BUDGET_S = 20
+
+pytestmark = pytest.mark.timeout(150)
+
+
+@pytest.fixture
+def database_kind() -> str:
+    return "sqlite"  # the stories run on both; this is about form
+
+
+async def run(server: Running, person: User, folder: Path, config: str, *options: str) -> None:
+    """Run the checker as a process of its own, without the call that would log it out."""
+    file = folder / "schemathesis.toml"
+    file.write_text(config)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        f"--config-file={file}",
+        "run",
+        f"{server.url}/openapi.json",
+        f"--header=Authorization: Bearer {person.token}",
+        f"--checks={CHECKS}",
+        f"--max-time={BUDGET_S}",
+        "--max-examples=25",
+        "--workers=1",
+        "--seed=1",
+        "--no-color",
+        "--continue-on-failure",
+        "--generation-database=none",
+        "--exclude-path=/api/v1/auth/logout",
+        *options,
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()[-5000:]
+    assert b" passed" in output
+
+
+async def test_ids_made_up(server: Running, alice: User, tmp_path: Path) -> None:
+    await run(server, alice, tmp_path, "")
+
+
+async def test_ids_of_a_conversation_that_is_there(
+    server: Running, alice: User, bob: User, tmp_path: Path
+) -> None:
+    group = await alice.group(bob)
+    message = await alice.say(group, "hello")
+    ids = {"conversation_id": group["id"], "message_id": message["id"], "user_id": bob.id}
+    config = "[parameters]\n" + "".join(
+        f'"path.{name}" = {json.dumps(value)}\n' for name, value in ids.items()
+    )
+    await run(server, alice, tmp_path, config, "--exclude-method=DELETE", "--include-path-regex=.*\\{.*")
+    assert (await bob.chat("GET", f"conversations/{group['id']}"))["member_count"] >= 2

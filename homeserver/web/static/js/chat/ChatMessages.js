@@ -1,4 +1,5 @@
 import { ApiError } from "../api.js";
+import { PAGE } from "../chatapi.js";
 import { h } from "../dom.js";
 import { badgeCount } from "../format.js";
 import { t } from "../i18n.js";
@@ -92,6 +93,7 @@ export class ChatMessages {
   /** Leave the conversation. What was written and not sent stays with the context. */
   close() {
     this.#context.drafts.set(this.#id, this.composer.draft);
+    this.#timeline.trim(PAGE);
     this.#typing.stopped();
     this.#reads.stop();
     this.#connection.stop();

@@ -1,7 +1,7 @@
 import { h, icon, show } from "../dom.js";
 import { t } from "../i18n.js";
 
-const QUIET_MS = 1200;
+const QUIET_MS = 1500;
 
 /**
  * Tells how the connection is: nothing to see when it is good, a line when it is being made again (after a moment, so
@@ -10,8 +10,6 @@ const QUIET_MS = 1200;
 export class ConnectionBar {
   #onRetry;
   #timer = 0;
-  /** @type {import("../socket.js").SocketState} */
-  #state = "connecting";
 
   /** @param {() => void} onRetry */
   constructor(onRetry) {
@@ -21,23 +19,30 @@ export class ConnectionBar {
 
   /** @param {import("../socket.js").SocketState} state */
   set(state) {
-    if (state === this.#state && state !== "failed") return;
-    const wasGood = this.#state === "open";
-    this.#state = state;
-    clearTimeout(this.#timer);
-    const isGood = state === "open" || state === "closed";
-    if (isGood) return show(this.element, false);
     const isOver = state === "failed" || state === "refused";
-    if (isOver || !this.element.hidden) return this.#draw(isOver);
-    this.#timer = setTimeout(() => this.#draw(false), wasGood ? QUIET_MS : 2 * QUIET_MS);
+    if (state === "open" || state === "closed") {
+      this.stop();
+      show(this.element, false);
+    } else if (isOver || !this.element.hidden) {
+      this.stop();
+      this.#draw(isOver);
+    } else if (this.#timer === 0) {
+      // Counted from the first sign of trouble, however often it tries meanwhile.
+      this.#timer = setTimeout(() => this.#draw(false), QUIET_MS);
+    }
   }
 
   stop() {
     clearTimeout(this.#timer);
+    this.#timer = 0;
   }
 
   /** @param {boolean} isOver */
   #draw(isOver) {
+    const kind = isOver ? "lost" : "connecting";
+    show(this.element, true);
+    if (this.element.dataset.kind === kind) return;
+    this.element.dataset.kind = kind;
     this.element.classList.toggle("connection-lost", isOver);
     this.element.replaceChildren(
       isOver ? icon("offline", 18) : h("span", { class: "spinner", "aria-hidden": "true" }),
@@ -46,6 +51,5 @@ export class ConnectionBar {
     if (isOver) {
       this.element.append(h("button", { type: "button", class: "link", on: { click: this.#onRetry } }, t("connection.retry")));
     }
-    show(this.element, true);
   }
 }

@@ -2,6 +2,7 @@ import { ApiError } from "../api.js";
 import { PAGE } from "../chatapi.js";
 
 const MOST_FILL_PAGES = 10;
+const MOST_CHECK_PAGES = 4;
 
 /** Loads the messages of one conversation into its timeline. */
 export class History {
@@ -32,7 +33,7 @@ export class History {
     return this.#catchUp;
   }
 
-  /** The same, but asked for after this moment even if a request is under way already. */
+  /** The same, asked for after this moment even if a request is under way already. */
   async refreshAgain() {
     await this.#catchUp?.catch(() => null);
     return this.refresh();
@@ -51,29 +52,49 @@ export class History {
     timeline.hold();
     try {
       const page = await this.#api.messages(this.#id);
-      if (!timeline.isLoaded) return timeline.reset(page, page.length === PAGE);
-      if (timeline.reconcile(page)) return;
-      if (!(await this.#fillGap())) timeline.reset(page, page.length === PAGE);
+      const hasOlder = page.length === PAGE;
+      if (!timeline.isLoaded) return timeline.reset(page, hasOlder);
+      const end = timeline.merge(page, null, hasOlder) ? page[0]?.id : await this.#fillGap();
+      if (end === null) return timeline.reset(page, hasOlder);
+      await this.#check(end);
     } finally {
       timeline.release();
     }
   }
 
-  /** @returns {Promise<boolean>} whether everything after our last message is here now */
+  /**
+   * Load everything after our last message.
+   *
+   * @returns {Promise<string | null>} the first message that it brought; null where it cannot be done
+   */
   async #fillGap() {
+    const timeline = this.#timeline;
+    let first = null;
     for (let count = 0; count < MOST_FILL_PAGES; count += 1) {
-      const last = this.#timeline.last;
-      if (!last) return false;
+      const last = timeline.last;
+      if (!last) return null;
       try {
         const page = await this.#api.messages(this.#id, { after: last.id });
-        this.#timeline.append(page);
-        if (page.length < PAGE) return true;
+        timeline.append(page);
+        first ??= page[0]?.id ?? null;
+        if (page.length < PAGE) return first;
       } catch (error) {
-        if (error instanceof ApiError && (error.status === 404 || error.status === 400)) return false;
+        if (error instanceof ApiError && (error.status === 404 || error.status === 400)) return null;
         throw error;
       }
     }
-    return false;
+    return null;
+  }
+
+  /** What lies before a message may have been edited or deleted while we were away: look at the last of it. @param {string | undefined} beforeId */
+  async #check(beforeId) {
+    const timeline = this.#timeline;
+    let end = beforeId;
+    for (let count = 0; count < MOST_CHECK_PAGES && end && timeline.messages[0]?.id !== end; count += 1) {
+      const page = await this.#api.messages(this.#id, { before: end });
+      if (!timeline.merge(page, end, page.length === PAGE)) return;
+      end = page[0]?.id;
+    }
   }
 
   async #loadOlder() {

@@ -8,6 +8,8 @@ export class MessageActions {
   #options;
   /** @type {HTMLElement | null} */
   #row = null;
+  /** The message that had the bar when the pointer went down; a tap also moves the focus, which shows the bar. @type {HTMLElement | null} */
+  #rowBefore = null;
 
   /**
    * @param {object} options
@@ -31,6 +33,7 @@ export class MessageActions {
       if (event.pointerType === "mouse") this.hide();
     });
     list.addEventListener("focusin", (event) => this.#showAt(event.target));
+    list.addEventListener("pointerdown", () => (this.#rowBefore = this.#row), { capture: true });
     list.addEventListener("click", (event) => this.#tapped(event));
   }
 
@@ -45,7 +48,7 @@ export class MessageActions {
     if (!matchMedia("(hover: none)").matches || !(event.target instanceof Element)) return;
     if (event.target.closest("a, button, video")) return;
     const row = event.target.closest("[data-message-id]");
-    if (row && row !== this.#row) this.#showAt(row);
+    if (row && row !== this.#rowBefore) this.#showAt(row);
     else this.hide();
   }
 

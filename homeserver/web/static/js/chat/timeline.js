@@ -140,25 +140,38 @@ export class Timeline extends Emitter {
   }
 
   /**
-   * Bring what we have up to date with a newest page: edits and read marks, and what is missing in it was deleted.
+   * Put a page over the same stretch of what we have: it brings what is new, edited or read, and what it lacks was
+   * deleted.
    *
    * @param {Message[]} page
-   * @returns {boolean} whether the page joins on to what we have; if not, messages between them are missing
+   * @param {string | null} beforeId the message that the page ends before; null for a newest page
+   * @param {boolean} hasOlder whether there are messages before the page
+   * @returns {boolean} false where the page has nothing in common with what we have; then nothing was changed
    */
-  reconcile(page) {
-    const start = this.messages.findIndex((message) => message.id === page[0]?.id);
-    const joins = this.messages.length === 0 || page.some((message) => this.#byId.has(message.id));
-    const present = new Set(page.map((message) => message.id));
-    if (start >= 0) {
-      for (const message of this.messages.slice(start)) {
-        if (!present.has(message.id)) this.#byId.delete(message.id);
-      }
-      this.messages = this.messages.filter((message) => this.#byId.has(message.id));
+  merge(page, beforeId, hasOlder) {
+    const end = beforeId === null ? this.messages.length : this.messages.findIndex((one) => one.id === beforeId);
+    const joins = page.some((one) => this.#byId.has(one.id)) || end === 0 || page.length === 0;
+    if (end < 0 || !joins) return false;
+    const reachesFurther = page.length === 0 || !this.#byId.has(page[0].id);
+    const start = reachesFurther ? 0 : this.messages.findIndex((one) => one.id === page[0].id);
+    const fresh = page.filter((one) => !this.#deleted.has(one.id));
+    for (const one of this.messages.slice(start, end)) this.#byId.delete(one.id);
+    for (const one of fresh) {
+      this.#byId.set(one.id, one);
+      this.#settle(one);
     }
-    for (const message of page) if (this.#byId.has(message.id)) this.#put(message);
-    if (joins) for (const message of page) this.#put(message);
+    this.messages = [...this.messages.slice(0, start), ...fresh, ...this.messages.slice(end)];
+    if (reachesFurther) this.hasOlder = hasOlder;
     this.emit("change", null);
-    return joins;
+    return true;
+  }
+
+  /** Keep only the newest messages. @param {number} count */
+  trim(count) {
+    if (this.messages.length <= count) return;
+    for (const one of this.messages.slice(0, -count)) this.#byId.delete(one.id);
+    this.messages = this.messages.slice(-count);
+    this.hasOlder = true;
   }
 
   /** @param {Pending} pending */

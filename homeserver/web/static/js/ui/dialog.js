@@ -35,8 +35,9 @@ export function openDialog({ title, content, actions = [], className = "", onClo
     if (event.target === dialog) dialog.close();
   });
   dialog.addEventListener("close", () => {
+    const isFocusFree = document.activeElement === null || document.activeElement === document.body || dialog.contains(document.activeElement);
     dialog.remove();
-    if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    if (isFocusFree && opener instanceof HTMLElement && opener.isConnected) opener.focus();
     onClose?.();
   });
   document.body.append(dialog);

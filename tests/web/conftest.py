@@ -1,0 +1,58 @@
+"""Browsers in front of a whole server.
+
+A test asks for `people` (accounts with names), opens pages for them with `browsers.open`, and looks at what they see.
+Whatever a page complains of (an exception, an error on the console, something that the content security policy
+stopped) fails the test at its end.
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from homeserver.running import Running
+from tests.web.browsers import ARGUMENTS, Browsers
+from tests.web.person import Person, register
+
+CHROMIUM = os.environ.get("HOMESERVER_TEST_CHROMIUM", "/usr/bin/chromium")
+
+People = Callable[..., Awaitable[list[Person]]]
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """The pages do not see which database there is; one is enough."""
+    return "sqlite"
+
+
+@pytest.fixture
+async def people(server: Running) -> AsyncIterator[People]:
+    """Make accounts: `alice, bob = await people("Alice Liddell", "Bob Dodgson")`."""
+    async with aiohttp.ClientSession(server.url) as session:
+
+        async def make(*names: str) -> list[Person]:
+            return [await register(session, name) for name in names]
+
+        yield make
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"there is no Chromium at {CHROMIUM}")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def browsers(chromium: Browser, server: Running) -> AsyncIterator[Browsers]:
+    """Opens pages, each in a browser of its own; fails the test if one of them complained."""
+    opener = Browsers(chromium, server.url)
+    yield opener
+    await opener.close()
+    assert opener.complaints == []

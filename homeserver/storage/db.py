@@ -4,13 +4,14 @@ SQLite runs with WAL and synchronous=FULL, one writer at a time; PostgreSQL with
 autocommit on pooled connections: each statement sees what is committed, and no BEGIN or ROLLBACK costs a trip.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -27,6 +28,17 @@ def database_url(settings: DatabaseSettings, data_dir: Path) -> URL:
     if url.get_backend_name() == "sqlite":
         return url.set(drivername="sqlite+aiosqlite")
     return url.set(drivername="postgresql+psycopg")
+
+
+@contextmanager
+def _told_when_away() -> Iterator[None]:
+    """A database that cannot be reached is no bug of ours: say so, and keep the driver's error as the cause."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        if not dialect.is_away(error):
+            raise
+        raise Unavailable("the database does not answer", code="database_away") from error
 
 
 class Database:
@@ -48,23 +60,22 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reading, in autocommit."""
-        async with self._reads.connect() as conn:
-            yield conn
+        """A connection for reading, in autocommit. Unavailable when the database cannot be reached."""
+        with _told_when_away():
+            async with self._reads.connect() as conn:
+                yield conn
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end of the block, rolled back if it raises."""
-        async with self._writes.begin() as conn:
-            yield conn
+        """One transaction: committed at the end of the block, rolled back if it raises. Unavailable as above."""
+        with _told_when_away():
+            async with self._writes.begin() as conn:
+                yield conn
 
     async def check(self) -> None:
         """Raise Unavailable unless the database answers."""
-        try:
-            async with self.read() as conn:
-                await conn.exec_driver_sql("SELECT 1")
-        except Exception as error:
-            raise Unavailable("the database does not answer", code="database_away") from error
+        async with self.read() as conn:
+            await conn.exec_driver_sql("SELECT 1")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -84,6 +95,7 @@ class Database:
             max_overflow=0,
             pool_timeout=30,
             pool_pre_ping=not self.is_sqlite,
+            hide_parameters=True,  # what people wrote must not get into an error's text, and so into a log
             connect_args=dialect.connect_args(self.url, settings),
             **options,
         )

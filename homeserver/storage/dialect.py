@@ -1,5 +1,6 @@
 """The only module that asks "SQLite or PostgreSQL?"."""
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,13 +8,25 @@ from sqlalchemy import Executable, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.errors import Unavailable
 from homeserver.settings.models import DatabaseSettings
 from homeserver.storage import sqlite as sqlite_driver
 
 # PostgreSQL: serialisation failure, deadlock. The same transaction may well pass when tried again.
 _TRANSIENT_STATES = frozenset({"40001", "40P01"})
+_AWAY_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+    }
+)
+_AWAY_CLASSES = frozenset({"08", "53", "57"})  # no connection, out of resources, shut down or cancelled
 
 
 def connect_args(url: URL, settings: DatabaseSettings) -> dict[str, Any]:
@@ -73,8 +86,25 @@ def _on_conflict(
     )
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database cannot be reached or is overwhelmed, and not that we asked wrongly."""
+    if isinstance(error, OSError | PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    number = getattr(error.orig, "sqlite_errorcode", None)
+    if number is not None:
+        return number & 0xFF in _AWAY_CODES
+    state = getattr(error.orig, "sqlstate", None)
+    return isinstance(error, OperationalError) and (state is None or state[:2] in _AWAY_CLASSES)
+
+
 def may_pass_when_repeated(error: BaseException) -> bool:
     """Whether the same transaction can succeed at a second try: a lost race, not a fault of ours."""
+    if isinstance(error, Unavailable) and error.__cause__ is not None:
+        error = error.__cause__
     if isinstance(error, IntegrityError):
         return True  # somebody else put the same unique key in between our look and our insert
     if not isinstance(error, DBAPIError):

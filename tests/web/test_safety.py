@@ -32,7 +32,7 @@ async def test_markup_in_names_and_messages_stays_text(people: People, browsers:
     await hers.sees("Quoted")
     await expect(hers.message("Quoted").locator(".quote-text")).to_have_text(PAYLOADS[1])
     await hers.page.get_by_role("button", name="Details and members").click()
-    panel = hers.page.get_by_role("complementary", name="Details")
+    panel = hers.page.get_by_role("region", name="Details")
     await expect(panel.locator(".panel-description")).to_have_text(PAYLOADS[2])
     await expect(panel.locator(".person-name").first).to_have_text(PAYLOADS[0])
     assert await hers.page.title() == f"{PAYLOADS[1]} · Chat"

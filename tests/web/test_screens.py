@@ -31,7 +31,7 @@ async def test_a_phone_shows_one_thing_at_a_time(people: People, browsers: Brows
     await page.get_by_role("button", name="Do not reply").tap()
 
     await page.get_by_role("button", name="Details and members").tap()
-    await expect(page.get_by_role("complementary", name="Details")).to_be_in_viewport(ratio=0.99)
+    await expect(page.get_by_role("region", name="Details")).to_be_in_viewport(ratio=0.99)
     await page.locator(".panel-close").tap()
     await page.get_by_role("button", name="Back").tap()
     await expect(page.get_by_role("searchbox")).to_be_visible()

@@ -204,7 +204,7 @@ async def test_members_come_and_go(people: People, browsers: Browsers) -> None:
     await his.enter("Club")
 
     await hers.page.get_by_role("button", name="Details and members").click()
-    panel = hers.page.get_by_role("complementary", name="Details")
+    panel = hers.page.get_by_role("region", name="Details")
     await panel.get_by_role("button", name="Add people").click()
     await hers.page.get_by_role("dialog").get_by_role("option", name="Carol").click()
     await hers.page.get_by_role("dialog").get_by_role("button", name="Add people").click()

@@ -83,8 +83,8 @@ export class ChatContainer {
       onCreate: () => openCreateDialog(this.#context, (conversation) => this.#created(conversation)),
       menuButton: this.#menu.element,
     });
-    this.#main = h("main", { class: "main", id: "main" });
-    root.replaceChildren(this.#select.element, this.#main);
+    this.#main = h("div", { class: "main" });
+    root.replaceChildren(h("h1", { class: "visually-hidden" }, t("app.title")), this.#select.element, this.#main);
     this.#showNothing();
     this.#listen();
     void this.#start();

@@ -60,9 +60,9 @@ export class ChatSelect {
     this.#state = h("div", { class: "items-state" });
     this.#end = h("div", { class: "items-end", "aria-hidden": "true" });
     this.element = h(
-      "aside",
+      "nav",
       { class: "sidebar", "aria-label": t("list.region") },
-      h("header", { class: "sidebar-head" }, menuButton, h("h1", { class: "sidebar-title" }, t("list.title")), iconButton("edit", t("create.open"), onCreate, { class: "create-open" })),
+      h("header", { class: "sidebar-head" }, menuButton, h("h2", { class: "sidebar-title" }, t("list.title")), iconButton("edit", t("create.open"), onCreate, { class: "create-open" })),
       h("div", { class: "search" }, icon("search", 18), this.searchField),
       h("div", { class: "items-scroller" }, this.#list, this.#state, this.#end),
     );

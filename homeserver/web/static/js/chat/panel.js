@@ -32,7 +32,7 @@ export class ParticipantsPanel {
     this.#onClose = onClose;
     this.#body = h("div", { class: "panel-body" });
     this.element = h(
-      "aside",
+      "section",
       { class: "panel", id: "panel", "aria-label": t("panel.title"), on: { keydown: (/** @type {Event} */ event) => this.#keydown(/** @type {KeyboardEvent} */ (event)) } },
       h("header", { class: "panel-head" }, iconButton("close", t("action.close"), onClose, { class: "panel-close" }), h("h2", null, t("panel.title"))),
       this.#body,

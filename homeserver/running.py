@@ -1,6 +1,7 @@
 """Bringing a built server to life: migrations, background work, listeners; and down again in reverse."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -104,6 +105,9 @@ async def serve(settings: Settings, ready: Callable[[Running], None] | None = No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     async with running(settings) as server:
+        # What is here now stays for good: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         logger.info("listening at %s", server.url)
         if ready is not None:
             ready(server)

@@ -118,8 +118,10 @@ def redact(text: str) -> str:
     """`text` without what may be a secret. Too much may go; a secret may not stay."""
     small = text.lower()
     for rule in _RULES:
-        if any(needle in small for needle in rule.needles):
-            text = rule.pattern.sub(rule.replacement, text)
+        for needle in rule.needles:  # a loop and no any(): this runs for each line, some thirty needles long
+            if needle in small:
+                text = rule.pattern.sub(rule.replacement, text)
+                break
     return text
 
 
@@ -161,6 +163,8 @@ class _Formatter(logging.Formatter):
         parts = [self.formatException(record.exc_info)] if record.exc_info and record.exc_info[0] else []
         if record.stack_info:
             parts.append(self.formatStack(record.stack_info))
+        if not parts:
+            return ""
         text = "\n".join(parts)
         if len(text) > MAX_TRACE_CHARS:
             half = MAX_TRACE_CHARS // 2

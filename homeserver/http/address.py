@@ -5,6 +5,7 @@ believed. So the list is read from its end, past the trusted addresses, and the 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp import web
@@ -14,6 +15,7 @@ Address = IPv4Address | IPv6Address
 
 _FORWARDED_FOR = "X-Forwarded-For"
 _MAX_HOPS = 20  # a longer list is not of our proxies' making
+_KNOWN_PEERS = 4096  # addresses that are kept parsed: each comes with many requests
 
 
 class ClientAddress:
@@ -21,14 +23,13 @@ class ClientAddress:
 
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = tuple(trusted)
+        self._peer = lru_cache(_KNOWN_PEERS)(_peer)
 
     def __call__(self, request: web.Request) -> str:
-        peer = _parse(request.remote or "")
-        if peer is None:
-            return request.remote or ""
-        if self._trusted and self._is_ours(peer):
-            peer = self._behind(request, peer)
-        return str(peer)
+        peer, text = self._peer(request.remote or "")
+        if peer is not None and self._trusted and self._is_ours(peer):
+            return str(self._behind(request, peer))
+        return text
 
     def _behind(self, request: web.Request, peer: Address) -> Address:
         hops = ",".join(request.headers.getall(_FORWARDED_FOR, ())).split(",")
@@ -43,6 +44,12 @@ class ClientAddress:
 
     def _is_ours(self, address: Address) -> bool:
         return any(address.version == network.version and address in network for network in self._trusted)
+
+
+def _peer(remote: str) -> tuple[Address | None, str]:
+    """The other end of a connection, and how it is written; None for what is no address."""
+    address = _parse(remote)
+    return address, remote if address is None else str(address)
 
 
 def _parse(text: str) -> Address | None:

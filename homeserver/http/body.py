@@ -62,6 +62,11 @@ async def read_bytes(request: web.Request, max_bytes: int, timeout_s: float = BO
         raise _too_large(max_bytes)
     body = bytearray()
     try:
+        if request.content.is_eof():  # it came along with the head, as small ones do: nothing to wait for
+            body += request.content.read_nowait()
+            if len(body) > max_bytes:
+                raise _too_large(max_bytes)
+            return bytes(body)
         async with asyncio.timeout(timeout_s):
             async for chunk in request.content.iter_any():
                 body += chunk

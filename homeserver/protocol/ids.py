@@ -6,6 +6,7 @@ All are plain strings at run time; the NewTypes keep them apart for the type che
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 from homeserver.protocol.errors import BadIdentifier
@@ -34,6 +35,7 @@ def fits(text: str) -> bool:
     return len(text.encode("utf-8", "surrogatepass")) <= MAX_ID_BYTES
 
 
+@lru_cache(4096)  # few names come again and again, in the sender of every event
 def is_server_name(text: str) -> bool:
     """Host name, IPv4 or bracketed IPv6 literal, with an optional port. Case counts."""
     return _SERVER_NAME.fullmatch(text) is not None

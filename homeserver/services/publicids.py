@@ -5,6 +5,7 @@ Matrix id: short of knowing that id, nobody guesses one. A person's integer is t
 of a host application are seen by that application under the host's own numbers.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 from uuid import UUID
 
@@ -53,6 +54,7 @@ def message_uuid(position: int, event_id: EventId) -> UUID:
     return _pack(position, event_id)
 
 
+@lru_cache(4096)  # asked several times for each message
 def room_uuid(position: int, room_id: RoomId) -> UUID:
     """The UUID of a room; `position` is that of its create event."""
     return _pack(position, room_id)

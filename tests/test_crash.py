@@ -119,7 +119,8 @@ async def test_killed_again_and_again(process: ServerProcess, database_url: URL,
 
     for _ in range(KILLS):
         before = sum(len(one.acknowledged) for one in senders)
-        tasks = [asyncio.create_task(one.run(process.url)) for one in (*senders, reader)]
+        runs = [*(one.run for one in senders), reader.run]
+        tasks = [asyncio.create_task(run(process.url)) for run in runs]
         wanted = before + chance.randint(10, 60)
         while sum(len(one.acknowledged) for one in senders) < wanted:
             assert not any(task.done() for task in tasks), [task for task in tasks if task.done()]

@@ -1,7 +1,7 @@
 """Background readers of the log: from their cursor, each entry, again after a crash."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from homeserver.model import EntryKind
@@ -32,7 +32,7 @@ async def entries(writing: Writing, count: int) -> None:
         await writing.timeline.append([NewEntry(EntryKind.PROFILE, {"n": n})])
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.005)

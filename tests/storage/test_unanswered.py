@@ -26,17 +26,25 @@ async def test_the_commit_takes_them_along(db: Database) -> None:
 
 async def test_one_that_fails_takes_everything_back(db: Database) -> None:
     with pytest.raises(IntegrityError):
-        async with db.write() as conn:
-            await conn.execute(SET, {"who": "push", "at": 7})
-            await conn.execute(SET, {"who": "push", "at": 8})
+        await set_twice(db)
     async with db.write() as conn:  # the same connection on SQLite: nothing is left in it
         assert (await conn.execute(READ)).scalar_one_or_none() is None
 
 
 async def test_a_rollback_forgets_them(db: Database) -> None:
     with pytest.raises(RuntimeError):
-        async with db.write() as conn:
-            await conn.execute(SET, {"who": "push", "at": 7})
-            raise RuntimeError
+        await give_up(db)
     async with db.write() as conn:
         assert (await conn.execute(READ)).scalar_one_or_none() is None
+
+
+async def set_twice(db: Database) -> None:
+    async with db.write() as conn:
+        await conn.execute(SET, {"who": "push", "at": 7})
+        await conn.execute(SET, {"who": "push", "at": 8})
+
+
+async def give_up(db: Database) -> None:
+    async with db.write() as conn:
+        await conn.execute(SET, {"who": "push", "at": 7})
+        raise RuntimeError

@@ -72,18 +72,20 @@ def _are_told_apart(one: IssuerSettings, other: IssuerSettings) -> bool:
 
 def check_prefixes(university: UniversitySettings, messenger: MessengerSettings) -> Iterator[Clash]:
     """Each API needs a place of its own. One may lie under another: the longer prefix wins."""
+    wanted: list[tuple[tuple[str | int, ...], str]] = []
+    if university.enabled:
+        wanted.append((("university", "prefix"), university.prefix))
+        wanted += [(("university", "also_at", at), prefix) for at, prefix in enumerate(university.also_at)]
+    if messenger.enabled:
+        wanted.append((("messenger", "prefix"), messenger.prefix))
     taken: dict[str, str] = {}
-    for name, face in (("university", university), ("messenger", messenger)):
-        if not face.enabled:
-            continue
-        for path in RESERVED:
-            if face.prefix == path or face.prefix.startswith(path + "/"):
-                yield Clash(
-                    (name, "prefix"), f"{face.prefix} lies under {path}, which the server needs itself"
-                )
-        if face.prefix in taken:
-            yield Clash((name, "prefix"), f"{face.prefix} is the prefix of {taken[face.prefix]} already")
-        taken.setdefault(face.prefix, name)
+    for path, prefix in wanted:
+        for reserved in RESERVED:
+            if prefix == reserved or prefix.startswith(reserved + "/"):
+                yield Clash(path, f"{prefix} lies under {reserved}, which the server needs itself")
+        if prefix in taken:
+            yield Clash(path, f"{prefix} is the prefix of {taken[prefix]} already")
+        taken.setdefault(prefix, str(path[0]))
 
 
 def check_listeners(listen: ListenSettings, metrics: MetricsSettings) -> Iterator[Clash]:

@@ -1,5 +1,6 @@
 """Messages over REST."""
 
+from typing import Any
 from uuid import uuid4
 
 from homeserver.api.university import schemas

@@ -111,6 +111,20 @@ async def test_post_bodies_survive_both_kinds_of_path(alice: User) -> None:
         assert made["title"] == path
 
 
+@pytest.mark.parametrize("overrides", [{"university": {"also_at": ["/educations/api/unet-chat"]}}])
+async def test_two_paths_may_lead_to_the_same(alice: User, bob: User) -> None:
+    """One portal calls REST under one path and opens its sockets under another."""
+    group = await alice.call("POST", "/educations/api/unet-chat/conversations/", json={"type": "group"})
+    async with alice.socket(group) as ear:
+        body = {"conversation_id": group["id"], "text": "by the other path"}
+        sent = await alice.call("POST", "/educations/api/unet-chat/messages/", json=body)
+        assert (await ear.next())["payload"] == sent
+    assert await alice.chat("GET", f"messages/{group['id']}") == [sent]
+    await bob.call("GET", f"/educations/api/unet-chat/conversations/{group['id']}", 404)
+    described = await alice.call("GET", "/openapi.json")
+    assert not [path for path in described["paths"] if path.startswith("/educations")]
+
+
 def test_routes_have_a_summary_and_a_tag(server: Running) -> None:
     routes: list[Route] = [route for route in university(server).routes if route.documented]
     assert all(route.summary and route.tags for route in routes)

@@ -11,6 +11,7 @@ import { Conversations } from "./conversations.js";
 import { openCreateDialog } from "./createdialog.js";
 import { explain } from "./explain.js";
 import { titleOf } from "./header.js";
+import { lastSenders } from "./lastsenders.js";
 import { Live } from "./live.js";
 import { profileMenu } from "./menu.js";
 import { ParticipantsPanel } from "./panel.js";
@@ -31,6 +32,7 @@ const MOST_TIMELINES = 12;
 export class ChatContainer {
   #root;
   #onLogout;
+  #nameSenders;
   /** @type {ChatContext} */
   #context;
   #badge = new TitleBadge();
@@ -74,7 +76,6 @@ export class ChatContainer {
     };
     this.#menu = profileMenu({
       languages: JSON.parse(root.dataset.languages ?? "{}"),
-      ownId,
       me: () => this.#me,
       onLogout: () => void this.#logout(),
     });
@@ -83,6 +84,7 @@ export class ChatContainer {
       onCreate: () => openCreateDialog(this.#context, (conversation) => this.#created(conversation)),
       menuButton: this.#menu.element,
     });
+    this.#nameSenders = lastSenders(this.#context);
     this.#main = h("div", { class: "main" });
     root.replaceChildren(h("h1", { class: "visually-hidden" }, t("app.title")), this.#select.element, this.#main);
     this.#showNothing();
@@ -118,6 +120,7 @@ export class ChatContainer {
     void this.#route();
     try {
       await conversations.refresh();
+      await this.#nameSenders();
     } catch (error) {
       this.#select.setError(explain(error));
     }
@@ -139,6 +142,7 @@ export class ChatContainer {
     try {
       await this.#context.conversations.refresh();
       this.#select.setError(null);
+      await this.#nameSenders();
       this.#messages?.checkStale();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

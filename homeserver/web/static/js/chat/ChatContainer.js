@@ -129,7 +129,7 @@ export class ChatContainer {
   async #loadMe() {
     if (!config.messengerPrefix) return;
     try {
-      const user = await this.#context.api.request("GET", `${config.messengerPrefix}/users/me`);
+      const user = await this.#context.api.request("GET", `${config.messengerPrefix}/users/me`, { isOptional: true });
       this.#me = { name: user.display_name || user.tag || "", email: user.email ?? "" };
       this.#menu.draw();
     } catch (error) {
@@ -152,18 +152,16 @@ export class ChatContainer {
 
   /** Open a conversation by its address, so that Back works. @param {string | null} id */
   #go(id) {
-    const hash = id ? `#c=${id}` : "";
-    if (location.hash === hash) return;
-    if (id) location.hash = hash;
-    else if (history.state?.fromList) history.back();
+    if (id === this.#openId) return;
+    if (!id && history.state?.isFromList) return history.back();
+    if (id) history.pushState({ isFromList: this.#openId === null }, "", `#c=${id}`);
     else history.replaceState(null, "", location.pathname + location.search);
-    if (!id && !history.state?.fromList) void this.#route();
+    void this.#route();
   }
 
   async #route() {
     const id = new URLSearchParams(location.hash.slice(1)).get("c");
     if (id === this.#openId) return;
-    if (id && this.#openId === null) history.replaceState({ fromList: true }, "");
     this.#closeMessages();
     this.#openId = id;
     this.#select.select(id);
@@ -183,8 +181,10 @@ export class ChatContainer {
       if (!this.#messages) this.#open(conversation);
     } catch (error) {
       if (this.#openId !== id) return;
-      this.#context.toasts.error(explain(error));
-      if (error instanceof ApiError && error.status === 404) this.#context.conversations.remove(id);
+      const text = explain(error);
+      // Of a conversation that was in the list, its removal tells.
+      if (error instanceof ApiError && error.status === 404 && this.#context.conversations.get(id)) return this.#context.conversations.remove(id);
+      this.#context.toasts.error(text);
       if (!this.#messages) this.#go(null);
     }
   }
@@ -298,7 +298,9 @@ export class ChatContainer {
     } else if (type === "message:deleted") {
       if (conversations.get(conversationId)?.last_message?.id === payload.id) void this.#poll();
     } else if (type === "message:read" && payload.user_id === people.ownId) {
-      conversations.noteRead(conversationId);
+      // Read on another device; if not to the end, the server knows what is left.
+      if (conversations.get(conversationId)?.last_message?.id === payload.message_id) conversations.noteRead(conversationId);
+      else void this.#poll();
     } else if (type === "typing" && payload.user_id !== people.ownId) {
       typing.note(conversationId, payload.user_id, Boolean(payload.is_typing));
     } else if (type === "presence") {

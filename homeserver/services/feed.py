@@ -181,8 +181,9 @@ class Feed:
             entry = await self._queue.get()
             try:
                 record = await self._record(entry)
-            except Exception:  # one bad entry must not silence the rest; who misses it finds it by `sync`
+            except Exception:  # one bad entry must not silence the rest
                 logger.exception("no record could be made of log entry %d", entry.position)
+                self._deliver(None, NewsLost())
                 continue
             if record is not None:
                 self._deliver(entry.room_id, record)

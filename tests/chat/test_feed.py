@@ -98,6 +98,7 @@ async def test_one_bad_entry_silences_nobody(hs: Homeserver, caplog: object) -> 
 
     hs.chat.feed._views = type("Broken", (), {"fresh": staticmethod(once_broken)})()
     sent = [await hs.chat.messages.send(alice, room.room_id, text=str(n)) for n in range(2)]
-    records = await heard(watch, 1)
+    records = await heard(watch, 2)
+    assert records[0] == feed.NewsLost()
     hs.chat.feed._views = views
     assert [one.message for one in records if isinstance(one, feed.MessageNew)] == [sent[1]]

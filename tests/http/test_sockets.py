@@ -1,85 +1,22 @@
 """WebSockets: groups, slow readers, replays, limits and the ways to end."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import ClientWebSocketResponse, WSMsgType, web
-from aiohttp.test_utils import TestClient
+from aiohttp import WSMsgType, web
 from pytest_aiohttp.plugin import AiohttpClient
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Forbidden, HomeserverError, NotFound, RateLimited, Unauthenticated, Unavailable
-from homeserver.http.pump import Socket, Visitor
+from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
 from homeserver.model import SessionId
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import SocketSettings
+from tests.http.hubs import Client, News, Place, closed, connect
 from tests.http.kit import until
-
-Client = TestClient[web.Request, web.Application]
-
-
-class News:
-    """Counts what the hub says."""
-
-    def __init__(self) -> None:
-        self.seen: Counter[str] = Counter()
-
-    def socket_opened(self, face: str) -> None:
-        self.seen[f"{face} opened"] += 1
-
-    def socket_closed(self, face: str) -> None:
-        self.seen[f"{face} closed"] += 1
-
-    def slow_socket_closed(self, face: str) -> None:
-        self.seen[f"{face} slow"] += 1
-
-    def frames_sent(self, face: str, count: int = 1) -> None:
-        self.seen[f"{face} sent"] += count
-
-
-def refusal(error: HomeserverError) -> bytes:
-    return f"error {error.code}".encode()
-
-
-@dataclass
-class Place:
-    """A server with one address for sockets: /?user=alice&session=s1."""
-
-    hub: Hub
-    news: News
-    clock: FakeClock
-    talk: Callable[[Socket, str], Awaitable[None]] | None = None
-    expires_ms: int | None = None
-    sockets: list[Socket] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
-    hold: bool = False
-    broken: bool = False
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        user = request.query.get("user", "alice")
-        session = request.query.get("session")
-        visitor = Visitor("test", UserId(user), SessionId(session) if session else None, refusal)
-        try:
-            async with self.hub.visit(visitor, self.expires_ms) as socket:
-                self.sockets.append(socket)
-                self.hub.join(socket, "room")
-                if self.hold:
-                    socket.hold()
-                if self.broken:
-                    raise ZeroDivisionError
-                await socket.start(request)
-                async for text in socket.frames():
-                    self.heard.append(text)
-                    if self.talk is not None:
-                        await self.talk(socket, text)
-        except HomeserverError as error:
-            return await self.hub.refuse(request, error)
-        return socket.response
 
 
 @pytest.fixture
@@ -96,24 +33,6 @@ async def client(place: Place, aiohttp_client: AiohttpClient) -> AsyncIterator[C
     made = await aiohttp_client(app)
     yield made
     await place.hub.stop(2)
-
-
-async def closed(ws: ClientWebSocketResponse) -> tuple[int | None, str]:
-    """The code and reason a socket is closed with; other frames before it are dropped."""
-    async with asyncio.timeout(10):
-        while True:
-            message = await ws.receive()
-            if message.type is WSMsgType.CLOSE:
-                return message.data, message.extra or ""
-            if message.type in {WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR}:
-                return ws.close_code, ""
-
-
-async def connect(client: Client, place: Place, **query: str) -> ClientWebSocketResponse:
-    before = len(place.sockets)
-    ws = await client.ws_connect("/", params=query)
-    await until(lambda: len(place.sockets) > before and place.sockets[-1].response.prepared)
-    return ws
 
 
 async def test_everybody_in_a_group_gets_the_same_frame_in_order(place: Place, client: Client) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.web.browsers import Browsers
+from tests.web.browsers import Browsers, ChatPage
 from tests.web.conftest import People
 
 
@@ -117,6 +117,14 @@ async def test_everything_by_keyboard(people: People, browsers: Browsers) -> Non
     """Make a group, talk, edit, reply, delete, leave: without a pointer."""
     alice, _bob = await people("Alice", "Bob")
     hers = await browsers.open(alice)
+    await _make_a_group(hers)
+    await _talk_and_edit(hers)
+    await _reply(hers)
+    await _delete(hers)
+    await _look_at_the_details(hers)
+
+
+async def _make_a_group(hers: ChatPage) -> None:
     page, keyboard = hers.page, hers.page.keyboard
     await _tab_to(page, page.locator(".create-open"))
     await _press(page, "Enter")
@@ -136,6 +144,9 @@ async def test_everything_by_keyboard(people: People, browsers: Browsers) -> Non
     await _press(page, "Enter")
     await expect(page.locator(".conversation-title")).to_have_text("By hand")
 
+
+async def _talk_and_edit(hers: ChatPage) -> None:
+    page, keyboard = hers.page, hers.page.keyboard
     await expect(hers.composer).to_be_focused()
     await keyboard.type("One")
     await _press(page, "Shift+Enter")
@@ -152,6 +163,9 @@ async def test_everything_by_keyboard(people: People, browsers: Browsers) -> Non
     await expect(page.get_by_text("Editing a message")).to_be_hidden()
     await expect(hers.composer).to_have_value("")
 
+
+async def _reply(hers: ChatPage) -> None:
+    page, keyboard = hers.page, hers.page.keyboard
     await _tab_to(page, hers.log, key="Shift+Tab")
     await _press(page, "ArrowUp")
     await expect(hers.message("Two Three")).to_be_focused()
@@ -163,6 +177,9 @@ async def test_everything_by_keyboard(people: People, browsers: Browsers) -> Non
     await _press(page, "Enter")
     await hers.sees("To myself")
 
+
+async def _delete(hers: ChatPage) -> None:
+    page = hers.page
     await _tab_to(page, hers.log, key="Shift+Tab")
     await _press(page, "End")
     await expect(hers.message("To myself")).to_be_focused()
@@ -174,6 +191,9 @@ async def test_everything_by_keyboard(people: People, browsers: Browsers) -> Non
     await expect(hers.message("To myself")).to_have_count(0)
     await expect(hers.composer).to_be_focused()
 
+
+async def _look_at_the_details(hers: ChatPage) -> None:
+    page, dialog = hers.page, hers.page.get_by_role("dialog")
     await _tab_to(page, page.get_by_role("button", name="Details and members"), key="Shift+Tab")
     await _press(page, "Enter")
     await expect(page.locator(".panel-close")).to_be_focused()

@@ -13,6 +13,7 @@ from homeserver.services.access import Access
 from homeserver.services.accounts import Accounts
 from homeserver.services.feed import Feed
 from homeserver.services.founding import Founding
+from homeserver.services.guests import GuestKey, Guests
 from homeserver.services.hosts import Hosts, make_issuers
 from homeserver.services.media.files import Disk, Places
 from homeserver.services.media.store import Media
@@ -67,6 +68,7 @@ class People:
     accounts: Accounts
     sessions: Sessions
     hosts: Hosts
+    guests: Guests
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,16 @@ def _people(settings: Settings, core: Core) -> People:
         server_name=settings.server.name,
         cache_entries=settings.tokens.cache_entries,
     )
-    return People(limits, passwords, profiles, accounts, sessions, hosts)
+    guests = Guests(
+        db=core.db,
+        timeline=core.timeline,
+        profiles=profiles,
+        clock=core.clock,
+        key=GuestKey(core.keys.guests, settings.server.name),
+        settings=settings.guests,
+        limits=limits,
+    )
+    return People(limits, passwords, profiles, accounts, sessions, hosts, guests)
 
 
 def _files(settings: Settings, core: Core, people: People) -> Storehouse:

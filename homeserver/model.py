@@ -28,6 +28,9 @@ FILE_URL_KEY = "chat.homeserver.file_url"  # content key: a file that lies on so
 CLIENT_ID_KEY = "chat.homeserver.client_id"  # content key: the sender's own name for the message
 
 
+GUEST_NAMESPACE = 2**20 + 1  # of the numbers of guests: above every host application's
+
+
 class EntryKind(StrEnum):
     """What an entry of the log is about."""
 

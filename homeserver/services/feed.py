@@ -257,7 +257,7 @@ class Feed:
         if event.membership == "join":
             head = await self._timeline.head(event.room_id)
             return MemberAdded(event.room_id, Member(person, role_in(head, user_id), event.origin_server_ts))
-        if was == "join":
+        if was == "join" and person.user_id == user_id:  # a guest who became an account did not go
             return MemberRemoved(event.room_id, user_id, person.number)
         return None
 

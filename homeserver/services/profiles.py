@@ -40,13 +40,17 @@ class Profiles:
         self._timeline = timeline
         self._people: BoundedCache[UserId, Person] = BoundedCache(cached_people)
         self._user_ids: BoundedCache[int, UserId] = BoundedCache(cached_people)  # never changes
+        self._successors: BoundedCache[UserId, UserId] = BoundedCache(cached_people)  # never changes either
 
     async def people(self, user_ids: Collection[UserId]) -> dict[UserId, Person]:
-        """These people, by id; whoever is not here is missing. At most one query."""
+        """These people, by id; whoever is not here is missing. At most one query.
+
+        Under the id of a guest that became an account stands the account.
+        """
         found: dict[UserId, Person] = {}
         absent: list[UserId] = []
         for user_id in user_ids:
-            person = self._people.get(user_id)
+            person = self._people.get(self._successors.get(user_id) or user_id)
             if person is None:
                 absent.append(user_id)
             else:
@@ -56,6 +60,9 @@ class Profiles:
             async with self._db.read() as conn:
                 loaded = await stored.people_of(conn, absent)
             self._keep(loaded.values(), age)
+            for asked, person in loaded.items():
+                if asked != person.user_id:
+                    self._successors.put(asked, person.user_id)
             found.update(loaded)
         return found
 

@@ -5,7 +5,7 @@ description and bounds; `config/reference.yaml` is made from them. A part of the
 its own section.
 """
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -84,6 +84,11 @@ class Settings(Section):
     cors: CorsSettings = Field(default=CorsSettings(), description="Other web sites in the browser.")
     web: WebSettings = Field(default=WebSettings(), description="The pages in the browser.")
     metrics: MetricsSettings = Field(default=MetricsSettings(), description="Numbers for Prometheus.")
+    bridges: dict[str, dict[str, Any]] = Field(
+        default={},
+        max_length=100,
+        description="Bridges by name, each with the settings that it asks for: see docs/bridges.md.",
+    )
     logs: LogSettings = Field(default=LogSettings(), description="The log of the server.")
 
     @model_validator(mode="after")

@@ -229,6 +229,7 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         db=core.db,
         timeline=core.timeline,
         views=message_views,
+        rooms=room_views,
         profiles=profiles,
         max_waiting=settings.timeline.ring_entries,
     )

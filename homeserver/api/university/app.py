@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from homeserver.api.university.attachments import Attachments
 from homeserver.api.university.conversations import Conversations
 from homeserver.api.university.errors import ERRORS
-from homeserver.api.university.files import MediaFiles
 from homeserver.api.university.live import Live
 from homeserver.api.university.messages import MessageCalls
-from homeserver.api.university.paging import Paging
 from homeserver.api.university.shape import Views
 from homeserver.api.university.socket import ConversationSocket, SocketServices
 from homeserver.api.university.users import Users
 from homeserver.http.credentials import Door
+from homeserver.http.paging import Paging
 from homeserver.http.routes import Desk, Face
 from homeserver.http.site import face_application
 from homeserver.http.sockets import Hub
 from homeserver.services.access import Access
 from homeserver.services.feed import Feed
+from homeserver.services.media.addresses import MediaFiles
 from homeserver.services.media.store import Media
 from homeserver.services.members import Members
 from homeserver.services.messages import Messages

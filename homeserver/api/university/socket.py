@@ -1,25 +1,20 @@
-"""The WebSocket of one conversation: who may open it, and what its clients may send.
+"""The WebSocket of one conversation: who may open it, and what its clients may send (see `http/dialogue.py`)."""
 
-A refused handshake tells a browser nothing, so a socket that may not be is accepted and closed at once with
-1008. After a reconnect the client asks with `sync` for what it missed; live frames are held back until that
-is through, so that it gets every message once and in order. As the client can only ask after it connected,
-live frames also wait a moment for its first word.
-"""
-
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from aiohttp import WSCloseCode, web
-from pydantic import BaseModel
+from aiohttp import web
 
 from homeserver.api.university import shape
 from homeserver.api.university.live import Live
 from homeserver.api.university.schemas import Frame, MessageFrame, ReadMark, SyncFrame, TypingFrame
 from homeserver.api.university.shape import Views
-from homeserver.errors import HomeserverError, Invalid, NotFound, Unauthenticated
+from homeserver.errors import NotFound
 from homeserver.http.body import check, parse_json
+from homeserver.http.dialogue import SYNC, Dialogue, Piece, Said, catch_up, open_socket
 from homeserver.http.pump import Socket, Visitor
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit, Call, Route
@@ -32,8 +27,6 @@ from homeserver.services.presence import Presence
 from homeserver.services.receipts import Receipts
 from homeserver.services.rooms import Rooms
 from homeserver.services.typing import Typing
-
-M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +70,16 @@ class ConversationSocket:
         self._views = views
         self._admit = admit
         self._max_page = max_page
-        self._verbs: Mapping[str, Callable[[Talk, Mapping[str, Any]], Awaitable[None]]] = {
-            "message:new": self._say,
-            "typing": self._type,
-            "message:read": self._read,
-            "sync": self._sync,
-        }
+        self._dialogue = Dialogue(
+            verbs={
+                "message:new": self._say,
+                "typing": self._type,
+                "message:read": self._read,
+                SYNC: self._sync,
+            },
+            parse=_parse,
+            refusal=shape.error_frame,
+        )
 
     def route(self) -> Route:
         """Public to the router: a bad token is told by a close code."""
@@ -99,16 +96,16 @@ class ConversationSocket:
     async def connect(self, call: Call[None, None]) -> web.StreamResponse:
         """Serve a socket until it closes."""
         request = call.request
-        if not web.WebSocketResponse().can_prepare(request):
-            raise Invalid("this address is for WebSockets", code="websocket_expected")
-        try:
-            requester = await self._admit(request)
-            request[USER_ID] = requester.user_id
-            conversation = _uuid(call.text("conversation_id"))
-            room_id = await self._services.access.room_by_uuid(requester, conversation)
-            return await self._serve(request, requester, room_id, str(conversation))
-        except HomeserverError as error:
-            return await self._hub.refuse(request, error)
+        return await open_socket(
+            self._hub, request, partial(self._admitted, request, call.text("conversation_id"))
+        )
+
+    async def _admitted(self, request: web.Request, given: str) -> web.StreamResponse:
+        requester = await self._admit(request)
+        request[USER_ID] = requester.user_id
+        conversation = _uuid(given)
+        room_id = await self._services.access.room_by_uuid(requester, conversation)
+        return await self._serve(request, requester, room_id, str(conversation))
 
     async def _serve(
         self, request: web.Request, requester: Requester, room_id: RoomId, conversation_id: str
@@ -130,8 +127,7 @@ class ConversationSocket:
         services.presence.enter(requester, talk.room_id)
         self._greet(talk)
         try:
-            async for text in talk.socket.frames():
-                await self._frame(talk, text)
+            await self._dialogue.listen(talk.socket, talk)
         finally:
             services.typing.set(requester, talk.room_id, is_typing=False)
             services.presence.leave(requester, talk.room_id)
@@ -147,24 +143,6 @@ class ConversationSocket:
                     "online": True,
                 }
                 talk.socket.put(shape.frame("presence", here))
-
-    async def _frame(self, talk: Talk, text: str) -> None:
-        """Do what a frame asks for; a refusal is told in a frame and the socket stays open."""
-        client_id: str | None = None
-        try:
-            frame = _parse(text)
-            named = frame.payload.get("client_id")
-            client_id = named if isinstance(named, str) else None
-            if frame.type != "sync":
-                talk.socket.release()
-            verb = self._verbs.get(frame.type)
-            if verb is None:
-                raise Invalid(f"unknown type of frame: {frame.type}", code="unknown_type")
-            await verb(talk, frame.payload)
-        except Unauthenticated:
-            raise
-        except HomeserverError as error:
-            talk.socket.put(shape.error_frame(error, client_id))
 
     async def _say(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         wanted = check(MessageFrame, payload)
@@ -198,34 +176,22 @@ class ConversationSocket:
         """Everything after a message, in order, then what came meanwhile; nothing that was sent here already."""
         wanted = check(SyncFrame, payload)
         after = await self._services.access.place_by_uuid(talk.requester, talk.room_id, wanted.after)
-        talk.socket.hold()
-        try:
-            newest = await self._replay(talk, after)
-            await talk.socket.flushed()
-        except HomeserverError:
-            # Half a replay is a gap that the client cannot see; a new socket can begin anew.
-            talk.socket.close(WSCloseCode.TRY_AGAIN_LATER, "sync failed: come back and sync")
-        else:
-            talk.socket.release(newest)
-
-    async def _replay(self, talk: Talk, after: int) -> int:
-        """Send the messages after a position; answers the position of the last one."""
         view = self._views.of(talk.requester)
-        while True:
-            page = await self._services.messages.page(
-                talk.requester, talk.room_id, limit=self._max_page, after=after
+
+        async def page(place: int) -> Sequence[Piece]:
+            found = await self._services.messages.page(
+                talk.requester, talk.room_id, limit=self._max_page, after=place
             )
-            for message in page:
-                if 0 < talk.socket.first_live <= message.position:
-                    return after
-                await talk.socket.push(shape.frame("message:new", {**shape.message(message, view)}))
-                after = message.position
-            if len(page) < self._max_page:
-                return after
+            return [
+                Piece(one.position, shape.frame("message:new", {**shape.message(one, view)})) for one in found
+            ]
+
+        await catch_up(talk.socket, after, page, full=self._max_page)
 
 
-def _parse(text: str) -> Frame:
-    return check(Frame, parse_json(text))
+def _parse(text: str) -> Said:
+    frame = check(Frame, parse_json(text))
+    return Said(frame.type, frame.payload)
 
 
 def _uuid(text: str) -> UUID:

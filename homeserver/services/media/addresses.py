@@ -1,4 +1,4 @@
-"""Where the files of attachments are found, as whole addresses: the client may live on another site."""
+"""Where the files of messages are found, as whole addresses: the client may live on another site."""
 
 from homeserver.model import Attachment
 from homeserver.services.media.store import Media

@@ -123,22 +123,32 @@ def _faces(hs: Homeserver, hub: Hub, desk: Desk, door: Door, address: ClientAddr
             )
         )
     if settings.messenger.enabled:
-        own = messenger.MessengerServices(
-            accounts=people.accounts,
-            sessions=people.sessions,
-            profiles=people.profiles,
-            companions=chat.members,
-        )
-        faces.append(
-            messenger.make(
-                own,
-                settings=settings.messenger,
-                desk=desk,
-                address=address,
-                max_page=settings.rooms.max_page,
-            )
+        entrance = messenger.Entrance(desk, door, address, hub, settings.server.public_url)
+        faces += messenger.make(
+            _messenger_services(hs),
+            entrance,
+            settings=settings.messenger,
+            max_page=settings.rooms.max_page,
         )
     return faces
+
+
+def _messenger_services(hs: Homeserver) -> messenger.MessengerServices:
+    chat, people = hs.chat, hs.people
+    return messenger.MessengerServices(
+        accounts=people.accounts,
+        sessions=people.sessions,
+        profiles=people.profiles,
+        rooms=chat.rooms,
+        members=chat.members,
+        messages=chat.messages,
+        receipts=chat.receipts,
+        typing=chat.typing,
+        presence=chat.presence,
+        access=chat.access,
+        feed=chat.feed,
+        media=hs.files.media,
+    )
 
 
 def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[DemoAccount]) -> None:

@@ -22,7 +22,6 @@ RESERVED = (
     "/openapi.json",
     "/ready",
     "/static",
-    "/ws",
 )
 
 
@@ -73,17 +72,19 @@ def _are_told_apart(one: IssuerSettings, other: IssuerSettings) -> bool:
 def check_prefixes(university: UniversitySettings, messenger: MessengerSettings) -> Iterator[Clash]:
     """Each API needs a place of its own. One may lie under another: the longer prefix wins."""
     taken: dict[str, str] = {}
-    for name, face in (("university", university), ("messenger", messenger)):
-        if not face.enabled:
+    for name, key, given, is_enabled in (
+        ("university", "prefix", university.prefix, university.enabled),
+        ("messenger", "prefix", messenger.prefix, messenger.enabled),
+        ("messenger", "socket_path", messenger.socket_path, messenger.enabled),
+    ):
+        if not is_enabled:
             continue
         for path in RESERVED:
-            if face.prefix == path or face.prefix.startswith(path + "/"):
-                yield Clash(
-                    (name, "prefix"), f"{face.prefix} lies under {path}, which the server needs itself"
-                )
-        if face.prefix in taken:
-            yield Clash((name, "prefix"), f"{face.prefix} is the prefix of {taken[face.prefix]} already")
-        taken.setdefault(face.prefix, name)
+            if given == path or given.startswith(path + "/"):
+                yield Clash((name, key), f"{given} lies under {path}, which the server needs itself")
+        if given in taken:
+            yield Clash((name, key), f"{given} is taken by {taken[given]} already")
+        taken.setdefault(given, f"{name}.{key}")
 
 
 def check_listeners(listen: ListenSettings, metrics: MetricsSettings) -> Iterator[Clash]:

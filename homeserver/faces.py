@@ -111,17 +111,16 @@ def _faces(hs: Homeserver, hub: Hub, desk: Desk, door: Door, address: ClientAddr
             feed=chat.feed,
             media=hs.files.media,
         )
-        faces.append(
-            university.make(
-                services,
-                settings=settings.university,
-                desk=desk,
-                door=door,
-                hub=hub,
-                public_url=settings.server.public_url,
-                max_page=settings.rooms.max_page,
-            )
+        made = university.make(
+            services,
+            settings=settings.university,
+            desk=desk,
+            door=door,
+            hub=hub,
+            public_url=settings.server.public_url,
+            max_page=settings.rooms.max_page,
         )
+        faces += [made, *university.at_other_places(made, desk, settings.university.also_at)]
     if settings.messenger.enabled:
         entrance = messenger.Entrance(desk, door, address, hub, settings.server.public_url)
         faces += messenger.make(

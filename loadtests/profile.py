@@ -30,6 +30,9 @@ LAYERS = (
     ("aiohttp", r"aiohttp/|yarl/|multidict/"),
     ("event loop", r"asyncio/|uvloop/|homeserver/(running|tasks|cli)|threading\.py|concurrent/"),
 )
+_WAITING = re.compile(
+    r"_connection_worker_thread|Condition\.wait|Queue\.get|_worker \(.*concurrent|select \("
+)
 _PATTERNS = [(name, re.compile(pattern)) for name, pattern in LAYERS]
 
 
@@ -58,7 +61,8 @@ def by_layer(lines: Iterable[str]) -> Counter[str]:
     for line in lines:
         stack, _, count = line.rstrip().rpartition(" ")
         frames = stack.split(";")
-        found[_layer(frames)] += int(count)
+        if not _WAITING.search(frames[-1]):  # py-spy takes some threads that wait for busy ones
+            found[_layer(frames)] += int(count)
     return found
 
 

@@ -44,7 +44,10 @@ def _pytest(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 @contextmanager
 def _postgres() -> Iterator[str]:
-    """A PostgreSQL in a folder and on a port of its own, as durable as a real one; yields its URL."""
+    """A PostgreSQL in a folder and on a port of its own; yields its URL.
+
+    It does not wait for the disk, as the tests make and drop a thousand databases; the crash test switches that on.
+    """
     binaries = _postgres_binaries()
     owner = "postgres" if os.getuid() == 0 else None  # it refuses to run as root
     port, password = _free_port(), secrets.token_hex(16)
@@ -67,6 +70,8 @@ def _postgres() -> Iterator[str]:
             for path in (folder, password_file):
                 shutil.chown(path, owner)
         _quietly(owner, folder, initdb)
+        with (data / "postgresql.conf").open("a") as conf:
+            conf.write("fsync = off\n")
         _quietly(owner, folder, [*control, "--log", folder / "log", "--options", options, "start"])
         try:
             yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
@@ -16,6 +17,7 @@ from homeserver.app import build
 from homeserver.protocol.ids import RoomId
 from homeserver.settings.models import Settings
 from homeserver.timeline.verify import verify_room
+from tests.conftest import POSTGRES
 from tests.process import ServerProcess
 
 KILLS = 20
@@ -25,7 +27,24 @@ LOGIN = {"email": "sender@example.org", "password": "correct horse battery"}
 
 
 @pytest.fixture
-async def process(database_url: URL, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+def durable(database_kind: str) -> Iterator[None]:
+    """PostgreSQL as careful as in real use: where it runs without fsync, for speed, it is switched on for this test."""
+    if database_kind == "sqlite":
+        yield
+        return
+    with psycopg.connect(POSTGRES, autocommit=True) as conn:
+        careless = conn.execute("SHOW fsync").fetchone() == ("off",)
+        if careless:
+            conn.execute("ALTER SYSTEM SET fsync = on")
+            conn.execute("SELECT pg_reload_conf()")
+        yield
+        if careless:
+            conn.execute("ALTER SYSTEM RESET fsync")
+            conn.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture
+async def process(durable: None, database_url: URL, tmp_path: Path) -> AsyncIterator[ServerProcess]:
     plain = database_url.set(drivername=database_url.get_backend_name())
     made = ServerProcess(
         tmp_path,
@@ -102,7 +121,7 @@ async def history(session: aiohttp.ClientSession, conversation_id: str) -> list[
         before = f"&before={page[0]['id']}"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)  # a bound for a busy machine; a quiet one needs half a minute
 async def test_killed_again_and_again(process: ServerProcess, database_url: URL, tmp_path: Path) -> None:
     async with aiohttp.ClientSession(process.url) as session:
         registered = {**LOGIN, "display_name": "Sender"}
@@ -119,7 +138,8 @@ async def test_killed_again_and_again(process: ServerProcess, database_url: URL,
 
     for _ in range(KILLS):
         before = sum(len(one.acknowledged) for one in senders)
-        tasks = [asyncio.create_task(one.run(process.url)) for one in (*senders, reader)]
+        runs = [*(one.run for one in senders), reader.run]
+        tasks = [asyncio.create_task(run(process.url)) for run in runs]
         wanted = before + chance.randint(10, 60)
         while sum(len(one.acknowledged) for one in senders) < wanted:
             assert not any(task.done() for task in tasks), [task for task in tasks if task.done()]

@@ -24,7 +24,7 @@ _ROTATE = {
     KeyName.SIGNING: (secrets.rotate_signing, "Events are signed with a new key; the old one stays known."),
     KeyName.ACCESS: (
         secrets.rotate_access_token,
-        "All access tokens are refused from then on; clients get new ones with their refresh tokens.",
+        "All access and refresh tokens are refused from then on: everybody must log in again.",
     ),
     KeyName.MEDIA_URL: (
         secrets.rotate_media_url,

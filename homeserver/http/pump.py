@@ -225,6 +225,8 @@ class Socket:
 
     def _watch(self, delay_s: float) -> None:
         self._is_asked = False
+        if self._end is not None:
+            return
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._ask)
 
     def _ask(self) -> None:
@@ -272,7 +274,7 @@ class Socket:
                 while self._queue and not self.response.closed:
                     self._moved.clear()
                     await self._moved.wait()
-                await self.response.close(code=code, message=_cut(reason))
+                await self.response.close(code=code, message=cut_reason(reason))
         except (TimeoutError, ConnectionError):
             self._give_up()
 
@@ -327,5 +329,6 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _cut(reason: str) -> bytes:
+def cut_reason(reason: str) -> bytes:
+    """A reason for a close frame, no longer than one may be."""
     return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()

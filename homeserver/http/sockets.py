@@ -19,7 +19,7 @@ from aiohttp import WSCloseCode, web
 
 from homeserver.clock import Clock
 from homeserver.errors import HomeserverError, RateLimited, Unauthenticated, Unavailable
-from homeserver.http.pump import Socket, SocketClosedError, SocketNews, Visitor
+from homeserver.http.pump import Socket, SocketClosedError, SocketNews, Visitor, cut_reason
 from homeserver.model import SessionId
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import SocketSettings
@@ -63,13 +63,15 @@ class Hub:
             socket.expire_in((expires_ms - self._clock.now_ms()) / 1000)
         try:
             yield socket
-        except SocketClosedError:
-            pass  # the face was in the middle of a replay; there is nobody to tell
+        except (SocketClosedError, ConnectionResetError):
+            pass  # the client is gone, perhaps in the middle of a replay; there is nobody to tell
         except HomeserverError as error:
             if not socket.response.prepared:
                 raise
             socket.close(*farewell(error))
         except Exception:
+            if not socket.response.prepared:
+                raise
             logger.exception("bug while serving a socket")
             socket.close(WSCloseCode.INTERNAL_ERROR, "something went wrong on our side")
         finally:
@@ -85,7 +87,7 @@ class Hub:
         response = web.WebSocketResponse(timeout=1.0, compress=False)
         await response.prepare(request)
         code, reason = farewell(error)
-        await response.close(code=code, message=reason.encode()[:123])
+        await response.close(code=code, message=cut_reason(reason))
         return response
 
     def join(self, socket: Socket, key: Hashable) -> None:

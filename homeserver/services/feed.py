@@ -241,9 +241,10 @@ class Feed:
             entry, opens = await self._queue.get()
             try:
                 record = await self._record(entry)
-            except Exception:  # one bad entry must not silence the rest; who misses it finds it by `sync`
+            except Exception:  # one bad entry must not silence the rest
                 logger.exception("no record could be made of log entry %d", entry.position)
                 record = None
+                self._deliver(None, NewsLost())
             if record is not None:
                 self._deliver(entry.room_id, record)
             if opens is not None:

@@ -10,6 +10,11 @@ class UniversitySettings(Section):
 
     enabled: bool = Field(default=True, description="Whether this API is served.")
     prefix: Prefix = Field(default="/api/unet-chat", description="Path that all its addresses begin with.")
+    also_at: tuple[Prefix, ...] = Field(
+        default=(),
+        max_length=10,
+        description="More paths under which the same API is served, e.g. /educations/api/unet-chat.",
+    )
     show_contacts: bool = Field(
         default=False, description="Whether people see each other's e-mail, phone and Telegram name."
     )

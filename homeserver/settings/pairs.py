@@ -71,20 +71,21 @@ def _are_told_apart(one: IssuerSettings, other: IssuerSettings) -> bool:
 
 def check_prefixes(university: UniversitySettings, messenger: MessengerSettings) -> Iterator[Clash]:
     """Each API needs a place of its own. One may lie under another: the longer prefix wins."""
+    wanted: list[tuple[tuple[str | int, ...], str]] = []
+    if university.enabled:
+        wanted.append((("university", "prefix"), university.prefix))
+        wanted += [(("university", "also_at", at), prefix) for at, prefix in enumerate(university.also_at)]
+    if messenger.enabled:
+        wanted.append((("messenger", "prefix"), messenger.prefix))
+        wanted.append((("messenger", "socket_path"), messenger.socket_path))
     taken: dict[str, str] = {}
-    for name, key, given, is_enabled in (
-        ("university", "prefix", university.prefix, university.enabled),
-        ("messenger", "prefix", messenger.prefix, messenger.enabled),
-        ("messenger", "socket_path", messenger.socket_path, messenger.enabled),
-    ):
-        if not is_enabled:
-            continue
-        for path in RESERVED:
-            if given == path or given.startswith(path + "/"):
-                yield Clash((name, key), f"{given} lies under {path}, which the server needs itself")
-        if given in taken:
-            yield Clash((name, key), f"{given} is taken by {taken[given]} already")
-        taken.setdefault(given, f"{name}.{key}")
+    for path, prefix in wanted:
+        for reserved in RESERVED:
+            if prefix == reserved or prefix.startswith(reserved + "/"):
+                yield Clash(path, f"{prefix} lies under {reserved}, which the server needs itself")
+        if prefix in taken:
+            yield Clash(path, f"{prefix} is the prefix of {taken[prefix]} already")
+        taken.setdefault(prefix, str(path[0]))
 
 
 def check_listeners(listen: ListenSettings, metrics: MetricsSettings) -> Iterator[Clash]:

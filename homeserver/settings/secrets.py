@@ -68,7 +68,7 @@ def rotate_signing(data_dir: Path) -> ServerKeys:
 
 
 def rotate_access_token(data_dir: Path) -> ServerKeys:
-    """Sign access tokens with a new key from the next start on: today's are refused then, refresh tokens hold."""
+    """Sign access tokens with a new key from the next start on: everybody must log in again."""
     _write(_folder(data_dir) / ACCESS_FILE, _new_secret(), replace=True)
     return open_keys(data_dir)
 

@@ -6,14 +6,18 @@ statement whose outcome nobody looks at (UNANSWERED) travels with the next one, 
 run in their order; one that fails then does so at the statement it travelled with, and the transaction is rolled back.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from threading import Thread
 from typing import Any, NamedTuple, Self
 
 import aiosqlite
+import aiosqlite.core
 
 UNANSWERED = {"unanswered": True}  # execution options of statements without rows whose row count nobody reads
 
+logger = logging.getLogger(__name__)
 _Call = Callable[[sqlite3.Connection], sqlite3.Cursor]
 
 
@@ -83,7 +87,8 @@ class Connection(aiosqlite.Connection):
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connector, iter_chunk_size=64)
         self._later: list[_Call] = []
-        self._thread.daemon = True  # a connection that nobody closed must not keep the process
+        # Daemon: a connection that nobody closed must not keep the process.
+        self._thread = Thread(target=_work, args=(self._tx,), daemon=True)
 
     def cursor(self) -> Cursor:  # type: ignore[override]  # aiosqlite's own needs a journey
         return Cursor(self)
@@ -109,6 +114,16 @@ class Connection(aiosqlite.Connection):
     async def _travel(self, function: Callable[..., Any], *arguments: Any) -> Any:
         first, self._later = self._later, []
         return await self._execute(function, self._conn, first, *arguments)  # type: ignore[no-untyped-call]
+
+
+def _work(calls: Any) -> None:
+    """The connection's thread."""
+    try:
+        aiosqlite.core._connection_worker_thread(calls)  # noqa: SLF001 - the loop of the class that we extend
+    except (
+        RuntimeError
+    ) as error:  # the event loop ended while a statement ran: nobody waits for the answer any more
+        logger.debug("a statement outlived its event loop: %s", error)
 
 
 def connect(path: str, **options: Any) -> Connection:

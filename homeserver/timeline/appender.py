@@ -142,8 +142,9 @@ class Appender:
         raise AssertionError("unreachable")
 
     async def _write_once(self, conn: AsyncConnection, taken: Sequence[Submission]) -> Batch:
-        repeats = await self._admit(conn, taken)
-        writing = [one for one in taken if not one.done.done() and one not in repeats]
+        repeats, refused = await self._admit(conn, taken)
+        answered = {*repeats, *refused}
+        writing = [one for one in taken if not one.done.done() and one not in answered]
         batch = Batch()
         if writing:
             now_ms = self._clock.now_ms()
@@ -151,6 +152,7 @@ class Appender:
             batch = place(writing, first, now_ms)
             await self._write_batch(conn, batch, now_ms)
         batch.results.extend(repeats.items())
+        batch.refused.extend(refused.items())
         return batch
 
     async def _write_batch(self, conn: AsyncConnection, batch: Batch, now_ms: int) -> None:
@@ -164,25 +166,25 @@ class Appender:
         for write, rows in batch.also.items():
             await write(conn, rows)
 
-    async def _admit(self, conn: AsyncConnection, taken: Sequence[Submission]) -> dict[Submission, Written]:
-        """Lock the rooms; answer the repeated sends; fail taken keys; build anew where a room has moved."""
+    async def _admit(
+        self, conn: AsyncConnection, taken: Sequence[Submission]
+    ) -> tuple[dict[Submission, Written], dict[Submission, KeyTaken]]:
+        """Lock the rooms; find the repeated sends and the taken keys; build anew where a room has moved."""
         tips = {one.room_id: one.tip for one in taken if one.room_id is not None and one.tip is not None}
         if not tips:
-            return {}
+            return {}, {}
         heads = await rooms.lock_heads(conn, tips)
         repeats = await self._find_repeats(conn, taken)
-        refused = await self._refuse_taken_keys(conn, taken)
+        refused = await self._find_taken_keys(conn, taken)
         moved = {room for room, tip in tips.items() if tip.stale or heads.get(room, 0) != tip.base}
         moved |= {one.room_id for one in (*repeats, *refused) if one.room_id is not None}
         moved |= {one.room_id for one in taken if one.room_id is not None and one.built is None}
         for room_id in moved:
             await self._rebuild(conn, tips[room_id], [one for one in taken if one not in repeats])
-        while spoiled := _spoil_bundles(
-            taken
-        ):  # what was built on a part that will not be must be built anew
+        while spoiled := _spoil_bundles(taken):  # what was built on a part that will not be is built anew
             for room_id in spoiled:
                 await self._rebuild(conn, tips[room_id], [one for one in taken if one not in repeats])
-        return repeats
+        return repeats, refused
 
     async def _find_repeats(
         self, conn: AsyncConnection, taken: Sequence[Submission]
@@ -200,21 +202,21 @@ class Appender:
             if event_id in first
         }
 
-    async def _refuse_taken_keys(
+    async def _find_taken_keys(
         self, conn: AsyncConnection, taken: Sequence[Submission]
-    ) -> list[Submission]:
+    ) -> dict[Submission, KeyTaken]:
+        """Who comes too late for a key. They are told after the commit: the room they lost to may be in it."""
         wanting = [one for one in taken if one.room_key is not None]
         if not wanting:
-            return []
+            return {}
         owners = await rooms.rooms_by_key(conn, {one.room_key for one in wanting if one.room_key is not None})
-        refused = []
+        refused: dict[Submission, KeyTaken] = {}
         for one in wanting:
             if one.room_key is None or one.room_id is None:
                 continue
             owner = owners.setdefault(one.room_key, one.room_id)
             if owner != one.room_id:
-                one.fail(KeyTaken(owner))
-                refused.append(one)
+                refused[one] = KeyTaken(owner)
         return refused
 
     async def _rebuild(self, conn: AsyncConnection, tip: Tip, taken: Sequence[Submission]) -> None:
@@ -257,6 +259,8 @@ class Appender:
             logger.exception("committed entries could not be announced yet")
         for submission, written in batch.results:
             submission.finish(written)
+        for submission, taken in batch.refused:
+            submission.fail(taken)
 
     def _count(self, batch: Batch, seconds: float) -> None:
         if batch.entries:

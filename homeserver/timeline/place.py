@@ -9,7 +9,7 @@ from homeserver.protocol.ids import EventId, RoomId
 from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.persist import RoomRows, stored
-from homeserver.timeline.submission import Placed, Submission, Written
+from homeserver.timeline.submission import KeyTaken, Placed, Submission, Written
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class Batch:
     keys: dict[str, RoomId] = field(default_factory=dict)
     also: dict[Any, list[Placed[Any]]] = field(default_factory=dict)
     results: list[tuple[Submission, Written]] = field(default_factory=list)
+    refused: list[tuple[Submission, KeyTaken]] = field(default_factory=list)
 
 
 def place(submissions: Sequence[Submission], first: int, now_ms: int) -> Batch:

@@ -21,6 +21,7 @@ from homeserver.web.texts import LANGUAGES, TEXTS, choose_language
 HERE: Final = Path(__file__).parent
 TEMPLATES: Final = web.AppKey("homeserver.web.templates", jinja2.Environment)
 YEAR_S: Final = 365 * 24 * 3600
+LONE_SCRIPTS: Final = frozenset({"js/login.js", "js/status.js"})  # the other pages' own
 THEMES: Final = frozenset({"light", "dark"})
 
 # Everything comes from this server; nothing runs from inside a page, and no text can become markup.
@@ -77,6 +78,7 @@ class Pages:
         self._registration_open = registration_open
         self._demo_accounts = tuple(demo_accounts) if web.demo else ()
         self._assets = Assets({}, "")
+        self._modules: list[str] = []
         self._version = ""
 
     def setup(self, app: web.Application) -> None:
@@ -108,36 +110,38 @@ class Pages:
 
     def _load(self, environment: jinja2.Environment) -> None:
         self._assets = load_assets(HERE / "static")
+        scripts = (name for name in self._assets.files if name.startswith("js/"))
+        self._modules = [name for name in scripts if name not in LONE_SCRIPTS]
         self._version = metadata.version("homeserver")
         for name in environment.list_templates():
             environment.get_template(name)
 
     async def _index(self, request: web.Request) -> web.Response:
-        return self._page(request, "index.html", active="home")
+        return self._page(request, "index.html")
 
     async def _login(self, request: web.Request) -> web.Response:
-        return self._page(request, "login.html", active="login")
+        return self._page(request, "login.html")
 
     async def _chat(self, request: web.Request) -> web.Response:
-        return self._page(request, "chat.html", active="chat")
+        return self._page(request, "chat.html")
 
     async def _static(self, request: web.Request) -> web.Response:
         return self._assets.answer(request.match_info["path"], request)
 
-    def _page(self, request: web.Request, template: str, *, active: str) -> web.Response:
+    def _page(self, request: web.Request, template: str) -> web.Response:
         wished = request.query.get("lang", "")
         language = choose_language(
             wished, request.cookies.get("lang", ""), request.headers.get(hdrs.ACCEPT_LANGUAGE, "")
         )
         theme = request.cookies.get("theme", "")
         context = {
-            "active": active,
             "asset": f"/static/{self._assets.build}",
             "config": self._config(),
             "demo_accounts": self._demo_accounts,
             "has_chat": self._university.enabled,
             "has_login": self._messenger.enabled,
             "lang": language,
+            "modules": self._modules,
             "languages": LANGUAGES,
             "registration_open": self._registration_open,
             "server": self._server,

@@ -11,24 +11,19 @@ FALLBACK: Final = "en"
 
 _ENGLISH: Final[Mapping[str, str]] = {
     "about_text": (
-        "A chat homeserver: every conversation is a room of one signed log, reached through three product APIs "
-        "and the Matrix protocol alike. What is sent in one place is seen in all others at once."
+        "A chat homeserver: every conversation is a room of one signed log, reached through small REST and "
+        "WebSocket APIs. What is sent in one place is seen in all others at once."
     ),
-    "about_title": "What this is",
     "account_email": "E-mail",
     "account_name": "Your name",
     "account_password": "Password",
-    "api_text": "Every call can be tried out in the browser.",
     "api_title": "API reference",
     "chat": "Chat",
-    "chat_text": "Private and group conversations, files, search, on any screen.",
     "chat_title": "Open the chat",
     "checking": "Checking…",
     "demo_hint": "This is a demonstration. Choose an account:",
     "health": "Health",
-    "home": "Status",
     "language": "Language",
-    "loading": "Loading…",
     "login": "Sign in",
     "login_heading": "Welcome back",
     "login_lead": "Sign in to go on with your conversations.",
@@ -54,24 +49,19 @@ _ENGLISH: Final[Mapping[str, str]] = {
 
 _RUSSIAN: Final[Mapping[str, str]] = {
     "about_text": (
-        "Сервер чата: каждая беседа — комната в одном подписанном журнале, доступная через три программных "
-        "интерфейса и через протокол Matrix. Отправленное в одном месте сразу видно во всех остальных."
+        "Сервер чата: каждая беседа — комната в одном подписанном журнале, доступная через простые программные "
+        "интерфейсы REST и WebSocket. Отправленное в одном месте сразу видно во всех остальных."
     ),
-    "about_title": "Что это такое",
     "account_email": "Электронная почта",
     "account_name": "Ваше имя",
     "account_password": "Пароль",
-    "api_text": "Каждый вызов можно попробовать прямо в браузере.",
     "api_title": "Описание API",
     "chat": "Чат",
-    "chat_text": "Личные и групповые беседы, файлы, поиск — на любом экране.",
     "chat_title": "Открыть чат",
     "checking": "Проверяем…",
     "demo_hint": "Это демонстрация. Выберите учётную запись:",
     "health": "Состояние",
-    "home": "Статус",
     "language": "Язык",
-    "loading": "Загрузка…",
     "login": "Войти",
     "login_heading": "С возвращением",
     "login_lead": "Войдите, чтобы продолжить беседы.",

@@ -5,6 +5,7 @@ import asyncio
 from homeserver.app import Homeserver
 from homeserver.services import feed
 from homeserver.services.content import NewFile
+from homeserver.storage.events import StoredEvent
 from tests.chat.world import Watch, group, person
 
 
@@ -89,7 +90,7 @@ async def test_one_bad_entry_silences_nobody(hs: Homeserver, caplog: object) -> 
     views, fresh = hs.chat.feed._views, hs.chat.feed._views.fresh
     calls = []
 
-    async def once_broken(stored: object) -> object:
+    async def once_broken(stored: StoredEvent) -> object:
         calls.append(stored)
         if len(calls) == 1:
             raise RuntimeError("broken")
@@ -97,6 +98,7 @@ async def test_one_bad_entry_silences_nobody(hs: Homeserver, caplog: object) -> 
 
     hs.chat.feed._views = type("Broken", (), {"fresh": staticmethod(once_broken)})()
     sent = [await hs.chat.messages.send(alice, room.room_id, text=str(n)) for n in range(2)]
-    records = await heard(watch, 1)
+    records = await heard(watch, 2)
+    assert records[0] == feed.NewsLost()
     hs.chat.feed._views = views
     assert [one.message for one in records if isinstance(one, feed.MessageNew)] == [sent[1]]

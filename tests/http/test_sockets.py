@@ -58,6 +58,7 @@ class Place:
     sockets: list[Socket] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     hold: bool = False
+    broken: bool = False
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         user = request.query.get("user", "alice")
@@ -69,6 +70,8 @@ class Place:
                 self.hub.join(socket, "room")
                 if self.hold:
                     socket.hold()
+                if self.broken:
+                    raise ZeroDivisionError
                 await socket.start(request)
                 async for text in socket.frames():
                     self.heard.append(text)
@@ -349,6 +352,32 @@ async def test_a_bug_closes_the_socket_with_1011(
     await ws.send_str("go")
     assert (await closed(ws))[0] == 1011
     assert any(record.exc_info for record in caplog.records)
+
+
+async def test_a_bug_before_the_handshake_is_a_500(place: Place, client: Client) -> None:
+    place.broken = True
+    answer = await client.get("/")
+    assert answer.status == 500
+    await until(lambda: len(place.hub) == 0)
+    assert not place.hub.has("room")
+
+
+@pytest.mark.parametrize("place", [{"ping_interval_s": 0.05, "pong_timeout_s": 0.05}], indirect=True)
+async def test_nothing_keeps_ticking_after_the_end(place: Place, client: Client) -> None:
+    async def slow(socket: Socket, _text: str) -> None:
+        await socket.push(b"x")
+        await until(lambda: socket.is_closing)
+
+    place.talk = slow
+    ws = await connect(client, place)
+    await ws.send_str("go")
+    place.hub.end_session(UserId("alice"), None)
+    assert (await closed(ws))[0] == 1008
+    await until(lambda: len(place.hub) == 0)
+    socket = place.sockets[0]
+    assert all(
+        timer is None or timer.cancelled() for timer in (socket._timer, socket._expiry, socket._hold_timer)
+    )
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,11 @@ def test_one_key_for_two_issuers_is_fine_where_the_tokens_say_whose_they_are(fol
             "tokens:\n  refresh_ttl_s: 3600\n  access_ttl_s: 3600\n",
             "FILE:2:3: tokens: refresh_ttl_s must be more",
         ),
-        ("university: {prefix: /api/v1}\n", "messenger.prefix: /api/v1 is taken by university.prefix already"),
+        (
+            "university:\n  also_at: [/x/chat, /api/unet-chat]\n",
+            "FILE:2:22: university.also_at[1]: /api/unet-chat is the prefix of university already",
+        ),
+        ("university: {prefix: /api/v1}\n", "messenger.prefix: /api/v1 is the prefix of university already"),
         ("messenger:\n  prefix: /media/x\n", "FILE:2:11: messenger.prefix: /media/x lies under /media"),
         (
             "metrics: {enabled: true, host: 0.0.0.0}\n",

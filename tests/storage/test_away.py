@@ -49,5 +49,5 @@ async def test_our_own_faults_stay_what_they_are(db: Database) -> None:
     with pytest.raises(SQLAlchemyError) as told:
         async with db.read() as conn:
             await conn.execute(text("SELECT :secret FROM no_such_table"), {"secret": "hunter2"})
-    assert not isinstance(told.value, Unavailable)
+    assert type(told.value).__module__.startswith("sqlalchemy."), "and not Unavailable"
     assert "hunter2" not in str(told.value)

@@ -1,7 +1,7 @@
 """Background readers of the log: from their cursor, each entry, again after a crash."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from homeserver.model import EntryKind
@@ -32,7 +32,7 @@ async def entries(writing: Writing, count: int) -> None:
         await writing.timeline.append([NewEntry(EntryKind.PROFILE, {"n": n})])
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.005)
@@ -68,6 +68,10 @@ async def test_a_consumer_goes_on_where_it_stopped(writing: Writing) -> None:
     assert one.handled[-6:] == [2, 3, 4, 5, 6, 7]
 
 
+def crashed_or_done(task: asyncio.Task[None], one: Counting) -> bool:
+    return task.done() or 5 in one.handled
+
+
 async def test_a_crash_repeats_and_never_skips(writing: Writing) -> None:
     async with writing.db.write() as conn:
         await log.set_cursor(conn, "counting", 0)
@@ -75,7 +79,7 @@ async def test_a_crash_repeats_and_never_skips(writing: Writing) -> None:
     one = Counting(crash_at=4)
     for _ in range(2):
         task = asyncio.create_task(consume("counting", db=writing.db, live=writing.live, handle=one.handle))
-        await until(lambda task=task: task.done() or 5 in one.handled)
+        await until(partial(crashed_or_done, task, one))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert sorted(set(one.handled)) == [1, 2, 3, 4, 5]

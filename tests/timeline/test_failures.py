@@ -1,8 +1,8 @@
 """What goes wrong on the way to the disk harms nobody else, and nothing is announced that is not there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Unavailable
 from homeserver.model import EntryKind
+from homeserver.protocol.ids import RoomId
 from homeserver.storage import events
 from homeserver.timeline.submission import Also, NewEntry, Placed
 from tests.timeline.conftest import Writing, message
@@ -20,7 +21,7 @@ async def fail(conn: AsyncConnection, rows: Sequence[Placed[str]]) -> None:
     await conn.execute(text("INSERT INTO rooms (room_id) VALUES (NULL)"))
 
 
-async def bodies(writing: Writing, room_id: str) -> list[str]:
+async def bodies(writing: Writing, room_id: RoomId) -> list[str]:
     async with writing.db.read() as conn:
         page = await events.shown_before(conn, room_id, limit=100)
     return [one.event.content["body"] for one in reversed(page)]
@@ -58,10 +59,8 @@ async def test_a_database_that_is_away_comes_back(writing: Writing, monkeypatch:
     heard: list[int] = []
     writing.live.listen(lambda entry: heard.append(entry.position))
 
-    @asynccontextmanager
-    async def away() -> AsyncIterator[AsyncConnection]:
+    def away() -> AbstractAsyncContextManager[AsyncConnection]:
         raise ConnectionRefusedError("no database")
-        yield
 
     with monkeypatch.context() as patch:
         patch.setattr(writing.db, "write", away)

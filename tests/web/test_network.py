@@ -1,10 +1,11 @@
 """The chat on a network that breaks."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Route, WebSocketRoute, expect
+from playwright.async_api import Page, Response, Route, WebSocketRoute, expect
 
 from homeserver.running import Running
 from tests.web.browsers import Browsers
@@ -199,21 +200,35 @@ async def test_an_old_access_token_is_renewed_by_one_tab_only(people: People, br
     hers = await browsers.open(alice)
     browsers.expect_complaint("401")
     context = hers.page.context
+    second = await context.new_page()
+    refused: set[Page] = set()
     refreshes: list[str] = []
-    context.on(
-        "request", lambda sent: refreshes.append(sent.url) if sent.url.endswith("/auth/refresh") else None
-    )
+    both_refused = asyncio.Event()
+
+    def heard(response: Response) -> None:
+        if response.status == 401:
+            refused.add(response.frame.page)
+        if len(refused) == 2:
+            both_refused.set()
+
+    async def hold(route: Route) -> None:
+        refreshes.append(route.request.url)
+        await both_refused.wait()
+        await route.continue_()
+
+    context.on("response", heard)
+    await context.route("**/auth/refresh", hold)
     await hers.page.evaluate(
         """() => {
             const data = JSON.parse(localStorage.getItem("auth_data"));
             localStorage.setItem("auth_data", JSON.stringify({...data, access: "no.longer.good"}));
+            window.dispatchEvent(new Event("focus"));
         }"""
     )
-    second = await context.new_page()
     await second.goto("/chat")
     await expect(second.locator(".item")).to_have_count(1)
-    await hers.page.evaluate("window.dispatchEvent(new Event('focus'))")
     await hers.enter("Bob")
     await hers.write("Still here")
     await hers.sees("Still here")
+    assert refused == {hers.page, second}
     assert len(refreshes) == 1

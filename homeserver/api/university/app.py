@@ -1,5 +1,6 @@
 """Puts the university face together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homeserver.api.university.attachments import Attachments
@@ -134,3 +135,10 @@ def make(
         routes=routes,
         about=ABOUT.format(prefix=settings.prefix),
     )
+
+
+def at_other_places(face: Face, desk: Desk, prefixes: Sequence[str]) -> list[Face]:
+    """The same face under more prefixes; the documentation names the first only."""
+    return [
+        Face(face.name, prefix, face_application(desk, ERRORS, face.routes), routes=()) for prefix in prefixes
+    ]

@@ -9,7 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from homeserver.api.university import shape
-from homeserver.api.university.live import Live
+from homeserver.api.university.live import FACE, Live
 from homeserver.api.university.schemas import Frame, MessageFrame, ReadMark, SyncFrame, TypingFrame
 from homeserver.api.university.shape import Views
 from homeserver.errors import NotFound
@@ -110,7 +110,7 @@ class ConversationSocket:
     async def _serve(
         self, request: web.Request, requester: Requester, room_id: RoomId, conversation_id: str
     ) -> web.StreamResponse:
-        visitor = Visitor("university", requester.user_id, requester.session_id, shape.error_frame)
+        visitor = Visitor(FACE, requester.user_id, requester.session_id, shape.error_frame)
         async with self._hub.visit(visitor, requester.expires_ms) as socket:
             self._live.join(socket, room_id, conversation_id, requester.namespace)
             try:
@@ -154,9 +154,7 @@ class ConversationSocket:
         sent = await self._services.messages.send(
             talk.requester, talk.room_id, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
         )
-        if (
-            sent.position <= newest
-        ):  # a retry of what was sent before: nobody will be told, but this client waits
+        if sent.position <= newest:  # sent before: nobody will be told, but this client waits for it
             payload_again = shape.message(sent, self._views.of(talk.requester))
             talk.socket.put(shape.frame("message:new", {**payload_again}))
 

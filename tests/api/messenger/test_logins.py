@@ -1,7 +1,5 @@
 """Accounts and sessions over REST."""
 
-from typing import Any
-
 import aiohttp
 import pytest
 from pydantic import TypeAdapter
@@ -45,28 +43,26 @@ async def test_refresh_tokens_are_good_once_and_reuse_ends_the_session(alice: Us
     await nobody.call("POST", f"{API}/auth/refresh", 401, json={"refresh_token": made["refresh_token"]})
 
 
-@pytest.mark.parametrize(
-    ("change", "status", "code"),
-    [
-        ({"email": None}, 422, "invalid_param"),
-        ({"email": "no address"}, 400, "bad_email"),
-        ({"email": 5}, 422, "invalid_param"),
-        ({"password": "short"}, 400, ""),
-        ({"password": "x" * 10_001}, 422, "invalid_param"),
-        ({"display_name": ""}, 400, ""),
-        ({"display_name": "a\x00b"}, 422, "invalid_param"),
-        ({"tag": "НЕТ"}, 400, "bad_tag"),
-        ({"email": "alice@test.example"}, 409, "email_in_use"),
-        ({"email": "ALICE@TEST.example"}, 409, "email_in_use"),
-        ({"tag": "alice"}, 409, "tag_in_use"),
-    ],
+REFUSED = (
+    ({"email": None}, 422, "invalid_param"),
+    ({"email": "no address"}, 400, "bad_email"),
+    ({"email": 5}, 422, "invalid_param"),
+    ({"password": "short"}, 400, ""),
+    ({"password": "x" * 10_001}, 422, "invalid_param"),
+    ({"display_name": ""}, 400, ""),
+    ({"display_name": "a\x00b"}, 422, "invalid_param"),
+    ({"tag": "НЕТ"}, 400, "bad_tag"),
+    ({"email": "alice@test.example"}, 409, "email_in_use"),
+    ({"email": "ALICE@TEST.example"}, 409, "email_in_use"),
+    ({"tag": "alice"}, 409, "tag_in_use"),
 )
-async def test_accounts_that_are_not_made(
-    alice: User, nobody: User, change: dict[str, Any], status: int, code: str
-) -> None:
-    body = {**ALICE, "email": "new@test.example", **change}
-    given = await nobody.code("POST", f"{API}/auth/register", status, json=body)
-    assert code in ("", given)
+
+
+async def test_accounts_that_are_not_made(alice: User, nobody: User) -> None:
+    for change, status, code in REFUSED:
+        body = {**ALICE, "email": "new@test.example", **change}
+        given = await nobody.code("POST", f"{API}/auth/register", status, json=body)
+        assert code in ("", given), change
 
 
 async def test_fields_that_are_missing(nobody: User) -> None:

@@ -1,9 +1,7 @@
 """Oneself and others."""
 
 import re
-from typing import Any
 
-import pytest
 from pydantic import TypeAdapter
 
 from homeserver.api.messenger import schemas
@@ -27,21 +25,21 @@ async def test_a_profile_is_changed_in_part(alice: User, bob: User) -> None:
     assert (found["id"], found["tag"]) == (alice.id, "alisa")
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"tag": "bob"}, 409),
-        ({"tag": "a b"}, 400),
-        ({"tag": 5}, 422),
-        ({"display_name": " "}, 400),
-        ({"display_name": "x" * 101}, 400),
-        ({"avatar_url": "javascript:alert(1)"}, 400),
-        ({"avatar_url": "x" * 2001}, 422),
-    ],
+REFUSED = (
+    ({"tag": "bob"}, 409),
+    ({"tag": "a b"}, 400),
+    ({"tag": 5}, 422),
+    ({"display_name": " "}, 400),
+    ({"display_name": "x" * 101}, 400),
+    ({"avatar_url": "javascript:alert(1)"}, 400),
+    ({"avatar_url": "x" * 2001}, 422),
 )
-async def test_changes_that_are_refused(alice: User, bob: User, body: Any, status: int) -> None:
+
+
+async def test_changes_that_are_refused(alice: User, bob: User) -> None:
     before = await alice.call("GET", f"{API}/users/me")
-    await alice.call("PATCH", f"{API}/users/me", status, json=body)
+    for body, status in REFUSED:
+        await alice.call("PATCH", f"{API}/users/me", status, json=body)
     assert await alice.call("GET", f"{API}/users/me") == before
 
 

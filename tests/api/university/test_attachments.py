@@ -105,27 +105,27 @@ async def test_files_are_added_to_ones_own_message(alice: User, bob: User) -> No
     assert await bob.code("POST", path, 403, data=form(b"x", message_id=message["id"])) == "not_author"
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "javascript:alert(1)",
-        "data:text/html,x",
-        "ftp://x/y",
-        "//evil.example/x",
-        "https://",
-        "x.png",
-        "",
-        'https://x/"onload=',
-        "https://x/<b>",
-        "https://x/a b",
-        "/\\evil",
-        "https://x/\u0000",
-    ],
+HARMFUL_ADDRESSES = (
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "ftp://x/y",
+    "//evil.example/x",
+    "https://",
+    "x.png",
+    "",
+    'https://x/"onload=',
+    "https://x/<b>",
+    "https://x/a b",
+    "/\\evil",
+    "https://x/\u0000",
 )
-async def test_addresses_that_could_harm_are_refused(alice: User, url: str) -> None:
+
+
+async def test_addresses_that_could_harm_are_refused(alice: User) -> None:
     message = await alice.say(await alice.group(), "x")
-    body = {"message_id": message["id"], **LINK, "file_url": url}
-    await alice.chat("POST", "attachments/", 422, json=body)
+    for url in HARMFUL_ADDRESSES:
+        body = {"message_id": message["id"], **LINK, "file_url": url}
+        await alice.chat("POST", "attachments/", 422, json=body)
 
 
 async def test_bad_links(alice: User) -> None:

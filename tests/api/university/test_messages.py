@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from homeserver.api.university import schemas
 from tests.api.driver import User
 from tests.api.university.test_conversations import UTC_TIME, conforms
@@ -60,24 +58,24 @@ async def test_a_reply_names_its_message(alice: User, bob: User) -> None:
     await bob.chat("POST", "messages/", 422, json={**body, "reply_to": "first"})
 
 
-@pytest.mark.parametrize(
-    ("more", "status"),
-    [
-        ({}, 400),
-        ({"text": None}, 400),
-        ({"text": ""}, 400),
-        ({"text": " \n\t "}, 400),
-        ({"text": 5}, 422),
-        ({"text": "x" * 10_001}, 413),
-        ({"text": "a\x00b"}, 422),
-        ({"text": "x", "client_id": ""}, 422),
-        ({"text": "x", "client_id": "c" * 256}, 422),
-        ({"text": "x", "sender_id": "1"}, 422),
-    ],
+REFUSED: tuple[tuple[Any, int], ...] = (
+    ({}, 400),
+    ({"text": None}, 400),
+    ({"text": ""}, 400),
+    ({"text": " \n\t "}, 400),
+    ({"text": 5}, 422),
+    ({"text": "x" * 10_001}, 413),
+    ({"text": "a\x00b"}, 422),
+    ({"text": "x", "client_id": ""}, 422),
+    ({"text": "x", "client_id": "c" * 256}, 422),
+    ({"text": "x", "sender_id": "1"}, 422),
 )
-async def test_messages_that_are_refused(alice: User, more: Any, status: int) -> None:
+
+
+async def test_messages_that_are_refused(alice: User) -> None:
     group = await alice.group()
-    await alice.chat("POST", "messages/", status, json={"conversation_id": group["id"], **more})
+    for more, status in REFUSED:
+        await alice.chat("POST", "messages/", status, json={"conversation_id": group["id"], **more})
     assert await alice.texts(group) == []
 
 

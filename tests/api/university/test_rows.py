@@ -35,8 +35,9 @@ WITH_ID = [row for row in ROWS if "{" in row[1]]
 WITH_BODY = [row for row, body in ROWS.items() if body is not None]
 
 
-def named(row: tuple[str, str]) -> str:
-    return " ".join(row)
+@pytest.fixture
+def database_kind() -> str:
+    return "sqlite"  # this is about form; the stories run on both
 
 
 def test_every_documented_row_is_tried_here(server: Running) -> None:
@@ -53,45 +54,45 @@ def fill(path: str, conversation: str, message: str, user: object) -> str:
     return path.format(conversation_id=conversation, message_id=message, user_id=user)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=named)
-@pytest.mark.parametrize("slash", ["", "/"], ids=["bare", "slash"])
-async def test_a_token_is_needed_and_must_hold(nobody: User, row: tuple[str, str], slash: str) -> None:
-    method, path = row
-    path = f"{CHAT}/{fill(path, str(uuid4()), str(uuid4()), 1)}{slash}"
-    assert await nobody.code(method, path, 401, json=ROWS[row]) == "missing_token"
-    for token in ("nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoxfQ."):
-        await nobody.call(method, path, 401, json=ROWS[row], headers={"Authorization": f"Bearer {token}"})
+async def test_a_token_is_needed_and_must_hold(nobody: User) -> None:
+    for row, body in ROWS.items():
+        method, path = row
+        for slash in ("", "/"):
+            filled = f"{CHAT}/{fill(path, str(uuid4()), str(uuid4()), 1)}{slash}"
+            assert await nobody.code(method, filled, 401, json=body) == "missing_token"
+            for token in ("nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoxfQ."):
+                headers = {"Authorization": f"Bearer {token}"}
+                await nobody.call(method, filled, 401, json=body, headers=headers)
 
 
-@pytest.mark.parametrize("row", WITH_ID, ids=named)
-async def test_ids_that_name_nothing(alice: User, row: tuple[str, str]) -> None:
-    method, path = row
-    for unknown in (str(uuid4()), "0" * 8 + "-0000-8000-8000-000000000001", "17", "nonsense", "%00"):
-        await alice.chat(method, fill(path, unknown, unknown, 1), 404, json=ROWS[row])
+async def test_ids_that_name_nothing(alice: User) -> None:
+    for method, path in WITH_ID:
+        for unknown in (str(uuid4()), "00000000-0000-8000-8000-000000000001", "17", "nonsense", "%00"):
+            await alice.chat(method, fill(path, unknown, unknown, 1), 404, json=ROWS[method, path])
 
 
-@pytest.mark.parametrize("row", WITH_ID, ids=named)
-async def test_strangers_learn_nothing(alice: User, bob: User, carol: User, row: tuple[str, str]) -> None:
-    method, path = row
+async def test_strangers_learn_nothing(alice: User, bob: User, carol: User) -> None:
     group = await alice.group(bob)
     message = await alice.say(group, "secret")
-    stranger = fill(path, group["id"], message["id"], alice.id)
-    unknown = fill(path, str(uuid4()), str(uuid4()), alice.id)
-    answers = [await carol.chat(method, one, 404, json=ROWS[row]) for one in (stranger, unknown)]
-    assert answers[0] == answers[1], "absent and forbidden are answered alike"
+    for method, path in WITH_ID:
+        theirs = fill(path, group["id"], message["id"], alice.id)
+        unknown = fill(path, str(uuid4()), str(uuid4()), alice.id)
+        body = ROWS[method, path]
+        answers = [await carol.chat(method, one, 404, json=body) for one in (theirs, unknown)]
+        assert answers[0] == answers[1], f"{method} {path}: absent and forbidden are answered alike"
     assert await bob.texts(group) == ["secret"]
+    assert (await bob.chat("GET", f"conversations/{group['id']}"))["title"] == "Group"
 
 
-@pytest.mark.parametrize("row", WITH_BODY, ids=named)
-async def test_bad_bodies(alice: User, row: tuple[str, str]) -> None:
-    method, path = row
+async def test_bad_bodies(alice: User) -> None:
     group = await alice.group()
     message = await alice.say(group, "x")
-    filled = fill(path, group["id"], message["id"], alice.id)
-    json_type = {"Content-Type": "application/json"}
-    for data in (b"{", b"[]", b'"x"', b'{"text": "\xff"}', b'{"a": 1, "a": 2}', b"\x00"):
-        assert await alice.code(method, f"{CHAT}/{filled}", 400, data=data, headers=json_type) == "bad_json"
-    await alice.chat(method, filled, 413, data=BytesIO(b" " * (1024 * 1024 + 1)), headers=json_type)
+    options: dict[str, Any] = {"headers": {"Content-Type": "application/json"}}
+    for method, path in WITH_BODY:
+        filled = fill(path, group["id"], message["id"], alice.id)
+        for data in (b"{", b"[]", b'"x"', b'{"text": "\xff"}', b'{"a": 1, "a": 2}', b"\x00"):
+            assert await alice.code(method, f"{CHAT}/{filled}", 400, data=data, **options) == "bad_json"
+        await alice.chat(method, filled, 413, data=BytesIO(b" " * (1024 * 1024 + 1)), **options)
 
 
 async def test_unknown_paths_and_methods(alice: User, client: aiohttp.ClientSession) -> None:
@@ -108,6 +109,20 @@ async def test_post_bodies_survive_both_kinds_of_path(alice: User) -> None:
     for path in ("conversations", "conversations/"):
         made = await alice.chat("POST", path, json={"type": "group", "title": path}, allow_redirects=False)
         assert made["title"] == path
+
+
+@pytest.mark.parametrize("overrides", [{"university": {"also_at": ["/educations/api/unet-chat"]}}])
+async def test_two_paths_may_lead_to_the_same(alice: User, bob: User) -> None:
+    """One portal calls REST under one path and opens its sockets under another."""
+    group = await alice.call("POST", "/educations/api/unet-chat/conversations/", json={"type": "group"})
+    async with alice.socket(group) as ear:
+        body = {"conversation_id": group["id"], "text": "by the other path"}
+        sent = await alice.call("POST", "/educations/api/unet-chat/messages/", json=body)
+        assert (await ear.next())["payload"] == sent
+    assert await alice.chat("GET", f"messages/{group['id']}") == [sent]
+    await bob.call("GET", f"/educations/api/unet-chat/conversations/{group['id']}", 404)
+    described = await alice.call("GET", "/openapi.json")
+    assert not [path for path in described["paths"] if path.startswith("/educations")]
 
 
 def test_routes_have_a_summary_and_a_tag(server: Running) -> None:

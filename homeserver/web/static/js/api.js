@@ -41,6 +41,8 @@ export class SessionOver extends ApiError {
 export class Api {
   #session;
   #authPrefix;
+  /** Whether this computer's clock is so wrong that fresh tokens look old. */
+  #isClockWrong = false;
 
   /**
    * @param {import("./session.js").Session} session
@@ -52,32 +54,29 @@ export class Api {
   }
 
   /**
+   * `isAnonymous`: without a token. `isOptional`: a refused token is not renewed, and the session goes on.
+   *
    * @param {string} method
    * @param {string} path
-   * @param {{query?: Record<string, string | number | null | undefined>, body?: unknown, signal?: AbortSignal, anonymous?: boolean}} [options]
+   * @param {{query?: Record<string, string | number | null | undefined>, body?: unknown, signal?: AbortSignal, isAnonymous?: boolean, isOptional?: boolean}} [options]
    * @returns {Promise<any>} the answer's JSON; null for an empty one
    */
   async request(method, path, options = {}) {
-    const token = options.anonymous ? null : await this.freshToken();
-    const response = await this.#send(method, path, options, token);
-    if (response.status !== 401 || token === null) return readAnswer(response);
-    const renewed = await this.renew(token);
-    const second = await this.#send(method, path, options, renewed);
-    if (second.status === 401) {
-      this.#session.clear();
-      throw new SessionOver();
-    }
-    return readAnswer(second);
+    const token = options.isAnonymous ? null : await this.freshToken();
+    const first = await this.#send(method, path, options, token);
+    if (first.status !== 401 || token === null || options.isOptional) return readAnswer(first);
+    const second = await this.#send(method, path, options, await this.renew(token));
+    return second.status === 401 ? this.#end() : readAnswer(second);
   }
 
   /** @param {{email: string, password: string}} credentials */
   async login(credentials) {
-    this.#keep(await this.request("POST", `${this.#authPrefix}/auth/login`, { body: credentials, anonymous: true }));
+    this.#keep(await this.request("POST", `${this.#authPrefix}/auth/login`, { body: credentials, isAnonymous: true }));
   }
 
   /** @param {{email: string, password: string, display_name: string}} account */
   async register(account) {
-    this.#keep(await this.request("POST", `${this.#authPrefix}/auth/register`, { body: account, anonymous: true }));
+    this.#keep(await this.request("POST", `${this.#authPrefix}/auth/register`, { body: account, isAnonymous: true }));
   }
 
   /** End the session on the server as far as it can be reached, and forget it here in any case. */
@@ -96,9 +95,10 @@ export class Api {
   async freshToken() {
     const auth = this.#session.read();
     if (!auth) throw new SessionOver();
-    const expiry = expiryOf(auth.access);
-    if (expiry === null || expiry - EXPIRY_MARGIN_MS > Date.now()) return auth.access;
-    return this.renew(auth.access);
+    if (this.#isClockWrong || !looksOld(auth.access)) return auth.access;
+    const renewed = await this.renew(auth.access);
+    this.#isClockWrong = looksOld(renewed);
+    return renewed;
   }
 
   /**
@@ -114,10 +114,10 @@ export class Api {
       if (auth.access !== refused) return auth.access;
       if (!auth.refresh || !this.#authPrefix) return this.#end();
       const body = { refresh_token: auth.refresh };
-      const response = await this.#send("POST", `${this.#authPrefix}/auth/refresh`, { body }, null);
-      if (response.status === 429 || response.status >= 500) return readAnswer(response);
-      if (!response.ok) return this.#end();
-      const pair = await readAnswer(response);
+      const answer = await this.#send("POST", `${this.#authPrefix}/auth/refresh`, { body }, null);
+      if (answer.status === 429 || answer.status >= 500) return readAnswer(answer);
+      if (answer.status !== 200) return this.#end();
+      const pair = readAnswer(answer);
       // Somebody may have signed out, or in, while the answer was on its way.
       if (this.#session.read()?.refresh !== auth.refresh) throw new SessionOver();
       this.#session.save({ access: pair.access_token, refresh: pair.refresh_token, user_id: auth.user_id });
@@ -141,6 +141,7 @@ export class Api {
    * @param {string} path
    * @param {{query?: Record<string, string | number | null | undefined>, body?: unknown, signal?: AbortSignal}} options
    * @param {string | null} token
+   * @returns {Promise<Answer>}
    */
   async #send(method, path, { query = {}, body, signal }, token) {
     const url = new URL(path, location.origin);
@@ -156,7 +157,7 @@ export class Api {
     const cancel = () => deadline.abort();
     signal?.addEventListener("abort", cancel);
     try {
-      return await fetch(url, {
+      const response = await fetch(url, {
         method,
         headers,
         body: body === undefined ? undefined : JSON.stringify(body),
@@ -164,6 +165,7 @@ export class Api {
         cache: "no-store",
         credentials: "omit",
       });
+      return { status: response.status, text: await response.text(), retryAfter: response.headers.get("Retry-After") };
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new ApiError(0, "network", "The server cannot be reached.");
@@ -174,16 +176,21 @@ export class Api {
   }
 }
 
+/** Whether an access token ends soon, by this computer's clock. @param {string} token */
+function looksOld(token) {
+  const expiry = expiryOf(token);
+  return expiry !== null && expiry - EXPIRY_MARGIN_MS <= Date.now();
+}
+
 /**
- * @param {Response} response
- * @returns {Promise<any>}
+ * @typedef {{status: number, text: string, retryAfter: string | null}} Answer
+ *
+ * @param {Answer} answer
+ * @returns {any} what it says; its error is thrown
  */
-async function readAnswer(response) {
-  const text = await response.text().catch(() => {
-    throw new ApiError(0, "network", "The answer broke off.");
-  });
-  if (response.ok) return text ? JSON.parse(text) : null;
-  throw errorOf(response.status, text, response.headers.get("Retry-After"));
+function readAnswer({ status, text, retryAfter }) {
+  if (status < 200 || status > 299) throw errorOf(status, text, retryAfter);
+  return text ? JSON.parse(text) : null;
 }
 
 /**

@@ -62,7 +62,7 @@ export class Socket extends Emitter {
   close() {
     removeEventListener("online", this.#onOnline);
     removeEventListener("offline", this.#onOffline);
-    this.#forget(NORMAL_CLOSURE);
+    this.#forget();
     this.#become("closed");
   }
 
@@ -92,7 +92,7 @@ export class Socket extends Emitter {
   }
 
   async #connect() {
-    this.#forget(NORMAL_CLOSURE);
+    this.#forget();
     const round = this.#round;
     this.#become("connecting");
     try {
@@ -137,7 +137,7 @@ export class Socket extends Emitter {
 
   /** @param {number} code */
   async #closed(code) {
-    this.#forget(NORMAL_CLOSURE);
+    this.#forget();
     if (code === NORMAL_CLOSURE) return this.#become("failed");
     if (code !== POLICY_VIOLATION) return this.#wait();
     this.#refusals += 1;
@@ -156,7 +156,7 @@ export class Socket extends Emitter {
   /** The connection is gone though nobody closed it. */
   #drop() {
     if (this.#state !== "open" && this.#state !== "connecting") return;
-    this.#forget(NORMAL_CLOSURE);
+    this.#forget();
     this.#wait();
   }
 
@@ -168,13 +168,14 @@ export class Socket extends Emitter {
     this.#become("waiting");
   }
 
-  /** @param {number} code */
-  #forget(code) {
+  #forget() {
     clearTimeout(this.#timer);
     this.#round += 1;
     const socket = this.#socket;
     this.#socket = null;
-    if (socket && socket.readyState <= WebSocket.OPEN) socket.close(code);
+    if (socket?.readyState === WebSocket.OPEN) socket.close(NORMAL_CLOSURE);
+    // Browsers complain when a socket is closed before it is open.
+    else socket?.addEventListener("open", () => socket.close(NORMAL_CLOSURE));
   }
 
   /** @param {SocketState} state */

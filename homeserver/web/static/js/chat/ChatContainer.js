@@ -11,6 +11,7 @@ import { Conversations } from "./conversations.js";
 import { openCreateDialog } from "./createdialog.js";
 import { explain } from "./explain.js";
 import { titleOf } from "./header.js";
+import { lastSenders } from "./lastsenders.js";
 import { Live } from "./live.js";
 import { profileMenu } from "./menu.js";
 import { ParticipantsPanel } from "./panel.js";
@@ -31,6 +32,7 @@ const MOST_TIMELINES = 12;
 export class ChatContainer {
   #root;
   #onLogout;
+  #nameSenders;
   /** @type {ChatContext} */
   #context;
   #badge = new TitleBadge();
@@ -74,7 +76,6 @@ export class ChatContainer {
     };
     this.#menu = profileMenu({
       languages: JSON.parse(root.dataset.languages ?? "{}"),
-      ownId,
       me: () => this.#me,
       onLogout: () => void this.#logout(),
     });
@@ -83,6 +84,7 @@ export class ChatContainer {
       onCreate: () => openCreateDialog(this.#context, (conversation) => this.#created(conversation)),
       menuButton: this.#menu.element,
     });
+    this.#nameSenders = lastSenders(this.#context);
     this.#main = h("div", { class: "main" });
     root.replaceChildren(h("h1", { class: "visually-hidden" }, t("app.title")), this.#select.element, this.#main);
     this.#showNothing();
@@ -118,6 +120,7 @@ export class ChatContainer {
     void this.#route();
     try {
       await conversations.refresh();
+      await this.#nameSenders();
     } catch (error) {
       this.#select.setError(explain(error));
     }
@@ -126,7 +129,7 @@ export class ChatContainer {
   async #loadMe() {
     if (!config.messengerPrefix) return;
     try {
-      const user = await this.#context.api.request("GET", `${config.messengerPrefix}/users/me`);
+      const user = await this.#context.api.request("GET", `${config.messengerPrefix}/users/me`, { isOptional: true });
       this.#me = { name: user.display_name || user.tag || "", email: user.email ?? "" };
       this.#menu.draw();
     } catch (error) {
@@ -139,6 +142,7 @@ export class ChatContainer {
     try {
       await this.#context.conversations.refresh();
       this.#select.setError(null);
+      await this.#nameSenders();
       this.#messages?.checkStale();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -148,18 +152,16 @@ export class ChatContainer {
 
   /** Open a conversation by its address, so that Back works. @param {string | null} id */
   #go(id) {
-    const hash = id ? `#c=${id}` : "";
-    if (location.hash === hash) return;
-    if (id) location.hash = hash;
-    else if (history.state?.fromList) history.back();
+    if (id === this.#openId) return;
+    if (!id && history.state?.isFromList) return history.back();
+    if (id) history.pushState({ isFromList: this.#openId === null }, "", `#c=${id}`);
     else history.replaceState(null, "", location.pathname + location.search);
-    if (!id && !history.state?.fromList) void this.#route();
+    void this.#route();
   }
 
   async #route() {
     const id = new URLSearchParams(location.hash.slice(1)).get("c");
     if (id === this.#openId) return;
-    if (id && this.#openId === null) history.replaceState({ fromList: true }, "");
     this.#closeMessages();
     this.#openId = id;
     this.#select.select(id);
@@ -179,8 +181,10 @@ export class ChatContainer {
       if (!this.#messages) this.#open(conversation);
     } catch (error) {
       if (this.#openId !== id) return;
-      this.#context.toasts.error(explain(error));
-      if (error instanceof ApiError && error.status === 404) this.#context.conversations.remove(id);
+      const text = explain(error);
+      // Of a conversation that was in the list, its removal tells.
+      if (error instanceof ApiError && error.status === 404 && this.#context.conversations.get(id)) return this.#context.conversations.remove(id);
+      this.#context.toasts.error(text);
       if (!this.#messages) this.#go(null);
     }
   }
@@ -294,7 +298,9 @@ export class ChatContainer {
     } else if (type === "message:deleted") {
       if (conversations.get(conversationId)?.last_message?.id === payload.id) void this.#poll();
     } else if (type === "message:read" && payload.user_id === people.ownId) {
-      conversations.noteRead(conversationId);
+      // Read on another device; if not to the end, the server knows what is left.
+      if (conversations.get(conversationId)?.last_message?.id === payload.message_id) conversations.noteRead(conversationId);
+      else void this.#poll();
     } else if (type === "typing" && payload.user_id !== people.ownId) {
       typing.note(conversationId, payload.user_id, Boolean(payload.is_typing));
     } else if (type === "presence") {

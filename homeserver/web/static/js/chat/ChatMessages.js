@@ -225,7 +225,7 @@ export class ChatMessages {
     const divider = this.#list.unreadDivider;
     if (divider) this.#keeper.toElement(divider);
     else this.#keeper.toBottom();
-    this.#look();
+    this.#scrolled();
   }
 
   async #refresh() {

@@ -54,9 +54,8 @@ function pictureView(attachment, isAlone) {
   });
   if (isAlone) {
     const { width, height } = fitted(attachment.width, attachment.height);
-    picture.width = width;
-    picture.height = height;
     // Through the style object, which the content security policy allows; keeps the place until it is loaded.
+    picture.style.minWidth = `min(${width}px, 100%)`;
     picture.style.aspectRatio = `${width} / ${height}`;
   }
   return button;

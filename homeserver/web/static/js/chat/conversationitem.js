@@ -25,7 +25,7 @@ export function conversationItem(conversation, { people, typing, isSelected, isO
   const unread = isSelected ? 0 : conversation.unread_count;
   const picture = avatar({
     name: title,
-    key: other ?? conversation.id,
+    key: isGroup ? conversation.id : title,
     shape: isGroup ? "group" : "person",
     url: other === null ? null : people.face(other).avatar,
   });

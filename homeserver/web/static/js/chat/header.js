@@ -47,7 +47,7 @@ export class ConversationHeader {
       this.#key = key;
       this.#title.textContent = title;
       this.#picture.replaceChildren(
-        avatar({ name: title, key: other ?? conversation.id, shape: conversation.type === "group" ? "group" : "person", url: face?.avatar }),
+        avatar({ name: title, key: conversation.type === "group" ? conversation.id : title, shape: conversation.type === "group" ? "group" : "person", url: face?.avatar }),
       );
     }
     const isOnline = other !== null && online.has(other);

@@ -8,11 +8,10 @@ import { applyTheme, theme } from "../ui/theme.js";
  *
  * @param {object} options
  * @param {Record<string, string>} options.languages code -> its own name
- * @param {number} options.ownId
  * @param {() => {name: string, email: string}} options.me
  * @param {() => void} options.onLogout
  */
-export function profileMenu({ languages, ownId, me, onLogout }) {
+export function profileMenu({ languages, me, onLogout }) {
   const menu = h("div", { class: "menu", id: "profile-menu", hidden: true });
   const button = h("button", { type: "button", class: "menu-button", "aria-label": t("menu.open"), title: t("menu.open"), "aria-haspopup": "true", "aria-expanded": "false", "aria-controls": menu.id });
   const setOpen = (/** @type {boolean} */ isOpen) => {
@@ -41,7 +40,7 @@ export function profileMenu({ languages, ownId, me, onLogout }) {
   document.addEventListener("pointerdown", (event) => {
     if (event.target instanceof Node && !frame.contains(event.target)) setOpen(false);
   });
-  const draw = () => button.replaceChildren(avatar({ name: me().name, key: ownId }));
+  const draw = () => button.replaceChildren(avatar({ name: me().name, key: me().name }));
   draw();
   return { element: frame, draw };
 }

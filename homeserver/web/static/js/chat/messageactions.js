@@ -27,7 +27,8 @@ export class MessageActions {
     this.element = h("div", { class: "actions", role: "toolbar", "aria-label": t("message.actions") });
     const { list } = options;
     list.addEventListener("pointerover", (event) => {
-      if (event.pointerType === "mouse") this.#showAt(event.target);
+      // It stays where the keyboard is.
+      if (event.pointerType === "mouse" && !this.element.querySelector(":focus-visible")) this.#showAt(event.target);
     });
     list.addEventListener("pointerleave", (event) => {
       if (event.pointerType === "mouse") this.hide();

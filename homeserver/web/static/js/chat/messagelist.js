@@ -104,7 +104,6 @@ export class MessageList {
       isGroup: this.#isGroup,
       isFirst: item.isFirst,
       isLast: item.isLast,
-      senderId,
       face: this.#people.face(senderId),
       quoted: this.#quoted(replyTo),
     };

@@ -13,7 +13,6 @@ import { attachmentsView, uploadView } from "./attachmentview.js";
  * @property {boolean} isGroup
  * @property {boolean} isFirst whether it begins a run of messages of one person
  * @property {boolean} isLast whether it ends such a run
- * @property {number} senderId
  * @property {import("./people.js").Face} face of the sender
  * @property {{name: string, text: string} | null} quoted what it answers
  *
@@ -41,6 +40,7 @@ export function messageView(message, look, handlers) {
   ]);
   row.dataset.messageId = message.id;
   row.setAttribute("aria-label", spoken(message, look));
+  if (row.querySelector(".pictures")) row.classList.add("row-pictures");
   if (message.attachments.length > 0 && !message.text) row.classList.add("row-files-only");
   if (message.text && !message.reply_to && message.attachments.length === 0 && isEmojiOnly(message.text)) row.classList.add("row-emoji");
   return row;
@@ -85,13 +85,13 @@ function failureView(pending, handlers) {
  * @param {import("../dom.js").Child[]} content
  */
 function rowView(look, content) {
-  const { face, senderId, isMine, isGroup, isFirst, isLast } = look;
+  const { face, isMine, isGroup, isFirst, isLast } = look;
   const showFace = isGroup && !isMine;
   const classes = ["row", isMine ? "row-mine" : "row-other", isFirst && "row-first", isLast && "row-last", showFace && "row-with-face"];
   return h(
     "div",
     { class: classes.filter(Boolean).join(" "), role: "article", tabindex: -1 },
-    showFace && h("span", { class: "row-face" }, isLast && avatar({ name: face.name, key: senderId, url: face.avatar, size: "small" })),
+    showFace && h("span", { class: "row-face" }, isLast && avatar({ name: face.name, key: face.name, url: face.avatar, size: "small" })),
     h("div", { class: "bubble" }, showFace && isFirst && h("div", { class: "bubble-name", dir: "auto" }, face.name), content),
   );
 }

@@ -81,7 +81,7 @@ export class ParticipantsPanel {
     return h(
       "section",
       { class: "panel-about" },
-      avatar({ name: title, key: other ?? conversation.id, shape: isGroup ? "group" : "person", size: "huge", url: other === null ? null : this.#context.people.face(other).avatar }),
+      avatar({ name: title, key: isGroup ? conversation.id : title, shape: isGroup ? "group" : "person", size: "huge", url: other === null ? null : this.#context.people.face(other).avatar }),
       h("h3", { dir: "auto" }, title),
       h("p", { class: "panel-since" }, t("panel.since", { date: fullDate(conversation.created_at) })),
       conversation.description && h("p", { class: "panel-description", dir: "auto" }, conversation.description),
@@ -118,7 +118,7 @@ export class ParticipantsPanel {
     return h(
       "li",
       { class: "person", dataset: { userId: participant.user_id } },
-      h("span", { class: `item-picture ${online.has(participant.user_id) ? "is-online" : ""}` }, avatar({ name: face.name, key: participant.user_id, url: face.avatar })),
+      h("span", { class: `item-picture ${online.has(participant.user_id) ? "is-online" : ""}` }, avatar({ name: face.name, key: face.name, url: face.avatar })),
       h(
         "span",
         { class: "person-text" },

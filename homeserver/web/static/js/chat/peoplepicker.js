@@ -140,7 +140,7 @@ export class PeoplePicker {
     return h(
       "div",
       { class: `option ${index === this.#active ? "is-active" : ""}`, role: "option", id: `option-${this.#id}-${index}`, "aria-selected": String(isChosen), on: { click: choose, pointerdown: (/** @type {Event} */ event) => event.preventDefault() } },
-      avatar({ name: face.name, key: userId, url: face.avatar, size: "small" }),
+      avatar({ name: face.name, key: face.name, url: face.avatar, size: "small" }),
       h("span", { class: "option-text" }, h("span", { class: "option-name", dir: "auto" }, face.name), face.detail && h("span", { class: "option-detail", dir: "auto" }, face.detail)),
       h("span", { class: "option-mark", "aria-hidden": "true" }, isChosen && icon("check", 18)),
     );

@@ -11,6 +11,7 @@ from homeserver.clock import Clock, SystemClock
 from homeserver.metrics import Metrics
 from homeserver.services.access import Access
 from homeserver.services.accounts import Accounts
+from homeserver.services.chat import Chat
 from homeserver.services.feed import Feed
 from homeserver.services.founding import Founding
 from homeserver.services.guests import GuestKey, Guests
@@ -78,20 +79,6 @@ class Storehouse:
     media: Media
     sweep: Sweep
     disk: Disk
-
-
-@dataclass(frozen=True, slots=True)
-class Chat:
-    """Rooms and what happens in them."""
-
-    access: Access
-    rooms: Rooms
-    members: Members
-    messages: Messages
-    receipts: Receipts
-    feed: Feed
-    typing: Typing
-    presence: Presence
 
 
 @dataclass(frozen=True, slots=True)

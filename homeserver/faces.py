@@ -17,7 +17,7 @@ from homeserver.http.cors import Cors
 from homeserver.http.credentials import Door
 from homeserver.http.openapi import About, document
 from homeserver.http.routes import Desk, Face
-from homeserver.http.site import mount, root_application
+from homeserver.http.site import Entrance, mount, root_application
 from homeserver.http.sockets import Hub
 from homeserver.web.pages import DemoAccount, Pages
 
@@ -98,56 +98,25 @@ def _door(hs: Homeserver) -> Door:
 def _faces(hs: Homeserver, hub: Hub, desk: Desk, door: Door, address: ClientAddress) -> list[Face]:
     settings, chat, people = hs.settings, hs.chat, hs.people
     faces = [media.make(hs.files.media, desk=desk, clock=hs.core.clock)]
+    entrance = Entrance(desk, door, hub, settings.server.public_url, settings.rooms.max_page)
     if settings.university.enabled:
-        services = university.UniversityServices(
-            rooms=chat.rooms,
-            members=chat.members,
-            messages=chat.messages,
-            receipts=chat.receipts,
-            typing=chat.typing,
-            presence=chat.presence,
-            profiles=people.profiles,
-            access=chat.access,
-            feed=chat.feed,
-            media=hs.files.media,
-        )
         made = university.make(
-            services,
+            university.UniversityServices(chat, people.profiles, hs.files.media),
+            entrance,
             settings=settings.university,
-            desk=desk,
-            door=door,
-            hub=hub,
-            public_url=settings.server.public_url,
-            max_page=settings.rooms.max_page,
         )
         faces += [made, *university.at_other_places(made, desk, settings.university.also_at)]
     if settings.messenger.enabled:
-        entrance = messenger.Entrance(desk, door, address, hub, settings.server.public_url)
-        faces += messenger.make(
-            _messenger_services(hs),
-            entrance,
-            settings=settings.messenger,
-            max_page=settings.rooms.max_page,
+        services = messenger.MessengerServices(
+            chat=chat,
+            accounts=people.accounts,
+            sessions=people.sessions,
+            profiles=people.profiles,
+            media=hs.files.media,
+            address=address,
         )
+        faces += messenger.make(services, entrance, settings=settings.messenger)
     return faces
-
-
-def _messenger_services(hs: Homeserver) -> messenger.MessengerServices:
-    chat, people = hs.chat, hs.people
-    return messenger.MessengerServices(
-        accounts=people.accounts,
-        sessions=people.sessions,
-        profiles=people.profiles,
-        rooms=chat.rooms,
-        members=chat.members,
-        messages=chat.messages,
-        receipts=chat.receipts,
-        typing=chat.typing,
-        presence=chat.presence,
-        access=chat.access,
-        feed=chat.feed,
-        media=hs.files.media,
-    )
 
 
 def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[DemoAccount]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from aiohttp import WSCloseCode, web
 
-from homeserver.errors import HomeserverError, Invalid, Unauthenticated
+from homeserver.errors import HomeserverError, Invalid, RateLimited, Unauthenticated
 from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
 
@@ -33,6 +33,16 @@ class Piece(NamedTuple):
 
     position: int
     frame: bytes
+
+
+def error_data(error: HomeserverError, client_id: str | None = None) -> dict[str, object]:
+    """What a frame says of a refusal; `client_id` names the message that was not sent."""
+    data: dict[str, object] = {"code": error.code, "detail": error.message}
+    if isinstance(error, RateLimited):
+        data["retry_ms"] = error.retry_ms
+    if client_id is not None:
+        data["client_id"] = client_id
+    return data
 
 
 async def open_socket(

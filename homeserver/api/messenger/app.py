@@ -10,27 +10,18 @@ from homeserver.api.messenger.logins import Logins
 from homeserver.api.messenger.messages import MessageCalls
 from homeserver.api.messenger.posting import Posting
 from homeserver.api.messenger.shape import Views
-from homeserver.api.messenger.socket import PersonSocket, SocketLimits, SocketServices
+from homeserver.api.messenger.socket import PersonSocket, SocketLimits
 from homeserver.api.messenger.users import Users
 from homeserver.http.address import ClientAddress
-from homeserver.http.credentials import Door
 from homeserver.http.paging import Paging
-from homeserver.http.routes import Desk, Face, Route
-from homeserver.http.site import face_application
-from homeserver.http.sockets import Hub
-from homeserver.services.access import Access
+from homeserver.http.routes import Face
+from homeserver.http.site import Entrance, face_application
 from homeserver.services.accounts import Accounts
-from homeserver.services.feed import Feed
+from homeserver.services.chat import Chat
 from homeserver.services.media.addresses import MediaFiles
 from homeserver.services.media.store import Media
-from homeserver.services.members import Members
-from homeserver.services.messages import Messages
-from homeserver.services.presence import Presence
 from homeserver.services.profiles import Profiles
-from homeserver.services.receipts import Receipts
-from homeserver.services.rooms import Rooms
 from homeserver.services.sessions import Sessions
-from homeserver.services.typing import Typing
 from homeserver.settings.models import MessengerSettings
 
 ABOUT = """\
@@ -67,41 +58,30 @@ too large; 1013 too slow or too busy, come back and `sync`.
 
 @dataclass(frozen=True, slots=True)
 class MessengerServices:
-    """What this face calls."""
+    """What this face calls. `address`: whose request it is, for limits."""
 
+    chat: Chat
     accounts: Accounts
     sessions: Sessions
     profiles: Profiles
-    rooms: Rooms
-    members: Members
-    messages: Messages
-    receipts: Receipts
-    typing: Typing
-    presence: Presence
-    access: Access
-    feed: Feed
     media: Media
-
-
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """What stands between this face and the network."""
-
-    desk: Desk
-    door: Door
     address: ClientAddress
-    hub: Hub
-    public_url: str
 
 
-def make(
-    services: MessengerServices, entrance: Entrance, *, settings: MessengerSettings, max_page: int
-) -> Sequence[Face]:
+def make(services: MessengerServices, entrance: Entrance, *, settings: MessengerSettings) -> Sequence[Face]:
     """The face, and its socket, which has an address of its own; it follows the feed from now on."""
+    chat = services.chat
     views = Views(MediaFiles(services.media, entrance.public_url))
-    posting = Posting(messages=services.messages, access=services.access)
-    routes = _calls(services, entrance, posting, views, settings, Paging(max_page))
-    socket = _socket(services, entrance, posting, views, settings, max_page)
+    posting = Posting(messages=chat.messages, access=chat.access)
+    paging = Paging(entrance.max_page)
+    messages = MessageCalls(
+        messages=chat.messages, posting=posting, access=chat.access, views=views, paging=paging
+    )
+    chats = Chats(chat, views=views, paging=paging, listed_participants=settings.listed_participants)
+    logins = Logins(accounts=services.accounts, sessions=services.sessions, address=services.address)
+    users = Users(profiles=services.profiles, members=chat.members, paging=paging)
+    routes = (*messages.routes(), *chats.routes(), *logins.routes(), *users.routes())
+    socket = (_socket(chat, entrance, posting, views, settings).route(),)
     return (
         Face(
             name="Messenger",
@@ -113,63 +93,23 @@ def make(
         Face(
             name="MessengerSocket",
             prefix=settings.socket_path,
-            application=face_application(entrance.desk, ERRORS, (socket,)),
-            routes=(socket,),
+            application=face_application(entrance.desk, ERRORS, socket),
+            routes=socket,
         ),
     )
-
-
-def _calls(
-    services: MessengerServices,
-    entrance: Entrance,
-    posting: Posting,
-    views: Views,
-    settings: MessengerSettings,
-    paging: Paging,
-) -> Sequence[Route]:
-    logins = Logins(accounts=services.accounts, sessions=services.sessions, address=entrance.address)
-    users = Users(profiles=services.profiles, members=services.members, paging=paging)
-    chats = Chats(
-        rooms=services.rooms,
-        members=services.members,
-        receipts=services.receipts,
-        access=services.access,
-        views=views,
-        paging=paging,
-        listed_participants=settings.listed_participants,
-    )
-    messages = MessageCalls(
-        messages=services.messages, posting=posting, access=services.access, views=views, paging=paging
-    )
-    return (*messages.routes(), *chats.routes(), *logins.routes(), *users.routes())
 
 
 def _socket(
-    services: MessengerServices,
-    entrance: Entrance,
-    posting: Posting,
-    views: Views,
-    settings: MessengerSettings,
-    max_page: int,
-) -> Route:
-    live = Live(
-        hub=entrance.hub, views=views, presence=services.presence, presence_chats=settings.presence_chats
-    )
-    services.feed.follow(live)
-    socket = PersonSocket(
-        SocketServices(
-            rooms=services.rooms,
-            messages=services.messages,
-            receipts=services.receipts,
-            typing=services.typing,
-            presence=services.presence,
-            access=services.access,
-        ),
+    chat: Chat, entrance: Entrance, posting: Posting, views: Views, settings: MessengerSettings
+) -> PersonSocket:
+    live = Live(hub=entrance.hub, views=views, presence=chat.presence, presence_chats=settings.presence_chats)
+    chat.feed.follow(live)
+    return PersonSocket(
+        chat,
         posting=posting,
         hub=entrance.hub,
         live=live,
         views=views,
         admit=entrance.door.for_socket,
-        limits=SocketLimits(chats=settings.live_chats, page=max_page),
+        limits=SocketLimits(chats=settings.live_chats, page=entrance.max_page),
     )
-    return socket.route()

@@ -7,10 +7,7 @@ from homeserver.api.messenger.schemas import ChatQuery, NewDirectChat, NewGroupC
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.services import publicids
-from homeserver.services.access import Access
-from homeserver.services.members import Members
-from homeserver.services.receipts import Receipts
-from homeserver.services.rooms import Rooms
+from homeserver.services.chat import Chat
 
 _ONE = "/chats/{chat_id:int}"
 _MEMBER = f"{_ONE}/members/{{user_id:int}}"
@@ -21,21 +18,11 @@ _ADMINS_ONLY = {403: "Only an admin of the chat may do this."}
 class Chats:
     """The calls under `chats/`, but for its messages."""
 
-    def __init__(
-        self,
-        *,
-        rooms: Rooms,
-        members: Members,
-        receipts: Receipts,
-        access: Access,
-        views: shape.Views,
-        paging: Paging,
-        listed_participants: int,
-    ) -> None:
-        self._rooms = rooms
-        self._members = members
-        self._receipts = receipts
-        self._access = access
+    def __init__(self, chat: Chat, *, views: shape.Views, paging: Paging, listed_participants: int) -> None:
+        self._rooms = chat.rooms
+        self._members = chat.members
+        self._receipts = chat.receipts
+        self._access = chat.access
         self._views = views
         self._paging = paging
         self._listed_participants = listed_participants

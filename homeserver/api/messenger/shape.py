@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from homeserver.api.messenger import schemas
-from homeserver.errors import HomeserverError, RateLimited
+from homeserver.errors import HomeserverError
+from homeserver.http.dialogue import error_data
 from homeserver.http.times import iso, iso_micros
 from homeserver.model import Attachment, Message, MessageKind, Person, Requester, Room
 from homeserver.services import publicids
+from homeserver.services.media.addresses import Files
 from homeserver.services.sessions import Tokens
 
 _TYPES: Mapping[MessageKind, schemas.MessageType] = {
@@ -21,18 +23,6 @@ _TYPES: Mapping[MessageKind, schemas.MessageType] = {
     "system": "system",
 }
 _NAMES_IN_TITLE = 3  # of a group that has no title of its own
-
-
-class Files(Protocol):
-    """Where the files of messages are found."""
-
-    def file_url(self, attachment: Attachment) -> str:
-        """A whole address that a browser can load."""
-        ...
-
-    def thumbnail_url(self, attachment: Attachment) -> str | None:
-        """The same for a small picture of it; None where there is none."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +141,4 @@ def frame(event: str, data: Mapping[str, object]) -> bytes:
 
 def error_frame(error: HomeserverError, client_id: str | None = None) -> bytes:
     """The frame that says why a frame was refused; `client_id` names the message that was not sent."""
-    data: dict[str, object] = {"code": error.code, "detail": error.message}
-    if isinstance(error, RateLimited):
-        data["retry_ms"] = error.retry_ms
-    if client_id is not None:
-        data["client_id"] = client_id
-    return frame("error", data)
+    return frame("error", error_data(error, client_id))

@@ -22,12 +22,7 @@ from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.services.access import Access
-from homeserver.services.messages import Messages
-from homeserver.services.presence import Presence
-from homeserver.services.receipts import Receipts
-from homeserver.services.rooms import Rooms
-from homeserver.services.typing import Typing
+from homeserver.services.chat import Chat
 
 MAX_GREETINGS = 200  # people of whom a new socket is told that they are there
 
@@ -42,24 +37,12 @@ class Talk:
     typing: set[RoomId] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class SocketServices:
-    """What a socket can make happen."""
-
-    rooms: Rooms
-    messages: Messages
-    receipts: Receipts
-    typing: Typing
-    presence: Presence
-    access: Access
-
-
 class PersonSocket:
     """The call `/ws`."""
 
     def __init__(
         self,
-        services: SocketServices,
+        chat: Chat,
         *,
         posting: Posting,
         hub: Hub,
@@ -68,7 +51,7 @@ class PersonSocket:
         admit: Admit,
         limits: "SocketLimits",
     ) -> None:
-        self._services = services
+        self._chat = chat
         self._posting = posting
         self._hub = hub
         self._live = live
@@ -100,12 +83,12 @@ class PersonSocket:
     async def _admitted(self, request: web.Request) -> web.StreamResponse:
         requester = await self._admit(request)
         request[USER_ID] = requester.user_id
-        rooms, limits = self._services.rooms, self._limits
+        rooms, limits = self._chat.rooms, self._limits
         visitor = Visitor(FACE, requester.user_id, requester.session_id, shape.error_frame)
         async with self._hub.visit(visitor, requester.expires_ms) as socket:
             try:
                 await self._live.enter(socket, requester, lambda: rooms.places(requester, limits.chats))
-                talk = Talk(socket, requester, await self._services.messages.newest_place())
+                talk = Talk(socket, requester, await self._chat.messages.newest_place())
                 await socket.start(request)
                 await self._listen(talk)
             finally:
@@ -118,13 +101,13 @@ class PersonSocket:
             await self._dialogue.listen(talk.socket, talk)
         finally:
             for room_id in talk.typing:
-                self._services.typing.set(talk.requester, room_id, is_typing=False)
+                self._chat.typing.set(talk.requester, room_id, is_typing=False)
 
     async def _greet(self, talk: Talk) -> None:
         """Who of one's chats is there, each person once."""
         view, told = self._views.of(talk.requester), {talk.requester.number}
         for chat_id, room_id in self._live.present_in(talk.requester):
-            for number in self._services.presence.online(room_id):
+            for number in self._chat.presence.online(room_id):
                 if number not in told and len(told) <= MAX_GREETINGS:
                     told.add(number)
                     here = {"chat_id": chat_id, "user_id": view.number(number), "online": True}
@@ -141,8 +124,8 @@ class PersonSocket:
 
     async def _type(self, talk: Talk, data: Mapping[str, Any]) -> None:
         wanted = check(TypingData, data)
-        room_id = await self._services.access.room_by_number(talk.requester, wanted.chat_id)
-        self._services.typing.set(talk.requester, room_id, is_typing=wanted.is_typing)
+        room_id = await self._chat.access.room_by_number(talk.requester, wanted.chat_id)
+        self._chat.typing.set(talk.requester, room_id, is_typing=wanted.is_typing)
         if wanted.is_typing:
             talk.typing.add(room_id)
         else:
@@ -153,19 +136,19 @@ class PersonSocket:
         room_id: RoomId | None = None
         event_id: EventId | None = None
         if wanted.message_id is not None:
-            stored = await self._services.access.message_by_number(talk.requester, wanted.message_id)
+            stored = await self._chat.access.message_by_number(talk.requester, wanted.message_id)
             room_id, event_id = stored.event.room_id, stored.event.event_id
         if wanted.chat_id is not None:
-            room_id = await self._services.access.room_by_number(talk.requester, wanted.chat_id)
+            room_id = await self._chat.access.room_by_number(talk.requester, wanted.chat_id)
         if room_id is not None:
-            await self._services.receipts.mark_read(talk.requester, room_id, event_id=event_id)
+            await self._chat.receipts.mark_read(talk.requester, room_id, event_id=event_id)
 
     async def _ping(self, talk: Talk, _data: Mapping[str, Any]) -> None:
         talk.socket.put(shape.frame("pong", {}))
 
     async def _sync(self, talk: Talk, data: Mapping[str, Any]) -> None:
         """Every message after a place, of all chats, in order; a place beyond the end is the end."""
-        wanted, messages = check(SyncData, data), self._services.messages
+        wanted, messages = check(SyncData, data), self._chat.messages
         view, full = self._views.of(talk.requester), self._limits.page
 
         async def page(after: int) -> Sequence[Piece]:

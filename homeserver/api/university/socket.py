@@ -21,12 +21,7 @@ from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.services.access import Access
-from homeserver.services.messages import Messages
-from homeserver.services.presence import Presence
-from homeserver.services.receipts import Receipts
-from homeserver.services.rooms import Rooms
-from homeserver.services.typing import Typing
+from homeserver.services.chat import Chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +34,12 @@ class Talk:
     conversation_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class SocketServices:
-    """What a socket can make happen."""
-
-    rooms: Rooms
-    messages: Messages
-    receipts: Receipts
-    typing: Typing
-    presence: Presence
-    access: Access
-
-
 class ConversationSocket:
     """The call `ws/conversations/{id}`."""
 
     def __init__(
         self,
-        services: SocketServices,
+        chat: Chat,
         *,
         hub: Hub,
         live: Live,
@@ -64,7 +47,7 @@ class ConversationSocket:
         admit: Admit,
         max_page: int,
     ) -> None:
-        self._services = services
+        self._chat = chat
         self._hub = hub
         self._live = live
         self._views = views
@@ -104,7 +87,7 @@ class ConversationSocket:
         requester = await self._admit(request)
         request[USER_ID] = requester.user_id
         conversation = _uuid(given)
-        room_id = await self._services.access.room_by_uuid(requester, conversation)
+        room_id = await self._chat.access.room_by_uuid(requester, conversation)
         return await self._serve(request, requester, room_id, str(conversation))
 
     async def _serve(
@@ -115,7 +98,7 @@ class ConversationSocket:
             self._live.join(socket, room_id, conversation_id, requester.namespace)
             try:
                 # Only now that the socket hears of it can nobody be put out of the room unnoticed.
-                self._live.learn(await self._services.rooms.get(requester, room_id))
+                self._live.learn(await self._chat.rooms.get(requester, room_id))
                 await socket.start(request)
                 await self._listen(Talk(socket, requester, room_id, conversation_id))
             finally:
@@ -123,7 +106,7 @@ class ConversationSocket:
         return socket.response
 
     async def _listen(self, talk: Talk) -> None:
-        services, requester = self._services, talk.requester
+        services, requester = self._chat, talk.requester
         services.presence.enter(requester, talk.room_id)
         self._greet(talk)
         try:
@@ -135,7 +118,7 @@ class ConversationSocket:
     def _greet(self, talk: Talk) -> None:
         """Who of the conversation is there."""
         view = self._views.of(talk.requester)
-        for number in self._services.presence.online(talk.room_id):
+        for number in self._chat.presence.online(talk.room_id):
             if number != talk.requester.number:
                 here = {
                     "conversation_id": talk.conversation_id,
@@ -148,10 +131,10 @@ class ConversationSocket:
         wanted = check(MessageFrame, payload)
         reply_to = None
         if wanted.reply_to is not None:
-            stored = await self._services.access.message_by_uuid(talk.requester, wanted.reply_to)
+            stored = await self._chat.access.message_by_uuid(talk.requester, wanted.reply_to)
             reply_to = stored.event.event_id
         newest = self._live.newest(talk.room_id)
-        sent = await self._services.messages.send(
+        sent = await self._chat.messages.send(
             talk.requester, talk.room_id, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
         )
         if sent.position <= newest:  # sent before: nobody will be told, but this client waits for it
@@ -160,24 +143,24 @@ class ConversationSocket:
 
     async def _type(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, payload)
-        self._services.typing.set(talk.requester, talk.room_id, is_typing=wanted.is_typing)
+        self._chat.typing.set(talk.requester, talk.room_id, is_typing=wanted.is_typing)
 
     async def _read(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         wanted = check(ReadMark, payload)
         event_id = None
         if wanted.message_id is not None:
-            stored = await self._services.access.message_by_uuid(talk.requester, wanted.message_id)
+            stored = await self._chat.access.message_by_uuid(talk.requester, wanted.message_id)
             event_id = stored.event.event_id
-        await self._services.receipts.mark_read(talk.requester, talk.room_id, event_id=event_id)
+        await self._chat.receipts.mark_read(talk.requester, talk.room_id, event_id=event_id)
 
     async def _sync(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         """Everything after a message, in order, then what came meanwhile; nothing that was sent here already."""
         wanted = check(SyncFrame, payload)
-        after = await self._services.access.place_by_uuid(talk.requester, talk.room_id, wanted.after)
+        after = await self._chat.access.place_by_uuid(talk.requester, talk.room_id, wanted.after)
         view = self._views.of(talk.requester)
 
         async def page(place: int) -> Sequence[Piece]:
-            found = await self._services.messages.page(
+            found = await self._chat.messages.page(
                 talk.requester, talk.room_id, limit=self._max_page, after=place
             )
             return [

@@ -6,11 +6,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from homeserver.api.messenger import schemas
+from homeserver.api.messenger import schemas, shape
 from homeserver.running import Running
 from tests.api.driver import API, User
 from tests.api.messenger.test_chats import conforms
 from tests.api.messenger.wire import contents, direct, group, line, say, v1
+from tests.api.university.test_auth import PORTAL, student
 from tests.http.kit import until
 
 UNKNOWN = 10**9
@@ -286,3 +287,49 @@ async def test_many_chats_at_once_reach_everybody_whole(alice: User, bob: User, 
             }
             assert set(created) == set(said) == {chat["id"] for chat in made}
             assert all(created[chat] < said[chat] for chat in created)
+
+
+@pytest.mark.parametrize("overrides", [{"issuers": [PORTAL]}])
+async def test_each_application_knows_its_own_people_by_its_own_numbers(
+    client: aiohttp.ClientSession, alice: User
+) -> None:
+    """The portal's person 1 and our account 1 are two people; nobody takes one for the other."""
+    ivan, olga = student(client, 1, "Иван"), student(client, 500, "Ольга")
+    for one in (ivan, olga):
+        await v1(one, "GET", "users/me")
+    chat = await direct(ivan, olga)
+    assert [one["id"] for one in chat["participants"]] == [1, 500]
+    group_chat = await v1(ivan, "POST", "chats/group", json={"title": "Все", "user_ids": [500]})
+    seen_by_ivan = {one["display_name"]: one["id"] for one in await v1(ivan, "GET", "users/?search=alice")}
+    async with line(ivan) as his, line(olga) as hers, line(alice) as ours:
+        added = await v1(ivan, "POST", f"chats/{group_chat['id']}/members/{seen_by_ivan['Alice']}")
+        assert [one["id"] for one in added["participants"]] == [1, 500, seen_by_ivan["Alice"]]
+        event, created = await ours.next()
+        assert event == "chat.created"
+        numbers = {one["display_name"]: one["id"] for one in created["participants"]}
+        assert numbers["Alice"] == alice.id
+        assert len(set(numbers.values())) == 3
+        sent = await say(ivan, group_chat, "Привет")
+        assert sent["author_id"] == 1
+        assert await his.until("message.created") == await hers.until("message.created") == sent
+        assert (await ours.until("message.created"))["author_id"] == numbers["Иван"] != 1
+
+
+async def test_a_frame_is_made_once_for_all_sockets(
+    monkeypatch: pytest.MonkeyPatch, alice: User, bob: User, carol: User
+) -> None:
+    chat = await group(alice, bob, carol)
+    made: list[str] = []
+    frame = shape.frame
+
+    def counted(event: str, data: Any) -> bytes:
+        made.append(event)
+        return frame(event, data)
+
+    async with line(alice) as one, line(bob) as two, line(bob) as three, line(carol) as four:
+        await four.settled()
+        monkeypatch.setattr(shape, "frame", counted)
+        sent = await say(alice, chat, "to all")
+        for ear in (one, two, three, four):
+            assert await ear.next() == ("message.created", sent)
+        assert made == ["message.created"]

@@ -12,6 +12,8 @@ from homeserver.metrics import Metrics
 from homeserver.services.access import Access
 from homeserver.services.accounts import Accounts
 from homeserver.services.chat import Chat
+from homeserver.services.enquiries import Enquiries
+from homeserver.services.enquiryviews import EnquiryViews
 from homeserver.services.feed import Feed
 from homeserver.services.founding import Founding
 from homeserver.services.guests import GuestKey, Guests
@@ -229,4 +231,19 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         feed=feed,
         typing=Typing(feed),
         presence=Presence(feed),
+        enquiries=_enquiries(settings, core, people, rooms, (access, message_views)),
+    )
+
+
+def _enquiries(
+    settings: Settings, core: Core, people: People, rooms: Rooms, parts: tuple[Access, MessageViews]
+) -> Enquiries:
+    access, message_views = parts
+    return Enquiries(
+        timeline=core.timeline,
+        access=access,
+        rooms=rooms,
+        views=EnquiryViews(core.db, people.profiles, message_views),
+        limits=people.limits,
+        founding=Founding(settings.rooms, settings.server.default_room_version),
     )

@@ -29,6 +29,7 @@ from homeserver.settings.models import (
 )
 from homeserver.storage.log import Entry
 
+__all__ = ["Bridge", "Context", "Entry", "Parts", "Surroundings", "check_prefixes", "find", "set_up"]
 GROUP = "homeserver.bridges"
 
 

@@ -23,6 +23,9 @@ Content = dict[str, Any]
 # Names of our own event types and content keys, in the reverse-domain form that Matrix asks of extensions.
 LINK_EVENT = "chat.homeserver.link"  # state: {"service": str, "service_id": str}
 CLOSED_EVENT = "chat.homeserver.closed"  # state: {"closed_by": user id}
+ENQUIRY_EVENT = (
+    "chat.homeserver.enquiry"  # state: {"service", "service_id", "owner": user id, "enquirer": user id}
+)
 KIND_KEY = "chat.homeserver.kind"  # in m.room.create: "private" | "group"
 ATTACHMENT_REL = "chat.homeserver.attachment"  # rel_type: this file belongs to that message
 FILE_URL_KEY = "chat.homeserver.file_url"  # content key: a file that lies on somebody else's server

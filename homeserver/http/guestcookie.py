@@ -45,3 +45,5 @@ class GuestCookie:
             httponly=True,
             samesite=settings.cookie_same_site,
         )
+        # The library has made headers of the cookies before it calls this.
+        response.headers.add("Set-Cookie", response.cookies[settings.cookie_name].OutputString())

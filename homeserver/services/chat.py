@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from homeserver.services.access import Access
+from homeserver.services.enquiries import Enquiries
 from homeserver.services.feed import Feed
 from homeserver.services.members import Members
 from homeserver.services.messages import Messages
@@ -24,3 +25,4 @@ class Chat:
     feed: Feed
     typing: Typing
     presence: Presence
+    enquiries: Enquiries

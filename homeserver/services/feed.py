@@ -62,12 +62,13 @@ class MessageDeleted:
 
 @dataclass(frozen=True, slots=True)
 class ReadMoved:
-    """A person has read a room up to a message."""
+    """A person has read a room up to a message; `count` messages of others were new to them."""
 
     room_id: RoomId
     user_id: UserId
     number: int
     ref: MessageRef
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +298,8 @@ class Feed:
         if entry.kind is EntryKind.RECEIPT and entry.user_id is not None and entry.room_id is not None:
             body = entry.body or {}
             ref = MessageRef(EventId(body["event_id"]), body["position"])
-            return ReadMoved(entry.room_id, entry.user_id, await self._number(entry.user_id), ref)
+            number = await self._number(entry.user_id)
+            return ReadMoved(entry.room_id, entry.user_id, number, ref, body.get("count", 0))
         return None
 
     async def _of_event(self, stored: StoredEvent) -> Record | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Link
@@ -88,11 +88,6 @@ _OPEN: Select[Any] = (
     .where(~rooms.c.closed)
 )
 _ONE = _OPEN.where(enquiries.c.room_id == bindparam("of_room"))
-_BY_OBJECT = _OPEN.where(
-    enquiries.c.service == bindparam("in_service"),
-    enquiries.c.object_id == bindparam("of_object"),
-    enquiries.c.enquirer == bindparam("by"),
-).order_by(rooms.c.position)
 _HELP_WANTED = (
     _OPEN.where(enquiries.c.service == bindparam("in_service"), enquiries.c.help == bindparam("state"))
     .order_by(rooms.c.active_position)
@@ -125,8 +120,24 @@ _LISTS: dict[Side, Select[Any]] = {
     "enquirer": _of_side(enquiries.c.enquirer, enquiries.c.enquirer_hid),
 }
 _ONE_LISTED = _LIST.where(enquiries.c.room_id == bindparam("of_room"))
+_owners = members.alias("owners")
+_BY_OBJECT = _LIST.where(
+    enquiries.c.service == bindparam("in_service"),
+    enquiries.c.object_id == bindparam("of_object"),
+    enquiries.c.enquirer == bindparam("viewer"),
+    exists().where(
+        _owners.c.room_id == enquiries.c.room_id,
+        _owners.c.user_id == enquiries.c.owner,
+        _owners.c.membership == "join",
+    ),
+).order_by(rooms.c.position)
+_OPEN_OF = select(enquiries.c.room_id).where(
+    enquiries.c.service == bindparam("in_service"),
+    enquiries.c.object_id == bindparam("of_object"),
+    enquiries.c.enquirer == bindparam("by"),
+)
 _ROOMS_OF_OWNER = (
-    select(enquiries.c.room_id)
+    select(enquiries.c.room_id, rooms.c.position)
     .join_from(enquiries, rooms, rooms.c.room_id == enquiries.c.room_id)
     .where(
         enquiries.c.owner == bindparam("of"), enquiries.c.service == bindparam("in_service"), ~rooms.c.closed
@@ -201,11 +212,18 @@ async def enquiry_of(conn: AsyncConnection, room_id: RoomId) -> EnquiryRow | Non
     return None if row is None else _enquiry(row)
 
 
-async def enquiry_by_object(conn: AsyncConnection, link: Link, enquirer: UserId) -> EnquiryRow | None:
-    """The open enquiry of a person about an object; the oldest, should a guest's have come to them too."""
-    values = {"in_service": link.service, "of_object": link.service_id, "by": enquirer}
+async def enquiry_by_object(conn: AsyncConnection, link: Link, enquirer: UserId) -> ListedEnquiry | None:
+    """The open enquiry of a person about an object, where both sides still are; the oldest, should a guest's have
+    come to them too."""
+    values = {"in_service": link.service, "of_object": link.service_id, "viewer": enquirer}
     row = (await conn.execute(_BY_OBJECT, values)).first()
-    return None if row is None else _enquiry(row)
+    return None if row is None else _listed(row)
+
+
+async def rooms_by_object(conn: AsyncConnection, link: Link, enquirer: UserId) -> list[RoomId]:
+    """The rooms in which a person asks about an object."""
+    values = {"in_service": link.service, "of_object": link.service_id, "by": enquirer}
+    return list((await conn.execute(_OPEN_OF, values)).scalars())
 
 
 async def enquiries_on_side(
@@ -231,10 +249,10 @@ async def help_wanted(conn: AsyncConnection, service: str, limit: int) -> list[L
     ]
 
 
-async def rooms_of_owner(conn: AsyncConnection, owner: UserId, service: str, limit: int) -> list[RoomId]:
-    """The open enquiries of an owner, latest activity first, hidden ones too."""
+async def rooms_of_owner(conn: AsyncConnection, owner: UserId, service: str, limit: int) -> dict[RoomId, int]:
+    """The open enquiries of an owner, hidden ones too, with their rooms' positions: those latest active."""
     values = {"of": owner, "in_service": service, "count": limit}
-    return list((await conn.execute(_ROOMS_OF_OWNER, values)).scalars())
+    return {row.room_id: row.position for row in await conn.execute(_ROOMS_OF_OWNER, values)}
 
 
 async def hide(conn: AsyncConnection, room_id: RoomId, sides: Sequence[Side]) -> None:

@@ -10,13 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from homeserver.app import Homeserver
-from homeserver.bridges import Context, Parts
+from homeserver.bridges import Context, Entry, Parts
 from homeserver.errors import HomeserverError
 from homeserver.http.errors import PLAIN
 from homeserver.http.routes import Call, Face, Route
 from homeserver.http.site import face_application
 from homeserver.model import Requester
-from homeserver.storage.log import Entry
 
 MAX_WAITING = 1000
 

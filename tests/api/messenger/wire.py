@@ -1,14 +1,10 @@
 """Chats and the socket of the messenger, as its clients use them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
-from aiohttp import WSMsgType
-
-from tests.api.driver import API, User
+from tests.api.driver import API, User, Wire
 
 
 async def v1(user: User, method: str, path: str, status: int = 200, **options: Any) -> Any:
@@ -38,27 +34,19 @@ async def contents(user: User, chat: Any, query: str = "") -> list[str]:
     return [one["content"] for one in await v1(user, "GET", f"chats/{chat['id']}/messages{query}")]
 
 
-class Line:
-    """The client's side of a person's socket. Frames that a test does not ask for are kept in `seen`."""
-
-    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
-        self.ws = ws
-        self.seen: list[Any] = []
+class Line(Wire):
+    """The socket of a person."""
 
     async def say(self, event: str, **data: Any) -> None:
         await self.ws.send_json({"event": event, "data": data})
 
     async def next(self, *, ignore: tuple[str, ...] = ("presence",)) -> tuple[str, Any]:
         """Name and data of the next frame, presence left out."""
-        async with asyncio.timeout(10):
-            while True:
-                message = await self.ws.receive()
-                assert message.type is WSMsgType.TEXT, f"{message!r} after {self.seen}"
-                frame = message.json()
-                assert set(frame) == {"event", "data"}
-                self.seen.append(frame)
-                if frame["event"] not in ignore:
-                    return frame["event"], frame["data"]
+        while True:
+            frame = await self.frame()
+            assert set(frame) == {"event", "data"}
+            if frame["event"] not in ignore:
+                return frame["event"], frame["data"]
 
     async def until(self, event: str, condition: Callable[[Any], bool] = lambda _data: True) -> Any:
         """The data of the next frame of a kind that meets a condition."""
@@ -66,16 +54,6 @@ class Line:
             name, data = await self.next(ignore=())
             if name == event and condition(data):
                 return data
-
-    async def closed(self) -> int | None:
-        """The code the server closes with; frames before that are kept in `seen`."""
-        async with asyncio.timeout(10):
-            while True:
-                message = await self.ws.receive()
-                if message.type is WSMsgType.TEXT:
-                    self.seen.append(message.json())
-                else:
-                    return message.data if message.type is WSMsgType.CLOSE else self.ws.close_code
 
     async def settled(self) -> None:
         """Everything that was sent here before now has arrived."""

@@ -24,6 +24,8 @@ from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.submission import Also, Placed
 
+_AT_ONCE = 10_000  # people in one query: a statement has room for some ten thousand values
+
 
 class _Change(NamedTuple):
     """Fields of a Person and their new values. Others stay, whoever changes them at the same time."""
@@ -43,7 +45,7 @@ class Profiles:
         self._successors: BoundedCache[UserId, UserId] = BoundedCache(cached_people)  # never changes either
 
     async def people(self, user_ids: Collection[UserId]) -> dict[UserId, Person]:
-        """These people, by id; whoever is not here is missing. At most one query.
+        """These people, by id; whoever is not here is missing. At most one query for some thousands of them.
 
         Under the id of a guest that became an account stands the account.
         """
@@ -57,8 +59,10 @@ class Profiles:
                 found[user_id] = person
         if absent:
             age = self._people.age
+            loaded: dict[UserId, Person] = {}
             async with self._db.read() as conn:
-                loaded = await stored.people_of(conn, absent)
+                for start in range(0, len(absent), _AT_ONCE):
+                    loaded |= await stored.people_of(conn, absent[start : start + _AT_ONCE])
             self._keep(loaded.values(), age)
             for asked, person in loaded.items():
                 if asked != person.user_id:

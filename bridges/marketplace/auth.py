@@ -29,6 +29,12 @@ SERVICE_KEY_HEADER = "X-Service-Key"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
+class UnknownGuest(Unauthenticated):
+    """A well-formed UUID that no guest has, or not yet."""
+
+    code = "unknown_guest"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. `name` is their own id on this API: an integer as text, or a guest's UUID."""
@@ -138,7 +144,7 @@ class Callers:
         else:
             guest = await self._guests.recognise(name, cookie, address, trusted=trusted)
         if guest is None:
-            raise Unauthenticated("there is no such guest", code="unknown_guest")
+            raise UnknownGuest("there is no such guest")
         if guest.cookie is not None:
             self._cookie.give(request, guest.cookie)
         return Caller(guest.requester, guest.name, is_guest=True)

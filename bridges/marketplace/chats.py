@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bridges.marketplace import schemas, shape
-from bridges.marketplace.auth import Caller, Callers
+from bridges.marketplace.auth import Caller, Callers, UnknownGuest
 from bridges.marketplace.listings import Listings
 from bridges.marketplace.schemas import ChatQuery, Claim, MyQuery, NewChat, OrderQuery, WhoQuery
 from bridges.marketplace.service import Market, route
@@ -99,9 +99,12 @@ class Chats:
         return await self._open(caller, query.iphone_id, query.seller_id)
 
     async def mine(self, call: Call[None, MyQuery]) -> list[schemas.Chat]:
-        """As the buyer or as the seller, hidden ones left out."""
+        """As the buyer or as the seller, hidden ones left out. A guest who never was here has none."""
         query = call.query
-        caller = await self._callers.of(call.request, query.user_id)
+        try:
+            caller = await self._callers.of(call.request, query.user_id)
+        except UnknownGuest:
+            return []
         most = self._market.settings.max_chats
         page = Page(min(query.limit or most, most), query.offset)
         found = await self._market.enquiries.listing(

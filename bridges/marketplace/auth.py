@@ -93,8 +93,11 @@ class Callers:
         if not sent or not any(matches):
             raise Unauthenticated("a service key is needed", code="bad_service_key")
 
-    async def seller(self, number: int) -> Person:
-        """The person with this id, made if they were never here. Raises NotFound("user_not_found")."""
+    async def seller(self, number: int, wanted_by: Requester | None = None) -> Person:
+        """The person with this id, made if they were never here, for so many as one may ask for.
+
+        Raises NotFound("user_not_found"), RateLimited.
+        """
         wanted = publicids.from_public(number, self.namespace)
         people = self._context.hs.people
         found = (await people.profiles.by_numbers([wanted])).get(wanted)
@@ -102,6 +105,8 @@ class Callers:
             return found
         if not self._settings.issuer:
             raise NotFound("there is no such seller", code="user_not_found")
+        if wanted_by is not None:
+            people.limits.check("create", wanted_by.user_id)
         return await people.hosts.introduce(self._settings.issuer, number)
 
     async def _find(self, request: web.Request, named: str | None, *, may_be_new: bool) -> Caller:

@@ -180,7 +180,7 @@ class Chats:
             if str(seller_id) == caller.name:
                 raise Invalid("this is your own listing", code="own_object")
             await self._listings.check(listing_id, seller_id)
-            seller = await self._callers.seller(seller_id)
+            seller = await self._callers.seller(seller_id, caller.requester)
             own = await self._market.profiles.own(caller.requester)
             found = await self._market.enquiries.open(caller.requester, own, link=link, owner=seller)
         return shape.chat(found, self._market.view(caller))

@@ -266,6 +266,19 @@ async def test_an_address_brings_only_so_many_new_guests(client: aiohttp.ClientS
     assert await known.open(32)
 
 
+@pytest.mark.parametrize(
+    "more", [{"rate_limits": {"enabled": True, "create": {"per_second": 0.001, "burst": 4}}}]
+)
+async def test_sellers_who_never_were_here_are_not_made_without_end(server: Running, buyer: Shopper) -> None:
+    for number in range(100, 102):
+        await buyer.open(number, number)
+    for number in range(102, 110):
+        assert await buyer.open(number, number, 429) == "rate_limited"
+    people = server.hs.people.profiles
+    made = await people.by_numbers([(5 << 32) + number for number in range(100, 110)])
+    assert len(made) == 2
+
+
 @pytest.mark.parametrize("more", [{"server": {"public_url": "https://chat.example.org"}}])
 async def test_behind_https_the_cookie_is_secure(server: Running, client: aiohttp.ClientSession) -> None:
     query = f"iphone_id=1&seller_id=2&buyer_id={uuid4()}"

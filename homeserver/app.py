@@ -11,8 +11,12 @@ from homeserver.clock import Clock, SystemClock
 from homeserver.metrics import Metrics
 from homeserver.services.access import Access
 from homeserver.services.accounts import Accounts
+from homeserver.services.chat import Chat
+from homeserver.services.enquiries import Enquiries
+from homeserver.services.enquiryviews import EnquiryViews
 from homeserver.services.feed import Feed
 from homeserver.services.founding import Founding
+from homeserver.services.guests import GuestKey, Guests
 from homeserver.services.hosts import Hosts, make_issuers
 from homeserver.services.media.files import Disk, Places
 from homeserver.services.media.store import Media
@@ -67,6 +71,7 @@ class People:
     accounts: Accounts
     sessions: Sessions
     hosts: Hosts
+    guests: Guests
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +81,6 @@ class Storehouse:
     media: Media
     sweep: Sweep
     disk: Disk
-
-
-@dataclass(frozen=True, slots=True)
-class Chat:
-    """Rooms and what happens in them."""
-
-    access: Access
-    rooms: Rooms
-    members: Members
-    messages: Messages
-    receipts: Receipts
-    feed: Feed
-    typing: Typing
-    presence: Presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +161,16 @@ def _people(settings: Settings, core: Core) -> People:
         server_name=settings.server.name,
         cache_entries=settings.tokens.cache_entries,
     )
-    return People(limits, passwords, profiles, accounts, sessions, hosts)
+    guests = Guests(
+        db=core.db,
+        timeline=core.timeline,
+        profiles=profiles,
+        clock=core.clock,
+        key=GuestKey(core.keys.guests, settings.server.name),
+        settings=settings.guests,
+        limits=limits,
+    )
+    return People(limits, passwords, profiles, accounts, sessions, hosts, guests)
 
 
 def _files(settings: Settings, core: Core, people: People) -> Storehouse:
@@ -218,6 +218,7 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         db=core.db,
         timeline=core.timeline,
         views=message_views,
+        rooms=room_views,
         profiles=profiles,
         max_waiting=settings.timeline.ring_entries,
     )
@@ -230,4 +231,19 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         feed=feed,
         typing=Typing(feed),
         presence=Presence(feed),
+        enquiries=_enquiries(settings, core, people, rooms, (access, message_views)),
+    )
+
+
+def _enquiries(
+    settings: Settings, core: Core, people: People, rooms: Rooms, parts: tuple[Access, MessageViews]
+) -> Enquiries:
+    access, message_views = parts
+    return Enquiries(
+        timeline=core.timeline,
+        access=access,
+        rooms=rooms,
+        views=EnquiryViews(core.db, people.profiles, message_views),
+        limits=people.limits,
+        founding=Founding(settings.rooms, settings.server.default_room_version),
     )

@@ -11,12 +11,13 @@ from homeserver.api.status.docs import Docs
 from homeserver.api.status.health import Health
 from homeserver.api.university import app as university
 from homeserver.app import Homeserver
+from homeserver.bridges import Bridge, Context, Parts, Surroundings, check_prefixes, find, set_up
 from homeserver.http.address import ClientAddress
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Door
 from homeserver.http.openapi import About, document
 from homeserver.http.routes import Desk, Face
-from homeserver.http.site import mount, root_application
+from homeserver.http.site import Entrance, mount, root_application
 from homeserver.http.sockets import Hub
 from homeserver.web.pages import DemoAccount, Pages
 
@@ -30,6 +31,7 @@ def make_app(
     *,
     check: Callable[[], Awaitable[None]],
     demo_accounts: Sequence[DemoAccount] = (),
+    bridges: Sequence[Parts] = (),
 ) -> web.Application:
     """The whole site. `check` raises Unavailable while the server cannot do its work."""
     settings = hs.settings
@@ -37,7 +39,8 @@ def make_app(
         Cors(settings.cors.origins), hs.core.metrics, slow_request_ms=settings.logs.slow_request_ms
     )
     root[HOMESERVER] = hs
-    faces = make_faces(hs, hub)
+    faces = [*make_faces(hs, hub), *(face for parts in bridges for face in parts.faces)]
+    check_prefixes(faces)
     mount(root, faces)
     release = version("homeserver")
     health = Health(version=release, check=check).routes()
@@ -47,7 +50,24 @@ def make_app(
     public.install(root, (*health, *docs))
     if settings.web.enabled:
         _add_pages(root, hs, demo_accounts)
+    for parts in bridges:
+        root.add_routes(parts.pages)
     return root
+
+
+def make_bridges(hs: Homeserver, hub: Hub, find_bridge: Callable[[str], Bridge] = find) -> dict[str, Parts]:
+    """The bridges that the settings want, by name, not yet mounted."""
+    settings = hs.settings
+    around = Surroundings(
+        server=settings.server,
+        listen=settings.listen,
+        cors=settings.cors,
+        rooms=settings.rooms,
+        media=settings.media,
+        guests=settings.guests,
+        issuers={issuer.name: issuer.namespace for issuer in settings.issuers},
+    )
+    return set_up(settings.bridges, Context(hs, around, hub, _door(hs), _address(hs)), find_bridge)
 
 
 def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
@@ -78,45 +98,24 @@ def _door(hs: Homeserver) -> Door:
 def _faces(hs: Homeserver, hub: Hub, desk: Desk, door: Door, address: ClientAddress) -> list[Face]:
     settings, chat, people = hs.settings, hs.chat, hs.people
     faces = [media.make(hs.files.media, desk=desk, clock=hs.core.clock)]
+    entrance = Entrance(desk, door, hub, settings.server.public_url, settings.rooms.max_page)
     if settings.university.enabled:
-        services = university.UniversityServices(
-            rooms=chat.rooms,
-            members=chat.members,
-            messages=chat.messages,
-            receipts=chat.receipts,
-            typing=chat.typing,
-            presence=chat.presence,
-            profiles=people.profiles,
-            access=chat.access,
-            feed=chat.feed,
-            media=hs.files.media,
-        )
         made = university.make(
-            services,
+            university.UniversityServices(chat, people.profiles, hs.files.media),
+            entrance,
             settings=settings.university,
-            desk=desk,
-            door=door,
-            hub=hub,
-            public_url=settings.server.public_url,
-            max_page=settings.rooms.max_page,
         )
         faces += [made, *university.at_other_places(made, desk, settings.university.also_at)]
     if settings.messenger.enabled:
-        own = messenger.MessengerServices(
+        services = messenger.MessengerServices(
+            chat=chat,
             accounts=people.accounts,
             sessions=people.sessions,
             profiles=people.profiles,
-            companions=chat.members,
+            media=hs.files.media,
+            address=address,
         )
-        faces.append(
-            messenger.make(
-                own,
-                settings=settings.messenger,
-                desk=desk,
-                address=address,
-                max_page=settings.rooms.max_page,
-            )
-        )
+        faces += messenger.make(services, entrance, settings=settings.messenger)
     return faces
 
 

@@ -4,6 +4,7 @@ Times are milliseconds since 1970 (UTC). A `position` is a place in the log (see
 or room's integer id on the product APIs, and what its UUID is made of.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, NewType
@@ -22,10 +23,20 @@ Content = dict[str, Any]
 # Names of our own event types and content keys, in the reverse-domain form that Matrix asks of extensions.
 LINK_EVENT = "chat.homeserver.link"  # state: {"service": str, "service_id": str}
 CLOSED_EVENT = "chat.homeserver.closed"  # state: {"closed_by": user id}
+ENQUIRY_EVENT = (
+    "chat.homeserver.enquiry"  # state: {"service", "service_id", "owner": user id, "enquirer": user id}
+)
 KIND_KEY = "chat.homeserver.kind"  # in m.room.create: "private" | "group"
 ATTACHMENT_REL = "chat.homeserver.attachment"  # rel_type: this file belongs to that message
 FILE_URL_KEY = "chat.homeserver.file_url"  # content key: a file that lies on somebody else's server
 CLIENT_ID_KEY = "chat.homeserver.client_id"  # content key: the sender's own name for the message
+PAYLOAD_KEY = (
+    "chat.homeserver.payload"  # content key: an application's JSON, as text: events hold no fractions
+)
+CALLED_KEY = "chat.homeserver.called"  # content key: what kind its sender calls a text, e.g. "image"
+
+
+GUEST_NAMESPACE = 2**20 + 1  # of the numbers of guests: above every host application's
 
 
 class EntryKind(StrEnum):
@@ -132,7 +143,10 @@ class MessageRef:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it reads now: edits applied, files gathered, readers counted (the sender left out)."""
+    """A message as it reads now: edits applied, files gathered, readers counted (the sender left out).
+
+    `payload` is what the sender's application put beside the text, for its like.
+    """
 
     event_id: EventId
     position: int
@@ -148,6 +162,7 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     read_by_count: int = 0
     client_id: str | None = None
+    payload: Content | None = None
 
     @property
     def ref(self) -> MessageRef:
@@ -156,7 +171,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room as one person sees it in a list. `members` is filled where the call promises it."""
+    """A room as one person sees it in a list. `members` and `people` are filled where the call promises it.
+
+    `people`: those who are in it, in the order in which they came; in a list perhaps only the first of them.
+    """
 
     room_id: RoomId
     position: int
@@ -171,6 +189,26 @@ class Room:
     unread_count: int
     last_message: Message | None
     members: tuple[Member, ...] | None = None
+    people: tuple[Person, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomNow:
+    """A room as it stands, for all who are in it: `unread` says how much of it each of them has not read.
+
+    In `room` nothing is one person's: no unread count, and a private room has no name but its own.
+    """
+
+    room: Room
+    unread: Mapping[UserId, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPlace:
+    """Enough of a room to name it."""
+
+    room_id: RoomId
+    position: int
 
 
 @dataclass(frozen=True, slots=True)

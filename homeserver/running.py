@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,9 @@ from aiohttp import web
 
 from homeserver import metrics
 from homeserver.app import Homeserver, build
+from homeserver.bridges import Bridge, Parts, find
 from homeserver.errors import Unavailable
-from homeserver.faces import make_app
+from homeserver.faces import make_app, make_bridges
 from homeserver.http.sockets import Hub
 from homeserver.services.demo import DemoAccounts
 from homeserver.settings.models import Settings
@@ -49,6 +50,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     tasks.start("follow", partial(follow, core.live, settings.timeline))
     tasks.start("purge transactions", partial(purge_transactions, core.db, core.clock, settings.timeline))
     tasks.start("sessions", people.sessions.run)
+    tasks.start("guests", people.guests.run)
     tasks.start("media sweep", hs.files.sweep.run)
     try:
         yield
@@ -67,8 +69,10 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, hs: Homeserver | None = None) -> AsyncIterator[Running]:
-    """A whole server, listening."""
+async def running(
+    settings: Settings, hs: Homeserver | None = None, *, find_bridge: Callable[[str], Bridge] = find
+) -> AsyncIterator[Running]:
+    """A whole server, listening. `find_bridge` knows the bridges by name."""
     hs = hs or build(settings)
     stopping = asyncio.Event()
 
@@ -81,7 +85,9 @@ async def running(settings: Settings, hs: Homeserver | None = None) -> AsyncIter
         await stack.enter_async_context(working(hs))
         accounts = await _demo(hs)
         hub = Hub(settings.sockets, hs.core.clock, hs.core.metrics)
-        app = make_app(hs, hub, check=check, demo_accounts=accounts)
+        bridges = make_bridges(hs, hub, find_bridge)
+        app = make_app(hs, hub, check=check, demo_accounts=accounts, bridges=list(bridges.values()))
+        _start_bridges(hs, bridges)
         runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=settings.listen.shutdown_grace_s, handle_signals=False
         )
@@ -96,6 +102,16 @@ async def running(settings: Settings, hs: Homeserver | None = None) -> AsyncIter
         host, port = runner.addresses[0][:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         yield Running(hs, hub, url, metrics_port)
+
+
+def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
+    for name, parts in bridges.items():
+        for sentence in parts.warnings:
+            logger.warning("bridge %s: %s", name, sentence)
+        for listener in parts.listeners:
+            hs.core.live.listen(listener)
+        for task, run in parts.tasks.items():
+            hs.core.tasks.start(f"{name}: {task}", run)
 
 
 async def serve(settings: Settings, ready: Callable[[Running], None] | None = None) -> None:

@@ -35,11 +35,12 @@ MAX_FUNCTION_LINES = 40
 
 # Longer on purpose: a table with a line per row, or wiring with a line per part.
 LONG_FUNCTIONS = {
+    "bridges/marketplace/chats.py routes",
     "homeserver/app.py _chat",
-    "homeserver/api/university/app.py make",
+    "homeserver/api/messenger/chats.py routes",
+    "homeserver/api/messenger/messages.py routes",
     "homeserver/api/university/conversations.py routes",
     "homeserver/api/university/messages.py routes",
-    "homeserver/faces.py _faces",
 }
 LONG_FOLDERS = ("migrations/versions/",)  # as long as the tables
 
@@ -84,6 +85,17 @@ MESSENGER_ROWS = """
     PATCH users/me
     GET users/
     GET users/{int}
+    POST chats/direct
+    POST chats/group
+    GET chats/
+    GET chats/{int}
+    POST chats/{int}/members/{int}
+    DELETE chats/{int}/members/{int}
+    POST messages
+    GET chats/{int}/messages
+    PATCH messages/{int}
+    DELETE messages/{int}
+    POST chats/{int}/read
 """
 SERVER_ROWS = """
     GET health
@@ -237,6 +249,7 @@ def rows() -> Iterator[tuple[str, str]]:
         ("/api/unet-chat/", UNIVERSITY_ROWS),
         ("/api/v1/", MESSENGER_ROWS),
         ("/", SERVER_ROWS),
+        ("/", "GET ws"),
     ):
         for line in table.split("\n"):
             if line.strip():

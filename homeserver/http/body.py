@@ -55,6 +55,17 @@ QueryInt = Annotated[int, BeforeValidator(_number)]
 
 Flag = StrictBool
 
+MAX_TEXT_CHARS = (
+    100_000  # far above what `rooms.max_message_chars` may be; the message service has the last word
+)
+Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
+"""What a person wrote."""
+
+ClientId = Annotated[
+    str, Field(min_length=1, max_length=255, description="Your own name for it: a retry sends nothing twice.")
+]
+"""By which the sender's client knows a message."""
+
 
 async def read_bytes(request: web.Request, max_bytes: int, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
     """The whole body. Raises TooLarge above `max_bytes` and Invalid when it does not arrive in time."""

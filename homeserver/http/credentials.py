@@ -40,13 +40,14 @@ class Door:
 
     async def __call__(self, request: web.Request) -> Requester:
         """The requester; the token must stand in a header."""
-        return await self._admit(request, header_token(request))
+        return await self.admit(request, header_token(request))
 
     async def for_socket(self, request: web.Request) -> Requester:
         """The requester of a WebSocket, whose token may stand in the query: browsers can set no header."""
-        return await self._admit(request, header_token(request) or query_token(request))
+        return await self.admit(request, header_token(request) or query_token(request))
 
-    async def _admit(self, request: web.Request, token: str) -> Requester:
+    async def admit(self, request: web.Request, token: str) -> Requester:
+        """The requester whose token it is, wherever in the request the face found it."""
         if not token:
             raise Unauthenticated("A token is needed.", code="missing_token")
         if len(token) > MAX_TOKEN_CHARS:

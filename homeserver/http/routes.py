@@ -71,7 +71,8 @@ Handler = Callable[[Call[Any, Any]], Awaitable[object]]
 class Route:
     """One call of a face.
 
-    `path`: like `/conversations/{conversation_id:uuid}`; kinds are uuid, int (positive) or none (text).
+    `path`: like `/conversations/{conversation_id:uuid}`; kinds are uuid, int (positive) or none (text). "/" is the
+    face's prefix itself.
     `answer`: the type of the JSON answer, None for no content. `form`: fields of a multipart body, for a
     handler that reads it itself. `hot`: goes before the others in the router. `public`: needs no token.
     `errors`: codes beyond the usual ones that a client should expect, for the documentation.
@@ -131,12 +132,10 @@ class Desk:
             handle = self._handle(route)
             path = route.plain_path.rstrip("/")
             for twin in (path, f"{path}/"):
-                resource = app.router.add_resource(twin or "/")
+                resource = app.router.add_resource(twin)
                 resource.add_route(route.method, handle)
                 if route.method == "GET":
                     resource.add_route("HEAD", handle)
-                if not twin:
-                    break
 
     def _handle(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         kinds = route.parameters

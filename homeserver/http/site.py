@@ -1,15 +1,30 @@
 """The root application: what stands around all faces."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from homeserver.http import requestlog
 from homeserver.http.cors import Cors
+from homeserver.http.credentials import Door
 from homeserver.http.errors import PLAIN, ErrorTable, error_middleware
 from homeserver.http.routes import Desk, Face, Route
+from homeserver.http.sockets import Hub
 from homeserver.logs import request_id
 from homeserver.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What stands between a face and the network. `public_url`: what the server is called outside, without a slash
+    at the end; `max_page`: most items in one page of a list."""
+
+    desk: Desk
+    door: Door
+    hub: Hub
+    public_url: str
+    max_page: int
 
 
 def face_application(desk: Desk, table: ErrorTable, routes: Sequence[Route]) -> web.Application:

@@ -59,6 +59,10 @@ class Access:
         await self.room(requester, room_id)
         return room_id
 
+    async def any_room_by_number(self, position: int) -> RoomId:
+        """The room of a public integer id, whoever asks: for calls that staff or other servers may make."""
+        return await self._room_at(position)
+
     async def message_by_uuid(self, requester: Requester, uuid: UUID) -> StoredEvent:
         """The message of a public UUID, if the requester is in its room and it was not deleted."""
         position = publicids.position_of(uuid)

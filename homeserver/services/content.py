@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import orjson
+
 from homeserver.model import (
     ATTACHMENT_REL,
+    CALLED_KEY,
     CLIENT_ID_KEY,
     FILE_URL_KEY,
+    PAYLOAD_KEY,
     Attachment,
     AttachmentKind,
     Content,
@@ -23,6 +27,7 @@ _FILE_KINDS: dict[str, AttachmentKind] = {
     "m.audio": "file",
 }
 _MSGTYPES: dict[AttachmentKind, str] = {"image": "m.image", "video": "m.video", "file": "m.file"}
+_FILE_KINDS_CALLED: dict[str, AttachmentKind] = {kind: kind for kind in _MSGTYPES}
 _ENCRYPTED = "🔒"  # what a product client shows of a message that only its readers' devices can open
 
 
@@ -39,9 +44,27 @@ class NewFile(NamedTuple):
     height: int | None = None
 
 
-def text_content(text: str, *, reply_to: EventId | None = None, client_id: str | None = None) -> Content:
+class Extras(NamedTuple):
+    """What a sender's application adds to a message: data for its like, and what it calls a text without a file."""
+
+    payload: Content | None = None
+    called: AttachmentKind | None = None
+
+
+NO_EXTRAS = Extras()
+
+
+def text_content(
+    text: str,
+    *,
+    reply_to: EventId | None = None,
+    client_id: str | None = None,
+    extras: Extras = NO_EXTRAS,
+) -> Content:
     """The content of a text message."""
-    content: Content = {"msgtype": "m.text", "body": text}
+    content: Content = {"msgtype": "m.text", "body": text, **_extra(extras.payload)}
+    if extras.called is not None:
+        content[CALLED_KEY] = extras.called
     if reply_to is not None:
         content["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
     if client_id is not None:
@@ -68,6 +91,7 @@ def file_content(
     text: str | None = None,
     part_of: EventId | None = None,
     client_id: str | None = None,
+    payload: Content | None = None,
 ) -> Content:
     """The content of a file message; `part_of` makes it a file of that message, not a message of its own."""
     info: Content = {"size": file.size}
@@ -80,6 +104,7 @@ def file_content(
         "body": text or file.name,
         "filename": file.name,
         "info": info,
+        **_extra(payload),
     }
     if file.media_id is not None:
         content["url"] = f"mxc://{server}/{file.media_id}"
@@ -97,6 +122,9 @@ def kind_of_message(content: Mapping[str, Any]) -> MessageKind:
     msgtype = content.get("msgtype")
     if msgtype == "m.notice":
         return "system"
+    called = content.get(CALLED_KEY)
+    if msgtype == "m.text" and isinstance(called, str) and called in _FILE_KINDS_CALLED:
+        return _FILE_KINDS_CALLED[called]
     return _FILE_KINDS.get(msgtype, "text") if isinstance(msgtype, str) else "text"
 
 
@@ -108,9 +136,21 @@ def text_of(stored: StoredEvent) -> str | None:
     body = content.get("body")
     if not isinstance(body, str):
         return None
-    if kind_of_message(content) in ("image", "video", "file") and content.get("filename", body) == body:
+    if content.get("msgtype") in _FILE_KINDS and content.get("filename", body) == body:
         return None
     return body
+
+
+def payload_of(content: Mapping[str, Any]) -> Content | None:
+    """What the sender's application put beside the text; None if nothing, or nothing that can be read."""
+    text = content.get(PAYLOAD_KEY)
+    if not isinstance(text, str):
+        return None
+    try:
+        payload = orjson.loads(text)
+    except (orjson.JSONDecodeError, UnicodeEncodeError):  # any Matrix client may write what it likes there
+        return None
+    return payload if isinstance(payload, dict) else None
 
 
 def current_content(stored: StoredEvent) -> Mapping[str, Any]:
@@ -163,6 +203,10 @@ def media_id_of(content: Mapping[str, Any], server: str) -> MediaId | None:
     if not isinstance(url, str) or not url.startswith(prefix):
         return None
     return MediaId(url.removeprefix(prefix))
+
+
+def _extra(payload: Content | None) -> Content:
+    return {} if payload is None else {PAYLOAD_KEY: orjson.dumps(payload).decode()}
 
 
 def _number(value: object) -> int | None:

@@ -2,20 +2,34 @@
 
 Entries of the log come in by `hear`, in their order, and become records in that order; news that is not kept (typing,
 presence) joins by `announce`. Only rooms that somebody watches cost anything.
+
+A follower watches for people, not only for rooms: it hears when one of its people comes into a room that it does not
+watch yet, and misses nothing that happens there from then on. What changes a room brings it the room as it stands.
 """
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
-from homeserver.model import ATTACHMENT_REL, EntryKind, Member, Message, MessageRef, SessionId
+from homeserver.model import (
+    ATTACHMENT_REL,
+    CLOSED_EVENT,
+    EntryKind,
+    Member,
+    Message,
+    MessageRef,
+    RoomNow,
+    SessionId,
+)
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import role_in
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.profiles import Profiles
+from homeserver.services.roomviews import RoomViews
 from homeserver.storage import events, relations
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
@@ -48,18 +62,22 @@ class MessageDeleted:
 
 @dataclass(frozen=True, slots=True)
 class ReadMoved:
-    """A person has read a room up to a message."""
+    """A person has read a room up to a message; `count` messages of others were new to them."""
 
     room_id: RoomId
     user_id: UserId
     number: int
     ref: MessageRef
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MemberAdded:
+    """`now`, here and below: the room as it stands, for followers. What comes close together has the same one."""
+
     room_id: RoomId
     member: Member
+    now: RoomNow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +85,20 @@ class MemberRemoved:
     room_id: RoomId
     user_id: UserId
     number: int
+    now: RoomNow | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RoomChanged:
     """Name, description or roles of a room are different now."""
+
+    room_id: RoomId
+    now: RoomNow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomClosed:
+    """A room is closed for all; that each of them is out of it follows."""
 
     room_id: RoomId
 
@@ -115,6 +142,7 @@ Record: TypeAlias = (
     | MemberAdded
     | MemberRemoved
     | RoomChanged
+    | RoomClosed
     | TypingChanged
     | PresenceChanged
     | SessionEnded
@@ -134,6 +162,17 @@ class Watcher(Protocol):
         ...
 
 
+class Follower(Watcher, Protocol):
+    """A watcher that goes where its people go. It must want a room from the moment that one of them came in."""
+
+    def follows(self, user_id: UserId) -> bool:
+        """Whether it is of use to know where this person comes in or goes out."""
+        ...
+
+
+_Change: TypeAlias = MemberAdded | MemberRemoved | RoomChanged
+
+
 class Feed:
     """Makes records of entries and hands them to the watchers."""
 
@@ -143,33 +182,55 @@ class Feed:
         db: Database,
         timeline: Timeline,
         views: MessageViews,
+        rooms: RoomViews,
         profiles: Profiles,
         max_waiting: int,
     ) -> None:
         self._db = db
         self._timeline = timeline
         self._views = views
+        self._rooms = rooms
         self._profiles = profiles
         self._watchers: list[Watcher] = []
-        self._queue: asyncio.Queue[Entry] = asyncio.Queue(max_waiting)
+        self._followers: list[Follower] = []
+        self._opening: Counter[RoomId] = Counter()  # rooms that followed people come into, not told yet
+        self._heard = 0  # position of the last entry
+        self._latest: tuple[int, RoomNow] | None = (
+            None  # a room, and up to which position it is right at least
+        )
+        self._queue: asyncio.Queue[tuple[Entry, RoomId | None]] = asyncio.Queue(max_waiting)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Give a watcher the news from now on; answers how to stop that."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """The same for a follower."""
+        self._followers.append(follower)
+        stop = self.watch(follower)
+
+        def stop_both() -> None:
+            stop()
+            self._followers.remove(follower)
+
+        return stop_both
+
     def hear(self, entry: Entry) -> None:
         """Take an entry of the log: the live log calls this."""
-        if entry.room_id is None and entry.kind is not EntryKind.SESSION_ENDED:
-            return
-        if entry.room_id is not None and not self._is_wanted(entry.room_id):
+        self._heard = entry.position
+        opens = self._brings_in(entry)
+        if opens is None and not self._is_of_use(entry):
             return
         if self._queue.full():
             logger.error("the feed cannot keep up; its listeners must read up on what they missed")
             while not self._queue.empty():
                 self._queue.get_nowait()
+            self._opening.clear()
             self._deliver(None, NewsLost())
-        self._queue.put_nowait(entry)
+        self._queue.put_nowait((entry, opens))
+        if opens is not None:
+            self._opening[opens] += 1
 
     def announce(self, record: TypingChanged | PresenceChanged) -> None:
         """Pass on news that is not kept."""
@@ -178,23 +239,55 @@ class Feed:
     async def run(self) -> None:
         """Turn what was heard into records, until cancelled."""
         while True:
-            entry = await self._queue.get()
+            entry, opens = await self._queue.get()
             try:
                 record = await self._record(entry)
             except Exception:  # one bad entry must not silence the rest
                 logger.exception("no record could be made of log entry %d", entry.position)
+                record = None
                 self._deliver(None, NewsLost())
-                continue
             if record is not None:
                 self._deliver(entry.room_id, record)
+            if opens is not None:
+                self._opening -= Counter([opens])  # which forgets a room at 0
+
+    def _is_of_use(self, entry: Entry) -> bool:
+        room_id = entry.room_id
+        if room_id is None:
+            return entry.kind is EntryKind.SESSION_ENDED
+        return room_id in self._opening or self._is_wanted(room_id) or self._moves_followed(entry)
+
+    def _brings_in(self, entry: Entry) -> RoomId | None:
+        """The room that the entry brings a followed person into. Until that is told, all that happens there waits."""
+        if entry.event is None or entry.event.event.membership != "join" or not self._moves_followed(entry):
+            return None
+        return entry.room_id
+
+    def _moves_followed(self, entry: Entry) -> bool:
+        if not self._followers or entry.event is None or entry.event.event.type != "m.room.member":
+            return False
+        return self._is_followed(UserId(entry.event.event.state_key or ""))
+
+    def _is_followed(self, user_id: UserId) -> bool:
+        return any(follower.follows(user_id) for follower in self._followers)
 
     def _is_wanted(self, room_id: RoomId) -> bool:
         return any(watcher.wants(room_id) for watcher in self._watchers)
 
     def _deliver(self, room_id: RoomId | None, record: Record) -> None:
         for watcher in tuple(self._watchers):
-            if room_id is None or watcher.wants(room_id):
+            if room_id is None or watcher.wants(room_id) or self._goes_along(watcher, record):
                 watcher.deliver(record)
+
+    def _goes_along(self, watcher: Watcher, record: Record) -> bool:
+        """Whether one of a follower's people comes into a room by this, or goes out of it."""
+        if isinstance(record, MemberAdded):
+            user_id = record.member.person.user_id
+        elif isinstance(record, MemberRemoved):
+            user_id = record.user_id
+        else:
+            return False
+        return any(one is watcher and one.follows(user_id) for one in self._followers)
 
     async def _record(self, entry: Entry) -> Record | None:
         if entry.event is not None:
@@ -205,7 +298,8 @@ class Feed:
         if entry.kind is EntryKind.RECEIPT and entry.user_id is not None and entry.room_id is not None:
             body = entry.body or {}
             ref = MessageRef(EventId(body["event_id"]), body["position"])
-            return ReadMoved(entry.room_id, entry.user_id, await self._number(entry.user_id), ref)
+            number = await self._number(entry.user_id)
+            return ReadMoved(entry.room_id, entry.user_id, number, ref, body.get("count", 0))
         return None
 
     async def _of_event(self, stored: StoredEvent) -> Record | None:
@@ -215,9 +309,12 @@ class Feed:
         if event.type == "m.room.redaction":
             return await self._of_redaction(event)
         if event.type == "m.room.member":
-            return await self._of_member(event)
+            changed = await self._of_member(event)
+            return None if changed is None else await self._with_room(changed, stored.position)
         if event.type in _ROOM_CHANGES:
-            return RoomChanged(event.room_id)
+            return await self._with_room(RoomChanged(event.room_id), stored.position)
+        if event.type == CLOSED_EVENT:
+            return RoomClosed(event.room_id)
         relation = relation_of(event.content)
         if relation is not None and relation[0] in ("m.replace", ATTACHMENT_REL):
             return await self._edited(relation[1])
@@ -247,7 +344,19 @@ class Feed:
         at = await self._timeline.room_position(event.room_id)
         return MessageDeleted(event.room_id, at, MessageRef(event.redacts, target.position))
 
-    async def _of_member(self, event: Event) -> Record | None:
+    async def _with_room(self, record: _Change, position: int) -> Record:
+        """The record with the room as it stands, if a follower will take it."""
+        wanted = (one.wants(record.room_id) or self._goes_along(one, record) for one in self._followers)
+        if not any(wanted):
+            return record
+        upto, now = self._latest or (0, None)
+        if now is None or now.room.room_id != record.room_id or position > upto:
+            upto = self._heard  # everything up to here was committed before the look
+            now = await self._rooms.now(await self._timeline.head(record.room_id))
+            self._latest = (upto, now)
+        return replace(record, now=now)
+
+    async def _of_member(self, event: Event) -> MemberAdded | MemberRemoved | None:
         user_id = UserId(event.state_key or "")
         was = await self._membership_before(event)
         if event.membership == was:
@@ -258,7 +367,7 @@ class Feed:
         if event.membership == "join":
             head = await self._timeline.head(event.room_id)
             return MemberAdded(event.room_id, Member(person, role_in(head, user_id), event.origin_server_ts))
-        if was == "join":
+        if was == "join" and person.user_id == user_id:  # a guest who became an account did not go
             return MemberRemoved(event.room_id, user_id, person.number)
         return None
 

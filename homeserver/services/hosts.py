@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.errors import Upstream
+from homeserver.errors import NotFound, Upstream
 from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services import tokens
@@ -102,6 +102,20 @@ class Hosts:
             known.requester = replace(known.requester, address=address)
         return known.requester
 
+    async def introduce(self, issuer: str, number: int) -> Person:
+        """The person with this id at a host application, made if they were never here: others may write to them.
+
+        Only for callers who know that the host has such a person. Raises NotFound("user_not_found").
+        """
+        settings = next((one.settings for one in self._issuers if one.settings.name == issuer), None)
+        if settings is None or not 0 < number < FIRST_FREE_NUMBER:
+            raise NotFound("no such person", code="user_not_found")
+        described = HostPerson(str(number), {}, "")
+        async with self._db.read() as conn:
+            found = (await stored.host_users_of(conn, issuer, [described.subject])).get(described.subject)
+        user = found if found is not None else await self._introduced(settings, described)
+        return (await self._profiles.people([user.user_id]))[user.user_id]
+
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: whoever was shut out is not believed any more."""
         self._endings.note(entry)
@@ -159,7 +173,7 @@ class Hosts:
             found = await stored.host_users_of(conn, issuer.name, [described.subject])
         user = found.get(described.subject)
         if user is None:
-            user = await write_with_retry(self._db, lambda conn: self._add(conn, issuer, described))
+            user = await self._introduced(issuer, described)
         if user.claims_hash != described.hash:
             await self._change(user, described)
         return user.user_id
@@ -187,6 +201,9 @@ class Hosts:
         user = HostUser(issuer.name, described.subject, user_id, described.hash)
         await stored.add_host_users(conn, [user])
         return user
+
+    async def _introduced(self, issuer: IssuerSettings, described: HostPerson) -> HostUser:
+        return await write_with_retry(self._db, lambda conn: self._add(conn, issuer, described))
 
     async def _change(self, user: HostUser, described: HostPerson) -> None:
         if described.email:

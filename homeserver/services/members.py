@@ -41,7 +41,7 @@ class Members:
         if person.user_id not in joined_in(head.state.events):
             drafts = joining(requester.user_id, [person])
             if role == "admin":
-                drafts.append(_promotion(head, requester.user_id, person.user_id))
+                drafts.append(promotion(head, requester.user_id, person.user_id))
             await self._timeline.send(room_id, drafts)
         everybody = await self._views.members(await self._access.room(requester, room_id))
         return next(one for one in everybody if one.person.number == number)
@@ -71,7 +71,7 @@ class Members:
         drafts = []
         last_admin = role_in(head, own) == "admin" and not any(one.role == "admin" for one in others)
         if last_admin and others:
-            drafts.append(_promotion(head, own, others[0].person.user_id))
+            drafts.append(promotion(head, own, others[0].person.user_id))
         drafts.append(Draft("m.room.member", own, {"membership": "leave"}, state_key=own))
         frees_key = not others or kind_of(head) == "private"
         await self._timeline.send(room_id, drafts, also=[Also(_free_keys, room_id)] if frees_key else ())
@@ -109,8 +109,8 @@ def member_content(person: Person) -> Content:
     return content
 
 
-def _promotion(head: Head, by: UserId, to: UserId) -> Draft:
-    """The power levels with one admin more."""
+def promotion(head: Head, by: UserId, to: UserId) -> Draft:
+    """The power levels with one admin more, as an event of `by`."""
     current = head.state.events.get(("m.room.power_levels", ""))
     content: Content = dict(current.content) if current is not None else {}
     users = content.get("users")

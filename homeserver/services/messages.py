@@ -7,10 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, TooLarge
-from homeserver.model import ATTACHMENT_REL, Attachment, Draft, MediaId, Message, Requester
+from homeserver.model import ATTACHMENT_REL, Attachment, Content, Draft, MediaId, Message, Requester
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.access import Access, role_in
 from homeserver.services.content import (
+    NO_EXTRAS,
+    Extras,
     NewFile,
     attachment_of,
     edit_content,
@@ -21,7 +23,7 @@ from homeserver.services.content import (
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import MediaSettings, RoomSettings
-from homeserver.storage import events, media, relations
+from homeserver.storage import events, log, media, relations
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.transactions import TxnKey
@@ -62,6 +64,7 @@ class Messages:
         text: str,
         reply_to: EventId | None = None,
         txn_id: str | None = None,
+        extras: Extras = NO_EXTRAS,
     ) -> Message:
         """Send a text. A repeated `txn_id` of the same session answers the first message and sends nothing.
 
@@ -72,7 +75,7 @@ class Messages:
         await self._access.room(requester, room_id)
         if reply_to is not None:
             await self._check_reply(requester, room_id, reply_to)
-        content = text_content(text, reply_to=reply_to, client_id=txn_id)
+        content = text_content(text, reply_to=reply_to, client_id=txn_id, extras=extras)
         return await self._send(
             requester, room_id, Draft("m.room.message", requester.user_id, content), txn_id
         )
@@ -85,6 +88,7 @@ class Messages:
         file: NewFile,
         text: str | None = None,
         txn_id: str | None = None,
+        payload: Content | None = None,
     ) -> Message:
         """Send a file as a message, with a caption if there is `text`."""
         self._limits.check("send", requester.user_id)
@@ -92,7 +96,7 @@ class Messages:
             self._check_text(text)
         check_file(file)
         await self._access.room(requester, room_id)
-        content = file_content(file, self._files.server, text=text, client_id=txn_id)
+        content = file_content(file, self._files.server, text=text, client_id=txn_id, payload=payload)
         return await self._send(
             requester, room_id, Draft("m.room.message", requester.user_id, content), txn_id
         )
@@ -163,6 +167,20 @@ class Messages:
                 newest = await events.shown_before(conn, room_id, before=top, limit=limit, offset=offset)
                 page = newest[::-1]
         return await self._views.complete(room_id, page)
+
+    async def missed(self, requester: Requester, *, after: int, limit: int) -> list[Message]:
+        """What came after a place of the log in all of the requester's rooms, in the order of the log.
+
+        Who has read them is not counted.
+        """
+        async with self._db.read() as conn:
+            page = await events.shown_to_after(conn, requester.user_id, after=after, limit=limit)
+        return await self._views.of_rooms(page)
+
+    async def newest_place(self) -> int:
+        """Where the log ends: no message has a greater position yet."""
+        async with self._db.read() as conn:
+            return await log.head(conn)
 
     async def _send(self, requester: Requester, room_id: RoomId, draft: Draft, txn_id: str | None) -> Message:
         written = await self._timeline.send(room_id, [draft], txn=_txn(requester, room_id, txn_id))

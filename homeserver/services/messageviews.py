@@ -2,14 +2,15 @@
 
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import ATTACHMENT_REL, CLIENT_ID_KEY, Attachment, Message, MessageRef
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.content import attachment_of, kind_of_message, reply_target, text_of
+from homeserver.services.content import attachment_of, kind_of_message, payload_of, reply_target, text_of
 from homeserver.services.profiles import Profiles
-from homeserver.storage import events, members, relations
+from homeserver.storage import events, members, relations, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.timeline.writer import Timeline
@@ -31,24 +32,19 @@ class MessageViews:
         if not page:
             return []
         async with self._db.read() as conn:
-            files = await relations.related(
-                conn, [one.event.event_id for one in page], ATTACHMENT_REL, _MAX_FILES
-            )
-            replies = await self._replies(conn, page)
+            parts = await self._parts(conn, page)
             readers = _Readers(await members.readers_since(conn, room_id, min(one.position for one in page)))
-        numbers = await self._numbers({one.event.sender for one in page})
         at = await self._timeline.room_position(room_id)
-        return [
-            self._message(
-                one,
-                room_position=at,
-                sender_number=numbers.get(one.event.sender, 0),
-                reply_to=_reply(one, replies),
-                parts=files.get(one.event.event_id, ()),
-                read_by=readers.of(one),
-            )
-            for one in page
-        ]
+        return await self._whole(page, parts, {room_id: at}, readers)
+
+    async def of_rooms(self, page: Sequence[StoredEvent]) -> list[Message]:
+        """Messages of any rooms with everything that belongs to them but the count of readers, in the order given."""
+        if not page:
+            return []
+        async with self._db.read() as conn:
+            parts = await self._parts(conn, page)
+            found = await rooms.rooms_by_id(conn, {one.event.room_id for one in page})
+        return await self._whole(page, parts, {room_id: one.position for room_id, one in found.items()})
 
     async def one(self, stored: StoredEvent) -> Message:
         """One message with everything that belongs to it."""
@@ -86,6 +82,31 @@ class MessageViews:
             for one in found.values()
         }
 
+    async def _whole(
+        self,
+        page: Sequence[StoredEvent],
+        parts: "_Parts",
+        room_positions: Mapping[RoomId, int],
+        readers: "_Readers | None" = None,
+    ) -> list[Message]:
+        numbers = await self._numbers({one.event.sender for one in page})
+        return [
+            self._message(
+                one,
+                room_position=room_positions[one.event.room_id],
+                sender_number=numbers.get(one.event.sender, 0),
+                reply_to=_reply(one, parts.replies),
+                parts=parts.files.get(one.event.event_id, ()),
+                read_by=readers.of(one) if readers is not None else 0,
+            )
+            for one in page
+        ]
+
+    async def _parts(self, conn: AsyncConnection, page: Sequence[StoredEvent]) -> "_Parts":
+        ids = [one.event.event_id for one in page]
+        files = await relations.related(conn, ids, ATTACHMENT_REL, _MAX_FILES)
+        return _Parts(files, await self._replies(conn, page))
+
     async def _replies(self, conn: AsyncConnection, page: Sequence[StoredEvent]) -> dict[EventId, int]:
         targets = {target for one in page if (target := reply_target(one.event.content)) is not None}
         return await events.positions_of(conn, targets) if targets else {}
@@ -120,6 +141,7 @@ class MessageViews:
             attachments=self._files([stored, *parts]),
             read_by_count=read_by,
             client_id=client_id if isinstance(client_id, str) else None,
+            payload=payload_of(event.content),
         )
 
     def _files(self, holders: Sequence[StoredEvent]) -> tuple[Attachment, ...]:
@@ -132,6 +154,13 @@ def _reply(stored: StoredEvent, positions: Mapping[EventId, int]) -> MessageRef 
     if target is None or target not in positions:
         return None
     return MessageRef(target, positions[target])
+
+
+class _Parts(NamedTuple):
+    """What belongs to the messages of a page: their files, and the positions of what they answer."""
+
+    files: Mapping[EventId, Sequence[StoredEvent]]
+    replies: Mapping[EventId, int]
 
 
 class _Readers:

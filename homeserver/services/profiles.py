@@ -24,6 +24,8 @@ from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.submission import Also, Placed
 
+_AT_ONCE = 10_000  # people in one query: a statement has room for some ten thousand values
+
 
 class _Change(NamedTuple):
     """Fields of a Person and their new values. Others stay, whoever changes them at the same time."""
@@ -40,22 +42,31 @@ class Profiles:
         self._timeline = timeline
         self._people: BoundedCache[UserId, Person] = BoundedCache(cached_people)
         self._user_ids: BoundedCache[int, UserId] = BoundedCache(cached_people)  # never changes
+        self._successors: BoundedCache[UserId, UserId] = BoundedCache(cached_people)  # never changes either
 
     async def people(self, user_ids: Collection[UserId]) -> dict[UserId, Person]:
-        """These people, by id; whoever is not here is missing. At most one query."""
+        """These people, by id; whoever is not here is missing. At most one query for some thousands of them.
+
+        Under the id of a guest that became an account stands the account.
+        """
         found: dict[UserId, Person] = {}
         absent: list[UserId] = []
         for user_id in user_ids:
-            person = self._people.get(user_id)
+            person = self._people.get(self._successors.get(user_id) or user_id)
             if person is None:
                 absent.append(user_id)
             else:
                 found[user_id] = person
         if absent:
             age = self._people.age
+            loaded: dict[UserId, Person] = {}
             async with self._db.read() as conn:
-                loaded = await stored.people_of(conn, absent)
+                for start in range(0, len(absent), _AT_ONCE):
+                    loaded |= await stored.people_of(conn, absent[start : start + _AT_ONCE])
             self._keep(loaded.values(), age)
+            for asked, person in loaded.items():
+                if asked != person.user_id:
+                    self._successors.put(asked, person.user_id)
             found.update(loaded)
         return found
 

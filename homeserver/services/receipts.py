@@ -44,8 +44,9 @@ class Receipts:
             own = await members.member(conn, room_id, requester.user_id)
         if own is None or own.read_position >= target.position:
             return 0
-        await self._write(requester, target)
-        return max(0, target.message_seq - own.read_seq)
+        count = max(0, target.message_seq - own.read_seq)
+        await self._write(requester, target, count)
+        return count
 
     async def _target(
         self, requester: Requester, room_id: RoomId, event_id: EventId | None
@@ -59,7 +60,7 @@ class Receipts:
             newest = await events.shown_before(conn, room_id, limit=1)
         return newest[0] if newest else None
 
-    async def _write(self, requester: Requester, target: StoredEvent) -> None:
+    async def _write(self, requester: Requester, target: StoredEvent, count: int) -> None:
         event = target.event
         receipt = Receipt(
             room_id=event.room_id,
@@ -71,7 +72,7 @@ class Receipts:
             created_ms=self._clock.now_ms(),
         )
         move = ReadMove(event.room_id, requester.user_id, target.position, target.message_seq)
-        body = {"type": READ, "event_id": event.event_id, "position": target.position}
+        body = {"type": READ, "event_id": event.event_id, "position": target.position, "count": count}
         entry = NewEntry(EntryKind.RECEIPT, body, room_id=event.room_id, user_id=requester.user_id)
         await self._timeline.append([entry], also=[Also(_set_receipts, receipt), Also(_move_read, move)])
 

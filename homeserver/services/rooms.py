@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import orjson
 
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
-from homeserver.model import CLOSED_EVENT, Draft, Link, Page, Person, Requester, Room, RoomKind
+from homeserver.model import CLOSED_EVENT, Draft, Link, Page, Person, Requester, Room, RoomKind, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import Access, is_open_to, joined_in, kind_of, levels_of, role_in
 from homeserver.services.founding import Founding, state_draft
@@ -86,11 +86,24 @@ class Rooms:
         link_service_id: str | None = None,
         search: str = "",
         page: Page,
+        people_of_each: int = 0,
     ) -> list[Room]:
-        """The requester's open rooms, latest activity first, by link and by words in the title if asked for."""
+        """The requester's open rooms, latest activity first, by link and by words in the title if asked for.
+
+        `people_of_each`: so many `people` are given of each room (at least the two of a private one).
+        """
         return await self._views.listing(
-            requester.user_id, service=link_service, service_id=link_service_id, search=search, page=page
+            requester.user_id,
+            service=link_service,
+            service_id=link_service_id,
+            search=search,
+            page=page,
+            people_of_each=people_of_each,
         )
+
+    async def places(self, requester: Requester, limit: int) -> list[RoomPlace]:
+        """Which open rooms the requester is in, latest activity first."""
+        return await self._views.places(requester.user_id, limit)
 
     async def get(self, requester: Requester, room_id: RoomId) -> Room:
         """One room with its members."""

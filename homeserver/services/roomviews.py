@@ -4,14 +4,15 @@ from collections.abc import Collection, Mapping, Sequence
 
 from homeserver.errors import NotFound
 from homeserver.folding import like_pattern
-from homeserver.model import Member, Message, Page, Person, Room
+from homeserver.model import Member, Message, Page, Person, Room, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import levels_of, role_of_level
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.profiles import Profiles
-from homeserver.storage import members
+from homeserver.storage import members, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.members import ListedRoom, MemberRow
+from homeserver.storage.rooms import RoomRow
 from homeserver.timeline.heads import Head
 
 
@@ -24,9 +25,16 @@ class RoomViews:
         self._messages = messages
 
     async def listing(
-        self, viewer: UserId, *, service: str | None, service_id: str | None, search: str, page: Page
+        self,
+        viewer: UserId,
+        *,
+        service: str | None,
+        service_id: str | None,
+        search: str,
+        page: Page,
+        people_of_each: int = 0,
     ) -> list[Room]:
-        """A person's open rooms, latest activity first, without their members."""
+        """A person's open rooms, latest activity first; with up to so many `people` of each, but no `members`."""
         async with self._db.read() as conn:
             listed = await members.rooms_of(
                 conn,
@@ -37,9 +45,13 @@ class RoomViews:
                 limit=page.limit,
                 offset=page.offset,
             )
-            private = [one.room.room_id for one in listed if one.room.kind == "private"]
-            pairs = await members.members_of(conn, private) if private else {}
-        return await self._rooms(viewer, listed, pairs)
+            if people_of_each:
+                of_all = [one.room.room_id for one in listed]
+                rows = await members.first_members_of(conn, of_all, max(2, people_of_each))
+            else:
+                private = [one.room.room_id for one in listed if one.room.kind == "private"]
+                rows = await members.members_of(conn, private) if private else {}
+        return await self._rooms(viewer, listed, rows, shows_people=people_of_each > 0)
 
     async def one(self, viewer: UserId, head: Head) -> Room:
         """One room of a person, with its members."""
@@ -48,8 +60,35 @@ class RoomViews:
             rows = await members.members_of(conn, [head.room_id])
         if listed is None:
             raise NotFound("no such room", code="room_not_found")
-        people = await self._members(head, rows[head.room_id])
-        return (await self._rooms(viewer, [listed], rows, {head.room_id: people}))[0]
+        everybody = await self._members(head, rows[head.room_id])
+        shown = await self._rooms(viewer, [listed], rows, {head.room_id: everybody}, shows_people=True)
+        return shown[0]
+
+    async def now(self, head: Head) -> RoomNow:
+        """One room as it stands, for all who are in it. NotFound if it is not here."""
+        async with self._db.read() as conn:
+            room = (await rooms.rooms_by_id(conn, [head.room_id])).get(head.room_id)
+            rows = (await members.members_of(conn, [head.room_id]))[head.room_id]
+        if room is None:
+            raise NotFound("no such room", code="room_not_found")
+        everybody = await self._members(head, rows)
+        last = await self._last_messages([room])
+        creator = (await self._profiles.people([room.creator])).get(room.creator)
+        shown = _room(
+            ListedRoom(room, unread_count=0),
+            creator=creator,
+            other=None,
+            last_message=last.get(room.room_id),
+            everybody=everybody,
+            people=tuple(one.person for one in everybody),
+        )
+        seq = room.message_seq
+        return RoomNow(shown, {row.user_id: max(0, seq - row.read_seq - row.unread_removed) for row in rows})
+
+    async def places(self, user_id: UserId, limit: int) -> list[RoomPlace]:
+        """A person's open rooms, latest activity first."""
+        async with self._db.read() as conn:
+            return (await members.room_places(conn, [user_id], limit))[user_id]
 
     async def members(self, head: Head) -> list[Member]:
         """Everybody in a room, in the order in which they came."""
@@ -77,16 +116,17 @@ class RoomViews:
         listed: Sequence[ListedRoom],
         rows: Mapping[RoomId, Sequence[MemberRow]],
         with_members: Mapping[RoomId, tuple[Member, ...]] | None = None,
+        *,
+        shows_people: bool = False,
     ) -> list[Room]:
-        last = await self._messages.briefs(
-            [one.room.last_message_position for one in listed if one.room.last_message_position is not None],
-            {one.room.room_id: one.room.position for one in listed},
-        )
+        last = await self._last_messages([one.room for one in listed])
         others = {
             room_id: next((row.user_id for row in people if row.user_id != viewer), None)
             for room_id, people in rows.items()
         }
         wanted = {one.room.creator for one in listed} | {one for one in others.values() if one is not None}
+        if shows_people:
+            wanted |= {row.user_id for those in rows.values() for row in those}
         people = await self._profiles.people(wanted)
         return [
             _room(
@@ -95,9 +135,18 @@ class RoomViews:
                 other=people.get(others.get(one.room.room_id) or UserId("")),
                 last_message=last.get(one.room.room_id),
                 everybody=(with_members or {}).get(one.room.room_id),
+                people=_those(rows[one.room.room_id], people) if shows_people else None,
             )
             for one in listed
         ]
+
+    async def _last_messages(self, listed: Sequence[RoomRow]) -> dict[RoomId, Message]:
+        places = [one.last_message_position for one in listed if one.last_message_position is not None]
+        return await self._messages.briefs(places, {one.room_id: one.position for one in listed})
+
+
+def _those(rows: Sequence[MemberRow], people: Mapping[UserId, Person]) -> tuple[Person, ...]:
+    return tuple(people[row.user_id] for row in rows if row.user_id in people)
 
 
 def _room(
@@ -107,6 +156,7 @@ def _room(
     other: Person | None,
     last_message: Message | None,
     everybody: tuple[Member, ...] | None,
+    people: tuple[Person, ...] | None,
 ) -> Room:
     room = listed.room
     named_after_other = room.kind == "private" and not room.name and other is not None
@@ -124,4 +174,5 @@ def _room(
         unread_count=listed.unread_count,
         last_message=last_message,
         members=everybody,
+        people=people,
     )

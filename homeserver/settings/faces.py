@@ -25,6 +25,25 @@ class MessengerSettings(Section):
 
     enabled: bool = Field(default=True, description="Whether this API is served.")
     prefix: Prefix = Field(default="/api/v1", description="Path that all its addresses begin with.")
+    socket_path: Prefix = Field(default="/ws", description="Path of its WebSocket.")
+    listed_participants: int = Field(
+        default=100,
+        ge=2,
+        le=1000,
+        description="Most participants that a list of chats shows of each; the chat itself shows all.",
+    )
+    live_chats: int = Field(
+        default=10_000,
+        ge=10,
+        le=100_000,
+        description="Most chats that a new socket of one person hears: the latest ones.",
+    )
+    presence_chats: int = Field(
+        default=50,
+        ge=0,
+        le=1000,
+        description="In how many of their latest chats a person is shown as online while a socket is open.",
+    )
 
 
 class CorsSettings(Section):

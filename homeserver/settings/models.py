@@ -5,7 +5,7 @@ description and bounds; `config/reference.yaml` is made from them. A part of the
 its own section.
 """
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -14,7 +14,13 @@ from homeserver.settings.chat import MediaSettings, RoomSettings, SocketSettings
 from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
 from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
 from homeserver.settings.pairs import check_issuers, check_listeners, check_prefixes, check_registration
-from homeserver.settings.people import AccountSettings, BucketSettings, RateLimitSettings, TokenSettings
+from homeserver.settings.people import (
+    AccountSettings,
+    BucketSettings,
+    GuestSettings,
+    RateLimitSettings,
+    TokenSettings,
+)
 from homeserver.settings.process import (
     DatabaseSettings,
     ListenSettings,
@@ -32,6 +38,7 @@ __all__ = [
     "ClaimSettings",
     "CorsSettings",
     "DatabaseSettings",
+    "GuestSettings",
     "IssuerSettings",
     "ListenSettings",
     "LogSettings",
@@ -60,6 +67,7 @@ class Settings(Section):
     timeline: TimelineSettings = Field(default=TimelineSettings(), description="The log of events.")
     accounts: AccountSettings = Field(default=AccountSettings(), description="Accounts made here.")
     tokens: TokenSettings = Field(default=TokenSettings(), description="Tokens of sessions.")
+    guests: GuestSettings = Field(default=GuestSettings(), description="People without an account.")
     issuers: tuple[IssuerSettings, ...] = Field(
         default=(), max_length=100, description="Host applications whose tokens are believed."
     )
@@ -76,6 +84,11 @@ class Settings(Section):
     cors: CorsSettings = Field(default=CorsSettings(), description="Other web sites in the browser.")
     web: WebSettings = Field(default=WebSettings(), description="The pages in the browser.")
     metrics: MetricsSettings = Field(default=MetricsSettings(), description="Numbers for Prometheus.")
+    bridges: dict[str, dict[str, Any]] = Field(
+        default={},
+        max_length=100,
+        description="Bridges by name, each with the settings that it asks for: see docs/bridges.md.",
+    )
     logs: LogSettings = Field(default=LogSettings(), description="The log of the server.")
 
     @model_validator(mode="after")

@@ -22,7 +22,6 @@ RESERVED = (
     "/openapi.json",
     "/ready",
     "/static",
-    "/ws",
 )
 
 
@@ -78,6 +77,7 @@ def check_prefixes(university: UniversitySettings, messenger: MessengerSettings)
         wanted += [(("university", "also_at", at), prefix) for at, prefix in enumerate(university.also_at)]
     if messenger.enabled:
         wanted.append((("messenger", "prefix"), messenger.prefix))
+        wanted.append((("messenger", "socket_path"), messenger.socket_path))
     taken: dict[str, str] = {}
     for path, prefix in wanted:
         for reserved in RESERVED:

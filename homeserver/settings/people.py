@@ -1,6 +1,6 @@
 """The sections about people: accounts, tokens and how often somebody may do what."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -49,6 +49,39 @@ class TokenSettings(Section):
         return self
 
 
+class GuestSettings(Section):
+    """People without an account, known by a UUID that their browser made; bridges let them in."""
+
+    enabled: bool = Field(default=True, description="Whether there may be guests at all.")
+    display_name: str = Field(
+        default="Guest", min_length=1, max_length=100, description="What guests are called."
+    )
+    cookie_name: str = Field(
+        default="chat_guest",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Name of the cookie that binds a guest to their browser.",
+    )
+    cookie_same_site: Literal["lax", "strict", "none"] = Field(
+        default="lax",
+        description="Which sites' pages send the cookie; none, for pages of other sites, needs https.",
+    )
+    idle_s: int = Field(
+        default=90 * DAY_S,
+        ge=3600,
+        le=3650 * DAY_S,
+        description="A guest who was not here for so long is forgotten; what they wrote stays.",
+    )
+    sweep_interval_s: float = Field(
+        default=3600.0, ge=1, le=7 * DAY_S, description="How often idle guests are looked for."
+    )
+    sweep_batch: int = Field(
+        default=500, ge=1, le=10_000, description="Most guests forgotten in one transaction."
+    )
+    max_rooms: int = Field(
+        default=200, ge=1, le=1000, description="Most rooms of a guest that an account can take over."
+    )
+
+
 class BucketSettings(Section):
     """How often something may be done: `burst` times at once, then `per_second` times a second."""
 
@@ -69,6 +102,7 @@ class RateLimitSettings(Section):
     enabled: bool = Field(default=True, description="Whether anything is limited at all.")
     login: BucketSettings = _bucket(0.2, 10, "Tries to log in or refresh, per account and per address.")
     registration: BucketSettings = _bucket(0.02, 5, "New accounts per address.")
+    guests: BucketSettings = _bucket(0.1, 30, "New guests per address.")
     send: BucketSettings = _bucket(10, 50, "Messages, edits and deletions per person.")
     create: BucketSettings = _bucket(0.5, 20, "New rooms and added members per person.")
     upload: BucketSettings = _bucket(1, 20, "Files per person.")

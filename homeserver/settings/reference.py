@@ -57,6 +57,9 @@ def reference_yaml() -> str:
             parts.append(_list_section(name, field, item))
             continue
         section = getattr(defaults, name)
+        if not isinstance(section, BaseModel):  # sections of others, each with keys of its own
+            parts.append(f"# {field.description}\n{name}: {{}}\n")
+            continue
         lines = "\n".join(_keys(type(section), section, "  "))
         parts.append(f"# {type(section).__doc__}\n{name}:\n{lines}\n")
     return "\n".join(parts)

@@ -2,6 +2,7 @@
 
     access_token.key   signs access tokens (32 bytes, base64)
     media_url.key      signs the addresses of files (32 bytes, base64)
+    guests.key         makes the hashes by which guests are known (32 bytes, base64); a new one forgets them all
     signing.key        signs events: `ed25519 version seed`; the first line signs, older ones are only shown
 
 The folder has mode 0700 and each file 0600; keys that others may read are refused, since they are keys no more.
@@ -23,6 +24,7 @@ from homeserver.protocol.signing import SigningKey
 KEY_BYTES = 32
 ACCESS_FILE = "access_token.key"
 MEDIA_URL_FILE = "media_url.key"
+GUESTS_FILE = "guests.key"
 SIGNING_FILE = "signing.key"
 _MAX_FILE_BYTES = 64 * 1024
 
@@ -39,6 +41,7 @@ class ServerKeys:
 
     access_token: bytes = field(repr=False)
     media_url: bytes = field(repr=False)
+    guests: bytes = field(repr=False)
     signing: SigningKey
     old_signing: tuple[SigningKey, ...] = ()
 
@@ -50,6 +53,7 @@ def open_keys(data_dir: Path) -> ServerKeys:
     return ServerKeys(
         access_token=_secret(folder / ACCESS_FILE),
         media_url=_secret(folder / MEDIA_URL_FILE),
+        guests=_secret(folder / GUESTS_FILE),
         signing=signing[0],
         old_signing=tuple(signing[1:]),
     )

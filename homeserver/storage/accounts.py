@@ -8,16 +8,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, bindparam, exists, insert, select, update
+from sqlalchemy import Row, Select, bindparam, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import Person
+from homeserver.model import GUEST_NAMESPACE, Person
 from homeserver.protocol.ids import UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import host_users, number_heads, users
+from homeserver.storage.schema import host_users, number_heads, successors, users
 
 SEARCH_WORDS = 4
 """So many words of a search are looked at."""
+
+FIRST_GUEST_NUMBER = GUEST_NAMESPACE << 32
+"""Guests are numbered from here on; no list of people and no search shows them."""
 
 PERSON_COLUMNS = (
     users.c.user_id,
@@ -68,14 +71,26 @@ class HostUser:
 
 
 _PEOPLE: Select[Any] = select(*PERSON_COLUMNS)
-_PEOPLE_BY_ID = _PEOPLE.where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_asked = users.alias("asked")
+_PEOPLE_BY_ID: Select[Any] = (
+    select(_asked.c.user_id.label("asked_id"), *PERSON_COLUMNS)
+    .select_from(_asked)
+    .outerjoin(successors, successors.c.user_id == _asked.c.user_id)
+    .join(users, users.c.user_id == func.coalesce(successors.c.successor, _asked.c.user_id))
+    .where(_asked.c.user_id.in_(bindparam("user_ids", expanding=True)))
+)
 _PEOPLE_BY_NUMBER = _PEOPLE.where(users.c.number.in_(bindparam("numbers", expanding=True)))
 _ACCOUNTS: Select[Any] = select(
     *PERSON_COLUMNS, users.c.password_hash, users.c.suspended, users.c.deactivated
 )
 _ACCOUNTS_BY_ID = _ACCOUNTS.where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _ACCOUNTS_BY_EMAIL = _ACCOUNTS.where(users.c.email.in_(bindparam("emails", expanding=True)))
-_LISTING = _ACCOUNTS.order_by(users.c.number).limit(bindparam("count")).offset(bindparam("skip"))
+_LISTING = (
+    _ACCOUNTS.where(users.c.number < FIRST_GUEST_NUMBER)
+    .order_by(users.c.number)
+    .limit(bindparam("count"))
+    .offset(bindparam("skip"))
+)
 _TAGS = select(users.c.tag).where(users.c.tag.in_(bindparam("tags", expanding=True)))
 _USER_IDS = select(users.c.user_id).where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _SEARCH = (
@@ -83,6 +98,7 @@ _SEARCH = (
         ~users.c.suspended,
         ~users.c.deactivated,
         users.c.user_id != bindparam("but"),
+        users.c.number < FIRST_GUEST_NUMBER,
         *(users.c.search_text.like(bindparam(f"word_{n}"), escape="\\") for n in range(SEARCH_WORDS)),
     )
     .order_by(users.c.number)
@@ -166,9 +182,9 @@ _SET_CLAIMS_HASH = (
 
 
 async def people_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, Person]:
-    """Those of the people who are here."""
+    """Those of the people who are here, by the ids asked for: for a guest that became an account, the account."""
     rows = await conn.execute(_PEOPLE_BY_ID, {"user_ids": list(user_ids)})
-    return {row.user_id: _person(row) for row in rows}
+    return {row.asked_id: _person(row) for row in rows}
 
 
 async def people_by_number(conn: AsyncConnection, numbers: Collection[int]) -> dict[int, Person]:
@@ -190,7 +206,7 @@ async def accounts_by_email(conn: AsyncConnection, emails: Collection[str]) -> d
 
 
 async def list_accounts(conn: AsyncConnection, *, limit: int, offset: int) -> list[Account]:
-    """All accounts in the order of their numbers."""
+    """All accounts in the order of their numbers, guests left out."""
     rows = await conn.execute(_LISTING, {"count": limit, "skip": offset})
     return [_account(row) for row in rows]
 

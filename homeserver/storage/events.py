@@ -9,9 +9,9 @@ from sqlalchemy import Row, Select, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.event import Event
-from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
-from homeserver.storage.schema import events, rooms
+from homeserver.storage.schema import events, members, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
 
@@ -69,6 +69,24 @@ _AFTER = (
     _SHOWN.where(events.c.timeline_order > bindparam("after"))
     .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
+)
+_places_shown_to = (  # by room, along the index of shown messages: only rooms that have any are looked at
+    select(events.c.timeline_order)
+    .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
+    .join(events, events.c.room_id == rooms.c.room_id)
+    .where(
+        members.c.user_id == bindparam("to_user"),
+        members.c.membership == "join",
+        ~rooms.c.closed,
+        rooms.c.last_message_position > bindparam("after"),
+        events.c.shown,
+        events.c.timeline_order > bindparam("after"),
+    )
+    .order_by(events.c.timeline_order)
+    .limit(bindparam("count"))
+)
+_SHOWN_TO_AFTER = _SELECT.where(events.c.position.in_(_places_shown_to.scalar_subquery())).order_by(
+    events.c.position
 )
 _ALL_OF_ROOM = (
     _SELECT.where(events.c.room_id == bindparam("in_room"), events.c.position > bindparam("after"))
@@ -137,6 +155,14 @@ async def shown_before(
 async def shown_after(conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int) -> list[StoredEvent]:
     """A room's messages after a place, oldest first."""
     rows = await conn.execute(_AFTER, {"in_room": room_id, "after": after, "count": limit})
+    return [stored_event(row) for row in rows]
+
+
+async def shown_to_after(
+    conn: AsyncConnection, user_id: UserId, *, after: int, limit: int
+) -> list[StoredEvent]:
+    """The messages after a place in all open rooms that a person is in, in the order of the log."""
+    rows = await conn.execute(_SHOWN_TO_AFTER, {"to_user": user_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
 

@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import RoomPlace
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.rooms import ROOM_COLUMNS, RoomRow, room_row
@@ -27,6 +28,7 @@ class MemberRow:
     joined_ms: int
     read_position: int = 0
     read_seq: int = 0
+    unread_removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,28 @@ _OF_ROOMS = (
     select(members)
     .where(members.c.room_id.in_(bindparam("room_ids", expanding=True)), members.c.membership == "join")
     .order_by(members.c.joined_ms, members.c.position)
+)
+_numbered = (
+    select(
+        members,
+        func.row_number()
+        .over(partition_by=members.c.room_id, order_by=(members.c.joined_ms, members.c.position))
+        .label("place"),
+    )
+    .where(members.c.room_id.in_(bindparam("room_ids", expanding=True)), members.c.membership == "join")
+    .subquery()
+)
+_FIRST_OF_ROOMS = select(_numbered).where(_numbered.c.place <= bindparam("most")).order_by(_numbered.c.place)
+_ROOMS_OF = (
+    select(members.c.user_id, rooms.c.room_id, rooms.c.position)
+    .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
+    .where(
+        members.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        members.c.membership == "join",
+        ~rooms.c.closed,
+    )
+    .order_by(rooms.c.active_position.desc())
+    .limit(bindparam("count"))
 )
 _ONE = select(members).where(
     members.c.room_id == bindparam("of_room"), members.c.user_id == bindparam("of_user")
@@ -153,6 +177,26 @@ async def members_of(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dic
     return found
 
 
+async def first_members_of(
+    conn: AsyncConnection, room_ids: Collection[RoomId], most: int
+) -> dict[RoomId, list[MemberRow]]:
+    """The joined members of each room who came first, at most so many of each, in that order."""
+    found: dict[RoomId, list[MemberRow]] = {room_id: [] for room_id in room_ids}
+    for row in await conn.execute(_FIRST_OF_ROOMS, {"room_ids": list(room_ids), "most": most}):
+        found[row.room_id].append(_member(row))
+    return found
+
+
+async def room_places(
+    conn: AsyncConnection, user_ids: Collection[UserId], limit: int
+) -> dict[UserId, list[RoomPlace]]:
+    """The open rooms of each person, latest activity first; at most `limit` altogether."""
+    found: dict[UserId, list[RoomPlace]] = {user_id: [] for user_id in user_ids}
+    for row in await conn.execute(_ROOMS_OF, {"user_ids": list(user_ids), "count": limit}):
+        found[row.user_id].append(RoomPlace(row.room_id, row.position))
+    return found
+
+
 async def member(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> MemberRow | None:
     """One person's current member event in a room."""
     row = (await conn.execute(_ONE, {"of_room": room_id, "of_user": user_id})).one_or_none()
@@ -231,6 +275,7 @@ def _member(row: Any) -> MemberRow:
         joined_ms=row.joined_ms,
         read_position=row.read_position,
         read_seq=row.read_seq,
+        unread_removed=row.unread_removed,
     )
 
 

@@ -222,6 +222,32 @@ receipts = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
+# rooms between the owner of a host's object and somebody who asks about it (services/enquiries.py)
+enquiries = Table(
+    "enquiries",
+    metadata,
+    Column("room_id", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("enquirer", Text, nullable=False),
+    Column("guest_number", BigInteger),  # which of the owner's guests it is: 1, 2, 3...; NULL for an account
+    Column("owner_hid", BigInteger, nullable=False, server_default="0"),  # hidden until a message after this
+    Column("enquirer_hid", BigInteger, nullable=False, server_default="0"),
+    Column("help", Text, nullable=False, server_default=""),  # storage.enquiries.Help
+    Column("helper", Text),  # who of the staff is in the room
+    Column("help_round", BigInteger, nullable=False, server_default="0"),  # how often help came and went
+    Index("ix_enquiries_owner", "owner", "service"),
+    Index("ix_enquiries_enquirer", "enquirer", "service", "object_id"),
+    Index(
+        "ix_enquiries_help",
+        "service",
+        "help",
+        sqlite_where=text("help <> ''"),
+        postgresql_where=text("help <> ''"),
+    ),
+)
+
 # --- people ------------------------------------------------------------------------------------------------
 
 # the last integer id given out in each namespace (0: accounts made here)
@@ -283,6 +309,27 @@ sessions = Table(
     Column("last_used_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),
     UniqueConstraint("user_id", "device_id", name="uq_sessions_user_device"),
+)
+
+# people without an account, known by a UUID that their browser made (services/guests.py)
+guests = Table(
+    "guests",
+    metadata,
+    Column("key_hash", Text, primary_key=True),  # keyed hash of the UUID; the UUID itself is nowhere
+    Column("user_id", Text, ForeignKey("users.user_id"), nullable=False, unique=True),
+    Column("alias", Text, nullable=False, unique=True),  # the UUID that others see
+    Column("cookie_hash", Text, nullable=False),  # of the secret in the cookie given out at first use
+    Column("bound", Boolean, nullable=False, server_default=text("false")),  # that cookie has come back
+    Column("created_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False, index=True),
+)
+
+# whom a guest turned out to be: what the guest wrote is shown as this account's
+successors = Table(
+    "successors",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.user_id"), primary_key=True),
+    Column("successor", Text, ForeignKey("users.user_id"), nullable=False, index=True),
 )
 
 # --- files -------------------------------------------------------------------------------------------------

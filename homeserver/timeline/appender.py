@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import HomeserverError, NotFound, Unavailable
 from homeserver.metrics import Metrics
+from homeserver.protocol.ids import RoomId
 from homeserver.settings.models import TimelineSettings
 from homeserver.storage import events, log, rooms, transactions
 from homeserver.storage.db import Database
@@ -89,7 +90,9 @@ class Appender:
     def _take(self) -> list[Submission]:
         taken: list[Submission] = []
         room = self._settings.max_batch_entries
-        while self._waiting and (not taken or self._waiting[0].size <= room):
+        while self._waiting and (
+            not taken or self._waiting[0].size <= room or _are_bundled(taken[-1], self._waiting[0])
+        ):
             submission = self._waiting.popleft()
             taken.append(submission)
             room -= submission.size
@@ -116,12 +119,13 @@ class Appender:
             return
         except Exception as error:
             self._mark_stale(taken)
-            if len(taken) == 1:
+            alone = _bundles(taken)
+            if len(alone) == 1:
                 logger.warning("a submission could not be written", exc_info=error)
                 self._fail(taken, error)
                 return
-            for submission in taken:
-                await self._commit([submission])
+            for together in alone:
+                await self._commit(together)
             return
         self._count(batch, time.perf_counter() - started)
         await self._announce(batch)
@@ -174,8 +178,12 @@ class Appender:
         refused = await self._find_taken_keys(conn, taken)
         moved = {room for room, tip in tips.items() if tip.stale or heads.get(room, 0) != tip.base}
         moved |= {one.room_id for one in (*repeats, *refused) if one.room_id is not None}
+        moved |= {one.room_id for one in taken if one.room_id is not None and one.built is None}
         for room_id in moved:
             await self._rebuild(conn, tips[room_id], [one for one in taken if one not in repeats])
+        while spoiled := _spoil_bundles(taken):  # what was built on a part that will not be is built anew
+            for room_id in spoiled:
+                await self._rebuild(conn, tips[room_id], [one for one in taken if one not in repeats])
         return repeats, refused
 
     async def _find_repeats(
@@ -268,3 +276,33 @@ class Appender:
         self._mark_stale(taken)
         for submission in taken:
             submission.fail(error)
+
+
+def _are_bundled(one: Submission, other: Submission) -> bool:
+    return one.bundle is not None and one.bundle is other.bundle
+
+
+def _bundles(taken: Sequence[Submission]) -> list[list[Submission]]:
+    """The submissions as they must stay together; they lie side by side."""
+    found: list[list[Submission]] = []
+    for one in taken:
+        if found and _are_bundled(found[-1][-1], one):
+            found[-1].append(one)
+        else:
+            found.append([one])
+    return found
+
+
+def _spoil_bundles(taken: Sequence[Submission]) -> set[RoomId]:
+    """Where a part of a bundle was refused, refuse the others; answers the rooms of those."""
+    spoiled: set[RoomId] = set()
+    for together in _bundles(taken):
+        refused = next((one for one in together if one.done.done()), None)
+        error = refused.done.exception() if refused is not None else None
+        if not isinstance(error, HomeserverError):
+            continue
+        for one in together:
+            if not one.done.done():
+                one.fail(error)
+                spoiled |= {one.room_id} if one.room_id is not None else set()
+    return spoiled

@@ -45,6 +45,14 @@ class NewEntry:
     user_id: UserId | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Events of one room, as a part of something larger."""
+
+    room_id: RoomId
+    drafts: Sequence[Draft]
+
+
 class KeyTaken(Conflict):
     """The room key belongs to another room already: `room_id`."""
 
@@ -68,6 +76,7 @@ class Written:
 class Submission:
     """One atomic piece of work: all of it is committed, or none.
 
+    Submissions of one `bundle` are committed together, or none of them is.
     `kind` is set for a new room, whose first draft is its create event. `room_key` must be free, or the
     submission fails with KeyTaken. `built` follows the room's tip and is made anew when that moves.
     """
@@ -79,6 +88,7 @@ class Submission:
     txn: TxnKey | None = None
     room_key: str | None = None
     kind: RoomKind | None = None
+    bundle: object | None = None
     built: list[Built] | None = None
     done: asyncio.Future[Written] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 

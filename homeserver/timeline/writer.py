@@ -14,7 +14,7 @@ from homeserver.timeline.appender import Appender
 from homeserver.timeline.build import new_head
 from homeserver.timeline.chain import Chainer
 from homeserver.timeline.heads import Head, Heads, Tip
-from homeserver.timeline.submission import Also, NewEntry, Submission, Written
+from homeserver.timeline.submission import Also, NewEntry, Piece, Submission, Written
 
 
 class Timeline:
@@ -91,6 +91,29 @@ class Timeline:
         self._put(submission)
         written = await asyncio.shield(submission.done)
         return list(written.entries)
+
+    async def send_together(
+        self, pieces: Sequence[Piece], entries: Sequence[NewEntry], *, also: Sequence[Also[Any]] = ()
+    ) -> list[Entry]:
+        """Append events to several rooms, and entries that are no events, in one transaction: all or nothing.
+
+        Answers the entries that are no events. Raises as `send` does.
+        """
+        tips = [await self._heads.tip(piece.room_id) for piece in pieces]
+        bundle = object()
+        last = Submission(entries=entries, also=also, bundle=bundle)
+        parts = [
+            *(
+                Submission(tip=tip, drafts=piece.drafts, bundle=bundle)
+                for tip, piece in zip(tips, pieces, strict=True)
+            ),
+            last,
+        ]
+        self._appender.check_open(sum(part.size for part in parts))
+        for part in parts:  # side by side in the queue; the appender builds them, all or none
+            self._appender.put(part)
+        await asyncio.shield(asyncio.gather(*(part.done for part in parts), return_exceptions=True))
+        return list((await last.done).entries)
 
     def _put(self, submission: Submission) -> None:
         """Build and queue in one step without an await, so that the chain and the queue have one order."""

@@ -79,33 +79,20 @@ class User:
             yield Ear(ws)
 
 
-class Ear:
+class Wire:
     """The client's side of a socket. Frames that a test does not ask for are kept in `seen`."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self.ws = ws
         self.seen: list[Any] = []
 
-    async def say(self, kind: str, **payload: Any) -> None:
-        await self.ws.send_json({"type": kind, "payload": payload})
-
-    async def next(self, *, ignore: tuple[str, ...] = ("presence",)) -> Any:
-        """The next frame, presence left out."""
+    async def frame(self) -> Any:
+        """The next frame."""
         async with asyncio.timeout(10):
-            while True:
-                message = await self.ws.receive()
-                assert message.type is WSMsgType.TEXT, f"{message!r} after {self.seen}"
-                frame = message.json()
-                self.seen.append(frame)
-                if frame["type"] not in ignore:
-                    return frame
-
-    async def until(self, kind: str, condition: Callable[[Any], bool] = lambda _payload: True) -> Any:
-        """The payload of the next frame of a kind that meets a condition."""
-        while True:
-            frame = await self.next(ignore=())
-            if frame["type"] == kind and condition(frame["payload"]):
-                return frame["payload"]
+            message = await self.ws.receive()
+        assert message.type is WSMsgType.TEXT, f"{message!r} after {self.seen}"
+        self.seen.append(message.json())
+        return self.seen[-1]
 
     async def closed(self) -> int | None:
         """The code the server closes with; frames before that are kept in `seen`."""
@@ -116,6 +103,27 @@ class Ear:
                     self.seen.append(message.json())
                 else:
                     return message.data if message.type is WSMsgType.CLOSE else self.ws.close_code
+
+
+class Ear(Wire):
+    """The socket of a conversation."""
+
+    async def say(self, kind: str, **payload: Any) -> None:
+        await self.ws.send_json({"type": kind, "payload": payload})
+
+    async def next(self, *, ignore: tuple[str, ...] = ("presence",)) -> Any:
+        """The next frame, presence left out."""
+        while True:
+            frame = await self.frame()
+            if frame["type"] not in ignore:
+                return frame
+
+    async def until(self, kind: str, condition: Callable[[Any], bool] = lambda _payload: True) -> Any:
+        """The payload of the next frame of a kind that meets a condition."""
+        while True:
+            frame = await self.next(ignore=())
+            if frame["type"] == kind and condition(frame["payload"]):
+                return frame["payload"]
 
 
 async def register(session: aiohttp.ClientSession, name: str = "", **more: Any) -> User:

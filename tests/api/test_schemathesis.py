@@ -1,20 +1,23 @@
 """Requests made from our own description of the APIs: no server errors, no answer that the description does not know.
 
-First with ids made up, then with those of a conversation that is there.
+First with ids made up, then with those of a conversation and of a chat that are there.
 """
 
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from homeserver.running import Running
 from tests.api.driver import User
+from tests.api.messenger import wire as messenger
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 BUDGET_S = 20
+TO_ONE = ("--exclude-method=DELETE",)
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -65,8 +68,18 @@ async def test_ids_of_a_conversation_that_is_there(
     group = await alice.group(bob)
     message = await alice.say(group, "hello")
     ids = {"conversation_id": group["id"], "message_id": message["id"], "user_id": bob.id}
-    config = "[parameters]\n" + "".join(
-        f'"path.{name}" = {json.dumps(value)}\n' for name, value in ids.items()
-    )
-    await run(server, alice, tmp_path, config, "--exclude-method=DELETE", "--include-path-regex=.*\\{.*")
+    await run(server, alice, tmp_path, named(ids), *TO_ONE, "--include-path-regex=unet-chat.*\\{.*")
     assert (await bob.chat("GET", f"conversations/{group['id']}"))["member_count"] >= 2
+
+
+async def test_ids_of_a_chat_that_is_there(server: Running, alice: User, bob: User, tmp_path: Path) -> None:
+    chat = await messenger.group(alice, bob)
+    message = await messenger.say(alice, chat, "hello")
+    ids = {"chat_id": chat["id"], "message_id": message["id"], "user_id": bob.id}
+    await run(server, alice, tmp_path, named(ids), *TO_ONE, "--include-path-regex=api/v1.*\\{.*")
+    assert len((await messenger.v1(bob, "GET", f"chats/{chat['id']}"))["participants"]) >= 2
+
+
+def named(ids: Mapping[str, object]) -> str:
+    """The configuration by which every path has these ids."""
+    return "[parameters]\n" + "".join(f'"path.{name}" = {json.dumps(value)}\n' for name, value in ids.items())

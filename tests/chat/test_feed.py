@@ -9,7 +9,7 @@ from homeserver.storage.events import StoredEvent
 from tests.chat.world import Watch, group, person
 
 
-async def heard(watch: Watch, count: int) -> list[feed.Record]:
+async def heard(watch: "Watch | Companion", count: int) -> list[feed.Record]:
     """The records, once there are so many."""
     async with asyncio.timeout(5):
         while len(watch.records) < count:
@@ -102,3 +102,74 @@ async def test_one_bad_entry_silences_nobody(hs: Homeserver, caplog: object) -> 
     assert records[0] == feed.NewsLost()
     hs.chat.feed._views = views
     assert [one.message for one in records if isinstance(one, feed.MessageNew)] == [sent[1]]
+
+
+class Companion:
+    """A follower of one person that wants the rooms where it was told that they are."""
+
+    def __init__(self, hs: Homeserver, user_id: str) -> None:
+        self.records: list[feed.Record] = []
+        self.rooms: set[str] = set()
+        self._user_id = user_id
+        self.stop = hs.chat.feed.follow(self)
+
+    def follows(self, user_id: str) -> bool:
+        return user_id == self._user_id
+
+    def wants(self, room_id: str) -> bool:
+        return room_id in self.rooms
+
+    def deliver(self, record: feed.Record) -> None:
+        self.records.append(record)
+        if isinstance(record, feed.MemberAdded) and record.member.person.user_id == self._user_id:
+            self.rooms.add(record.room_id)
+        if isinstance(record, feed.MemberRemoved) and record.user_id == self._user_id:
+            self.rooms.discard(record.room_id)
+
+
+async def test_a_follower_misses_nothing_of_a_room_that_its_person_came_into(hs: Homeserver) -> None:
+    alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
+    await group(hs, alice, title="without him")
+    companion = Companion(hs, bob.user_id)
+    for n in range(5):
+        room = await group(hs, alice, bob, title=str(n))
+        await hs.chat.messages.send(alice, room.room_id, text=f"first of {n}")
+    records = await heard(companion, 10)
+    for n in range(5):
+        added, new = records[2 * n : 2 * n + 2]
+        assert isinstance(added, feed.MemberAdded)
+        assert added.now is not None
+        assert (added.member.person.number, added.now.room.name) == (bob.number, str(n))
+        assert isinstance(new, feed.MessageNew)
+        assert new.message.text == f"first of {n}"
+    await hs.chat.members.remove(alice, room.room_id, bob.number)
+    await hs.chat.messages.send(alice, room.room_id, text="after him")
+    other = await group(hs, alice, bob, title="last")
+    records = await heard(companion, 12)
+    assert isinstance(records[10], feed.MemberRemoved)
+    assert isinstance(records[11], feed.MemberAdded), "and nothing of the room that he is out of"
+    assert records[11].room_id == other.room_id
+    companion.stop()
+    await group(hs, alice, bob)
+    assert len(companion.records) == 12
+
+
+async def test_what_changes_a_room_brings_it_as_it_stands(hs: Homeserver) -> None:
+    alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
+    companion = Companion(hs, alice.user_id)
+    room = await group(hs, alice, bob)
+    await hs.chat.messages.send(alice, room.room_id, text="unread")
+    await hs.chat.members.add(alice, room.room_id, carol.number)
+    records = await heard(companion, 6)
+    changes = [one for one in records if isinstance(one, feed.MemberAdded | feed.RoomChanged)]
+    states = {id(one.now) for one in changes}
+    assert len(states) == 2, "read once for all that came together"
+    last = changes[-1]
+    assert isinstance(last, feed.MemberAdded)
+    assert last.now is not None
+    assert last.now.unread == {alice.user_id: 0, bob.user_id: 1, carol.user_id: 0}
+    names = [one.display_name for one in last.now.room.people or ()]
+    assert names == ["Alice", "Bob", "Carol"]
+    await hs.chat.rooms.leave_or_close(alice, room.room_id)
+    records = await heard(companion, len(records) + 1)
+    assert feed.RoomClosed(room.room_id) in records

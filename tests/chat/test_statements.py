@@ -47,3 +47,19 @@ async def test_a_list_of_rooms_costs_the_same_for_two_and_for_many(hs: Homeserve
     few = await statements(hs, listing(alice, page=Page(limit=3)))
     many = await statements(hs, listing(alice, page=Page(limit=50)))
     assert few == many == 3
+    await listing(alice, page=Page(limit=50), people_of_each=100)
+    few = await statements(hs, listing(alice, page=Page(limit=3), people_of_each=100))
+    many = await statements(hs, listing(alice, page=Page(limit=50), people_of_each=100))
+    assert few == many == 3, "with the people of each"
+
+
+async def test_catching_up_costs_the_same_for_one_room_and_for_many(hs: Homeserver) -> None:
+    alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
+    for n in range(8):
+        room = await group(hs, alice, bob, title=str(n))
+        await hs.chat.messages.send(alice, room.room_id, text="hi")
+    missed = hs.chat.messages.missed
+    assert len(await missed(bob, after=0, limit=8)) == 8
+    assert await statements(hs, missed(bob, after=0, limit=1)) == 3
+    assert await statements(hs, missed(bob, after=0, limit=8)) == 3
+    assert await statements(hs, hs.chat.rooms.places(bob, 100)) == 1

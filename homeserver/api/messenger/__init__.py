@@ -1,1 +1,1 @@
-"""The messenger API. Here so far: accounts, sessions and people."""
+"""The messenger API: accounts, people, chats, and one socket for all of a person's chats."""

@@ -3,5 +3,7 @@
 from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, detail_body
 
 ERRORS = ErrorTable(
-    PLAIN_STATUSES, {"missing_param": 422, "invalid_param": 422, "slow_body": 408}, detail_body
+    PLAIN_STATUSES,
+    {"missing_param": 422, "invalid_param": 422, "slow_body": 408, "unknown_people": 404},
+    detail_body,
 )

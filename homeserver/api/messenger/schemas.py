@@ -1,11 +1,12 @@
 """What goes over the wire of the messenger API. All ids are integers."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import TypedDict
 
-from homeserver.http.body import Body, Query, QueryInt
+from homeserver.http.body import MAX_TEXT_CHARS, Body, ClientId, Flag, Number, QueryInt, Text
+from homeserver.http.paging import LimitQuery, PageQuery
 
 _PASSWORD = Field(max_length=10_000)
 _EMAIL = Field(max_length=1000)
@@ -35,10 +36,95 @@ class ProfileChange(Body):
     avatar_url: str | None = Field(default=None, max_length=2000)
 
 
-class UserQuery(Query):
+class UserQuery(PageQuery):
     search: str = Field(default="", max_length=200)
-    limit: QueryInt | None = Field(default=None, ge=1, description="At most so many; bounded by the server.")
-    offset: QueryInt = Field(default=0, ge=0, le=2**31)
+
+
+class NewDirectChat(Body):
+    user_id: Number
+
+
+class NewGroupChat(Body):
+    title: str = Field(min_length=1, max_length=10_000)
+    user_ids: tuple[Number, ...] = Field(max_length=100_000)
+
+
+class ChatQuery(PageQuery):
+    search: str = Field(default="", max_length=200, description="Words of the title or of a person's name.")
+
+
+MessageType = Literal["text", "image", "file", "system"]
+_MAX_ID = 2**53 - 1
+
+
+class NewMessage(Body):
+    """Also the data of the frame `message.send`.
+
+    Of an image or a file, `payload` says where it lies: `url`, and perhaps `name`, `size`, `content_type`, `width` and
+    `height`; or `content` is its address. Everything else in `payload` is for your own use.
+    """
+
+    chat_id: Number
+    type: MessageType = Field(default="text", description="`system` is for the server alone.")
+    content: Annotated[str, Field(max_length=MAX_TEXT_CHARS)] = ""
+    payload: dict[str, Any] | None = None
+    client_id: ClientId | None = None
+
+
+class MessageChange(Body):
+    content: Text
+
+
+class MessageQuery(LimitQuery):
+    before: QueryInt | None = Field(
+        default=None, ge=1, le=_MAX_ID, description="Messages before this one, the latest of them."
+    )
+
+
+class ReadMark(Body):
+    message_id: Number | None = Field(
+        default=None, description="Read up to here; without it, up to the last one."
+    )
+
+
+class TypingData(Body):
+    """Data of the frame `typing`."""
+
+    chat_id: Number
+    is_typing: Flag = True
+
+
+class ReadData(ReadMark):
+    """Data of the frame `read`. The chat may be left out where the message is given."""
+
+    chat_id: Number | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if self.chat_id is None and self.message_id is None:
+            raise ValueError("give chat_id or message_id")
+        return self
+
+
+class SyncData(Body):
+    """Data of the frame `sync`. 0: from the beginning."""
+
+    after: Annotated[int, Field(strict=True, ge=0, le=_MAX_ID)]
+
+
+class Frame(Body):
+    """Any frame of a client."""
+
+    event: str = Field(max_length=100)
+    data: dict[str, object] = Field(default_factory=dict)
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: object) -> object:
+        return {} if value is None else value
+
+
+# Answers. `created_at`: ISO 8601 in UTC with milliseconds; `ts` and `edited_at` with microseconds.
 
 
 class User(TypedDict):
@@ -60,3 +146,29 @@ class Tokens(TypedDict):
     token_type: Literal["bearer"]
     expires_in: int
     user: User
+
+
+class Message(TypedDict):
+    """`payload` as its sender gave it. For a file that came another way it is made by the server: `url`, `name`,
+    `size`, `content_type`, `width`, `height`, `thumbnail_url`, and all `attachments`, each with these."""
+
+    id: int
+    chat_id: int
+    author_id: int
+    type: MessageType
+    content: str
+    payload: dict[str, Any] | None
+    ts: str
+    edited_at: str | None
+
+
+class Chat(TypedDict):
+    """A list shows only the first participants of large groups."""
+
+    id: int
+    title: str
+    is_group: bool
+    created_at: str
+    participants: list[User]
+    last_message: Message | None
+    unread_count: int

@@ -1,10 +1,53 @@
-"""From records to what the wire shows. Pure."""
+"""From records to what the wire shows. Pure; what needs fetching was fetched by a service."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
 
 from homeserver.api.messenger import schemas
-from homeserver.http.times import iso
-from homeserver.model import Person
+from homeserver.errors import HomeserverError
+from homeserver.http.dialogue import error_data
+from homeserver.http.times import iso, iso_micros
+from homeserver.model import Attachment, Message, MessageKind, Person, Requester, Room
 from homeserver.services import publicids
+from homeserver.services.media.addresses import Files
 from homeserver.services.sessions import Tokens
+
+_TYPES: Mapping[MessageKind, schemas.MessageType] = {
+    "text": "text",
+    "image": "image",
+    "video": "file",
+    "file": "file",
+    "system": "system",
+}
+_NAMES_IN_TITLE = 3  # of a group that has no title of its own
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Through whose eyes: people have other numbers for another host application."""
+
+    namespace: int
+    files: Files
+
+    def number(self, number: int) -> int:
+        """A person's integer id as this viewer knows it."""
+        return publicids.to_public(number, self.namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Makes the view of each requester."""
+
+    files: Files
+
+    def of(self, requester: Requester) -> View:
+        return self.in_namespace(requester.namespace)
+
+    def in_namespace(self, namespace: int) -> View:
+        return View(namespace, self.files)
 
 
 def user(person: Person, namespace: int, *, shows_email: bool) -> schemas.User:
@@ -28,3 +71,74 @@ def tokens(made: Tokens) -> schemas.Tokens:
         "expires_in": made.expires_in_s,
         "user": user(made.person, 0, shows_email=True),
     }
+
+
+def chat(room: Room, view: View, *, unread: int | None = None) -> schemas.Chat:
+    """A chat with its people, who see each other's e-mail. `unread` where the room is nobody's own view."""
+    people = room.people or ()
+    return {
+        "id": room.position,
+        "title": _title(room, people),
+        "is_group": room.kind == "group",
+        "created_at": iso(room.created_ms),
+        "participants": [user(person, view.namespace, shows_email=True) for person in people],
+        "last_message": None if room.last_message is None else message(room.last_message, view),
+        "unread_count": room.unread_count if unread is None else unread,
+    }
+
+
+def _title(room: Room, people: Sequence[Person]) -> str:
+    names = [person.display_name for person in people]
+    if room.kind == "private":
+        return " & ".join(names)
+    return room.name or ", ".join(names[:_NAMES_IN_TITLE])
+
+
+def message(shown: Message, view: View) -> schemas.Message:
+    """A message, its files in the payload."""
+    content = shown.text
+    if content is None:
+        content = shown.attachments[0].name if shown.attachments else ""
+    return {
+        "id": shown.position,
+        "chat_id": shown.room_position,
+        "author_id": view.number(shown.sender_number),
+        "type": _TYPES[shown.kind],
+        "content": content,
+        "payload": _payload(shown, view),
+        "ts": iso_micros(shown.created_ms),
+        "edited_at": None if shown.edited_ms is None else iso_micros(shown.edited_ms),
+    }
+
+
+def _payload(shown: Message, view: View) -> dict[str, Any] | None:
+    """What the sender gave, untouched while it tells all; else with the files that came another way."""
+    files, given = shown.attachments, shown.payload
+    is_file = shown.kind in ("image", "video", "file")
+    if not files or (given is not None and is_file and len(files) == 1):
+        return given
+    described = [_file(one, view) for one in files]
+    own = described[0] if is_file else {}
+    return {**own, "attachments": described, **(given or {})}
+
+
+def _file(file: Attachment, view: View) -> dict[str, Any]:
+    return {
+        "url": view.files.file_url(file),
+        "name": file.name,
+        "size": file.size,
+        "content_type": file.content_type,
+        "width": file.width,
+        "height": file.height,
+        "thumbnail_url": view.files.thumbnail_url(file),
+    }
+
+
+def frame(event: str, data: Mapping[str, object]) -> bytes:
+    """A frame of the WebSocket."""
+    return orjson.dumps({"event": event, "data": data})
+
+
+def error_frame(error: HomeserverError, client_id: str | None = None) -> bytes:
+    """The frame that says why a frame was refused; `client_id` names the message that was not sent."""
+    return frame("error", error_data(error, client_id))

@@ -5,9 +5,10 @@ from typing import Protocol
 
 from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import ProfileChange, UserQuery
-from homeserver.errors import Invalid, NotFound
+from homeserver.errors import NotFound
+from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.model import Page, Person, Requester
+from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services import publicids
 from homeserver.services.profiles import Profiles
@@ -24,10 +25,10 @@ class Companions(Protocol):
 class Users:
     """The calls under `users/`, and `auth/me`."""
 
-    def __init__(self, *, profiles: Profiles, members: Companions, max_page: int) -> None:
+    def __init__(self, *, profiles: Profiles, members: Companions, paging: Paging) -> None:
         self._profiles = profiles
         self._members = members
-        self._max_page = max_page
+        self._paging = paging
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -73,12 +74,7 @@ class Users:
     async def search(self, call: Call[None, UserQuery]) -> list[schemas.User]:
         """People by words of their names; all of them without words."""
         query = call.query
-        limit = self._max_page if query.limit is None else query.limit
-        if limit > self._max_page:
-            raise Invalid(f"limit: must be at most {self._max_page}", code="invalid_param")
-        people = await self._profiles.search(
-            call.requester, text=query.search, page=Page(limit, query.offset)
-        )
+        people = await self._profiles.search(call.requester, text=query.search, page=self._paging.page(query))
         return await self._shown(call.requester, people)
 
     async def get(self, call: Call[None, None]) -> schemas.User:

@@ -6,27 +6,18 @@ from dataclasses import dataclass
 from homeserver.api.university.attachments import Attachments
 from homeserver.api.university.conversations import Conversations
 from homeserver.api.university.errors import ERRORS
-from homeserver.api.university.files import MediaFiles
 from homeserver.api.university.live import Live
 from homeserver.api.university.messages import MessageCalls
-from homeserver.api.university.paging import Paging
 from homeserver.api.university.shape import Views
-from homeserver.api.university.socket import ConversationSocket, SocketServices
+from homeserver.api.university.socket import ConversationSocket
 from homeserver.api.university.users import Users
-from homeserver.http.credentials import Door
+from homeserver.http.paging import Paging
 from homeserver.http.routes import Desk, Face
-from homeserver.http.site import face_application
-from homeserver.http.sockets import Hub
-from homeserver.services.access import Access
-from homeserver.services.feed import Feed
+from homeserver.http.site import Entrance, face_application
+from homeserver.services.chat import Chat
+from homeserver.services.media.addresses import MediaFiles
 from homeserver.services.media.store import Media
-from homeserver.services.members import Members
-from homeserver.services.messages import Messages
-from homeserver.services.presence import Presence
 from homeserver.services.profiles import Profiles
-from homeserver.services.receipts import Receipts
-from homeserver.services.rooms import Rooms
-from homeserver.services.typing import Typing
 from homeserver.settings.models import UniversitySettings
 
 ABOUT = """\
@@ -66,74 +57,53 @@ too large; 1013 too slow or too busy, come back and `sync`.
 class UniversityServices:
     """What this face calls."""
 
-    rooms: Rooms
-    members: Members
-    messages: Messages
-    receipts: Receipts
-    typing: Typing
-    presence: Presence
+    chat: Chat
     profiles: Profiles
-    access: Access
-    feed: Feed
     media: Media
 
 
-def make(
-    services: UniversityServices,
-    *,
-    settings: UniversitySettings,
-    desk: Desk,
-    door: Door,
-    hub: Hub,
-    public_url: str,
-    max_page: int,
-) -> Face:
+def make(services: UniversityServices, entrance: Entrance, *, settings: UniversitySettings) -> Face:
     """The face; it watches the feed from now on."""
-    views = Views(MediaFiles(services.media, public_url), settings.show_contacts)
-    paging = Paging(max_page)
-    live = Live(hub=hub, views=views)
-    services.feed.watch(live)
-    socket = ConversationSocket(
-        SocketServices(
-            rooms=services.rooms,
-            messages=services.messages,
-            receipts=services.receipts,
-            typing=services.typing,
-            presence=services.presence,
-            access=services.access,
-        ),
-        hub=hub,
-        live=live,
-        views=views,
-        admit=door.for_socket,
-        max_page=max_page,
-    )
+    chat = services.chat
+    views = Views(MediaFiles(services.media, entrance.public_url), settings.show_contacts)
+    paging = Paging(entrance.max_page)
     conversations = Conversations(
-        rooms=services.rooms,
-        members=services.members,
-        receipts=services.receipts,
-        access=services.access,
+        rooms=chat.rooms,
+        members=chat.members,
+        receipts=chat.receipts,
+        access=chat.access,
         views=views,
         paging=paging,
     )
-    messages = MessageCalls(messages=services.messages, access=services.access, views=views, paging=paging)
-    attachments = Attachments(
-        messages=services.messages, media=services.media, access=services.access, views=views
-    )
+    messages = MessageCalls(messages=chat.messages, access=chat.access, views=views, paging=paging)
+    attachments = Attachments(messages=chat.messages, media=services.media, access=chat.access, views=views)
     users = Users(profiles=services.profiles, views=views, paging=paging)
     routes = (
         *messages.routes(),
         *conversations.routes(),
         *attachments.routes(),
         *users.routes(),
-        socket.route(),
+        _socket(chat, entrance, views).route(),
     )
     return Face(
         name="University",
         prefix=settings.prefix,
-        application=face_application(desk, ERRORS, routes),
+        application=face_application(entrance.desk, ERRORS, routes),
         routes=routes,
         about=ABOUT.format(prefix=settings.prefix),
+    )
+
+
+def _socket(chat: Chat, entrance: Entrance, views: Views) -> ConversationSocket:
+    live = Live(hub=entrance.hub, views=views)
+    chat.feed.watch(live)
+    return ConversationSocket(
+        chat,
+        hub=entrance.hub,
+        live=live,
+        views=views,
+        admit=entrance.door.for_socket,
+        max_page=entrance.max_page,
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from homeserver.api.university import schemas, shape
-from homeserver.api.university.paging import Paging
 from homeserver.api.university.schemas import (
     ConversationChange,
     ConversationQuery,
@@ -11,6 +10,7 @@ from homeserver.api.university.schemas import (
     NewParticipant,
     ReadMark,
 )
+from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Link
 from homeserver.services import publicids

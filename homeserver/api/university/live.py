@@ -1,12 +1,11 @@
 """News of rooms as frames for the open sockets. A frame is built once per room and host application."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from homeserver.api.university import shape
 from homeserver.api.university.shape import View, Views
+from homeserver.http.audience import Audience
 from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
 from homeserver.model import Message, Room
@@ -16,21 +15,12 @@ from homeserver.services import feed as news
 FACE = "university"
 
 
-class RoomKey(NamedTuple):
-    """The group of sockets that hear a room and know its people by the same numbers."""
-
-    face: str
-    room_id: RoomId
-    namespace: int
-
-
 @dataclass(slots=True)
 class OpenRoom:
     """A room that somebody listens to. `newest`: position of the newest message known to be announced."""
 
     conversation_id: str
     newest: int = 0
-    namespaces: Counter[int] = field(default_factory=Counter)
 
 
 class Live:
@@ -38,6 +28,7 @@ class Live:
 
     def __init__(self, *, hub: Hub, views: Views) -> None:
         self._hub = hub
+        self._audience = Audience(hub, FACE)
         self._views = views
         self._rooms: dict[RoomId, OpenRoom] = {}
 
@@ -45,18 +36,13 @@ class Live:
 
     def join(self, socket: Socket, room_id: RoomId, conversation_id: str, namespace: int) -> None:
         """From now on the socket hears the room."""
-        room = self._rooms.setdefault(room_id, OpenRoom(conversation_id))
-        room.namespaces[namespace] += 1
-        self._hub.join(socket, RoomKey(FACE, room_id, namespace))
+        self._rooms.setdefault(room_id, OpenRoom(conversation_id))
+        self._audience.join(socket, room_id, namespace)
 
     def leave(self, socket: Socket, room_id: RoomId, namespace: int) -> None:
         """The socket no longer hears the room."""
-        self._hub.leave(socket, RoomKey(FACE, room_id, namespace))
-        room = self._rooms[room_id]
-        room.namespaces[namespace] -= 1
-        if not room.namespaces[namespace]:
-            del room.namespaces[namespace]
-        if not room.namespaces:
+        self._audience.leave(socket, room_id, namespace)
+        if room_id not in self._audience:
             del self._rooms[room_id]
 
     def learn(self, room: Room) -> None:
@@ -105,7 +91,7 @@ class Live:
                 self._tell(room_id, "participant:added", lambda view: {**shape.participant(member, view)})
             case news.MemberRemoved(room_id=room_id, user_id=user_id, number=number):
                 self._tell(room_id, "participant:removed", lambda view: {"user_id": view.number(number)})
-                self._removed(room_id, user_id)
+                self._audience.end(room_id, user_id, "you are no longer in this conversation")
             case news.TypingChanged(room_id=room_id, user_id=user_id, number=number, is_typing=is_typing):
                 self._tell(
                     room_id,
@@ -140,14 +126,6 @@ class Live:
             lambda view: {"user_id": view.number(moved.number), "message_id": message_id},
         )
 
-    def _removed(self, room_id: RoomId, user_id: UserId) -> None:
-        """What was said until now still arrives; then the person's sockets close."""
-        room = self._rooms.get(room_id)
-        if room is not None:
-            for namespace in tuple(room.namespaces):
-                key = RoomKey(FACE, room_id, namespace)
-                self._hub.end_in_group(key, user_id, "you are no longer in this conversation")
-
     def _tell(
         self,
         room_id: RoomId,
@@ -161,8 +139,10 @@ class Live:
         room = self._rooms.get(room_id)
         if room is None:
             return
-        for namespace in room.namespaces:
+        conversation_id = room.conversation_id
+
+        def frame(namespace: int) -> bytes:
             shown = payload(self._views.in_namespace(namespace))
-            frame = shape.frame(kind, {"conversation_id": room.conversation_id, **shown})
-            key = RoomKey(FACE, room_id, namespace)
-            self._hub.broadcast(key, frame, position=position, but=but)
+            return shape.frame(kind, {"conversation_id": conversation_id, **shown})
+
+        self._audience.tell(room_id, frame, position=position, but=but)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from homeserver.api.university import schemas, shape
-from homeserver.api.university.paging import Paging
 from homeserver.api.university.schemas import MessageChange, MessageQuery, NewMessage
 from homeserver.errors import Forbidden
+from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId

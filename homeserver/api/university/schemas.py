@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import TypedDict
 
-from homeserver.http.body import Body, Flag, Number, Query, QueryInt
+from homeserver.http.body import Body, ClientId, Flag, Number, Text
+from homeserver.http.paging import PageQuery
 
 
 def _as_text(value: object) -> object:
@@ -20,14 +21,6 @@ def _blank_is_none(value: object) -> object:
 ServiceId = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=255)]
 Service = Annotated[str, Field(min_length=1, max_length=255)]
 Uuid = Annotated[UUID | None, BeforeValidator(_blank_is_none)]
-
-MAX_TEXT_CHARS = (
-    100_000  # far above what `rooms.max_message_chars` may be; the message service has the last word
-)
-ClientId = Annotated[
-    str, Field(min_length=1, max_length=255, description="Your own name for it: a retry sends nothing twice.")
-]
-Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
 
 
 class NewConversation(Body):
@@ -115,11 +108,6 @@ class AttachmentFields(Body):
         if (self.message_id is None) == (self.conversation_id is None):
             raise ValueError("give message_id or conversation_id, one of them")
         return self
-
-
-class PageQuery(Query):
-    limit: QueryInt | None = Field(default=None, ge=1, description="At most so many; bounded by the server.")
-    offset: QueryInt = Field(default=0, ge=0, le=2**31)
 
 
 class ConversationQuery(PageQuery):

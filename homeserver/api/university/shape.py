@@ -2,28 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import orjson
 
 from homeserver.api.university import schemas
-from homeserver.errors import HomeserverError, RateLimited
+from homeserver.errors import HomeserverError
+from homeserver.http.dialogue import error_data
 from homeserver.http.times import iso
 from homeserver.model import Attachment, Member, Message, MessageRef, Person, Requester, Room
 from homeserver.protocol.ids import RoomId
 from homeserver.services import publicids
-
-
-class Files(Protocol):
-    """Where the files of attachments are found."""
-
-    def file_url(self, attachment: Attachment) -> str:
-        """A whole address that a browser can load."""
-        ...
-
-    def thumbnail_url(self, attachment: Attachment) -> str | None:
-        """The same for a small picture of it; None where there is none."""
-        ...
+from homeserver.services.media.addresses import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +164,4 @@ def frame(kind: str, payload: Mapping[str, object]) -> bytes:
 
 def error_frame(error: HomeserverError, client_id: str | None = None) -> bytes:
     """The frame that says why a frame was refused; `client_id` names the message that was not sent."""
-    payload: dict[str, object] = {"code": error.code, "detail": error.message}
-    if isinstance(error, RateLimited):
-        payload["retry_ms"] = error.retry_ms
-    if client_id is not None:
-        payload["client_id"] = client_id
-    return frame("error", payload)
+    return frame("error", error_data(error, client_id))

@@ -1,39 +1,27 @@
-"""The WebSocket of one conversation: who may open it, and what its clients may send.
+"""The WebSocket of one conversation: who may open it, and what its clients may send (see `http/dialogue.py`)."""
 
-A refused handshake tells a browser nothing, so a socket that may not be is accepted and closed at once with
-1008. After a reconnect the client asks with `sync` for what it missed; live frames are held back until that
-is through, so that it gets every message once and in order. As the client can only ask after it connected,
-live frames also wait a moment for its first word.
-"""
-
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from aiohttp import WSCloseCode, web
-from pydantic import BaseModel
+from aiohttp import web
 
 from homeserver.api.university import shape
 from homeserver.api.university.live import FACE, Live
 from homeserver.api.university.schemas import Frame, MessageFrame, ReadMark, SyncFrame, TypingFrame
 from homeserver.api.university.shape import Views
-from homeserver.errors import HomeserverError, Invalid, NotFound, Unauthenticated
+from homeserver.errors import NotFound
 from homeserver.http.body import check, parse_json
+from homeserver.http.dialogue import SYNC, Dialogue, Piece, Said, catch_up, open_socket
 from homeserver.http.pump import Socket, Visitor
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.services.access import Access
-from homeserver.services.messages import Messages
-from homeserver.services.presence import Presence
-from homeserver.services.receipts import Receipts
-from homeserver.services.rooms import Rooms
-from homeserver.services.typing import Typing
-
-M = TypeVar("M", bound=BaseModel)
+from homeserver.services.chat import Chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +34,12 @@ class Talk:
     conversation_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class SocketServices:
-    """What a socket can make happen."""
-
-    rooms: Rooms
-    messages: Messages
-    receipts: Receipts
-    typing: Typing
-    presence: Presence
-    access: Access
-
-
 class ConversationSocket:
     """The call `ws/conversations/{id}`."""
 
     def __init__(
         self,
-        services: SocketServices,
+        chat: Chat,
         *,
         hub: Hub,
         live: Live,
@@ -71,18 +47,22 @@ class ConversationSocket:
         admit: Admit,
         max_page: int,
     ) -> None:
-        self._services = services
+        self._chat = chat
         self._hub = hub
         self._live = live
         self._views = views
         self._admit = admit
         self._max_page = max_page
-        self._verbs: Mapping[str, Callable[[Talk, Mapping[str, Any]], Awaitable[None]]] = {
-            "message:new": self._say,
-            "typing": self._type,
-            "message:read": self._read,
-            "sync": self._sync,
-        }
+        self._dialogue = Dialogue(
+            verbs={
+                "message:new": self._say,
+                "typing": self._type,
+                "message:read": self._read,
+                SYNC: self._sync,
+            },
+            parse=_parse,
+            refusal=shape.error_frame,
+        )
 
     def route(self) -> Route:
         """Public to the router: a bad token is told by a close code."""
@@ -99,16 +79,16 @@ class ConversationSocket:
     async def connect(self, call: Call[None, None]) -> web.StreamResponse:
         """Serve a socket until it closes."""
         request = call.request
-        if not web.WebSocketResponse().can_prepare(request):
-            raise Invalid("this address is for WebSockets", code="websocket_expected")
-        try:
-            requester = await self._admit(request)
-            request[USER_ID] = requester.user_id
-            conversation = _uuid(call.text("conversation_id"))
-            room_id = await self._services.access.room_by_uuid(requester, conversation)
-            return await self._serve(request, requester, room_id, str(conversation))
-        except HomeserverError as error:
-            return await self._hub.refuse(request, error)
+        return await open_socket(
+            self._hub, request, partial(self._admitted, request, call.text("conversation_id"))
+        )
+
+    async def _admitted(self, request: web.Request, given: str) -> web.StreamResponse:
+        requester = await self._admit(request)
+        request[USER_ID] = requester.user_id
+        conversation = _uuid(given)
+        room_id = await self._chat.access.room_by_uuid(requester, conversation)
+        return await self._serve(request, requester, room_id, str(conversation))
 
     async def _serve(
         self, request: web.Request, requester: Requester, room_id: RoomId, conversation_id: str
@@ -118,7 +98,7 @@ class ConversationSocket:
             self._live.join(socket, room_id, conversation_id, requester.namespace)
             try:
                 # Only now that the socket hears of it can nobody be put out of the room unnoticed.
-                self._live.learn(await self._services.rooms.get(requester, room_id))
+                self._live.learn(await self._chat.rooms.get(requester, room_id))
                 await socket.start(request)
                 await self._listen(Talk(socket, requester, room_id, conversation_id))
             finally:
@@ -126,12 +106,11 @@ class ConversationSocket:
         return socket.response
 
     async def _listen(self, talk: Talk) -> None:
-        services, requester = self._services, talk.requester
+        services, requester = self._chat, talk.requester
         services.presence.enter(requester, talk.room_id)
         self._greet(talk)
         try:
-            async for text in talk.socket.frames():
-                await self._frame(talk, text)
+            await self._dialogue.listen(talk.socket, talk)
         finally:
             services.typing.set(requester, talk.room_id, is_typing=False)
             services.presence.leave(requester, talk.room_id)
@@ -139,7 +118,7 @@ class ConversationSocket:
     def _greet(self, talk: Talk) -> None:
         """Who of the conversation is there."""
         view = self._views.of(talk.requester)
-        for number in self._services.presence.online(talk.room_id):
+        for number in self._chat.presence.online(talk.room_id):
             if number != talk.requester.number:
                 here = {
                     "conversation_id": talk.conversation_id,
@@ -148,32 +127,14 @@ class ConversationSocket:
                 }
                 talk.socket.put(shape.frame("presence", here))
 
-    async def _frame(self, talk: Talk, text: str) -> None:
-        """Do what a frame asks for; a refusal is told in a frame and the socket stays open."""
-        client_id: str | None = None
-        try:
-            frame = _parse(text)
-            named = frame.payload.get("client_id")
-            client_id = named if isinstance(named, str) else None
-            if frame.type != "sync":
-                talk.socket.release()
-            verb = self._verbs.get(frame.type)
-            if verb is None:
-                raise Invalid(f"unknown type of frame: {frame.type}", code="unknown_type")
-            await verb(talk, frame.payload)
-        except Unauthenticated:
-            raise
-        except HomeserverError as error:
-            talk.socket.put(shape.error_frame(error, client_id))
-
     async def _say(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         wanted = check(MessageFrame, payload)
         reply_to = None
         if wanted.reply_to is not None:
-            stored = await self._services.access.message_by_uuid(talk.requester, wanted.reply_to)
+            stored = await self._chat.access.message_by_uuid(talk.requester, wanted.reply_to)
             reply_to = stored.event.event_id
         newest = self._live.newest(talk.room_id)
-        sent = await self._services.messages.send(
+        sent = await self._chat.messages.send(
             talk.requester, talk.room_id, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
         )
         if sent.position <= newest:  # sent before: nobody will be told, but this client waits for it
@@ -182,48 +143,36 @@ class ConversationSocket:
 
     async def _type(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, payload)
-        self._services.typing.set(talk.requester, talk.room_id, is_typing=wanted.is_typing)
+        self._chat.typing.set(talk.requester, talk.room_id, is_typing=wanted.is_typing)
 
     async def _read(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         wanted = check(ReadMark, payload)
         event_id = None
         if wanted.message_id is not None:
-            stored = await self._services.access.message_by_uuid(talk.requester, wanted.message_id)
+            stored = await self._chat.access.message_by_uuid(talk.requester, wanted.message_id)
             event_id = stored.event.event_id
-        await self._services.receipts.mark_read(talk.requester, talk.room_id, event_id=event_id)
+        await self._chat.receipts.mark_read(talk.requester, talk.room_id, event_id=event_id)
 
     async def _sync(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         """Everything after a message, in order, then what came meanwhile; nothing that was sent here already."""
         wanted = check(SyncFrame, payload)
-        after = await self._services.access.place_by_uuid(talk.requester, talk.room_id, wanted.after)
-        talk.socket.hold()
-        try:
-            newest = await self._replay(talk, after)
-            await talk.socket.flushed()
-        except HomeserverError:
-            # Half a replay is a gap that the client cannot see; a new socket can begin anew.
-            talk.socket.close(WSCloseCode.TRY_AGAIN_LATER, "sync failed: come back and sync")
-        else:
-            talk.socket.release(newest)
-
-    async def _replay(self, talk: Talk, after: int) -> int:
-        """Send the messages after a position; answers the position of the last one."""
+        after = await self._chat.access.place_by_uuid(talk.requester, talk.room_id, wanted.after)
         view = self._views.of(talk.requester)
-        while True:
-            page = await self._services.messages.page(
-                talk.requester, talk.room_id, limit=self._max_page, after=after
+
+        async def page(place: int) -> Sequence[Piece]:
+            found = await self._chat.messages.page(
+                talk.requester, talk.room_id, limit=self._max_page, after=place
             )
-            for message in page:
-                if 0 < talk.socket.first_live <= message.position:
-                    return after
-                await talk.socket.push(shape.frame("message:new", {**shape.message(message, view)}))
-                after = message.position
-            if len(page) < self._max_page:
-                return after
+            return [
+                Piece(one.position, shape.frame("message:new", {**shape.message(one, view)})) for one in found
+            ]
+
+        await catch_up(talk.socket, after, page, full=self._max_page)
 
 
-def _parse(text: str) -> Frame:
-    return check(Frame, parse_json(text))
+def _parse(text: str) -> Said:
+    frame = check(Frame, parse_json(text))
+    return Said(frame.type, frame.payload)
 
 
 def _uuid(text: str) -> UUID:

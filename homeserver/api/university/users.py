@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from homeserver.api.university import schemas, shape
-from homeserver.api.university.paging import Paging
 from homeserver.api.university.schemas import UserQuery
+from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.services.profiles import Profiles
 

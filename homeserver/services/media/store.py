@@ -61,6 +61,15 @@ class _Received:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a file is called, and what its sender says that it is."""
+
+    name: str
+    declared_type: str
+    media_id: MediaId
+
+
 class Media:
     """Uploads, signed addresses, files and small pictures."""
 
@@ -87,9 +96,15 @@ class Media:
         self._in_flight: Counter[UserId] = Counter()  # bytes being received
 
     async def upload(
-        self, requester: Requester, *, name: str, chunks: AsyncIterable[bytes], declared_type: str = ""
+        self,
+        requester: Requester,
+        *,
+        name: str,
+        chunks: AsyncIterable[bytes],
+        declared_type: str = "",
+        media_id: MediaId | None = None,
     ) -> StoredMedia:
-        """Take in a file. Nothing is kept of one that fails.
+        """Take in a file. Nothing is kept of one that fails. `media_id` is one that was made for it before.
 
         Raises TooLarge("file_too_large" or "quota_exceeded"), RateLimited, Invalid("upload_stalled").
         """
@@ -101,7 +116,8 @@ class Media:
         try:
             incoming = await self._disk.run(partial(Incoming, self._places.incoming))
             received = await self._receive(requester.user_id, incoming, chunks)
-            return await self._keep(requester.user_id, incoming, received, (clean_name(name), declared_type))
+            said = _Said(clean_name(name), declared_type, media_id or new_media_id())
+            return await self._keep(requester.user_id, incoming, received, said)
         finally:
             self._uploads -= 1
             if incoming is not None:
@@ -205,21 +221,20 @@ class Media:
             raise _over_quota()
 
     async def _keep(
-        self, user_id: UserId, incoming: Incoming, received: _Received, said: tuple[str, str]
+        self, user_id: UserId, incoming: Incoming, received: _Received, said: _Said
     ) -> StoredMedia:
-        """Give a received file its place and its row. `said`: the name and type that its sender gave it."""
-        name, declared_type = said
-        content_type = sniff.sniff(received.head, declared_type)
+        """Give a received file its place and its row."""
+        content_type = sniff.sniff(received.head, said.declared_type)
         size = None
         if content_type in images.PICTURE_TYPES:
             size = await self._disk.run(partial(images.size_of, incoming.path))
-        media_id = new_media_id()
+        media_id = said.media_id
         path = self._places.file(media_id)
         sha256 = await self._disk.run(partial(incoming.finish, path))
         row = MediaRow(
             media_id=media_id,
             uploader=user_id,
-            name=name,
+            name=said.name,
             content_type=content_type,
             size=received.size,
             width=size.width if size else None,

@@ -1,10 +1,20 @@
-"""Pages of lists."""
+"""Pages of lists, as all product APIs ask for them."""
 
 from dataclasses import dataclass
 
-from homeserver.api.university.schemas import PageQuery
+from pydantic import Field
+
 from homeserver.errors import Invalid
+from homeserver.http.body import Query, QueryInt
 from homeserver.model import Page
+
+
+class LimitQuery(Query):
+    limit: QueryInt | None = Field(default=None, ge=1, description="At most so many; bounded by the server.")
+
+
+class PageQuery(LimitQuery):
+    offset: QueryInt = Field(default=0, ge=0, le=2**31)
 
 
 @dataclass(frozen=True, slots=True)

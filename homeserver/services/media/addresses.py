@@ -1,9 +1,23 @@
-"""Where the files of attachments are found, as whole addresses: the client may live on another site."""
+"""Where the files of messages are found, as whole addresses: the client may live on another site."""
+
+from typing import Protocol
 
 from homeserver.model import Attachment
 from homeserver.services.media.store import Media
 
 THUMBNAIL = (640, 480)  # pixels at most, as a chat shows a picture
+
+
+class Files(Protocol):
+    """Where the files of messages are found."""
+
+    def file_url(self, attachment: Attachment) -> str:
+        """A whole address that a browser can load."""
+        ...
+
+    def thumbnail_url(self, attachment: Attachment) -> str | None:
+        """The same for a small picture of it; None where there is none."""
+        ...
 
 
 class MediaFiles:

@@ -1,0 +1,162 @@
+"""Puts the bridge together."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from bridges.marketplace.auth import Callers, is_public
+from bridges.marketplace.chats import Chats
+from bridges.marketplace.errors import ERRORS
+from bridges.marketplace.files import Files, Tickets
+from bridges.marketplace.listings import Listings
+from bridges.marketplace.live import Live
+from bridges.marketplace.messages import MessageCalls
+from bridges.marketplace.service import Market
+from bridges.marketplace.settings import MarketplaceSettings
+from bridges.marketplace.socket import Sockets
+from bridges.marketplace.support import Support
+from homeserver.bridges import Context, Parts
+from homeserver.errors import Invalid
+from homeserver.http.guestcookie import GuestCookie
+from homeserver.http.routes import Face, Route
+from homeserver.http.site import face_application
+from homeserver.model import Attachment
+from homeserver.services.media.store import Media
+
+ABOUT = """\
+## Marketplace chat
+
+A chat ties a listing (`iphone_id`) and its buyer to the seller. A registered person proves themselves with the
+marketplace's token (`Authorization: Bearer`, the cookie of the site, or `?token=`); `user_id`, `seller_id` and
+`buyer_id` must then be theirs. A guest is named by a version-4 UUID that their browser made, and is bound to a cookie
+where the browser keeps one; others see an alias.
+
+**WebSocket** `{prefix}/ws/{{chat_id}}?user_id=`: the server sends `online_users` first. Client frames: `message`
+(`message_text`, `message_type`?, `file_url`?, `file_name`?, `file_size`?, `client_id`?), `typing` (`is_typing`),
+`read`, `invite_support`. Server frames: `message`, `message_edited`, `message_deleted`, `typing`, `messages_read`,
+`user_connected`, `user_disconnected`, `support_invited`, `error`.
+
+**WebSocket** `{prefix}/ws/seller/{{seller_id}}`: `connected`, then what others say in all chats of the seller, and
+`messages_read` with `chat_id`. The text `ping` is answered by `{{"type": "pong"}}`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaAddresses:
+    """Whole addresses of files; those of our own are signed and end after a while."""
+
+    media: Media
+    public_url: str
+
+    def file_url(self, attachment: Attachment) -> str:
+        """The whole address of a file."""
+        if attachment.media_id is not None:
+            return self.public_url + self.media.url(attachment.media_id, attachment.name)
+        return attachment.file_url or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marketplace:
+    """The bridge."""
+
+    settings: type[BaseModel] = MarketplaceSettings
+
+    def setup(self, context: Context, settings: MarketplaceSettings) -> Parts:
+        """One application under each prefix, one watcher of the feed for all."""
+        warnings = _warnings(context, settings)
+        namespace = _namespace(context, settings)
+        around = context.around
+        cookie = GuestCookie(around.guests, is_secure=around.server.public_url.startswith("https:"))
+        market = _market(context, settings, namespace)
+        callers = Callers(context, settings, cookie, namespace)
+        live = Live(
+            hub=context.hub,
+            plain=market.view(None),
+            service=settings.service,
+            called_text=settings.support.called,
+            max_chats=settings.max_chats,
+        )
+        context.hs.chat.feed.watch(live)
+        routes = _routes(context, market, callers, live, cookie)
+        return Parts(
+            faces=_faces(context, settings, routes, cookie), listeners=[live.hear], warnings=warnings
+        )
+
+
+BRIDGE = Marketplace()
+
+
+def _namespace(context: Context, settings: MarketplaceSettings) -> int:
+    if not settings.issuer:
+        return 0
+    namespace = context.around.issuers.get(settings.issuer)
+    if namespace is None:
+        raise Invalid(
+            f"bridges.marketplace.issuer: {settings.issuer} is none of issuers", code="bad_settings"
+        )
+    return namespace
+
+
+def _warnings(context: Context, settings: MarketplaceSettings) -> list[str]:
+    if not settings.trust_user_id:
+        return []
+    if is_public(context):
+        raise Invalid(
+            "bridges.marketplace.trust_user_id: must be false where anybody reaches the server "
+            f"({context.around.listen.host}); listen on 127.0.0.1, or set listen.trusted_proxies",
+            code="bad_settings",
+        )
+    return ["trust_user_id is true: whoever reaches this server directly can be anybody"]
+
+
+def _market(context: Context, settings: MarketplaceSettings, namespace: int) -> Market:
+    chat, people, media = context.hs.chat, context.hs.people, context.hs.files.media
+    return Market(
+        settings=settings,
+        namespace=namespace,
+        files=MediaAddresses(media, context.around.server.public_url.rstrip("/")),
+        access=chat.access,
+        enquiries=chat.enquiries,
+        messages=chat.messages,
+        receipts=chat.receipts,
+        typing=chat.typing,
+        presence=chat.presence,
+        profiles=people.profiles,
+        guests=people.guests,
+        media=media,
+    )
+
+
+def _routes(
+    context: Context, market: Market, callers: Callers, live: Live, cookie: GuestCookie
+) -> tuple[Route, ...]:
+    core, settings = context.hs.core, market.settings
+    listings = Listings(settings, core.clock)
+    tickets = Tickets(core.keys.media_url, settings.upload_ticket_s, core.clock)
+    base_url = context.around.server.public_url.rstrip("/") + settings.prefixes[0]
+    files = Files(market, callers, tickets, base_url)
+    messages = MessageCalls(market, callers, files)
+    support = Support(market, callers)
+    sockets = Sockets(market, callers, hub=context.hub, live=live, messages=messages, support=support)
+    return (
+        *Chats(market, callers, listings, cookie).routes(),
+        *support.routes(),
+        *messages.routes(),
+        *files.routes(),
+        *sockets.routes(),
+    )
+
+
+def _faces(
+    context: Context, settings: MarketplaceSettings, routes: tuple[Route, ...], cookie: GuestCookie
+) -> list[Face]:
+    """The first prefix stands in the documentation; the others are other names for the same."""
+    desk = context.desk(context.door)
+    faces = []
+    for at, prefix in enumerate(settings.prefixes):
+        application = face_application(desk, ERRORS, routes)
+        cookie.install(application)
+        about = ABOUT.format(prefix=prefix) if at == 0 else ""
+        name = "Marketplace" if at == 0 else f"Marketplace ({prefix})"
+        faces.append(Face(name, prefix, application, routes if at == 0 else (), about))
+    return faces

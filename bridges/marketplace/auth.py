@@ -1,0 +1,231 @@
+"""Who asks: a registered person by the marketplace's token, a guest by their UUID or cookie.
+
+Whoever a call names must be who the credential says. Cookies are sent by browsers from any page, so a call that stands
+on a cookie alone must come from a page that may (see `_check_origin`).
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from aiohttp import web
+
+from bridges.marketplace.settings import MarketplaceSettings
+from homeserver.bridges import Context
+from homeserver.errors import Forbidden, HomeserverError, NotFound, Unauthenticated
+from homeserver.http.credentials import header_token, query_token
+from homeserver.http.guestcookie import GuestCookie
+from homeserver.http.requestlog import USER_ID
+from homeserver.model import Person, Requester
+from homeserver.services import publicids, tokens
+from homeserver.services.guests import Guest
+from homeserver.settings.section import is_loopback
+
+SERVICE_KEY_HEADER = "X-Service-Key"
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+class UnknownGuest(Unauthenticated):
+    """A well-formed UUID that no guest has, or not yet."""
+
+    code = "unknown_guest"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `name` is their own id on this API: an integer as text, or a guest's UUID."""
+
+    requester: Requester
+    name: str
+    is_guest: bool
+    is_staff: bool = False
+
+
+class Callers:
+    """Turns requests into callers."""
+
+    def __init__(
+        self, context: Context, settings: MarketplaceSettings, cookie: GuestCookie, namespace: int
+    ) -> None:
+        self.namespace = namespace
+        self._context = context
+        self._settings = settings
+        self._cookie = cookie
+        self._guests = context.hs.people.guests
+        self._keys: Sequence[str] = settings.service_keys
+
+    async def of(self, request: web.Request, named: str | None, *, may_be_new: bool = False) -> Caller:
+        """The caller, who must be `named` if the call names anybody. `may_be_new`: an unknown guest is made.
+
+        Raises Unauthenticated, Forbidden("wrong_user", "wrong_origin"), Invalid("bad_guest_id").
+        """
+        caller = await self._find(request, named, may_be_new=may_be_new)
+        request[USER_ID] = caller.requester.user_id
+        return caller
+
+    async def staff(self, request: web.Request, named: str | None) -> Caller:
+        """The same for calls of the staff. Raises Forbidden("not_staff")."""
+        caller = await self.of(request, named)
+        if not caller.is_staff:
+            raise Forbidden("only the marketplace's support may do this", code="not_staff")
+        return caller
+
+    async def account(self, request: web.Request) -> Caller:
+        """A registered caller."""
+        token = self._token(request)
+        if not token:
+            raise _no_credential()
+        return await self._registered(request, token)
+
+    async def guest_cookie(self, request: web.Request) -> Guest | None:
+        """The guest whose cookie the browser sent along, whoever else it is."""
+        return await self._guests.recognise(cookie=self._cookie.read(request))
+
+    def check_service(self, request: web.Request) -> None:
+        """Raise Unauthenticated("bad_service_key") unless one of the marketplace's own servers asks."""
+        sent = request.headers.get(SERVICE_KEY_HEADER, "")
+        made = sha256(sent.encode(errors="replace")).hexdigest()
+        matches = [hmac.compare_digest(made, key) for key in self._keys]  # all of them: no early answer
+        if not sent or not any(matches):
+            raise Unauthenticated("a service key is needed", code="bad_service_key")
+
+    async def seller(self, number: int, wanted_by: Requester | None = None) -> Person:
+        """The person with this id, made if they were never here, for so many as one may ask for.
+
+        Raises NotFound("user_not_found"), RateLimited.
+        """
+        wanted = publicids.from_public(number, self.namespace)
+        people = self._context.hs.people
+        found = (await people.profiles.by_numbers([wanted])).get(wanted)
+        if found is not None and publicids.to_public(found.number, self.namespace) == number:
+            return found
+        if not self._settings.issuer:
+            raise NotFound("there is no such seller", code="user_not_found")
+        if wanted_by is not None:
+            people.limits.check("create", wanted_by.user_id)
+        return await people.hosts.introduce(self._settings.issuer, number)
+
+    async def _find(self, request: web.Request, named: str | None, *, may_be_new: bool) -> Caller:
+        if named is not None and _is_uuid(named):
+            return await self._guest(request, named, may_be_new=may_be_new)
+        token = self._token(request)
+        if not token and named is not None and self._trusts(request):
+            return await self._trusted(request, named, may_be_new=may_be_new)
+        if not token and named is not None:
+            raise _no_credential()
+        try:
+            caller = await self._registered(request, token) if token else None
+        except Unauthenticated:
+            if named is not None or not self._is_from_cookie(request):
+                raise
+            caller = None  # what an account left in the browser; the guest's cookie may hold
+        caller = caller or await self._by_cookie(request)
+        if named is not None and caller.name != named:
+            raise Forbidden("this is not you", code="wrong_user")
+        return caller
+
+    async def _registered(self, request: web.Request, token: str) -> Caller:
+        if self._is_from_cookie(request):
+            self._check_origin(request)
+        requester = await self._context.door.admit(request, token)
+        name = str(publicids.to_public(requester.number, self.namespace))
+        return Caller(requester, name, is_guest=False, is_staff=self._is_staff(requester, token))
+
+    def _is_staff(self, requester: Requester, token: str) -> bool:
+        """By the token itself, which was verified: what an older one said does not count."""
+        if not self._settings.issuer or requester.namespace != self.namespace:
+            return False
+        return tokens.peek(token).claims.get("user_type") in self._settings.staff_types
+
+    async def _guest(self, request: web.Request, name: str, *, may_be_new: bool) -> Caller:
+        cookie, address = self._cookie.read(request), self._context.address(request)
+        trusted = self._trusts(request)
+        if may_be_new:
+            guest: Guest | None = await self._guests.enter(name, cookie, address, trusted=trusted)
+        else:
+            guest = await self._guests.recognise(name, cookie, address, trusted=trusted)
+        if guest is None:
+            raise UnknownGuest("there is no such guest")
+        if guest.cookie is not None:
+            self._cookie.give(request, guest.cookie)
+        return Caller(guest.requester, guest.name, is_guest=True)
+
+    async def _by_cookie(self, request: web.Request) -> Caller:
+        cookie = self._cookie.read(request)
+        guest = await self._guests.recognise(cookie=cookie, address=self._context.address(request))
+        if guest is None:
+            raise _no_credential()
+        self._check_origin(request)
+        return Caller(guest.requester, guest.name, is_guest=True)
+
+    async def _trusted(self, request: web.Request, named: str, *, may_be_new: bool) -> Caller:
+        """Somebody whom a trusted proxy, or a program on this machine, vouches for."""
+        if not named.isdecimal() or not named.isascii():
+            return await self._guest(request, named, may_be_new=may_be_new)
+        person = await self.seller(int(named))
+        requester = Requester(
+            user_id=person.user_id,
+            number=person.number,
+            session_key=person.user_id,
+            namespace=self.namespace,
+            address=self._context.address(request),
+        )
+        return Caller(requester, named, is_guest=False)
+
+    def _trusts(self, request: web.Request) -> bool:
+        if not self._settings.trust_user_id:
+            return False
+        remote = request.remote or ""
+        if not remote or is_loopback(remote):
+            return True
+        peer = ip_address(remote.partition("%")[0])
+        return any(peer in network for network in self._context.around.listen.trusted_proxies)
+
+    def _token(self, request: web.Request) -> str:
+        sent = header_token(request) or query_token(request)
+        return sent or request.cookies.get(self._settings.token_cookie, "").removeprefix("Bearer ").strip(
+            '" '
+        )
+
+    def _is_from_cookie(self, request: web.Request) -> bool:
+        return not (header_token(request) or query_token(request))
+
+    def _check_origin(self, request: web.Request) -> None:
+        """A page of a stranger's site must not act, or listen, with the cookies of whoever looks at it."""
+        origin = request.headers.get("Origin")
+        is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+        if origin is None or (request.method in _SAFE_METHODS and not is_socket):
+            return
+        around = self._context.around
+        own = urlsplit(around.server.public_url)
+        allowed = {f"{own.scheme}://{own.netloc}".lower(), *around.cors.origins}
+        if origin.lower() not in allowed and urlsplit(origin).netloc.lower() != request.host.lower():
+            raise Forbidden("pages of this site may not do this", code="wrong_origin")
+
+
+def is_public(context: Context) -> bool:
+    """Whether bare ids could come from anybody: the server listens to all, and no proxy is in front of it."""
+    listen = context.around.listen
+    return not is_loopback(listen.host) and not listen.trusted_proxies
+
+
+def own_id(named: str | None, caller: Caller) -> None:
+    """Raise Forbidden("wrong_user") if a body names somebody else than the caller."""
+    if named is not None and named.lower() != caller.name.lower():
+        raise Forbidden("this is not you", code="wrong_user")
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_credential() -> HomeserverError:
+    return Unauthenticated("a token, or a guest's id, is needed", code="missing_token")

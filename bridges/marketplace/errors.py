@@ -1,0 +1,15 @@
+"""The one table of this API's errors: `{"detail", "code"}`, with 422 for a field that is missing or wrong."""
+
+from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, detail_body
+
+ERRORS = ErrorTable(
+    PLAIN_STATUSES,
+    {
+        "missing_param": 422,
+        "invalid_param": 422,
+        "slow_body": 408,
+        "bad_file_type": 415,
+        "listing_away": 503,
+    },
+    detail_body,
+)

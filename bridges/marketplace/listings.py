@@ -1,0 +1,83 @@
+"""The marketplace's listings: whether one is there, and whose it is. Asked over HTTP, remembered for a while."""
+
+import asyncio
+from dataclasses import dataclass
+
+import aiohttp
+import orjson
+
+from bridges.marketplace.settings import MarketplaceSettings
+from homeserver.clock import Clock
+from homeserver.errors import Forbidden, NotFound, Unavailable
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.claims import at_path
+from homeserver.services.singleflight import SingleFlight
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """`seller`: their id as text, None if there is no such listing. `until_ms`: when to ask again."""
+
+    seller: str | None
+    until_ms: int
+
+
+class Listings:
+    """Checks listings, if the settings say where they are."""
+
+    def __init__(self, settings: MarketplaceSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._known: BoundedCache[int, _Answer] = BoundedCache(settings.posts_cache_entries)
+        self._flight: SingleFlight[int, _Answer] = SingleFlight()
+        self._places = asyncio.Semaphore(settings.posts_concurrency)
+
+    async def check(self, listing_id: int, seller_id: int) -> None:
+        """Raise NotFound("listing_not_found"), Forbidden("wrong_seller") or Unavailable("listing_away")."""
+        if self._settings.posts_url is None:
+            return
+        known = self._known.get(listing_id)
+        if known is None or self._clock.now_ms() >= known.until_ms:
+            known = await self._flight.run(listing_id, lambda: self._ask(listing_id))
+        if known.seller is None:
+            raise NotFound("there is no such listing", code="listing_not_found")
+        if known.seller != str(seller_id):
+            raise Forbidden("this listing is somebody else's", code="wrong_seller")
+
+    async def _ask(self, listing_id: int) -> _Answer:
+        settings = self._settings
+        url = (settings.posts_url or "").replace("{id}", str(listing_id))
+        timeout = aiohttp.ClientTimeout(total=settings.posts_timeout_s)
+        try:
+            async with (
+                asyncio.timeout(settings.posts_timeout_s),
+                self._places,
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(url, allow_redirects=False) as response,
+            ):
+                status = response.status
+                body = await response.content.read(settings.posts_max_bytes + 1)
+                while len(body) <= settings.posts_max_bytes and (more := await response.content.readany()):
+                    body += more
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise _away() from error
+        answer = _Answer(self._seller(status, body), self._clock.now_ms() + settings.posts_cache_s * 1000)
+        self._known.put(listing_id, answer)
+        return answer
+
+    def _seller(self, status: int, body: bytes) -> str | None:
+        if status in {404, 410}:
+            return None
+        if status != 200 or len(body) > self._settings.posts_max_bytes:
+            raise _away()
+        try:
+            found = at_path(orjson.loads(body), self._settings.posts_seller_field)
+        except (orjson.JSONDecodeError, TypeError):
+            raise _away() from None
+        if isinstance(found, bool) or not isinstance(found, int | str):
+            raise _away()
+        return str(found)
+
+
+def _away() -> Unavailable:
+    return Unavailable("the listing cannot be checked now; try again", code="listing_away")

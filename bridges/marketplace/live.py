@@ -1,0 +1,219 @@
+"""News of chats as frames for the open sockets: those of one chat, and sellers' sockets for all their chats.
+
+A frame is built once for everybody who sees the same ids: all but the guest of a chat, and the guest.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bridges.marketplace import shape
+from bridges.marketplace.shape import View
+from homeserver.bridges import Entry
+from homeserver.http.pump import Socket
+from homeserver.http.sockets import Hub
+from homeserver.model import ENQUIRY_EVENT, Message
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services import feed as news
+
+FACE = "marketplace"
+
+
+class ChatKey(NamedTuple):
+    """The sockets of a chat that see the same ids: `guest` is None for all but the chat's own guest."""
+
+    face: str
+    room_id: RoomId
+    guest: UserId | None
+
+
+class InboxKey(NamedTuple):
+    """The sockets of a seller for all their chats."""
+
+    face: str
+    seller: UserId
+
+
+@dataclass(slots=True)
+class OpenChat:
+    """A chat that somebody listens to, and how its listeners see it."""
+
+    chat_id: int
+    views: dict[UserId | None, View] = field(default_factory=dict)
+    sockets: Counter[UserId | None] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Inbox:
+    """A seller with open sockets, and the chats that they hear."""
+
+    number: int
+    rooms: dict[RoomId, int] = field(default_factory=dict)  # their public numbers
+    sockets: int = 0
+
+
+class Live:
+    """A watcher of the feed (see `homeserver/services/feed.py`)."""
+
+    def __init__(self, *, hub: Hub, plain: View, service: str, called_text: str, max_chats: int) -> None:
+        self._hub = hub
+        self._plain = plain
+        self._service = service
+        self._called_text = called_text
+        self._max_chats = max_chats
+        self._chats: dict[RoomId, OpenChat] = {}
+        self._inboxes: dict[UserId, Inbox] = {}
+        self._sellers: dict[RoomId, UserId] = {}  # of the chats that some inbox hears
+
+    # --- sockets come and go ---
+
+    def join_chat(self, socket: Socket, room_id: RoomId, chat_id: int, view: View) -> None:
+        """From now on the socket hears the chat."""
+        chat = self._chats.setdefault(room_id, OpenChat(chat_id))
+        chat.views[view.own] = view
+        chat.sockets[view.own] += 1
+        self._hub.join(socket, ChatKey(FACE, room_id, view.own))
+
+    def leave_chat(self, socket: Socket, room_id: RoomId, view: View) -> None:
+        """The socket no longer hears the chat."""
+        self._hub.leave(socket, ChatKey(FACE, room_id, view.own))
+        chat = self._chats[room_id]
+        chat.sockets[view.own] -= 1
+        if not chat.sockets[view.own]:
+            del chat.sockets[view.own], chat.views[view.own]
+        if not chat.sockets:
+            del self._chats[room_id]
+
+    def join_inbox(self, socket: Socket, seller: UserId, number: int) -> None:
+        """From now on the socket hears the seller's new chats; `learn` says which others there are."""
+        inbox = self._inboxes.setdefault(seller, Inbox(number))
+        inbox.sockets += 1
+        self._hub.join(socket, InboxKey(FACE, seller))
+
+    def learn(self, seller: UserId, chats: Mapping[RoomId, int]) -> None:
+        """The chats that a seller has, with their public numbers."""
+        self._inboxes[seller].rooms |= chats
+        self._sellers |= dict.fromkeys(chats, seller)
+
+    def leave_inbox(self, socket: Socket, seller: UserId) -> None:
+        """The socket no longer hears the seller's chats."""
+        self._hub.leave(socket, InboxKey(FACE, seller))
+        inbox = self._inboxes[seller]
+        inbox.sockets -= 1
+        if not inbox.sockets:
+            for room_id in inbox.rooms:
+                self._sellers.pop(room_id, None)
+            del self._inboxes[seller]
+
+    # --- the log and the feed ---
+
+    def hear(self, entry: Entry) -> None:
+        """Hear the log before the feed makes records of it: a new chat belongs to its seller's inbox at once."""
+        event = entry.event.event if entry.event is not None else None
+        if event is None or event.type != ENQUIRY_EVENT or event.content.get("service") != self._service:
+            return
+        seller = UserId(str(event.content.get("owner")))
+        inbox = self._inboxes.get(seller)
+        if inbox is not None and len(inbox.rooms) < self._max_chats:
+            self.learn(seller, {event.room_id: 0})
+
+    def wants(self, room_id: RoomId) -> bool:
+        """Whether news of a room are of use."""
+        return room_id in self._chats or room_id in self._sellers
+
+    def deliver(self, record: news.Record) -> None:
+        """Take one piece of news."""
+        match record:
+            case news.MessageNew(message=message):
+                self._message(message)
+            case news.MessageEdited(message=message):
+                self._tell(message.room_id, lambda view: shape.message_frame(message, view, "message_edited"))
+            case news.MessageDeleted(room_id=room_id, room_position=chat_id, ref=ref):
+                gone = shape.frame("message_deleted", id=ref.position, chat_id=chat_id)
+                self._tell(room_id, lambda _view: gone)
+            case news.SessionEnded(session_id=session_id, user_id=user_id):
+                self._hub.end_session(user_id, session_id)
+            case news.NewsLost():
+                self._hub.end_all("too much at once: come back")
+            case _:
+                self._about_person(record)
+
+    def _about_person(self, record: news.Record) -> None:
+        match record:
+            case news.ReadMoved():
+                self._read(record)
+            case news.TypingChanged(room_id=room_id, user_id=user_id, number=number, is_typing=is_typing):
+                self._tell(
+                    room_id,
+                    lambda view: shape.frame(
+                        "typing", user_id=view.person_id(user_id, number), is_typing=is_typing
+                    ),
+                    but=user_id,
+                )
+            case news.PresenceChanged(room_id=room_id, user_id=user_id, number=number, is_online=is_online):
+                kind = "user_connected" if is_online else "user_disconnected"
+                self._tell(
+                    room_id,
+                    lambda view: shape.frame(kind, user_id=view.person_id(user_id, number)),
+                    but=user_id,
+                )
+            case news.MemberRemoved(room_id=room_id, user_id=user_id):
+                self._removed(room_id, user_id)
+            case _:
+                return
+
+    def _message(self, message: Message) -> None:
+        self._tell(
+            message.room_id, lambda view: shape.message_frame(message, view), position=message.position
+        )
+        if message.kind == shape.SYSTEM and message.text == self._called_text:
+            called = shape.frame("support_invited", message=self._called_text)
+            self._tell(message.room_id, lambda _view: called)
+        seller = self._sellers.get(message.room_id)
+        # A widget in use shows what comes from here and from the chat's own socket: never the seller's own twice.
+        if seller is not None:
+            self._inboxes[seller].rooms[message.room_id] = message.room_position
+        if seller is not None and message.sender_number != self._inboxes[seller].number:
+            self._hub.broadcast(InboxKey(FACE, seller), shape.message_frame(message, self._plain))
+
+    def _read(self, moved: news.ReadMoved) -> None:
+        self._tell(
+            moved.room_id,
+            lambda view: shape.frame(
+                "messages_read", user_id=view.person_id(moved.user_id, moved.number), count=moved.count
+            ),
+            but=moved.user_id,
+        )
+        seller = self._sellers.get(moved.room_id)
+        if seller is None:
+            return
+        reader = self._plain.person_id(moved.user_id, moved.number)
+        chat_id = self._inboxes[seller].rooms.get(moved.room_id)
+        frame = shape.frame("messages_read", chat_id=chat_id, user_id=reader, count=moved.count)
+        self._hub.broadcast(InboxKey(FACE, seller), frame)
+
+    def _removed(self, room_id: RoomId, user_id: UserId) -> None:
+        """What was said until now still arrives; then the person's sockets close."""
+        chat = self._chats.get(room_id)
+        for guest in tuple(chat.views) if chat is not None else ():
+            self._hub.end_in_group(ChatKey(FACE, room_id, guest), user_id, "you are no longer in this chat")
+        seller = self._sellers.get(room_id)
+        if seller == user_id:
+            del self._sellers[room_id]
+            self._inboxes[seller].rooms.pop(room_id, None)
+
+    def _tell(
+        self,
+        room_id: RoomId,
+        frame: Callable[[View], bytes],
+        *,
+        position: int = 0,
+        but: UserId | None = None,
+    ) -> None:
+        """One frame for each way of seeing the chat, to all its sockets."""
+        chat = self._chats.get(room_id)
+        if chat is None:
+            return
+        for guest, view in chat.views.items():
+            self._hub.broadcast(ChatKey(FACE, room_id, guest), frame(view), position=position, but=but)

@@ -1,0 +1,104 @@
+"""Messages: pages of them, and sending, by REST or a frame."""
+
+from collections.abc import Sequence
+
+from bridges.marketplace import schemas, shape
+from bridges.marketplace.auth import Caller, Callers, own_id
+from bridges.marketplace.files import Files
+from bridges.marketplace.schemas import NewMessage, PageQuery, WhoQuery
+from bridges.marketplace.service import Market, route
+from homeserver.errors import Invalid
+from homeserver.http.routes import Call, Route
+from homeserver.model import Message
+from homeserver.protocol.ids import RoomId
+
+_WITH_CHAT = 500  # messages that a chat is shown with
+
+
+class MessageCalls:
+    """The calls under `chats/{id}/messages`, and a chat with its messages."""
+
+    def __init__(self, market: Market, callers: Callers, files: Files) -> None:
+        self._market = market
+        self._callers = callers
+        self._files = files
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        one = "/chats/{chat_id:int}"
+        return (
+            route(
+                "GET",
+                one,
+                self.chat,
+                "A chat with its messages",
+                query=WhoQuery,
+                answer=schemas.ChatWithMessages,
+            ),
+            route(
+                "GET",
+                f"{one}/messages",
+                self.page,
+                "The newest messages, oldest first",
+                query=PageQuery,
+                answer=list[schemas.Message],
+                hot=True,
+            ),
+            route(
+                "POST",
+                f"{one}/messages",
+                self.post,
+                "Send a message",
+                body=NewMessage,
+                query=WhoQuery,
+                answer=schemas.Message,
+                hot=True,
+            ),
+        )
+
+    async def chat(self, call: Call[None, WhoQuery]) -> schemas.ChatWithMessages:
+        """One chat with the newest of its messages."""
+        caller = await self._callers.of(call.request, call.query.user_id)
+        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        page = await self._market.messages.page(caller.requester, found.room_id, limit=_WITH_CHAT)
+        view = self._market.view(caller)
+        return {**shape.chat(found, view), "messages": [shape.message(one, view) for one in page]}
+
+    async def page(self, call: Call[None, PageQuery]) -> list[schemas.Message]:
+        """The newest `limit` after leaving out `offset`."""
+        query = call.query
+        caller = await self._callers.of(call.request, query.user_id)
+        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        page = await self._market.messages.page(
+            caller.requester, found.room_id, limit=query.limit, offset=query.offset
+        )
+        view = self._market.view(caller)
+        return [shape.message(one, view) for one in page]
+
+    async def post(self, call: Call[NewMessage, WhoQuery]) -> schemas.Message:
+        """Send; who names a sender must be that."""
+        body = call.body
+        caller = await self._callers.of(call.request, call.query.user_id or body.sender_id)
+        own_id(body.sender_id, caller)
+        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        sent = await self.send(caller, found.room_id, body)
+        return shape.message(sent, self._market.view(caller))
+
+    async def send(self, caller: Caller, room_id: RoomId, new: NewMessage) -> Message:
+        """Send a text, or a file with or without one. Raises Invalid, Forbidden, TooLarge, RateLimited."""
+        most = self._market.settings.max_message_chars
+        if len(new.message_text) > most:
+            raise Invalid(f"message_text: must have at most {most} characters", code="invalid_param")
+        if not new.file_url:
+            if new.message_type != "text":
+                raise Invalid("file_url: is required for a file", code="missing_param")
+            return await self._market.messages.send(
+                caller.requester, room_id, text=new.message_text, txn_id=new.client_id
+            )
+        return await self._market.messages.send_file(
+            caller.requester,
+            room_id,
+            file=await self._files.named(new),
+            text=new.message_text if new.message_text.strip() else None,
+            txn_id=new.client_id,
+        )

@@ -1,0 +1,197 @@
+"""The two WebSockets: one chat, and a seller's whole inbox.
+
+A refused handshake tells a browser nothing, so a socket that may not be is accepted and closed at once with 1008.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from bridges.marketplace import shape
+from bridges.marketplace.auth import Caller, Callers, own_id
+from bridges.marketplace.live import FACE, Live
+from bridges.marketplace.messages import MessageCalls
+from bridges.marketplace.schemas import NewMessage, TypingFrame
+from bridges.marketplace.service import Market, no_chat, route
+from bridges.marketplace.support import Support
+from homeserver.errors import HomeserverError, Invalid, Unauthenticated
+from homeserver.http.body import check, parse_json
+from homeserver.http.pump import Socket, Visitor
+from homeserver.http.routes import Call, Route
+from homeserver.http.sockets import Hub
+from homeserver.protocol.ids import RoomId
+
+PING = "ping"
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """One client in one chat."""
+
+    socket: Socket
+    caller: Caller
+    room_id: RoomId
+    chat_id: int
+
+
+class Sockets:
+    """The calls `ws/{chat_id}` and `ws/seller/{seller_id}`."""
+
+    def __init__(
+        self,
+        market: Market,
+        callers: Callers,
+        *,
+        hub: Hub,
+        live: Live,
+        messages: MessageCalls,
+        support: Support,
+    ) -> None:
+        self._market = market
+        self._callers = callers
+        self._hub = hub
+        self._live = live
+        self._messages = messages
+        self._support = support
+        self._verbs: Mapping[str, Callable[[Talk, Mapping[str, Any]], Awaitable[None]]] = {
+            "message": self._say,
+            "typing": self._type,
+            "read": self._read,
+            "invite_support": self._invite,
+        }
+
+    def routes(self) -> Sequence[Route]:
+        """A bad credential is told by a close code."""
+        return (
+            route("GET", "/ws/seller/{seller_id}", self.inbox, "A seller's inbox", documented=False),
+            route("GET", "/ws/{chat_id}", self.chat, "The socket of a chat", documented=False, hot=True),
+        )
+
+    async def chat(self, call: Call[None, None]) -> web.StreamResponse:
+        """Serve one chat until the socket closes."""
+        request = call.request
+        _check_upgrade(request)
+        try:
+            caller = await self._callers.of(request, request.rel_url.query.get("user_id"))
+            number = call.text("chat_id")
+            if not (number.isascii() and number.isdecimal() and len(number) < 19):
+                raise no_chat()
+            found = await self._market.chat(caller.requester, int(number))
+            return await self._serve(request, caller, found.room_id, found.position)
+        except HomeserverError as error:
+            return await self._hub.refuse(request, error)
+
+    async def inbox(self, call: Call[None, None]) -> web.StreamResponse:
+        """Serve a seller's inbox until the socket closes."""
+        request, seller = call.request, call.text("seller_id")
+        _check_upgrade(request)
+        try:
+            caller = await self._callers.of(request, request.rel_url.query.get("user_id", seller))
+            own_id(seller, caller)
+            return await self._serve_inbox(request, caller)
+        except HomeserverError as error:
+            return await self._hub.refuse(request, error)
+
+    async def _serve(
+        self, request: web.Request, caller: Caller, room_id: RoomId, chat_id: int
+    ) -> web.StreamResponse:
+        requester, view = caller.requester, self._market.view(caller)
+        async with self._hub.visit(_visitor(caller), requester.expires_ms) as socket:
+            socket.release()  # there is no replay here that live frames would have to wait for
+            self._market.presence.enter(requester, room_id)
+            try:
+                socket.put(shape.frame("online_users", users=await self._online(caller, room_id)))
+                self._live.join_chat(socket, room_id, chat_id, view)
+                try:
+                    # Only now that the socket hears of it can nobody be put out of the chat unnoticed.
+                    await self._market.access.room(requester, room_id)
+                    await socket.start(request)
+                    await self._listen(Talk(socket, caller, room_id, chat_id))
+                finally:
+                    self._live.leave_chat(socket, room_id, view)
+            finally:
+                self._market.typing.set(requester, room_id, is_typing=False)
+                self._market.presence.leave(requester, room_id)
+        return socket.response
+
+    async def _online(self, caller: Caller, room_id: RoomId) -> list[str]:
+        people = await self._market.profiles.by_numbers(self._market.presence.online(room_id))
+        view = self._market.view(caller)
+        return [view.id_of(person) for person in people.values()]
+
+    async def _serve_inbox(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        requester, settings = caller.requester, self._market.settings
+        async with self._hub.visit(_visitor(caller), requester.expires_ms) as socket:
+            socket.release()
+            socket.put(shape.frame("connected"))
+            self._live.join_inbox(socket, requester.user_id, requester.number)
+            try:
+                rooms = await self._market.enquiries.rooms_of_owner(
+                    requester, settings.service, settings.max_chats
+                )
+                self._live.learn(requester.user_id, rooms)
+                await socket.start(request)
+                async for text in socket.frames():
+                    _answer(socket, text)
+            finally:
+                self._live.leave_inbox(socket, requester.user_id)
+        return socket.response
+
+    async def _listen(self, talk: Talk) -> None:
+        async for text in talk.socket.frames():
+            try:
+                if text == PING:
+                    talk.socket.put(shape.frame("pong"))
+                    continue
+                frame = parse_json(text)
+                kind = frame.get("type") if isinstance(frame, dict) else None
+                verb = self._verbs.get(kind) if isinstance(kind, str) else None
+                if verb is None or not isinstance(frame, dict):
+                    raise Invalid("unknown type of frame", code="unknown_type")
+                await verb(talk, frame)
+            except Unauthenticated:
+                raise
+            except HomeserverError as error:
+                talk.socket.put(shape.error_frame(error))
+
+    async def _say(self, talk: Talk, frame: Mapping[str, Any]) -> None:
+        new = check(NewMessage, frame)
+        own_id(new.sender_id, talk.caller)
+        await self._messages.send(talk.caller, talk.room_id, new)
+
+    async def _type(self, talk: Talk, frame: Mapping[str, Any]) -> None:
+        wanted = check(TypingFrame, frame)
+        self._market.typing.set(talk.caller.requester, talk.room_id, is_typing=wanted.is_typing)
+
+    async def _read(self, talk: Talk, _frame: Mapping[str, Any]) -> None:
+        await self._market.receipts.mark_read(talk.caller.requester, talk.room_id)
+
+    async def _invite(self, talk: Talk, _frame: Mapping[str, Any]) -> None:
+        await self._support.call_in(talk.caller, talk.room_id)
+
+
+def _visitor(caller: Caller) -> Visitor:
+    return Visitor(FACE, caller.requester.user_id, caller.requester.session_id, shape.error_frame)
+
+
+def _check_upgrade(request: web.Request) -> None:
+    if not web.WebSocketResponse().can_prepare(request):
+        raise Invalid("this address is for WebSockets", code="websocket_expected")
+
+
+def _answer(socket: Socket, text: str) -> None:
+    """The inbox only listens; a client asks now and then whether it is still there."""
+    if text == PING:
+        socket.put(shape.frame("pong"))
+        return
+    try:
+        frame = parse_json(text)
+    except Invalid as error:
+        socket.put(shape.error_frame(error))
+        return
+    if isinstance(frame, dict) and frame.get("type") == PING:
+        socket.put(shape.frame("pong"))
+    else:
+        socket.put(shape.error_frame(Invalid("unknown type of frame", code="unknown_type")))

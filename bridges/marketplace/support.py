@@ -1,0 +1,106 @@
+"""Technical support: called by a side of a chat, joining as its third member, and leaving."""
+
+from collections.abc import Sequence
+
+from bridges.marketplace import schemas, shape
+from bridges.marketplace.auth import Caller, Callers
+from bridges.marketplace.schemas import StaffQuery, WhoQuery
+from bridges.marketplace.service import Market, no_chat, route
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.ids import RoomId
+
+MAX_WAITING = 500  # chats in the list of those that wait
+_STAFF_ONLY = {403: "Only support (`user_type` in the token) may do this."}
+
+
+class Support:
+    """The calls about support. Each step is said in the chat by the system."""
+
+    def __init__(self, market: Market, callers: Callers) -> None:
+        self._market = market
+        self._callers = callers
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        one = "/chats/{chat_id:int}"
+        return (
+            route(
+                "POST",
+                f"{one}/invite-support",
+                self.invite,
+                "Call support",
+                query=WhoQuery,
+                answer=schemas.Done,
+                errors={400: "Support was called already."},
+            ),
+            route(
+                "POST",
+                f"{one}/join-support",
+                self.join,
+                "Join as support",
+                query=StaffQuery,
+                answer=schemas.Done,
+                errors=_STAFF_ONLY,
+            ),
+            route(
+                "POST",
+                f"{one}/leave-support",
+                self.leave,
+                "Leave as support",
+                query=StaffQuery,
+                answer=schemas.Done,
+                errors=_STAFF_ONLY,
+            ),
+            route(
+                "GET",
+                "/chats/support/pending",
+                self.pending,
+                "Chats that wait for support",
+                query=StaffQuery,
+                answer=list[schemas.Chat],
+                errors=_STAFF_ONLY,
+            ),
+        )
+
+    async def invite(self, call: Call[None, WhoQuery]) -> schemas.Done:
+        """For the seller and the buyer."""
+        caller = await self._callers.of(call.request, call.query.user_id)
+        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        return await self.call_in(caller, found.room_id)
+
+    async def call_in(self, caller: Caller, room_id: RoomId) -> schemas.Done:
+        """Call support into a chat of the caller's."""
+        text = self._market.settings.support.called
+        await self._market.enquiries.call_help(caller.requester, room_id, text)
+        return {"success": True, "message": text}
+
+    async def join(self, call: Call[None, StaffQuery]) -> schemas.Done:
+        """For staff, where they were called."""
+        caller = await self._callers.staff(call.request, call.query.support_user_id)
+        room_id = await self._room(call.number("chat_id"))
+        text = self._market.settings.support.joined
+        person = await self._market.profiles.own(caller.requester)
+        await self._market.enquiries.join_help(caller.requester, person, room_id, text)
+        return {"success": True, "message": text}
+
+    async def leave(self, call: Call[None, StaffQuery]) -> schemas.Done:
+        """For the one who joined."""
+        caller = await self._callers.staff(call.request, call.query.support_user_id)
+        room_id = await self._room(call.number("chat_id"))
+        text = self._market.settings.support.left
+        await self._market.enquiries.leave_help(caller.requester, room_id, text)
+        return {"success": True, "message": text}
+
+    async def pending(self, call: Call[None, StaffQuery]) -> list[schemas.Chat]:
+        """For staff: the longest silent first."""
+        caller = await self._callers.staff(call.request, call.query.support_user_id)
+        found = await self._market.enquiries.waiting(self._market.settings.service, MAX_WAITING)
+        view = self._market.view(caller)
+        return [shape.chat(one, view) for one in found]
+
+    async def _room(self, number: int) -> RoomId:
+        """A chat, whether or not the caller is in it; the enquiries say whether it is one that called."""
+        room_id = await self._market.access.any_room_by_number(number)
+        if not await self._market.enquiries.is_of(room_id, self._market.settings.service):
+            raise no_chat()
+        return room_id

@@ -1,0 +1,252 @@
+"""News of chats as frames for the open sockets: one socket hears all chats of its person.
+
+The feed tells when a connected person comes into a room or goes out of it, so the chats of their sockets are right at
+any time; they are read from the database only when a socket opens.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from homeserver.api.messenger import shape
+from homeserver.http.audience import Audience
+from homeserver.http.pump import Socket
+from homeserver.http.sockets import Hub
+from homeserver.model import Message, Requester, RoomNow, RoomPlace
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services import feed as news
+from homeserver.services.presence import Presence
+
+FACE = "messenger"
+
+
+@dataclass(slots=True)
+class Connected:
+    """A person with open sockets (and the namespace of each), or with one that is about to open (`loading`).
+
+    `rooms`: what they hear. `left`: what they went out of while the rooms were read. `present`: where they are shown.
+    """
+
+    requester: Requester
+    sockets: dict[Socket, int] = field(default_factory=dict)
+    rooms: set[RoomId] = field(default_factory=set)
+    left: set[RoomId] = field(default_factory=set)
+    present: set[RoomId] = field(default_factory=set)
+    loading: int = 0
+
+
+@dataclass(slots=True)
+class OpenChat:
+    """A chat that so many connected people are in. `told`: the state of it that they were told last."""
+
+    chat_id: int
+    people: int = 0
+    told: RoomNow | None = None
+
+
+class Live:
+    """A follower of the feed (see `services/feed.py`) that tells the sockets of this face."""
+
+    def __init__(self, *, hub: Hub, views: shape.Views, presence: Presence, presence_chats: int) -> None:
+        self._hub = hub
+        self._views = views
+        self._presence = presence
+        self._presence_chats = presence_chats
+        self._audience = Audience(hub, FACE)
+        self._people: dict[UserId, Connected] = {}
+        self._chats: dict[RoomId, OpenChat] = {}
+        self._drawn: tuple[RoomNow, dict[tuple[str, int, int], bytes]] | None = None
+        self.newest = 0  # position of the newest message that was announced
+
+    # --- sockets come and go ---
+
+    async def enter(
+        self, socket: Socket, requester: Requester, load: Callable[[], Awaitable[Sequence[RoomPlace]]]
+    ) -> None:
+        """From now on the socket hears all rooms of its person, those that `load` tells and those that come."""
+        person = self._people.setdefault(requester.user_id, Connected(requester))
+        person.loading += 1
+        try:
+            places = await load()
+            for place in places:
+                if place.room_id not in person.left:
+                    self._take_in(person, place)
+            for room_id in person.rooms:
+                self._audience.join(socket, room_id, requester.namespace)
+            person.sockets[socket] = requester.namespace
+            for place in places:
+                self._show(person, place.room_id)
+        finally:
+            person.loading -= 1
+            if not person.loading:
+                person.left.clear()
+            self._drop_if_gone(person)
+
+    def leave(self, socket: Socket, requester: Requester) -> None:
+        """The socket is gone, if it ever was there."""
+        person = self._people.get(requester.user_id)
+        if person is None or socket not in person.sockets:
+            return
+        namespace = person.sockets.pop(socket)
+        for room_id in person.rooms:
+            self._audience.leave(socket, room_id, namespace)
+        self._drop_if_gone(person)
+
+    def present_in(self, requester: Requester) -> Sequence[tuple[int, RoomId]]:
+        """The chats that a connected person is shown in."""
+        person = self._people[requester.user_id]
+        return [(self._chats[room_id].chat_id, room_id) for room_id in person.present]
+
+    def _take_in(self, person: Connected, place: RoomPlace) -> None:
+        if place.room_id in person.rooms:
+            return
+        person.rooms.add(place.room_id)
+        self._chats.setdefault(place.room_id, OpenChat(place.position)).people += 1
+        for socket, namespace in person.sockets.items():
+            self._audience.join(socket, place.room_id, namespace)
+
+    def _put_out(self, person: Connected, room_id: RoomId) -> None:
+        for socket, namespace in person.sockets.items():
+            self._audience.leave(socket, room_id, namespace)
+        self._forget(person, room_id)
+
+    def _drop_if_gone(self, person: Connected) -> None:
+        if person.sockets or person.loading:
+            return
+        del self._people[person.requester.user_id]
+        for room_id in tuple(person.rooms):
+            self._forget(person, room_id)
+
+    def _forget(self, person: Connected, room_id: RoomId) -> None:
+        """A person is no longer in a room, or no longer connected."""
+        person.rooms.discard(room_id)
+        if room_id in person.present:
+            person.present.discard(room_id)
+            self._presence.leave(person.requester, room_id)
+        chat = self._chats[room_id]
+        chat.people -= 1
+        if not chat.people:
+            del self._chats[room_id]
+
+    def _show(self, person: Connected, room_id: RoomId) -> None:
+        """Show a person as online in one more room, if there is a place for it."""
+        if room_id in person.present or room_id not in person.rooms:
+            return
+        if len(person.present) < self._presence_chats:
+            person.present.add(room_id)
+            self._presence.enter(person.requester, room_id)
+
+    # --- the feed ---
+
+    def wants(self, room_id: RoomId) -> bool:
+        """Whether news of a room are of use."""
+        return room_id in self._audience
+
+    def follows(self, user_id: UserId) -> bool:
+        """Whether a person is connected."""
+        return user_id in self._people
+
+    def deliver(self, record: news.Record) -> None:
+        """Take one piece of news."""
+        match record:
+            case news.MessageNew(message=message):
+                self.newest = max(self.newest, message.position)
+                self._message("message.created", message, position=message.position)
+            case news.MessageEdited(message=message):
+                self._message("message.updated", message)
+            case news.MessageDeleted(room_id=room_id, room_position=chat_id, ref=ref):
+                gone = shape.frame("message.deleted", {"id": ref.position, "chat_id": chat_id})
+                self._audience.tell(room_id, lambda _namespace: gone)
+            case news.SessionEnded(session_id=session_id, user_id=user_id):
+                self._hub.end_session(user_id, session_id)
+            case news.NewsLost():
+                self._hub.end_all("too much at once: come back and sync")
+            case news.ReadMoved() | news.TypingChanged() | news.PresenceChanged():
+                self._about_person(record)
+            case _:
+                self._about_room(record)
+
+    def _about_person(self, record: news.ReadMoved | news.TypingChanged | news.PresenceChanged) -> None:
+        chat = self._chats.get(record.room_id)
+        if chat is None:
+            return
+        fact: dict[str, object]
+        match record:
+            case news.ReadMoved(ref=ref):
+                event, fact, but = "message.read", {"message_id": ref.position}, None
+            case news.TypingChanged(is_typing=is_typing, user_id=user_id):
+                event, fact, but = "typing", {"is_typing": is_typing}, user_id
+            case news.PresenceChanged(is_online=is_online, user_id=user_id):
+                event, fact, but = "presence", {"online": is_online}, user_id
+
+        def frame(namespace: int) -> bytes:
+            who = self._views.in_namespace(namespace).number(record.number)
+            return shape.frame(event, {"chat_id": chat.chat_id, "user_id": who, **fact})
+
+        self._audience.tell(record.room_id, frame, but=but)
+
+    def _about_room(self, record: news.Record) -> None:
+        match record:
+            case news.MemberAdded(now=RoomNow() as now, member=member):
+                self._came(now, member.person.user_id)
+            case news.MemberRemoved(room_id=room_id, user_id=user_id, now=now):
+                self._went(room_id, user_id)
+                self._changed(now)
+            case news.RoomChanged(now=now):
+                self._changed(now)
+            case news.RoomClosed(room_id=room_id):
+                for user_id in self._audience.people(room_id):
+                    self._went(room_id, user_id)
+
+    def _message(self, event: str, message: Message, *, position: int = 0) -> None:
+        def frame(namespace: int) -> bytes:
+            return shape.frame(event, {**shape.message(message, self._views.in_namespace(namespace))})
+
+        self._audience.tell(message.room_id, frame, position=position)
+
+    def _came(self, now: RoomNow, user_id: UserId) -> None:
+        """Nothing in the room is unread for one who just came."""
+        room = now.room
+        person = self._people.get(user_id)
+        if person is not None:
+            person.left.discard(room.room_id)
+            self._take_in(person, RoomPlace(room.room_id, room.position))
+            for socket, namespace in person.sockets.items():
+                socket.put(self._chat_frame("chat.created", now, namespace, 0))
+            self._show(person, room.room_id)
+        self._changed(now, but=user_id)
+
+    def _went(self, room_id: RoomId, user_id: UserId) -> None:
+        person = self._people.get(user_id)
+        if person is None:
+            return
+        if person.loading:
+            person.left.add(room_id)
+        chat = self._chats.get(room_id)
+        if chat is not None and room_id in person.rooms:
+            gone = shape.frame("chat.deleted", {"id": chat.chat_id})
+            for socket in person.sockets:
+                socket.put(gone)
+            self._put_out(person, room_id)
+
+    def _changed(self, now: RoomNow | None, *, but: UserId | None = None) -> None:
+        """Tell all who hear a room how it stands, unless they were told this very state already."""
+        chat = self._chats.get(now.room.room_id) if now is not None else None
+        if now is None or chat is None or chat.told is now:
+            return
+        chat.told = now
+        unread = now.unread
+
+        def frame(namespace: int, user_id: UserId) -> bytes:
+            return self._chat_frame("chat.updated", now, namespace, unread.get(user_id, 0))
+
+        self._audience.tell_each(now.room.room_id, frame, but=but)
+
+    def _chat_frame(self, event: str, now: RoomNow, namespace: int, unread: int) -> bytes:
+        """Made once for all who are to see the same."""
+        if self._drawn is None or self._drawn[0] is not now:
+            self._drawn = (now, {})
+        drawn, key = self._drawn[1], (event, namespace, unread)
+        if key not in drawn:
+            chat = shape.chat(now.room, self._views.in_namespace(namespace), unread=unread)
+            drawn[key] = shape.frame(event, {**chat})
+        return drawn[key]

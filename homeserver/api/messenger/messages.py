@@ -1,0 +1,101 @@
+"""Messages: send, read, edit, delete."""
+
+from collections.abc import Sequence
+
+from homeserver.api.messenger import schemas, shape
+from homeserver.api.messenger.posting import Posting
+from homeserver.api.messenger.schemas import MessageChange, MessageQuery, NewMessage
+from homeserver.http.paging import Paging
+from homeserver.http.routes import Call, Route
+from homeserver.services.access import Access
+from homeserver.services.messages import Messages
+
+DEFAULT_PAGE = 50
+_TAGS = ("Messages",)
+
+
+class MessageCalls:
+    """The calls under `messages/`, and the messages of a chat."""
+
+    def __init__(
+        self, *, messages: Messages, posting: Posting, access: Access, views: shape.Views, paging: Paging
+    ) -> None:
+        self._messages = messages
+        self._posting = posting
+        self._access = access
+        self._views = views
+        self._paging = paging
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        one = "/messages/{message_id:int}"
+        return (
+            Route(
+                "POST",
+                "/messages",
+                self.send,
+                "Send a message",
+                body=NewMessage,
+                answer=schemas.Message,
+                status=201,
+                tags=_TAGS,
+                hot=True,
+                errors={403: "Only the server writes system messages."},
+            ),
+            Route(
+                "GET",
+                "/chats/{chat_id:int}/messages",
+                self.page,
+                "A page of messages, oldest first",
+                query=MessageQuery,
+                answer=list[schemas.Message],
+                tags=_TAGS,
+                hot=True,
+            ),
+            Route(
+                "PATCH",
+                one,
+                self.edit,
+                "Change the text of your message",
+                body=MessageChange,
+                answer=schemas.Message,
+                tags=_TAGS,
+                errors={403: "Only the author may edit a message."},
+            ),
+            Route(
+                "DELETE",
+                one,
+                self.delete,
+                "Delete a message",
+                status=204,
+                tags=_TAGS,
+                errors={403: "Only the author or an admin may delete a message."},
+            ),
+        )
+
+    async def send(self, call: Call[NewMessage, None]) -> schemas.Message:
+        """Send; with the `client_id` of an earlier call, answer what that made."""
+        sent = await self._posting.send(call.requester, call.body)
+        return shape.message(sent, self._views.of(call.requester))
+
+    async def page(self, call: Call[None, MessageQuery]) -> list[schemas.Message]:
+        """The newest, or those before a message."""
+        requester, query = call.requester, call.query
+        room_id = await self._access.room_by_number(requester, call.number("chat_id"))
+        limit = self._paging.limit(query.limit, DEFAULT_PAGE)
+        found = await self._messages.page(requester, room_id, limit=limit, before=query.before)
+        view = self._views.of(requester)
+        return [shape.message(message, view) for message in found]
+
+    async def edit(self, call: Call[MessageChange, None]) -> schemas.Message:
+        """A new text for one's own message."""
+        requester = call.requester
+        stored = await self._access.message_by_number(requester, call.number("message_id"))
+        edited = await self._messages.edit(requester, stored.event.event_id, text=call.body.content)
+        return shape.message(edited, self._views.of(requester))
+
+    async def delete(self, call: Call[None, None]) -> None:
+        """Delete one's own message; an admin any."""
+        requester = call.requester
+        stored = await self._access.message_by_number(requester, call.number("message_id"))
+        await self._messages.redact(requester, stored.event.event_id)

@@ -1,0 +1,80 @@
+"""Sending a message, by REST or by a frame: a text, or a file that its payload or its content gives the address of."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from homeserver.api.messenger.schemas import NewMessage
+from homeserver.errors import Forbidden
+from homeserver.model import Message, Requester
+from homeserver.services.access import Access
+from homeserver.services.content import Extras, NewFile
+from homeserver.services.messages import Messages
+
+_MAX_NUMBER = 2**53 - 1  # as much as JavaScript can hold
+
+
+class Posting:
+    """Sends what clients of this face say."""
+
+    def __init__(self, *, messages: Messages, access: Access) -> None:
+        self._messages = messages
+        self._access = access
+
+    async def send(self, requester: Requester, wanted: NewMessage) -> Message:
+        """Send; with the `client_id` of an earlier call, answer what that made.
+
+        Raises Forbidden (code "system_message") for what only the server says.
+        """
+        room_id = await self._access.room_by_number(requester, wanted.chat_id)
+        kind, payload = wanted.type, wanted.payload
+        if kind == "system":
+            raise Forbidden("only the server writes system messages", code="system_message")
+        if kind == "text":
+            return await self._messages.send(
+                requester, room_id, text=wanted.content, txn_id=wanted.client_id, extras=Extras(payload)
+            )
+        file = file_of(kind, wanted.content, payload or {})
+        if file is not None:
+            return await self._messages.send_file(
+                requester,
+                room_id,
+                file=file,
+                text=wanted.content,
+                txn_id=wanted.client_id,
+                payload=payload,
+            )
+        extras = Extras(payload, called=kind)
+        return await self._messages.send(
+            requester, room_id, text=wanted.content, txn_id=wanted.client_id, extras=extras
+        )
+
+
+def file_of(kind: Literal["image", "file"], content: str, payload: Mapping[str, Any]) -> NewFile | None:
+    """The file that a message speaks of; None if it tells no address that we know to read."""
+    url = _text(payload, "url", "file_url")
+    if not url and content.startswith(("https://", "http://")) and len(content.split()) == 1:
+        url = content
+    if not url:
+        return None
+    return NewFile(
+        kind=kind,
+        name=_text(payload, "name", "file_name", "filename") or _last_part(url) or content,
+        size=_number(payload, "size", "file_size") or 0,
+        file_url=url,
+        content_type=_text(payload, "content_type", "mime_type"),
+        width=_number(payload, "width"),
+        height=_number(payload, "height"),
+    )
+
+
+def _last_part(url: str) -> str:
+    return url.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
+
+
+def _text(payload: Mapping[str, Any], *names: str) -> str:
+    return next((value for name in names if isinstance(value := payload.get(name), str) and value), "")
+
+
+def _number(payload: Mapping[str, Any], *names: str) -> int | None:
+    values = (payload.get(name) for name in names)
+    return next((value for value in values if type(value) is int and 0 <= value <= _MAX_NUMBER), None)

@@ -1,0 +1,175 @@
+"""The WebSocket of a person, for all their chats: who may open it, and what its clients may send.
+
+See `http/dialogue.py` for what it shares with the sockets of other faces.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from homeserver.api.messenger import shape
+from homeserver.api.messenger.live import FACE, Live
+from homeserver.api.messenger.posting import Posting
+from homeserver.api.messenger.schemas import Frame, NewMessage, ReadData, SyncData, TypingData
+from homeserver.http.body import check, parse_json
+from homeserver.http.dialogue import SYNC, Dialogue, Piece, Said, catch_up, open_socket
+from homeserver.http.pump import Socket, Visitor
+from homeserver.http.requestlog import USER_ID
+from homeserver.http.routes import Admit, Call, Route
+from homeserver.http.sockets import Hub
+from homeserver.model import Requester
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.chat import Chat
+
+MAX_GREETINGS = 200  # people of whom a new socket is told that they are there
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """One client. `newest`: where the log ended when it came; `typing`: where its person is typing."""
+
+    socket: Socket
+    requester: Requester
+    newest: int
+    typing: set[RoomId] = field(default_factory=set)
+
+
+class PersonSocket:
+    """The call `/ws`."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        *,
+        posting: Posting,
+        hub: Hub,
+        live: Live,
+        views: shape.Views,
+        admit: Admit,
+        limits: "SocketLimits",
+    ) -> None:
+        self._chat = chat
+        self._posting = posting
+        self._hub = hub
+        self._live = live
+        self._views = views
+        self._admit = admit
+        self._limits = limits
+        self._dialogue = Dialogue(
+            verbs={
+                "message.send": self._send,
+                "typing": self._type,
+                "read": self._read,
+                "ping": self._ping,
+                SYNC: self._sync,
+            },
+            parse=_parse,
+            refusal=shape.error_frame,
+        )
+
+    def route(self) -> Route:
+        """Public to the router: a bad token is told by a close code."""
+        return Route(
+            "GET", "/", self.connect, "The live socket of a person", public=True, documented=False, hot=True
+        )
+
+    async def connect(self, call: Call[None, None]) -> web.StreamResponse:
+        """Serve a socket until it closes."""
+        return await open_socket(self._hub, call.request, partial(self._admitted, call.request))
+
+    async def _admitted(self, request: web.Request) -> web.StreamResponse:
+        requester = await self._admit(request)
+        request[USER_ID] = requester.user_id
+        rooms, limits = self._chat.rooms, self._limits
+        visitor = Visitor(FACE, requester.user_id, requester.session_id, shape.error_frame)
+        async with self._hub.visit(visitor, requester.expires_ms) as socket:
+            try:
+                await self._live.enter(socket, requester, lambda: rooms.places(requester, limits.chats))
+                talk = Talk(socket, requester, await self._chat.messages.newest_place())
+                await socket.start(request)
+                await self._listen(talk)
+            finally:
+                self._live.leave(socket, requester)
+        return socket.response
+
+    async def _listen(self, talk: Talk) -> None:
+        try:
+            await self._greet(talk)
+            await self._dialogue.listen(talk.socket, talk)
+        finally:
+            for room_id in talk.typing:
+                self._chat.typing.set(talk.requester, room_id, is_typing=False)
+
+    async def _greet(self, talk: Talk) -> None:
+        """Who of one's chats is there, each person once."""
+        view, told = self._views.of(talk.requester), {talk.requester.number}
+        for chat_id, room_id in self._live.present_in(talk.requester):
+            for number in self._chat.presence.online(room_id):
+                if number not in told and len(told) <= MAX_GREETINGS:
+                    told.add(number)
+                    here = {"chat_id": chat_id, "user_id": view.number(number), "online": True}
+                    await talk.socket.push(shape.frame("presence", here))
+
+    async def _send(self, talk: Talk, data: Mapping[str, Any]) -> None:
+        newest = max(talk.newest, self._live.newest)
+        sent = await self._posting.send(talk.requester, check(NewMessage, data))
+        if (
+            sent.position <= newest
+        ):  # a retry of what was sent before: nobody will be told, but this client waits
+            again = shape.message(sent, self._views.of(talk.requester))
+            talk.socket.put(shape.frame("message.created", {**again}))
+
+    async def _type(self, talk: Talk, data: Mapping[str, Any]) -> None:
+        wanted = check(TypingData, data)
+        room_id = await self._chat.access.room_by_number(talk.requester, wanted.chat_id)
+        self._chat.typing.set(talk.requester, room_id, is_typing=wanted.is_typing)
+        if wanted.is_typing:
+            talk.typing.add(room_id)
+        else:
+            talk.typing.discard(room_id)
+
+    async def _read(self, talk: Talk, data: Mapping[str, Any]) -> None:
+        wanted = check(ReadData, data)
+        room_id: RoomId | None = None
+        event_id: EventId | None = None
+        if wanted.message_id is not None:
+            stored = await self._chat.access.message_by_number(talk.requester, wanted.message_id)
+            room_id, event_id = stored.event.room_id, stored.event.event_id
+        if wanted.chat_id is not None:
+            room_id = await self._chat.access.room_by_number(talk.requester, wanted.chat_id)
+        if room_id is not None:
+            await self._chat.receipts.mark_read(talk.requester, room_id, event_id=event_id)
+
+    async def _ping(self, talk: Talk, _data: Mapping[str, Any]) -> None:
+        talk.socket.put(shape.frame("pong", {}))
+
+    async def _sync(self, talk: Talk, data: Mapping[str, Any]) -> None:
+        """Every message after a place, of all chats, in order; a place beyond the end is the end."""
+        wanted, messages = check(SyncData, data), self._chat.messages
+        view, full = self._views.of(talk.requester), self._limits.page
+
+        async def page(after: int) -> Sequence[Piece]:
+            found = await messages.missed(talk.requester, after=after, limit=full)
+            return [
+                Piece(one.position, shape.frame("message.created", {**shape.message(one, view)}))
+                for one in found
+            ]
+
+        after = min(wanted.after, await messages.newest_place())
+        await catch_up(talk.socket, after, page, full=full)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """How many chats a socket hears, and how many messages of a replay are read at once."""
+
+    chats: int
+    page: int
+
+
+def _parse(text: str) -> Said:
+    frame = check(Frame, parse_json(text))
+    return Said(frame.event, frame.data)

@@ -1,0 +1,133 @@
+"""Bridges: parts that join the server without being known to it.
+
+A bridge is found by its name among the entry points of the group "homeserver.bridges", and enabled by a section of the
+settings: `bridges: {name: {...}}`, which its own model checks. It gets a `Context` and answers with `Parts`. It uses
+the services as any API does; nothing in this package imports a bridge. See docs/bridges.md.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from homeserver.app import Homeserver
+from homeserver.errors import Invalid
+from homeserver.http.address import ClientAddress
+from homeserver.http.credentials import Door
+from homeserver.http.routes import Admit, Desk, Face
+from homeserver.http.sockets import Hub
+from homeserver.settings.models import (
+    CorsSettings,
+    GuestSettings,
+    ListenSettings,
+    MediaSettings,
+    RoomSettings,
+    ServerSettings,
+)
+from homeserver.storage.log import Entry
+
+__all__ = ["Bridge", "Context", "Entry", "Parts", "Surroundings", "check_prefixes", "find", "set_up"]
+GROUP = "homeserver.bridges"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a bridge may know of the settings. `issuers`: the namespace of each host application, by its name."""
+
+    server: ServerSettings
+    listen: ListenSettings
+    cors: CorsSettings
+    rooms: RoomSettings
+    media: MediaSettings
+    guests: GuestSettings
+    issuers: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a bridge builds on: the parts of the server, and the way in from the network."""
+
+    hs: Homeserver
+    around: Surroundings
+    hub: Hub
+    door: Door
+    address: ClientAddress
+
+    def desk(self, admit: Admit) -> Desk:
+        """A desk that counts addresses as all APIs do, and lets people in as the bridge says."""
+
+        def limit(request: web.Request) -> None:
+            self.hs.people.limits.check_address("address", self.address(request))
+
+        return Desk(admit=admit, limit=limit, max_body_bytes=self.around.listen.max_body_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a bridge adds. `listeners` hear every new entry of the log, in order and at once; `tasks` run until the
+    server stops, by name; `warnings` are said at start."""
+
+    faces: Sequence[Face] = ()
+    pages: Sequence[web.RouteDef] = ()
+    tasks: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    listeners: Sequence[Callable[[Entry], None]] = ()
+    warnings: Sequence[str] = ()
+
+
+class Bridge(Protocol):
+    """`settings` is the model of the bridge's section."""
+
+    @property
+    def settings(self) -> type[BaseModel]: ...
+
+    def setup(self, context: Context, settings: Any) -> Parts:
+        """Build the bridge; nothing runs yet. Raises Invalid for settings that cannot be."""
+        ...
+
+
+def find(name: str) -> Bridge:
+    """The installed bridge of this name. Raises Invalid("no_bridge")."""
+    installed = entry_points(group=GROUP)
+    for entry in installed:
+        if entry.name == name:
+            bridge: Bridge = entry.load()
+            return bridge
+    known = ", ".join(sorted({entry.name for entry in installed})) or "none"
+    raise Invalid(f"bridges.{name}: there is no such bridge; installed: {known}", code="no_bridge")
+
+
+def set_up(
+    wanted: Mapping[str, Mapping[str, Any]], context: Context, find_bridge: Callable[[str], Bridge] = find
+) -> dict[str, Parts]:
+    """All bridges that the settings want. Raises Invalid("bad_settings", "no_bridge") that names the key at fault."""
+    made: dict[str, Parts] = {}
+    for name, section in wanted.items():
+        bridge = find_bridge(name)
+        made[name] = bridge.setup(context, _checked(name, bridge.settings, section))
+    return made
+
+
+def check_prefixes(faces: Sequence[Face]) -> None:
+    """Raise Invalid when two APIs have one place."""
+    taken: dict[str, str] = {}
+    for face in faces:
+        if face.prefix in taken:
+            raise Invalid(
+                f"{face.prefix} is the prefix of {taken[face.prefix]} and of {face.name}", code="bad_settings"
+            )
+        taken[face.prefix] = face.name
+
+
+def _checked(name: str, model: type[BaseModel], section: Mapping[str, Any]) -> BaseModel:
+    try:
+        return model.model_validate(section)
+    except ValidationError as error:
+        reasons = error.errors(include_url=False, include_context=False, include_input=False)
+    lines = [
+        f"{'.'.join(['bridges', name, *map(str, reason['loc'])])}: {reason['msg'].removeprefix('Value error, ')}"
+        for reason in reasons
+    ]
+    raise Invalid("\n".join(lines), code="bad_settings")

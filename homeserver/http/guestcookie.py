@@ -1,0 +1,49 @@
+"""The cookie that binds a guest to their browser."""
+
+from aiohttp import web
+
+from homeserver.settings.models import GuestSettings
+
+_NEW = web.RequestKey("new guest cookie", str)
+_GONE = ""  # stands for a cookie that is to be taken away
+
+
+class GuestCookie:
+    """Reads the cookie of a request, and puts one on its answer. `is_secure`: the site is reached by https."""
+
+    def __init__(self, settings: GuestSettings, *, is_secure: bool) -> None:
+        self._settings = settings
+        self._is_secure = is_secure
+
+    def install(self, app: web.Application) -> None:
+        """Let the answers of an application carry the cookie."""
+        app.on_response_prepare.append(self._put)
+
+    def read(self, request: web.Request) -> str:
+        """What the browser sent, "" if nothing."""
+        return request.cookies.get(self._settings.cookie_name, "")
+
+    def give(self, request: web.Request, value: str) -> None:
+        """Have the answer to this request set the cookie."""
+        request[_NEW] = value
+
+    def take_away(self, request: web.Request) -> None:
+        """Have the answer to this request delete the cookie."""
+        request[_NEW] = _GONE
+
+    async def _put(self, request: web.Request, response: web.StreamResponse) -> None:
+        value = request.get(_NEW)
+        if value is None:
+            return
+        settings = self._settings
+        response.set_cookie(
+            settings.cookie_name,
+            value,
+            max_age=settings.idle_s if value else 0,
+            path="/",
+            secure=self._is_secure,
+            httponly=True,
+            samesite=settings.cookie_same_site,
+        )
+        # The library has made headers of the cookies before it calls this.
+        response.headers.add("Set-Cookie", response.cookies[settings.cookie_name].OutputString())

@@ -1,0 +1,28 @@
+"""What there is to do in rooms, all services together: what a face is given."""
+
+from dataclasses import dataclass
+
+from homeserver.services.access import Access
+from homeserver.services.enquiries import Enquiries
+from homeserver.services.feed import Feed
+from homeserver.services.members import Members
+from homeserver.services.messages import Messages
+from homeserver.services.presence import Presence
+from homeserver.services.receipts import Receipts
+from homeserver.services.rooms import Rooms
+from homeserver.services.typing import Typing
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Rooms and what happens in them."""
+
+    access: Access
+    rooms: Rooms
+    members: Members
+    messages: Messages
+    receipts: Receipts
+    feed: Feed
+    typing: Typing
+    presence: Presence
+    enquiries: Enquiries

@@ -1,0 +1,250 @@
+"""Enquiries: somebody asks the owner of a host application's object about it, in a room of the two.
+
+There is one for each object and enquirer. Each side can hide it until something new is said, and can call the staff,
+of whom one may join.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
+from homeserver.model import ENQUIRY_EVENT, Draft, Link, Page, Person, Requester
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.access import Access, joined_in, levels_of
+from homeserver.services.enquirykeys import enquiry_key
+from homeserver.services.enquiryviews import Enquiry, EnquiryViews
+from homeserver.services.founding import Founding, state_draft
+from homeserver.services.guests import is_guest
+from homeserver.services.members import joining
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.rooms import Rooms
+from homeserver.storage import enquiries as stored
+from homeserver.storage import rooms as rooms_table
+from homeserver.storage.enquiries import EnquiryRow, Help, HelpMove, NewEnquiry, Side
+from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import Also, KeyTaken, Placed
+from homeserver.timeline.writer import Timeline
+
+_OWNER_LEVEL = 100  # both sides may close the room
+_TRIES = 3  # to get or create a room that others make and close at the same time
+
+
+class Enquiries:
+    """Every method but those for the staff and for the host's own servers takes who asks first."""
+
+    def __init__(
+        self,
+        *,
+        timeline: Timeline,
+        access: Access,
+        rooms: Rooms,
+        views: EnquiryViews,
+        limits: RateLimits,
+        founding: Founding,
+    ) -> None:
+        self._db = views.db
+        self._timeline = timeline
+        self._access = access
+        self._rooms = rooms
+        self._views = views
+        self._limits = limits
+        self._founding = founding
+
+    async def find(self, requester: Requester, link: Link) -> Enquiry | None:
+        """The requester's open enquiry about an object."""
+        async with self._db.read() as conn:
+            listed = await stored.enquiry_by_object(conn, link, requester.user_id)
+        return None if listed is None else await self._views.one(listed)
+
+    async def open(self, requester: Requester, enquirer: Person, *, link: Link, owner: Person) -> Enquiry:
+        """Get or make the requester's enquiry about an object. `enquirer` is the requester.
+
+        Raises Invalid("own_object"), RateLimited, Conflict("room_changing").
+        """
+        if owner.user_id == requester.user_id:
+            raise Invalid("this is your own", code="own_object")
+        key = enquiry_key(link, requester.user_id)
+        for _ in range(_TRIES):
+            found = await self.find(requester, link)
+            if found is not None:
+                return found
+            self._limits.check("create", requester.user_id)
+            new = NewEnquiry(link, owner.user_id, requester.user_id, is_guest(requester.number))
+            try:
+                await self._timeline.create_room(
+                    self._first_events(enquirer, owner, link),
+                    version=self._founding.version,
+                    kind="private",
+                    room_key=key,
+                    also=[Also(_add_enquiries, new)],
+                )
+            except KeyTaken as taken:
+                await self._free_if_left(taken.room_id, requester.user_id, owner.user_id)
+        found = await self.find(requester, link)
+        if found is None:
+            raise Conflict("the room is changing; try again", code="room_changing")
+        return found
+
+    async def get(self, requester: Requester, room_id: RoomId) -> Enquiry:
+        """One enquiry that the requester is in. NotFound for any other room."""
+        await self._access.room(requester, room_id)
+        async with self._db.read() as conn:
+            listed = await stored.listed_enquiry(conn, requester.user_id, room_id)
+        if listed is None:
+            raise _no_enquiry()
+        return await self._views.one(listed)
+
+    async def listing(self, requester: Requester, service: str, side: Side, page: Page) -> list[Enquiry]:
+        """The enquiries that the requester owns or made, latest activity first, hidden ones left out."""
+        async with self._db.read() as conn:
+            listed = await stored.enquiries_on_side(
+                conn, requester.user_id, service, side, limit=page.limit, offset=page.offset
+            )
+        return await self._views.many(listed)
+
+    async def rooms_of_owner(self, requester: Requester, service: str, limit: int) -> dict[RoomId, int]:
+        """Where somebody asks the requester, with the rooms' public numbers: those latest active."""
+        async with self._db.read() as conn:
+            return await stored.rooms_of_owner(conn, requester.user_id, service, limit)
+
+    async def hide(self, requester: Requester, room_id: RoomId) -> None:
+        """Hide an enquiry from the requester's side until something new is said."""
+        row = await self._of_a_side(requester, room_id)
+        side: Side = "owner" if row.owner == requester.user_id else "enquirer"
+        async with self._db.write() as conn:
+            await stored.hide(conn, room_id, [side])
+
+    async def hide_for_object(self, link: Link, enquirer: UserId) -> int:
+        """Hide a person's enquiry about an object from both sides; for the host's own servers. How many that were."""
+        async with self._db.write() as conn:
+            room_ids = await stored.rooms_by_object(conn, link, enquirer)
+            for room_id in room_ids:
+                await stored.hide(conn, room_id, ["owner", "enquirer"])
+        return len(room_ids)
+
+    async def close(self, requester: Requester, room_id: RoomId) -> None:
+        """Close an enquiry for all; for its two sides. A new one about the same object begins anew."""
+        await self._of_a_side(requester, room_id)
+        await self._rooms.leave_or_close(requester, room_id)
+
+    # --- the staff ---
+
+    async def call_help(self, requester: Requester, room_id: RoomId, text: str) -> None:
+        """Call the staff; `text` is said in the room. Raises Invalid("help_called") the second time."""
+        row = await self._of_a_side(requester, room_id)
+        if row.help is not Help.NONE or not await self._step(
+            row, "call", [_notice(requester, text)], HelpMove(room_id, Help.ASKED, None, row.help_round)
+        ):
+            raise Invalid("support was called already", code="help_called")
+
+    async def join_help(self, staff: Requester, person: Person, room_id: RoomId, text: str) -> None:
+        """One of the staff joins, if somebody called. Raises Invalid("help_not_called")."""
+        row = await self._row(room_id)
+        head = await self._timeline.head(room_id)
+        if row.help is not Help.ASKED:
+            raise Invalid("support was not called, or is there already", code="help_not_called")
+        drafts = [_notice(staff, text)]
+        if staff.user_id not in joined_in(head.state.events):
+            drafts = [*joining(_inviter(head), [person]), *drafts]
+        move = HelpMove(room_id, Help.JOINED, staff.user_id, row.help_round)
+        if not await self._step(row, "join", drafts, move):
+            raise Invalid("somebody else of the support was quicker", code="help_not_called")
+
+    async def leave_help(self, staff: Requester, room_id: RoomId, text: str) -> None:
+        """Who helped goes; the staff can be called again. Raises Forbidden("not_helper")."""
+        row = await self._row(room_id)
+        if row.helper != staff.user_id:
+            raise Forbidden("you are not the one who helps here", code="not_helper")
+        drafts = [_notice(staff, text)]
+        if staff.user_id not in (row.owner, row.enquirer):
+            drafts.append(
+                Draft("m.room.member", staff.user_id, {"membership": "leave"}, state_key=staff.user_id)
+            )
+        await self._step(row, "leave", drafts, HelpMove(room_id, Help.NONE, None, row.help_round + 1))
+
+    async def waiting(self, service: str, limit: int) -> list[Enquiry]:
+        """Enquiries that wait for the staff, longest silent first; for the staff."""
+        async with self._db.read() as conn:
+            listed = await stored.help_wanted(conn, service, limit)
+        return await self._views.many(listed)
+
+    async def is_of(self, room_id: RoomId, service: str) -> bool:
+        """Whether a room is an open enquiry about an object of this service; for the staff."""
+        async with self._db.read() as conn:
+            row = await stored.enquiry_of(conn, room_id)
+        return row is not None and row.link.service == service
+
+    async def _step(self, row: EnquiryRow, name: str, drafts: Sequence[Draft], move: HelpMove) -> bool:
+        """Take a step of help once, whoever else tries at the same time; False if it was taken already."""
+        txn = TxnKey("enquiry help", row.room_id, f"{name} {row.help_round}")
+        written = await self._timeline.send(row.room_id, drafts, txn=txn, also=[Also(_move_help, move)])
+        return not written.repeated
+
+    async def _of_a_side(self, requester: Requester, room_id: RoomId) -> EnquiryRow:
+        await self._access.room(requester, room_id)
+        row = await self._row(room_id)
+        if requester.user_id not in (row.owner, row.enquirer):
+            raise Forbidden("only the two whose chat it is may do this", code="not_a_side")
+        return row
+
+    async def _row(self, room_id: RoomId) -> EnquiryRow:
+        async with self._db.read() as conn:
+            row = await stored.enquiry_of(conn, room_id)
+        if row is None:
+            raise _no_enquiry()
+        return row
+
+    async def _free_if_left(self, room_id: RoomId, enquirer: UserId, owner: UserId) -> None:
+        """A room that one of the two left by another way is none for them any more: it gives up its key."""
+        head = await self._timeline.head(room_id)
+        joined = joined_in(head.state.events)
+        if enquirer not in joined or owner not in joined:
+            async with self._db.write() as conn:
+                await rooms_table.free_keys(conn, [room_id])
+
+    def _first_events(self, enquirer: Person, owner: Person, link: Link) -> list[Draft]:
+        own = enquirer.user_id
+        drafts = self._founding.first_events(
+            enquirer, [owner], kind="private", title=None, topic="", link=link
+        )
+        told = {
+            "service": link.service,
+            "service_id": link.service_id,
+            "owner": owner.user_id,
+            "enquirer": own,
+        }
+        return [
+            *(_with_admin(draft, owner.user_id) for draft in drafts),
+            state_draft(ENQUIRY_EVENT, own, told),
+        ]
+
+
+def _with_admin(draft: Draft, user_id: UserId) -> Draft:
+    if draft.type != "m.room.power_levels":
+        return draft
+    users = {**draft.content["users"], user_id: _OWNER_LEVEL}
+    return state_draft(draft.type, draft.sender, {**draft.content, "users": users})
+
+
+def _inviter(head: Head) -> UserId:
+    levels = levels_of(head)
+    return max(joined_in(head.state.events), key=levels.user)
+
+
+def _notice(sender: Requester, text: str) -> Draft:
+    return Draft("m.room.message", sender.user_id, {"msgtype": "m.notice", "body": text})
+
+
+def _no_enquiry() -> NotFound:
+    return NotFound("no such chat", code="room_not_found")
+
+
+async def _add_enquiries(conn: AsyncConnection, items: Sequence[Placed[NewEnquiry]]) -> None:
+    for item in items:
+        await stored.add_enquiry(conn, item.position, item.row)
+
+
+async def _move_help(conn: AsyncConnection, items: Sequence[Placed[HelpMove]]) -> None:
+    await stored.move_help(conn, [item.row for item in items])

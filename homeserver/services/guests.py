@@ -1,0 +1,339 @@
+"""Guests: people without an account, known by a version-4 UUID that their browser made and keeps.
+
+The UUID is a capability: who knows it is the guest. So it is stored only as a keyed hash and shown to nobody; others
+see an alias (a UUID of version 8) that is good for nothing. At first use the guest's browser gets a cookie; once it
+has sent the cookie back, the UUID without it is refused. Clients that keep no cookies go on with the UUID alone.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from homeserver.model import GUEST_NAMESPACE, Draft, Link, Person, Requester
+from homeserver.protocol.ids import RoomId, UserId, make_user_id
+from homeserver.services.access import joined_in, levels_of
+from homeserver.services.enquirykeys import enquiry_key
+from homeserver.services.members import joining, promotion
+from homeserver.services.news import profile_changed, session_ended
+from homeserver.services.profiles import Profiles
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.retry import write_with_retry
+from homeserver.settings.models import GuestSettings
+from homeserver.storage import accounts as stored_accounts
+from homeserver.storage import enquiries, rooms
+from homeserver.storage import guests as stored
+from homeserver.storage.accounts import Account
+from homeserver.storage.db import Database
+from homeserver.storage.guests import GuestRow, Succession
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import Also, Piece, Placed
+from homeserver.timeline.writer import Timeline
+
+MAX_NAME_CHARS = 255
+_SEEN_STEP_MS = 3_600_000  # `seen_ms` is kept to the hour
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest who asks. `name` is their own UUID, for their own eyes; `cookie` is to be set where they are new."""
+
+    requester: Requester
+    name: str
+    cookie: str | None = None
+
+
+class GuestKey:
+    """Everything about guests that is made with the server's secret. `secret` has at least 32 bytes."""
+
+    def __init__(self, secret: bytes, server_name: str) -> None:
+        if len(secret) < 32:
+            raise ValueError("the secret for guests needs at least 32 bytes")
+        self._secret = secret
+        self._server_name = server_name
+
+    def hash(self, name: str) -> str:
+        """What is stored of a UUID."""
+        return self._digest("name", name).hex()
+
+    def user_id(self, name: str, number: int) -> UserId:
+        """The Matrix id of a guest; a name that is used anew after its guest is gone makes another one."""
+        return make_user_id(f"guest_{self._digest('user', f'{number} {name}').hex()[:32]}", self._server_name)
+
+    def alias(self, user_id: UserId) -> str:
+        """The UUID that others see. Its version says that it is no guest's own."""
+        bits = int.from_bytes(self._digest("alias", user_id)[:16])
+        bits = bits & ~(0xF << 76) | (8 << 76)  # version and variant (RFC 9562, section 5.8)
+        return str(UUID(int=bits & ~(0b11 << 62) | (0b10 << 62)))
+
+    def _digest(self, what: str, text: str) -> bytes:
+        return hmac.digest(self._secret, f"{what}\n{text}".encode(errors="replace"), "sha256")
+
+
+class _Claim(NamedTuple):
+    succession: Succession
+    joined: tuple[RoomId, ...]
+
+
+class Guests:
+    """Lets guests in, recognises them, forgets them, and hands what they did to their account."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Timeline,
+        profiles: Profiles,
+        clock: Clock,
+        key: GuestKey,
+        settings: GuestSettings,
+        limits: RateLimits,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._profiles = profiles
+        self._clock = clock
+        self._key = key
+        self._settings = settings
+        self._limits = limits
+
+    async def enter(self, name: str, cookie: str = "", address: str = "", *, trusted: bool = False) -> Guest:
+        """The guest of this UUID, made at its first use; `cookie` is what the browser sent.
+
+        `trusted`: whoever calls vouches for the name, which may then be any text and needs no cookie.
+        Raises Invalid("bad_guest_id"), Unauthenticated("guest_bound"), Forbidden("no_guests"), RateLimited.
+        """
+        name = checked_name(name, trusted=trusted)
+        found = await self._find(name, cookie, address, trusted=trusted)
+        if found is not None:
+            return found
+        if not self._settings.enabled:
+            raise Forbidden("only people with an account can do this", code="no_guests")
+        self._limits.check_address("guests", address)
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        row = await write_with_retry(self._db, lambda conn: self._add(conn, name, secret))
+        if row.cookie_hash != _hash(
+            secret
+        ):  # another call of the same browser was quicker; it has the cookie
+            return self._guest(row, name, address)
+        return self._guest(row, name, address, cookie=f"{name}.{secret}")
+
+    async def recognise(
+        self, name: str = "", cookie: str = "", address: str = "", *, trusted: bool = False
+    ) -> Guest | None:
+        """The guest of this UUID, or without one of the cookie; None for one who never was here."""
+        if name:
+            return await self._find(checked_name(name, trusted=trusted), cookie, address, trusted=trusted)
+        named, secret = _parts(cookie)
+        row = await self._row(named) if secret else None
+        if row is None or not _fits(row, secret):
+            return None
+        await self._note(row, fits=True)
+        return self._guest(row, named, address)
+
+    def alias(self, user_id: UserId) -> str:
+        """The UUID under which others know a guest."""
+        return self._key.alias(user_id)
+
+    async def by_alias(self, alias: str) -> UserId | None:
+        """The guest whom others know by this UUID. It proves nothing: only for callers who are believed anyway."""
+        async with self._db.read() as conn:
+            return await stored.guest_by_alias(conn, alias.lower())
+
+    async def by_name(self, name: str) -> UserId | None:
+        """The guest of this UUID, without any proof: only for callers who are believed anyway."""
+        row = await self._row(name.lower())
+        return row.user_id if row is not None else None
+
+    async def claim(self, account: Requester, *, name: str, cookie: str = "") -> int:
+        """Hand all that a guest has to an account, in one transaction; answers how many rooms that were.
+
+        The account joins the guest's rooms and the guest leaves; what the guest wrote is shown as the account's from
+        then on. The UUID names nobody any more. Raises NotFound("guest_not_found"), Unauthenticated("guest_bound").
+        """
+        if account.number >> 32 == GUEST_NAMESPACE:
+            raise Forbidden("a guest is no account", code="no_account")
+        guest = await self._find(checked_name(name), cookie, account.address)
+        if guest is None:
+            raise NotFound("there is no such guest", code="guest_not_found")
+        own = guest.requester.user_id
+        async with self._db.read() as conn:
+            room_ids = await stored.rooms_of_guest(conn, own, self._settings.max_rooms)
+        person = await self._profiles.own(account)
+        pieces, joined = [], []
+        for room_id in room_ids:
+            head = await self._timeline.head(room_id)
+            is_in = account.user_id in joined_in(head.state.events)
+            pieces.append(Piece(room_id, _handing_over(head, own, None if is_in else person)))
+            joined += [] if is_in else [room_id]
+        claim = _Claim(Succession(own, account.user_id), tuple(joined))
+        entries = await self._timeline.send_together(
+            pieces,
+            [profile_changed(own), session_ended(own, None, "claimed")],
+            also=[Also(_write_claims, claim)],
+        )
+        for entry in entries:  # here at once; other workers hear it from the log
+            self._profiles.note(entry)
+        return len(pieces)
+
+    async def run(self) -> None:
+        """Forget idle guests again and again, until cancelled."""
+        while True:
+            await self.sweep()
+            await asyncio.sleep(self._settings.sweep_interval_s)
+
+    async def sweep(self) -> int:
+        """Forget the guests who were not here for long, batch by batch; answers how many."""
+        before_ms = self._clock.now_ms() - self._settings.idle_s * 1000
+        forgotten = 0
+        while True:
+            async with self._db.write() as conn:
+                idle = await stored.idle_guests(conn, before_ms=before_ms, limit=self._settings.sweep_batch)
+                if idle:
+                    await stored.forget_guests(conn, idle)
+            forgotten += len(idle)
+            if len(idle) < self._settings.sweep_batch:
+                return forgotten
+
+    async def _find(self, name: str, cookie: str, address: str, *, trusted: bool = False) -> Guest | None:
+        row = await self._row(name)
+        if row is None:
+            return None
+        named, secret = _parts(cookie)
+        fits = named == name and _fits(row, secret)
+        if row.bound and not fits and not trusted:
+            raise Unauthenticated("this guest belongs to another browser", code="guest_bound")
+        await self._note(row, fits=fits)
+        return self._guest(row, name, address)
+
+    async def _row(self, name: str) -> GuestRow | None:
+        async with self._db.read() as conn:
+            return await stored.guest_of(conn, self._key.hash(name))
+
+    async def _note(self, row: GuestRow, *, fits: bool) -> None:
+        """Write down that the guest was here, and that their browser keeps the cookie."""
+        now_ms = self._clock.now_ms()
+        binds, is_old = fits and not row.bound, now_ms - row.seen_ms >= _SEEN_STEP_MS
+        if not binds and not is_old:
+            return
+        async with self._db.write() as conn:
+            if binds:
+                await stored.bind_guest(conn, row.key_hash)
+            if is_old:
+                await stored.set_seen(conn, row.key_hash, now_ms)
+
+    async def _add(self, conn: AsyncConnection, name: str, secret: str) -> GuestRow:
+        """Make the guest, unless another call was quicker."""
+        key_hash = self._key.hash(name)
+        found = await stored.guest_of(conn, key_hash)
+        if found is not None:
+            return found
+        local = await stored_accounts.take_numbers(conn, GUEST_NAMESPACE)
+        number, now_ms = (GUEST_NAMESPACE << 32) + local, self._clock.now_ms()
+        user_id = self._key.user_id(name, number)
+        person = Person(
+            user_id=user_id, number=number, display_name=self._settings.display_name, created_ms=now_ms
+        )
+        await stored_accounts.add_accounts(conn, [(Account(person), "")])
+        row = GuestRow(
+            key_hash=key_hash,
+            user_id=user_id,
+            number=number,
+            alias=self._key.alias(user_id),
+            cookie_hash=_hash(secret),
+            bound=False,
+            created_ms=now_ms,
+            seen_ms=now_ms,
+        )
+        await stored.add_guests(conn, [row])
+        return row
+
+    def _guest(self, row: GuestRow, name: str, address: str, cookie: str | None = None) -> Guest:
+        requester = Requester(
+            user_id=row.user_id,
+            number=row.number,
+            session_key=row.user_id,
+            namespace=GUEST_NAMESPACE,
+            address=address,
+        )
+        return Guest(requester, name, cookie)
+
+
+def checked_name(name: str, *, trusted: bool = False) -> str:
+    """The one form of a guest's UUID. Raises Invalid("bad_guest_id"), for an alias as well."""
+    try:
+        uuid = UUID(name)
+    except ValueError:
+        uuid = None
+    if uuid is not None and uuid.version == 4 and str(uuid) == name.lower():
+        return str(uuid)
+    if trusted and uuid is None and 0 < len(name) <= MAX_NAME_CHARS:
+        return name
+    raise Invalid("a guest is known by a UUID of version 4", code="bad_guest_id")
+
+
+def is_guest(number: int) -> bool:
+    """Whether a person's number is a guest's."""
+    return number >> 32 == GUEST_NAMESPACE
+
+
+def _handing_over(head: Head, guest: UserId, person: Person | None) -> list[Draft]:
+    """The guest leaves a room; `person`, if there is one, comes in their place and with their power."""
+    drafts: list[Draft] = []
+    if person is not None:
+        levels = levels_of(head)
+        able = [one for one in joined_in(head.state.events) if levels.user(one) >= levels.invite]
+        inviter = guest if guest in able else max(able, key=levels.user, default=guest)
+        drafts += joining(inviter, [person])
+        if levels.user(guest) >= levels.invite:
+            drafts.append(promotion(head, guest, person.user_id))
+    drafts.append(Draft("m.room.member", guest, {"membership": "leave"}, state_key=guest))
+    return drafts
+
+
+async def _write_claims(conn: AsyncConnection, items: Sequence[Placed[_Claim]]) -> None:
+    for claim in (item.row for item in items):
+        succession = claim.succession
+        # Fails for a guest whom somebody else claimed in the meantime, and the whole claim with it.
+        await stored.succeed(conn, [succession])
+        await stored.forget_guests(conn, [succession.guest])
+        if claim.joined:
+            await stored.keep_read_marks(conn, succession, claim.joined)
+        objects = await enquiries.objects_of(conn, succession.guest)
+        if objects:
+            await enquiries.hand_over(conn, succession.guest, succession.account)
+            await _rename_keys(conn, objects, succession.account)
+
+
+async def _rename_keys(conn: AsyncConnection, objects: dict[RoomId, Link], account: UserId) -> None:
+    """The account's next enquiry about an object finds the guest's room, unless it has one of its own."""
+    wanted = {enquiry_key(link, account): room_id for room_id, link in objects.items()}
+    taken = await rooms.rooms_by_key(conn, wanted)
+    free = {key: room_id for key, room_id in wanted.items() if key not in taken}
+    await rooms.free_keys(conn, list(objects))
+    if free:
+        await rooms.add_keys(conn, free)
+
+
+def _parts(cookie: str) -> tuple[str, str]:
+    """Name and secret in a cookie; both empty for what is none of ours."""
+    name, dot, secret = cookie.rpartition(".")
+    return (name, secret) if dot and len(cookie) <= 2 * MAX_NAME_CHARS else ("", "")
+
+
+def _fits(row: GuestRow, secret: str) -> bool:
+    return bool(secret) and hmac.compare_digest(row.cookie_hash, _hash(secret))
+
+
+def _hash(secret: str) -> str:
+    """What is stored of a cookie's secret. It is random enough to need no slow hash."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()

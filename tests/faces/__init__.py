@@ -1,0 +1,1 @@
+"""Stories across the APIs: what happens on one is seen on the others."""

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import HomeserverError, NotFound, Unavailable
 from homeserver.metrics import Metrics
-from homeserver.protocol.ids import RoomId
 from homeserver.settings.models import TimelineSettings
 from homeserver.storage import events, log, rooms, transactions
 from homeserver.storage.db import Database
@@ -181,9 +180,12 @@ class Appender:
         moved |= {one.room_id for one in taken if one.room_id is not None and one.built is None}
         for room_id in moved:
             await self._rebuild(conn, tips[room_id], [one for one in taken if one not in repeats])
-        while spoiled := _spoil_bundles(taken):  # what was built on a part that will not be is built anew
-            for room_id in spoiled:
-                await self._rebuild(conn, tips[room_id], [one for one in taken if one not in repeats])
+        while spoiled := _spoiled(taken):  # what was built on a part that will not be is built anew
+            left = [one for one in taken if one not in repeats and one not in spoiled]
+            for room_id in {one.room_id for one in spoiled if one.room_id is not None}:
+                await self._rebuild(conn, tips[room_id], left)
+            for one, error in spoiled.items():  # only now: who is told may look at the room at once
+                one.fail(error)
         return repeats, refused
 
     async def _find_repeats(
@@ -293,16 +295,12 @@ def _bundles(taken: Sequence[Submission]) -> list[list[Submission]]:
     return found
 
 
-def _spoil_bundles(taken: Sequence[Submission]) -> set[RoomId]:
-    """Where a part of a bundle was refused, refuse the others; answers the rooms of those."""
-    spoiled: set[RoomId] = set()
+def _spoiled(taken: Sequence[Submission]) -> dict[Submission, HomeserverError]:
+    """The parts of bundles of which another part was refused, and with what."""
+    spoiled: dict[Submission, HomeserverError] = {}
     for together in _bundles(taken):
         refused = next((one for one in together if one.done.done()), None)
         error = refused.done.exception() if refused is not None else None
-        if not isinstance(error, HomeserverError):
-            continue
-        for one in together:
-            if not one.done.done():
-                one.fail(error)
-                spoiled |= {one.room_id} if one.room_id is not None else set()
+        if isinstance(error, HomeserverError):
+            spoiled |= {one: error for one in together if not one.done.done()}
     return spoiled

@@ -35,7 +35,7 @@ async def test_a_message_from_its_birth_to_its_end(hs: Homeserver) -> None:
     assert isinstance(records[1], feed.MessageEdited)
     assert isinstance(records[2], feed.MessageEdited)
     assert len(records[2].message.attachments) == 1
-    assert records[3] == feed.ReadMoved(room.room_id, bob.user_id, bob.number, sent.ref)
+    assert records[3] == feed.ReadMoved(room.room_id, bob.user_id, bob.number, sent.ref, count=1)
     assert records[4] == feed.MessageDeleted(room.room_id, room.position, sent.ref)
 
 

@@ -165,7 +165,8 @@ async def test_pictures_and_files(people: People, browsers: Browsers, tmp_path: 
     for chat in (hers, his):
         await chat.sees("From the coast")
         message = chat.message("From the coast")
-        await expect(message).to_have_count(1)  # until all files are there, the rest of them is a row of its own
+        # Until all files are there, the rest of them is a row of its own.
+        await expect(message).to_have_count(1)
         await expect(message.locator(".picture img")).to_have_count(1)
         await expect(message.get_by_role("link", name="Download notes.txt")).to_be_visible()
         await expect(message.locator(".edited")).to_have_count(0)

@@ -13,7 +13,7 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route, is_multipart
 from homeserver.model import AttachmentKind, MediaId
-from homeserver.services.content import NewFile
+from homeserver.services.content import NewFile, uploaded_file
 from homeserver.services.media.files import new_media_id
 from homeserver.services.media.store import StoredMedia
 
@@ -133,7 +133,8 @@ class Files:
             raise Invalid("file_url: must be an http(s) address, or one of this server", code="bad_file_url")
         path = url.removeprefix(self._own_url) if url.startswith(f"{self._own_url}/") else url
         if path.startswith(_MEDIA):
-            return _own_file(await self._own(path))
+            file = uploaded_file(await self._own(path))
+            return file if file.kind == "image" else file._replace(kind="file")  # this API has no films
         name = new.file_name or unquote(urlsplit(url).path.rpartition("/")[2]) or "file"
         kind: AttachmentKind = "image" if new.message_type == "image" else "file"
         return NewFile(kind=kind, name=shape.neutral_name(name), size=new.file_size or 0, file_url=url)
@@ -184,18 +185,6 @@ async def _bounded(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterato
                 f"a file may have at most {max_bytes} bytes", code="file_too_large", max_bytes=max_bytes
             )
         yield chunk
-
-
-def _own_file(stored: StoredMedia) -> NewFile:
-    return NewFile(
-        kind="image" if stored.width is not None else "file",
-        name=stored.name,
-        size=stored.size,
-        media_id=stored.media_id,
-        content_type=stored.content_type,
-        width=stored.width,
-        height=stored.height,
-    )
 
 
 def _bad_type() -> Invalid:

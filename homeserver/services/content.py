@@ -18,6 +18,7 @@ from homeserver.model import (
     MessageKind,
 )
 from homeserver.protocol.ids import EventId
+from homeserver.services.media.store import StoredMedia
 from homeserver.storage.events import StoredEvent
 
 _FILE_KINDS: dict[str, AttachmentKind] = {
@@ -52,6 +53,19 @@ class Extras(NamedTuple):
 
 
 NO_EXTRAS = Extras()
+
+
+def uploaded_file(stored: StoredMedia) -> NewFile:
+    """A file that was uploaded here, as it goes into a message."""
+    return NewFile(
+        kind=_kind_of_upload(stored),
+        name=stored.name,
+        size=stored.size,
+        media_id=stored.media_id,
+        content_type=stored.content_type,
+        width=stored.width,
+        height=stored.height,
+    )
 
 
 def text_content(
@@ -211,3 +225,10 @@ def _extra(payload: Content | None) -> Content:
 
 def _number(value: object) -> int | None:
     return value if type(value) is int and value >= 0 else None
+
+
+def _kind_of_upload(stored: StoredMedia) -> AttachmentKind:
+    """A picture is what was seen to be one: not an SVG, say, which can hold scripts."""
+    if stored.width is not None:
+        return "image"
+    return "video" if stored.content_type.startswith("video/") else "file"

@@ -9,9 +9,9 @@ from homeserver.errors import HomeserverError, Invalid, Unavailable
 from homeserver.http.body import check
 from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route, is_multipart
-from homeserver.model import Attachment, AttachmentKind, Requester
+from homeserver.model import Attachment, Requester
 from homeserver.services.access import Access
-from homeserver.services.content import NewFile
+from homeserver.services.content import NewFile, uploaded_file
 from homeserver.services.media.store import Media, StoredMedia
 from homeserver.services.messages import Messages
 
@@ -93,7 +93,7 @@ class Attachments:
         self, requester: Requester, fields: AttachmentFields, stored: StoredMedia
     ) -> schemas.Attachment:
         view = self._views.of(requester)
-        file = _new_file(stored)
+        file = uploaded_file(stored)
         if fields.message_id is not None:
             target = await self._access.message_by_uuid(requester, fields.message_id)
             added = await self._messages.attach(requester, target.event.event_id, file)
@@ -103,9 +103,8 @@ class Attachments:
             requester, room_id, file=file, text=fields.text, txn_id=fields.client_id
         )
         own = _own_file(sent.attachments)
-        if (
-            own.media_id != stored.media_id
-        ):  # a repeated client_id: the first file counts, this one is not needed
+        if own.media_id != stored.media_id:
+            # A repeated client_id: the first file counts, this one is not needed.
             await self._media.discard(requester, stored.media_id)
         return shape.attachment(own, shape.message_id(sent.ref), view)
 
@@ -120,22 +119,3 @@ def _own_file(attachments: Sequence[Attachment]) -> Attachment:
     if not attachments:
         raise Invalid("this client_id was used for a message without a file", code="client_id_in_use")
     return attachments[0]
-
-
-def _new_file(stored: StoredMedia) -> NewFile:
-    return NewFile(
-        kind=_kind(stored),
-        name=stored.name,
-        size=stored.size,
-        media_id=stored.media_id,
-        content_type=stored.content_type,
-        width=stored.width,
-        height=stored.height,
-    )
-
-
-def _kind(stored: StoredMedia) -> AttachmentKind:
-    """A picture is what was seen to be one: not an SVG, say, which can hold scripts."""
-    if stored.width is not None:
-        return "image"
-    return "video" if stored.content_type.startswith("video/") else "file"

@@ -1,0 +1,102 @@
+"""People, their sessions, guests, and the files they brought."""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, Table, Text, UniqueConstraint, text
+
+from homeserver.storage.schema.base import metadata
+
+# the last integer id given out in each namespace (0: accounts made here)
+number_heads = Table(
+    "number_heads",
+    metadata,
+    Column("namespace", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", Text, nullable=False, unique=True),
+    Column("email", Text, unique=True),  # lower case; NULL when unknown
+    Column("tag", Text, unique=True),
+    Column("password_hash", Text),  # argon2; NULL: cannot log in here
+    Column("display_name", Text, nullable=False, server_default=""),
+    Column("avatar_url", Text, nullable=False, server_default=""),
+    Column("first_name", Text, nullable=False, server_default=""),
+    Column("last_name", Text, nullable=False, server_default=""),
+    Column("middle_name", Text, nullable=False, server_default=""),
+    Column("role", Text, nullable=False, server_default=""),
+    Column("job", Text, nullable=False, server_default=""),
+    Column("bio", Text, nullable=False, server_default=""),
+    Column("phone", Text, nullable=False, server_default=""),
+    Column("telegram", Text, nullable=False, server_default=""),
+    Column("study_group", Text, nullable=False, server_default=""),
+    Column("search_text", Text, nullable=False, server_default=""),  # case-folded names, for search
+    Column("created_ms", BigInteger, nullable=False),
+    Column("suspended", Boolean, nullable=False, server_default=text("false")),
+    Column("deactivated", Boolean, nullable=False, server_default=text("false")),
+)
+
+# people that a host application vouches for
+host_users = Table(
+    "host_users",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),  # the host's own id, as text
+    Column("user_id", Text, ForeignKey("users.user_id"), nullable=False, unique=True),
+    Column(
+        "claims_hash", Text, nullable=False
+    ),  # of the profile claims last seen: equal means nothing to update
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.user_id"), nullable=False, index=True),
+    Column("device_id", Text, nullable=False),
+    Column("device_name", Text, nullable=False, server_default=""),
+    Column("refresh_hash", Text, nullable=False, unique=True),  # of the refresh token that is good now
+    Column("spent_hash", Text, index=True),  # of the one before: its use again is theft
+    Column("refresh_expires_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("last_used_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    UniqueConstraint("user_id", "device_id", name="uq_sessions_user_device"),
+)
+
+# people without an account, known by a UUID that their browser made (services/guests.py)
+guests = Table(
+    "guests",
+    metadata,
+    Column("key_hash", Text, primary_key=True),  # keyed hash of the UUID; the UUID itself is nowhere
+    Column("user_id", Text, ForeignKey("users.user_id"), nullable=False, unique=True),
+    Column("alias", Text, nullable=False, unique=True),  # the UUID that others see
+    Column("cookie_hash", Text, nullable=False),  # of the secret in the cookie given out at first use
+    Column("bound", Boolean, nullable=False, server_default=text("false")),  # that cookie has come back
+    Column("created_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False, index=True),
+)
+
+# whom a guest turned out to be: what the guest wrote is shown as this account's
+successors = Table(
+    "successors",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.user_id"), primary_key=True),
+    Column("successor", Text, ForeignKey("users.user_id"), nullable=False, index=True),
+)
+
+media = Table(
+    "media",
+    metadata,
+    Column("media_id", Text, primary_key=True),
+    Column("uploader", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("content_type", Text, nullable=False),  # sniffed, not what the client said
+    Column("size", BigInteger, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("sha256", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("delete_after_ms", BigInteger, index=True),  # set when its message was deleted
+)

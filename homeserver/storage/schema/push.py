@@ -1,0 +1,29 @@
+"""Web Push: where people want to hear of messages while nothing of theirs is open."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+
+from homeserver.storage.schema.base import metadata
+
+# a browser that wants pushes (RFC 8030, RFC 8291)
+push_subscriptions = Table(
+    "push_subscriptions",
+    metadata,
+    Column("endpoint_hash", Text, primary_key=True),  # SHA-256 of the endpoint, which may be long
+    Column("endpoint", Text, nullable=False),
+    Column("user_id", Text, nullable=False, index=True),
+    Column("p256dh", Text, nullable=False),  # the browser's public key, base64url
+    Column("auth", Text, nullable=False),  # its secret, base64url
+    Column("face", Text, nullable=False),  # the API it came by, which says the words of the payload
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+# pushes that were decided on, until they are sent; written in one transaction with the consumer's cursor
+push_outbox = Table(
+    "push_outbox",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),  # of the message
+    Column("endpoint_hash", Text, primary_key=True),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("due_ms", BigInteger, nullable=False),
+    Index("ix_push_outbox_due_ms", "due_ms"),
+)

@@ -1,0 +1,51 @@
+"""What keeps people safe: whom they shut out, what they reported, and the keys of host applications' servers."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueConstraint, text
+
+from homeserver.storage.schema.base import metadata
+
+# who shut out whom; it holds in both directions (services/blocks.py)
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("blocked", Text, primary_key=True, index=True),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+# what the admins should look at: told by a person, or found by the word list (reporter is empty)
+reports = Table(
+    "reports",
+    metadata,
+    # counts up, and no number is given out twice
+    Column("report_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("room_id", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),  # of the message
+    Column("reporter", Text, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("closed_ms", BigInteger),
+    Column("outcome", Text, nullable=False, server_default=""),  # what the admin did
+    UniqueConstraint("event_id", "reporter", name="uq_reports_event_reporter"),
+    Index(
+        "ix_reports_open",
+        "report_id",
+        sqlite_where=text("closed_ms IS NULL"),
+        postgresql_where=text("closed_ms IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+# credentials of host applications' own servers (services/servicekeys.py)
+service_keys = Table(
+    "service_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),  # the public half, which names the key
+    Column("name", Text, nullable=False),  # for people
+    Column("scope", Text, nullable=False),  # the bridge or API it is good for
+    Column("key_hash", Text, nullable=False, unique=True),  # SHA-256 of the whole key
+    Column("created_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger),  # to the hour
+    Column("revoked_ms", BigInteger),
+)

@@ -1,6 +1,7 @@
 """The second half of the composition root: the faces on top of a built server."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 
 from aiohttp import web
@@ -45,7 +46,7 @@ def make_app(
     release = version("homeserver")
     health = Health(version=release, check=check).routes()
     about = About("Homeserver", release, _ABOUT, settings.server.public_url)
-    docs = Docs(document(about, [Face("Server", "", root, health), *faces])).routes()
+    docs = Docs(partial(document, about, [Face("Server", "", root, health), *faces])).routes()
     public = Desk(admit=_door(hs), limit=lambda _: None, max_body_bytes=settings.listen.max_body_bytes)
     public.install(root, (*health, *docs))
     if settings.web.enabled:

@@ -1,8 +1,10 @@
 """`/openapi.json` and the pages that show it. Everything on them comes from this server."""
 
+import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -28,12 +30,22 @@ _POLICY = (
 )
 
 
-class Docs:
-    """The description of all faces, as JSON and as a page to try it on."""
+class _Document(NamedTuple):
+    body: bytes
+    etag: str
 
-    def __init__(self, document: bytes) -> None:
-        self._document = document
-        self._etag = hashlib.sha256(document).hexdigest()[:16]
+
+class Docs:
+    """The description of all faces, as JSON and as a page to try it on.
+
+    `describe` makes the document. It works for a tenth of a second, so that is done when somebody first asks, once,
+    and beside the event loop.
+    """
+
+    def __init__(self, describe: Callable[[], bytes]) -> None:
+        self._describe = describe
+        self._made: _Document | None = None
+        self._making = asyncio.Lock()
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -46,12 +58,13 @@ class Docs:
     async def schema(self, call: Call[None, None]) -> web.StreamResponse:
         """The OpenAPI document."""
         headers = {"Cache-Control": "no-cache"}
+        document = await self._document()
         known = call.request.if_none_match
-        if known and any(tag.value == self._etag for tag in known):
+        if known and any(tag.value == document.etag for tag in known):
             response = web.Response(status=304, headers=headers)
         else:
-            response = web.Response(body=self._document, content_type="application/json", headers=headers)
-        response.etag = self._etag
+            response = web.Response(body=document.body, content_type="application/json", headers=headers)
+        response.etag = document.etag
         return response
 
     async def page(self, call: Call[None, None]) -> web.StreamResponse:
@@ -74,3 +87,10 @@ class Docs:
         return web.FileResponse(
             path, headers={**_PAGE_HEADERS, "Content-Type": f"{content_type}; charset=utf-8"}
         )
+
+    async def _document(self) -> _Document:
+        async with self._making:
+            if self._made is None:
+                body = await asyncio.to_thread(self._describe)
+                self._made = _Document(body, hashlib.sha256(body).hexdigest()[:16])
+            return self._made

@@ -133,6 +133,8 @@ class Chat(TypedDict):
     seller_id: int
     buyer_id: str
     buyer_is_registered: bool
+    seller_name: str
+    buyer_name: str | None
     anonymous_buyer_number: int | None
     is_hidden_by_buyer: bool
     is_hidden_by_seller: bool

@@ -54,14 +54,17 @@ class View:
 
 
 def chat(shown: Enquiry, view: View) -> schemas.Chat:
-    """A chat; nothing is unread to who is not in it."""
+    """A chat; nothing is unread to who is not in it. Guests have a number and no name."""
     last = shown.last_message
+    is_registered = not is_guest(shown.enquirer.number)
     return {
         "id": shown.position,
         "iphone_id": int(shown.link.service_id),
         "seller_id": view.number(shown.owner.number),
         "buyer_id": view.id_of(shown.enquirer),
-        "buyer_is_registered": not is_guest(shown.enquirer.number),
+        "buyer_is_registered": is_registered,
+        "seller_name": shown.owner.display_name,
+        "buyer_name": shown.enquirer.display_name if is_registered else None,
         "anonymous_buyer_number": shown.guest_number,
         "is_hidden_by_buyer": shown.is_hidden_by_enquirer,
         "is_hidden_by_seller": shown.is_hidden_by_owner,

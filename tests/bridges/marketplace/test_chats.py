@@ -27,6 +27,7 @@ async def test_a_registered_buyer_opens_a_chat(buyer: Shopper) -> None:
     conforms(schemas.Chat, made)
     assert (made["iphone_id"], made["seller_id"], made["buyer_id"]) == (LISTING, SELLER, str(BUYER))
     assert made["buyer_is_registered"] is True
+    assert made["buyer_name"] == f"user{BUYER}"
     assert made["anonymous_buyer_number"] is None
     assert made["last_message"] is None
     assert await buyer.call("POST", "chats", json={**body, "buyer_id": BUYER}) == made
@@ -45,6 +46,7 @@ async def test_a_guest_without_cookies_goes_through_the_whole_widget(
         False,
         1,
     )
+    assert chat["buyer_name"] is None
     sent = await visitor.say(chat, "Привет, товар еще актуален?", sender_is_registered=False)
     conforms(schemas.Message, sent)
     assert (sent["sender_id"], sent["sender_is_registered"], sent["is_read"]) == (visitor.name, False, False)

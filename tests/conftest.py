@@ -20,56 +20,82 @@ from homeserver.running import Running, running, working
 from homeserver.settings.models import DatabaseSettings, Settings
 from homeserver.storage.db import Database
 from homeserver.storage.migrate import _upgrade
+from homeserver.storage.schema import metadata
 
 POSTGRES = os.environ.get("HOMESERVER_TEST_POSTGRES", "")
 _names = itertools.count(1)
+# As the migrations leave them: no rows, but the head of the log.
+_EMPTY = "; ".join(
+    [
+        *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),
+        "INSERT INTO log_head (row_id, position) VALUES (1, 0)",
+        "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'",
+    ]
+)
 
 
 class Databases:
-    """Makes empty, migrated databases by copying one that was migrated once."""
+    """Lends empty, migrated databases.
+
+    SQLite's are copies of one that was migrated once. PostgreSQL's are lent again and again, and emptied in between:
+    making and dropping one takes longer than most tests.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
         self._template = folder / "template.db"
         _upgrade(make_url(f"sqlite:///{self._template}"), True)
-        if POSTGRES:
-            self._pg_template = f"template_{self._worker}_{os.getpid()}"
-            self._admin(f'CREATE DATABASE "{self._pg_template}"')
-            _upgrade(make_url(POSTGRES).set(database=self._pg_template), True)
+        self._admin = psycopg.connect(POSTGRES, autocommit=True) if POSTGRES else None
         self._made: list[str] = []
+        self._lent: list[str] = []
+        self._free: list[str] = []
 
     def url(self, kind: str) -> URL:
         """The URL of a fresh database."""
-        name = f"test_{self._worker}_{os.getpid()}_{next(_names)}"
         if kind == "sqlite":
-            path = self._folder / f"{name}.db"
+            path = self._folder / f"{self._name()}.db"
             shutil.copyfile(self._template, path)
             return make_url(f"sqlite+aiosqlite:///{path}")
-        self._admin(f'CREATE DATABASE "{name}" TEMPLATE "{self._pg_template}"')
-        self._made.append(name)
+        if not self._free:
+            name = self._create()
+            _upgrade(make_url(POSTGRES).set(database=name), True)
+            self._free.append(name)
+        name = self._free.pop()
+        self._lent.append(name)
         return make_url(POSTGRES).set(drivername="postgresql+psycopg", database=name)
 
     def empty(self) -> URL:
-        """The URL of a PostgreSQL database without any table."""
-        name = f"test_{self._worker}_{os.getpid()}_{next(_names)}"
-        self._admin(f'CREATE DATABASE "{name}"')
-        self._made.append(name)
-        return make_url(POSTGRES).set(database=name)
+        """The URL of a PostgreSQL database without any table; it is not lent again."""
+        return make_url(POSTGRES).set(database=self._create())
 
-    def drop_made(self) -> None:
-        """Drop the PostgreSQL databases that were made since the last call."""
-        while self._made:
-            self._admin(f'DROP DATABASE IF EXISTS "{self._made.pop()}" WITH (FORCE)')
+    def take_back(self) -> None:
+        """Empty the PostgreSQL databases that were lent since the last call. Nothing of the test is connected then."""
+        while self._lent:
+            name = self._lent.pop()
+            self._run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
+            with psycopg.connect(POSTGRES, dbname=name, autocommit=True) as conn:
+                conn.execute(_EMPTY)
+            self._free.append(name)
 
     def close(self) -> None:
-        self.drop_made()
-        if POSTGRES:
-            self._admin(f'DROP DATABASE IF EXISTS "{self._pg_template}" WITH (FORCE)')
+        for name in self._made:
+            self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        if self._admin is not None:
+            self._admin.close()
 
-    def _admin(self, statement: str) -> None:
-        with psycopg.connect(POSTGRES, autocommit=True) as conn:
-            conn.execute(statement)
+    def _create(self) -> str:
+        name = self._name()
+        self._run(f'CREATE DATABASE "{name}"')
+        self._made.append(name)
+        return name
+
+    def _name(self) -> str:
+        return f"test_{self._worker}_{os.getpid()}_{next(_names)}"
+
+    def _run(self, statement: str, *values: str) -> None:
+        assert self._admin is not None, "HOMESERVER_TEST_POSTGRES is not set"
+        self._admin.execute(statement, values or None)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +115,7 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database_url(databases: Databases, database_kind: str) -> Iterator[URL]:
     yield databases.url(database_kind)
-    databases.drop_made()
+    databases.take_back()
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -97,3 +98,18 @@ def new_password(path: Path | None) -> str:
     if not password:
         fail("the password is empty")
     return password
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows with their columns under each other. Nothing is cut: the output may be read by a program."""
+    lines = [[logs.one_line(cell) for cell in row] for row in rows]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+
+
+def utc(ms: int) -> str:
+    """A time as lists show it."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

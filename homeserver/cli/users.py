@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +9,15 @@ import orjson
 import typer
 
 from homeserver.app import build
-from homeserver.cli.common import ConfigOption, PasswordFileOption, new_password, run, settings_from
-from homeserver.logs import one_line
+from homeserver.cli.common import (
+    ConfigOption,
+    PasswordFileOption,
+    columns,
+    new_password,
+    run,
+    settings_from,
+    utc,
+)
 from homeserver.model import Page
 from homeserver.protocol.ids import UserId
 from homeserver.running import working
@@ -140,17 +146,8 @@ def list_users(
             typer.echo(orjson.dumps(_row(account)))
         return
     rows = [[str(value) for value in _row(account).values()] for account in found]
-    for line in _columns([["number", "user id", "name", "tag", "e-mail", "created", "standing"], *rows]):
+    for line in columns([["number", "user id", "name", "tag", "e-mail", "created", "standing"], *rows]):
         typer.echo(line)
-
-
-def _columns(rows: list[list[str]]) -> list[str]:
-    """The rows with their columns under each other. Nothing is cut: the output may be read by a program."""
-    rows = [[one_line(cell) for cell in row] for row in rows]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
 
 
 def _row(account: Account) -> dict[str, str | int]:
@@ -162,6 +159,6 @@ def _row(account: Account) -> dict[str, str | int]:
         "display_name": person.display_name,
         "tag": person.tag,
         "email": person.email,
-        "created": datetime.fromtimestamp(person.created_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": utc(person.created_ms),
         "standing": standing,
     }

@@ -148,7 +148,7 @@ async def test_without_locks_one_tab_waits_for_the_other(page: Page) -> None:
 
 async def test_emoji_alone_are_recognised(page: Page) -> None:
     body = """
-        const {isEmojiOnly} = await import("/static/js/linkify.js");
+        const {isEmojiOnly} = await import("/static/js/client/linkify.js");
         return ["👍", "👍🏽 ❤️", "🇰🇬", "👨‍👩‍👧", "1", "ok 👍", "🎉🎉🎉🎉", ""].map(isEmojiOnly);
     """
     assert await _run(page, body) == [True, True, True, True, False, False, False, False]

@@ -1,6 +1,7 @@
-import { Api, ApiError } from "./api.js";
+import { Api } from "./api.js";
+import { h, icon } from "./client/dom.js";
+import { ApiError } from "./client/errors.js";
 import { config } from "./config.js";
-import { h, icon } from "./dom.js";
 import { t } from "./i18n.js";
 import { Session } from "./session.js";
 

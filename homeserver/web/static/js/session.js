@@ -1,4 +1,4 @@
-import { Emitter } from "./emitter.js";
+import { Emitter } from "./client/emitter.js";
 
 const KEY = "auth_data";
 

@@ -1,6 +1,7 @@
-import { ApiError } from "../api.js";
+import { h } from "../client/dom.js";
+import { ApiError } from "../client/errors.js";
+import { OthersTyping } from "../client/typing.js";
 import { config } from "../config.js";
-import { h } from "../dom.js";
 import { t } from "../i18n.js";
 import { Announcer } from "../ui/announcer.js";
 import { TitleBadge } from "../ui/titlebadge.js";
@@ -19,7 +20,6 @@ import { People } from "./people.js";
 import { Presence } from "./presence.js";
 import { emptyState } from "./states.js";
 import { Timeline } from "./timeline.js";
-import { OthersTyping } from "./typing.js";
 
 const MOST_TIMELINES = 12;
 

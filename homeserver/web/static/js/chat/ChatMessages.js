@@ -1,6 +1,9 @@
-import { ApiError } from "../api.js";
 import { PAGE } from "../chatapi.js";
-import { h } from "../dom.js";
+import { h } from "../client/dom.js";
+import { ApiError } from "../client/errors.js";
+import { ReadMarks } from "../client/readmarks.js";
+import { ScrollKeeper } from "../client/scroll.js";
+import { OwnTyping } from "../client/typing.js";
 import { badgeCount } from "../format.js";
 import { t } from "../i18n.js";
 import { Composer } from "./composer.js";
@@ -15,11 +18,8 @@ import { deleteMessage, editMessage } from "./messagechanges.js";
 import { MessageList } from "./messagelist.js";
 import { summary } from "./messageview.js";
 import { Outbox } from "./outbox.js";
-import { ReadMarks } from "./readmarks.js";
 import { moveFocus } from "./rowfocus.js";
-import { ScrollKeeper } from "./scroll.js";
 import { emptyMessages, errorState, messageSkeleton } from "./states.js";
-import { OwnTyping } from "./typing.js";
 
 const READ_COUNT_PAUSE_MS = 3000;
 const MOST_PAGES_TO_QUOTE = 20;

@@ -1,4 +1,4 @@
-import { arrange, debounce, h, icon, iconButton, show } from "../dom.js";
+import { arrange, debounce, h, icon, iconButton, show } from "../client/dom.js";
 import { t } from "../i18n.js";
 import { conversationItem } from "./conversationitem.js";
 import { explain } from "./explain.js";

@@ -1,5 +1,5 @@
+import { h, icon, iconButton } from "../client/dom.js";
 import { ownPath } from "../config.js";
-import { h, icon, iconButton } from "../dom.js";
 import { fileSize } from "../format.js";
 import { t } from "../i18n.js";
 import { openLightbox } from "../ui/lightbox.js";

@@ -1,4 +1,4 @@
-import { h, icon, iconButton, show } from "../dom.js";
+import { h, icon, iconButton, show } from "../client/dom.js";
 import { t } from "../i18n.js";
 import { uploadView } from "./attachmentview.js";
 import { Upload } from "./uploads.js";

@@ -1,4 +1,4 @@
-import { h, icon, show } from "../dom.js";
+import { h, icon, show } from "../client/dom.js";
 import { t } from "../i18n.js";
 
 const QUIET_MS = 1500;

@@ -8,7 +8,7 @@
  * @property {import("./people.js").People} people
  * @property {import("./conversations.js").Conversations} conversations
  * @property {import("./live.js").Live} live
- * @property {import("./typing.js").OthersTyping} typing
+ * @property {import("../client/typing.js").OthersTyping} typing
  * @property {import("./presence.js").Presence} online
  * @property {import("../ui/toast.js").Toasts} toasts
  * @property {import("../ui/announcer.js").Announcer} announcer

@@ -1,4 +1,4 @@
-import { h, icon } from "../dom.js";
+import { h, icon } from "../client/dom.js";
 import { badgeCount, fullMoment, shortMoment } from "../format.js";
 import { t } from "../i18n.js";
 import { avatar } from "../ui/avatar.js";

@@ -1,4 +1,4 @@
-import { h } from "../dom.js";
+import { h } from "../client/dom.js";
 import { t } from "../i18n.js";
 import { openDialog } from "../ui/dialog.js";
 import { explain } from "./explain.js";

@@ -1,4 +1,4 @@
-import { h, icon } from "../dom.js";
+import { h, icon } from "../client/dom.js";
 import { t } from "../i18n.js";
 
 /**

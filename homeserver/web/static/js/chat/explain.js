@@ -1,4 +1,4 @@
-import { ApiError } from "../api.js";
+import { ApiError } from "../client/errors.js";
 import { t } from "../i18n.js";
 
 /**

@@ -1,5 +1,5 @@
-import { ApiError } from "../api.js";
 import { PAGE } from "../chatapi.js";
+import { ApiError } from "../client/errors.js";
 
 const MOST_FILL_PAGES = 10;
 const MOST_CHECK_PAGES = 4;

@@ -1,4 +1,4 @@
-import { Emitter } from "../emitter.js";
+import { Emitter } from "../client/emitter.js";
 import { Socket } from "../socket.js";
 
 const MOST_SOCKETS = 5;

@@ -1,4 +1,4 @@
-import { h, icon } from "../dom.js";
+import { h, icon } from "../client/dom.js";
 import { language, t } from "../i18n.js";
 import { avatar } from "../ui/avatar.js";
 import { applyTheme, theme } from "../ui/theme.js";

@@ -1,4 +1,4 @@
-import { h, iconButton } from "../dom.js";
+import { h, iconButton } from "../client/dom.js";
 import { t } from "../i18n.js";
 
 /**

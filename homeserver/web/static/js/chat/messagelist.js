@@ -1,4 +1,4 @@
-import { arrange, h } from "../dom.js";
+import { arrange, h } from "../client/dom.js";
 import { dayKey, dayName } from "../format.js";
 import { t } from "../i18n.js";
 import { messageView, pendingView, summary } from "./messageview.js";

@@ -1,7 +1,7 @@
-import { h, icon } from "../dom.js";
+import { h, icon } from "../client/dom.js";
+import { isEmojiOnly, linkify } from "../client/linkify.js";
 import { fullMoment, timeOfDay } from "../format.js";
 import { t } from "../i18n.js";
-import { isEmojiOnly, linkify } from "../linkify.js";
 import { avatar } from "../ui/avatar.js";
 import { attachmentsView, uploadView } from "./attachmentview.js";
 
@@ -82,7 +82,7 @@ function failureView(pending, handlers) {
 
 /**
  * @param {Look} look
- * @param {import("../dom.js").Child[]} content
+ * @param {import("../client/dom.js").Child[]} content
  */
 function rowView(look, content) {
   const { face, isMine, isGroup, isFirst, isLast } = look;

@@ -1,5 +1,5 @@
-import { ApiError } from "../api.js";
-import { randomId } from "../dom.js";
+import { randomId } from "../client/dom.js";
+import { ApiError } from "../client/errors.js";
 import { explain } from "./explain.js";
 
 const WAIT_FOR_ECHO_MS = 2000;

@@ -1,11 +1,11 @@
-import { h, icon, iconButton } from "../dom.js";
+import { h, icon, iconButton } from "../client/dom.js";
 import { fullDate } from "../format.js";
 import { t } from "../i18n.js";
 import { avatar } from "../ui/avatar.js";
 import { confirmDialog, openDialog } from "../ui/dialog.js";
+import { openDetailsDialog } from "./detailsdialog.js";
 import { explain } from "./explain.js";
 import { otherOf, titleOf } from "./header.js";
-import { openDetailsDialog } from "./detailsdialog.js";
 import { PeoplePicker } from "./peoplepicker.js";
 
 /**

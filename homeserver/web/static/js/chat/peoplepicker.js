@@ -1,4 +1,4 @@
-import { debounce, h, icon, randomId } from "../dom.js";
+import { debounce, h, icon, randomId } from "../client/dom.js";
 import { t } from "../i18n.js";
 import { avatar } from "../ui/avatar.js";
 import { explain } from "./explain.js";

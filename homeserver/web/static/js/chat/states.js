@@ -1,4 +1,4 @@
-import { h, icon, show } from "../dom.js";
+import { h, icon, show } from "../client/dom.js";
 import { t } from "../i18n.js";
 
 /**
@@ -7,7 +7,7 @@ import { t } from "../i18n.js";
  * @param {Parameters<typeof icon>[0]} name
  * @param {string} title
  * @param {string} [text]
- * @param {import("../dom.js").Child} [action]
+ * @param {import("../client/dom.js").Child} [action]
  */
 export function emptyState(name, title, text, action) {
   return h(

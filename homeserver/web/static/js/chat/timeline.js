@@ -1,4 +1,4 @@
-import { Emitter } from "../emitter.js";
+import { Emitter } from "../client/emitter.js";
 
 /**
  * A message that the server has not confirmed yet. `message` is the server's answer while its place in the order is

@@ -1,5 +1,6 @@
-import { ApiError, errorOf } from "../api.js";
-import { Emitter } from "../emitter.js";
+import { Emitter } from "../client/emitter.js";
+import { read } from "../client/request.js";
+import { upload } from "../client/upload.js";
 
 const PREVIEWED = /^image\/(png|jpeg|gif|webp|avif)$/;
 
@@ -17,8 +18,7 @@ export class Upload extends Emitter {
   progress = 0;
   /** @type {string | null} */
   previewUrl;
-  /** @type {XMLHttpRequest | null} */
-  #request = null;
+  #ending = new AbortController();
 
   /** @param {File} file */
   constructor(file) {
@@ -36,16 +36,15 @@ export class Upload extends Emitter {
    * @returns {Promise<import("../chatapi.js").Attachment>}
    */
   async send(api, path, fields) {
+    this.#ending = new AbortController();
     this.#become("sending", 0);
     try {
       const token = await api.freshToken();
       let answer = await this.#post(path, fields, token);
       if (answer.status === 401) answer = await this.#post(path, fields, await api.renew(token));
-      if (answer.status < 200 || answer.status > 299) {
-        throw errorOf(answer.status, answer.responseText, answer.getResponseHeader("Retry-After"));
-      }
+      const attachment = read(answer);
       this.#become("done", 1);
-      return JSON.parse(answer.responseText);
+      return attachment;
     } catch (error) {
       if (!this.isCancelled) this.#become("failed", 0);
       throw error;
@@ -59,7 +58,7 @@ export class Upload extends Emitter {
   cancel() {
     if (this.state === "done") return;
     this.#become("cancelled", 0);
-    this.#request?.abort();
+    this.#ending.abort();
   }
 
   /** Let go of the preview. */
@@ -69,30 +68,18 @@ export class Upload extends Emitter {
   }
 
   /**
-   * XMLHttpRequest, since fetch does not tell how far an upload is.
-   *
    * @param {string} path
    * @param {Record<string, string>} fields
    * @param {string} token
-   * @returns {Promise<XMLHttpRequest>}
    */
   #post(path, fields, token) {
     const form = new FormData();
     for (const [name, value] of Object.entries(fields)) form.append(name, value);
     form.append("file", this.file, this.file.name || "file");
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      this.#request = request;
-      request.upload.addEventListener("progress", (event) => {
-        if (event.lengthComputable && !this.isCancelled) this.#become("sending", event.loaded / event.total);
-      });
-      request.addEventListener("load", () => resolve(request));
-      request.addEventListener("error", () => reject(new ApiError(0, "network", "The upload broke off.")));
-      request.addEventListener("abort", () => reject(new ApiError(0, "cancelled", "The upload was cancelled.")));
-      request.open("POST", path);
-      request.setRequestHeader("Authorization", `Bearer ${token}`);
-      request.send(form);
-    });
+    const onProgress = (/** @type {number} */ progress) => {
+      if (!this.isCancelled) this.#become("sending", progress);
+    };
+    return upload(path, form, { token, onProgress, signal: this.#ending.signal });
   }
 
   /** @param {UploadState} state @param {number} progress */

@@ -1,5 +1,5 @@
+import { h } from "../client/dom.js";
 import { ownPath } from "../config.js";
-import { h } from "../dom.js";
 
 const HUES = 8;
 

@@ -1,4 +1,4 @@
-import { h, iconButton, randomId } from "../dom.js";
+import { h, iconButton, randomId } from "../client/dom.js";
 import { t } from "../i18n.js";
 
 /**
@@ -6,8 +6,8 @@ import { t } from "../i18n.js";
  *
  * @param {object} options
  * @param {string} options.title
- * @param {import("../dom.js").Child[]} options.content
- * @param {import("../dom.js").Child[]} [options.actions] buttons at the foot
+ * @param {import("../client/dom.js").Child[]} options.content
+ * @param {import("../client/dom.js").Child[]} [options.actions] buttons at the foot
  * @param {string} [options.className]
  * @param {() => void} [options.onClose]
  * @returns {HTMLDialogElement}

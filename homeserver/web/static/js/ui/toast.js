@@ -1,4 +1,4 @@
-import { h, icon, iconButton } from "../dom.js";
+import { h, icon, iconButton } from "../client/dom.js";
 import { t } from "../i18n.js";
 
 const SHOWN_MS = 6000;

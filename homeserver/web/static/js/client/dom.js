@@ -105,13 +105,14 @@ export function show(element, visible) {
  * @param {HTMLElement[]} elements
  */
 export function arrange(parent, elements) {
+  const root = /** @type {Document | ShadowRoot} */ (parent.getRootNode());
   let next = parent.firstElementChild;
   for (const element of elements) {
     if (element === next) {
       next = next.nextElementSibling;
       continue;
     }
-    const focused = element.contains(document.activeElement) ? document.activeElement : null;
+    const focused = element.contains(root.activeElement) ? root.activeElement : null;
     parent.insertBefore(element, next);
     if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
   }

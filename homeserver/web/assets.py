@@ -1,6 +1,6 @@
 """Static files, read once, compressed once, and named by their content.
 
-Everything below `/static/` can be asked for in two ways. `/static/js/api.js` is checked again by the browser each
+Everything below `/static/` can be asked for in two ways (bridges serve files of theirs so, too). `/static/js/api.js` is checked again by the browser each
 time (ETag, 304). `/static/<build>/js/api.js` may be kept for a year: `<build>` is made from the content of all
 files, so the pages name new addresses as soon as any file changes, and modules that import each other by relative
 paths stay together.
@@ -32,6 +32,8 @@ BUILD_CHARS: Final = 12
 FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 CHECK_AGAIN: Final = "public, no-cache"
 
+_FOR_OURS: Final = {"Cross-Origin-Resource-Policy": "same-origin"}
+_FOR_ALL: Final = {"Cross-Origin-Resource-Policy": "cross-origin", hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
 _BUILD_PREFIX = re.compile(rf"^[0-9a-f]{{{BUILD_CHARS}}}/")
 
 
@@ -51,6 +53,7 @@ class Assets:
 
     files: Mapping[str, Asset]
     build: str
+    is_shared: bool = False  # whether pages of other sites may load them
 
     def answer(self, path: str, request: web.BaseRequest) -> web.Response:
         """The answer to a request for `path`; 404 for a file that is not there."""
@@ -65,8 +68,8 @@ class Assets:
             hdrs.ETAG: f'"{etag}"',
             hdrs.VARY: hdrs.ACCEPT_ENCODING,
             "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "same-origin",
             "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+            **(_FOR_ALL if self.is_shared else _FOR_OURS),
         }
         if _has_it(request.if_none_match, etag):
             return web.Response(status=304, headers=headers)
@@ -76,23 +79,25 @@ class Assets:
         return web.Response(body=asset.body if packed is None else packed, headers=headers)
 
 
-def load_assets(folder: Path) -> Assets:
-    """Read all files of known kinds below `folder`. Blocks: call it from a thread."""
-    whole = hashlib.sha256()
-    files: dict[str, Asset] = {}
-    for path in sorted(folder.rglob("*")):
-        content_type = CONTENT_TYPES.get(path.suffix)
-        if content_type is None or not path.is_file():
-            continue
-        name = path.relative_to(folder).as_posix()
-        body = path.read_bytes()
-        digest = hashlib.sha256(body).hexdigest()
-        whole.update(f"{name}\0{digest}\n".encode())
-        packed = None if path.suffix in PACKED_ALREADY else gzip.compress(body, 6, mtime=0)
-        if packed is not None and len(packed) >= len(body):
-            packed = None
-        files[name] = Asset(body, packed, content_type, digest[:32])
-    return Assets(files, whole.hexdigest()[:BUILD_CHARS])
+def load_assets(folders: Mapping[str, Path], *, is_shared: bool = False) -> Assets:
+    """Read all files of known kinds below each folder; its key stands before their paths. Blocks: call it from a
+    thread."""
+    files = {
+        prefix + path.relative_to(folder).as_posix(): make_asset(path.suffix, path.read_bytes())
+        for prefix, folder in folders.items()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in CONTENT_TYPES and path.is_file()
+    }
+    whole = "".join(f"{name}\0{asset.etag}\n" for name, asset in sorted(files.items()))
+    return Assets(files, hashlib.sha256(whole.encode()).hexdigest()[:BUILD_CHARS], is_shared)
+
+
+def make_asset(suffix: str, body: bytes) -> Asset:
+    """A file of a known kind, made ready."""
+    packed = None if suffix in PACKED_ALREADY else gzip.compress(body, 6, mtime=0)
+    if packed is not None and len(packed) >= len(body):
+        packed = None
+    return Asset(body, packed, CONTENT_TYPES[suffix], hashlib.sha256(body).hexdigest()[:32])
 
 
 def _takes_gzip(request: web.BaseRequest) -> bool:

@@ -19,6 +19,7 @@ from homeserver.web.assets import Assets, load_assets
 from homeserver.web.texts import LANGUAGES, TEXTS, choose_language
 
 HERE: Final = Path(__file__).parent
+CLIENT: Final = HERE / "static" / "js" / "client"  # modules that bridges build on as well
 TEMPLATES: Final = web.AppKey("homeserver.web.templates", jinja2.Environment)
 YEAR_S: Final = 365 * 24 * 3600
 LONE_SCRIPTS: Final = frozenset({"js/login.js", "js/status.js"})  # the other pages' own
@@ -109,7 +110,7 @@ class Pages:
         return routes
 
     def _load(self, environment: jinja2.Environment) -> None:
-        self._assets = load_assets(HERE / "static")
+        self._assets = load_assets({"": HERE / "static"})
         scripts = (name for name in self._assets.files if name.startswith("js/"))
         self._modules = [name for name in scripts if name not in LONE_SCRIPTS]
         self._version = metadata.version("homeserver")

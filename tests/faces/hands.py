@@ -1,13 +1,14 @@
 """One person at one API, with the same verbs for each: a story is told once and played on every pair of them.
 
-Messages are named by their place in the log, which each API's ids can be traced to.
+Messages and rooms are named by their place in the log, which each API's ids can be traced to. What an API has no call
+for stands in its hand's `lacks`; a story asks there before it uses the verb.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import aiohttp
@@ -15,6 +16,9 @@ import aiohttp
 from homeserver.services import publicids
 from tests.api.driver import Ear, User
 from tests.api.messenger.wire import Line, line, v1
+
+Verb = Literal["edit", "delete", "read up to"]
+NOTHING: frozenset[Verb] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class News:
-    """What a socket told: `place` of the message, `who` by name."""
+    """What a socket told: `place` of the message, `who` by name. `is_on`: whether they type, or are there."""
 
     kind: str
     place: int = 0
     who: str = ""
     text: str = ""
     files: tuple[str, ...] = ()
+    is_on: bool | None = None
 
 
 class Listening(Protocol):
@@ -47,14 +52,15 @@ class Listening(Protocol):
 
 
 class Hand(Protocol):
-    """A person at an API, in one room."""
+    """A person at an API, in one room. `name`: under which the others know them."""
 
     @property
-    def user(self) -> User: ...
+    def name(self) -> str: ...
 
-    async def make(self, other: User, title: str) -> None: ...
+    @property
+    def lacks(self) -> frozenset[Verb]: ...
 
-    async def find(self, title: str) -> None: ...
+    async def find(self, room: int) -> None: ...
 
     async def says(self, text: str) -> Seen: ...
 
@@ -70,31 +76,27 @@ class Hand(Protocol):
 
     async def unread(self) -> int: ...
 
-    async def last(self) -> int: ...
+    async def last(self) -> str: ...
 
-    def listens(self) -> Any: ...
+    def listens(self) -> AbstractAsyncContextManager[Listening]: ...
 
 
 class University:
     """The university API."""
 
+    lacks = NOTHING
+
     def __init__(self, user: User) -> None:
         self.user = user
+        self.name = user.name
         self.room: Any = None
         self.names: dict[int, str] = {}
 
-    async def make(self, other: User, title: str) -> None:
-        self.room = await self.user.group(other, title=title)
-        await self._meet()
-
-    async def find(self, title: str) -> None:
+    async def find(self, room: int) -> None:
         listed = await self.user.chat("GET", "conversations/")
-        (self.room,) = [one for one in listed if one["title"] == title]
-        await self._meet()
-
-    async def _meet(self) -> None:
-        room = await self.user.chat("GET", f"conversations/{self.room['id']}")
-        self.names = {one["user_id"]: one["first_name"] for one in room["participants"]}
+        (found,) = [one for one in listed if place(one["id"]) == room]
+        self.room = await self.user.chat("GET", f"conversations/{found['id']}")
+        self.names = {one["user_id"]: one["first_name"] for one in self.room["participants"]}
 
     async def says(self, text: str) -> Seen:
         return self.seen(await self.user.say(self.room, text))
@@ -126,9 +128,9 @@ class University:
     async def unread(self) -> int:
         return int((await self.user.chat("GET", f"conversations/{self.room['id']}"))["unread_count"])
 
-    async def last(self) -> int:
+    async def last(self) -> str:
         last = (await self.user.chat("GET", f"conversations/{self.room['id']}"))["last_message"]
-        return place(last["id"]) if last else 0
+        return str(last["text"]) if last else ""
 
     def seen(self, message: Any) -> Seen:
         files = tuple(one["name"] for one in message["attachments"])
@@ -154,31 +156,27 @@ class UniversityEar:
             return News(kind, seen.place, seen.sender, seen.text, seen.files)
         who = self._hand.names[payload["user_id"]] if "user_id" in payload else ""
         named = payload.get("message_id") or payload.get("id")
-        return News(kind, place(named) if named else 0, who)
+        is_on = payload.get("is_typing", payload.get("online"))
+        return News(kind, place(named) if named else 0, who, is_on=is_on)
 
     async def types(self) -> None:
         await self._ear.say("typing", is_typing=True)
 
 
 class Messenger:
-    """The messenger API."""
+    """The messenger API. It takes in no files: its messages say where one lies."""
+
+    lacks = NOTHING
 
     def __init__(self, user: User) -> None:
         self.user = user
+        self.name = user.name
         self.room: Any = None
         self.names: dict[int, str] = {}
 
-    async def make(self, other: User, title: str) -> None:
-        body = {"title": title, "user_ids": [other.id]}
-        self._meet(await v1(self.user, "POST", "chats/group", json=body))
-
-    async def find(self, title: str) -> None:
-        (room,) = [one for one in await v1(self.user, "GET", "chats/") if one["title"] == title]
-        self._meet(room)
-
-    def _meet(self, room: Any) -> None:
-        self.room = room
-        self.names = {one["id"]: one["display_name"] for one in room["participants"]}
+    async def find(self, room: int) -> None:
+        (self.room,) = [one for one in await v1(self.user, "GET", "chats/") if one["id"] == room]
+        self.names = {one["id"]: one["display_name"] for one in self.room["participants"]}
 
     async def says(self, text: str) -> Seen:
         body = {"chat_id": self.room["id"], "type": "text", "content": text}
@@ -204,9 +202,9 @@ class Messenger:
     async def unread(self) -> int:
         return int((await v1(self.user, "GET", f"chats/{self.room['id']}"))["unread_count"])
 
-    async def last(self) -> int:
+    async def last(self) -> str:
         last = (await v1(self.user, "GET", f"chats/{self.room['id']}"))["last_message"]
-        return int(last["id"]) if last else 0
+        return str(last["content"]) if last else ""
 
     def seen(self, message: Any) -> Seen:
         payload = message["payload"] or {}
@@ -235,12 +233,13 @@ class MessengerEar:
             seen = self._hand.seen(data)
             return News(kind, seen.place, seen.sender, seen.text, seen.files)
         who = self._hand.names[data["user_id"]] if "user_id" in data else ""
-        return News(kind, data.get("message_id") or data.get("id") or 0, who)
+        is_on = data.get("is_typing", data.get("online"))
+        return News(kind, data.get("message_id") or data.get("id") or 0, who, is_on=is_on)
 
     async def types(self) -> None:
         await self._ear.say("typing", chat_id=self._hand.room["id"], is_typing=True)
 
 
-def place(message_id: str) -> int:
-    """The place in the log that a message's UUID is made of."""
-    return publicids.position_of(UUID(message_id))
+def place(public_id: str) -> int:
+    """The place in the log that the UUID of a message or of a room is made of."""
+    return publicids.position_of(UUID(public_id))

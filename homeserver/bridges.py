@@ -24,8 +24,10 @@ from homeserver.settings.models import (
     GuestSettings,
     ListenSettings,
     MediaSettings,
+    MessengerSettings,
     RoomSettings,
     ServerSettings,
+    WebSettings,
 )
 from homeserver.storage.log import Entry
 
@@ -43,6 +45,8 @@ class Surroundings:
     rooms: RoomSettings
     media: MediaSettings
     guests: GuestSettings
+    web: WebSettings
+    messenger: MessengerSettings
     issuers: Mapping[str, int]
 
 
@@ -67,11 +71,12 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a bridge adds. `listeners` hear every new entry of the log, in order and at once; `tasks` run until the
-    server stops, by name; `warnings` are said at start."""
+    """What a bridge adds. `startup` is awaited before the first request; `listeners` hear every new entry of the log,
+    in order and at once; `tasks` run until the server stops, by name; `warnings` are said at start."""
 
     faces: Sequence[Face] = ()
     pages: Sequence[web.RouteDef] = ()
+    startup: Sequence[Callable[[web.Application], Awaitable[None]]] = ()
     tasks: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     listeners: Sequence[Callable[[Entry], None]] = ()
     warnings: Sequence[str] = ()

@@ -53,6 +53,7 @@ def make_app(
         _add_pages(root, hs, demo_accounts)
     for parts in bridges:
         root.add_routes(parts.pages)
+        root.on_startup.extend(parts.startup)
     return root
 
 
@@ -66,6 +67,8 @@ def make_bridges(hs: Homeserver, hub: Hub, find_bridge: Callable[[str], Bridge] 
         rooms=settings.rooms,
         media=settings.media,
         guests=settings.guests,
+        web=settings.web,
+        messenger=settings.messenger,
         issuers={issuer.name: issuer.namespace for issuer in settings.issuers},
     )
     return set_up(settings.bridges, Context(hs, around, hub, _door(hs), _address(hs)), find_bridge)

@@ -6,10 +6,12 @@ from pydantic import BaseModel
 
 from bridges.marketplace.auth import Callers, is_public
 from bridges.marketplace.chats import Chats
+from bridges.marketplace.embeds import Embeds
 from bridges.marketplace.errors import ERRORS
 from bridges.marketplace.files import Files, Tickets
 from bridges.marketplace.listings import Listings
 from bridges.marketplace.live import Live
+from bridges.marketplace.me import Me
 from bridges.marketplace.messages import MessageCalls
 from bridges.marketplace.service import Market
 from bridges.marketplace.settings import MarketplaceSettings
@@ -78,8 +80,13 @@ class Marketplace:
         )
         context.hs.chat.feed.watch(live)
         routes = _routes(context, market, callers, live, cookie)
+        embeds = _embeds(context, settings)
         return Parts(
-            faces=_faces(context, settings, routes, cookie), listeners=[live.hear], warnings=warnings
+            faces=_faces(context, settings, routes, cookie),
+            pages=[route for one in embeds for route in one.routes()],
+            startup=[one.load for one in embeds],
+            listeners=[live.hear],
+            warnings=warnings,
         )
 
 
@@ -139,12 +146,27 @@ def _routes(
     support = Support(market, callers)
     sockets = Sockets(market, callers, hub=context.hub, live=live, messages=messages, support=support)
     return (
+        *Me(callers).routes(),
         *Chats(market, callers, listings, cookie).routes(),
         *support.routes(),
         *messages.routes(),
         *files.routes(),
         *sockets.routes(),
     )
+
+
+def _embeds(context: Context, settings: MarketplaceSettings) -> list[Embeds]:
+    """The scripts for pages, if they are wanted. Who has their account here signs in on our own page."""
+    if not settings.embeds:
+        return []
+    around = context.around
+    has_login = around.web.enabled and around.messenger.enabled and not settings.issuer
+    served = {
+        "prefix": settings.prefixes[0],
+        "publicUrl": around.server.public_url.rstrip("/"),
+        "login": "/login?mode=register&next={next}" if has_login else None,
+    }
+    return [Embeds(served)]
 
 
 def _faces(

@@ -186,5 +186,11 @@ class UploadPlace(TypedDict):
     method: Literal["server_upload"]
 
 
+class Me(TypedDict):
+    user_id: str | None
+    is_registered: bool
+    is_staff: bool
+
+
 class Claimed(TypedDict):
     claimed: int

@@ -97,6 +97,9 @@ class MarketplaceSettings(BaseModel):
     upload_ticket_s: int = Field(
         default=900, ge=10, le=86_400, description="How long an address from upload-url is good."
     )
+    embeds: bool = Field(
+        default=True, description="Serve the scripts chat.js and seller-chats.js for the marketplace's pages."
+    )
     support: SupportTexts = Field(default=SupportTexts(), description="What the system says of support.")
 
     @field_validator("posts_url")

@@ -1,9 +1,9 @@
 """Static files, read once, compressed once, and named by their content.
 
-Everything below `/static/` can be asked for in two ways (bridges serve files of theirs so, too). `/static/js/api.js` is checked again by the browser each
+Everything below `/static/` can be asked for in two ways. `/static/js/api.js` is checked again by the browser each
 time (ETag, 304). `/static/<build>/js/api.js` may be kept for a year: `<build>` is made from the content of all
 files, so the pages name new addresses as soon as any file changes, and modules that import each other by relative
-paths stay together.
+paths stay together. Bridges serve files of theirs in the same way.
 """
 
 import gzip

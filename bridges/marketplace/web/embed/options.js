@@ -1,0 +1,38 @@
+/**
+ * What a page may choose: by attributes of the script's tag (`data-lang`), or by `window.chatConfig` (`lang`).
+ *
+ * @typedef {object} Options
+ * @property {string} base the chat server, without a slash at the end
+ * @property {string} prefix path of the API there
+ * @property {string} publicUrl what the server calls itself in the addresses of files
+ * @property {"ru" | "en"} lang
+ * @property {"auto" | "light" | "dark"} theme
+ * @property {string | ((refused: string | null) => string | null | Promise<string | null>) | null} token the access token
+ *   of who is signed in, or what gives it; it is told which one was refused
+ * @property {string | null} userId who is signed in, where the page knows it
+ * @property {RequestCredentials} credentials "include": cookies go along to the chat server
+ * @property {string | null} login where one signs in; null: the page itself has a way
+ *
+ * @typedef {object} Given what the loader knows
+ * @property {string} base
+ * @property {{prefix: string, publicUrl: string, login: string | null}} served what the server said of itself
+ * @property {DOMStringMap} data
+ */
+
+/** @param {Given} given @returns {Options} */
+export function readOptions({ base, served, data }) {
+  const chosen = { ...data, .../** @type {any} */ (globalThis).chatConfig };
+  const lang = String(chosen.lang ?? document.documentElement.lang ?? "").slice(0, 2).toLowerCase();
+  const place = String(chosen.base ?? base).replace(/\/+$/, "");
+  return {
+    base: place,
+    prefix: `/${String(chosen.prefix ?? served.prefix).replace(/^\/+|\/+$/g, "")}`,
+    publicUrl: served.publicUrl,
+    lang: lang === "en" ? "en" : "ru",
+    theme: chosen.theme === "light" || chosen.theme === "dark" ? chosen.theme : "auto",
+    token: chosen.token ?? null,
+    userId: chosen.userId === undefined || chosen.userId === null ? null : String(chosen.userId),
+    credentials: chosen.credentials === "include" ? "include" : "same-origin",
+    login: chosen.login ?? (new URL(place, location.href).origin === location.origin ? served.login : null),
+  };
+}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homeserver.cli import keys, rooms, server, users
+from homeserver.cli import keys, rooms, server, servicekeys, users
 
 app = typer.Typer(
     name="homeserver",
@@ -22,6 +22,7 @@ app.command("generate-config")(server.generate_config)
 app.command("verify-room")(rooms.verify)
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="keys")
+app.add_typer(servicekeys.app, name="service-keys")
 
 
 def _show_version(wanted: bool) -> None:

@@ -32,6 +32,7 @@ from homeserver.services.ratelimit import RateLimits
 from homeserver.services.receipts import Receipts
 from homeserver.services.rooms import Rooms
 from homeserver.services.roomviews import RoomViews
+from homeserver.services.servicekeys import ServiceKeys
 from homeserver.services.sessions import Sessions
 from homeserver.services.tokens import TokenKey
 from homeserver.services.typing import Typing
@@ -72,6 +73,7 @@ class People:
     sessions: Sessions
     hosts: Hosts
     guests: Guests
+    service_keys: ServiceKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,20 @@ def _people(settings: Settings, core: Core) -> People:
         settings=settings.guests,
         limits=limits,
     )
-    return People(limits, passwords, profiles, accounts, sessions, hosts, guests)
+    return People(
+        limits, passwords, profiles, accounts, sessions, hosts, guests, _service_keys(settings, core, limits)
+    )
+
+
+def _service_keys(settings: Settings, core: Core, limits: RateLimits) -> ServiceKeys:
+    return ServiceKeys(
+        db=core.db,
+        timeline=core.timeline,
+        clock=core.clock,
+        limits=limits,
+        scopes=("university", "messenger", *settings.bridges),
+        cache_entries=settings.tokens.cache_entries,
+    )
 
 
 def _files(settings: Settings, core: Core, people: People) -> Storehouse:

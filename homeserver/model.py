@@ -46,6 +46,7 @@ class EntryKind(StrEnum):
     RECEIPT = "receipt"
     PROFILE = "profile"
     SESSION_ENDED = "session_ended"
+    SERVICE_KEY_REVOKED = "service_key_revoked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     settings, core, people = hs.settings, hs.core, hs.people
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     await core.live.start()
-    for listener in (people.sessions.note, people.hosts.note, people.profiles.note, hs.chat.feed.hear):
+    notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
+    for listener in (*notes, hs.chat.feed.hear):
         core.live.listen(listener)
     tasks = core.tasks
     tasks.start("appender", core.appender.run)

@@ -1,4 +1,4 @@
-"""How the services of people tell the other workers: entries of the log."""
+"""How the services of people and keys tell the other workers: entries of the log."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -29,3 +29,8 @@ def session_ended(user_id: UserId, session_id: SessionId | None, reason: str) ->
 def profile_changed(user_id: UserId) -> NewEntry:
     """The entry that says a person looks different now."""
     return NewEntry(kind=EntryKind.PROFILE, user_id=user_id, body={})
+
+
+def service_key_revoked(key_id: str) -> NewEntry:
+    """The entry that ends a service key."""
+    return NewEntry(kind=EntryKind.SERVICE_KEY_REVOKED, body={"key_id": key_id})

@@ -39,7 +39,7 @@ def address_key(address: str) -> str:
 class RateLimits:
     """Answers one question, at once: may `key` do this now?
 
-    The buckets' names are the fields of RateLimitSettings: login, registration, send, create, upload, address.
+    The buckets' names are the fields of RateLimitSettings: login, send, service_keys, address and so on.
     `refused` is called with the bucket's name for each refusal (a counter).
     """
 

@@ -15,6 +15,11 @@ class UniversitySettings(Section):
         max_length=10,
         description="More paths under which the same API is served, e.g. /educations/api/unet-chat.",
     )
+    service_key_issuer: str = Field(
+        default="",
+        max_length=32,
+        description="Which of `issuers` a service key of this API acts for people of; empty: of none.",
+    )
     show_contacts: bool = Field(
         default=False, description="Whether people see each other's e-mail, phone and Telegram name."
     )
@@ -26,6 +31,11 @@ class MessengerSettings(Section):
     enabled: bool = Field(default=True, description="Whether this API is served.")
     prefix: Prefix = Field(default="/api/v1", description="Path that all its addresses begin with.")
     socket_path: Prefix = Field(default="/ws", description="Path of its WebSocket.")
+    service_key_issuer: str = Field(
+        default="",
+        max_length=32,
+        description="Which of `issuers` a service key of this API acts for people of; empty: of none.",
+    )
     listed_participants: int = Field(
         default=100,
         ge=2,

@@ -13,7 +13,13 @@ from pydantic_core import PydanticCustomError
 from homeserver.settings.chat import MediaSettings, RoomSettings, SocketSettings, ThumbnailSize
 from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
 from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
-from homeserver.settings.pairs import check_issuers, check_listeners, check_prefixes, check_registration
+from homeserver.settings.pairs import (
+    check_issuers,
+    check_listeners,
+    check_prefixes,
+    check_registration,
+    check_service_keys,
+)
 from homeserver.settings.people import (
     AccountSettings,
     BucketSettings,
@@ -96,6 +102,7 @@ class Settings(Section):
         clashes = [
             *check_issuers(self.issuers),
             *check_prefixes(self.university, self.messenger),
+            *check_service_keys(self.university, self.messenger, self.issuers),
             *check_listeners(self.listen, self.metrics),
             *check_registration(self.accounts, self.rate_limits, self.listen),
         ]

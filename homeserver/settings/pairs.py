@@ -88,6 +88,19 @@ def check_prefixes(university: UniversitySettings, messenger: MessengerSettings)
         taken.setdefault(prefix, str(path[0]))
 
 
+def check_service_keys(
+    university: UniversitySettings, messenger: MessengerSettings, issuers: Sequence[IssuerSettings]
+) -> Iterator[Clash]:
+    """Whom a key acts for must be known."""
+    names = {issuer.name for issuer in issuers}
+    for section, wanted in (
+        ("university", university.service_key_issuer),
+        ("messenger", messenger.service_key_issuer),
+    ):
+        if wanted and wanted not in names:
+            yield Clash((section, "service_key_issuer"), f"{wanted} is none of issuers")
+
+
 def check_listeners(listen: ListenSettings, metrics: MetricsSettings) -> Iterator[Clash]:
     """Two listeners cannot have one port."""
     if metrics.enabled and metrics.port and metrics.port == listen.port:

@@ -106,6 +106,7 @@ class RateLimitSettings(Section):
     send: BucketSettings = _bucket(10, 50, "Messages, edits and deletions per person.")
     create: BucketSettings = _bucket(0.5, 20, "New rooms and added members per person.")
     upload: BucketSettings = _bucket(1, 20, "Files per person.")
+    service_keys: BucketSettings = _bucket(0.2, 10, "Wrong service keys per address.")
     address: BucketSettings = _bucket(200, 1000, "Requests per client address; a university may share one.")
     max_tracked: int = Field(
         default=100_000, ge=1000, le=10_000_000, description="Most persons and addresses counted at a time."

@@ -12,7 +12,16 @@ from tests.ops.drivers import PASSWORD, Cli
 
 def test_help_names_all_verbs(cli: Cli) -> None:
     text = cli("--help")
-    for verb in ("run", "migrate", "check-config", "generate-config", "verify-room", "user", "keys"):
+    for verb in (
+        "run",
+        "migrate",
+        "check-config",
+        "generate-config",
+        "verify-room",
+        "user",
+        "keys",
+        "service-keys",
+    ):
         assert re.search(rf"\b{verb}\b", text)
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", cli("--version"))
 
@@ -206,6 +215,21 @@ def test_a_key_is_replaced_after_a_question(cli: Cli) -> None:
     assert third.access_token != second.access_token
     assert third.media_url != second.media_url
     assert third.signing == second.signing
+
+
+def test_service_keys_are_made_listed_and_revoked(cli: Cli) -> None:
+    secret, told = cli("service-keys", "create", "order server", "--scope", "messenger").splitlines()
+    key_id = secret.split("_")[1]
+    assert told == f"Key {key_id} is good for messenger. Keep it now: only its hash is stored."
+    said = cli("service-keys", "list")
+    assert secret not in said
+    assert said.splitlines()[0].split() == ["key", "name", "scope", "created", "last", "used", "standing"]
+    assert said.splitlines()[1].split()[:4] == [key_id, "order", "server", "messenger"]
+    assert cli("service-keys", "revoke", key_id) == f"{key_id} is revoked\n"
+    assert json.loads(cli("service-keys", "list", "--json"))["standing"] == "revoked"
+    assert cli("service-keys", "revoke", "0" * 16, status=1) == "no such service key\n"
+    unknown = cli("service-keys", "create", "x", "--scope", "marketplace", status=1)
+    assert unknown == "there is no API or bridge marketplace; there are messenger, university\n"
 
 
 def test_keys_open_to_others_are_refused(cli: Cli) -> None:

@@ -1,0 +1,154 @@
+"""Service keys: what the own servers of host applications prove themselves with.
+
+A key is `sk_KEYID_SECRET`; its id is public, and only a hash of the whole is stored. It is good for one scope, the name
+of an API or of a bridge. A key that was checked is believed until the log says that it was revoked: `note` must be
+given every new entry of the log.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Invalid, NotFound, Unauthenticated
+from homeserver.model import EntryKind, Page
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.news import Appends, service_key_revoked
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.text import clean_name
+from homeserver.storage import servicekeys as stored
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.storage.servicekeys import ServiceKey
+from homeserver.timeline.submission import Also, Placed
+
+MAX_NAME_CHARS = 100
+_KEY = re.compile(r"sk_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+_ID_BYTES = 8
+_SECRET_BYTES = 32
+_USED_STEP_MS = 3_600_000  # `used_ms` is kept to the hour
+
+
+class NewKey(NamedTuple):
+    """A key at the only moment when the whole of it is known."""
+
+    secret: str
+    stored: ServiceKey
+
+
+class _Revocation(NamedTuple):
+    key_id: str
+    now_ms: int
+
+
+class ServiceKeys:
+    """Makes, checks, lists and revokes keys. `scopes`: the APIs and bridges that there are."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Appends,
+        clock: Clock,
+        limits: RateLimits,
+        scopes: Collection[str],
+        cache_entries: int,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._clock = clock
+        self._limits = limits
+        self._scopes = frozenset(scopes)
+        self._known: BoundedCache[str, ServiceKey] = BoundedCache(cache_entries)
+        self._used: BoundedCache[str, int] = BoundedCache(cache_entries)
+
+    async def create(self, name: str, scope: str) -> NewKey:
+        """A new key; nobody can ever show it again. Raises Invalid("unknown_scope", "empty_name", "name_too_long")."""
+        if scope not in self._scopes:
+            known = ", ".join(sorted(self._scopes))
+            raise Invalid(f"there is no API or bridge {scope}; there are {known}", code="unknown_scope")
+        key_id = secrets.token_hex(_ID_BYTES)
+        secret = f"sk_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+        made = ServiceKey(
+            key_id=key_id,
+            name=clean_name(name, max_chars=MAX_NAME_CHARS, what="the name"),
+            scope=scope,
+            key_hash=_hash(secret),
+            created_ms=self._clock.now_ms(),
+        )
+        async with self._db.write() as conn:
+            await stored.add_service_keys(conn, [made])
+        return NewKey(secret, made)
+
+    async def listing(self, page: Page) -> list[ServiceKey]:
+        """All keys, revoked ones too, the oldest first."""
+        async with self._db.read() as conn:
+            return await stored.list_service_keys(conn, limit=page.limit, offset=page.offset)
+
+    async def revoke(self, key_id: str) -> None:
+        """End a key, for all workers. Raises NotFound("no_service_key")."""
+        async with self._db.read() as conn:
+            found = await stored.service_keys_of(conn, [key_id])
+        if not found:
+            raise NotFound("no such service key", code="no_service_key")
+        entries = await self._timeline.append(
+            [service_key_revoked(key_id)], also=[Also(_revoke, _Revocation(key_id, self._clock.now_ms()))]
+        )
+        for entry in entries:  # here at once; other workers hear it from the log
+            self.note(entry)
+
+    async def check(self, secret: str, scope: str, address: str = "") -> str:
+        """The id of a key that is good for `scope`.
+
+        Raises Unauthenticated("bad_service_key") for any other, whatever is wrong with it, and RateLimited for an
+        address that shows too many of those.
+        """
+        parts = _KEY.fullmatch(secret)
+        key = await self._find(parts[1]) if parts is not None else None
+        is_right = key is not None and hmac.compare_digest(key.key_hash, _hash(secret))
+        if key is None or not is_right or key.scope != scope or key.revoked_ms is not None:
+            self._limits.check_address(
+                "service_keys", address
+            )  # only for guesses: a good key is never kept out
+            raise Unauthenticated("a service key of this API is needed", code="bad_service_key")
+        await self._note_used(key)
+        return key.key_id
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: a revoked key is looked up anew."""
+        if entry.kind is EntryKind.SERVICE_KEY_REVOKED and entry.body is not None:
+            self._known.drop(entry.body["key_id"])
+
+    async def _find(self, key_id: str) -> ServiceKey | None:
+        known = self._known.get(key_id)
+        if known is not None:
+            return known
+        age = self._known.age
+        async with self._db.read() as conn:
+            found = (await stored.service_keys_of(conn, [key_id])).get(key_id)
+        if found is not None:
+            self._known.put(key_id, found, age)
+        return found
+
+    async def _note_used(self, key: ServiceKey) -> None:
+        now_ms = self._clock.now_ms()
+        if now_ms - max(key.used_ms or 0, self._used.get(key.key_id) or 0) < _USED_STEP_MS:
+            return
+        self._used.put(key.key_id, now_ms)  # before the write: of many calls at once one is enough
+        async with self._db.write() as conn:
+            await stored.set_service_keys_used(conn, {key.key_id: now_ms})
+
+
+async def _revoke(conn: AsyncConnection, items: Sequence[Placed[_Revocation]]) -> None:
+    now_ms = max(item.row.now_ms for item in items)
+    await stored.revoke_service_keys(conn, [item.row.key_id for item in items], now_ms)
+
+
+def _hash(secret: str) -> str:
+    """What is stored of a key. It is random enough to need no slow hash."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -35,7 +35,9 @@ def main() -> int:
 def _pytest(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run it; who is told to stop in the meantime waits until pytest has cleaned up."""
     workers = min(_MOST_WORKERS, os.cpu_count() or 1)
-    command = [sys.executable, "-m", "pytest", f"--numprocesses={workers}", *arguments]
+    # Who is done takes over work of the other.
+    sharing = [f"--numprocesses={workers}", "--dist=worksteal"]
+    command = [sys.executable, "-m", "pytest", *sharing, *arguments]
     with subprocess.Popen(command, cwd=_ROOT, env=environ, stdin=subprocess.DEVNULL) as process:
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches pytest by itself
         signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))

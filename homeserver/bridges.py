@@ -18,6 +18,7 @@ from homeserver.errors import Invalid
 from homeserver.http.address import ClientAddress
 from homeserver.http.credentials import Door
 from homeserver.http.routes import Admit, Desk, Face
+from homeserver.http.servicedoor import ServiceDoor
 from homeserver.http.sockets import Hub
 from homeserver.settings.models import (
     CorsSettings,
@@ -52,8 +53,9 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a bridge builds on: the parts of the server, and the way in from the network."""
+    """What a bridge builds on: the parts of the server, and the way in from the network. `name`: of the bridge."""
 
+    name: str
     hs: Homeserver
     around: Surroundings
     hub: Hub
@@ -67,6 +69,17 @@ class Context:
             self.hs.people.limits.check_address("address", self.address(request))
 
         return Desk(admit=admit, limit=limit, max_body_bytes=self.around.listen.max_body_bytes)
+
+    def service_door(self, issuer: str | None) -> ServiceDoor:
+        """A door for service keys with the bridge's name as their scope, for people of one of the issuers."""
+        people = self.hs.people
+        return ServiceDoor(
+            check=people.service_keys.check,
+            vouch=people.hosts.vouched,
+            address=self.address,
+            scope=self.name,
+            issuer=issuer,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +118,18 @@ def find(name: str) -> Bridge:
 
 
 def set_up(
-    wanted: Mapping[str, Mapping[str, Any]], context: Context, find_bridge: Callable[[str], Bridge] = find
+    wanted: Mapping[str, Mapping[str, Any]],
+    context_of: Callable[[str], Context],
+    find_bridge: Callable[[str], Bridge] = find,
 ) -> dict[str, Parts]:
-    """All bridges that the settings want. Raises Invalid("bad_settings", "no_bridge") that names the key at fault."""
+    """All bridges that the settings want, each with the context of its name.
+
+    Raises Invalid("bad_settings", "no_bridge") that names the key at fault.
+    """
     made: dict[str, Parts] = {}
     for name, section in wanted.items():
         bridge = find_bridge(name)
-        made[name] = bridge.setup(context, _checked(name, bridge.settings, section))
+        made[name] = bridge.setup(context_of(name), _checked(name, bridge.settings, section))
     return made
 
 

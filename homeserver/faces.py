@@ -17,7 +17,8 @@ from homeserver.http.address import ClientAddress
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Door
 from homeserver.http.openapi import About, document
-from homeserver.http.routes import Desk, Face
+from homeserver.http.routes import Admit, Desk, Face
+from homeserver.http.servicedoor import ServiceDoor
 from homeserver.http.site import Entrance, mount, root_application
 from homeserver.http.sockets import Hub
 from homeserver.web.pages import DemoAccount, Pages
@@ -71,19 +72,32 @@ def make_bridges(hs: Homeserver, hub: Hub, find_bridge: Callable[[str], Bridge] 
         messenger=settings.messenger,
         issuers={issuer.name: issuer.namespace for issuer in settings.issuers},
     )
-    return set_up(settings.bridges, Context(hs, around, hub, _door(hs), _address(hs)), find_bridge)
+    door, address = _door(hs), _address(hs)
+    return set_up(settings.bridges, lambda name: Context(name, hs, around, hub, door, address), find_bridge)
 
 
 def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
     """The APIs that the settings want, not yet mounted."""
-    address = _address(hs)
+    address, door = _address(hs), _door(hs)
 
     def limit(request: web.Request) -> None:
         hs.people.limits.check_address("address", address(request))
 
-    door = _door(hs)
-    desk = Desk(admit=door, limit=limit, max_body_bytes=hs.settings.listen.max_body_bytes)
-    return _faces(hs, hub, desk, door, address)
+    def desk(admit: Admit) -> Desk:
+        return Desk(admit=admit, limit=limit, max_body_bytes=hs.settings.listen.max_body_bytes)
+
+    def entrance(scope: str, issuer: str) -> Entrance:
+        keys = ServiceDoor(
+            check=hs.people.service_keys.check,
+            vouch=hs.people.hosts.vouched,
+            address=address,
+            scope=scope,
+            issuer=issuer or None,
+        )
+        server, rooms = hs.settings.server, hs.settings.rooms
+        return Entrance(desk(keys.beside(door)), door, hub, server.public_url, rooms.max_page)
+
+    return [media.make(hs.files.media, desk=desk(door), clock=hs.core.clock), *_products(hs, entrance)]
 
 
 def _address(hs: Homeserver) -> ClientAddress:
@@ -99,25 +113,27 @@ def _door(hs: Homeserver) -> Door:
     )
 
 
-def _faces(hs: Homeserver, hub: Hub, desk: Desk, door: Door, address: ClientAddress) -> list[Face]:
+def _products(hs: Homeserver, entrance_of: Callable[[str, str], Entrance]) -> list[Face]:
+    """`entrance_of`: by the API's name, and the issuer that its service keys act for."""
     settings, chat, people = hs.settings, hs.chat, hs.people
-    faces = [media.make(hs.files.media, desk=desk, clock=hs.core.clock)]
-    entrance = Entrance(desk, door, hub, settings.server.public_url, settings.rooms.max_page)
+    faces: list[Face] = []
     if settings.university.enabled:
+        entrance = entrance_of("university", settings.university.service_key_issuer)
         made = university.make(
             university.UniversityServices(chat, people.profiles, hs.files.media),
             entrance,
             settings=settings.university,
         )
-        faces += [made, *university.at_other_places(made, desk, settings.university.also_at)]
+        faces += [made, *university.at_other_places(made, entrance.desk, settings.university.also_at)]
     if settings.messenger.enabled:
+        entrance = entrance_of("messenger", settings.messenger.service_key_issuer)
         services = messenger.MessengerServices(
             chat=chat,
             accounts=people.accounts,
             sessions=people.sessions,
             profiles=people.profiles,
             media=hs.files.media,
-            address=address,
+            address=_address(hs),
         )
         faces += messenger.make(services, entrance, settings=settings.messenger)
     return faces

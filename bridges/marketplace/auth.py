@@ -1,13 +1,11 @@
 """Who asks: a registered person by the marketplace's token, a guest by their UUID or cookie.
 
-Whoever a call names must be who the credential says. Cookies are sent by browsers from any page, so a call that stands
-on a cookie alone must come from a page that may (see `_check_origin`).
+Whoever a call names must be who the credential says; only with a service key may one of the marketplace's own servers
+act for whom it names. Cookies are sent by browsers from any page, so a call that stands on a cookie alone must come
+from a page that may (see `_check_origin`).
 """
 
-import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -16,17 +14,18 @@ from aiohttp import web
 
 from bridges.marketplace.settings import MarketplaceSettings
 from homeserver.bridges import Context
-from homeserver.errors import Forbidden, HomeserverError, NotFound, Unauthenticated
+from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, Unauthenticated
 from homeserver.http.credentials import header_token, query_token
 from homeserver.http.guestcookie import GuestCookie
 from homeserver.http.requestlog import USER_ID
+from homeserver.http.servicedoor import KEY_HEADER
 from homeserver.model import Person, Requester
 from homeserver.services import publicids, tokens
-from homeserver.services.guests import Guest
+from homeserver.services.guests import Guest, is_plain
 from homeserver.settings.section import is_loopback
 
-SERVICE_KEY_HEADER = "X-Service-Key"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
+_FORWARDED = frozenset({"Forwarded", "X-Forwarded-For", "X-Real-IP"})
 
 
 class UnknownGuest(Unauthenticated):
@@ -56,7 +55,7 @@ class Callers:
         self._settings = settings
         self._cookie = cookie
         self._guests = context.hs.people.guests
-        self._keys: Sequence[str] = settings.service_keys
+        self._service = context.service_door(settings.issuer)
 
     async def of(self, request: web.Request, named: str | None, *, may_be_new: bool = False) -> Caller:
         """The caller, who must be `named` if the call names anybody. `may_be_new`: an unknown guest is made.
@@ -85,13 +84,9 @@ class Callers:
         """The guest whose cookie the browser sent along, whoever else it is."""
         return await self._guests.recognise(cookie=self._cookie.read(request))
 
-    def check_service(self, request: web.Request) -> None:
-        """Raise Unauthenticated("bad_service_key") unless one of the marketplace's own servers asks."""
-        sent = request.headers.get(SERVICE_KEY_HEADER, "")
-        made = sha256(sent.encode(errors="replace")).hexdigest()
-        matches = [hmac.compare_digest(made, key) for key in self._keys]  # all of them: no early answer
-        if not sent or not any(matches):
-            raise Unauthenticated("a service key is needed", code="bad_service_key")
+    async def check_service(self, request: web.Request) -> None:
+        """Raise Unauthenticated("bad_service_key") unless one of the marketplace's own servers asks; RateLimited."""
+        await self._service.check(request)
 
     async def seller(self, number: int, wanted_by: Requester | None = None) -> Person:
         """The person with this id, made if they were never here, for so many as one may ask for.
@@ -109,7 +104,19 @@ class Callers:
             people.limits.check("create", wanted_by.user_id)
         return await people.hosts.introduce(self._settings.issuer, number)
 
+    def is_at_bench(self, request: web.Request, named: str | None) -> bool:
+        """Whether somebody tries the API out: a program on this machine, no proxy between, under a made-up word.
+
+        Like whoever types an example of the documents, it may listen and speak in any chat. No person is named so.
+        """
+        forwarded = self._context.around.listen.trusted_proxies or _FORWARDED & request.headers.keys()
+        is_near = self._settings.trust_user_id and is_loopback(request.remote or "") and not forwarded
+        is_word = named is not None and not named.isdecimal() and is_plain(named)
+        return is_near and is_word and not self._token(request)
+
     async def _find(self, request: web.Request, named: str | None, *, may_be_new: bool) -> Caller:
+        if KEY_HEADER in request.headers:
+            return await self._acted_for(request, named)
         if named is not None and _is_uuid(named):
             return await self._guest(request, named, may_be_new=may_be_new)
         token = self._token(request)
@@ -127,6 +134,19 @@ class Callers:
         if named is not None and caller.name != named:
             raise Forbidden("this is not you", code="wrong_user")
         return caller
+
+    async def _acted_for(self, request: web.Request, named: str | None) -> Caller:
+        """Whom one of the marketplace's own servers acts for: its people, or a guest who was here. Never staff."""
+        await self._service.check(request)
+        if named is None:
+            raise Invalid("for whom? name the person", code="missing_param")
+        if not _is_uuid(named):
+            requester = await self._service.person(request, named)
+            return Caller(requester, str(int(named)), is_guest=False)
+        guest = await self._guests.recognise(named, address=self._context.address(request), trusted=True)
+        if guest is None:
+            raise UnknownGuest("there is no such guest")
+        return Caller(guest.requester, guest.name, is_guest=True)
 
     async def _registered(self, request: web.Request, token: str) -> Caller:
         if self._is_from_cookie(request):

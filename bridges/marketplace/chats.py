@@ -146,7 +146,7 @@ class Chats:
 
     async def hide_for_order(self, call: Call[None, OrderQuery]) -> schemas.Hidden:
         """For both sides, when the marketplace says that an order is done."""
-        self._callers.check_service(call.request)
+        await self._callers.check_service(call.request)
         buyer = await self._buyer(call.query.buyer_id)
         link = Link(self._market.settings.service, str(call.query.post_id))
         count = 0 if buyer is None else await self._market.enquiries.hide_for_object(link, buyer)

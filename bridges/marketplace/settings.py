@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Prefix = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$", max_length=200)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -54,11 +53,6 @@ class MarketplaceSettings(BaseModel):
     trust_user_id: bool = Field(
         default=False,
         description="Believe bare ids without a token. Only on loopback or behind a trusted proxy.",
-    )
-    service_keys: tuple[Sha256, ...] = Field(
-        default=(),
-        max_length=100,
-        description="SHA-256 (hex) of each key that the marketplace's own servers send in X-Service-Key.",
     )
     posts_url: str | None = Field(
         default=None,

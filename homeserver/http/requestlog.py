@@ -2,7 +2,7 @@
 
 `install` must be called on the root application only, before any other middleware: it sees every request, also those
 for addresses that nobody serves. A line has the method, the path without its query, the status, the time, the id of
-the request and of the user; never a header, a query or a body, as tokens and people's words stand there.
+the request, of the user and of a service key; never a header, a query or a body: tokens and people's words stand there.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ log = logging.getLogger("homeserver.access")
 REQUEST_ID = web.RequestKey("request_id", str)
 USER_ID = web.RequestKey("user_id", str)
 """Set by a face once it knows who asks, for the log."""
+SERVICE_KEY_ID = web.RequestKey("service_key_id", str)
+"""The key of the host's server that asks, perhaps for somebody; set where it was checked."""
 
 HEADER = "X-Request-ID"
 UNMATCHED = "unmatched"
@@ -103,7 +105,8 @@ def _write(request: web.Request, status: int, seconds: float, *, is_slow: bool) 
     if len(path) > _MAX_PATH_CHARS:
         path = path[:_MAX_PATH_CHARS] + "..."
     user_id = request.get(USER_ID, "-")
-    slow = " slow" if is_slow else ""
+    more = f" key={request[SERVICE_KEY_ID]}" if SERVICE_KEY_ID in request else ""
+    more += " slow" if is_slow else ""
     log.log(
-        level, "%s %s %d in %.1f ms user=%s%s", request.method, path, status, seconds * 1000, user_id, slow
+        level, "%s %s %d in %.1f ms user=%s%s", request.method, path, status, seconds * 1000, user_id, more
     )

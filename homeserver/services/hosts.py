@@ -17,7 +17,7 @@ from homeserver.clock import Clock
 from homeserver.errors import NotFound, Upstream
 from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId, make_user_id
-from homeserver.services import tokens
+from homeserver.services import publicids, tokens
 from homeserver.services.bounded import BoundedCache
 from homeserver.services.claims import FIRST_FREE_NUMBER, HostPerson, check_claims, host_person
 from homeserver.services.endings import Endings, Flag
@@ -107,18 +107,50 @@ class Hosts:
 
         Only for callers who know that the host has such a person. Raises NotFound("user_not_found").
         """
-        settings = next((one.settings for one in self._issuers if one.settings.name == issuer), None)
+        settings = self._settings_of(issuer)
         if settings is None or not 0 < number < FIRST_FREE_NUMBER:
-            raise NotFound("no such person", code="user_not_found")
+            raise _no_person()
         described = HostPerson(str(number), {}, "")
         async with self._db.read() as conn:
             found = (await stored.host_users_of(conn, issuer, [described.subject])).get(described.subject)
         user = found if found is not None else await self._introduced(settings, described)
         return (await self._profiles.people([user.user_id]))[user.user_id]
 
+    async def vouched(self, issuer: str, number: int, address: str = "") -> Requester:
+        """The person with this id at a host application, on the word of the host's own server instead of a token.
+
+        Made if they were never here. Without an issuer it is the account here with this number. Raises
+        NotFound("user_not_found") for people of others, and what a token raises for who is shut out.
+        """
+        settings = self._settings_of(issuer)
+        if settings is None and issuer:
+            raise _no_person()
+        namespace = publicids.LOCAL if settings is None else settings.namespace
+        wanted = publicids.from_public(number, namespace)
+        if publicids.namespace_of(wanted) != namespace or publicids.to_public(wanted, namespace) != number:
+            raise _no_person()
+        person = (await self._profiles.by_numbers([wanted])).get(wanted)
+        if person is None and settings is None:
+            raise _no_person()
+        if person is None:
+            person = await self.introduce(issuer, number)
+        async with self._db.read() as conn:
+            account = (await stored.accounts_of(conn, [person.user_id]))[person.user_id]
+        check_standing(suspended=account.suspended, deactivated=account.deactivated)
+        return Requester(
+            user_id=person.user_id,
+            number=person.number,
+            session_key=person.user_id,  # as with the host's tokens
+            namespace=namespace,
+            address=address,
+        )
+
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: whoever was shut out is not believed any more."""
         self._endings.note(entry)
+
+    def _settings_of(self, issuer: str) -> IssuerSettings | None:
+        return next((one.settings for one in self._issuers if one.settings.name == issuer), None)
 
     async def _first_sight(self, token: str) -> _Known:
         issuer, claims = await self._verify(token)
@@ -224,6 +256,10 @@ class Hosts:
 
 async def _set_claims_hashes(conn: AsyncConnection, items: Sequence[Placed[HostUser]]) -> None:
     await stored.set_claims_hashes(conn, [item.row for item in items])
+
+
+def _no_person() -> NotFound:
+    return NotFound("no such person", code="user_not_found")
 
 
 def _is_signed(token: str, key: VerifyKey, algorithm: str) -> bool:

@@ -1,7 +1,6 @@
 """A server with the marketplace's bridge."""
 
 from collections.abc import AsyncIterator
-from hashlib import sha256
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +13,6 @@ from tests.bridges.marketplace.people import (
     BUYER,
     SECRET,
     SELLER,
-    SERVICE_KEY,
     SUPPORT,
     Shopper,
     guest,
@@ -43,8 +41,7 @@ def more() -> dict[str, object]:
 
 @pytest.fixture
 def overrides(market: dict[str, object], more: dict[str, object]) -> dict[str, object]:
-    section = {"issuer": "market", "service_keys": [sha256(SERVICE_KEY.encode()).hexdigest()], **market}
-    return {"issuers": [ISSUER], "bridges": {"marketplace": section}, **more}
+    return {"issuers": [ISSUER], "bridges": {"marketplace": {"issuer": "market", **market}}, **more}
 
 
 @pytest.fixture
@@ -91,6 +88,13 @@ def support(client: aiohttp.ClientSession) -> Shopper:
 def visitor(client: aiohttp.ClientSession) -> Shopper:
     """A guest whose client keeps no cookies."""
     return guest(client)
+
+
+@pytest.fixture
+async def backend(server: Running, client: aiohttp.ClientSession) -> Shopper:
+    """One of the marketplace's own servers, with a service key."""
+    made = await server.hs.people.service_keys.create("orders", "marketplace")
+    return Shopper(client, "", {"X-Service-Key": made.secret})
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import jwt
 from aiohttp import WSMsgType
 
 SECRET = "the secret that the marketplace signs its tokens with"
-SERVICE_KEY = "a key of the marketplace's own servers"
 API = "/api/chat"
 LISTING, SELLER, BUYER, SUPPORT = 31, 2, 7, 900
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, NewType
 
-from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.protocol.ids import DeviceId, EventId, RoomId, UserId
 
 SessionId = NewType("SessionId", str)
 MediaId = NewType("MediaId", str)
@@ -53,7 +53,8 @@ class EntryKind(StrEnum):
 class Requester:
     """Who asks. Every face turns its credential into one of these.
 
-    `session_key` scopes transaction ids: the same txn_id from one session names the same message.
+    `session_key` scopes transaction ids: the same txn_id from one session names the same message. `device_id` is None
+    where a credential stands for no device (a host application's token, a guest's cookie).
     `namespace` numbers the people as this requester's application knows them (see `services/publicids.py`).
     `address` is the client's IP address, for limits only; it is never stored.
     """
@@ -62,6 +63,7 @@ class Requester:
     number: int
     session_key: str
     session_id: SessionId | None = None
+    device_id: DeviceId | None = None
     namespace: int = 0
     address: str = ""
     expires_ms: int | None = None

@@ -15,14 +15,15 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.errors import Forbidden, NotFound, Unauthenticated
+from homeserver.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from homeserver.model import Person, Requester, SessionId
-from homeserver.protocol.ids import UserId
+from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services import tokens
 from homeserver.services.bounded import BoundedCache
 from homeserver.services.endings import Endings, Flag
 from homeserver.services.news import Appends, session_ended
 from homeserver.services.ratelimit import RateLimits
+from homeserver.services.retry import write_with_retry
 from homeserver.services.text import one_line
 from homeserver.services.tokens import AccessClaims, TokenKey
 from homeserver.settings.models import TokenSettings
@@ -34,8 +35,10 @@ from homeserver.storage.sessions import Session
 from homeserver.timeline.submission import Also, Placed
 
 MAX_DEVICE_NAME_CHARS = 100
+MAX_DEVICE_ID_CHARS = 255
 _MAX_LISTED = 200
 _PURGE_BATCH = 500
+_FOR_GOOD_MS = 2**52  # a time that never comes
 _USED_STEP_MS = 60_000  # `last_used_ms` is kept to the minute
 
 
@@ -47,6 +50,16 @@ class Tokens:
     refresh_token: str
     expires_in_s: int
     person: Person
+    device_id: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class LastingToken:
+    """What a client gets that cannot refresh: an access token that holds until its session is ended."""
+
+    access_token: str
+    person: Person
+    device_id: DeviceId
 
 
 class _Ending(NamedTuple):
@@ -88,30 +101,45 @@ class Sessions:
         self._endings = Endings()
         self._used: dict[SessionId, int] = {}
 
-    async def start(self, person: Person, device_name: str = "") -> Tokens:
-        """Log a person in on a new device. The caller has checked the password."""
+    async def start(self, person: Person, device_name: str = "", device_id: DeviceId | None = None) -> Tokens:
+        """Log a person in; the caller has checked the password. Without `device_id` it is a new device.
+
+        A session that runs on the device already is ended. Raises Invalid("bad_device_id").
+        """
         now_ms = self._clock.now_ms()
-        session_id = SessionId(secrets.token_urlsafe(16))
+        session_id = _new_session_id()
         refresh_token = self._key.make_refresh(session_id)
         session = Session(
             session_id=session_id,
             user_id=person.user_id,
-            device_id=_new_device_id(),
-            device_name=one_line(device_name)[:MAX_DEVICE_NAME_CHARS],
+            device_id=_checked_device_id(device_id),
+            device_name=clean_device_name(device_name),
             refresh_hash=tokens.refresh_hash(refresh_token),
             refresh_expires_ms=now_ms + self._settings.refresh_ttl_s * 1000,
             created_ms=now_ms,
             last_used_ms=now_ms,
         )
-        async with self._db.write() as conn:
-            # The lock orders this after or before a suspension, never beside it.
-            await stored_accounts.lock_users(conn, [person.user_id])
-            account = (await stored_accounts.accounts_of(conn, [person.user_id])).get(person.user_id)
-            if account is None:
-                raise tokens.unknown_token()
-            check_standing(suspended=account.suspended, deactivated=account.deactivated)
-            await stored.add_sessions(conn, [session])
-        return self._tokens(account.person, session_id, refresh_token, now_ms)
+        return self._tokens(await self._open(session), session, refresh_token, now_ms)
+
+    async def start_lasting(
+        self, person: Person, device_name: str = "", device_id: DeviceId | None = None
+    ) -> LastingToken:
+        """The same for a client that cannot refresh its tokens."""
+        now_ms = self._clock.now_ms()
+        session_id = _new_session_id()
+        session = Session(
+            session_id=session_id,
+            user_id=person.user_id,
+            device_id=_checked_device_id(device_id),
+            device_name=clean_device_name(device_name),
+            refresh_hash=tokens.refresh_hash(self._key.make_refresh(session_id)),  # which nobody gets
+            refresh_expires_ms=_FOR_GOOD_MS,
+            created_ms=now_ms,
+            last_used_ms=now_ms,
+        )
+        found = await self._open(session)
+        claims = AccessClaims(found.user_id, found.number, session_id, _FOR_GOOD_MS)
+        return LastingToken(self._key.make_access(claims, now_ms), found, session.device_id)
 
     async def refresh(self, refresh_token: str, address: str = "") -> Tokens:
         """New tokens for a refresh token, which is spent by that.
@@ -149,7 +177,7 @@ class Sessions:
         if not rotated:  # somebody else used the same token between our look and our write
             await self._end(session.user_id, session_id, "refresh_token_reused")
             raise _reused()
-        return self._tokens(account.person, session_id, new_token, now_ms)
+        return self._tokens(account.person, session, new_token, now_ms)
 
     async def authenticate(self, token: str, address: str = "") -> Requester:
         """Who holds this access token. Raises Unauthenticated, or Forbidden for a suspended person."""
@@ -220,6 +248,27 @@ class Sessions:
             if count < _PURGE_BATCH:
                 return purged
 
+    async def _open(self, session: Session) -> Person:
+        """Write down a new session, in the place of another one of the device."""
+        user_id, device_id = session.user_id, session.device_id
+        async with self._db.read() as conn:
+            earlier = (await stored.sessions_on(conn, user_id, [device_id])).get(device_id)
+        if earlier is not None and earlier.ended_ms is None:
+            await self._end(user_id, earlier.session_id, "replaced")
+
+        async def work(conn: AsyncConnection) -> Person:
+            # The lock orders this after or before a suspension, never beside it.
+            await stored_accounts.lock_users(conn, [user_id])
+            account = (await stored_accounts.accounts_of(conn, [user_id])).get(user_id)
+            if account is None:
+                raise tokens.unknown_token()
+            check_standing(suspended=account.suspended, deactivated=account.deactivated)
+            await stored.drop_ended(conn, user_id, device_id)
+            await stored.add_sessions(conn, [session])
+            return account.person
+
+        return await write_with_retry(self._db, work)
+
     async def _first_sight(self, token: str, address: str) -> Requester:
         now_ms = self._clock.now_ms()
         claims = self._key.read_access(token, now_ms)
@@ -234,6 +283,7 @@ class Sessions:
             holder = (await stored.holders_of(conn, [claims.session_id])).get(claims.session_id)
         if holder is None or holder.ended or holder.user_id != claims.user_id:
             raise tokens.unknown_token()
+        known.requester = replace(known.requester, device_id=holder.device_id)
         check_standing(suspended=holder.suspended, deactivated=holder.deactivated)
         if known.session.is_raised or known.person.is_raised:  # ended while we looked
             raise tokens.unknown_token()
@@ -255,15 +305,11 @@ class Sessions:
         for entry in entries:  # here at once; other workers hear it from the log
             self.note(entry)
 
-    def _tokens(self, person: Person, session_id: SessionId, refresh_token: str, now_ms: int) -> Tokens:
+    def _tokens(self, person: Person, session: Session, refresh_token: str, now_ms: int) -> Tokens:
         ttl_s = self._settings.access_ttl_s
-        claims = AccessClaims(
-            user_id=person.user_id,
-            number=person.number,
-            session_id=session_id,
-            expires_ms=now_ms + ttl_s * 1000,
-        )
-        return Tokens(self._key.make_access(claims, now_ms), refresh_token, ttl_s, person)
+        claims = AccessClaims(person.user_id, person.number, session.session_id, now_ms + ttl_s * 1000)
+        access_token = self._key.make_access(claims, now_ms)
+        return Tokens(access_token, refresh_token, ttl_s, person, session.device_id)
 
 
 async def _end_sessions(conn: AsyncConnection, items: Sequence[Placed[_Ending]]) -> None:
@@ -291,8 +337,21 @@ def check_standing(*, suspended: bool, deactivated: bool) -> None:
         raise Forbidden("this account is suspended", code="suspended")
 
 
-def _new_device_id() -> str:
-    return "".join(secrets.choice(string.ascii_uppercase) for _ in range(10))
+def clean_device_name(name: str) -> str:
+    """The name of a device as it is stored."""
+    return one_line(name)[:MAX_DEVICE_NAME_CHARS]
+
+
+def _new_session_id() -> SessionId:
+    return SessionId(secrets.token_urlsafe(16))
+
+
+def _checked_device_id(device_id: DeviceId | None) -> DeviceId:
+    if device_id is None:
+        return DeviceId("".join(secrets.choice(string.ascii_uppercase) for _ in range(10)))
+    if not 0 < len(device_id) <= MAX_DEVICE_ID_CHARS or one_line(device_id) != device_id:
+        raise Invalid(f"a device id has 1 to {MAX_DEVICE_ID_CHARS} characters", code="bad_device_id")
+    return device_id
 
 
 def _reused() -> Unauthenticated:

@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, upda
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import SessionId
-from homeserver.protocol.ids import UserId
+from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.schema import sessions, users
 
 
@@ -18,7 +18,7 @@ class Session:
 
     session_id: SessionId
     user_id: UserId
-    device_id: str
+    device_id: DeviceId
     device_name: str
     refresh_hash: str
     refresh_expires_ms: int
@@ -33,6 +33,7 @@ class Holder:
     """What must be known to accept an access token: whether its session runs, and how its person stands."""
 
     user_id: UserId
+    device_id: DeviceId
     ended: bool
     suspended: bool
     deactivated: bool
@@ -56,6 +57,7 @@ _HOLDERS = (
     select(
         sessions.c.session_id,
         sessions.c.user_id,
+        sessions.c.device_id,
         sessions.c.ended_ms,
         users.c.suspended,
         users.c.deactivated,
@@ -71,6 +73,24 @@ _OPEN = (
     )
     .order_by(sessions.c.last_used_ms.desc(), sessions.c.session_id)
     .limit(bindparam("count"))
+)
+_ON_DEVICES = _SESSIONS.where(
+    sessions.c.user_id == bindparam("of"),
+    sessions.c.device_id.in_(bindparam("device_ids", expanding=True)),
+)
+_DROP_ENDED = delete(sessions).where(
+    sessions.c.user_id == bindparam("of"),
+    sessions.c.device_id == bindparam("device"),
+    sessions.c.ended_ms.is_not(None),
+)
+_RENAME = (
+    update(sessions)
+    .where(
+        sessions.c.user_id == bindparam("of"),
+        sessions.c.device_id == bindparam("device"),
+        sessions.c.ended_ms.is_(None),
+    )
+    .values(device_name=bindparam("name"))
 )
 _ADD = insert(sessions)
 _ROTATE = (
@@ -126,7 +146,9 @@ async def holders_of(conn: AsyncConnection, session_ids: Collection[SessionId]) 
     """How the sessions and their people stand; a session that is gone is missing."""
     rows = await conn.execute(_HOLDERS, {"session_ids": list(session_ids)})
     return {
-        row.session_id: Holder(row.user_id, row.ended_ms is not None, row.suspended, row.deactivated)
+        row.session_id: Holder(
+            row.user_id, row.device_id, row.ended_ms is not None, row.suspended, row.deactivated
+        )
         for row in rows
     }
 
@@ -135,6 +157,24 @@ async def open_sessions(conn: AsyncConnection, user_id: UserId, *, now_ms: int, 
     """A person's running sessions, the last used first."""
     rows = await conn.execute(_OPEN, {"of": user_id, "now_ms": now_ms, "count": limit})
     return [_session(row) for row in rows]
+
+
+async def sessions_on(
+    conn: AsyncConnection, user_id: UserId, device_ids: Collection[DeviceId]
+) -> dict[DeviceId, Session]:
+    """A person's sessions on these devices, ended ones too."""
+    rows = await conn.execute(_ON_DEVICES, {"of": user_id, "device_ids": list(device_ids)})
+    return {row.device_id: _session(row) for row in rows}
+
+
+async def drop_ended(conn: AsyncConnection, user_id: UserId, device_id: DeviceId) -> None:
+    """Delete the session of a device if it has ended, so that another can take its place."""
+    await conn.execute(_DROP_ENDED, {"of": user_id, "device": device_id})
+
+
+async def rename_device(conn: AsyncConnection, user_id: UserId, device_id: DeviceId, name: str) -> bool:
+    """Give the device of a running session another name; False if there is none."""
+    return (await conn.execute(_RENAME, {"of": user_id, "device": device_id, "name": name})).rowcount == 1
 
 
 async def add_sessions(conn: AsyncConnection, new: Sequence[Session]) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from homeserver.model import Page, Person
+from homeserver.model import Page, Person, SessionId
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services import naming
 from homeserver.services.news import Appends, profile_changed, session_ended
@@ -31,12 +31,14 @@ _NAMESPACE = 0  # of the numbers of accounts made here
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """A wish for an account, already checked. Without a tag one is made from the e-mail or the name."""
+    """A wish for an account, already checked. Without a tag one is made from the e-mail or the name, and without a
+    Matrix id one from the tag."""
 
     email: str
     display_name: str
     tag: str | None
     password_hash: str | None
+    user_id: UserId | None = None
 
 
 class _Standing(NamedTuple):
@@ -49,6 +51,7 @@ class _Standing(NamedTuple):
 class _NewPassword(NamedTuple):
     user_id: UserId
     password_hash: str
+    ended: tuple[SessionId, ...] | None  # None: all of the person's sessions
     now_ms: int
 
 
@@ -86,6 +89,18 @@ class Accounts:
         self._limits.check_address("registration", address)
         return await self.create(email=email, password=password, display_name=display_name, tag=tag)
 
+    async def check_name(self, localpart: str) -> UserId:
+        """The Matrix id that an account with this localpart would get.
+
+        Raises Invalid("bad_username"), Conflict("user_id_in_use").
+        """
+        user_id = naming.checked_localpart(localpart, self._server_name)
+        async with self._db.read() as conn:
+            taken = await stored.taken_user_ids(conn, [user_id])
+        if taken:
+            raise _user_id_in_use()
+        return user_id
+
     async def create(
         self,
         *,
@@ -93,6 +108,7 @@ class Accounts:
         email: str | None = None,
         password: str | None = None,
         tag: str | None = None,
+        localpart: str | None = None,
     ) -> Person:
         """Make an account, whatever the settings say about registration (for the command line and demos)."""
         new = NewAccount(
@@ -100,6 +116,7 @@ class Accounts:
             display_name=clean_name(display_name, max_chars=MAX_NAME_CHARS, what="the display name"),
             tag=naming.checked_tag(tag) if tag else None,
             password_hash=None,
+            user_id=None if localpart is None else naming.checked_localpart(localpart, self._server_name),
         )
         if password is not None:
             self._check_new_password(password)
@@ -118,32 +135,38 @@ class Accounts:
             wanted = naming.normal_email(email)
         except Invalid:
             wanted = ""
-        account_key = f"account:{wanted}" if wanted else ""
-        self._limits.check_address("login", address)
-        self._limits.check("login", account_key)
+        key = f"account:{wanted}" if wanted else ""
+        self._limit_guesses(key, address)
         async with self._db.read() as conn:
             account = (await stored.accounts_by_email(conn, [wanted])).get(wanted)
-        too_long = len(password) > MAX_PASSWORD_CHARS
-        known_hash = account.password_hash if account and not account.deactivated and not too_long else None
-        verdict = await self._passwords.verify(known_hash, "" if too_long else password)
-        if account is None or known_hash is None or not verdict.is_right:
-            raise Unauthenticated("wrong e-mail or password", code="bad_credentials")
-        # Only failures count: many people share one address, and nobody shall be kept out by their own success.
-        self._limits.give_back_address("login", address)
-        self._limits.give_back("login", account_key)
-        check_standing(suspended=account.suspended, deactivated=account.deactivated)
-        if verdict.is_outdated:
-            await self._rehash(account.person.user_id, known_hash, password)
-        return account.person
+        return await self._check(account, password, key, address)
 
-    async def set_password(self, user_id: UserId, password: str) -> None:
-        """Give a person a new password and log them out everywhere. Raises NotFound, Invalid."""
+    async def check_password_of(self, user_id: UserId, *, password: str, address: str = "") -> Person:
+        """The same by Matrix id."""
+        key = f"account:{user_id}"
+        self._limit_guesses(key, address)
+        async with self._db.read() as conn:
+            account = (await stored.accounts_of(conn, [user_id])).get(user_id)
+        return await self._check(account, password, key, address)
+
+    async def set_password(
+        self, user_id: UserId, password: str, *, ended: Sequence[SessionId] | None = None
+    ) -> None:
+        """Give a person a new password and end these sessions of theirs; by default log them out everywhere.
+
+        Raises NotFound, Invalid.
+        """
         self._check_new_password(password)
         await self.find(user_id)
-        made = _NewPassword(user_id, await self._passwords.hash(password), self._clock.now_ms())
-        await self._timeline.append(
-            [session_ended(user_id, None, "password_changed")], also=[Also(_set_passwords, made)]
+        made = _NewPassword(
+            user_id,
+            await self._passwords.hash(password),
+            None if ended is None else tuple(ended),
+            self._clock.now_ms(),
         )
+        sessions: Sequence[SessionId | None] = [None] if ended is None else ended
+        news = [session_ended(user_id, session_id, "password_changed") for session_id in sessions]
+        await self._timeline.append(news or [profile_changed(user_id)], also=[Also(_set_passwords, made)])
 
     async def suspend(self, user_id: UserId) -> None:
         """Shut a person out, with every token they hold, until `unsuspend`."""
@@ -179,6 +202,24 @@ class Accounts:
         async with self._db.read() as conn:
             return await stored.list_accounts(conn, limit=page.limit, offset=page.offset)
 
+    def _limit_guesses(self, key: str, address: str) -> None:
+        self._limits.check_address("login", address)
+        self._limits.check("login", key)
+
+    async def _check(self, account: Account | None, password: str, key: str, address: str) -> Person:
+        too_long = len(password) > MAX_PASSWORD_CHARS
+        known_hash = account.password_hash if account and not account.deactivated and not too_long else None
+        verdict = await self._passwords.verify(known_hash, "" if too_long else password)
+        if account is None or known_hash is None or not verdict.is_right:
+            raise Unauthenticated("wrong name or password", code="bad_credentials")
+        # Only failures count: many people share one address, and nobody shall be kept out by their own success.
+        self._limits.give_back_address("login", address)
+        self._limits.give_back("login", key)
+        check_standing(suspended=account.suspended, deactivated=account.deactivated)
+        if verdict.is_outdated:
+            await self._rehash(account.person.user_id, known_hash, password)
+        return account.person
+
     async def _add(self, conn: AsyncConnection, new: NewAccount) -> Person:
         number = await stored.take_numbers(conn, _NAMESPACE)
         await _check_free(conn, new)
@@ -199,9 +240,13 @@ class Accounts:
         """A tag that nobody has, and a Matrix id that resembles it."""
         tag = new.tag
         if tag is None:
-            wished = naming.candidates(naming.tag_from(new.email or new.display_name))
+            wished = naming.candidates(naming.tag_from(new.email or _localpart(new) or new.display_name))
             taken_tags = await stored.taken_tags(conn, wished)
             tag = naming.first_free(wished, lambda name: name not in taken_tags)
+        if new.user_id is not None:
+            if await stored.taken_user_ids(conn, [new.user_id]):
+                raise _user_id_in_use()
+            return tag, new.user_id
         # Somebody may have registered with this tag and changed it since: their Matrix id is for ever.
         user_ids = {name: make_user_id(name, self._server_name) for name in naming.candidates(tag)}
         taken = await stored.taken_user_ids(conn, user_ids.values())
@@ -242,6 +287,14 @@ class Accounts:
             )
 
 
+def _localpart(new: NewAccount) -> str:
+    return new.user_id[1:].partition(":")[0] if new.user_id else ""
+
+
+def _user_id_in_use() -> Conflict:
+    return Conflict("somebody else has this user name", code="user_id_in_use")
+
+
 async def _check_free(conn: AsyncConnection, new: NewAccount) -> None:
     """Raise Conflict if the e-mail or the wished tag is taken."""
     if new.email and await stored.accounts_by_email(conn, [new.email]):
@@ -254,9 +307,13 @@ async def _set_passwords(conn: AsyncConnection, items: Sequence[Placed[_NewPassw
     rows = [item.row for item in items]
     await stored.lock_users(conn, {row.user_id for row in rows})
     await stored.set_passwords(conn, {row.user_id: row.password_hash for row in rows})
-    await stored_sessions.end_sessions_of_users(
-        conn, {row.user_id for row in rows}, max(row.now_ms for row in rows)
-    )
+    now_ms = max(row.now_ms for row in rows)
+    everywhere = {row.user_id for row in rows if row.ended is None}
+    if everywhere:
+        await stored_sessions.end_sessions_of_users(conn, everywhere, now_ms)
+    single = [session_id for row in rows for session_id in row.ended or ()]
+    if single:
+        await stored_sessions.end_sessions(conn, single, now_ms)
 
 
 async def _set_standings(conn: AsyncConnection, items: Sequence[Placed[_Standing]]) -> None:

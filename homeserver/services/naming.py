@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 
 from homeserver.errors import Conflict, Invalid
+from homeserver.protocol.errors import BadIdentifier
+from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services.text import one_line
 
 MAX_EMAIL_CHARS = 254
@@ -15,6 +17,7 @@ MAX_URL_CHARS = 2000
 _TAG = re.compile(r"[a-z0-9_.-]{3,32}")
 _NOT_IN_TAG = re.compile(r"[^a-z0-9_.-]+")
 _OF_HOST_PERSON = re.compile(r"[a-z0-9]{1,32}_[0-9]+")
+_OF_GUEST = re.compile(r"guest_[0-9a-f]{32}")
 _LONGEST_BASE = 25  # leaves room for "-" and a number
 _CANDIDATES = 30
 
@@ -66,6 +69,20 @@ def first_free(names: Collection[str], is_free: Callable[[str], bool]) -> str:
 def is_localpart_of_host_person(localpart: str) -> bool:
     """Whether a localpart has the form that people of host applications get; nobody else may have it."""
     return _OF_HOST_PERSON.fullmatch(localpart) is not None
+
+
+def checked_localpart(localpart: str, server: str) -> UserId:
+    """The Matrix id for an account whose localpart somebody chose, in lower case. Raises Invalid("bad_username")."""
+    wanted = localpart.lower()
+    if is_localpart_of_host_person(wanted) or _OF_GUEST.fullmatch(wanted):
+        raise Invalid("names of this form are given out by the server", code="bad_username")
+    try:
+        return make_user_id(wanted, server)
+    except BadIdentifier as error:
+        raise Invalid(
+            "a user name has letters a-z, digits, and any of . _ = - / +, and is not too long",
+            code="bad_username",
+        ) from error
 
 
 def checked_avatar_url(url: str) -> str:

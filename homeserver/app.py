@@ -12,12 +12,14 @@ from homeserver.metrics import Metrics
 from homeserver.services.access import Access
 from homeserver.services.accounts import Accounts
 from homeserver.services.chat import Chat
+from homeserver.services.devices import Devices
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.enquiryviews import EnquiryViews
 from homeserver.services.feed import Feed
 from homeserver.services.founding import Founding
 from homeserver.services.guests import GuestKey, Guests
 from homeserver.services.hosts import Hosts, make_issuers
+from homeserver.services.interactive import Interactions
 from homeserver.services.media.files import Disk, Places
 from homeserver.services.media.store import Media
 from homeserver.services.media.sweep import Sweep
@@ -30,6 +32,7 @@ from homeserver.services.presence import Presence
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.receipts import Receipts
+from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rooms import Rooms
 from homeserver.services.roomviews import RoomViews
 from homeserver.services.servicekeys import ServiceKeys
@@ -77,6 +80,15 @@ class People:
 
 
 @dataclass(frozen=True, slots=True)
+class Proofs:
+    """What Matrix clients need to log in, to register, and to prove who asks."""
+
+    devices: Devices
+    interactions: Interactions
+    registration_tokens: RegistrationTokens
+
+
+@dataclass(frozen=True, slots=True)
 class Storehouse:
     """Files: kept, served, deleted."""
 
@@ -92,6 +104,7 @@ class Homeserver:
     settings: Settings
     core: Core
     people: People
+    proofs: Proofs
     files: Storehouse
     chat: Chat
 
@@ -104,6 +117,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
         settings=settings,
         core=core,
         people=people,
+        proofs=_proofs(settings, core, people),
         files=_files(settings, core, people),
         chat=_chat(settings, core, people),
     )
@@ -185,6 +199,17 @@ def _service_keys(settings: Settings, core: Core, limits: RateLimits) -> Service
         limits=limits,
         scopes=("university", "messenger", *settings.bridges),
         cache_entries=settings.tokens.cache_entries,
+    )
+
+
+def _proofs(settings: Settings, core: Core, people: People) -> Proofs:
+    interactions = Interactions(
+        db=core.db, clock=core.clock, settings=settings.interactions, secret=core.keys.access_token
+    )
+    return Proofs(
+        devices=Devices(db=core.db, sessions=people.sessions),
+        interactions=interactions,
+        registration_tokens=RegistrationTokens(db=core.db, clock=core.clock),
     )
 
 

@@ -52,6 +52,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     tasks.start("purge transactions", partial(purge_transactions, core.db, core.clock, settings.timeline))
     tasks.start("sessions", people.sessions.run)
     tasks.start("guests", people.guests.run)
+    tasks.start("interactions", hs.proofs.interactions.run)
     tasks.start("media sweep", hs.files.sweep.run)
     try:
         yield

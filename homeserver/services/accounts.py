@@ -1,5 +1,6 @@
 """Accounts made here: registration, passwords, suspension."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from homeserver.services.text import clean_name, search_text
 from homeserver.settings.models import AccountSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage import sessions as stored_sessions
-from homeserver.storage.accounts import Account
+from homeserver.storage.accounts import Account, ProfileRow
 from homeserver.storage.db import Database
 from homeserver.timeline.submission import Also, Placed
 
@@ -84,10 +85,24 @@ class Accounts:
 
         Raises Forbidden("registration_closed"), Conflict("email_in_use" or "tag_in_use"), Invalid, RateLimited.
         """
-        if not self._settings.registration:
-            raise Forbidden("nobody can register here by themselves", code="registration_closed")
+        self.check_open()
         self._limits.check_address("registration", address)
         return await self.create(email=email, password=password, display_name=display_name, tag=tag)
+
+    async def register_named(self, *, localpart: str | None, password: str, address: str = "") -> Person:
+        """The same for somebody who asks for a user name, not for an e-mail; without one they get one.
+
+        Raises Invalid("bad_username"), Conflict("user_id_in_use") too.
+        """
+        self.check_open()
+        self._limits.check_address("registration", address)
+        name = localpart if localpart is not None else f"u{secrets.token_hex(8)}"
+        return await self.create(display_name=name, password=password, localpart=name)
+
+    def check_open(self) -> None:
+        """Raise Forbidden("registration_closed") unless people may make accounts by themselves."""
+        if not self._settings.registration:
+            raise Forbidden("nobody can register here by themselves", code="registration_closed")
 
     async def check_name(self, localpart: str) -> UserId:
         """The Matrix id that an account with this localpart would get.
@@ -176,9 +191,11 @@ class Accounts:
         """Let a person in again; they log in anew."""
         await self._set_standing(user_id, suspended=False)
 
-    async def deactivate(self, user_id: UserId) -> None:
-        """Close an account for good. Its messages stay."""
+    async def deactivate(self, user_id: UserId, *, erase: bool = False) -> None:
+        """Close an account for good. Its messages stay. `erase`: name and picture go."""
         await self._set_standing(user_id, deactivated=True)
+        if erase:
+            await self._timeline.append([profile_changed(user_id)], also=[Also(_erase_profiles, user_id)])
 
     async def find(self, user_id: UserId) -> Account:
         """An account with its standing, for the command line. Raises NotFound."""
@@ -293,6 +310,20 @@ def _localpart(new: NewAccount) -> str:
 
 def _user_id_in_use() -> Conflict:
     return Conflict("somebody else has this user name", code="user_id_in_use")
+
+
+async def _erase_profiles(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -> None:
+    user_ids = {item.row for item in items}
+    await stored.lock_users(conn, user_ids)
+    people = await stored.people_of(conn, user_ids)
+    bare = [
+        Person(
+            one.user_id, one.number, display_name="", created_ms=one.created_ms, tag=one.tag, email=one.email
+        )
+        for one in people.values()
+    ]
+    if bare:
+        await stored.set_profiles(conn, [ProfileRow(one, "") for one in bare])
 
 
 async def _check_free(conn: AsyncConnection, new: NewAccount) -> None:

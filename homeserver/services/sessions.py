@@ -67,6 +67,11 @@ class _Ending(NamedTuple):
     now_ms: int
 
 
+class _EndingOfAll(NamedTuple):
+    user_id: UserId
+    now_ms: int
+
+
 @dataclass(slots=True)
 class _Known:
     """A checked access token, and the flags that say it holds no more."""
@@ -202,6 +207,27 @@ class Sessions:
         if requester.session_id is not None:
             await self._end(requester.user_id, requester.session_id, "logout")
 
+    async def end_all(self, requester: Requester) -> None:
+        """Log out everywhere, here too."""
+        ending = _EndingOfAll(requester.user_id, self._clock.now_ms())
+        entries = await self._timeline.append(
+            [session_ended(requester.user_id, None, "logout_all")], also=[Also(_end_all_sessions, ending)]
+        )
+        for entry in entries:
+            self.note(entry)
+
+    async def end_these(self, requester: Requester, session_ids: Sequence[SessionId]) -> None:
+        """End some of the requester's own sessions, whose ids the caller looked up."""
+        if not session_ids:
+            return
+        now_ms = self._clock.now_ms()
+        entries = await self._timeline.append(
+            [session_ended(requester.user_id, one, "ended_elsewhere") for one in session_ids],
+            also=[Also(_end_sessions, _Ending(one, now_ms)) for one in session_ids],
+        )
+        for entry in entries:
+            self.note(entry)
+
     async def end_other(self, requester: Requester, session_id: SessionId) -> None:
         """End one of the requester's own sessions, seen in `listing`. Raises NotFound for anybody else's."""
         async with self._db.read() as conn:
@@ -315,6 +341,11 @@ class Sessions:
 async def _end_sessions(conn: AsyncConnection, items: Sequence[Placed[_Ending]]) -> None:
     now_ms = max(item.row.now_ms for item in items)
     await stored.end_sessions(conn, [item.row.session_id for item in items], now_ms)
+
+
+async def _end_all_sessions(conn: AsyncConnection, items: Sequence[Placed[_EndingOfAll]]) -> None:
+    now_ms = max(item.row.now_ms for item in items)
+    await stored.end_sessions_of_users(conn, {item.row.user_id for item in items}, now_ms)
 
 
 def _requester(claims: AccessClaims, address: str) -> Requester:

@@ -24,7 +24,7 @@ MAX_FILE_BYTES = 1024 * 1024
 MAX_SECRET_BYTES = 64 * 1024
 
 # Keys whose value may come from a file: the file's key -> the key that its content is for.
-SECRET_FILES = {"url_file": "url", "secret_file": "secret"}
+SECRET_FILES = {"url_file": "url", "secret_file": "secret", "shared_secret_file": "shared_secret"}
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

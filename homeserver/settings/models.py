@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from homeserver.settings.chat import MediaSettings, RoomSettings, SocketSettings, ThumbnailSize
 from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
 from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
+from homeserver.settings.matrix import InteractionSettings, MatrixSettings, PolicySettings
 from homeserver.settings.pairs import (
     check_issuers,
     check_listeners,
@@ -45,12 +46,15 @@ __all__ = [
     "CorsSettings",
     "DatabaseSettings",
     "GuestSettings",
+    "InteractionSettings",
     "IssuerSettings",
     "ListenSettings",
     "LogSettings",
+    "MatrixSettings",
     "MediaSettings",
     "MessengerSettings",
     "MetricsSettings",
+    "PolicySettings",
     "RateLimitSettings",
     "RoomSettings",
     "ServerSettings",
@@ -87,6 +91,10 @@ class Settings(Section):
         default=UniversitySettings(), description="API of the university portal."
     )
     messenger: MessengerSettings = Field(default=MessengerSettings(), description="API of the messenger.")
+    matrix: MatrixSettings = Field(default=MatrixSettings(), description="The Matrix client-server API.")
+    interactions: InteractionSettings = Field(
+        default=InteractionSettings(), description="Calls that ask a person to prove themselves anew."
+    )
     cors: CorsSettings = Field(default=CorsSettings(), description="Other web sites in the browser.")
     web: WebSettings = Field(default=WebSettings(), description="The pages in the browser.")
     metrics: MetricsSettings = Field(default=MetricsSettings(), description="Numbers for Prometheus.")

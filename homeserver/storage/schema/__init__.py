@@ -5,6 +5,21 @@ id.
 """
 
 from homeserver.storage.schema.base import metadata
+from homeserver.storage.schema.e2ee import (
+    backup_heads,
+    backup_keys,
+    backups,
+    cross_signing_keys,
+    dehydrated_devices,
+    device_inboxes,
+    device_keys,
+    device_lists,
+    device_messages,
+    fallback_keys,
+    key_signatures,
+    one_time_keys,
+)
+from homeserver.storage.schema.matrix import interactions, registration_tokens
 from homeserver.storage.schema.people import (
     guests,
     host_users,
@@ -33,21 +48,35 @@ from homeserver.storage.schema.timeline import (
 )
 
 __all__ = [
+    "backup_heads",
+    "backup_keys",
+    "backups",
     "blocks",
+    "cross_signing_keys",
     "cursors",
+    "dehydrated_devices",
+    "device_inboxes",
+    "device_keys",
+    "device_lists",
+    "device_messages",
     "enquiries",
     "events",
+    "fallback_keys",
     "guests",
     "host_users",
+    "interactions",
+    "key_signatures",
     "log",
     "log_head",
     "media",
     "members",
     "metadata",
     "number_heads",
+    "one_time_keys",
     "push_outbox",
     "push_subscriptions",
     "receipts",
+    "registration_tokens",
     "relations",
     "reports",
     "room_keys",

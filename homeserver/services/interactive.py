@@ -1,0 +1,180 @@
+"""User-interactive authentication: a call that asks a person to prove themselves anew, in stages.
+
+Client-server API, "User-Interactive Authentication API". What was shown so far is kept in the database, so that any
+worker can go on. The first request's body is kept too, encrypted: clients may leave it out of the later ones.
+"""
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Forbidden, HomeserverError, Invalid, Unauthenticated
+from homeserver.services.retry import write_with_retry
+from homeserver.settings.models import InteractionSettings
+from homeserver.storage import interactions as stored
+from homeserver.storage.db import Database
+from homeserver.storage.interactions import Interaction
+
+DUMMY: Final = "m.login.dummy"
+PASSWORD: Final = "m.login.password"  # noqa: S105
+TERMS: Final = "m.login.terms"
+TOKEN: Final = "m.login.registration_token"  # noqa: S105
+_NONCE_BYTES = 12
+_PURGE_BATCH = 500
+Json = Mapping[str, Any]
+Stage = Callable[[Json], Awaitable[None]]
+"""Checks what a client sent as `auth`; raises what is wrong."""
+
+
+class InteractionNeeded(Unauthenticated):
+    """The person must go on; `data` is the body of the 401: flows, params, session, completed, errcode and error."""
+
+    code = "interaction_needed"
+
+    def __init__(self, facts: Mapping[str, object]) -> None:
+        super().__init__("more is needed to do this")
+        self.data = dict(facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a call asks for. `purpose` names the call; `user_id` who asks, empty for nobody known.
+
+    `flows`: lists of stages, of which one must be passed whole; `stages` has a check for each of them, and `params`
+    what a client must know to pass them.
+    """
+
+    purpose: str
+    flows: Sequence[Sequence[str]]
+    stages: Mapping[str, Stage]
+    params: Mapping[str, Json] = field(default_factory=dict)
+    user_id: str = ""
+
+
+class Interactions:
+    """Begins, continues and ends them. `secret` has at least 32 bytes."""
+
+    def __init__(self, *, db: Database, clock: Clock, settings: InteractionSettings, secret: bytes) -> None:
+        self._db = db
+        self._clock = clock
+        self._settings = settings
+        self._cipher = AESGCM(hmac.digest(secret, b"interactive authentication", "sha256"))
+
+    async def passed(self, wanted: Wanted, body: Json) -> Json:
+        """The body of the request (without `auth`), once everything that is wanted was shown.
+
+        Raises InteractionNeeded until then, Invalid for an `auth` that fits nothing.
+        """
+        params = {name: value for name, value in body.items() if name != "auth"}
+        auth = body.get("auth")
+        if auth is not None and not isinstance(auth, dict):
+            raise Invalid("auth must be an object", code="invalid_param")
+        one = await self._begun(wanted, auth or {}, params)
+        first = self._decrypt(one)
+        if params and params != first:
+            raise Forbidden("the request is another one than the one that was begun", code="request_changed")
+        if auth and "type" in auth:
+            one = await self._pass(wanted, one, auth)
+        if not any(set(flow) <= set(one.done) for flow in wanted.flows):
+            raise self._needed(wanted, one)
+        async with self._db.write() as conn:
+            if not await stored.take_interaction(conn, one.interaction_id):
+                raise _unknown()
+        return first
+
+    async def run(self) -> None:
+        """Forget old ones again and again, until cancelled."""
+        while True:
+            before_ms = self._clock.now_ms() - self._settings.ttl_s * 1000
+            async with self._db.write() as conn:
+                gone = await stored.purge_interactions(conn, before_ms=before_ms, limit=_PURGE_BATCH)
+            if gone < _PURGE_BATCH:
+                await asyncio.sleep(self._settings.ttl_s)
+
+    async def _begun(self, wanted: Wanted, auth: Json, params: Json) -> Interaction:
+        session = auth.get("session")
+        if session is None:
+            return await self._begin(wanted, params)
+        if not isinstance(session, str):
+            raise Invalid("auth.session must be a string", code="invalid_param")
+        async with self._db.read() as conn:
+            found = await stored.interaction(conn, session)
+        oldest_ms = self._clock.now_ms() - self._settings.ttl_s * 1000
+        if found is None or found.created_ms < oldest_ms:
+            raise _unknown()
+        if (found.purpose, found.user_id) != (wanted.purpose, wanted.user_id):
+            raise Forbidden("this session was begun for something else", code="request_changed")
+        return found
+
+    async def _begin(self, wanted: Wanted, params: Json) -> Interaction:
+        interaction_id = secrets.token_urlsafe(18)
+        one = Interaction(
+            interaction_id=interaction_id,
+            purpose=wanted.purpose,
+            user_id=wanted.user_id,
+            done=(),
+            params=self._encrypt(interaction_id, params),
+            created_ms=self._clock.now_ms(),
+        )
+        async with self._db.write() as conn:
+            await stored.add_interaction(conn, one)
+        return one
+
+    async def _pass(self, wanted: Wanted, one: Interaction, auth: Json) -> Interaction:
+        """Check one stage, and note it."""
+        kind = auth["type"]
+        check = wanted.stages.get(kind) if isinstance(kind, str) else None
+        if check is None:
+            raise Invalid("there is no such stage here", code="unknown_stage")
+        if kind in one.done:
+            return one
+        try:
+            await check(auth)
+        except (Unauthenticated, Forbidden, Invalid) as error:
+            raise self._needed(wanted, one, error) from error
+
+        async def work(conn: AsyncConnection) -> Interaction:
+            latest = await stored.interaction(conn, one.interaction_id)
+            if latest is None:
+                raise _unknown()
+            done = tuple(dict.fromkeys((*latest.done, str(kind))))
+            await stored.set_done(conn, latest, done)
+            return Interaction(
+                latest.interaction_id, latest.purpose, latest.user_id, done, latest.params, latest.created_ms
+            )
+
+        return await write_with_retry(self._db, work)
+
+    def _needed(
+        self, wanted: Wanted, one: Interaction, error: HomeserverError | None = None
+    ) -> InteractionNeeded:
+        data: dict[str, object] = {
+            "flows": [{"stages": list(flow)} for flow in wanted.flows],
+            "params": dict(wanted.params),
+            "session": one.interaction_id,
+            "completed": list(one.done),
+        }
+        if error is not None:
+            data["failed"] = error
+        return InteractionNeeded(data)
+
+    def _encrypt(self, interaction_id: str, params: Json) -> bytes:
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, orjson.dumps(params), interaction_id.encode())
+
+    def _decrypt(self, one: Interaction) -> dict[str, Any]:
+        nonce, sealed = one.params[:_NONCE_BYTES], one.params[_NONCE_BYTES:]
+        found: dict[str, Any] = orjson.loads(self._cipher.decrypt(nonce, sealed, one.interaction_id.encode()))
+        return found
+
+
+def _unknown() -> Invalid:
+    return Invalid("this session is not known, or over; begin again", code="unknown_interaction")

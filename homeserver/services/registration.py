@@ -1,0 +1,67 @@
+"""Tokens that operators hand to people who shall make an account."""
+
+import re
+import secrets
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
+from homeserver.services.retry import write_with_retry
+from homeserver.storage import interactions as stored
+from homeserver.storage.db import Database
+from homeserver.storage.interactions import RegistrationToken
+
+MAX_LISTED = 10_000
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+
+
+class RegistrationTokens:
+    """Makes, lists, revokes and uses them."""
+
+    def __init__(self, *, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def create(
+        self, *, token: str | None = None, uses: int | None = None, ttl_s: int | None = None
+    ) -> RegistrationToken:
+        """A new token; without a text one is made. Raises Invalid("bad_token"), Conflict("token_in_use")."""
+        text = token if token is not None else secrets.token_urlsafe(12)
+        if not _TOKEN.fullmatch(text):
+            raise Invalid("a token has 1 to 64 letters, digits, and any of . _ ~ -", code="bad_token")
+        now_ms = self._clock.now_ms()
+        new = RegistrationToken(text, uses, 0, None if ttl_s is None else now_ms + ttl_s * 1000, now_ms)
+
+        async def work(conn: AsyncConnection) -> None:
+            if await stored.registration_token(conn, text) is not None:
+                raise Conflict("this token is there already", code="token_in_use")
+            await stored.add_registration_token(conn, new)
+
+        await write_with_retry(self._db, work)
+        return new
+
+    async def listing(self) -> list[RegistrationToken]:
+        """All of them, oldest first."""
+        async with self._db.read() as conn:
+            return await stored.list_registration_tokens(conn, MAX_LISTED)
+
+    async def revoke(self, token: str) -> None:
+        """Delete one. Raises NotFound."""
+        async with self._db.write() as conn:
+            if not await stored.drop_registration_token(conn, token):
+                raise NotFound("no such token")
+
+    async def is_good(self, token: str) -> bool:
+        """Whether somebody could make an account with it now."""
+        async with self._db.read() as conn:
+            found = await stored.registration_token(conn, token)
+        if found is None or (found.expires_ms is not None and found.expires_ms <= self._clock.now_ms()):
+            return False
+        return found.uses_allowed is None or found.uses < found.uses_allowed
+
+    async def use(self, token: str) -> None:
+        """Count one use. Raises Forbidden("bad_registration_token")."""
+        async with self._db.write() as conn:
+            if not await stored.use_registration_token(conn, token, self._clock.now_ms()):
+                raise Forbidden("this registration token is not valid", code="bad_registration_token")

@@ -1,0 +1,54 @@
+"""The sections about the Matrix client API."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from homeserver.settings.section import DAY_S, PublicUrl, Section
+
+LanguageCode = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")]
+
+
+class PolicySettings(Section):
+    """A document that people must agree to before they get an account."""
+
+    version: str = Field(min_length=1, max_length=50, description="Version of the document.")
+    name: str = Field(min_length=1, max_length=200, description="What it is called.")
+    urls: dict[LanguageCode, PublicUrl] = Field(
+        min_length=1, max_length=50, description="Where it stands, by language: {en: https://...}."
+    )
+
+
+class InteractionSettings(Section):
+    """Calls that ask a person to prove themselves anew (user-interactive authentication)."""
+
+    ttl_s: int = Field(default=900, ge=60, le=DAY_S, description="How long one may take for all stages.")
+
+
+class MatrixSettings(Section):
+    """The Matrix client-server API."""
+
+    enabled: bool = Field(default=False, description="Whether this API is served; it is not complete yet.")
+    registration_needs_token: bool = Field(
+        default=False,
+        description="Whether a registration token is asked for (see homeserver registration-token).",
+    )
+    policies: dict[str, PolicySettings] = Field(
+        default={},
+        max_length=20,
+        description="What people must agree to at registration, by a name of its own.",
+    )
+    shared_secret: SecretStr | None = Field(
+        default=None,
+        description="Lets programs make accounts at /_synapse/admin/v1/register. Better: shared_secret_file.",
+    )
+    shared_secret_file: Path | None = Field(default=None, description="File that holds this secret.")
+    nonce_ttl_s: int = Field(default=60, ge=10, le=3600, description="Life of a nonce for that call.")
+    max_nonces: int = Field(default=1000, ge=10, le=100_000, description="Most nonces at a time.")
+
+    @model_validator(mode="after")
+    def _check_secret(self) -> Self:
+        if self.shared_secret is not None and len(self.shared_secret.get_secret_value()) < 16:
+            raise ValueError("shared_secret must have at least 16 characters")
+        return self

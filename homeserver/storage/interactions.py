@@ -1,0 +1,143 @@
+"""User-interactive authentication under way, and tokens for registration."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.storage.schema import interactions, registration_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """What a person has shown so far. `user_id` is empty where nobody is known yet; `params` is encrypted."""
+
+    interaction_id: str
+    purpose: str
+    user_id: str
+    done: tuple[str, ...]
+    params: bytes
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationToken:
+    """`uses_allowed` None: any number; `expires_ms` None: never."""
+
+    token: str
+    uses_allowed: int | None
+    uses: int
+    expires_ms: int | None
+    created_ms: int
+
+
+_BY_ID = select(interactions).where(interactions.c.interaction_id == bindparam("of"))
+_ADD = insert(interactions)
+_SET_DONE = (
+    update(interactions)
+    .where(interactions.c.interaction_id == bindparam("of"), interactions.c.done == bindparam("before"))
+    .values(done=bindparam("after"))
+)
+_TAKE = delete(interactions).where(interactions.c.interaction_id == bindparam("of"))
+_PURGE = delete(interactions).where(
+    interactions.c.interaction_id.in_(
+        select(interactions.c.interaction_id)
+        .where(interactions.c.created_ms < bindparam("before_ms"))
+        .limit(bindparam("count"))
+    )
+)
+_TOKEN = select(registration_tokens).where(registration_tokens.c.token == bindparam("of"))
+_TOKENS = select(registration_tokens).order_by(registration_tokens.c.created_ms).limit(bindparam("count"))
+_ADD_TOKEN = insert(registration_tokens)
+_DROP_TOKEN = delete(registration_tokens).where(registration_tokens.c.token == bindparam("of"))
+_USE_TOKEN = (
+    update(registration_tokens)
+    .where(
+        registration_tokens.c.token == bindparam("of"),
+        or_(
+            registration_tokens.c.uses_allowed.is_(None),
+            registration_tokens.c.uses < registration_tokens.c.uses_allowed,
+        ),
+        or_(
+            registration_tokens.c.expires_ms.is_(None), registration_tokens.c.expires_ms > bindparam("now_ms")
+        ),
+    )
+    .values(uses=registration_tokens.c.uses + 1)
+)
+
+
+async def interaction(conn: AsyncConnection, interaction_id: str) -> Interaction | None:
+    """One that is under way."""
+    row = (await conn.execute(_BY_ID, {"of": interaction_id})).one_or_none()
+    if row is None:
+        return None
+    done = tuple(orjson.loads(row.done))
+    return Interaction(row.interaction_id, row.purpose, row.user_id, done, row.params, row.created_ms)
+
+
+async def add_interaction(conn: AsyncConnection, new: Interaction) -> None:
+    """Begin one."""
+    values: dict[str, Any] = {
+        "interaction_id": new.interaction_id,
+        "purpose": new.purpose,
+        "user_id": new.user_id,
+        "done": _text(new.done),
+        "params": new.params,
+        "created_ms": new.created_ms,
+    }
+    await conn.execute(_ADD, values)
+
+
+async def set_done(conn: AsyncConnection, of: Interaction, done: tuple[str, ...]) -> bool:
+    """Note that more was passed; False if another request changed it in the meantime."""
+    values = {"of": of.interaction_id, "before": _text(of.done), "after": _text(done)}
+    return (await conn.execute(_SET_DONE, values)).rowcount == 1
+
+
+async def take_interaction(conn: AsyncConnection, interaction_id: str) -> bool:
+    """Delete one that is complete; False if another request took it already."""
+    return (await conn.execute(_TAKE, {"of": interaction_id})).rowcount == 1
+
+
+async def purge_interactions(conn: AsyncConnection, *, before_ms: int, limit: int) -> int:
+    """Delete old ones, at most `limit`; answers how many."""
+    return (await conn.execute(_PURGE, {"before_ms": before_ms, "count": limit})).rowcount
+
+
+async def registration_token(conn: AsyncConnection, token: str) -> RegistrationToken | None:
+    """A token by its text."""
+    row = (await conn.execute(_TOKEN, {"of": token})).one_or_none()
+    return None if row is None else RegistrationToken(*row)
+
+
+async def list_registration_tokens(conn: AsyncConnection, limit: int) -> list[RegistrationToken]:
+    """All tokens, oldest first."""
+    return [RegistrationToken(*row) for row in await conn.execute(_TOKENS, {"count": limit})]
+
+
+async def add_registration_token(conn: AsyncConnection, new: RegistrationToken) -> None:
+    """Write a new one."""
+    values = {
+        "token": new.token,
+        "uses_allowed": new.uses_allowed,
+        "uses": new.uses,
+        "expires_ms": new.expires_ms,
+        "created_ms": new.created_ms,
+    }
+    await conn.execute(_ADD_TOKEN, values)
+
+
+async def drop_registration_token(conn: AsyncConnection, token: str) -> bool:
+    """Delete one; False if there is none."""
+    return (await conn.execute(_DROP_TOKEN, {"of": token})).rowcount == 1
+
+
+async def use_registration_token(conn: AsyncConnection, token: str, now_ms: int) -> bool:
+    """Count one use; False if it is used up, expired or unknown."""
+    return (await conn.execute(_USE_TOKEN, {"of": token, "now_ms": now_ms})).rowcount == 1
+
+
+def _text(done: tuple[str, ...]) -> str:
+    return orjson.dumps(done).decode()

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from aiohttp import web
 
+from homeserver.api.matrix import app as matrix
 from homeserver.api.media import app as media
 from homeserver.api.messenger import app as messenger
 from homeserver.api.status.docs import Docs
@@ -97,7 +98,8 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
         server, rooms = hs.settings.server, hs.settings.rooms
         return Entrance(desk(keys.beside(door)), door, hub, server.public_url, rooms.max_page)
 
-    return [media.make(hs.files.media, desk=desk(door), clock=hs.core.clock), *_products(hs, entrance)]
+    files = media.make(hs.files.media, desk=desk(door), clock=hs.core.clock)
+    return [files, *_products(hs, entrance), *_matrix(hs, desk, door)]
 
 
 def _address(hs: Homeserver) -> ClientAddress:
@@ -137,6 +139,24 @@ def _products(hs: Homeserver, entrance_of: Callable[[str, str], Entrance]) -> li
         )
         faces += messenger.make(services, entrance, settings=settings.messenger)
     return faces
+
+
+def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequence[Face]:
+    settings, people = hs.settings, hs.people
+    if not settings.matrix.enabled:
+        return ()
+    services = matrix.MatrixServices(
+        accounts=people.accounts,
+        sessions=people.sessions,
+        devices=hs.proofs.devices,
+        profiles=people.profiles,
+        interactions=hs.proofs.interactions,
+        tokens=hs.proofs.registration_tokens,
+        address=_address(hs),
+    )
+    return matrix.make(
+        services, desk, door, server=settings.server, settings=settings.matrix, clock=hs.core.clock
+    )
 
 
 def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[DemoAccount]) -> None:

@@ -12,7 +12,16 @@ from typing import Annotated, Any, TypeVar
 import orjson
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StrictBool, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    Strict,
+    StrictBool,
+    ValidationError,
+)
 
 from homeserver.errors import Invalid, TooLarge
 
@@ -33,6 +42,12 @@ class Body(BaseModel):
     """A JSON object that clients send. Keys we do not know are ignored, as real clients send more."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class JsonObject(RootModel[dict[str, Any]]):
+    """A JSON object that is checked later."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class Query(Body):

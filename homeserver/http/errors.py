@@ -72,11 +72,15 @@ PLAIN_STATUSES: Mapping[type[HomeserverError], int] = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorTable:
-    """One face's errors. `codes` goes before `statuses`; `shape` makes the body."""
+    """One face's errors. `codes` goes before `statuses`; `shape` makes the body.
+
+    `http`: codes for failures of HTTP itself, by status, where a face has others than the usual ones.
+    """
 
     statuses: Mapping[type[HomeserverError], int]
     codes: Mapping[str, int]
     shape: Callable[[Failure], Mapping[str, object]]
+    http: Mapping[int, str] = field(default_factory=dict)
 
     def failure(self, error: HomeserverError) -> Failure:
         """The error as this face tells it."""
@@ -87,6 +91,13 @@ class ErrorTable:
         if isinstance(error, RateLimited):
             data["retry_ms"] = error.retry_ms
         return Failure(status, error.code, error.message, data)
+
+    def http_failure(self, error: web.HTTPException) -> Failure:
+        """A failure of HTTP itself as this face tells it."""
+        phrase = HTTPStatus(error.status).phrase
+        usual = (phrase.lower().replace(" ", "_"), phrase)
+        code, detail = _HTTP_CODES.get(error.status, usual)
+        return Failure(error.status, self.http.get(error.status, code), detail)
 
     def answer(self, failure: Failure, headers: Mapping[str, str] | None = None) -> web.Response:
         """The response for a failure."""
@@ -114,7 +125,7 @@ def error_middleware(table: ErrorTable, request_id: Callable[[], str]) -> Middle
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            return table.answer(_http_failure(error), _http_headers(error))
+            return table.answer(table.http_failure(error), _http_headers(error))
         except (ConnectionResetError, ClientConnectionResetError):
             raise  # the client is gone: nobody to answer
         except Exception:
@@ -140,12 +151,6 @@ def _headers(error: HomeserverError) -> dict[str, str]:
     if isinstance(error, Unavailable):
         return {"Retry-After": "1"}
     return {}
-
-
-def _http_failure(error: web.HTTPException) -> Failure:
-    status = HTTPStatus(error.status)
-    code, detail = _HTTP_CODES.get(error.status, (status.phrase.lower().replace(" ", "_"), status.phrase))
-    return Failure(error.status, code, detail)
 
 
 def _http_headers(error: web.HTTPException) -> dict[str, str]:

@@ -1,0 +1,220 @@
+"""Accounts: make one, ask who one is, change the password, close it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from homeserver.api.matrix import schemas
+from homeserver.api.matrix.logins import Logins
+from homeserver.api.matrix.people import Passwords
+from homeserver.api.matrix.schemas import (
+    Deactivation,
+    NameQuery,
+    NewPassword,
+    Registration,
+    RegistrationQuery,
+    TokenQuery,
+    TokenStage,
+)
+from homeserver.errors import Forbidden, Invalid
+from homeserver.http.body import JsonObject, check
+from homeserver.http.routes import Call, Route
+from homeserver.model import Requester
+from homeserver.services.accounts import Accounts
+from homeserver.services.devices import Devices
+from homeserver.services.guests import is_guest
+from homeserver.services.interactive import (
+    DUMMY,
+    PASSWORD,
+    TERMS,
+    TOKEN,
+    Interactions,
+    Stage,
+    Wanted,
+)
+from homeserver.services.profiles import Profiles
+from homeserver.services.registration import RegistrationTokens
+from homeserver.settings.models import MatrixSettings
+
+
+@dataclass(frozen=True, slots=True)
+class AccountServices:
+    """What these calls need. `address`: whose request it is, for limits."""
+
+    accounts: Accounts
+    devices: Devices
+    profiles: Profiles
+    interactions: Interactions
+    tokens: RegistrationTokens
+    address: Callable[[web.Request], str]
+
+
+class AccountCalls:
+    """The calls under register and account."""
+
+    def __init__(
+        self, services: AccountServices, *, logins: Logins, passwords: Passwords, settings: MatrixSettings
+    ) -> None:
+        self._services = services
+        self._logins = logins
+        self._passwords = passwords
+        self._settings = settings
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        root, account = "/client/v3", "/client/v3/account"
+        return (
+            Route(
+                "POST",
+                f"{root}/register",
+                self.register,
+                "Make an account",
+                body=JsonObject,
+                query=RegistrationQuery,
+                answer=schemas.LoggedIn,
+                public=True,
+                errors={401: "More is asked for.", 403: "Registration is closed."},
+            ),
+            Route(
+                "GET",
+                f"{root}/register/available",
+                self.available,
+                "Whether a user name is free",
+                query=NameQuery,
+                answer=schemas.Available,
+                public=True,
+            ),
+            Route(
+                "GET",
+                f"/client/v1/register/{TOKEN}/validity",
+                self.token_validity,
+                "Whether a registration token is good",
+                query=TokenQuery,
+                answer=schemas.Valid,
+                public=True,
+            ),
+            Route("GET", f"{account}/whoami", self.whoami, "Whose token this is", answer=schemas.WhoAmI),
+            Route(
+                "POST",
+                f"{account}/password",
+                self.password,
+                "Change the password",
+                body=JsonObject,
+                answer=schemas.Empty,
+            ),
+            Route(
+                "POST",
+                f"{account}/deactivate",
+                self.deactivate,
+                "Close the account",
+                body=JsonObject,
+                answer=schemas.Unbound,
+            ),
+            Route(
+                "GET", f"{account}/3pid", self.threepids, "E-mail of the account", answer=schemas.Threepids
+            ),
+        )
+
+    async def register(self, call: Call[JsonObject, RegistrationQuery]) -> schemas.LoggedIn:
+        """Make an account and, unless `inhibit_login`, its first session."""
+        if call.query.kind != "user":
+            if call.query.kind == "guest":
+                raise Forbidden("there are no guests on this API", code="guests_refused")
+            raise Invalid("kind is user or guest", code="invalid_param")
+        services = self._services
+        services.accounts.check_open()
+        first = check(Registration, call.body.root)
+        if first.username is not None:
+            await services.accounts.check_name(first.username)
+        wish = check(Registration, await services.interactions.passed(self._registering(), call.body.root))
+        if wish.password is None:
+            raise Invalid("password: is required", code="missing_param")
+        person = await services.accounts.register_named(
+            localpart=wish.username, password=wish.password, address=services.address(call.request)
+        )
+        if wish.inhibit_login:
+            return {"user_id": person.user_id}
+        return await self._logins.open(person, wish)
+
+    async def available(self, call: Call[None, NameQuery]) -> schemas.Available:
+        """Refused with the reason when it is not."""
+        self._services.accounts.check_open()
+        await self._services.accounts.check_name(call.query.username)
+        return {"available": True}
+
+    async def token_validity(self, call: Call[None, TokenQuery]) -> schemas.Valid:
+        """Counts no use."""
+        return {"valid": await self._services.tokens.is_good(call.query.token)}
+
+    async def whoami(self, call: Call[None, None]) -> schemas.WhoAmI:
+        """The person, and the device if there is one."""
+        requester = call.requester
+        answer: schemas.WhoAmI = {"user_id": requester.user_id, "is_guest": is_guest(requester.number)}
+        if requester.device_id is not None:
+            answer["device_id"] = requester.device_id
+        return answer
+
+    async def password(self, call: Call[JsonObject, None]) -> schemas.Empty:
+        """Asks for the old one. Other sessions end, unless `logout_devices` is false."""
+        requester = call.requester
+        wish = check(NewPassword, await self._prove(call, "POST account/password"))
+        ended = await self._services.devices.others(requester) if wish.logout_devices else []
+        await self._services.accounts.set_password(requester.user_id, wish.new_password, ended=ended)
+        return {}
+
+    async def deactivate(self, call: Call[JsonObject, None]) -> schemas.Unbound:
+        """Asks for the password. With `erase` the profile is emptied."""
+        wish = check(Deactivation, await self._prove(call, "POST account/deactivate"))
+        await self._services.accounts.deactivate(call.requester.user_id, erase=wish.erase)
+        return {"id_server_unbind_result": "no-support"}
+
+    async def threepids(self, call: Call[None, None]) -> schemas.Threepids:
+        """The e-mail address that the account was made with."""
+        person = await self._services.profiles.own(call.requester)
+        if not person.email:
+            return {"threepids": []}
+        at = person.created_ms
+        return {
+            "threepids": [{"medium": "email", "address": person.email, "added_at": at, "validated_at": at}]
+        }
+
+    def _registering(self) -> Wanted:
+        stages: dict[str, Stage] = {}
+        params: dict[str, Mapping[str, Any]] = {}
+        if self._settings.registration_needs_token:
+            stages[TOKEN] = self._token_stage
+        if self._settings.policies:
+            stages[TERMS] = _agreed
+            params[TERMS] = {"policies": _policies(self._settings)}
+        if not stages:
+            stages[DUMMY] = _agreed
+        return Wanted("POST register", [list(stages)], stages, params)
+
+    async def _token_stage(self, auth: Mapping[str, Any]) -> None:
+        await self._services.tokens.use(check(TokenStage, auth).token)
+
+    async def _prove(self, call: Call[JsonObject, None], purpose: str) -> Mapping[str, Any]:
+        requester: Requester = call.requester
+        wanted = Wanted(
+            purpose=purpose,
+            user_id=requester.user_id,
+            flows=[[PASSWORD]],
+            stages={PASSWORD: self._passwords.stage(call.request, requester.user_id)},
+        )
+        return await self._services.interactions.passed(wanted, call.body.root)
+
+
+async def _agreed(_: Mapping[str, Any]) -> None:
+    """A stage that is passed by naming it."""
+
+
+def _policies(settings: MatrixSettings) -> Mapping[str, Any]:
+    return {
+        name: {
+            "version": policy.version,
+            **{language: {"name": policy.name, "url": url} for language, url in policy.urls.items()},
+        }
+        for name, policy in settings.policies.items()
+    }

@@ -1,0 +1,104 @@
+"""Puts the Matrix API together: `/_matrix`, `/.well-known/matrix`, and what tools of other servers call."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from homeserver.api.matrix.accounts import AccountCalls, AccountServices
+from homeserver.api.matrix.devices import DeviceCalls
+from homeserver.api.matrix.discovery import Discovery
+from homeserver.api.matrix.errors import ERRORS
+from homeserver.api.matrix.logins import Logins
+from homeserver.api.matrix.people import Passwords
+from homeserver.api.matrix.profiles import ProfileCalls
+from homeserver.api.matrix.sharedsecret import SharedSecret
+from homeserver.clock import Clock
+from homeserver.http.cors import Cors
+from homeserver.http.credentials import Door, header_token
+from homeserver.http.routes import Admit, Desk, Face, Route
+from homeserver.http.site import face_application
+from homeserver.model import Requester
+from homeserver.services.accounts import Accounts
+from homeserver.services.devices import Devices
+from homeserver.services.interactive import Interactions
+from homeserver.services.profiles import Profiles
+from homeserver.services.registration import RegistrationTokens
+from homeserver.services.sessions import Sessions
+from homeserver.settings.models import MatrixSettings, ServerSettings
+
+ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `/_matrix/client`."
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixServices:
+    """What this face calls. `address`: whose request it is, for limits."""
+
+    accounts: Accounts
+    sessions: Sessions
+    devices: Devices
+    profiles: Profiles
+    interactions: Interactions
+    tokens: RegistrationTokens
+    address: Callable[[web.Request], str]
+
+
+def make(
+    services: MatrixServices,
+    desk: Callable[[Admit], Desk],
+    door: Door,
+    *,
+    server: ServerSettings,
+    settings: MatrixSettings,
+    clock: Clock,
+) -> Sequence[Face]:
+    """The faces. `desk` makes a desk that lets people in as this API says."""
+    desk_here = desk(_admit(door))
+    passwords = Passwords(services.accounts, server_name=server.name, address=services.address)
+    logins = Logins(
+        sessions=services.sessions,
+        passwords=passwords,
+        public_url=server.public_url,
+        server_name=server.name,
+    )
+    account_services = AccountServices(
+        services.accounts,
+        services.devices,
+        services.profiles,
+        services.interactions,
+        services.tokens,
+        services.address,
+    )
+    discovery = Discovery(server=server)
+    devices = DeviceCalls(devices=services.devices, interactions=services.interactions, passwords=passwords)
+    routes = (
+        *discovery.routes(),
+        *logins.routes(),
+        *AccountCalls(account_services, logins=logins, passwords=passwords, settings=settings).routes(),
+        *devices.routes(),
+        *ProfileCalls(services.profiles).routes(),
+    )
+    faces = [
+        _face("Matrix", "/_matrix", desk_here, routes, ABOUT),
+        _face("MatrixWellKnown", "/.well-known/matrix", desk_here, discovery.well_known()),
+    ]
+    if settings.shared_secret is not None:
+        secret = settings.shared_secret.get_secret_value()
+        shared = SharedSecret(services.accounts, logins=logins, clock=clock, secret=secret, settings=settings)
+        faces.append(_face("MatrixTools", "/_synapse/admin/v1", desk_here, shared.routes()))
+    return faces
+
+
+def _face(name: str, prefix: str, desk: Desk, routes: Sequence[Route], about: str = "") -> Face:
+    application = face_application(desk, ERRORS, routes)
+    Cors(("*",)).install(application)  # a client may be a page of any site; its token stands in a header
+    return Face(name, prefix, application, routes, about)
+
+
+def _admit(door: Door) -> Admit:
+    """A token in the header, or in the query as old clients send it."""
+
+    async def admit(request: web.Request) -> Requester:
+        return await door.admit(request, header_token(request) or request.query.get("access_token", ""))
+
+    return admit

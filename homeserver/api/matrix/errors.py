@@ -1,0 +1,84 @@
+"""The one table of this face's errors: `{"errcode": "M_...", "error"}` (client-server API, "Standard error response").
+
+Codes that are not named here become those of their class; what has no class of its own is M_UNKNOWN.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from homeserver.errors import HomeserverError
+from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, Failure
+
+# status -> what most errors of this status are
+_BY_STATUS: Mapping[int, str] = MappingProxyType(
+    {
+        400: "M_UNKNOWN",
+        401: "M_UNKNOWN_TOKEN",
+        403: "M_FORBIDDEN",
+        404: "M_NOT_FOUND",
+        405: "M_UNRECOGNIZED",
+        409: "M_CONFLICT",
+        413: "M_TOO_LARGE",
+        429: "M_LIMIT_EXCEEDED",
+    }
+)
+# our code -> errcode, where it is another than the status says
+_BY_CODE: Mapping[str, str] = MappingProxyType(
+    {
+        "bad_device_id": "M_INVALID_PARAM",
+        "bad_email": "M_INVALID_PARAM",
+        "bad_json": "M_NOT_JSON",
+        "bad_url": "M_INVALID_PARAM",
+        "bad_username": "M_INVALID_USERNAME",
+        "deactivated": "M_USER_DEACTIVATED",
+        "empty_name": "M_INVALID_PARAM",
+        "guests_refused": "M_GUEST_ACCESS_FORBIDDEN",
+        "invalid_param": "M_BAD_JSON",
+        "missing_param": "M_MISSING_PARAM",
+        "missing_token": "M_MISSING_TOKEN",
+        "name_too_long": "M_TOO_LARGE",
+        "password_too_long": "M_INVALID_PARAM",
+        "password_too_short": "M_WEAK_PASSWORD",
+        "suspended": "M_USER_SUSPENDED",
+        "threepid_refused": "M_THREEPID_DENIED",
+        "unknown_stage": "M_UNRECOGNIZED",
+        "unrecognized": "M_UNRECOGNIZED",
+        "user_id_in_use": "M_USER_IN_USE",
+    }
+)
+_STATUSES: Mapping[str, int] = MappingProxyType(
+    {
+        "bad_credentials": 403,
+        "deactivated": 403,
+        "name_too_long": 400,
+        "slow_body": 408,
+        "user_id_in_use": 400,
+    }
+)
+
+
+def _body(failure: Failure) -> Mapping[str, object]:
+    if failure.code == "interaction_needed":
+        return _interaction(failure)
+    body: dict[str, object] = {
+        "errcode": _BY_CODE.get(failure.code) or _BY_STATUS.get(failure.status, "M_UNKNOWN"),
+        "error": failure.detail,
+    }
+    if failure.status == 429:
+        body["retry_after_ms"] = failure.data.get("retry_ms", 0)
+    if failure.code == "token_expired":
+        body["soft_logout"] = True  # the session runs on: a refresh is enough
+    return body
+
+
+def _interaction(failure: Failure) -> Mapping[str, object]:
+    """What is still to be shown, and why the last try was not good enough."""
+    facts = dict(failure.data)
+    failed = facts.pop("failed", None)
+    if not isinstance(failed, HomeserverError):
+        return facts
+    why = _body(ERRORS.failure(failed))
+    return {**facts, "errcode": why["errcode"], "error": why["error"]}
+
+
+ERRORS = ErrorTable(PLAIN_STATUSES, _STATUSES, _body, {404: "unrecognized", 405: "unrecognized"})

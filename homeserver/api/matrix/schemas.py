@@ -1,0 +1,196 @@
+"""What goes over the wire of the Matrix client API, for the calls about accounts and devices."""
+
+from typing import Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
+
+from homeserver.http.body import Body, Flag, Query
+
+_NAME = Field(max_length=1000)
+_PASSWORD = Field(max_length=10_000)
+
+
+class Identifier(Body):
+    """Who logs in: `m.id.user` with `user`, or `m.id.thirdparty` with `medium` and `address`."""
+
+    type: str = Field(max_length=255)
+    user: str | None = Field(default=None, max_length=1000)
+    medium: str | None = Field(default=None, max_length=255)
+    address: str | None = Field(default=None, max_length=1000)
+
+
+class Who(Body):
+    """The parts of a log-in, or of the stage m.login.password, that say who it is. Old clients name only `user`."""
+
+    identifier: Identifier | None = None
+    user: str | None = Field(default=None, max_length=1000)
+    medium: str | None = Field(default=None, max_length=255)
+    address: str | None = Field(default=None, max_length=1000)
+
+
+class DeviceWish(Body):
+    """What a client wishes for its session."""
+
+    device_id: str | None = Field(default=None, max_length=1000)
+    initial_device_display_name: str | None = Field(default=None, max_length=10_000)
+    refresh_token: Flag = False
+
+
+class Login(Who, DeviceWish):
+    type: str = Field(max_length=255)
+    password: str | None = Field(default=None, max_length=10_000)
+
+
+class PasswordStage(Who):
+    password: str = _PASSWORD
+
+
+class TokenStage(Body):
+    token: str = Field(max_length=1000)
+
+
+class Registration(DeviceWish):
+    username: str | None = Field(default=None, max_length=1000)
+    password: str | None = Field(default=None, max_length=10_000)
+    inhibit_login: Flag = False
+
+
+class RegistrationQuery(Query):
+    kind: str = Field(default="user", max_length=20)
+
+
+class NameQuery(Query):
+    username: str = _NAME
+
+
+class TokenQuery(Query):
+    token: str = _NAME
+
+
+class Refresh(Body):
+    refresh_token: str = Field(min_length=1, max_length=1000)
+
+
+class NewPassword(Body):
+    new_password: str = _PASSWORD
+    logout_devices: Flag = True
+
+
+class Deactivation(Body):
+    erase: Flag = False
+
+
+class DeviceChange(Body):
+    display_name: str | None = Field(default=None, max_length=10_000)
+
+
+class Devices(Body):
+    devices: list[str] = Field(max_length=1000)
+
+
+class SharedRegistration(Body):
+    """`mac`: HMAC-SHA1 in hex, as existing tools make it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    nonce: str = Field(max_length=200)
+    username: str = _NAME
+    password: str = _PASSWORD
+    mac: str = Field(max_length=200)
+    admin: Flag = False
+    displayname: str | None = Field(default=None, max_length=1000)
+
+
+class Versions(TypedDict):
+    versions: list[str]
+    unstable_features: dict[str, bool]
+
+
+class Homeserver(TypedDict):
+    base_url: str
+
+
+WellKnown = TypedDict("WellKnown", {"m.homeserver": Homeserver})
+
+
+class Capabilities(TypedDict):
+    capabilities: dict[str, Any]
+
+
+class Flow(TypedDict):
+    type: str
+
+
+class Flows(TypedDict):
+    flows: list[Flow]
+
+
+class LoggedIn(TypedDict):
+    """Without a session (`inhibit_login`) there is only `user_id`."""
+
+    user_id: str
+    access_token: NotRequired[str]
+    device_id: NotRequired[str]
+    home_server: NotRequired[str]
+    refresh_token: NotRequired[str]
+    expires_in_ms: NotRequired[int]
+    well_known: NotRequired[WellKnown]
+
+
+class Refreshed(TypedDict):
+    access_token: str
+    refresh_token: str
+    expires_in_ms: int
+
+
+class Empty(TypedDict):
+    """`{}`."""
+
+
+class Available(TypedDict):
+    available: Literal[True]
+
+
+class Valid(TypedDict):
+    valid: bool
+
+
+class WhoAmI(TypedDict):
+    user_id: str
+    device_id: NotRequired[str]
+    is_guest: bool
+
+
+class Threepid(TypedDict):
+    medium: Literal["email"]
+    address: str
+    added_at: int
+    validated_at: int
+
+
+class Threepids(TypedDict):
+    threepids: list[Threepid]
+
+
+class Unbound(TypedDict):
+    id_server_unbind_result: Literal["success", "no-support"]
+
+
+class Device(TypedDict):
+    device_id: str
+    display_name: str
+    last_seen_ts: int
+
+
+class DeviceList(TypedDict):
+    devices: list[Device]
+
+
+class Profile(TypedDict):
+    displayname: NotRequired[str]
+    avatar_url: NotRequired[str]
+
+
+class Nonce(TypedDict):
+    nonce: str

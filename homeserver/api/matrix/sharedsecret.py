@@ -1,0 +1,78 @@
+"""Accounts made by programs that know the shared secret, as tools for other homeservers do it.
+
+`/_synapse/admin/v1/register`: a nonce is fetched first; the MAC is HMAC-SHA1 over nonce, user name, password and
+"admin" or "notadmin", with NUL between them. A nonce is good once.
+"""
+
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from homeserver.api.matrix import schemas
+from homeserver.api.matrix.logins import Logins
+from homeserver.api.matrix.schemas import DeviceWish, SharedRegistration
+from homeserver.clock import Clock
+from homeserver.errors import Forbidden, Invalid
+from homeserver.http.routes import Call, Route
+from homeserver.services.accounts import Accounts
+from homeserver.settings.models import MatrixSettings
+
+
+class SharedSecret:
+    """The two calls. `secret` is not empty."""
+
+    def __init__(
+        self, accounts: Accounts, *, logins: Logins, clock: Clock, secret: str, settings: MatrixSettings
+    ) -> None:
+        self._accounts = accounts
+        self._logins = logins
+        self._clock = clock
+        self._secret = secret.encode()
+        self._settings = settings
+        self._nonces: OrderedDict[str, int] = OrderedDict()  # nonce -> when it ends
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        return (
+            Route("GET", "/register", self.nonce, "A nonce", answer=schemas.Nonce, public=True),
+            Route(
+                "POST",
+                "/register",
+                self.register,
+                "Make an account with the shared secret",
+                body=SharedRegistration,
+                answer=schemas.LoggedIn,
+                public=True,
+            ),
+        )
+
+    async def nonce(self, _: Call[None, None]) -> schemas.Nonce:
+        """Good once, and not for long."""
+        nonce = secrets.token_hex(32)
+        self._nonces[nonce] = self._clock.now_ms() + self._settings.nonce_ttl_s * 1000
+        if len(self._nonces) > self._settings.max_nonces:
+            self._nonces.popitem(last=False)
+        return {"nonce": nonce}
+
+    async def register(self, call: Call[SharedRegistration, None]) -> schemas.LoggedIn:
+        """Make the account, whatever the settings say about registration."""
+        body = call.body
+        ends_ms = self._nonces.pop(body.nonce, 0)
+        if self._clock.now_ms() >= ends_ms:
+            raise Invalid("the nonce is not known, or was used", code="bad_nonce")
+        if not hmac.compare_digest(self._mac(body), body.mac.lower().encode(errors="replace")):
+            raise Forbidden("the MAC is wrong", code="bad_mac")
+        if body.admin:
+            raise Invalid(
+                "this server has no admins among its accounts; they use its command line", code="no_admins"
+            )
+        person = await self._accounts.create(
+            display_name=body.displayname or body.username, password=body.password, localpart=body.username
+        )
+        return await self._logins.open(person, DeviceWish())
+
+    def _mac(self, body: SharedRegistration) -> bytes:
+        role = b"admin" if body.admin else b"notadmin"
+        parts = [body.nonce.encode(), body.username.encode(), body.password.encode(), role]
+        return hmac.new(self._secret, b"\0".join(parts), "sha1").hexdigest().encode()

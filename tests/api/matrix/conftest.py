@@ -1,0 +1,22 @@
+"""A server with the Matrix API, and clients of it."""
+
+import aiohttp
+import pytest
+
+from tests.api.matrix.driver import Client
+
+
+@pytest.fixture
+def overrides() -> dict[str, object]:
+    return {"matrix": {"enabled": True}}
+
+
+@pytest.fixture
+def nobody(client: aiohttp.ClientSession) -> Client:
+    """A client that has not logged in."""
+    return Client(client)
+
+
+@pytest.fixture
+async def alice(nobody: Client) -> Client:
+    return await nobody.register("alice")

@@ -1,0 +1,97 @@
+"""Matrix clients of the tests: one per device.
+
+With HOMESERVER_TEST_MATRIX_LOG every exchange is also written into that file, a line of JSON each, so that it can be
+held against the specification's own schemas.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+CLIENT = "/_matrix/client/v3"
+PASSWORD = "correct horse battery"
+LOG = os.environ.get("HOMESERVER_TEST_MATRIX_LOG", "")
+
+
+@dataclass
+class Client:
+    """A device, or nobody yet. `call` fails the test when the status is another than expected."""
+
+    session: aiohttp.ClientSession
+    token: str = ""
+    user_id: str = ""
+    device_id: str = ""
+
+    async def call(
+        self, method: str, path: str, status: int = 200, *, body: Any = None, **options: Any
+    ) -> Any:
+        """The answer's JSON. `path` below /_matrix/client/v3, or a whole one."""
+        path = path if path.startswith("/") else f"{CLIENT}/{path}"
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers.update(options.pop("headers", {}))
+        if body is not None:
+            options["json"] = body
+        async with self.session.request(method, path, headers=headers, **options) as answer:
+            found = await answer.json()
+            assert answer.status == status, f"{method} {path}: {answer.status} {found}"
+            _write_down(method, str(answer.url.relative()), answer.status, body, found)
+        return found
+
+    async def errcode(self, method: str, path: str, status: int, **options: Any) -> str:
+        """The code of an error."""
+        found = await self.call(method, path, status, **options)
+        assert isinstance(found["error"], str)
+        return str(found["errcode"])
+
+    async def register(self, name: str, **more: Any) -> "Client":
+        """A new account and its first device."""
+        body = {"username": name, "password": PASSWORD, "auth": {"type": "m.login.dummy"}, **more}
+        return self.of(await self.call("POST", "register", body=body))
+
+    async def login(self, name: str, **more: Any) -> "Client":
+        """Another device of somebody."""
+        return self.of(await self.call("POST", "login", body=login(name, **more)))
+
+    def of(self, made: Any) -> "Client":
+        """The client that got this answer to its log-in."""
+        return Client(self.session, made["access_token"], made["user_id"], made["device_id"])
+
+    async def prove(self, method: str, path: str, body: Any, password: str = PASSWORD) -> Any:
+        """A call that asks for the password: it is told so, and gives it."""
+        asked = await self.call(method, path, 401, body=body)
+        assert asked["flows"] == [{"stages": ["m.login.password"]}]
+        return await self.call(method, path, body={**body, "auth": self.password_stage(asked, password)})
+
+    def password_stage(self, asked: Any, password: str = PASSWORD) -> Any:
+        """What passes m.login.password."""
+        identifier = {"type": "m.id.user", "user": self.user_id}
+        return {
+            "type": "m.login.password",
+            "identifier": identifier,
+            "password": password,
+            "session": asked["session"],
+        }
+
+
+def login(name: str, **more: Any) -> dict[str, Any]:
+    """The body of a log-in."""
+    identifier = {"type": "m.id.user", "user": name}
+    return {"type": "m.login.password", "identifier": identifier, "password": PASSWORD, **more}
+
+
+def _write_down(method: str, path: str, status: int, request: Any, response: Any) -> None:
+    if not LOG:
+        return
+    exchange = {
+        "method": method,
+        "path": path,
+        "status": status,
+        "request": request,
+        "response": response,
+        "response_type": "application/json",
+    }
+    with open(LOG, "a", encoding="utf-8") as log:
+        log.write(json.dumps(exchange) + "\n")

@@ -12,6 +12,7 @@ from homeserver.metrics import Metrics
 from homeserver.services.access import Access
 from homeserver.services.accounts import Accounts
 from homeserver.services.chat import Chat
+from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.enquiryviews import EnquiryViews
@@ -25,6 +26,7 @@ from homeserver.services.media.store import Media
 from homeserver.services.media.sweep import Sweep
 from homeserver.services.media.urls import MediaUrls
 from homeserver.services.members import Members
+from homeserver.services.membership import Membership
 from homeserver.services.messages import Files, Messages
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.passwords import Passwords
@@ -33,6 +35,7 @@ from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.receipts import Receipts
 from homeserver.services.registration import RegistrationTokens
+from homeserver.services.roomevents import RoomEvents
 from homeserver.services.rooms import Rooms
 from homeserver.services.roomviews import RoomViews
 from homeserver.services.servicekeys import ServiceKeys
@@ -89,6 +92,15 @@ class Proofs:
 
 
 @dataclass(frozen=True, slots=True)
+class RawRooms:
+    """Rooms and events as Matrix clients speak of them."""
+
+    creation: Creation
+    membership: Membership
+    events: RoomEvents
+
+
+@dataclass(frozen=True, slots=True)
 class Storehouse:
     """Files: kept, served, deleted."""
 
@@ -107,6 +119,7 @@ class Homeserver:
     proofs: Proofs
     files: Storehouse
     chat: Chat
+    raw: RawRooms
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
@@ -120,6 +133,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
         proofs=_proofs(settings, core, people),
         files=_files(settings, core, people),
         chat=_chat(settings, core, people),
+        raw=_raw_rooms(settings, core, people),
     )
 
 
@@ -272,6 +286,22 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         typing=Typing(feed),
         presence=Presence(feed),
         enquiries=_enquiries(settings, core, people, rooms, (access, message_views)),
+    )
+
+
+def _raw_rooms(settings: Settings, core: Core, people: People) -> RawRooms:
+    return RawRooms(
+        creation=Creation(
+            timeline=core.timeline,
+            profiles=people.profiles,
+            limits=people.limits,
+            settings=settings.rooms,
+            default_version=settings.server.default_room_version,
+        ),
+        membership=Membership(
+            db=core.db, timeline=core.timeline, profiles=people.profiles, limits=people.limits
+        ),
+        events=RoomEvents(db=core.db, timeline=core.timeline, limits=people.limits),
     )
 
 

@@ -152,6 +152,9 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         profiles=people.profiles,
         interactions=hs.proofs.interactions,
         tokens=hs.proofs.registration_tokens,
+        creation=hs.raw.creation,
+        membership=hs.raw.membership,
+        events=hs.raw.events,
         address=_address(hs),
     )
     return matrix.make(

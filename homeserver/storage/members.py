@@ -86,6 +86,12 @@ _ROOMS_OF = (
 _ONE = select(members).where(
     members.c.room_id == bindparam("of_room"), members.c.user_id == bindparam("of_user")
 )
+_JOINED = (
+    select(members.c.room_id)
+    .where(members.c.user_id == bindparam("of_user"), members.c.membership == "join")
+    .order_by(members.c.position)
+)
+_JOINED_AMONG = _JOINED.where(members.c.room_id.in_(bindparam("room_ids", expanding=True)))
 _READ = (
     update(members)
     .where(
@@ -201,6 +207,17 @@ async def member(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> Mem
     """One person's current member event in a room."""
     row = (await conn.execute(_ONE, {"of_room": room_id, "of_user": user_id})).one_or_none()
     return None if row is None else _member(row)
+
+
+async def joined_rooms(conn: AsyncConnection, user_id: UserId) -> list[RoomId]:
+    """Every room that a person is in, closed ones too."""
+    return [row.room_id for row in await conn.execute(_JOINED, {"of_user": user_id})]
+
+
+async def joined_among(conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]) -> list[RoomId]:
+    """Those of the rooms that a person is in."""
+    values = {"of_user": user_id, "room_ids": list(room_ids)}
+    return [row.room_id for row in await conn.execute(_JOINED_AMONG, values)]
 
 
 async def move_read(conn: AsyncConnection, moves: Sequence[ReadMove]) -> None:

@@ -9,9 +9,11 @@ from homeserver.api.matrix.accounts import AccountCalls, AccountServices
 from homeserver.api.matrix.devices import DeviceCalls
 from homeserver.api.matrix.discovery import Discovery
 from homeserver.api.matrix.errors import ERRORS
+from homeserver.api.matrix.events import EventCalls
 from homeserver.api.matrix.logins import Logins
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.profiles import ProfileCalls
+from homeserver.api.matrix.rooms import RoomCalls
 from homeserver.api.matrix.sharedsecret import SharedSecret
 from homeserver.clock import Clock
 from homeserver.http.cors import Cors
@@ -20,10 +22,13 @@ from homeserver.http.routes import Admit, Desk, Face, Route
 from homeserver.http.site import face_application
 from homeserver.model import Requester
 from homeserver.services.accounts import Accounts
+from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
 from homeserver.services.interactive import Interactions
+from homeserver.services.membership import Membership
 from homeserver.services.profiles import Profiles
 from homeserver.services.registration import RegistrationTokens
+from homeserver.services.roomevents import RoomEvents
 from homeserver.services.sessions import Sessions
 from homeserver.settings.models import MatrixSettings, ServerSettings
 
@@ -40,6 +45,9 @@ class MatrixServices:
     profiles: Profiles
     interactions: Interactions
     tokens: RegistrationTokens
+    creation: Creation
+    membership: Membership
+    events: RoomEvents
     address: Callable[[web.Request], str]
 
 
@@ -77,6 +85,8 @@ def make(
         *AccountCalls(account_services, logins=logins, passwords=passwords, settings=settings).routes(),
         *devices.routes(),
         *ProfileCalls(services.profiles).routes(),
+        *RoomCalls(creation=services.creation, membership=services.membership).routes(),
+        *EventCalls(services.events).routes(),
     )
     faces = [
         _face("Matrix", "/_matrix", desk_here, routes, ABOUT),

@@ -194,3 +194,46 @@ class Profile(TypedDict):
 
 class Nonce(TypedDict):
     nonce: str
+
+
+class StateWish(Body):
+    type: str = Field(max_length=255)
+    state_key: str = Field(default="", max_length=255)
+    content: dict[str, Any]
+
+
+class NewRoom(Body):
+    """The body of createRoom."""
+
+    visibility: Literal["public", "private"] = "private"
+    preset: Literal["private_chat", "trusted_private_chat", "public_chat"] | None = None
+    room_alias_name: str | None = Field(default=None, max_length=255)
+    name: str | None = Field(default=None, max_length=10_000)
+    topic: str | None = Field(default=None, max_length=50_000)
+    invite: list[str] = Field(default_factory=list, max_length=10_000)
+    invite_3pid: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
+    room_version: str | None = Field(default=None, max_length=32)
+    creation_content: dict[str, Any] = Field(default_factory=dict)
+    initial_state: list[StateWish] = Field(default_factory=list, max_length=1000)
+    is_direct: Flag = False
+    power_level_content_override: dict[str, Any] = Field(default_factory=dict)
+
+
+class Reason(Body):
+    reason: str = Field(default="", max_length=10_000)
+
+
+class Target(Reason):
+    user_id: str = Field(max_length=255)
+
+
+class CreatedRoom(TypedDict):
+    room_id: str
+
+
+class JoinedRooms(TypedDict):
+    joined_rooms: list[str]
+
+
+class SentEvent(TypedDict):
+    event_id: str

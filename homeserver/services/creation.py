@@ -1,0 +1,209 @@
+"""Rooms as Matrix clients ask for them (client-server API, "Creation").
+
+The first events stand in the order of the specification; what comes later wins over what a preset says.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from homeserver.errors import Forbidden, Invalid, Unsupported
+from homeserver.model import Content, Draft, Person, Requester
+from homeserver.protocol.errors import UnknownRoomVersion
+from homeserver.protocol.ids import RoomId, UserId, is_user_id
+from homeserver.protocol.versions import RoomRules, rules_for
+from homeserver.services.founding import state_draft
+from homeserver.services.members import member_content
+from homeserver.services.profiles import Profiles
+from homeserver.services.ratelimit import RateLimits
+from homeserver.settings.models import RoomSettings
+from homeserver.timeline.writer import Timeline
+
+Preset = Literal["private_chat", "trusted_private_chat", "public_chat"]
+_CREATOR_LEVEL: Final = 100
+_TOMBSTONE_OF_CREATORS: Final = 150  # version 12: above every admin
+_RULES: Final[Mapping[Preset, tuple[str, str, str]]] = {  # join rule, history visibility, guest access
+    "private_chat": ("invite", "shared", "can_join"),
+    "trusted_private_chat": ("invite", "shared", "can_join"),
+    "public_chat": ("public", "shared", "forbidden"),
+}
+_LEVELS_OF_EVENTS: Final[Mapping[str, int]] = {
+    "m.room.name": 50,
+    "m.room.avatar": 50,
+    "m.room.canonical_alias": 50,
+    "m.room.power_levels": 100,
+    "m.room.history_visibility": 100,
+    "m.room.server_acl": 100,
+    "m.room.encryption": 100,
+    "m.room.tombstone": 100,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InitialState:
+    """A state event that the creator wishes."""
+
+    type: str
+    content: Content
+    state_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomWish:
+    """What a client asked for. `alias`: the whole alias, which the caller has made sure of."""
+
+    preset: Preset = "private_chat"
+    version: str | None = None
+    name: str | None = None
+    topic: str | None = None
+    alias: str | None = None
+    invited: Sequence[UserId] = ()
+    is_direct: bool = False
+    creation_content: Mapping[str, Any] = field(default_factory=dict)
+    levels: Mapping[str, Any] = field(default_factory=dict)
+    initial_state: Sequence[InitialState] = ()
+
+
+class Creation:
+    """Makes rooms."""
+
+    def __init__(
+        self,
+        *,
+        timeline: Timeline,
+        profiles: Profiles,
+        limits: RateLimits,
+        settings: RoomSettings,
+        default_version: str,
+    ) -> None:
+        self._timeline = timeline
+        self._profiles = profiles
+        self._limits = limits
+        self._settings = settings
+        self._default_version = default_version
+
+    async def create(self, requester: Requester, wish: RoomWish) -> RoomId:
+        """Make a room and answer its id.
+
+        Raises Unsupported("room_version"), Invalid ("bad_room_state", "bad_event"), NotFound("user_not_found").
+        """
+        self._limits.check("create", requester.user_id)
+        rules = self._rules(wish.version)
+        people = await self._people(requester, wish.invited)
+        drafts = _first_events(people[requester.user_id], wish, rules)
+        drafts += [
+            _invite(requester.user_id, people[one], is_direct=wish.is_direct) for one in _invited(wish)
+        ]
+        try:
+            written = await self._timeline.create_room(drafts, version=rules.version, kind="group")
+        except Forbidden as refused:
+            raise Invalid(
+                f"a room cannot begin like this: {refused.message}", code="bad_room_state"
+            ) from refused
+        return written.events[0].event.room_id
+
+    def _rules(self, version: str | None) -> RoomRules:
+        try:
+            return rules_for(version or self._default_version)
+        except UnknownRoomVersion as error:
+            raise Unsupported("there is no such room version here", code="room_version") from error
+
+    async def _people(self, requester: Requester, invited: Sequence[UserId]) -> dict[UserId, Person]:
+        most = self._settings.max_participants
+        if len(invited) > most:
+            raise Invalid(f"at most {most} people can be invited at once", code="too_many_people")
+        found = await self._profiles.people({requester.user_id, *invited})
+        absent = [one for one in (requester.user_id, *invited) if one not in found]
+        if absent:
+            raise Invalid(f"there is no {absent[0]} here", code="unknown_people")
+        return found
+
+
+def _first_events(creator: Person, wish: RoomWish, rules: RoomRules) -> list[Draft]:
+    own = creator.user_id
+    content = _create_content(own, wish, rules)
+    wished: dict[tuple[str, str], Content] = _preset_state(wish.preset)
+    levels = {**_levels(own, wish, rules), **wish.levels}
+    for one in wish.initial_state:
+        if one.type in ("m.room.create", "m.room.member"):
+            raise Invalid(f"{one.type} cannot stand in initial_state", code="bad_room_state")
+        if (one.type, one.state_key) == ("m.room.power_levels", ""):
+            levels = {**one.content, **wish.levels}
+        else:
+            wished[one.type, one.state_key] = one.content
+    if wish.name:
+        wished["m.room.name", ""] = {"name": wish.name}
+    if wish.topic:
+        wished["m.room.topic", ""] = _topic(wish.topic)
+    drafts = [
+        state_draft("m.room.create", own, content),
+        Draft("m.room.member", own, member_content(creator), state_key=own),
+        state_draft("m.room.power_levels", own, levels),
+    ]
+    if wish.alias is not None:
+        drafts.append(state_draft("m.room.canonical_alias", own, {"alias": wish.alias}))
+    drafts += [Draft(kind, own, content, state_key=key) for (kind, key), content in wished.items()]
+    return drafts
+
+
+def _create_content(creator: UserId, wish: RoomWish, rules: RoomRules) -> Content:
+    content: Content = {**wish.creation_content, "room_version": rules.version}
+    content.pop("creator", None)
+    if not rules.creator_is_sender:
+        content["creator"] = creator
+    if not rules.additional_creators:
+        return content
+    more = content.get("additional_creators", [])
+    if not isinstance(more, list) or not all(isinstance(one, str) and is_user_id(one) for one in more):
+        raise Invalid("additional_creators must be a list of user ids", code="invalid_param")
+    if wish.preset == "trusted_private_chat":
+        more = list(dict.fromkeys([*more, *wish.invited]))
+    if more:
+        content["additional_creators"] = more
+    return content
+
+
+def _preset_state(preset: Preset) -> dict[tuple[str, str], Content]:
+    join_rule, visibility, guest_access = _RULES[preset]
+    return {
+        ("m.room.join_rules", ""): {"join_rule": join_rule},
+        ("m.room.history_visibility", ""): {"history_visibility": visibility},
+        ("m.room.guest_access", ""): {"guest_access": guest_access},
+    }
+
+
+def _levels(creator: UserId, wish: RoomWish, rules: RoomRules) -> Content:
+    users: dict[str, int] = {} if rules.additional_creators else {creator: _CREATOR_LEVEL}
+    if wish.preset == "trusted_private_chat" and not rules.additional_creators:
+        users.update(dict.fromkeys(wish.invited, _CREATOR_LEVEL))
+    events = dict(_LEVELS_OF_EVENTS)
+    if rules.additional_creators:
+        events["m.room.tombstone"] = _TOMBSTONE_OF_CREATORS
+    return {
+        "users": users,
+        "users_default": 0,
+        "events": events,
+        "events_default": 0,
+        "state_default": 50,
+        "ban": 50,
+        "kick": 50,
+        "redact": 50,
+        "invite": 50 if wish.preset == "public_chat" else 0,
+        "historical": 100,
+    }
+
+
+def _topic(text: str) -> Content:
+    """The text twice: as old clients read it, and as `m.topic`."""
+    return {"topic": text, "m.topic": {"m.text": [{"body": text, "mimetype": "text/plain"}]}}
+
+
+def _invited(wish: RoomWish) -> Sequence[UserId]:
+    return list(dict.fromkeys(wish.invited))
+
+
+def _invite(inviter: UserId, person: Person, *, is_direct: bool) -> Draft:
+    content: Content = {**member_content(person), "membership": "invite"}
+    if is_direct:
+        content["is_direct"] = True
+    return Draft("m.room.member", inviter, content, state_key=person.user_id)

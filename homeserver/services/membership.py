@@ -1,0 +1,169 @@
+"""Coming into rooms and going, as Matrix clients do it (client-server API, "Room membership").
+
+Whether a step is allowed is decided by the room's auth rules when the event is built; what is here is what they do not
+say: who is meant, what an event of membership holds, and that doing a thing twice is no fault.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from homeserver.errors import Forbidden, NotFound
+from homeserver.model import Content, Draft, Requester
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.protocol.member import membership_in
+from homeserver.services.access import joined_in, levels_of
+from homeserver.services.members import member_content
+from homeserver.services.profiles import Profiles
+from homeserver.services.ratelimit import RateLimits
+from homeserver.storage import members as stored
+from homeserver.storage.db import Database
+from homeserver.timeline.heads import Head
+from homeserver.timeline.writer import Timeline
+
+_JOIN_RULES = ("m.room.join_rules", "")
+_RESTRICTED = frozenset({"restricted", "knock_restricted"})
+_MAX_ALLOWED = 100  # rooms that a join rule may name; more are not looked at
+
+
+class Membership:
+    """Every method takes who asks first. `reason` is text for people, and may be empty."""
+
+    def __init__(self, *, db: Database, timeline: Timeline, profiles: Profiles, limits: RateLimits) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._profiles = profiles
+        self._limits = limits
+
+    async def join(
+        self,
+        requester: Requester,
+        room_id: RoomId,
+        *,
+        reason: str = "",
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Come in; nothing happens to somebody who is in. `extra` goes into the event's content.
+
+        Raises NotFound("room_not_found"), Forbidden("auth_rule").
+        """
+        self._limits.check("create", requester.user_id)
+        head = await self._timeline.head(room_id)
+        own = requester.user_id
+        if membership_in(head.state.events, own) == "join" and not extra:
+            return
+        person = await self._profiles.own(requester)
+        content: Content = {**(extra or {}), **member_content(person), **_reason(reason)}
+        voucher = await self._voucher(head, own)
+        if voucher is not None:
+            content["join_authorised_via_users_server"] = voucher
+        await self._send(room_id, own, own, content)
+
+    async def leave(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
+        """Go, or refuse an invite, or take a knock back. Nothing happens to somebody who left already."""
+        head = await self._timeline.head(room_id)
+        own = requester.user_id
+        was = head.state.events.get(("m.room.member", own))
+        if was is None:
+            raise _no_room()
+        if was.membership == "leave":
+            return
+        await self._send(room_id, own, own, {"membership": "leave", **_reason(reason)})
+
+    async def knock(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
+        """Ask to be let in."""
+        self._limits.check("create", requester.user_id)
+        person = await self._profiles.own(requester)
+        content: Content = {**member_content(person), "membership": "knock", **_reason(reason)}
+        await self._send(room_id, requester.user_id, requester.user_id, content)
+
+    async def invite(
+        self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
+    ) -> None:
+        """Invite somebody of this server; again, if they are invited already, changes nothing.
+
+        Raises NotFound("room_not_found", "user_not_found").
+        """
+        self._limits.check("create", requester.user_id)
+        head = await self._member_of(requester, room_id)
+        person = (await self._profiles.people([user_id])).get(user_id)
+        if person is None:
+            raise NotFound(f"there is no {user_id} here", code="user_not_found")
+        if membership_in(head.state.events, user_id) == "join":
+            raise Forbidden("this person is in the room already", code="already_joined")
+        content: Content = {**member_content(person), "membership": "invite", **_reason(reason)}
+        await self._send(room_id, requester.user_id, user_id, content)
+
+    async def kick(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+        """Put somebody out, or take their invite or knock away. Forbidden("not_in_room") if they are not in."""
+        head = await self._member_of(requester, room_id)
+        if membership_in(head.state.events, user_id) not in ("join", "invite", "knock"):
+            raise Forbidden("this person is not in the room", code="not_in_room")
+        await self._send(room_id, requester.user_id, user_id, {"membership": "leave", **_reason(reason)})
+
+    async def ban(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
+        """Put somebody out and keep them out."""
+        await self._member_of(requester, room_id)
+        await self._send(room_id, requester.user_id, user_id, {"membership": "ban", **_reason(reason)})
+
+    async def unban(
+        self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
+    ) -> None:
+        """Let somebody come again. Forbidden("not_banned") if they are not kept out."""
+        head = await self._member_of(requester, room_id)
+        if membership_in(head.state.events, user_id) != "ban":
+            raise Forbidden("this person is not banned", code="not_banned")
+        await self._send(room_id, requester.user_id, user_id, {"membership": "leave", **_reason(reason)})
+
+    async def joined_rooms(self, requester: Requester) -> list[RoomId]:
+        """The rooms that the requester is in."""
+        async with self._db.read() as conn:
+            return await stored.joined_rooms(conn, requester.user_id)
+
+    async def _member_of(self, requester: Requester, room_id: RoomId) -> Head:
+        """The head of a room that the requester is in; Forbidden("not_joined") where they are not."""
+        head = await self._timeline.head(room_id)
+        if membership_in(head.state.events, requester.user_id) != "join":
+            raise Forbidden("you are not in this room", code="not_joined")
+        return head
+
+    async def _voucher(self, head: Head, user_id: UserId) -> UserId | None:
+        """Who of the room lets the person in, where its join rule asks for membership elsewhere."""
+        rule = head.state.events.get(_JOIN_RULES)
+        if rule is None or rule.content.get("join_rule") not in _RESTRICTED:
+            return None
+        if membership_in(head.state.events, user_id) in ("join", "invite"):
+            return None
+        allowed = _allowed_rooms(rule)
+        async with self._db.read() as conn:
+            inside = await stored.joined_among(conn, user_id, allowed)
+        if not inside:
+            return None
+        levels = levels_of(head)
+        able = [one for one in joined_in(head.state.events) if levels.user(one) >= levels.invite]
+        return max(able, key=levels.user, default=None)
+
+    async def _send(self, room_id: RoomId, sender: UserId, of: UserId, content: Content) -> None:
+        await self._timeline.send(room_id, [Draft("m.room.member", sender, content, state_key=of)])
+
+
+def _allowed_rooms(rule: Event) -> list[RoomId]:
+    """The rooms whose members may come in. What is malformed allows nobody."""
+    allow = rule.content.get("allow")
+    if not isinstance(allow, list):
+        return []
+    return [
+        RoomId(one["room_id"])
+        for one in allow[:_MAX_ALLOWED]
+        if isinstance(one, dict)
+        and one.get("type") == "m.room_membership"
+        and isinstance(one.get("room_id"), str)
+    ]
+
+
+def _reason(reason: str) -> Content:
+    return {"reason": reason} if reason else {}
+
+
+def _no_room() -> NotFound:
+    return NotFound("no such room", code="room_not_found")

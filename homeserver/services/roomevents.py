@@ -1,0 +1,95 @@
+"""Any event of a room, sent and changed as Matrix clients do it (client-server API, "Sending events to a room")."""
+
+from typing import Final
+
+from homeserver.errors import Forbidden, Invalid, NotFound
+from homeserver.model import Content, Draft, Requester
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.member import membership_in
+from homeserver.services.access import levels_of
+from homeserver.services.ratelimit import RateLimits
+from homeserver.storage import events
+from homeserver.storage.db import Database
+from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import Written
+from homeserver.timeline.writer import Timeline
+
+_STATE_BY_OTHER_WAYS: Final = frozenset({"m.room.create"})
+MAX_TXN_CHARS: Final = 255
+
+
+class RoomEvents:
+    """Sends what a client gives. Every method takes who asks first."""
+
+    def __init__(self, *, db: Database, timeline: Timeline, limits: RateLimits) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._limits = limits
+
+    async def send(
+        self, requester: Requester, room_id: RoomId, kind: str, content: Content, *, txn_id: str
+    ) -> EventId:
+        """Send an event that is no state. A repeated `txn_id` of the same device answers the first event's id.
+
+        Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule"), Invalid, TooLarge.
+        """
+        self._limits.check("send", requester.user_id)
+        txn = _txn(requester, room_id, f"{kind} {txn_id}")
+        if kind == "m.room.redaction" and isinstance(content.get("redacts"), str):
+            return await self.redact(
+                requester, room_id, EventId(content["redacts"]), content, txn_id=f"{kind} {txn_id}"
+            )
+        await self.member_of(requester, room_id)
+        draft = Draft(kind, requester.user_id, content)
+        return _first(await self._timeline.send(room_id, [draft], txn=txn))
+
+    async def set_state(
+        self, requester: Requester, room_id: RoomId, kind: str, state_key: str, content: Content
+    ) -> EventId:
+        """Set a state event; the same content again makes no event and answers the one that is there."""
+        self._limits.check("send", requester.user_id)
+        if kind in _STATE_BY_OTHER_WAYS:
+            raise Forbidden("this stands at the beginning of a room only", code="auth_rule")
+        head = await self._timeline.head(room_id)
+        current = head.state.events.get((kind, state_key))
+        if current is not None and current.sender == requester.user_id and current.content == content:
+            return current.event_id
+        draft = Draft(kind, requester.user_id, content, state_key=state_key)
+        return _first(await self._timeline.send(room_id, [draft]))
+
+    async def redact(
+        self, requester: Requester, room_id: RoomId, target: EventId, content: Content, *, txn_id: str
+    ) -> EventId:
+        """Take an event's content away; for its sender, and for those with the power to.
+
+        Raises NotFound("event_not_found"), Forbidden("not_joined", "low_power").
+        """
+        self._limits.check("send", requester.user_id)
+        head = await self.member_of(requester, room_id)
+        async with self._db.read() as conn:
+            found = (await events.events_by_id(conn, [target])).get(target)
+        if found is None or found.event.room_id != room_id:
+            raise NotFound("there is no such event in this room", code="event_not_found")
+        levels = levels_of(head)
+        if found.event.sender != requester.user_id and levels.user(requester.user_id) < levels.redact:
+            raise Forbidden("this event is somebody else's", code="low_power")
+        draft = Draft("m.room.redaction", requester.user_id, content, redacts=target)
+        return _first(await self._timeline.send(room_id, [draft], txn=_txn(requester, room_id, txn_id)))
+
+    async def member_of(self, requester: Requester, room_id: RoomId) -> Head:
+        """The head of a room that the requester is in; Forbidden("not_joined") to everybody else."""
+        head = await self._timeline.head(room_id)
+        if membership_in(head.state.events, requester.user_id) != "join":
+            raise Forbidden("you are not in this room", code="not_joined")
+        return head
+
+
+def _txn(requester: Requester, room_id: RoomId, txn_id: str) -> TxnKey:
+    if len(txn_id) > MAX_TXN_CHARS:
+        raise Invalid(f"a transaction id has at most {MAX_TXN_CHARS} characters", code="invalid_param")
+    return TxnKey(requester.session_key, room_id, txn_id)
+
+
+def _first(written: Written) -> EventId:
+    return written.events[0].event.event_id

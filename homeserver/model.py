@@ -47,6 +47,9 @@ class EntryKind(StrEnum):
     PROFILE = "profile"
     SESSION_ENDED = "session_ended"
     SERVICE_KEY_REVOKED = "service_key_revoked"
+    DEVICES = "devices"  # a person's devices or keys changed; so may they at any SESSION_ENDED
+    KEYS_SIGNED = "keys_signed"  # a person signed the keys of others, which only they see
+    TO_DEVICE = "to_device"  # messages for devices of a person
 
 
 @dataclass(frozen=True, slots=True)

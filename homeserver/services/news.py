@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from homeserver.model import EntryKind, SessionId
-from homeserver.protocol.ids import UserId
+from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.log import Entry
 from homeserver.timeline.submission import Also, NewEntry
 
@@ -34,3 +34,18 @@ def profile_changed(user_id: UserId) -> NewEntry:
 def service_key_revoked(key_id: str) -> NewEntry:
     """The entry that ends a service key."""
     return NewEntry(kind=EntryKind.SERVICE_KEY_REVOKED, body={"key_id": key_id})
+
+
+def devices_changed(user_id: UserId) -> NewEntry:
+    """The entry that says a person has other devices or keys now."""
+    return NewEntry(kind=EntryKind.DEVICES, user_id=user_id, body={})
+
+
+def keys_signed(signer: UserId, user_ids: Sequence[UserId]) -> NewEntry:
+    """The entry that says a person signed the keys of others, which nobody else sees."""
+    return NewEntry(kind=EntryKind.KEYS_SIGNED, user_id=signer, body={"user_ids": list(user_ids)})
+
+
+def device_messages(user_id: UserId, device_ids: Sequence[DeviceId]) -> NewEntry:
+    """The entry that says there are messages for these devices of a person."""
+    return NewEntry(kind=EntryKind.TO_DEVICE, user_id=user_id, body={"device_ids": list(device_ids)})

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from homeserver.settings.chat import MediaSettings, RoomSettings, SocketSettings, ThumbnailSize
+from homeserver.settings.encryption import EncryptionSettings
 from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
 from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
 from homeserver.settings.matrix import InteractionSettings, MatrixSettings, PolicySettings
@@ -45,6 +46,7 @@ __all__ = [
     "ClaimSettings",
     "CorsSettings",
     "DatabaseSettings",
+    "EncryptionSettings",
     "GuestSettings",
     "InteractionSettings",
     "IssuerSettings",
@@ -86,6 +88,9 @@ class Settings(Section):
     )
     media: MediaSettings = Field(default=MediaSettings(), description="Files that people send.")
     rooms: RoomSettings = Field(default=RoomSettings(), description="Rooms and messages.")
+    e2ee: EncryptionSettings = Field(
+        default=EncryptionSettings(), description="End-to-end encryption: what the server keeps for it."
+    )
     sockets: SocketSettings = Field(default=SocketSettings(), description="WebSockets.")
     university: UniversitySettings = Field(
         default=UniversitySettings(), description="API of the university portal."

@@ -106,6 +106,9 @@ class RateLimitSettings(Section):
     send: BucketSettings = _bucket(10, 50, "Messages, edits and deletions per person.")
     create: BucketSettings = _bucket(0.5, 20, "New rooms and added members per person.")
     upload: BucketSettings = _bucket(1, 20, "Files per person.")
+    encryption: BucketSettings = _bucket(
+        20, 300, "Claims of one-time keys, and calls that send to devices, per person."
+    )
     service_keys: BucketSettings = _bucket(0.2, 10, "Wrong service keys per address.")
     address: BucketSettings = _bucket(200, 1000, "Requests per client address; a university may share one.")
     max_tracked: int = Field(

@@ -65,11 +65,16 @@ def prepare(engine: Engine, settings: DatabaseSettings, *, writes: bool) -> None
 
 
 class Upsert:
-    """INSERT that yields to a row which is there: it updates `change`, or leaves the row alone if that is empty."""
+    """INSERT that yields to a row which is there.
 
-    def __init__(self, table: Table, keys: Sequence[str], change: Sequence[str] = ()) -> None:
-        self._sqlite = _on_conflict(sqlite.insert(table), keys, change)
-        self._postgresql = _on_conflict(postgresql.insert(table), keys, change)
+    It updates `change`, and adds to the numbers in `count`; the row is left alone if both are empty.
+    """
+
+    def __init__(
+        self, table: Table, keys: Sequence[str], change: Sequence[str] = (), *, count: Sequence[str] = ()
+    ) -> None:
+        self._sqlite = _on_conflict(sqlite.insert(table), keys, change, count)
+        self._postgresql = _on_conflict(postgresql.insert(table), keys, change, count)
 
     def on(self, conn: AsyncConnection) -> Executable:
         """The statement for this connection's database."""
@@ -77,13 +82,16 @@ class Upsert:
 
 
 def _on_conflict(
-    insert: sqlite.Insert | postgresql.Insert, keys: Sequence[str], change: Sequence[str]
+    insert: sqlite.Insert | postgresql.Insert,
+    keys: Sequence[str],
+    change: Sequence[str],
+    count: Sequence[str],
 ) -> Executable:
-    if not change:
+    if not change and not count:
         return insert.on_conflict_do_nothing(index_elements=list(keys))
-    return insert.on_conflict_do_update(
-        index_elements=list(keys), set_={name: insert.excluded[name] for name in change}
-    )
+    changed = {name: insert.excluded[name] for name in change}
+    counted = {name: insert.table.c[name] + insert.excluded[name] for name in count}
+    return insert.on_conflict_do_update(index_elements=list(keys), set_={**changed, **counted})
 
 
 def is_away(error: BaseException) -> bool:

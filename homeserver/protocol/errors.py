@@ -9,6 +9,9 @@ ProtocolError
 ├── BadSignature        a signature is missing, unreadable or wrong
 ├── AuthRefused         an authorisation rule rejects the event
 ├── MissingEvent        state resolution was not given an event that it needs
+├── BadFilter           a filter of a client is malformed
+├── BadPushRule         a push rule of a client is malformed, or there are too many
+├── UnknownPushRule     there is no push rule of this name
 └── UnknownRoomVersion  a room version that this server does not speak
 """
 
@@ -41,6 +44,18 @@ class BadPowerLevel(ProtocolError):
 
 class BadSignature(ProtocolError):
     """A signature that must be there is missing, unreadable or does not verify."""
+
+
+class BadFilter(ProtocolError):
+    """A filter that a client made is malformed. The message says where."""
+
+
+class BadPushRule(ProtocolError):
+    """A push rule that a client made is malformed, its neighbour is unknown, or there are too many already."""
+
+
+class UnknownPushRule(ProtocolError):
+    """There is no push rule of this kind and name, or none that may be deleted."""
 
 
 class UnknownRoomVersion(ProtocolError):

@@ -11,6 +11,8 @@
  *   of who is signed in, or what gives it; it is told which one was refused
  * @property {string | null} userId who is signed in, where the page knows it
  * @property {RequestCredentials} credentials "include": cookies go along to the chat server
+ * @property {string | null} worker address of the service worker for notifications, on the page's own site
+ * @property {((listing: string) => string) | null} listingTitle what the page calls a listing
  * @property {string | null} login where one signs in; null: the page itself has a way
  *
  * @typedef {object} Given what the loader knows
@@ -24,6 +26,7 @@ export function readOptions({ base, served, data }) {
   const chosen = { ...data, .../** @type {any} */ (globalThis).chatConfig };
   const lang = String(chosen.lang ?? document.documentElement.lang ?? "").slice(0, 2).toLowerCase();
   const place = String(chosen.base ?? base).replace(/\/+$/, "");
+  const isOwn = new URL(place, location.href).origin === location.origin;
   return {
     base: place,
     prefix: `/${String(chosen.prefix ?? served.prefix).replace(/^\/+|\/+$/g, "")}`,
@@ -33,6 +36,8 @@ export function readOptions({ base, served, data }) {
     token: chosen.token ?? null,
     userId: chosen.userId === undefined || chosen.userId === null ? null : String(chosen.userId),
     credentials: chosen.credentials === "include" ? "include" : "same-origin",
-    login: chosen.login ?? (new URL(place, location.href).origin === location.origin ? served.login : null),
+    worker: chosen.worker ?? (isOwn ? `${place}/chat-sw.js` : null),
+    listingTitle: typeof chosen.listingTitle === "function" ? chosen.listingTitle : null,
+    login: chosen.login ?? (isOwn ? served.login : null),
   };
 }

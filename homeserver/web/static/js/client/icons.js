@@ -1,13 +1,15 @@
 /**
  * Line icons on a 24 by 24 grid, as paths that are stroked with the colour of the text.
  *
- * @type {Readonly<Record<"alert" | "arrowDown" | "attach" | "back" | "chat" | "check" | "checks" | "clock" | "close" | "copy" | "crown" | "download" | "edit" | "eye" | "eyeOff" | "file" | "globe" | "group" | "image" | "info" | "logout" | "monitor" | "moon" | "offline" | "plus" | "reply" | "retry" | "search" | "send" | "sun" | "trash" | "user" | "userPlus" | "video", readonly string[]>>}
+ * @type {Readonly<Record<"alert" | "arrowDown" | "attach" | "back" | "bell" | "bellOff" | "chat" | "check" | "checks" | "clock" | "close" | "copy" | "crown" | "download" | "edit" | "eye" | "eyeOff" | "file" | "globe" | "group" | "image" | "info" | "logout" | "monitor" | "moon" | "offline" | "plus" | "reply" | "retry" | "search" | "send" | "sun" | "trash" | "user" | "userPlus" | "video", readonly string[]>>}
  */
 export const ICONS = Object.freeze({
   alert: ["M12 8v5", "M12 16.500v.01", "M12 3 2.500 20h19z"],
   arrowDown: ["M12 5v14", "M6 13l6 6 6-6"],
   attach: ["M20.500 11.500l-8.300 8.300a5.300 5.300 0 0 1-7.500-7.500l8.300-8.300a3.600 3.600 0 0 1 5 5l-8.200 8.300a1.800 1.800 0 0 1-2.600-2.600l7.600-7.600"],
   back: ["M15 5l-7 7 7 7"],
+  bell: ["M6 16v-5.500a6 6 0 0 1 12 0V16l1.500 2h-15z", "M10 20.500a2.200 2.200 0 0 0 4 0"],
+  bellOff: ["M4 4l16 16", "M8.500 5.700A6 6 0 0 1 18 10.500V14", "M16.500 18h-12L6 16v-5.500c0-.7.1-1.300.3-1.900", "M10 20.500a2.200 2.200 0 0 0 4 0"],
   chat: ["M5 5h14a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2h-7l-5 4v-4H5a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2z"],
   check: ["M5 12.500l4.500 4.500L19 7.500"],
   checks: ["M2.500 12.500L7 17l9-9.500", "M11.500 16l1 1L21.500 7.500"],

@@ -8,6 +8,7 @@ has sent the cookie back, the UUID without it is refused. Clients that keep no c
 import asyncio
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from homeserver.timeline.writer import Timeline
 MAX_NAME_CHARS = 255
 _SEEN_STEP_MS = 3_600_000  # `seen_ms` is kept to the hour
 _SECRET_BYTES = 32
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +281,15 @@ def checked_name(name: str, *, trusted: bool = False) -> str:
     if trusted and uuid is None and 0 < len(name) <= MAX_NAME_CHARS:
         return name
     raise Invalid("a guest is known by a UUID of version 4", code="bad_guest_id")
+
+
+def is_plain(name: str) -> bool:
+    """Whether a guest's name is a word that may be shown to all, not a UUID."""
+    try:
+        UUID(name)
+    except ValueError:
+        return _PLAIN.fullmatch(name) is not None
+    return False
 
 
 def is_guest(number: int) -> bool:

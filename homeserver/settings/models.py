@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from homeserver.settings.chat import MediaSettings, RoomSettings, SocketSettings, ThumbnailSize
 from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
 from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
+from homeserver.settings.moderation import ModerationSettings
 from homeserver.settings.pairs import (
     check_issuers,
     check_listeners,
@@ -51,6 +52,7 @@ __all__ = [
     "MediaSettings",
     "MessengerSettings",
     "MetricsSettings",
+    "ModerationSettings",
     "RateLimitSettings",
     "RoomSettings",
     "ServerSettings",
@@ -79,6 +81,9 @@ class Settings(Section):
     )
     rate_limits: RateLimitSettings = Field(
         default=RateLimitSettings(), description="How often what may be done."
+    )
+    moderation: ModerationSettings = Field(
+        default=ModerationSettings(), description="What keeps people safe from each other."
     )
     media: MediaSettings = Field(default=MediaSettings(), description="Files that people send.")
     rooms: RoomSettings = Field(default=RoomSettings(), description="Rooms and messages.")

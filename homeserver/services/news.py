@@ -34,3 +34,10 @@ def profile_changed(user_id: UserId) -> NewEntry:
 def service_key_revoked(key_id: str) -> NewEntry:
     """The entry that ends a service key."""
     return NewEntry(kind=EntryKind.SERVICE_KEY_REVOKED, body={"key_id": key_id})
+
+
+def blocks_changed(user_id: UserId, *, guest: UserId | None = None) -> NewEntry:
+    """The entry that says a person shuts out others now; `guest`: with what this guest had, who is the person."""
+    return NewEntry(
+        kind=EntryKind.BLOCKS, user_id=user_id, body={"guest": guest} if guest is not None else {}
+    )

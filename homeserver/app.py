@@ -11,6 +11,7 @@ from homeserver.clock import Clock, SystemClock
 from homeserver.metrics import Metrics
 from homeserver.services.access import Access
 from homeserver.services.accounts import Accounts
+from homeserver.services.blocks import Blocks
 from homeserver.services.chat import Chat
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.enquiryviews import EnquiryViews
@@ -25,17 +26,22 @@ from homeserver.services.media.urls import MediaUrls
 from homeserver.services.members import Members
 from homeserver.services.messages import Files, Messages
 from homeserver.services.messageviews import MessageViews
+from homeserver.services.moderation import Moderation
 from homeserver.services.passwords import Passwords
 from homeserver.services.presence import Presence
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.receipts import Receipts
+from homeserver.services.reports import Reports
 from homeserver.services.rooms import Rooms
 from homeserver.services.roomviews import RoomViews
 from homeserver.services.servicekeys import ServiceKeys
 from homeserver.services.sessions import Sessions
+from homeserver.services.spam import Spam
+from homeserver.services.speech import Speech
 from homeserver.services.tokens import TokenKey
 from homeserver.services.typing import Typing
+from homeserver.services.words import WordList
 from homeserver.settings.models import Settings
 from homeserver.settings.secrets import ServerKeys, open_keys
 from homeserver.storage.db import Database, database_url
@@ -73,6 +79,7 @@ class People:
     sessions: Sessions
     hosts: Hosts
     guests: Guests
+    blocks: Blocks
     service_keys: ServiceKeys
 
 
@@ -86,6 +93,14 @@ class Storehouse:
 
 
 @dataclass(frozen=True, slots=True)
+class Safety:
+    """What the admins have against abuse; what people have is in `Chat`."""
+
+    words: WordList
+    moderation: Moderation
+
+
+@dataclass(frozen=True, slots=True)
 class Homeserver:
     """All parts of one server."""
 
@@ -94,18 +109,22 @@ class Homeserver:
     people: People
     files: Storehouse
     chat: Chat
+    safety: Safety
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
     """Build a server. Makes the keys at the first start; touches neither the network nor the database."""
     core = _core(settings, clock or SystemClock())
     people = _people(settings, core)
+    words = WordList(settings.moderation)
+    chat = _chat(settings, core, people, words)
     return Homeserver(
         settings=settings,
         core=core,
         people=people,
         files=_files(settings, core, people),
-        chat=_chat(settings, core, people),
+        chat=chat,
+        safety=Safety(words, _moderation(core, chat)),
     )
 
 
@@ -173,7 +192,26 @@ def _people(settings: Settings, core: Core) -> People:
         limits=limits,
     )
     return People(
-        limits, passwords, profiles, accounts, sessions, hosts, guests, _service_keys(settings, core, limits)
+        limits=limits,
+        passwords=passwords,
+        profiles=profiles,
+        accounts=accounts,
+        sessions=sessions,
+        hosts=hosts,
+        guests=guests,
+        blocks=_blocks(settings, core, profiles, limits),
+        service_keys=_service_keys(settings, core, limits),
+    )
+
+
+def _blocks(settings: Settings, core: Core, profiles: Profiles, limits: RateLimits) -> Blocks:
+    return Blocks(
+        db=core.db,
+        timeline=core.timeline,
+        profiles=profiles,
+        limits=limits,
+        clock=core.clock,
+        settings=settings.moderation,
     )
 
 
@@ -205,12 +243,14 @@ def _files(settings: Settings, core: Core, people: People) -> Storehouse:
     return Storehouse(media, sweep, disk)
 
 
-def _chat(settings: Settings, core: Core, people: People) -> Chat:
-    server, profiles = settings.server.name, people.profiles
+def _chat(settings: Settings, core: Core, people: People, words: WordList) -> Chat:
+    server, profiles, blocks = settings.server.name, people.profiles, people.blocks
     access = Access(core.db, core.timeline, cached_rooms=settings.timeline.cached_rooms)
     message_views = MessageViews(db=core.db, timeline=core.timeline, profiles=profiles, server=server)
     room_views = RoomViews(db=core.db, profiles=profiles, messages=message_views)
-    members = Members(timeline=core.timeline, access=access, views=room_views, profiles=profiles)
+    members = Members(
+        timeline=core.timeline, access=access, views=room_views, profiles=profiles, blocks=blocks
+    )
     rooms = Rooms(
         timeline=core.timeline,
         access=access,
@@ -220,12 +260,13 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         limits=people.limits,
         founding=Founding(settings.rooms, settings.server.default_room_version),
     )
+    reports = _reports(settings, core, people, access)
     messages = Messages(
         db=core.db,
         timeline=core.timeline,
         access=access,
         views=message_views,
-        limits=people.limits,
+        speech=_speech(settings, core, people, words, reports),
         settings=settings.rooms,
         files=Files(server=server, clock=core.clock, settings=settings.media),
     )
@@ -244,9 +285,39 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         messages=messages,
         receipts=Receipts(db=core.db, timeline=core.timeline, access=access, clock=core.clock),
         feed=feed,
-        typing=Typing(feed),
-        presence=Presence(feed),
+        typing=Typing(feed, access, blocks),
+        presence=Presence(feed, access, blocks),
         enquiries=_enquiries(settings, core, people, rooms, (access, message_views)),
+        blocks=blocks,
+        reports=reports,
+    )
+
+
+def _reports(settings: Settings, core: Core, people: People, access: Access) -> Reports:
+    return Reports(
+        db=core.db,
+        access=access,
+        profiles=people.profiles,
+        limits=people.limits,
+        clock=core.clock,
+        settings=settings.moderation,
+        server=settings.server.name,
+    )
+
+
+def _speech(settings: Settings, core: Core, people: People, words: WordList, reports: Reports) -> Speech:
+    spam = Spam(
+        settings.moderation,
+        core.clock,
+        enabled=settings.rate_limits.enabled,
+        refused=core.metrics.rate_limited,
+    )
+    return Speech(limits=people.limits, blocks=people.blocks, spam=spam, words=words, reports=reports)
+
+
+def _moderation(core: Core, chat: Chat) -> Moderation:
+    return Moderation(
+        db=core.db, timeline=core.timeline, messages=chat.messages, rooms=chat.rooms, clock=core.clock
     )
 
 
@@ -261,4 +332,5 @@ def _enquiries(
         views=EnquiryViews(core.db, people.profiles, message_views),
         limits=people.limits,
         founding=Founding(settings.rooms, settings.server.default_room_version),
+        blocks=people.blocks,
     )

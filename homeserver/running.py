@@ -43,7 +43,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     await core.live.start()
     notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
-    for listener in (*notes, hs.chat.feed.hear):
+    for listener in (*notes, people.blocks.note, hs.chat.feed.hear):
         core.live.listen(listener)
     tasks = core.tasks
     tasks.start("appender", core.appender.run)
@@ -53,6 +53,8 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     tasks.start("sessions", people.sessions.run)
     tasks.start("guests", people.guests.run)
     tasks.start("media sweep", hs.files.sweep.run)
+    await hs.safety.words.load()
+    tasks.start("word list", hs.safety.words.run)
     try:
         yield
     finally:

@@ -100,9 +100,8 @@ class Sockets:
         requester, view = caller.requester, self._market.view(caller)
         async with self._hub.visit(_visitor(caller), requester.expires_ms) as socket:
             socket.release()  # there is no replay here that live frames would have to wait for
-            self._market.presence.enter(requester, room_id)
-            try:
-                socket.put(shape.frame("online_users", users=await self._online(caller, room_id)))
+            async with self._market.presence.visit(requester, room_id) as there:
+                socket.put(shape.frame("online_users", users=await self._online(caller, there)))
                 self._live.join_chat(socket, room_id, chat_id, view)
                 try:
                     # Only now that the socket hears of it can nobody be put out of the chat unnoticed.
@@ -111,13 +110,11 @@ class Sockets:
                     await self._listen(Talk(socket, caller, room_id, chat_id))
                 finally:
                     self._live.leave_chat(socket, room_id, view)
-            finally:
-                self._market.typing.set(requester, room_id, is_typing=False)
-                self._market.presence.leave(requester, room_id)
+                    self._market.typing.stop(requester, room_id)
         return socket.response
 
-    async def _online(self, caller: Caller, room_id: RoomId) -> list[str]:
-        people = await self._market.profiles.by_numbers(self._market.presence.online(room_id))
+    async def _online(self, caller: Caller, there: Sequence[int]) -> list[str]:
+        people = await self._market.profiles.by_numbers(there)
         view = self._market.view(caller)
         return [view.id_of(person) for person in people.values()]
 
@@ -163,7 +160,7 @@ class Sockets:
 
     async def _type(self, talk: Talk, frame: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, frame)
-        self._market.typing.set(talk.caller.requester, talk.room_id, is_typing=wanted.is_typing)
+        await self._market.typing.set(talk.caller.requester, talk.room_id, is_typing=wanted.is_typing)
 
     async def _read(self, talk: Talk, _frame: Mapping[str, Any]) -> None:
         await self._market.receipts.mark_read(talk.caller.requester, talk.room_id)

@@ -24,13 +24,14 @@ from homeserver.protocol.ids import RoomId, UserId, make_user_id
 from homeserver.services.access import joined_in, levels_of
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.members import joining, promotion
-from homeserver.services.news import profile_changed, session_ended
+from homeserver.services.news import blocks_changed, profile_changed, session_ended
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
+from homeserver.services.sessions import check_standing
 from homeserver.settings.models import GuestSettings
 from homeserver.storage import accounts as stored_accounts
-from homeserver.storage import enquiries, rooms
+from homeserver.storage import blocks, enquiries, rooms
 from homeserver.storage import guests as stored
 from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
@@ -112,7 +113,8 @@ class Guests:
         """The guest of this UUID, made at its first use; `cookie` is what the browser sent.
 
         `trusted`: whoever calls vouches for the name, which may then be any text and needs no cookie.
-        Raises Invalid("bad_guest_id"), Unauthenticated("guest_bound"), Forbidden("no_guests"), RateLimited.
+        Raises Invalid("bad_guest_id"), Unauthenticated("guest_bound"), Forbidden("no_guests", "suspended"),
+        RateLimited.
         """
         name = checked_name(name, trusted=trusted)
         found = await self._find(name, cookie, address, trusted=trusted)
@@ -139,6 +141,7 @@ class Guests:
         row = await self._row(named) if secret else None
         if row is None or not _fits(row, secret):
             return None
+        check_standing(suspended=row.suspended, deactivated=False)
         await self._note(row, fits=True)
         return self._guest(row, named, address)
 
@@ -180,7 +183,11 @@ class Guests:
         claim = _Claim(Succession(own, account.user_id), tuple(joined))
         entries = await self._timeline.send_together(
             pieces,
-            [profile_changed(own), session_ended(own, None, "claimed")],
+            [
+                profile_changed(own),
+                session_ended(own, None, "claimed"),
+                blocks_changed(account.user_id, guest=own),
+            ],
             also=[Also(_write_claims, claim)],
         )
         for entry in entries:  # here at once; other workers hear it from the log
@@ -214,6 +221,7 @@ class Guests:
         fits = named == name and _fits(row, secret)
         if row.bound and not fits and not trusted:
             raise Unauthenticated("this guest belongs to another browser", code="guest_bound")
+        check_standing(suspended=row.suspended, deactivated=False)
         await self._note(row, fits=fits)
         return self._guest(row, name, address)
 
@@ -317,6 +325,7 @@ async def _write_claims(conn: AsyncConnection, items: Sequence[Placed[_Claim]]) 
         # Fails for a guest whom somebody else claimed in the meantime, and the whole claim with it.
         await stored.succeed(conn, [succession])
         await stored.forget_guests(conn, [succession.guest])
+        await blocks.hand_over_blocks(conn, succession)
         if claim.joined:
             await stored.keep_read_marks(conn, succession, claim.joined)
         objects = await enquiries.objects_of(conn, succession.guest)

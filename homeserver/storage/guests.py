@@ -23,6 +23,7 @@ class GuestRow:
     bound: bool
     created_ms: int
     seen_ms: int
+    suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ _GUESTS: Select[Any] = select(
     guests.c.bound,
     guests.c.created_ms,
     guests.c.seen_ms,
+    users.c.suspended,
 ).join_from(guests, users, users.c.user_id == guests.c.user_id)
 _BY_KEY = _GUESTS.where(guests.c.key_hash == bindparam("of"))
 _BY_ALIAS = select(guests.c.user_id).where(guests.c.alias == bindparam("of"))
@@ -167,4 +169,5 @@ def _guest(row: Row[Any]) -> GuestRow:
         bound=row.bound,
         created_ms=row.created_ms,
         seen_ms=row.seen_ms,
+        suspended=row.suspended,
     )

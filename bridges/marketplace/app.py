@@ -31,7 +31,8 @@ ABOUT = """\
 A chat ties a listing (`iphone_id`) and its buyer to the seller. A registered person proves themselves with the
 marketplace's token (`Authorization: Bearer`, the cookie of the site, or `?token=`); `user_id`, `seller_id` and
 `buyer_id` must then be theirs. A guest is named by a version-4 UUID that their browser made, and is bound to a cookie
-where the browser keeps one; others see an alias.
+where the browser keeps one; others see an alias. The marketplace's own servers send `X-Service-Key`, and act for whom
+the call names.
 
 **WebSocket** `{prefix}/ws/{{chat_id}}?user_id=`: the server sends `online_users` first. Client frames: `message`
 (`message_text`, `message_type`?, `file_url`?, `file_name`?, `file_size`?, `client_id`?), `typing` (`is_typing`),

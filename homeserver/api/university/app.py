@@ -24,7 +24,8 @@ ABOUT = """\
 ## University chat
 
 Conversations have UUIDs, people integers. The token (ours, or a JWT of the host application) stands in
-`Authorization: Bearer TOKEN` or, for clients that send it so, in a request header `WWW-Authenticate`.
+`Authorization: Bearer TOKEN` or, for clients that send it so, in a request header `WWW-Authenticate`. The host's own
+servers may send `X-Service-Key: KEY` with `X-Act-For: NUMBER` instead, but for the WebSocket.
 
 **WebSocket** `{prefix}/ws/conversations/{{conversation_id}}/?token=TOKEN` (also `?Authorization=Bearer%20TOKEN` or
 `?WWW-Authenticate=Bearer%20TOKEN`). All frames are `{{"type": ..., "payload": {{...}}}}`.

@@ -74,10 +74,13 @@ class Sockets:
         request = call.request
         _check_upgrade(request)
         try:
-            caller = await self._callers.of(request, request.rel_url.query.get("user_id"))
-            number = call.text("chat_id")
+            named, number = request.rel_url.query.get("user_id"), call.text("chat_id")
+            is_at_bench = self._callers.is_at_bench(request, named)
+            caller = await self._callers.of(request, named, may_be_new=is_at_bench)
             if not (number.isascii() and number.isdecimal() and len(number) < 19):
                 raise no_chat()
+            if is_at_bench:
+                await self._bring_in(caller, int(number))
             found = await self._market.chat(caller.requester, int(number))
             return await self._serve(request, caller, found.room_id, found.position)
         except HomeserverError as error:
@@ -93,6 +96,12 @@ class Sockets:
             return await self._serve_inbox(request, caller)
         except HomeserverError as error:
             return await self._hub.refuse(request, error)
+
+    async def _bring_in(self, caller: Caller, number: int) -> None:
+        market = self._market
+        room_id = await market.access.any_room_by_number(number)
+        if await market.enquiries.is_of(room_id, market.settings.service):
+            await market.enquiries.bring_in(await market.profiles.own(caller.requester), room_id)
 
     async def _serve(
         self, request: web.Request, caller: Caller, room_id: RoomId, chat_id: int

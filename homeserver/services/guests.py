@@ -3,6 +3,9 @@
 The UUID is a capability: who knows it is the guest. So it is stored only as a keyed hash and shown to nobody; others
 see an alias (a UUID of version 8) that is good for nothing. At first use the guest's browser gets a cookie; once it
 has sent the cookie back, the UUID without it is refused. Clients that keep no cookies go on with the UUID alone.
+
+A caller who is trusted may name a guest by other text as well. Such a name proves nothing, so a plain word is no
+secret either: others see it as it is.
 """
 
 import asyncio
@@ -70,10 +73,15 @@ class GuestKey:
 
     def user_id(self, name: str, number: int) -> UserId:
         """The Matrix id of a guest; a name that is used anew after its guest is gone makes another one."""
+        if is_plain(name):
+            return make_user_id(f"guest_{number}.{name.encode().hex()}", self._server_name)
         return make_user_id(f"guest_{self._digest('user', f'{number} {name}').hex()[:32]}", self._server_name)
 
     def alias(self, user_id: UserId) -> str:
-        """The UUID that others see. Its version says that it is no guest's own."""
+        """What others see: a UUID whose version says that it is no guest's own, or a plain word."""
+        _, dot, plain = user_id.partition(":")[0].partition(".")
+        if dot:
+            return bytes.fromhex(plain).decode()
         bits = int.from_bytes(self._digest("alias", user_id)[:16])
         bits = bits & ~(0xF << 76) | (8 << 76)  # version and variant (RFC 9562, section 5.8)
         return str(UUID(int=bits & ~(0b11 << 62) | (0b10 << 62)))

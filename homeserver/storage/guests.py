@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.storage.schema import guests, members, rooms, successors, users
+from homeserver.storage.schema import guests, members, push_subscriptions, rooms, successors, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,9 @@ _SEEN = (
 )
 _BIND = update(guests).where(guests.c.key_hash == bindparam("of")).values(bound=True)
 _FORGET = delete(guests).where(guests.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_NO_PUSHES = delete(push_subscriptions).where(
+    push_subscriptions.c.user_id.in_(bindparam("user_ids", expanding=True))
+)
 _CLOSE = (
     update(users).where(users.c.user_id.in_(bindparam("user_ids", expanding=True))).values(deactivated=True)
 )
@@ -133,6 +136,7 @@ async def bind_guest(conn: AsyncConnection, key_hash: str) -> None:
 async def forget_guests(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
     """Their UUIDs name nobody any more, and their user rows are closed; what they wrote stays."""
     await conn.execute(_FORGET, {"user_ids": list(user_ids)})
+    await conn.execute(_NO_PUSHES, {"user_ids": list(user_ids)})
     await conn.execute(_CLOSE, {"user_ids": list(user_ids)})
 
 

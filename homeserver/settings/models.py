@@ -36,6 +36,7 @@ from homeserver.settings.process import (
     ServerSettings,
     TimelineSettings,
 )
+from homeserver.settings.push import PushSettings
 from homeserver.settings.section import Section
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "MessengerSettings",
     "MetricsSettings",
     "ModerationSettings",
+    "PushSettings",
     "RateLimitSettings",
     "RoomSettings",
     "ServerSettings",
@@ -88,6 +90,7 @@ class Settings(Section):
     media: MediaSettings = Field(default=MediaSettings(), description="Files that people send.")
     rooms: RoomSettings = Field(default=RoomSettings(), description="Rooms and messages.")
     sockets: SocketSettings = Field(default=SocketSettings(), description="WebSockets.")
+    push: PushSettings = Field(default=PushSettings(), description="Pushes to browsers.")
     university: UniversitySettings = Field(
         default=UniversitySettings(), description="API of the university portal."
     )

@@ -110,6 +110,7 @@ class RateLimitSettings(Section):
     safety: BucketSettings = _bucket(0.2, 20, "Blocks and reports per person; reports of guests per address.")
     create: BucketSettings = _bucket(0.5, 20, "New rooms and added members per person.")
     upload: BucketSettings = _bucket(1, 20, "Files per person.")
+    push: BucketSettings = _bucket(0.2, 20, "Subscriptions to pushes per person.")
     service_keys: BucketSettings = _bucket(0.2, 10, "Wrong service keys per address.")
     address: BucketSettings = _bucket(200, 1000, "Requests per client address; a university may share one.")
     max_tracked: int = Field(

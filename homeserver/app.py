@@ -30,6 +30,7 @@ from homeserver.services.moderation import Moderation
 from homeserver.services.passwords import Passwords
 from homeserver.services.presence import Presence
 from homeserver.services.profiles import Profiles
+from homeserver.services.push.service import Around, Push
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.receipts import Receipts
 from homeserver.services.reports import Reports
@@ -109,6 +110,7 @@ class Homeserver:
     people: People
     files: Storehouse
     chat: Chat
+    push: Push
     safety: Safety
 
 
@@ -124,6 +126,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
         people=people,
         files=_files(settings, core, people),
         chat=chat,
+        push=_push(settings, core, people, chat),
         safety=Safety(words, _moderation(core, chat)),
     )
 
@@ -319,6 +322,23 @@ def _moderation(core: Core, chat: Chat) -> Moderation:
     return Moderation(
         db=core.db, timeline=core.timeline, messages=chat.messages, rooms=chat.rooms, clock=core.clock
     )
+
+
+def _push(settings: Settings, core: Core, people: People, chat: Chat) -> Push:
+    around = Around(
+        db=core.db,
+        clock=core.clock,
+        live=core.live,
+        metrics=core.metrics,
+        key=core.keys.vapid,
+        limits=people.limits,
+        profiles=people.profiles,
+        views=MessageViews(
+            db=core.db, timeline=core.timeline, profiles=people.profiles, server=settings.server.name
+        ),
+        presence=chat.presence,
+    )
+    return Push(around, settings.push)
 
 
 def _enquiries(

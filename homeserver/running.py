@@ -108,6 +108,7 @@ async def running(
 
 
 def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
+    """Let the bridges hear, work, and say pushes; only then pushes begin."""
     for name, parts in bridges.items():
         for sentence in parts.warnings:
             logger.warning("bridge %s: %s", name, sentence)
@@ -115,6 +116,9 @@ def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
             hs.core.live.listen(listener)
         for task, run in parts.tasks.items():
             hs.core.tasks.start(f"{name}: {task}", run)
+        if parts.push is not None:
+            hs.push.faces.add(parts.push)
+    hs.push.start(hs.core.tasks)
 
 
 async def serve(settings: Settings, ready: Callable[[Running], None] | None = None) -> None:

@@ -34,7 +34,7 @@ from homeserver.services.retry import write_with_retry
 from homeserver.services.sessions import check_standing
 from homeserver.settings.models import GuestSettings
 from homeserver.storage import accounts as stored_accounts
-from homeserver.storage import blocks, enquiries, rooms
+from homeserver.storage import blocks, enquiries, push, rooms
 from homeserver.storage import guests as stored
 from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
@@ -332,6 +332,7 @@ async def _write_claims(conn: AsyncConnection, items: Sequence[Placed[_Claim]]) 
         succession = claim.succession
         # Fails for a guest whom somebody else claimed in the meantime, and the whole claim with it.
         await stored.succeed(conn, [succession])
+        await push.hand_over(conn, succession.guest, succession.account)
         await stored.forget_guests(conn, [succession.guest])
         await blocks.hand_over_blocks(conn, succession)
         if claim.joined:

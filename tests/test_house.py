@@ -72,7 +72,11 @@ UNIVERSITY_ROWS = """
     PUT messages/{uuid}
     DELETE messages/{uuid}
     POST attachments/
+    POST messages/{uuid}/report
     GET users/chat-users/
+    GET users/blocked/
+    POST users/{int}/block
+    DELETE users/{int}/block
     GET ws/conversations/{uuid}/
 """
 MESSENGER_ROWS = """
@@ -85,6 +89,9 @@ MESSENGER_ROWS = """
     PATCH users/me
     GET users/
     GET users/{int}
+    GET users/blocked
+    POST users/{int}/block
+    DELETE users/{int}/block
     POST chats/direct
     POST chats/group
     GET chats/
@@ -95,6 +102,7 @@ MESSENGER_ROWS = """
     GET chats/{int}/messages
     PATCH messages/{int}
     DELETE messages/{int}
+    POST messages/{int}/report
     POST chats/{int}/read
 """
 SERVER_ROWS = """

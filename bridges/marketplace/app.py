@@ -13,6 +13,7 @@ from bridges.marketplace.listings import Listings
 from bridges.marketplace.live import Live
 from bridges.marketplace.me import Me
 from bridges.marketplace.messages import MessageCalls
+from bridges.marketplace.safety import Safety
 from bridges.marketplace.service import Market
 from bridges.marketplace.settings import MarketplaceSettings
 from bridges.marketplace.socket import Sockets
@@ -132,6 +133,8 @@ def _market(context: Context, settings: MarketplaceSettings, namespace: int) -> 
         profiles=people.profiles,
         guests=people.guests,
         media=media,
+        blocks=chat.blocks,
+        reports=chat.reports,
     )
 
 
@@ -150,6 +153,7 @@ def _routes(
         *Me(callers).routes(),
         *Chats(market, callers, listings, cookie).routes(),
         *support.routes(),
+        *Safety(market, callers).routes(),
         *messages.routes(),
         *files.routes(),
         *sockets.routes(),

@@ -80,6 +80,11 @@ class NewMessage(Body):
     )
 
 
+class NewReport(Body):
+    message_id: Number
+    reason: str = Field(default="", max_length=MAX_TEXT_CHARS)
+
+
 class TypingFrame(Body):
     is_typing: Flag
 

@@ -76,9 +76,11 @@ def make(services: UniversityServices, entrance: Entrance, *, settings: Universi
         views=views,
         paging=paging,
     )
-    messages = MessageCalls(messages=chat.messages, access=chat.access, views=views, paging=paging)
+    messages = MessageCalls(
+        messages=chat.messages, reports=chat.reports, access=chat.access, views=views, paging=paging
+    )
     attachments = Attachments(messages=chat.messages, media=services.media, access=chat.access, views=views)
-    users = Users(profiles=services.profiles, views=views, paging=paging)
+    users = Users(profiles=services.profiles, blocks=chat.blocks, views=views, paging=paging)
     routes = (
         *messages.routes(),
         *conversations.routes(),

@@ -64,6 +64,10 @@ class MessageChange(Body):
     text: Text
 
 
+class NewReport(Body):
+    reason: Text = ""
+
+
 class ReadMark(Body):
     message_id: UUID | None = Field(
         default=None, description="Read up to here; without it, up to the last one."

@@ -177,14 +177,6 @@ def _people(settings: Settings, core: Core) -> People:
         settings=settings.tokens,
         limits=limits,
     )
-    hosts = Hosts(
-        db=core.db,
-        profiles=profiles,
-        issuers=make_issuers(settings.issuers, core.clock),
-        clock=core.clock,
-        server_name=settings.server.name,
-        cache_entries=settings.tokens.cache_entries,
-    )
     guests = Guests(
         db=core.db,
         timeline=core.timeline,
@@ -200,10 +192,21 @@ def _people(settings: Settings, core: Core) -> People:
         profiles=profiles,
         accounts=accounts,
         sessions=sessions,
-        hosts=hosts,
+        hosts=_hosts(settings, core, profiles),
         guests=guests,
         blocks=_blocks(settings, core, profiles, limits),
         service_keys=_service_keys(settings, core, limits),
+    )
+
+
+def _hosts(settings: Settings, core: Core, profiles: Profiles) -> Hosts:
+    return Hosts(
+        db=core.db,
+        profiles=profiles,
+        issuers=make_issuers(settings.issuers, core.clock),
+        clock=core.clock,
+        server_name=settings.server.name,
+        cache_entries=settings.tokens.cache_entries,
     )
 
 

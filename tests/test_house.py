@@ -39,6 +39,7 @@ LONG_FUNCTIONS = {
     "homeserver/app.py _chat",
     "homeserver/api/messenger/chats.py routes",
     "homeserver/api/messenger/messages.py routes",
+    "homeserver/api/messenger/users.py routes",
     "homeserver/api/university/conversations.py routes",
     "homeserver/api/university/messages.py routes",
 }

@@ -10,9 +10,10 @@ from bridges.marketplace.embeds import Embeds
 from bridges.marketplace.errors import ERRORS
 from bridges.marketplace.files import Files, Tickets
 from bridges.marketplace.listings import Listings
-from bridges.marketplace.live import Live
+from bridges.marketplace.live import FACE, Live
 from bridges.marketplace.me import Me
 from bridges.marketplace.messages import MessageCalls
+from bridges.marketplace.push import PushCalls, PushWords
 from bridges.marketplace.safety import Safety
 from bridges.marketplace.service import Market
 from bridges.marketplace.settings import MarketplaceSettings
@@ -25,6 +26,7 @@ from homeserver.http.routes import Face, Route
 from homeserver.http.site import face_application
 from homeserver.model import Attachment
 from homeserver.services.media.store import Media
+from homeserver.services.push.words import PushFace
 
 ABOUT = """\
 ## Marketplace chat
@@ -89,6 +91,7 @@ class Marketplace:
             startup=[one.load for one in embeds],
             listeners=[live.hear],
             warnings=warnings,
+            push=PushFace(FACE, PushWords(market), live.attends),
         )
 
 
@@ -156,6 +159,7 @@ def _routes(
         *Safety(market, callers).routes(),
         *messages.routes(),
         *files.routes(),
+        *PushCalls(market, callers, context.hs.push.subscriptions).routes(),
         *sockets.routes(),
     )
 

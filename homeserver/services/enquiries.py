@@ -4,7 +4,7 @@ There is one for each object and enquirer. Each side can hide it until something
 of whom one may join.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +14,7 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import Access, joined_in, levels_of
 from homeserver.services.blocks import Blocks
 from homeserver.services.enquirykeys import enquiry_key
-from homeserver.services.enquiryviews import Enquiry, EnquiryViews
+from homeserver.services.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
 from homeserver.services.founding import Founding, state_draft
 from homeserver.services.guests import is_guest
 from homeserver.services.members import joining
@@ -185,6 +185,15 @@ class Enquiries:
         async with self._db.read() as conn:
             listed = await stored.help_wanted(conn, service, limit)
         return await self._views.many(listed)
+
+    async def briefs(self, room_ids: Collection[RoomId]) -> dict[RoomId, EnquiryBrief]:
+        """What those of the rooms are about that are open enquiries, whoever asks: for what people are told of them."""
+        async with self._db.read() as conn:
+            found = await stored.enquiries_of(conn, room_ids)
+        return {
+            room_id: EnquiryBrief(row.link, row.owner, row.enquirer, row.guest_number)
+            for room_id, row in found.items()
+        }
 
     async def is_of(self, room_id: RoomId, service: str) -> bool:
         """Whether a room is an open enquiry about an object of this service; for the staff."""

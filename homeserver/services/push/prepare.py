@@ -16,6 +16,7 @@ from homeserver.services.profiles import Profiles
 from homeserver.services.push.decide import Attendance
 from homeserver.services.push.seal import MAX_PAYLOAD_BYTES
 from homeserver.services.push.words import Faces, Notice
+from homeserver.services.text import one_line
 from homeserver.settings.models import PushSettings
 from homeserver.storage import events
 from homeserver.storage import push as stored
@@ -97,7 +98,7 @@ class Packer:
             recipient = people.get(target.subscription.user_id)
             message = messages.get(target.key.position)
             if recipient is not None and message is not None:
-                notice = Notice(message, recipient)
+                notice = Notice(message, recipient, _cut(message, self._settings.max_text_chars))
                 of_faces.setdefault(target.subscription.face, []).append((target, notice))
         parcels: list[Parcel] = []
         for face, told in of_faces.items():
@@ -117,6 +118,13 @@ class Packer:
             return []
         until_ms = message.created_ms + self._settings.ttl_s * 1000
         return [Parcel(target, payload, _topic(message.event_id), until_ms)]
+
+
+def _cut(message: Message, max_chars: int) -> str:
+    """What is said of a message: its text, or the name of its file."""
+    name = message.attachments[0].name if message.attachments else ""
+    text = one_line((message.text or name)[: 4 * max_chars])
+    return text if len(text) <= max_chars else f"{text[: max_chars - 1].rstrip()}…"
 
 
 def _topic(event_id: EventId) -> str:

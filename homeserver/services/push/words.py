@@ -10,10 +10,11 @@ from homeserver.protocol.ids import RoomId, UserId
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message, and a person who shall be told of it."""
+    """A message, and a person who shall be told of it. `text`: so much of it, or of its file's name, as may be said."""
 
     message: Message
     recipient: Person
+    text: str
 
 
 class Words(Protocol):

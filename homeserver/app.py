@@ -177,15 +177,6 @@ def _people(settings: Settings, core: Core) -> People:
         settings=settings.tokens,
         limits=limits,
     )
-    guests = Guests(
-        db=core.db,
-        timeline=core.timeline,
-        profiles=profiles,
-        clock=core.clock,
-        key=GuestKey(core.keys.guests, settings.server.name),
-        settings=settings.guests,
-        limits=limits,
-    )
     return People(
         limits=limits,
         passwords=passwords,
@@ -193,7 +184,7 @@ def _people(settings: Settings, core: Core) -> People:
         accounts=accounts,
         sessions=sessions,
         hosts=_hosts(settings, core, profiles),
-        guests=guests,
+        guests=_guests(settings, core, profiles, limits),
         blocks=_blocks(settings, core, profiles, limits),
         service_keys=_service_keys(settings, core, limits),
     )
@@ -207,6 +198,18 @@ def _hosts(settings: Settings, core: Core, profiles: Profiles) -> Hosts:
         clock=core.clock,
         server_name=settings.server.name,
         cache_entries=settings.tokens.cache_entries,
+    )
+
+
+def _guests(settings: Settings, core: Core, profiles: Profiles, limits: RateLimits) -> Guests:
+    return Guests(
+        db=core.db,
+        timeline=core.timeline,
+        profiles=profiles,
+        clock=core.clock,
+        key=GuestKey(core.keys.guests, settings.server.name),
+        settings=settings.guests,
+        limits=limits,
     )
 
 

@@ -173,6 +173,7 @@ def _embeds(context: Context, settings: MarketplaceSettings) -> list[Embeds]:
     served = {
         "prefix": settings.prefixes[0],
         "publicUrl": around.server.public_url.rstrip("/"),
+        "push": context.hs.push.subscriptions.is_on,
         "login": "/login?mode=register&next={next}" if has_login else None,
     }
     return [Embeds(served)]

@@ -27,9 +27,14 @@ class Subscriptions:
         self._limits = limits
 
     @property
+    def is_on(self) -> bool:
+        """Whether this server sends pushes."""
+        return bool(self._settings.subject)
+
+    @property
     def public_key(self) -> str:
         """The key that browsers subscribe with, base64url. Raises Unavailable("push_off")."""
-        if not self._settings.subject:
+        if not self.is_on:
             raise Unavailable("this server sends no pushes", code="push_off")
         return self._sealer.public_key
 

@@ -1,5 +1,7 @@
 import { PAGE } from "../chatapi.js";
+import { ConnectionBar } from "../client/connection.js";
 import { h } from "../client/dom.js";
+import { dropzone } from "../client/dropzone.js";
 import { ApiError } from "../client/errors.js";
 import { ReadMarks } from "../client/readmarks.js";
 import { ScrollKeeper } from "../client/scroll.js";
@@ -7,9 +9,7 @@ import { OwnTyping } from "../client/typing.js";
 import { badgeCount } from "../format.js";
 import { t } from "../i18n.js";
 import { Composer } from "./composer.js";
-import { ConnectionBar } from "./connection.js";
 import { conversationFrame } from "./conversationframe.js";
-import { dropzone } from "./dropzone.js";
 import { explain } from "./explain.js";
 import { ConversationHeader } from "./header.js";
 import { History } from "./history.js";
@@ -66,7 +66,10 @@ export class ChatMessages {
     this.#typing = new OwnTyping((isTyping) => live.socket(this.#id)?.send("typing", { is_typing: isTyping }));
     this.#reads = new ReadMarks((messageId) => this.#sendRead(messageId), () => context.conversations.noteRead(this.#id));
     this.header = new ConversationHeader({ people, ...handlers });
-    this.#connection = new ConnectionBar(() => live.socket(this.#id)?.retry());
+    this.#connection = new ConnectionBar(
+      { connecting: t("connection.connecting"), lost: t("connection.lost"), retry: t("connection.retry") },
+      () => live.socket(this.#id)?.retry(),
+    );
     this.#list = this.#makeList(conversation.type === "group");
     this.composer = this.#makeComposer();
     const frame = conversationFrame({
@@ -79,7 +82,7 @@ export class ChatMessages {
     });
     this.element = frame.element;
     this.#frame = frame;
-    dropzone(this.element, (files) => this.composer.addFiles(files));
+    dropzone(this.element, t("composer.drop"), (files) => this.composer.addFiles(files));
     this.#addActions();
     this.#keeper = new ScrollKeeper(this.#frame.scroller, this.#list.element, () => this.#scrolled());
     this.#listen();

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from bridges.marketplace.auth import Callers, is_public
 from bridges.marketplace.chats import Chats
+from bridges.marketplace.demo import Demo
 from bridges.marketplace.embeds import Embeds
 from bridges.marketplace.errors import ERRORS
 from bridges.marketplace.files import Files, Tickets
@@ -84,7 +85,7 @@ class Marketplace:
         )
         context.hs.chat.feed.watch(live)
         routes = _routes(context, market, callers, live, cookie)
-        embeds = _embeds(context, settings)
+        embeds = _embeds(context, market)
         return Parts(
             faces=_faces(context, settings, routes, cookie),
             pages=[route for one in embeds for route in one.routes()],
@@ -164,8 +165,10 @@ def _routes(
     )
 
 
-def _embeds(context: Context, settings: MarketplaceSettings) -> list[Embeds]:
-    """The scripts for pages, if they are wanted. Who has their account here signs in on our own page."""
+def _embeds(context: Context, market: Market) -> list[Embeds | Demo]:
+    """The scripts for pages, if they are wanted, and pages to look at in a demonstration. Who has their account here
+    signs in on our own page."""
+    settings = market.settings
     if not settings.embeds:
         return []
     around = context.around
@@ -176,7 +179,8 @@ def _embeds(context: Context, settings: MarketplaceSettings) -> list[Embeds]:
         "push": context.hs.push.subscriptions.is_on,
         "login": "/login?mode=register&next={next}" if has_login else None,
     }
-    return [Embeds(served)]
+    embeds = Embeds(served)
+    return [embeds, Demo(context, market, embeds)] if has_login and around.web.demo else [embeds]
 
 
 def _faces(

@@ -133,16 +133,17 @@ export class Log extends Emitter {
   /** The server has it, or it was given up. @param {string} clientId @param {Message | null} [message] what became of it */
   dropPending(clientId, message = null) {
     this.pending = this.pending.filter((one) => one.clientId !== clientId);
-    if (message) this.#put(message);
-    this.#release();
+    this.#release(message ? [message] : []);
   }
 
-  #release() {
-    if (!this.pending.some((one) => one.state === "sending")) {
-      for (const one of this.#held) this.#put(one);
-      this.#held = [];
-    }
+  /** @param {Message[]} [confirmed] */
+  #release(confirmed = []) {
+    const isOver = !this.pending.some((one) => one.state === "sending");
+    const released = isOver ? [...confirmed, ...this.#held] : confirmed;
+    if (isOver) this.#held = [];
+    const arrived = released.filter((one) => this.#put(one));
     this.emit("change", null);
+    for (const one of arrived) this.emit("arrived", one);
   }
 
   /** @param {Message} message @returns {boolean} whether it was not known */

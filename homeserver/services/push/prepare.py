@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
 from homeserver.clock import Clock
-from homeserver.model import Message, Person
+from homeserver.model import Content, Message, Person
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.profiles import Profiles
@@ -38,6 +39,13 @@ class Parcel:
     until_ms: int
 
 
+class Packed(NamedTuple):
+    """`later`: pushes whose words could not be said now. Those that are in neither, nobody shall get any more."""
+
+    parcels: Sequence[Parcel]
+    later: Collection[PushKey]
+
+
 class Packer:
     """Makes parcels of pushes that were decided on."""
 
@@ -60,7 +68,7 @@ class Packer:
         self._attendance = attendance
         self._settings = settings
 
-    async def pack(self, keys: Sequence[PushKey]) -> list[Parcel]:
+    async def pack(self, keys: Sequence[PushKey]) -> Packed:
         """Those of the pushes that somebody shall still get. A fixed number of queries."""
         async with self._db.read() as conn:
             targets = await stored.targets(conn, keys)
@@ -71,7 +79,7 @@ class Packer:
             if target.key.position in found and self._is_wanted(target, found[target.key.position])
         ]
         if not wanted:
-            return []
+            return Packed((), ())
         messages = await self._views.of_rooms(list({one.position: one for _, one in wanted}.values()))
         people = await self._profiles.people({target.subscription.user_id for target, _ in wanted})
         return await self._said(
@@ -91,7 +99,7 @@ class Packer:
 
     async def _said(
         self, targets: Sequence[Target], messages: Mapping[int, Message], people: Mapping[UserId, Person]
-    ) -> list[Parcel]:
+    ) -> Packed:
         """Each face says its own, all of them at once."""
         of_faces: dict[str, list[tuple[Target, Notice]]] = {}
         for target in targets:
@@ -101,16 +109,25 @@ class Packer:
                 notice = Notice(message, recipient, _cut(message, self._settings.max_text_chars))
                 of_faces.setdefault(target.subscription.face, []).append((target, notice))
         parcels: list[Parcel] = []
+        later: set[PushKey] = set()
         for face, told in of_faces.items():
-            words = self._faces.words(face)
-            if words is None:
-                logger.warning("no API here says the words of %s: %d pushes are dropped", face, len(told))
+            try:
+                said = await self._words(face, [notice for _, notice in told])
+            except Exception:  # one API that fails must not silence the others
+                logger.exception("%s could not say what it pushes", face)
+                later |= {target.key for target, _ in told}
                 continue
-            said = await words([notice for _, notice in told])
             for (target, notice), content in zip(told, said, strict=True):
                 if content is not None:
                     parcels += self._parcel(target, notice.message, orjson.dumps(content))
-        return parcels
+        return Packed(parcels, later)
+
+    async def _words(self, face: str, notices: Sequence[Notice]) -> Sequence[Content | None]:
+        words = self._faces.words(face)
+        if words is None:
+            logger.warning("no API here says the words of %s: %d pushes are dropped", face, len(notices))
+            return [None] * len(notices)
+        return await words(notices)
 
     def _parcel(self, target: Target, message: Message, payload: bytes) -> list[Parcel]:
         if len(payload) > MAX_PAYLOAD_BYTES:

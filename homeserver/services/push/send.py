@@ -91,23 +91,23 @@ class Sender:
         await asyncio.sleep(min(self._settings.gather_s, self._settings.poll_interval_s))
         return {task for task in under_way if task.done()}
 
-    async def _take(self, most: int) -> list[Parcel]:
+    async def _take(self, most: int) -> Sequence[Parcel]:
         """Pushes that are due, ready to go. Those that nobody shall get any more are dropped on the way."""
         async with self._db.read() as conn:
             next_ms = await stored.next_due_ms(conn)
             untried = await stored.untried(conn, self._settings.page) if next_ms is not None else []
         here = [one.key for one in untried if self._attendance.has(one.user_id, one.number, one.room_id)]
-        if here:
-            async with self._db.write() as conn:
-                await stored.drop_pushes(conn, here)
+        await self._drop(here)
         now_ms = self._clock.now_ms()
         if most == 0 or next_ms is None or next_ms > now_ms:
             return []
         until_ms = now_ms + round(_CLAIM_DEADLINES * self._settings.timeout_s * 1000)
         async with self._db.write() as conn:
             keys = await stored.claim_due(conn, now_ms=now_ms, until_ms=until_ms, limit=most)
-        parcels = await self._packer.pack(keys) if keys else []
-        await self._drop(set(keys) - {one.target.key for one in parcels})
+        if not keys:
+            return []
+        parcels, later = await self._packer.pack(keys)
+        await self._drop(set(keys) - {one.target.key for one in parcels} - set(later))
         return parcels
 
     async def _drop(self, keys: Collection[PushKey]) -> None:

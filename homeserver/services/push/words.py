@@ -20,7 +20,7 @@ class Notice:
 class Words(Protocol):
     """Says notices in the words of an API."""
 
-    async def __call__(self, notices: Sequence[Notice]) -> Sequence[Content | None]:
+    async def __call__(self, notices: Sequence[Notice], /) -> Sequence[Content | None]:
         """The payload of each, small JSON; None where this API has nothing to say. All of them at once."""
         ...
 

@@ -19,9 +19,10 @@ from packaging.utils import canonicalize_name
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
+from bridges.marketplace import BRIDGE
 from homeserver import api, errors
 from homeserver.app import build
-from homeserver.faces import make_app
+from homeserver.faces import make_app, make_bridges
 from homeserver.http.errors import PLAIN, ErrorTable
 from homeserver.http.sockets import Hub
 from homeserver.running import running
@@ -105,6 +106,32 @@ MESSENGER_ROWS = """
     DELETE messages/{int}
     POST messages/{int}/report
     POST chats/{int}/read
+"""
+MARKETPLACE_ROWS = """
+    POST chats
+    GET chats/find
+    GET chats/my
+    GET chats/seller/{int}/grouped
+    GET chats/{int}
+    DELETE chats/{int}
+    GET chats/{int}/info
+    GET chats/{int}/messages
+    POST chats/{int}/messages
+    POST chats/{int}/read
+    POST chats/{int}/hide
+    POST chats/hide-for-order
+    POST chats/{int}/invite-support
+    POST chats/{int}/join-support
+    POST chats/{int}/leave-support
+    GET chats/support/pending
+    POST upload-file
+    POST upload-url
+    POST file-uploaded
+    GET push/vapid-public-key
+    POST push/subscribe
+    POST push/unsubscribe
+    GET ws/{int}
+    GET ws/seller/{int}
 """
 SERVER_ROWS = """
     GET health
@@ -257,6 +284,8 @@ def rows() -> Iterator[tuple[str, str]]:
     for prefix, table in (
         ("/api/unet-chat/", UNIVERSITY_ROWS),
         ("/api/v1/", MESSENGER_ROWS),
+        ("/api/chat/", MARKETPLACE_ROWS),
+        ("/api/v1/chat/", MARKETPLACE_ROWS),
         ("/", SERVER_ROWS),
         ("/", "GET ws"),
     ):
@@ -273,8 +302,10 @@ async def test_every_documented_call_has_a_route(tmp_path: Path) -> None:
     async def check() -> None:
         """Never asked here."""
 
-    hs = build(quiet_settings(tmp_path, "one"))
-    app = make_app(hs, Hub(hs.settings.sockets, hs.core.clock, hs.core.metrics), check=check)
+    hs = build(quiet_settings(tmp_path, "one").model_copy(update={"bridges": {"marketplace": {}}}))
+    hub = Hub(hs.settings.sockets, hs.core.clock, hs.core.metrics)
+    bridges = make_bridges(hs, hub, {"marketplace": BRIDGE}.__getitem__)
+    app = make_app(hs, hub, check=check, bridges=list(bridges.values()))
     missing = []
     for method, path in rows():
         found = await app.router.resolve(make_mocked_request(method, path))

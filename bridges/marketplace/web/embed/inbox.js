@@ -143,7 +143,7 @@ export class Inbox {
   /** See whether somebody signed in or out, here or in another tab; `change` tells. */
   async #recognise() {
     try {
-      await this.#parts.identity.me();
+      await this.#parts.identity.known();
     } catch (error) {
       if (error instanceof SessionOver && this.#context) await this.#restart();
       else this.#texts.explain(error); // The next call that fails tells the reader.
@@ -159,9 +159,9 @@ export class Inbox {
     const round = (this.#round += 1);
     this.#say("");
     try {
-      const me = await this.#parts.identity.me();
+      const me = await this.#parts.identity.known();
       if (round !== this.#round) return;
-      if (me.isRegistered) await this.#open(me.id);
+      if (me?.isRegistered) await this.#open(me.id);
       else this.#askToSignIn();
     } catch (error) {
       if (round !== this.#round) return;

@@ -223,32 +223,33 @@ async def test_what_is_read_or_deleted_meanwhile_is_not_sent(
         assert await service.texts(browser, 2) == ["kept", "a new chat"]
 
 
-@pytest.mark.parametrize("more", [{"push": {"subject": SUBJECT, "max_per_person": 2, "hold_s": 300}}])
-async def test_whose_browsers_they_are(
-    visitor: Shopper, seller: Shopper, buyer: Shopper, server: Running
-) -> None:
-    chat, db = await visitor.open(), server.hs.core.db
-    one, two, three = (Browser(f"https://push.example/{n}") for n in range(3))
-    for address in (
-        "http://push.example/x",
-        "https://127.0.0.1/x",
-        "https://[::1]/x",
-        "https://169.254.169.254/latest/meta-data",
-        "https://2130706433/x",
-        "https://localhost/x",
-        "https://intranet/x",
-        "https://db.internal/x",
-        "https://user:password@push.example/x",
-        "https://push.example:x/",
-        "https://push.example/x#y",
-        "https://push.example/\r\nX: y",
-        "ftp://push.example/x",
-        "file:///etc/passwd",
-        "https://",
-        "x",
-    ):
-        assert await subscribe(visitor, one, 400, endpoint=address) == "bad_endpoint", address
-    good = one.subscription()["keys"]
+BAD_ENDPOINTS = (
+    "http://push.example/x",
+    "https://127.0.0.1/x",
+    "https://[::1]/x",
+    "https://169.254.169.254/latest/meta-data",
+    "https://2130706433/x",
+    "https://localhost/x",
+    "https://intranet/x",
+    "https://db.internal/x",
+    "https://user:password@push.example/x",
+    "https://push.example:x/",
+    "https://push.example/x#y",
+    "https://push.example/\r\nX: y",
+    "ftp://push.example/x",
+    "file:///etc/passwd",
+    "https://",
+    "x",
+)
+HELD = {"push": {"subject": SUBJECT, "max_per_person": 2, "hold_s": 300}}
+
+
+@pytest.mark.parametrize("more", [HELD])
+async def test_what_is_no_subscription_is_refused(visitor: Shopper, buyer: Shopper, server: Running) -> None:
+    chat, browser = await visitor.open(), Browser("https://push.example/x")
+    for address in BAD_ENDPOINTS:
+        assert await subscribe(visitor, browser, 400, endpoint=address) == "bad_endpoint", address
+    good = browser.subscription()["keys"]
     for bad in (
         {"p256dh": "BA" + "A" * 85},
         {"p256dh": good["auth"]},
@@ -256,21 +257,34 @@ async def test_whose_browsers_they_are(
         {"auth": good["auth"][:-3]},
         {"auth": "!" * 22},
     ):
-        assert await subscribe(visitor, one, 400, keys={**good, **bad}) == "bad_push_key", bad
-    assert await subscribe(visitor, one, 422, keys={}) == "missing_param"
-    assert await subscribe(Shopper(visitor.session, "7"), one, 401) == "missing_token"
-    assert await subscribe(Shopper(visitor.session, "8", buyer.headers), one, 403) == "wrong_user"
+        assert await subscribe(visitor, browser, 400, keys={**good, **bad}) == "bad_push_key", bad
+    assert await subscribe(visitor, browser, 422, keys={}) == "missing_param"
+    assert await subscribe(Shopper(visitor.session, "7"), browser, 401) == "missing_token"
+    assert await subscribe(Shopper(visitor.session, "8", buyer.headers), browser, 403) == "wrong_user"
+    room_id = await server.hs.chat.access.any_room_by_number(chat["id"])
+    async with server.hs.core.db.read() as conn:
+        assert await stored.candidates(conn, {room_id}) == []
 
+
+@pytest.mark.parametrize("more", [HELD])
+async def test_a_browser_is_told_of_one_persons_messages(
+    visitor: Shopper, seller: Shopper, buyer: Shopper, server: Running
+) -> None:
+    chat, db = await visitor.open(), server.hs.core.db
+    one, two, three = (Browser(f"https://push.example/{n}") for n in range(3))
     for browser in (one, two, three, three):
         await subscribe(visitor, browser)
     await unsubscribe(buyer, two)  # not theirs: nothing happens, and nobody is told
-    await decided(db, (await seller.say(chat, "to two browsers"))["id"])
-    assert len(await waiting(db, 2)) == 2, "the oldest had to go"
+    await seller.say(chat, "to two browsers")
+    held = await waiting(db, 2)
+    async with db.read() as conn:
+        keys = {each.endpoint_hash for each in await stored.candidates(conn, {held[0].room_id})}
+    assert {each.key.endpoint_hash for each in held} == keys, "the oldest had to go"
     await subscribe(buyer, two)  # the same browser, another person
     await unsubscribe(visitor, two)
     async with db.read() as conn:
-        found = await stored.candidates(conn, {(await waiting(db, 2))[0].room_id})
-        targets = await stored.targets(conn, [push.key for push in await waiting(db, 2)])
+        found = await stored.candidates(conn, {held[0].room_id})
+        targets = await stored.targets(conn, [each.key for each in held])
     assert len(found) == len(targets) == 1, "what was meant for the guest is not for the buyer"
 
 

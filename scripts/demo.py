@@ -30,6 +30,8 @@ web:
   demo: true
 bridges:
   marketplace: {}  # chat.js and seller-chats.js, with the pages /product.html and /profile.html
+push:
+  subject: mailto:admin@localhost  # for real use yours: push services ask it when something is wrong
 metrics:
   enabled: true
   port: 0  # any free one, so that two such servers can run

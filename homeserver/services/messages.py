@@ -13,6 +13,8 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import Access, role_in
 from homeserver.services.content import (
     NO_EXTRAS,
+    NOTHING_BESIDE,
+    Beside,
     Extras,
     NewFile,
     attachment_of,
@@ -88,16 +90,18 @@ class Messages:
         file: NewFile,
         text: str | None = None,
         txn_id: str | None = None,
-        payload: Content | None = None,
+        beside: Beside = NOTHING_BESIDE,
     ) -> Message:
-        """Send a file as a message, with a caption if there is `text`."""
+        """Send a file as a message, with a caption if there is `text`. Raises what `send` raises."""
         self._speech.check_pace(requester)
         if text:
             self._check_text(text)
         check_file(file)
         head = await self._access.room(requester, room_id)
+        if beside.reply_to is not None:
+            await self._check_reply(requester, room_id, beside.reply_to)
         also = await self._speech.check(requester, head, text, txn_id=txn_id)
-        content = file_content(file, self._files.server, text=text, client_id=txn_id, payload=payload)
+        content = file_content(file, self._files.server, text=text, client_id=txn_id, beside=beside)
         return await self._send(requester, room_id, content, txn_id, also)
 
     async def attach(self, requester: Requester, event_id: EventId, file: NewFile) -> Attachment:

@@ -67,7 +67,7 @@ class Rooms:
             raise Invalid("a private conversation is between two people", code="private_needs_two")
         key = room_key(kind, [requester.user_id, *(one.user_id for one in others)], link)
         if await self._members.are_apart(requester, others):
-            return await self._existing_private(requester, kind, key)
+            return await self._existing_only(requester, key)
         creator = await self._profiles.own(requester)
         drafts = self._founding.first_events(creator, others, kind=kind, title=title, topic=topic, link=link)
         for _ in range(_TRIES):
@@ -151,9 +151,9 @@ class Rooms:
         else:
             await self._members.leave(requester, room_id)
 
-    async def _existing_private(self, requester: Requester, kind: RoomKind, key: str | None) -> Room:
-        """The room of two people with a block between them, where it is there already: they may still read it."""
-        room_id = await self._views.room_of_key(key) if kind == "private" and key is not None else None
+    async def _existing_only(self, requester: Requester, key: str | None) -> Room:
+        """The room of a key where it is there already: nobody new comes in, and who is in may still read."""
+        room_id = await self._views.room_of_key(key) if key is not None else None
         room = await self._get_existing(requester, room_id) if room_id is not None else None
         if room is None:
             raise blocked()

@@ -16,6 +16,7 @@ from homeserver.settings.models import Settings
 from tests.chat.test_statements import statements
 from tests.chat.world import Watch, group, person
 
+COURSE = Link("course", "1")
 FILE = NewFile("file", "a.txt", 3, file_url="https://files.example/a.txt")
 
 
@@ -48,6 +49,7 @@ async def test_neither_reaches_the_other_and_both_are_told_the_same(hs: Homeserv
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     room_id = await private(hs, alice, bob)
     together = await group(hs, carol, alice, bob)
+    course = await hs.chat.rooms.create(carol, kind="group", people=[alice.number, bob.number], link=COURSE)
     own = {who.number: await hs.chat.messages.send(who, room_id, text="before") for who in (alice, bob)}
     for _ in range(2):
         await hs.chat.blocks.block(alice, bob.user_id)
@@ -59,9 +61,11 @@ async def test_neither_reaches_the_other_and_both_are_told_the_same(hs: Homeserv
         told.add(refused.value.message)
         assert await private(hs, who, other) == room_id, "what is there may be read"
         assert len(await hs.chat.messages.page(who, room_id, limit=9)) == 2
-        create, about = hs.chat.rooms.create, Link("course", "1")
-        assert await code(create(who, kind="private", people=[other.number], link=about)) == "blocked"
-        assert await code(create(who, kind="group", people=[carol.number, other.number])) == "blocked"
+        create, both = hs.chat.rooms.create, [carol.number, other.number]
+        assert await code(create(who, kind="private", people=[other.number], link=COURSE)) == "blocked"
+        assert await code(create(who, kind="group", people=both)) == "blocked"
+        got = await create(who, kind="group", people=both, link=COURSE)
+        assert got.room_id == course.room_id, "they are in it already"
         mine = await group(hs, who)
         assert await code(hs.chat.members.add(who, mine.room_id, other.number)) == "blocked"
         sent = await hs.chat.messages.send(who, together.room_id, text="in a group nothing is different")

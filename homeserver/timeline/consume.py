@@ -30,7 +30,7 @@ async def consume(
     at = stored
     while True:
         await live.wait_after(at)
-        if gather_s:
+        if gather_s and live.position - at < page:
             await asyncio.sleep(gather_s)
         entries = await _next(db, live, at, page)
         effect = await handle(entries)

@@ -7,7 +7,7 @@ import pytest
 
 from homeserver.app import Homeserver, build
 from homeserver.clock import FakeClock
-from homeserver.errors import Invalid, RateLimited
+from homeserver.errors import Invalid, RateLimited, Unavailable
 from homeserver.model import Content, Requester, SessionId
 from homeserver.running import working
 from homeserver.services.news import session_ended
@@ -223,3 +223,24 @@ async def test_words_that_fail_are_said_later(
     await until(lambda: "test could not say what it pushes" in caplog.text)
     clock.advance(15_001)
     assert browser.open((await service.delivered(1))[0]) == {"body": "said later"}
+
+
+async def test_what_was_sent_while_the_database_was_away_is_not_sent_again(
+    hs: Homeserver, service: PushService, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
+    room = await group(hs, alice, bob)
+    browser = service.browser("bob")
+    await subscribe(hs, bob, browser)
+    there = stored.drop_pushes
+
+    async def away(_conn: object, _keys: object) -> None:
+        monkeypatch.setattr(stored, "drop_pushes", there)
+        clock.advance(15_001)  # nobody holds the push any more
+        raise Unavailable("the database does not answer", code="database_away")
+
+    monkeypatch.setattr(stored, "drop_pushes", away)
+    for text in ("one", "two"):
+        await hs.chat.messages.send(alice, room.room_id, text=text)
+    assert [browser.open(one)["body"] for one in await service.delivered(2)] == ["one", "two"]
+    assert stored.drop_pushes is there

@@ -65,6 +65,9 @@ class Sender:
         self._settings = settings
         self._metrics = metrics
         self._courier = Courier(settings, clock)
+        self._unsettled: list[
+            Outcome
+        ] = []  # not written down yet; kept when the database is away for a while
 
     async def run(self) -> None:
         """Send until cancelled; what is under way then gets a moment to finish."""
@@ -72,11 +75,12 @@ class Sender:
         async with self._courier.session() as session:
             try:
                 while True:
+                    await self._settle()
                     for parcel in await self._take(self._settings.concurrency - len(under_way)):
                         under_way.add(asyncio.create_task(self._send(session, parcel)))
                     done = await self._wait(under_way)
                     under_way -= done
-                    await self._settle([task.result() for task in done])
+                    self._unsettled += [task.result() for task in done]
             finally:
                 await self._land(under_way)
 
@@ -147,8 +151,9 @@ class Sender:
         pause_s: float = settings.first_pause_s * 2 ** (tries - 1)
         return round(min(pause_s, settings.longest_pause_s) * 1000)
 
-    async def _settle(self, outcomes: Sequence[Outcome]) -> None:
+    async def _settle(self) -> None:
         """Write down what became of some pushes, in one transaction."""
+        outcomes = self._unsettled
         if not outcomes:
             return
         over = [one.parcel.target.key for one in outcomes if one.fate is not Fate.AGAIN]
@@ -161,15 +166,16 @@ class Sender:
                 await stored.postpone(conn, again)
             if gone:
                 await stored.drop_subscriptions(conn, [(one.endpoint_hash, one.user_id) for one in gone])
+        self._unsettled = []
         for one in outcomes:
             self._metrics.push_tried(one.fate.value)
 
     async def _land(self, under_way: Collection[asyncio.Task[Outcome]]) -> None:
         """Let what is under way finish, and note it: it must not be sent again at the next start."""
-        if not under_way:
-            return
-        done, pending = await asyncio.wait(under_way, timeout=_LANDING_S)
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        await self._settle([task.result() for task in done])
+        if under_way:
+            done, pending = await asyncio.wait(under_way, timeout=_LANDING_S)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+            self._unsettled += [task.result() for task in done]
+        await self._settle()

@@ -114,7 +114,7 @@ async def test_what_goes_wrong_is_tried_again_and_who_is_gone_is_forgotten(
     chat, browser = await visitor.open(), service.browser("guest")
     await subscribe(visitor, browser)
     elsewhere = {"Location": f"{service.url}/elsewhere"}
-    service.refusals += [(503, {}), (429, {"Retry-After": "0"}), (201, {}), (302, elsewhere), (410, {})]
+    service.refusals += [(503, {}), (429, {"Retry-After": "0"}), (201, {}), (307, elsewhere), (410, {})]
     for text in ("one", "no redirect is followed", "three"):
         await seller.say(chat, text)
     tries = await service.delivered(5)

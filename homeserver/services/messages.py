@@ -143,7 +143,8 @@ class Messages:
         self._speech.check_pace(requester)
         target = await self._access.message(requester, event_id)
         head = await self._access.room(requester, target.event.room_id)
-        if target.event.sender != requester.user_id and role_in(head, requester.user_id) != "admin":
+        is_admin = role_in(head, requester.user_id) == "admin"
+        if not is_admin and not await self._views.is_author(requester.user_id, target):
             raise Forbidden("only the author or an admin may delete a message", code="not_author")
         await self.redact_as(requester.user_id, target)
 
@@ -216,7 +217,7 @@ class Messages:
 
     async def _own(self, requester: Requester, event_id: EventId) -> StoredEvent:
         target = await self._access.message(requester, event_id)
-        if target.event.sender != requester.user_id:
+        if not await self._views.is_author(requester.user_id, target):
             raise Forbidden("only the author may change a message", code="not_author")
         if target.event.type != "m.room.message":
             raise Invalid("this message cannot be changed here", code="not_editable")

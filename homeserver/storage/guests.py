@@ -75,6 +75,9 @@ _ROOMS = (
     .limit(bindparam("count"))
 )
 _SUCCEED = insert(successors)
+_SUCCESSORS = select(successors.c.user_id, successors.c.successor).where(
+    successors.c.user_id.in_(bindparam("user_ids", expanding=True))
+)
 _theirs = members.alias("theirs")
 _own_of_guest = (
     _theirs.c.room_id == members.c.room_id,
@@ -153,6 +156,12 @@ async def rooms_of_guest(conn: AsyncConnection, user_id: UserId, limit: int) -> 
 async def succeed(conn: AsyncConnection, found: Sequence[Succession]) -> None:
     """From now on each account stands for its guest. Raises IntegrityError for a guest that has one already."""
     await conn.execute(_SUCCEED, [{"user_id": one.guest, "successor": one.account} for one in found])
+
+
+async def successors_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, UserId]:
+    """The accounts that those of the people became who were guests."""
+    rows = await conn.execute(_SUCCESSORS, {"user_ids": list(user_ids)})
+    return {row.user_id: row.successor for row in rows}
 
 
 async def keep_read_marks(

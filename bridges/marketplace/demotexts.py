@@ -51,6 +51,7 @@ LISTINGS: Final = (
 
 _ENGLISH: Final[Mapping[str, str]] = {
     "ask": "Message the seller",
+    "currency": "som",
     "demo": "Demonstration",
     "first_question": "Hello! Is the iPhone still for sale?",
     "guest_hint": "No account is needed.",
@@ -68,6 +69,7 @@ _ENGLISH: Final[Mapping[str, str]] = {
 
 _RUSSIAN: Final[Mapping[str, str]] = {
     "ask": "Написать продавцу",
+    "currency": "сом",
     "demo": "Демонстрация",
     "first_question": "Здравствуйте! iPhone ещё продаётся?",
     "guest_hint": "Учётная запись не нужна.",

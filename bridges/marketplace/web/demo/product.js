@@ -10,3 +10,5 @@ button.addEventListener("click", () => {
   const { seller, listing, title } = button.dataset;
   manager().openChat(Number(seller), Number(listing), { title });
 });
+// Comes when all scripts have run; a click before that would be lost.
+addEventListener("DOMContentLoaded", () => (button.disabled = false));

@@ -88,7 +88,7 @@ export class Buyer {
   async start() {
     for (const event of ["focus", "storage", "pageshow"]) addEventListener(event, () => void this.#recognise());
     document.addEventListener("visibilitychange", () => void this.#mine.look());
-    if (this.#parts.identity.isKnown) await this.#mine.look();
+    if (await this.#parts.identity.isKnown()) await this.#mine.look();
   }
 
   /**
@@ -238,7 +238,7 @@ export class Buyer {
     const { isRegistered } = await identity.me();
     const { login } = options;
     show(this.#keep, !isRegistered && login !== null && this.#thread !== null);
-    if (!this.#keep.hidden && login) this.#keep.replaceChildren(`${texts.t("guest.keep")}: `, h("a", { href: login }, texts.t("guest.login")));
+    if (!this.#keep.hidden && login) this.#keep.replaceChildren(h("a", { href: login }, texts.t("guest.keep")));
   }
 
   #drawLauncher() {
@@ -256,9 +256,9 @@ export class Buyer {
 
   /** See whether somebody signed in or out, here or in another tab. */
   async #recognise() {
-    if (!this.#parts.identity.isKnown && this.#thread === null) return;
+    const { identity } = this.#parts;
     try {
-      await this.#parts.identity.me();
+      if (await identity.isKnown()) await identity.me();
     } catch (error) {
       this.#parts.texts.explain(error); // The next call that fails tells the reader.
     }

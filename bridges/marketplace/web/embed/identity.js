@@ -1,5 +1,6 @@
 import { Emitter } from "../client/emitter.js";
 import { ApiError, SessionOver } from "../client/errors.js";
+import { exclusive } from "../client/exclusive.js";
 import { read, send } from "../client/request.js";
 import { recall, remember } from "./store.js";
 
@@ -112,7 +113,7 @@ export class Identity extends Emitter {
     if (token === null && !sendsCookies) return keptGuest();
     const said = await this.#askServer(token, `${base}${prefix}/me`);
     if (said.is_registered) {
-      await this.#claim(token);
+      if (storedGuest() !== null) await exclusive("chat-claim", () => this.#claim(token));
       return { id: said.user_id, isRegistered: true };
     }
     if (said.user_id !== null && storedGuest() === null) remember(GUEST_KEY, said.user_id);
@@ -133,7 +134,7 @@ export class Identity extends Emitter {
   /** Take over what the reader said as a guest. @param {string | null} token */
   async #claim(token) {
     const guest = storedGuest();
-    if (guest === null) return;
+    if (guest === null) return; // Another tab was quicker.
     const { base, prefix, credentials } = this.#options;
     try {
       read(await send("POST", `${base}${prefix}/guests/claim`, { token, credentials, body: { guest_id: guest } }));

@@ -93,7 +93,9 @@ export class Log extends Emitter {
       return;
     }
     const isNew = this.#put(message);
-    this.emit("change", null);
+    // Who answers has read.
+    if (!isOwn && message.message_type !== "system") this.othersRead();
+    else this.emit("change", null);
     if (isNew) this.emit("arrived", message);
   }
 

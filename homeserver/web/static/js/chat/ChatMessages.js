@@ -14,7 +14,7 @@ import { explain } from "./explain.js";
 import { ConversationHeader } from "./header.js";
 import { History } from "./history.js";
 import { MessageActions } from "./messageactions.js";
-import { deleteMessage, editMessage } from "./messagechanges.js";
+import { deleteMessage, editMessage, reportMessage } from "./messagechanges.js";
 import { MessageList } from "./messagelist.js";
 import { summary } from "./messageview.js";
 import { Outbox } from "./outbox.js";
@@ -149,10 +149,12 @@ export class ChatMessages {
       find: (id) => this.#timeline.get(id),
       canEdit: (message) => message.sender_id === people.ownId && Boolean(message.text),
       canDelete: (message) => message.sender_id === people.ownId || isAdmin(this.conversation),
+      canReport: (message) => message.sender_id !== people.ownId,
       onReply: (message) => this.composer.reply({ messageId: message.id, name: this.#nameOf(message), text: summary(message) }),
       onEdit: (message) => this.#startEdit(message),
       onDelete: (message) => void deleteMessage(this.#context, this.#timeline, message).then(() => this.composer.focus()),
       onCopy: (message) => void this.#copy(message),
+      onReport: (message) => reportMessage(this.#context, message),
     });
   }
 

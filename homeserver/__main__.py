@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homeserver.cli import keys, rooms, server, servicekeys, users
+from homeserver.cli import keys, reports, rooms, server, servicekeys, users
 
 app = typer.Typer(
     name="homeserver",
@@ -21,6 +21,10 @@ app.command("check-config")(server.check_config)
 app.command("generate-config")(server.generate_config)
 app.command("verify-room")(rooms.verify)
 app.add_typer(users.app, name="user")
+app.add_typer(users.app, name="users", hidden=True)  # the other groups are named in the plural
+app.add_typer(rooms.app, name="rooms")
+app.add_typer(reports.messages, name="messages")
+app.add_typer(reports.app, name="reports")
 app.add_typer(keys.app, name="keys")
 app.add_typer(servicekeys.app, name="service-keys")
 

@@ -11,6 +11,7 @@ from homeserver.clock import Clock, SystemClock
 from homeserver.metrics import Metrics
 from homeserver.services.access import Access
 from homeserver.services.accounts import Accounts
+from homeserver.services.blocks import Blocks
 from homeserver.services.chat import Chat
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
@@ -29,19 +30,25 @@ from homeserver.services.members import Members
 from homeserver.services.membership import Membership
 from homeserver.services.messages import Files, Messages
 from homeserver.services.messageviews import MessageViews
+from homeserver.services.moderation import Moderation
 from homeserver.services.passwords import Passwords
 from homeserver.services.presence import Presence
 from homeserver.services.profiles import Profiles
+from homeserver.services.push.service import Around, Push
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.receipts import Receipts
 from homeserver.services.registration import RegistrationTokens
+from homeserver.services.reports import Reports
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.rooms import Rooms
 from homeserver.services.roomviews import RoomViews
 from homeserver.services.servicekeys import ServiceKeys
 from homeserver.services.sessions import Sessions
+from homeserver.services.spam import Spam
+from homeserver.services.speech import Speech
 from homeserver.services.tokens import TokenKey
 from homeserver.services.typing import Typing
+from homeserver.services.words import WordList
 from homeserver.settings.models import Settings
 from homeserver.settings.secrets import ServerKeys, open_keys
 from homeserver.storage.db import Database, database_url
@@ -79,6 +86,7 @@ class People:
     sessions: Sessions
     hosts: Hosts
     guests: Guests
+    blocks: Blocks
     service_keys: ServiceKeys
 
 
@@ -110,6 +118,14 @@ class Storehouse:
 
 
 @dataclass(frozen=True, slots=True)
+class Safety:
+    """What the admins have against abuse; what people have is in `Chat`."""
+
+    words: WordList
+    moderation: Moderation
+
+
+@dataclass(frozen=True, slots=True)
 class Homeserver:
     """All parts of one server."""
 
@@ -120,20 +136,26 @@ class Homeserver:
     files: Storehouse
     chat: Chat
     raw: RawRooms
+    push: Push
+    safety: Safety
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
     """Build a server. Makes the keys at the first start; touches neither the network nor the database."""
     core = _core(settings, clock or SystemClock())
     people = _people(settings, core)
+    words = WordList(settings.moderation)
+    chat = _chat(settings, core, people, words)
     return Homeserver(
         settings=settings,
         core=core,
         people=people,
         proofs=_proofs(settings, core, people),
         files=_files(settings, core, people),
-        chat=_chat(settings, core, people),
+        chat=chat,
         raw=_raw_rooms(settings, core, people),
+        push=_push(settings, core, people, chat),
+        safety=Safety(words, _moderation(core, chat)),
     )
 
 
@@ -183,7 +205,21 @@ def _people(settings: Settings, core: Core) -> People:
         settings=settings.tokens,
         limits=limits,
     )
-    hosts = Hosts(
+    return People(
+        limits=limits,
+        passwords=passwords,
+        profiles=profiles,
+        accounts=accounts,
+        sessions=sessions,
+        hosts=_hosts(settings, core, profiles),
+        guests=_guests(settings, core, profiles, limits),
+        blocks=_blocks(settings, core, profiles, limits),
+        service_keys=_service_keys(settings, core, limits),
+    )
+
+
+def _hosts(settings: Settings, core: Core, profiles: Profiles) -> Hosts:
+    return Hosts(
         db=core.db,
         profiles=profiles,
         issuers=make_issuers(settings.issuers, core.clock),
@@ -191,7 +227,10 @@ def _people(settings: Settings, core: Core) -> People:
         server_name=settings.server.name,
         cache_entries=settings.tokens.cache_entries,
     )
-    guests = Guests(
+
+
+def _guests(settings: Settings, core: Core, profiles: Profiles, limits: RateLimits) -> Guests:
+    return Guests(
         db=core.db,
         timeline=core.timeline,
         profiles=profiles,
@@ -200,8 +239,16 @@ def _people(settings: Settings, core: Core) -> People:
         settings=settings.guests,
         limits=limits,
     )
-    return People(
-        limits, passwords, profiles, accounts, sessions, hosts, guests, _service_keys(settings, core, limits)
+
+
+def _blocks(settings: Settings, core: Core, profiles: Profiles, limits: RateLimits) -> Blocks:
+    return Blocks(
+        db=core.db,
+        timeline=core.timeline,
+        profiles=profiles,
+        limits=limits,
+        clock=core.clock,
+        settings=settings.moderation,
     )
 
 
@@ -244,12 +291,14 @@ def _files(settings: Settings, core: Core, people: People) -> Storehouse:
     return Storehouse(media, sweep, disk)
 
 
-def _chat(settings: Settings, core: Core, people: People) -> Chat:
-    server, profiles = settings.server.name, people.profiles
+def _chat(settings: Settings, core: Core, people: People, words: WordList) -> Chat:
+    server, profiles, blocks = settings.server.name, people.profiles, people.blocks
     access = Access(core.db, core.timeline, cached_rooms=settings.timeline.cached_rooms)
     message_views = MessageViews(db=core.db, timeline=core.timeline, profiles=profiles, server=server)
     room_views = RoomViews(db=core.db, profiles=profiles, messages=message_views)
-    members = Members(timeline=core.timeline, access=access, views=room_views, profiles=profiles)
+    members = Members(
+        timeline=core.timeline, access=access, views=room_views, profiles=profiles, blocks=blocks
+    )
     rooms = Rooms(
         timeline=core.timeline,
         access=access,
@@ -259,12 +308,13 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         limits=people.limits,
         founding=Founding(settings.rooms, settings.server.default_room_version),
     )
+    reports = _reports(settings, core, people, access)
     messages = Messages(
         db=core.db,
         timeline=core.timeline,
         access=access,
         views=message_views,
-        limits=people.limits,
+        speech=_speech(settings, core, people, words, reports),
         settings=settings.rooms,
         files=Files(server=server, clock=core.clock, settings=settings.media),
     )
@@ -283,9 +333,11 @@ def _chat(settings: Settings, core: Core, people: People) -> Chat:
         messages=messages,
         receipts=Receipts(db=core.db, timeline=core.timeline, access=access, clock=core.clock),
         feed=feed,
-        typing=Typing(feed),
-        presence=Presence(feed),
+        typing=Typing(feed, access, blocks),
+        presence=Presence(feed, access, blocks),
         enquiries=_enquiries(settings, core, people, rooms, (access, message_views)),
+        blocks=blocks,
+        reports=reports,
     )
 
 
@@ -305,6 +357,51 @@ def _raw_rooms(settings: Settings, core: Core, people: People) -> RawRooms:
     )
 
 
+def _reports(settings: Settings, core: Core, people: People, access: Access) -> Reports:
+    return Reports(
+        db=core.db,
+        access=access,
+        profiles=people.profiles,
+        limits=people.limits,
+        clock=core.clock,
+        settings=settings.moderation,
+        server=settings.server.name,
+    )
+
+
+def _speech(settings: Settings, core: Core, people: People, words: WordList, reports: Reports) -> Speech:
+    spam = Spam(
+        settings.moderation,
+        core.clock,
+        enabled=settings.rate_limits.enabled,
+        refused=core.metrics.rate_limited,
+    )
+    return Speech(limits=people.limits, blocks=people.blocks, spam=spam, words=words, reports=reports)
+
+
+def _moderation(core: Core, chat: Chat) -> Moderation:
+    return Moderation(
+        db=core.db, timeline=core.timeline, messages=chat.messages, rooms=chat.rooms, clock=core.clock
+    )
+
+
+def _push(settings: Settings, core: Core, people: People, chat: Chat) -> Push:
+    around = Around(
+        db=core.db,
+        clock=core.clock,
+        live=core.live,
+        metrics=core.metrics,
+        key=core.keys.vapid,
+        limits=people.limits,
+        profiles=people.profiles,
+        views=MessageViews(
+            db=core.db, timeline=core.timeline, profiles=people.profiles, server=settings.server.name
+        ),
+        presence=chat.presence,
+    )
+    return Push(around, settings.push)
+
+
 def _enquiries(
     settings: Settings, core: Core, people: People, rooms: Rooms, parts: tuple[Access, MessageViews]
 ) -> Enquiries:
@@ -316,4 +413,5 @@ def _enquiries(
         views=EnquiryViews(core.db, people.profiles, message_views),
         limits=people.limits,
         founding=Founding(settings.rooms, settings.server.default_room_version),
+        blocks=people.blocks,
     )

@@ -20,6 +20,7 @@ from homeserver.http.credentials import Door
 from homeserver.http.routes import Admit, Desk, Face
 from homeserver.http.servicedoor import ServiceDoor
 from homeserver.http.sockets import Hub
+from homeserver.services.push.words import PushFace
 from homeserver.settings.models import (
     CorsSettings,
     GuestSettings,
@@ -85,7 +86,8 @@ class Context:
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a bridge adds. `startup` is awaited before the first request; `listeners` hear every new entry of the log,
-    in order and at once; `tasks` run until the server stops, by name; `warnings` are said at start."""
+    in order and at once; `tasks` run until the server stops, by name; `warnings` are said at start; `push` says the
+    pushes of the bridge's people."""
 
     faces: Sequence[Face] = ()
     pages: Sequence[web.RouteDef] = ()
@@ -93,6 +95,7 @@ class Parts:
     tasks: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     listeners: Sequence[Callable[[Entry], None]] = ()
     warnings: Sequence[str] = ()
+    push: PushFace | None = None
 
 
 class Bridge(Protocol):

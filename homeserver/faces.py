@@ -46,7 +46,7 @@ def make_app(
     check_prefixes(faces)
     mount(root, faces)
     release = version("homeserver")
-    health = Health(version=release, check=check).routes()
+    health = Health(check=check).routes()
     about = About("Homeserver", release, _ABOUT, settings.server.public_url)
     docs = Docs(partial(document, about, [Face("Server", "", root, health), *faces])).routes()
     public = Desk(admit=_door(hs), limit=lambda _: None, max_body_bytes=settings.listen.max_body_bytes)

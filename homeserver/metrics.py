@@ -111,6 +111,13 @@ class Metrics:
             "homeserver_task_failures", "Crashes of background tasks", ("task",), registry=self.registry
         )
 
+        self._pushes = Counter(
+            "homeserver_pushes",
+            "Tries to push to a browser, by what became of them",
+            ("outcome",),
+            registry=self.registry,
+        )
+
     def request_started(self) -> None:
         """A request has come in; `request_done` must follow."""
         self._requests_open.inc()
@@ -154,6 +161,10 @@ class Metrics:
     def rate_limited(self, bucket: str) -> None:
         """`bucket` is a key of `rate_limits`, never a person or an address."""
         self._limited.labels(bucket).inc()
+
+    def push_tried(self, outcome: str) -> None:
+        """`outcome`: sent, again, gone (the browser wants no more) or dropped."""
+        self._pushes.labels(outcome).inc()
 
     def task_failed(self, task: str) -> None:
         self._failures.labels(task).inc()

@@ -45,6 +45,7 @@ class EntryKind(StrEnum):
     EVENT = "event"
     RECEIPT = "receipt"
     PROFILE = "profile"
+    BLOCKS = "blocks"
     SESSION_ENDED = "session_ended"
     SERVICE_KEY_REVOKED = "service_key_revoked"
     DEVICES = "devices"  # a person's devices or keys changed; so may they at any SESSION_ENDED

@@ -43,7 +43,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     await core.live.start()
     notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
-    for listener in (*notes, hs.chat.feed.hear):
+    for listener in (*notes, people.blocks.note, hs.chat.feed.hear):
         core.live.listen(listener)
     tasks = core.tasks
     tasks.start("appender", core.appender.run)
@@ -54,6 +54,8 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     tasks.start("guests", people.guests.run)
     tasks.start("interactions", hs.proofs.interactions.run)
     tasks.start("media sweep", hs.files.sweep.run)
+    await hs.safety.words.load()
+    tasks.start("word list", hs.safety.words.run)
     try:
         yield
     finally:
@@ -107,6 +109,7 @@ async def running(
 
 
 def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
+    """Let the bridges hear, work, and say pushes; only then pushes begin."""
     for name, parts in bridges.items():
         for sentence in parts.warnings:
             logger.warning("bridge %s: %s", name, sentence)
@@ -114,6 +117,9 @@ def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
             hs.core.live.listen(listener)
         for task, run in parts.tasks.items():
             hs.core.tasks.start(f"{name}: {task}", run)
+        if parts.push is not None:
+            hs.push.faces.add(parts.push)
+    hs.push.start(hs.core.tasks)
 
 
 async def serve(settings: Settings, ready: Callable[[Running], None] | None = None) -> None:

@@ -16,13 +16,14 @@ import uvloop
 
 from loadtests import launch, profile, report
 from loadtests.figures import Result
+from loadtests.measuring import Plan
 from loadtests.procs import machine, memory_mib
-from loadtests.scenarios import SCENARIOS, Plan
+from loadtests.scenarios import SCENARIOS
 from loadtests.wire import WireError
 from loadtests.world import World, build
 
-FULL = Plan(warm_up_s=2.0, round_s=4.0, rounds=5)
-QUICK = Plan(warm_up_s=0.5, round_s=1.5, rounds=2)
+FULL = Plan(warm_up_s=2.0, round_s=4.0, rounds=5, sockets=2000, chats=5000)
+QUICK = Plan(warm_up_s=0.5, round_s=1.5, rounds=2, sockets=200, chats=500)
 _DATABASES = {"sqlite": ["sqlite"], "postgresql": ["postgresql"], "both": ["sqlite", "postgresql"]}
 
 

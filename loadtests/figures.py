@@ -36,6 +36,7 @@ class Result:
     statements_per_message: float = 0.0
     memory_mib: tuple[float, float] = (0.0, 0.0)  # now, peak
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what else was found, in words
 
     def spreads(self) -> dict[str, Spread]:
         """Each figure over all rounds."""

@@ -20,6 +20,8 @@ from typing import Any
 
 import yaml
 
+from homeserver.settings.models import BucketSettings, RateLimitSettings
+
 START_S = 60.0
 STOP_S = 20.0
 _NO_LIMIT = {"per_second": 1_000_000, "burst": 1_000_000}  # counted as always, refused never
@@ -115,9 +117,16 @@ def _settings(folder: Path, url: str, port: int, metrics_port: int) -> dict[str,
             "argon2_parallelism": 1,
         },
         "tokens": {"access_ttl_s": 86_400},
-        "rate_limits": dict.fromkeys(("login", "registration", "send", "create", "address"), _NO_LIMIT),
+        "rate_limits": dict.fromkeys(_buckets(), _NO_LIMIT),
         "metrics": {"enabled": True, "port": metrics_port},
+        "bridges": {"marketplace": {}},
     }
+
+
+def _buckets() -> list[str]:
+    """What is limited."""
+    fields = RateLimitSettings.model_fields.items()
+    return [name for name, field in fields if field.annotation is BucketSettings]
 
 
 def _program(name: str) -> str:

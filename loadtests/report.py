@@ -29,6 +29,8 @@ def show(machine: Machine, results: Sequence[Result], idle_mib: dict[str, float]
     for database, mib in idle_mib.items():
         console.print(f"{database}: {mib:.0f} MiB resident after the start, before any request")
     for one in results:
+        for note in one.notes:
+            console.print(f"{one.scenario} on {one.database}: {note}")
         for problem in one.problems:
             console.print(f"[red]{one.scenario} on {one.database}: {problem}")
 
@@ -80,4 +82,5 @@ def _record(one: Result) -> dict[str, Any]:
         "statements_per_message": one.statements_per_message,
         "memory_mib": {"now": one.memory_mib[0], "peak": one.memory_mib[1]},
         "problems": one.problems,
+        "notes": one.notes,
     }

@@ -88,11 +88,19 @@ class Connection(asyncio.Protocol):
             )
         return orjson.loads(answer) if answer.strip().startswith((b"{", b"[")) else answer
 
-    async def upgrade(self, path: str, token: str) -> None:
+    async def fetch(self, method: str, path: str, token: str = "") -> bytes:
+        """One request and the bytes of its answer, which must be a 200. Raises WireError."""
+        status, answer = await self._exchange(request(method, path, token))
+        if status != 200:
+            raise WireError(f"{method} {path.partition('?')[0]}: {status}")
+        return answer
+
+    async def upgrade(self, path: str, token: str = "") -> None:
         """Become a WebSocket. Frames go to `on_frame` from now on, text only."""
         key = base64.b64encode(os.urandom(16)).decode()
+        credential = f"Authorization: Bearer {token}\r\n" if token else ""
         handshake = (
-            f"GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nConnection: Upgrade\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: bench\r\n{credential}Connection: Upgrade\r\n"
             f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         )
         status, answer = await self._exchange(handshake.encode())

@@ -41,6 +41,7 @@ class World:
         self.server = server
         self.people = people
         self.hall = hall
+        self.inbox = 0  # chats that the first of the people has as a seller
         self._rooms: list[Room] = []
 
     async def rooms(self) -> Sequence[Room]:
@@ -85,10 +86,16 @@ async def connections(server: Running, count: int) -> AsyncIterator[list[Connect
 
 async def build(server: Running) -> World:
     """Register the people and open the room of all."""
+    people = await register(server, PEOPLE, "person")
+    async with connections(server, 1) as (one,):
+        return World(server, people, await _create(one, "Hall", people))
+
+
+async def register(server: Running, count: int, name: str) -> list[Person]:
+    """So many new accounts, logged in."""
     async with connections(server, _SETUP_CONNECTIONS) as open_ones:
-        shares = [_register(one, range(n, PEOPLE, len(open_ones))) for n, one in enumerate(open_ones)]
-        people = [person for share in await asyncio.gather(*shares) for person in share]
-        return World(server, people, await _create(open_ones[0], "Hall", people))
+        shares = [_register(one, range(n, count, len(open_ones)), name) for n, one in enumerate(open_ones)]
+        return [person for share in await asyncio.gather(*shares) for person in share]
 
 
 async def counters(server: Running) -> dict[str, float]:
@@ -104,13 +111,13 @@ async def counters(server: Running) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines if "{" not in name}
 
 
-async def _register(one: Connection, numbers: range) -> list[Person]:
+async def _register(one: Connection, numbers: range, name: str) -> list[Person]:
     people = []
     for number in numbers:
         body = {
-            "email": f"person{number}@bench.example",
+            "email": f"{name}{number}@bench.example",
             "password": "a long enough password",
-            "display_name": f"Person {number}",
+            "display_name": f"{name.title()} {number}",
         }
         made = await one.ask("POST", f"{ACCOUNTS}/auth/register", body=body)
         people.append(Person(int(made["user"]["id"]), made["access_token"]))

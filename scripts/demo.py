@@ -28,6 +28,10 @@ accounts:
   registration: true
 web:
   demo: true
+bridges:
+  marketplace: {}  # chat.js and seller-chats.js, with the pages /product.html and /profile.html
+push:
+  subject: mailto:admin@localhost  # for real use yours: push services ask it when something is wrong
 metrics:
   enabled: true
   port: 0  # any free one, so that two such servers can run
@@ -95,6 +99,9 @@ def _announce(server: Running, settings: Settings) -> None:
     """Say where the server is and who can log in."""
     print(f"\nThe server is ready: {server.url}")
     print(f"  chat      {server.url}/chat")
+    if "marketplace" in settings.bridges:
+        print(f"  a listing {server.url}/product.html")
+        print(f"  a seller  {server.url}/profile.html")
     print(f"  API docs  {server.url}/docs")
     if server.metrics_port is not None:
         print(f"  numbers   http://{settings.metrics.host}:{server.metrics_port}/metrics")

@@ -6,7 +6,7 @@ SQLite is always there; PostgreSQL when HOMESERVER_TEST_POSTGRES names a server 
 import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -143,10 +143,15 @@ def overrides() -> dict[str, object]:
 
 @pytest.fixture
 def settings(database_url: URL, tmp_path: Path, overrides: dict[str, dict[str, object]]) -> Settings:
+    """Settings of a server of its own."""
+    return make_settings(database_url, tmp_path, overrides)
+
+
+def make_settings(database: URL, folder: Path, overrides: Mapping[str, object]) -> Settings:
     """Settings of a server of its own: cheap passwords, no rate limits, any free port."""
-    url = database_url.set(drivername=database_url.get_backend_name())
+    url = database.set(drivername=database.get_backend_name())
     values: dict[str, dict[str, object]] = {
-        "server": {"name": "test.example", "data_dir": tmp_path / "data"},
+        "server": {"name": "test.example", "data_dir": folder / "data"},
         "listen": {"port": 0, "shutdown_grace_s": 5},
         "database": {"url": url.render_as_string(hide_password=False), "pool_size": 4},
         "accounts": {
@@ -158,9 +163,10 @@ def settings(database_url: URL, tmp_path: Path, overrides: dict[str, dict[str, o
         "rate_limits": {"enabled": False},
         "metrics": {"enabled": False},
     }
+    given: dict[str, object] = {**values}
     for section, wanted in overrides.items():
-        values[section] = {**values.get(section, {}), **wanted} if isinstance(wanted, dict) else wanted
-    return Settings.model_validate(values)
+        given[section] = {**values.get(section, {}), **wanted} if isinstance(wanted, dict) else wanted
+    return Settings.model_validate(given)
 
 
 @pytest.fixture

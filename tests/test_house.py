@@ -19,15 +19,17 @@ from packaging.utils import canonicalize_name
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
+from bridges.marketplace import BRIDGE
 from homeserver import api, errors
 from homeserver.app import build
-from homeserver.faces import make_app
+from homeserver.faces import make_app, make_bridges
 from homeserver.http.errors import PLAIN, ErrorTable
 from homeserver.http.sockets import Hub
 from homeserver.running import running
 from homeserver.settings.load import load
 from homeserver.settings.models import Settings
 from homeserver.storage.schema import metadata
+from tests.rows import rows
 
 ROOT = Path(__file__).parent.parent
 MAX_FILE_LINES = 400
@@ -39,6 +41,7 @@ LONG_FUNCTIONS = {
     "homeserver/app.py _chat",
     "homeserver/api/messenger/chats.py routes",
     "homeserver/api/messenger/messages.py routes",
+    "homeserver/api/messenger/users.py routes",
     "homeserver/api/university/conversations.py routes",
     "homeserver/api/university/messages.py routes",
 }
@@ -55,55 +58,6 @@ KNOW_ALL_SETTINGS = (
 )
 
 READ_ONLY = {"JsonObject"}  # types that mypy lets nobody write to
-
-# What the clients of the product APIs call.
-UNIVERSITY_ROWS = """
-    POST conversations/
-    GET conversations/
-    GET conversations/{uuid}
-    PATCH conversations/{uuid}
-    DELETE conversations/{uuid}
-    GET conversations/{uuid}/participants
-    POST conversations/{uuid}/participants/
-    DELETE conversations/{uuid}/participants/{int}
-    POST conversations/{uuid}/read
-    POST messages/
-    GET messages/{uuid}
-    PUT messages/{uuid}
-    DELETE messages/{uuid}
-    POST attachments/
-    GET users/chat-users/
-    GET ws/conversations/{uuid}/
-"""
-MESSENGER_ROWS = """
-    POST auth/register
-    POST auth/login
-    POST auth/refresh
-    POST auth/logout
-    GET auth/me
-    GET users/me
-    PATCH users/me
-    GET users/
-    GET users/{int}
-    POST chats/direct
-    POST chats/group
-    GET chats/
-    GET chats/{int}
-    POST chats/{int}/members/{int}
-    DELETE chats/{int}/members/{int}
-    POST messages
-    GET chats/{int}/messages
-    PATCH messages/{int}
-    DELETE messages/{int}
-    POST chats/{int}/read
-"""
-SERVER_ROWS = """
-    GET health
-    HEAD health
-    GET ready
-    GET docs
-    GET openapi.json
-"""
 
 
 def tracked() -> list[str]:
@@ -242,30 +196,14 @@ def test_every_face_has_a_status_for_every_error() -> None:
         assert missing == [], face
 
 
-def rows() -> Iterator[tuple[str, str]]:
-    """Method and path of each documented call, with sample ids, with and without the last slash."""
-    sample = {"{uuid}": "628d7949-d2b0-80a0-816f-818116491a36", "{int}": "17"}
-    for prefix, table in (
-        ("/api/unet-chat/", UNIVERSITY_ROWS),
-        ("/api/v1/", MESSENGER_ROWS),
-        ("/", SERVER_ROWS),
-        ("/", "GET ws"),
-    ):
-        for line in table.split("\n"):
-            if line.strip():
-                method, path = line.split()
-                path = re.sub(r"\{\w+\}", lambda match: sample[match[0]], prefix + path).rstrip("/")
-                yield method, path
-                if prefix != "/":
-                    yield method, f"{path}/"
-
-
 async def test_every_documented_call_has_a_route(tmp_path: Path) -> None:
     async def check() -> None:
         """Never asked here."""
 
-    hs = build(quiet_settings(tmp_path, "one"))
-    app = make_app(hs, Hub(hs.settings.sockets, hs.core.clock, hs.core.metrics), check=check)
+    hs = build(quiet_settings(tmp_path, "one").model_copy(update={"bridges": {"marketplace": {}}}))
+    hub = Hub(hs.settings.sockets, hs.core.clock, hs.core.metrics)
+    bridges = make_bridges(hs, hub, {"marketplace": BRIDGE}.__getitem__)
+    app = make_app(hs, hub, check=check, bridges=list(bridges.values()))
     missing = []
     for method, path in rows():
         found = await app.router.resolve(make_mocked_request(method, path))

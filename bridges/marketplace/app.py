@@ -6,13 +6,16 @@ from pydantic import BaseModel
 
 from bridges.marketplace.auth import Callers, is_public
 from bridges.marketplace.chats import Chats
+from bridges.marketplace.demo import Demo
 from bridges.marketplace.embeds import Embeds
 from bridges.marketplace.errors import ERRORS
 from bridges.marketplace.files import Files, Tickets
 from bridges.marketplace.listings import Listings
-from bridges.marketplace.live import Live
+from bridges.marketplace.live import FACE, Live
 from bridges.marketplace.me import Me
 from bridges.marketplace.messages import MessageCalls
+from bridges.marketplace.push import PushCalls, PushWords
+from bridges.marketplace.safety import Safety
 from bridges.marketplace.service import Market
 from bridges.marketplace.settings import MarketplaceSettings
 from bridges.marketplace.socket import Sockets
@@ -24,6 +27,7 @@ from homeserver.http.routes import Face, Route
 from homeserver.http.site import face_application
 from homeserver.model import Attachment
 from homeserver.services.media.store import Media
+from homeserver.services.push.words import PushFace
 
 ABOUT = """\
 ## Marketplace chat
@@ -31,7 +35,8 @@ ABOUT = """\
 A chat ties a listing (`iphone_id`) and its buyer to the seller. A registered person proves themselves with the
 marketplace's token (`Authorization: Bearer`, the cookie of the site, or `?token=`); `user_id`, `seller_id` and
 `buyer_id` must then be theirs. A guest is named by a version-4 UUID that their browser made, and is bound to a cookie
-where the browser keeps one; others see an alias.
+where the browser keeps one; others see an alias. The marketplace's own servers send `X-Service-Key`, and act for whom
+the call names.
 
 **WebSocket** `{prefix}/ws/{{chat_id}}?user_id=`: the server sends `online_users` first. Client frames: `message`
 (`message_text`, `message_type`?, `file_url`?, `file_name`?, `file_size`?, `client_id`?), `typing` (`is_typing`),
@@ -80,13 +85,14 @@ class Marketplace:
         )
         context.hs.chat.feed.watch(live)
         routes = _routes(context, market, callers, live, cookie)
-        embeds = _embeds(context, settings)
+        embeds = _embeds(context, market)
         return Parts(
             faces=_faces(context, settings, routes, cookie),
             pages=[route for one in embeds for route in one.routes()],
             startup=[one.load for one in embeds],
             listeners=[live.hear],
             warnings=warnings,
+            push=PushFace(FACE, PushWords(market), live.attends),
         )
 
 
@@ -131,6 +137,8 @@ def _market(context: Context, settings: MarketplaceSettings, namespace: int) -> 
         profiles=people.profiles,
         guests=people.guests,
         media=media,
+        blocks=chat.blocks,
+        reports=chat.reports,
     )
 
 
@@ -149,14 +157,18 @@ def _routes(
         *Me(callers).routes(),
         *Chats(market, callers, listings, cookie).routes(),
         *support.routes(),
+        *Safety(market, callers).routes(),
         *messages.routes(),
         *files.routes(),
+        *PushCalls(market, callers, context.hs.push.subscriptions).routes(),
         *sockets.routes(),
     )
 
 
-def _embeds(context: Context, settings: MarketplaceSettings) -> list[Embeds]:
-    """The scripts for pages, if they are wanted. Who has their account here signs in on our own page."""
+def _embeds(context: Context, market: Market) -> list[Embeds | Demo]:
+    """The scripts for pages, if they are wanted, and pages to look at in a demonstration. Who has their account here
+    signs in on our own page."""
+    settings = market.settings
     if not settings.embeds:
         return []
     around = context.around
@@ -164,9 +176,11 @@ def _embeds(context: Context, settings: MarketplaceSettings) -> list[Embeds]:
     served = {
         "prefix": settings.prefixes[0],
         "publicUrl": around.server.public_url.rstrip("/"),
+        "push": context.hs.push.subscriptions.is_on,
         "login": "/login?mode=register&next={next}" if has_login else None,
     }
-    return [Embeds(served)]
+    embeds = Embeds(served)
+    return [embeds, Demo(context, market, embeds)] if has_login and around.web.demo else [embeds]
 
 
 def _faces(

@@ -47,7 +47,8 @@ class Embeds:
         await asyncio.to_thread(self._load)
 
     def _load(self) -> None:
-        self._tree = load_assets({"client/": CLIENT, "widget/": HERE / "embed"}, is_shared=True)
+        folders = {"client/": CLIENT, "widget/": HERE / "embed", "demo/": HERE / "demo"}
+        self._tree = load_assets(folders, is_shared=True)
         served = json.dumps({**self._served, "build": self._tree.build})
         loaders: dict[str, Asset] = {}
         for name in LOADERS:

@@ -106,6 +106,10 @@ class Live:
                 self._sellers.pop(room_id, None)
             del self._inboxes[seller]
 
+    def attends(self, user_id: UserId, room_id: RoomId) -> bool:
+        """Whether a seller's inbox is open and hears this chat."""
+        return user_id in self._inboxes and self._sellers.get(room_id) == user_id
+
     # --- the log and the feed ---
 
     def hear(self, entry: Entry) -> None:

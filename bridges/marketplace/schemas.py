@@ -80,6 +80,27 @@ class NewMessage(Body):
     )
 
 
+class NewReport(Body):
+    message_id: Number
+    reason: str = Field(default="", max_length=MAX_TEXT_CHARS)
+
+
+class PushKeys(Body):
+    p256dh: str = Field(min_length=1, max_length=200, description="The browser's public key, base64url.")
+    auth: str = Field(min_length=1, max_length=100, description="The browser's secret, base64url.")
+
+
+class PushSubscription(Body):
+    """What `PushSubscription.toJSON()` gives in a browser."""
+
+    endpoint: str = Field(min_length=1, max_length=2000)
+    keys: PushKeys
+
+
+class PushEndpoint(Body):
+    endpoint: str = Field(min_length=1, max_length=2000)
+
+
 class TypingFrame(Body):
     is_typing: Flag
 
@@ -166,6 +187,10 @@ class Hidden(TypedDict):
 
 class Deleted(TypedDict):
     deleted: bool
+
+
+class VapidKey(TypedDict):
+    publicKey: str
 
 
 class Done(TypedDict):

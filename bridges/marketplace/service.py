@@ -12,6 +12,7 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services import publicids
 from homeserver.services.access import Access
+from homeserver.services.blocks import Blocks
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.enquiryviews import Enquiry
 from homeserver.services.guests import Guests
@@ -20,6 +21,7 @@ from homeserver.services.messages import Messages
 from homeserver.services.presence import Presence
 from homeserver.services.profiles import Profiles
 from homeserver.services.receipts import Receipts
+from homeserver.services.reports import Reports
 from homeserver.services.typing import Typing
 
 
@@ -39,6 +41,8 @@ class Market:
     profiles: Profiles
     guests: Guests
     media: Media
+    blocks: Blocks
+    reports: Reports
 
     def view(self, caller: Caller | None) -> View:
         """What a caller sees; without one, what everybody but a chat's own guest sees."""

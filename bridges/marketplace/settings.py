@@ -19,6 +19,22 @@ class SupportTexts(BaseModel):
     left: Text = "Техническая поддержка покинула чат"
 
 
+Page = Annotated[str, Field(max_length=300)]
+
+
+class PageSettings(BaseModel):
+    """Which page of the marketplace shows a chat: opened by a click on a notification.
+
+    An address on the site of the page that asked for notifications, with {chat_id} and {listing} where they belong.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    buyer: Page = Field(default="/product.html#chat={chat_id}", description="The buyer's page.")
+    seller: Page = Field(default="/profile.html#chat={chat_id}", description="The seller's page.")
+    support: Page = Field(default="/", description="The page of the staff.")
+
+
 class MarketplaceSettings(BaseModel):
     """Durations end in _s, sizes in _bytes."""
 
@@ -94,6 +110,7 @@ class MarketplaceSettings(BaseModel):
     embeds: bool = Field(
         default=True, description="Serve the scripts chat.js and seller-chats.js for the marketplace's pages."
     )
+    pages: PageSettings = Field(default=PageSettings(), description="Pages that show a chat.")
     support: SupportTexts = Field(default=SupportTexts(), description="What the system says of support.")
 
     @field_validator("posts_url")

@@ -74,10 +74,13 @@ class Sockets:
         request = call.request
         _check_upgrade(request)
         try:
-            caller = await self._callers.of(request, request.rel_url.query.get("user_id"))
-            number = call.text("chat_id")
+            named, number = request.rel_url.query.get("user_id"), call.text("chat_id")
+            is_at_bench = self._callers.is_at_bench(request, named)
+            caller = await self._callers.of(request, named, may_be_new=is_at_bench)
             if not (number.isascii() and number.isdecimal() and len(number) < 19):
                 raise no_chat()
+            if is_at_bench:
+                await self._bring_in(caller, int(number))
             found = await self._market.chat(caller.requester, int(number))
             return await self._serve(request, caller, found.room_id, found.position)
         except HomeserverError as error:
@@ -94,15 +97,20 @@ class Sockets:
         except HomeserverError as error:
             return await self._hub.refuse(request, error)
 
+    async def _bring_in(self, caller: Caller, number: int) -> None:
+        market = self._market
+        room_id = await market.access.any_room_by_number(number)
+        if await market.enquiries.is_of(room_id, market.settings.service):
+            await market.enquiries.bring_in(await market.profiles.own(caller.requester), room_id)
+
     async def _serve(
         self, request: web.Request, caller: Caller, room_id: RoomId, chat_id: int
     ) -> web.StreamResponse:
         requester, view = caller.requester, self._market.view(caller)
         async with self._hub.visit(_visitor(caller), requester.expires_ms) as socket:
             socket.release()  # there is no replay here that live frames would have to wait for
-            self._market.presence.enter(requester, room_id)
-            try:
-                socket.put(shape.frame("online_users", users=await self._online(caller, room_id)))
+            async with self._market.presence.visit(requester, room_id) as there:
+                socket.put(shape.frame("online_users", users=await self._online(caller, there)))
                 self._live.join_chat(socket, room_id, chat_id, view)
                 try:
                     # Only now that the socket hears of it can nobody be put out of the chat unnoticed.
@@ -111,13 +119,11 @@ class Sockets:
                     await self._listen(Talk(socket, caller, room_id, chat_id))
                 finally:
                     self._live.leave_chat(socket, room_id, view)
-            finally:
-                self._market.typing.set(requester, room_id, is_typing=False)
-                self._market.presence.leave(requester, room_id)
+                    self._market.typing.stop(requester, room_id)
         return socket.response
 
-    async def _online(self, caller: Caller, room_id: RoomId) -> list[str]:
-        people = await self._market.profiles.by_numbers(self._market.presence.online(room_id))
+    async def _online(self, caller: Caller, there: Sequence[int]) -> list[str]:
+        people = await self._market.profiles.by_numbers(there)
         view = self._market.view(caller)
         return [view.id_of(person) for person in people.values()]
 
@@ -163,7 +169,7 @@ class Sockets:
 
     async def _type(self, talk: Talk, frame: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, frame)
-        self._market.typing.set(talk.caller.requester, talk.room_id, is_typing=wanted.is_typing)
+        await self._market.typing.set(talk.caller.requester, talk.room_id, is_typing=wanted.is_typing)
 
     async def _read(self, talk: Talk, _frame: Mapping[str, Any]) -> None:
         await self._market.receipts.mark_read(talk.caller.requester, talk.room_id)

@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from homeserver.app import build
 from homeserver.cli.common import ConfigOption, fail, run, settings_from
 from homeserver.protocol.ids import RoomId
+from homeserver.running import working
 from homeserver.settings.models import Settings
 from homeserver.settings.secrets import open_keys
 from homeserver.storage.db import Database, database_url
@@ -14,11 +16,15 @@ from homeserver.timeline.verify import verify_room
 
 MAX_FAULTS_SHOWN = 100
 
+app = typer.Typer(no_args_is_help=True, help="Close rooms.")
+
+RoomArgument = Annotated[
+    str, typer.Argument(metavar="ROOM_ID", help="The room's Matrix id, e.g. '!abc:example.org'.")
+]
+
 
 def verify(
-    room_id: Annotated[
-        str, typer.Argument(metavar="ROOM_ID", help="The room's Matrix id, e.g. '!abc:example.org'.")
-    ],
+    room_id: RoomArgument,
     config: ConfigOption = None,
 ) -> None:
     """Check a room's whole history: ids, hashes, signatures, permissions and stored state.
@@ -48,3 +54,23 @@ async def _verify(settings: Settings, room_id: RoomId) -> int:
     finally:
         await db.close()
     return count
+
+
+@app.command("close")
+def close(
+    room_id: RoomArgument,
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Close a room for all who are in it, at once and for good. What was said there is not deleted."""
+    settings = settings_from(config)
+    if not yes:
+        typer.confirm(f"Close {room_id} for good?", abort=True)
+
+    async def work() -> None:
+        hs = build(settings)
+        async with working(hs):
+            await hs.safety.moderation.close_room(RoomId(room_id))
+
+    run(work())
+    typer.echo(f"{room_id} is closed")

@@ -1,7 +1,7 @@
 """A cache with a fixed number of places that does not keep what was out of date before it arrived."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -43,6 +43,12 @@ class BoundedCache(Generic[K, V]):
         """Forget what changed, and whatever is being looked up now."""
         self.age += 1
         self._entries.pop(key, None)
+
+    def drop_where(self, fits: Callable[[K, V], bool]) -> None:
+        """Forget all entries of which `fits` says so, and whatever is being looked up now; looks at every one."""
+        self.age += 1
+        for key in [key for key, value in self._entries.items() if fits(key, value)]:
+            del self._entries[key]
 
     def clear(self) -> None:
         """Forget everything."""

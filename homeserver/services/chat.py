@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from homeserver.services.access import Access
+from homeserver.services.blocks import Blocks
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.feed import Feed
 from homeserver.services.members import Members
 from homeserver.services.messages import Messages
 from homeserver.services.presence import Presence
 from homeserver.services.receipts import Receipts
+from homeserver.services.reports import Reports
 from homeserver.services.rooms import Rooms
 from homeserver.services.typing import Typing
 
@@ -26,3 +28,5 @@ class Chat:
     typing: Typing
     presence: Presence
     enquiries: Enquiries
+    blocks: Blocks
+    reports: Reports

@@ -52,7 +52,15 @@ class Extras(NamedTuple):
     called: AttachmentKind | None = None
 
 
+class Beside(NamedTuple):
+    """What stands beside a file: the message that it answers, data of the sender's application."""
+
+    reply_to: EventId | None = None
+    payload: Content | None = None
+
+
 NO_EXTRAS = Extras()
+NOTHING_BESIDE = Beside()
 
 
 def uploaded_file(stored: StoredMedia) -> NewFile:
@@ -80,7 +88,7 @@ def text_content(
     if extras.called is not None:
         content[CALLED_KEY] = extras.called
     if reply_to is not None:
-        content["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
+        content["m.relates_to"] = _answering(reply_to)
     if client_id is not None:
         content[CLIENT_ID_KEY] = client_id
     return content
@@ -105,7 +113,7 @@ def file_content(
     text: str | None = None,
     part_of: EventId | None = None,
     client_id: str | None = None,
-    payload: Content | None = None,
+    beside: Beside = NOTHING_BESIDE,
 ) -> Content:
     """The content of a file message; `part_of` makes it a file of that message, not a message of its own."""
     info: Content = {"size": file.size}
@@ -118,7 +126,7 @@ def file_content(
         "body": text or file.name,
         "filename": file.name,
         "info": info,
-        **_extra(payload),
+        **_extra(beside.payload),
     }
     if file.media_id is not None:
         content["url"] = f"mxc://{server}/{file.media_id}"
@@ -126,6 +134,8 @@ def file_content(
         content[FILE_URL_KEY] = file.file_url
     if part_of is not None:
         content["m.relates_to"] = {"rel_type": ATTACHMENT_REL, "event_id": part_of}
+    elif beside.reply_to is not None:
+        content["m.relates_to"] = _answering(beside.reply_to)
     if client_id is not None:
         content[CLIENT_ID_KEY] = client_id
     return content
@@ -217,6 +227,10 @@ def media_id_of(content: Mapping[str, Any], server: str) -> MediaId | None:
     if not isinstance(url, str) or not url.startswith(prefix):
         return None
     return MediaId(url.removeprefix(prefix))
+
+
+def _answering(event_id: EventId) -> Content:
+    return {"m.in_reply_to": {"event_id": event_id}}
 
 
 def _extra(payload: Content | None) -> Content:

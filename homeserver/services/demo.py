@@ -13,7 +13,8 @@ from homeserver.services.accounts import Accounts
 from homeserver.services.messages import Messages
 from homeserver.services.rooms import Rooms
 
-_PEOPLE = (("Alice", "alice@demo.example"), ("Bob", "bob@demo.example"))
+SELLER_EMAIL, BUYER_EMAIL = "alice@demo.example", "bob@demo.example"
+_PEOPLE = (("Alice", SELLER_EMAIL), ("Bob", BUYER_EMAIL))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ There is one for each object and enquirer. Each side can hide it until something
 of whom one may join.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,8 +12,9 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.model import ENQUIRY_EVENT, Draft, Link, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import Access, joined_in, levels_of
+from homeserver.services.blocks import Blocks
 from homeserver.services.enquirykeys import enquiry_key
-from homeserver.services.enquiryviews import Enquiry, EnquiryViews
+from homeserver.services.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
 from homeserver.services.founding import Founding, state_draft
 from homeserver.services.guests import is_guest
 from homeserver.services.members import joining
@@ -43,6 +44,7 @@ class Enquiries:
         views: EnquiryViews,
         limits: RateLimits,
         founding: Founding,
+        blocks: Blocks,
     ) -> None:
         self._db = views.db
         self._timeline = timeline
@@ -51,6 +53,7 @@ class Enquiries:
         self._views = views
         self._limits = limits
         self._founding = founding
+        self._blocks = blocks
 
     async def find(self, requester: Requester, link: Link) -> Enquiry | None:
         """The requester's open enquiry about an object."""
@@ -61,7 +64,7 @@ class Enquiries:
     async def open(self, requester: Requester, enquirer: Person, *, link: Link, owner: Person) -> Enquiry:
         """Get or make the requester's enquiry about an object. `enquirer` is the requester.
 
-        Raises Invalid("own_object"), RateLimited, Conflict("room_changing").
+        Raises Invalid("own_object"), Forbidden("blocked"), RateLimited, Conflict("room_changing").
         """
         if owner.user_id == requester.user_id:
             raise Invalid("this is your own", code="own_object")
@@ -70,6 +73,7 @@ class Enquiries:
             found = await self.find(requester, link)
             if found is not None:
                 return found
+            await self._blocks.check_people(requester.user_id, [owner.user_id])
             self._limits.check("create", requester.user_id)
             new = NewEnquiry(link, owner.user_id, requester.user_id, is_guest(requester.number))
             try:
@@ -129,6 +133,18 @@ class Enquiries:
         await self._of_a_side(requester, room_id)
         await self._rooms.leave_or_close(requester, room_id)
 
+    async def other_side(self, requester: Requester, room_id: RoomId) -> UserId:
+        """With whom the requester has an enquiry. Raises NotFound, or Forbidden("not_a_side") for the staff."""
+        row = await self._of_a_side(requester, room_id)
+        return row.enquirer if row.owner == requester.user_id else row.owner
+
+    async def bring_in(self, person: Person, room_id: RoomId) -> None:
+        """Somebody more comes into an enquiry; for callers who are believed whatever they say."""
+        await self._row(room_id)
+        head = await self._timeline.head(room_id)
+        if person.user_id not in joined_in(head.state.events):
+            await self._timeline.send(room_id, joining(_inviter(head), [person]))
+
     # --- the staff ---
 
     async def call_help(self, requester: Requester, room_id: RoomId, text: str) -> None:
@@ -169,6 +185,15 @@ class Enquiries:
         async with self._db.read() as conn:
             listed = await stored.help_wanted(conn, service, limit)
         return await self._views.many(listed)
+
+    async def briefs(self, room_ids: Collection[RoomId]) -> dict[RoomId, EnquiryBrief]:
+        """What those of the rooms are about that are open enquiries, whoever asks: for what people are told of them."""
+        async with self._db.read() as conn:
+            found = await stored.enquiries_of(conn, room_ids)
+        return {
+            room_id: EnquiryBrief(row.link, row.owner, row.enquirer, row.guest_number)
+            for room_id, row in found.items()
+        }
 
     async def is_of(self, room_id: RoomId, service: str) -> bool:
         """Whether a room is an open enquiry about an object of this service; for the staff."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homeserver.model import Link, Message, Person
-from homeserver.protocol.ids import RoomId
+from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.guests import is_guest
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.profiles import Profiles
@@ -38,6 +38,16 @@ class Enquiry:
     def updated_ms(self) -> int:
         """When something was last said."""
         return self.last_message.created_ms if self.last_message is not None else self.created_ms
+
+
+@dataclass(frozen=True, slots=True)
+class EnquiryBrief:
+    """What an enquiry is about and whose it is. `guest_number` as in `Enquiry`."""
+
+    link: Link
+    owner: UserId
+    enquirer: UserId
+    guest_number: int | None
 
 
 class EnquiryViews:

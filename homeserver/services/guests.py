@@ -3,11 +3,15 @@
 The UUID is a capability: who knows it is the guest. So it is stored only as a keyed hash and shown to nobody; others
 see an alias (a UUID of version 8) that is good for nothing. At first use the guest's browser gets a cookie; once it
 has sent the cookie back, the UUID without it is refused. Clients that keep no cookies go on with the UUID alone.
+
+A caller who is trusted may name a guest by other text as well. Such a name proves nothing, so a plain word is no
+secret either: others see it as it is.
 """
 
 import asyncio
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +27,14 @@ from homeserver.protocol.ids import RoomId, UserId, make_user_id
 from homeserver.services.access import joined_in, levels_of
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.members import joining, promotion
-from homeserver.services.news import profile_changed, session_ended
+from homeserver.services.news import blocks_changed, profile_changed, session_ended
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
+from homeserver.services.sessions import check_standing
 from homeserver.settings.models import GuestSettings
 from homeserver.storage import accounts as stored_accounts
-from homeserver.storage import enquiries, rooms
+from homeserver.storage import blocks, enquiries, push, rooms
 from homeserver.storage import guests as stored
 from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
@@ -41,6 +46,7 @@ from homeserver.timeline.writer import Timeline
 MAX_NAME_CHARS = 255
 _SEEN_STEP_MS = 3_600_000  # `seen_ms` is kept to the hour
 _SECRET_BYTES = 32
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,15 @@ class GuestKey:
 
     def user_id(self, name: str, number: int) -> UserId:
         """The Matrix id of a guest; a name that is used anew after its guest is gone makes another one."""
+        if is_plain(name):
+            return make_user_id(f"guest_{number}.{name.encode().hex()}", self._server_name)
         return make_user_id(f"guest_{self._digest('user', f'{number} {name}').hex()[:32]}", self._server_name)
 
     def alias(self, user_id: UserId) -> str:
-        """The UUID that others see. Its version says that it is no guest's own."""
+        """What others see: a UUID whose version says that it is no guest's own, or a plain word."""
+        _, dot, plain = user_id.partition(":")[0].partition(".")
+        if dot:
+            return bytes.fromhex(plain).decode()
         bits = int.from_bytes(self._digest("alias", user_id)[:16])
         bits = bits & ~(0xF << 76) | (8 << 76)  # version and variant (RFC 9562, section 5.8)
         return str(UUID(int=bits & ~(0b11 << 62) | (0b10 << 62)))
@@ -110,7 +121,8 @@ class Guests:
         """The guest of this UUID, made at its first use; `cookie` is what the browser sent.
 
         `trusted`: whoever calls vouches for the name, which may then be any text and needs no cookie.
-        Raises Invalid("bad_guest_id"), Unauthenticated("guest_bound"), Forbidden("no_guests"), RateLimited.
+        Raises Invalid("bad_guest_id"), Unauthenticated("guest_bound"), Forbidden("no_guests", "suspended"),
+        RateLimited.
         """
         name = checked_name(name, trusted=trusted)
         found = await self._find(name, cookie, address, trusted=trusted)
@@ -137,6 +149,7 @@ class Guests:
         row = await self._row(named) if secret else None
         if row is None or not _fits(row, secret):
             return None
+        check_standing(suspended=row.suspended, deactivated=False)
         await self._note(row, fits=True)
         return self._guest(row, named, address)
 
@@ -178,7 +191,11 @@ class Guests:
         claim = _Claim(Succession(own, account.user_id), tuple(joined))
         entries = await self._timeline.send_together(
             pieces,
-            [profile_changed(own), session_ended(own, None, "claimed")],
+            [
+                profile_changed(own),
+                session_ended(own, None, "claimed"),
+                blocks_changed(account.user_id, guest=own),
+            ],
             also=[Also(_write_claims, claim)],
         )
         for entry in entries:  # here at once; other workers hear it from the log
@@ -212,6 +229,7 @@ class Guests:
         fits = named == name and _fits(row, secret)
         if row.bound and not fits and not trusted:
             raise Unauthenticated("this guest belongs to another browser", code="guest_bound")
+        check_standing(suspended=row.suspended, deactivated=False)
         await self._note(row, fits=fits)
         return self._guest(row, name, address)
 
@@ -281,6 +299,15 @@ def checked_name(name: str, *, trusted: bool = False) -> str:
     raise Invalid("a guest is known by a UUID of version 4", code="bad_guest_id")
 
 
+def is_plain(name: str) -> bool:
+    """Whether a guest's name is a word that may be shown to all, not a UUID."""
+    try:
+        UUID(name)
+    except ValueError:
+        return _PLAIN.fullmatch(name) is not None
+    return False
+
+
 def is_guest(number: int) -> bool:
     """Whether a person's number is a guest's."""
     return number >> 32 == GUEST_NAMESPACE
@@ -305,7 +332,9 @@ async def _write_claims(conn: AsyncConnection, items: Sequence[Placed[_Claim]]) 
         succession = claim.succession
         # Fails for a guest whom somebody else claimed in the meantime, and the whole claim with it.
         await stored.succeed(conn, [succession])
+        await push.hand_over(conn, succession.guest, succession.account)
         await stored.forget_guests(conn, [succession.guest])
+        await blocks.hand_over_blocks(conn, succession)
         if claim.joined:
             await stored.keep_read_marks(conn, succession, claim.joined)
         objects = await enquiries.objects_of(conn, succession.guest)

@@ -8,6 +8,7 @@ from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Member, Person, Requester, Role
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import ADMIN_LEVEL, Access, joined_in, kind_of, levels_of, role_in
+from homeserver.services.blocks import Blocks
 from homeserver.services.profiles import Profiles
 from homeserver.services.roomviews import RoomViews
 from homeserver.storage import rooms
@@ -19,11 +20,14 @@ from homeserver.timeline.writer import Timeline
 class Members:
     """The people of rooms; every method takes who asks first."""
 
-    def __init__(self, *, timeline: Timeline, access: Access, views: RoomViews, profiles: Profiles) -> None:
+    def __init__(
+        self, *, timeline: Timeline, access: Access, views: RoomViews, profiles: Profiles, blocks: Blocks
+    ) -> None:
         self._timeline = timeline
         self._access = access
         self._views = views
         self._profiles = profiles
+        self._blocks = blocks
 
     async def listing(self, requester: Requester, room_id: RoomId) -> list[Member]:
         """Everybody in a room, in the order in which they came."""
@@ -32,13 +36,14 @@ class Members:
     async def add(self, requester: Requester, room_id: RoomId, number: int, role: Role = "member") -> Member:
         """Put a person into a group; for admins. Somebody who is in it already stays as they are.
 
-        Raises NotFound (code "user_not_found") or Invalid (code "private_room").
+        Raises NotFound (code "user_not_found"), Invalid (code "private_room") or Forbidden (code "blocked").
         """
         head = await self._access.room_to_manage(requester, room_id)
         if kind_of(head) == "private":
             raise Invalid("a private conversation stays between two people", code="private_room")
         person = await self._person(number)
         if person.user_id not in joined_in(head.state.events):
+            await self._blocks.check_people(requester.user_id, [person.user_id])
             drafts = joining(requester.user_id, [person])
             if role == "admin":
                 drafts.append(promotion(head, requester.user_id, person.user_id))
@@ -79,6 +84,10 @@ class Members:
     async def companions(self, requester: Requester, user_ids: Collection[UserId]) -> set[UserId]:
         """Those of the people who are in a room together with the requester."""
         return await self._views.companions(requester.user_id, user_ids)
+
+    async def are_apart(self, requester: Requester, people: Collection[Person]) -> bool:
+        """Whether there is a block between the requester and any of the people: nothing brings them together."""
+        return bool(await self._blocks.between(requester.user_id, [one.user_id for one in people]))
 
     async def _person(self, number: int) -> Person:
         person = (await self._profiles.by_numbers([number])).get(number)

@@ -1,6 +1,7 @@
 """Messages: send, edit, redact, attach, and pages of history."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, TooLarge
 from homeserver.model import ATTACHMENT_REL, Attachment, Content, Draft, MediaId, Message, Requester
-from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import Access, role_in
 from homeserver.services.content import (
     NO_EXTRAS,
+    NOTHING_BESIDE,
+    Beside,
     Extras,
     NewFile,
     attachment_of,
@@ -21,7 +24,7 @@ from homeserver.services.content import (
     text_content,
 )
 from homeserver.services.messageviews import MessageViews
-from homeserver.services.ratelimit import RateLimits
+from homeserver.services.speech import Speech
 from homeserver.settings.models import MediaSettings, RoomSettings
 from homeserver.storage import events, log, media, relations
 from homeserver.storage.db import Database
@@ -44,7 +47,7 @@ class Messages:
         timeline: Timeline,
         access: Access,
         views: MessageViews,
-        limits: RateLimits,
+        speech: Speech,
         settings: RoomSettings,
         files: "Files",
     ) -> None:
@@ -52,7 +55,7 @@ class Messages:
         self._timeline = timeline
         self._access = access
         self._views = views
-        self._limits = limits
+        self._speech = speech
         self._settings = settings
         self._files = files
 
@@ -68,17 +71,16 @@ class Messages:
     ) -> Message:
         """Send a text. A repeated `txn_id` of the same session answers the first message and sends nothing.
 
-        Raises NotFound (room, or code "reply_not_found"), Invalid, TooLarge or RateLimited.
+        Raises NotFound (room, or code "reply_not_found"), Invalid, TooLarge, or what Speech raises.
         """
-        self._limits.check("send", requester.user_id)
+        self._speech.check_pace(requester)
         self._check_text(text)
-        await self._access.room(requester, room_id)
+        head = await self._access.room(requester, room_id)
         if reply_to is not None:
             await self._check_reply(requester, room_id, reply_to)
+        also = await self._speech.check(requester, head, text, txn_id=txn_id)
         content = text_content(text, reply_to=reply_to, client_id=txn_id, extras=extras)
-        return await self._send(
-            requester, room_id, Draft("m.room.message", requester.user_id, content), txn_id
-        )
+        return await self._send(requester, room_id, content, txn_id, also)
 
     async def send_file(
         self,
@@ -88,24 +90,27 @@ class Messages:
         file: NewFile,
         text: str | None = None,
         txn_id: str | None = None,
-        payload: Content | None = None,
+        beside: Beside = NOTHING_BESIDE,
     ) -> Message:
-        """Send a file as a message, with a caption if there is `text`."""
-        self._limits.check("send", requester.user_id)
+        """Send a file as a message, with a caption if there is `text`. Raises what `send` raises."""
+        self._speech.check_pace(requester)
         if text:
             self._check_text(text)
         check_file(file)
-        await self._access.room(requester, room_id)
-        content = file_content(file, self._files.server, text=text, client_id=txn_id, payload=payload)
-        return await self._send(
-            requester, room_id, Draft("m.room.message", requester.user_id, content), txn_id
-        )
+        head = await self._access.room(requester, room_id)
+        if beside.reply_to is not None:
+            await self._check_reply(requester, room_id, beside.reply_to)
+        also = await self._speech.check(requester, head, text, txn_id=txn_id)
+        content = file_content(file, self._files.server, text=text, client_id=txn_id, beside=beside)
+        return await self._send(requester, room_id, content, txn_id, also)
 
     async def attach(self, requester: Requester, event_id: EventId, file: NewFile) -> Attachment:
         """Add a file to one's own message; Forbidden (code "not_author") for another's."""
-        self._limits.check("send", requester.user_id)
+        self._speech.check_pace(requester)
         check_file(file)
         target = await self._own(requester, event_id)
+        head = await self._access.room(requester, target.event.room_id)
+        await self._speech.check(requester, head, None)
         content = file_content(file, self._files.server, part_of=event_id)
         written = await self._timeline.send(
             target.event.room_id, [Draft("m.room.message", requester.user_id, content)]
@@ -119,32 +124,43 @@ class Messages:
         self, requester: Requester, event_id: EventId, *, text: str, txn_id: str | None = None
     ) -> Message:
         """Replace the text of one's own message."""
-        self._limits.check("send", requester.user_id)
+        self._speech.check_pace(requester)
         self._check_text(text)
         target = await self._own(requester, event_id)
+        head = await self._access.room(requester, target.event.room_id)
+        also = await self._speech.check(requester, head, text, txn_id=txn_id, edits=event_id)
         content = edit_content(target.event.content, event_id, text)
         await self._timeline.send(
             target.event.room_id,
             [Draft("m.room.message", requester.user_id, content)],
             txn=_txn(requester, target.event.room_id, txn_id),
+            also=also,
         )
         return await self._views.one(await self._access.message(requester, event_id))
 
     async def redact(self, requester: Requester, event_id: EventId) -> None:
         """Delete a message with its edits and files; for its author and for admins of the room."""
-        self._limits.check("send", requester.user_id)
+        self._speech.check_pace(requester)
         target = await self._access.message(requester, event_id)
         head = await self._access.room(requester, target.event.room_id)
-        if target.event.sender != requester.user_id and role_in(head, requester.user_id) != "admin":
+        is_admin = role_in(head, requester.user_id) == "admin"
+        if not is_admin and not await self._views.is_author(requester.user_id, target):
             raise Forbidden("only the author or an admin may delete a message", code="not_author")
-        parts = await self._parts(event_id)
+        await self.redact_as(requester.user_id, target)
+
+    async def redact_as(
+        self, by: UserId, target: StoredEvent, *, reason: str = "", also: Sequence[Also[Any]] = ()
+    ) -> None:
+        """Delete a message with its edits and files in the name of `by`, whom the room's rules let do it.
+
+        Nobody else is asked. `also` goes into the same transaction.
+        """
+        parts = await self._parts(target.event.event_id)
+        content: Content = {"reason": reason} if reason else {}
         await self._timeline.send(
             target.event.room_id,
-            [
-                Draft("m.room.redaction", requester.user_id, {}, redacts=one.event.event_id)
-                for one in (target, *parts)
-            ],
-            also=self._files.deletions([target, *parts]),
+            [Draft("m.room.redaction", by, content, redacts=one.event.event_id) for one in (target, *parts)],
+            also=[*self._files.deletions([target, *parts]), *also],
         )
 
     async def page(
@@ -182,8 +198,17 @@ class Messages:
         async with self._db.read() as conn:
             return await log.head(conn)
 
-    async def _send(self, requester: Requester, room_id: RoomId, draft: Draft, txn_id: str | None) -> Message:
-        written = await self._timeline.send(room_id, [draft], txn=_txn(requester, room_id, txn_id))
+    async def _send(
+        self,
+        requester: Requester,
+        room_id: RoomId,
+        content: Content,
+        txn_id: str | None,
+        also: Sequence[Also[Any]],
+    ) -> Message:
+        draft = Draft("m.room.message", requester.user_id, content)
+        txn = _txn(requester, room_id, txn_id)
+        written = await self._timeline.send(room_id, [draft], txn=txn, also=also)
         if written.repeated:
             return await self._views.one(
                 await self._access.message(requester, written.events[0].event.event_id)
@@ -192,7 +217,7 @@ class Messages:
 
     async def _own(self, requester: Requester, event_id: EventId) -> StoredEvent:
         target = await self._access.message(requester, event_id)
-        if target.event.sender != requester.user_id:
+        if not await self._views.is_author(requester.user_id, target):
             raise Forbidden("only the author may change a message", code="not_author")
         if target.event.type != "m.room.message":
             raise Invalid("this message cannot be changed here", code="not_editable")

@@ -50,6 +50,14 @@ class MessageViews:
         """One message with everything that belongs to it."""
         return (await self.complete(stored.event.room_id, [stored]))[0]
 
+    async def is_author(self, user_id: UserId, stored: StoredEvent) -> bool:
+        """Whether a person wrote a message, as the guest that they were if need be."""
+        sender = stored.event.sender
+        if sender == user_id:
+            return True
+        author = (await self._profiles.people([sender])).get(sender)
+        return author is not None and author.user_id == user_id
+
     async def fresh(self, stored: StoredEvent) -> Message:
         """A message that was just sent: nothing can belong to it yet but what it answers."""
         replies: Mapping[EventId, int] = {}

@@ -49,3 +49,10 @@ def keys_signed(signer: UserId, user_ids: Sequence[UserId]) -> NewEntry:
 def device_messages(user_id: UserId, device_ids: Sequence[DeviceId]) -> NewEntry:
     """The entry that says there are messages for these devices of a person."""
     return NewEntry(kind=EntryKind.TO_DEVICE, user_id=user_id, body={"device_ids": list(device_ids)})
+
+
+def blocks_changed(user_id: UserId, *, guest: UserId | None = None) -> NewEntry:
+    """The entry that says a person shuts out others now; `guest`: with what this guest had, who is the person."""
+    return NewEntry(
+        kind=EntryKind.BLOCKS, user_id=user_id, body={"guest": guest} if guest is not None else {}
+    )

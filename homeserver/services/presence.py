@@ -1,18 +1,48 @@
 """Who has a live connection to which room: kept in memory only."""
 
 from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.access import Access
+from homeserver.services.blocks import Blocks, other_of_two
 from homeserver.services.feed import Feed, PresenceChanged
 
 
 class Presence:
-    """Counts a person's live connections to a room, and tells the watchers when the first opens or the last closes."""
+    """Counts a person's live connections to a room, and tells the watchers when the first opens or the last closes.
 
-    def __init__(self, feed: Feed) -> None:
+    Where two people do not reach each other, who comes is not counted and sees nobody (see `services/blocks.py`).
+    """
+
+    def __init__(self, feed: Feed, access: Access, blocks: Blocks) -> None:
         self._feed = feed
+        self._access = access
+        self._blocks = blocks
         self._rooms: dict[RoomId, Counter[tuple[UserId, int]]] = {}
+
+    @asynccontextmanager
+    async def visit(self, requester: Requester, room_id: RoomId) -> AsyncIterator[Sequence[int]]:
+        """Be in a room while this lasts; the numbers of those who are there now, the requester's own among them.
+
+        Raises NotFound for a room that the requester is not in.
+        """
+        head = await self._access.room(requester, room_id)
+        other = other_of_two(head, requester.user_id)
+        if other is not None and await self._blocks.between(requester.user_id, [other]):
+            yield [requester.number]
+            return
+        self.enter(requester, room_id)
+        try:
+            yield self.online(room_id)
+        finally:
+            self.leave(requester, room_id)
+
+    async def hidden_rooms(self, requester: Requester) -> set[RoomId]:
+        """The rooms that are not to be entered, for who comes into many at once."""
+        return await self._blocks.silent_rooms(requester)
 
     def enter(self, requester: Requester, room_id: RoomId) -> None:
         """A live connection opened; `leave` must follow."""
@@ -35,3 +65,7 @@ class Presence:
     def online(self, room_id: RoomId) -> list[int]:
         """The numbers of those who are connected to a room."""
         return [number for _, number in self._rooms.get(room_id, ())]
+
+    def is_online(self, room_id: RoomId, user_id: UserId, number: int) -> bool:
+        """Whether this person is connected to a room here."""
+        return (user_id, number) in self._rooms.get(room_id, ())

@@ -8,6 +8,7 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import CLOSED_EVENT, Draft, Link, Page, Person, Requester, Room, RoomKind, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import Access, is_open_to, joined_in, kind_of, levels_of, role_in
+from homeserver.services.blocks import blocked
 from homeserver.services.founding import Founding, state_draft
 from homeserver.services.members import Members, joining
 from homeserver.services.profiles import Profiles
@@ -56,7 +57,8 @@ class Rooms:
         """Make a room, or get the one that is there: a private room of the same two people and link, or the
         group of the same link. `people` are numbers; the requester is in it anyway, as an admin.
 
-        Raises Invalid (codes "unknown_people", "private_needs_two"), TooLarge, Forbidden or RateLimited.
+        Raises Invalid (codes "unknown_people", "private_needs_two"), TooLarge, RateLimited, or Forbidden: with
+        code "blocked" where something new would bring together people with a block between them.
         """
         self._limits.check("create", requester.user_id)
         self._founding.check_texts(title, topic)
@@ -64,6 +66,8 @@ class Rooms:
         if kind == "private" and len(others) != 1:
             raise Invalid("a private conversation is between two people", code="private_needs_two")
         key = room_key(kind, [requester.user_id, *(one.user_id for one in others)], link)
+        if await self._members.are_apart(requester, others):
+            return await self._existing_only(requester, key)
         creator = await self._profiles.own(requester)
         drafts = self._founding.first_events(creator, others, kind=kind, title=title, topic=topic, link=link)
         for _ in range(_TRIES):
@@ -125,25 +129,35 @@ class Rooms:
             await self._timeline.send(room_id, drafts)
         return await self.get(requester, room_id)
 
-    async def leave_or_close(self, requester: Requester, room_id: RoomId) -> None:
-        """An admin closes the room for all; anybody else leaves it."""
-        head = await self._access.room(requester, room_id)
-        if role_in(head, requester.user_id) == "admin":
-            await self._close(requester, head)
-        else:
-            await self._members.leave(requester, room_id)
-
-    async def _close(self, requester: Requester, head: Head) -> None:
-        own, levels = requester.user_id, levels_of(head)
+    async def close_as(self, own: UserId, head: Head, *, reason: str = "") -> None:
+        """Close a room for all in the name of `own`, whom its rules let do it. Nobody else is asked."""
+        levels = levels_of(head)
         below = [one for one in joined_in(head.state.events) if levels.user(one) < levels.user(own)]
         gone = [
             Draft("m.room.member", own, {"membership": "leave"}, state_key=user_id)
             for user_id in (*(one for one in below if one != own), own)
         ]
+        closed = {"closed_by": own, **({"reason": reason} if reason else {})}
         # From the first event on nobody gets in any more; the rest says it to Matrix clients, in small pieces.
-        await self._timeline.send(head.room_id, [state_draft(CLOSED_EVENT, own, {"closed_by": own})])
+        await self._timeline.send(head.room_id, [state_draft(CLOSED_EVENT, own, closed)])
         for start in range(0, len(gone), _GONE_AT_ONCE):
             await self._timeline.send(head.room_id, gone[start : start + _GONE_AT_ONCE])
+
+    async def leave_or_close(self, requester: Requester, room_id: RoomId) -> None:
+        """An admin closes the room for all; anybody else leaves it."""
+        head = await self._access.room(requester, room_id)
+        if role_in(head, requester.user_id) == "admin":
+            await self.close_as(requester.user_id, head)
+        else:
+            await self._members.leave(requester, room_id)
+
+    async def _existing_only(self, requester: Requester, key: str | None) -> Room:
+        """The room of a key where it is there already: nobody new comes in, and who is in may still read."""
+        room_id = await self._views.room_of_key(key) if key is not None else None
+        room = await self._get_existing(requester, room_id) if room_id is not None else None
+        if room is None:
+            raise blocked()
+        return room
 
     async def _get_existing(self, requester: Requester, room_id: RoomId) -> Room | None:
         """The room of a key; in a linked group the requester is let in. None if it was closed just now."""

@@ -90,6 +90,11 @@ class RoomViews:
         async with self._db.read() as conn:
             return (await members.room_places(conn, [user_id], limit))[user_id]
 
+    async def room_of_key(self, key: str) -> RoomId | None:
+        """The room that is got under a key, and not made."""
+        async with self._db.read() as conn:
+            return (await rooms.rooms_by_key(conn, [key])).get(key)
+
     async def members(self, head: Head) -> list[Member]:
         """Everybody in a room, in the order in which they came."""
         async with self._db.read() as conn:

@@ -4,6 +4,8 @@ import asyncio
 
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.access import Access
+from homeserver.services.blocks import Blocks
 from homeserver.services.feed import Feed, TypingChanged
 
 _FORGET_S = 20.0  # a client says again every few seconds that its person is typing
@@ -13,20 +15,32 @@ _MOST = 10_000  # people typing at the same time; more are not shown
 class Typing:
     """Passes typing on to the watchers of a room, once per change."""
 
-    def __init__(self, feed: Feed, *, forget_s: float = _FORGET_S) -> None:
+    def __init__(self, feed: Feed, access: Access, blocks: Blocks, *, forget_s: float = _FORGET_S) -> None:
         self._feed = feed
+        self._access = access
+        self._blocks = blocks
         self._forget_s = forget_s
         self._timers: dict[tuple[RoomId, UserId], asyncio.TimerHandle] = {}
 
-    def set(self, requester: Requester, room_id: RoomId, is_typing: bool) -> None:
-        """Note that the requester, who is in the room, types there or has stopped."""
+    async def set(self, requester: Requester, room_id: RoomId, *, is_typing: bool) -> None:
+        """Note that the requester types in a room or has stopped. Raises NotFound, Forbidden("blocked")."""
+        head = await self._access.room(requester, room_id)
+        if is_typing:
+            await self._blocks.check_room(requester, head)
+        self._set(requester, room_id, is_typing)
+
+    def stop(self, requester: Requester, room_id: RoomId) -> None:
+        """Note that the requester has stopped; also where they are not any more."""
+        self._set(requester, room_id, is_typing=False)
+
+    def _set(self, requester: Requester, room_id: RoomId, is_typing: bool) -> None:
         key = (room_id, requester.user_id)
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
         if is_typing and len(self._timers) < _MOST:
             loop = asyncio.get_running_loop()
-            self._timers[key] = loop.call_later(self._forget_s, self.set, requester, room_id, False)
+            self._timers[key] = loop.call_later(self._forget_s, self.stop, requester, room_id)
         if is_typing != (timer is not None):
             self._feed.announce(TypingChanged(room_id, requester.user_id, requester.number, is_typing))
 

@@ -9,7 +9,12 @@ from homeserver.settings.section import is_loopback
 
 def advice(settings: Settings) -> list[str]:
     """A sentence for each thing that should be looked at again; empty for settings that raise no question."""
-    return [*_about_the_door(settings), *_about_the_network(settings), *_about_the_name(settings)]
+    return [
+        *_about_the_door(settings),
+        *_about_the_network(settings),
+        *_about_the_name(settings),
+        *_about_the_words(settings),
+    ]
 
 
 def _about_the_door(settings: Settings) -> Iterator[str]:
@@ -51,3 +56,9 @@ def _about_the_network(settings: Settings) -> Iterator[str]:
 def _about_the_name(settings: Settings) -> Iterator[str]:
     if settings.server.name == "localhost" and not is_loopback(settings.listen.host):
         yield "server.name is localhost: all ids will end in it for ever; set it before the first start"
+
+
+def _about_the_words(settings: Settings) -> Iterator[str]:
+    words = settings.moderation.word_list
+    if words is not None and not words.is_file():
+        yield f"moderation.word_list: there is no file {words}; nothing is refused until there is one"

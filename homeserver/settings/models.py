@@ -15,6 +15,7 @@ from homeserver.settings.encryption import EncryptionSettings
 from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
 from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
 from homeserver.settings.matrix import InteractionSettings, MatrixSettings, PolicySettings
+from homeserver.settings.moderation import ModerationSettings
 from homeserver.settings.pairs import (
     check_issuers,
     check_listeners,
@@ -37,6 +38,7 @@ from homeserver.settings.process import (
     ServerSettings,
     TimelineSettings,
 )
+from homeserver.settings.push import PushSettings
 from homeserver.settings.section import Section
 
 __all__ = [
@@ -56,7 +58,9 @@ __all__ = [
     "MediaSettings",
     "MessengerSettings",
     "MetricsSettings",
+    "ModerationSettings",
     "PolicySettings",
+    "PushSettings",
     "RateLimitSettings",
     "RoomSettings",
     "ServerSettings",
@@ -86,12 +90,16 @@ class Settings(Section):
     rate_limits: RateLimitSettings = Field(
         default=RateLimitSettings(), description="How often what may be done."
     )
+    moderation: ModerationSettings = Field(
+        default=ModerationSettings(), description="What keeps people safe from each other."
+    )
     media: MediaSettings = Field(default=MediaSettings(), description="Files that people send.")
     rooms: RoomSettings = Field(default=RoomSettings(), description="Rooms and messages.")
     e2ee: EncryptionSettings = Field(
         default=EncryptionSettings(), description="End-to-end encryption: what the server keeps for it."
     )
     sockets: SocketSettings = Field(default=SocketSettings(), description="WebSockets.")
+    push: PushSettings = Field(default=PushSettings(), description="Pushes to browsers.")
     university: UniversitySettings = Field(
         default=UniversitySettings(), description="API of the university portal."
     )

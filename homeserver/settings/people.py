@@ -104,11 +104,16 @@ class RateLimitSettings(Section):
     registration: BucketSettings = _bucket(0.02, 5, "New accounts per address.")
     guests: BucketSettings = _bucket(0.1, 30, "New guests per address.")
     send: BucketSettings = _bucket(10, 50, "Messages, edits and deletions per person.")
+    send_guest: BucketSettings = _bucket(2, 20, "Messages, edits and deletions per guest.")
+    send_guests: BucketSettings = _bucket(5, 100, "The same, all guests of an address together.")
+    send_address: BucketSettings = _bucket(100, 500, "The same, all people of an address together.")
+    safety: BucketSettings = _bucket(0.2, 20, "Blocks and reports per person; reports of guests per address.")
     create: BucketSettings = _bucket(0.5, 20, "New rooms and added members per person.")
     upload: BucketSettings = _bucket(1, 20, "Files per person.")
     encryption: BucketSettings = _bucket(
         20, 300, "Claims of one-time keys, and calls that send to devices, per person."
     )
+    push: BucketSettings = _bucket(0.2, 20, "Subscriptions to pushes per person.")
     service_keys: BucketSettings = _bucket(0.2, 10, "Wrong service keys per address.")
     address: BucketSettings = _bucket(200, 1000, "Requests per client address; a university may share one.")
     max_tracked: int = Field(

@@ -3,6 +3,8 @@
     access_token.key   signs access tokens (32 bytes, base64)
     media_url.key      signs the addresses of files (32 bytes, base64)
     guests.key         makes the hashes by which guests are known (32 bytes, base64); a new one forgets them all
+    vapid.key          signs what goes to push services (a P-256 key of 32 bytes, base64); after a new one browsers
+                       must subscribe anew
     signing.key        signs events: `ed25519 version seed`; the first line signs, older ones are only shown
 
 The folder has mode 0700 and each file 0600; keys that others may read are refused, since they are keys no more.
@@ -18,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key, generate_private_key
+
 from homeserver.errors import Invalid
 from homeserver.protocol.signing import SigningKey
 
@@ -25,6 +29,7 @@ KEY_BYTES = 32
 ACCESS_FILE = "access_token.key"
 MEDIA_URL_FILE = "media_url.key"
 GUESTS_FILE = "guests.key"
+VAPID_FILE = "vapid.key"
 SIGNING_FILE = "signing.key"
 _MAX_FILE_BYTES = 64 * 1024
 
@@ -42,6 +47,7 @@ class ServerKeys:
     access_token: bytes = field(repr=False)
     media_url: bytes = field(repr=False)
     guests: bytes = field(repr=False)
+    vapid: bytes = field(repr=False)
     signing: SigningKey
     old_signing: tuple[SigningKey, ...] = ()
 
@@ -54,6 +60,7 @@ def open_keys(data_dir: Path) -> ServerKeys:
         access_token=_secret(folder / ACCESS_FILE),
         media_url=_secret(folder / MEDIA_URL_FILE),
         guests=_secret(folder / GUESTS_FILE),
+        vapid=_vapid_key(folder / VAPID_FILE),
         signing=signing[0],
         old_signing=tuple(signing[1:]),
     )
@@ -90,14 +97,23 @@ def _folder(data_dir: Path) -> Path:
     return folder
 
 
-def _secret(path: Path) -> bytes:
-    text = _read_or_make(path, _new_secret)
+def _secret(path: Path, make: Callable[[], str] | None = None) -> bytes:
+    text = _read_or_make(path, make or _new_secret)
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except ValueError:
         raise BadKeys(f"{path}: is not a key in base64") from None
     if len(key) < KEY_BYTES:
         raise BadKeys(f"{path}: the key has {len(key)} bytes and must have {KEY_BYTES}")
+    return key
+
+
+def _vapid_key(path: Path) -> bytes:
+    key = _secret(path, _new_vapid_key)
+    try:
+        derive_private_key(int.from_bytes(key), SECP256R1())
+    except ValueError:
+        raise BadKeys(f"{path}: is no key of the curve P-256") from None
     return key
 
 
@@ -116,6 +132,11 @@ def _signing_keys(path: Path) -> list[SigningKey]:
 
 def _new_secret() -> str:
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n"
+
+
+def _new_vapid_key() -> str:
+    number = generate_private_key(SECP256R1()).private_numbers().private_value
+    return base64.b64encode(number.to_bytes(KEY_BYTES)).decode() + "\n"
 
 
 def _new_signing_key() -> SigningKey:

@@ -1,6 +1,6 @@
 """Enquiries: rooms between the owner of a host application's object and somebody who asks about it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -88,6 +88,7 @@ _OPEN: Select[Any] = (
     .where(~rooms.c.closed)
 )
 _ONE = _OPEN.where(enquiries.c.room_id == bindparam("of_room"))
+_MANY = _OPEN.where(enquiries.c.room_id.in_(bindparam("room_ids", expanding=True)))
 _HELP_WANTED = (
     _OPEN.where(enquiries.c.service == bindparam("in_service"), enquiries.c.help == bindparam("state"))
     .order_by(rooms.c.active_position)
@@ -210,6 +211,12 @@ async def enquiry_of(conn: AsyncConnection, room_id: RoomId) -> EnquiryRow | Non
     """The enquiry that a room is; None for another room, or one that is closed."""
     row = (await conn.execute(_ONE, {"of_room": room_id})).one_or_none()
     return None if row is None else _enquiry(row)
+
+
+async def enquiries_of(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, EnquiryRow]:
+    """Those of the rooms that are open enquiries."""
+    rows = await conn.execute(_MANY, {"room_ids": list(room_ids)})
+    return {row.room_id: _enquiry(row) for row in rows}
 
 
 async def enquiry_by_object(conn: AsyncConnection, link: Link, enquirer: UserId) -> ListedEnquiry | None:

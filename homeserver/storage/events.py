@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, insert, select, update
+from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
-from homeserver.storage.schema import events, members, rooms
+from homeserver.storage.schema import events, members, rooms, successors
 from homeserver.storage.sqlite import UNANSWERED
 
 
@@ -37,7 +37,7 @@ class StoredEvent:
     message_seq: int
     shown: bool
     redacted_by: EventId | None = None
-    edit: Event | None = None  # the latest m.replace of it by its own sender
+    edit: Event | None = None  # the latest m.replace of it by its author
 
 
 _edits = events.alias("edits")
@@ -99,12 +99,15 @@ _CUT = (
     .where(events.c.event_id == bindparam("target"))
     .values(pdu=bindparam("cut"), redacted_by=bindparam("by"), shown=False)
 )
-_EDITED = (  # only the sender of a message edits it, and only by an event of the same room and type
+_heir = select(successors.c.successor).where(
+    successors.c.user_id == events.c.sender, successors.c.successor == bindparam("by")
+)
+_EDITED = (  # only the sender of a message, or the account that a guest became; in the same room, by the same type
     update(events)
     .where(
         events.c.event_id == bindparam("target"),
         events.c.room_id == bindparam("in_room"),
-        events.c.sender == bindparam("by"),
+        or_(events.c.sender == bindparam("by"), _heir.exists()),
         events.c.type == bindparam("of_type"),
         events.c.redacted_by.is_(None),
     )
@@ -186,7 +189,7 @@ async def cut_events(conn: AsyncConnection, cuts: Mapping[EventId, tuple[EventId
 
 
 async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Event]]) -> None:
-    """Make each edit the latest of its target, where the target is the editor's own."""
+    """Make each edit the latest of its target, where the target is the editor's own, or that of the guest they were."""
     rows = [
         {
             "target": target,

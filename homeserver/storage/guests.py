@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.storage.schema import guests, members, rooms, successors, users
+from homeserver.storage.schema import guests, members, push_subscriptions, rooms, successors, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class GuestRow:
     bound: bool
     created_ms: int
     seen_ms: int
+    suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ _GUESTS: Select[Any] = select(
     guests.c.bound,
     guests.c.created_ms,
     guests.c.seen_ms,
+    users.c.suspended,
 ).join_from(guests, users, users.c.user_id == guests.c.user_id)
 _BY_KEY = _GUESTS.where(guests.c.key_hash == bindparam("of"))
 _BY_ALIAS = select(guests.c.user_id).where(guests.c.alias == bindparam("of"))
@@ -53,6 +55,9 @@ _SEEN = (
 )
 _BIND = update(guests).where(guests.c.key_hash == bindparam("of")).values(bound=True)
 _FORGET = delete(guests).where(guests.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_NO_PUSHES = delete(push_subscriptions).where(
+    push_subscriptions.c.user_id.in_(bindparam("user_ids", expanding=True))
+)
 _CLOSE = (
     update(users).where(users.c.user_id.in_(bindparam("user_ids", expanding=True))).values(deactivated=True)
 )
@@ -70,6 +75,9 @@ _ROOMS = (
     .limit(bindparam("count"))
 )
 _SUCCEED = insert(successors)
+_SUCCESSORS = select(successors.c.user_id, successors.c.successor).where(
+    successors.c.user_id.in_(bindparam("user_ids", expanding=True))
+)
 _theirs = members.alias("theirs")
 _own_of_guest = (
     _theirs.c.room_id == members.c.room_id,
@@ -131,6 +139,7 @@ async def bind_guest(conn: AsyncConnection, key_hash: str) -> None:
 async def forget_guests(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
     """Their UUIDs name nobody any more, and their user rows are closed; what they wrote stays."""
     await conn.execute(_FORGET, {"user_ids": list(user_ids)})
+    await conn.execute(_NO_PUSHES, {"user_ids": list(user_ids)})
     await conn.execute(_CLOSE, {"user_ids": list(user_ids)})
 
 
@@ -147,6 +156,12 @@ async def rooms_of_guest(conn: AsyncConnection, user_id: UserId, limit: int) -> 
 async def succeed(conn: AsyncConnection, found: Sequence[Succession]) -> None:
     """From now on each account stands for its guest. Raises IntegrityError for a guest that has one already."""
     await conn.execute(_SUCCEED, [{"user_id": one.guest, "successor": one.account} for one in found])
+
+
+async def successors_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, UserId]:
+    """The accounts that those of the people became who were guests."""
+    rows = await conn.execute(_SUCCESSORS, {"user_ids": list(user_ids)})
+    return {row.user_id: row.successor for row in rows}
 
 
 async def keep_read_marks(
@@ -167,4 +182,5 @@ def _guest(row: Row[Any]) -> GuestRow:
         bound=row.bound,
         created_ms=row.created_ms,
         seen_ms=row.seen_ms,
+        suspended=row.suspended,
     )

@@ -47,7 +47,12 @@ _AFTER = (
     .limit(bindparam("count"))
 )
 _CURSOR = select(cursors.c.position).where(cursors.c.consumer == bindparam("consumer"))
-_SET_CURSOR = Upsert(cursors, ["consumer"], ["position"])
+_ADD_CURSOR = Upsert(cursors, ["consumer"])
+_MOVE_CURSOR = (
+    update(cursors)
+    .where(cursors.c.consumer == bindparam("of"), cursors.c.position == bindparam("was"))
+    .values(position=bindparam("new"))
+)
 
 
 async def take_positions(conn: AsyncConnection, count: int) -> int:
@@ -77,9 +82,15 @@ async def cursor(conn: AsyncConnection, consumer: str) -> int | None:
     return (await conn.execute(_CURSOR, {"consumer": consumer})).scalar_one_or_none()
 
 
-async def set_cursor(conn: AsyncConnection, consumer: str, position: int) -> None:
-    """Note that a consumer is done with everything up to `position`."""
-    await conn.execute(_SET_CURSOR.on(conn), {"consumer": consumer, "position": position})
+async def add_cursor(conn: AsyncConnection, consumer: str, position: int) -> None:
+    """Let a new consumer begin after `position`; one that has begun already goes on where it is."""
+    await conn.execute(_ADD_CURSOR.on(conn), {"consumer": consumer, "position": position})
+
+
+async def move_cursor(conn: AsyncConnection, consumer: str, was: int, new: int) -> bool:
+    """Note that a consumer is done with everything up to `new`; False if it is not at `was` any more."""
+    moved = await conn.execute(_MOVE_CURSOR, {"of": consumer, "was": was, "new": new})
+    return moved.rowcount == 1
 
 
 def _row(entry: Entry) -> Mapping[str, Any]:

@@ -3,35 +3,77 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from homeserver.storage import log
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.live import Live
 
-_PAGE = 500
-Handler = Callable[[Sequence[Entry]], Awaitable[None]]
+_SILENT = 1000  # entries that nothing came of, after which the cursor is stored all the same
+
+Effect = Callable[[AsyncConnection], Awaitable[None]]
+Handler = Callable[[Sequence[Entry]], Awaitable[Effect | None]]
 
 
-async def consume(name: str, *, db: Database, live: Live, handle: Handler) -> None:
+async def consume(
+    name: str, *, db: Database, live: Live, handle: Handler, page: int = 500, gather_s: float = 0.0
+) -> None:
     """Give every entry of the log to `handle`, in order, from where `name` stopped last; runs until cancelled.
 
-    The cursor moves after `handle` returns, so a crash repeats entries and never skips one: `handle` must not mind
-    to see an entry twice. A consumer that is new begins at the end of the log.
+    `handle` looks and answers what is to be written, or None. That is written in one transaction with the cursor, so
+    it is written once, whatever crashes and however many workers read under one name: who was slower reads on from
+    where the others are. Entries that nothing came of may be seen again after a crash. At most `page` entries at
+    once; `gather_s` lets that many seconds of them come together. A consumer that is new begins at the end of the log.
     """
-    async with db.read() as conn:
-        at = await log.cursor(conn, name)
-    if at is None:
-        at = live.position
+    stored = await _begin(name, db, live.position)
+    at = stored
     while True:
         await live.wait_after(at)
-        entries = live.recent(at, _PAGE)
-        if entries is None:
-            async with db.read() as conn:
-                entries = await log.entries_after(conn, at, _PAGE)
-        if not entries:
-            await asyncio.sleep(0)
+        if gather_s and live.position - at < page:
+            await asyncio.sleep(gather_s)
+        entries = await _next(db, live, at, page)
+        effect = await handle(entries)
+        end = entries[-1].position
+        if effect is None and end - stored < _SILENT:
+            at = end
             continue
-        await handle(entries)
-        at = entries[-1].position
-        async with db.write() as conn:
-            await log.set_cursor(conn, name, at)
+        if await _write(name, db, (stored, end), effect):
+            stored = at = end
+        else:  # another worker was quicker
+            async with db.read() as conn:
+                stored = await log.cursor(conn, name) or 0
+            at = max(at, stored)
+
+
+async def _begin(name: str, db: Database, end: int) -> int:
+    """The stored cursor; a new one is at the end of the log, and stays there though the server stops at once."""
+    async with db.read() as conn:
+        at = await log.cursor(conn, name)
+    if at is not None:
+        return at
+    async with db.write() as conn:
+        await log.add_cursor(conn, name, end)
+    async with db.read() as conn:
+        return await log.cursor(conn, name) or 0
+
+
+async def _next(db: Database, live: Live, at: int, page: int) -> Sequence[Entry]:
+    """The entries after a position that was passed, of which there is one at least."""
+    entries: Sequence[Entry] | None = live.recent(at, page)
+    if entries is None:
+        async with db.read() as conn:
+            entries = await log.entries_after(conn, at, page)
+    if not entries:
+        raise LookupError(f"the log has no entry after {at}, though it goes up to {live.position}")
+    return entries
+
+
+async def _write(name: str, db: Database, move: tuple[int, int], effect: Effect | None) -> bool:
+    """Move the cursor and write the effect with it; False, and nothing written, if the cursor is elsewhere."""
+    async with db.write() as conn:
+        if not await log.move_cursor(conn, name, *move):
+            return False
+        if effect is not None:
+            await effect(conn)
+    return True

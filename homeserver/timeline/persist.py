@@ -1,6 +1,6 @@
 """From placed events to rows: what one transaction writes, each table once however many events there are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +13,7 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.power import PowerLevels
 from homeserver.protocol.redact import redact
 from homeserver.protocol.versions import RoomRules
-from homeserver.storage import events, members, relations, rooms, state
+from homeserver.storage import events, guests, members, relations, rooms, state
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.members import MemberRow, ReadMove
 from homeserver.storage.relations import Relation
@@ -219,11 +219,12 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
         if built.event.redacts is not None
     ]
     targets = await events.events_by_id(conn, {target for _, _, target in wanted})
+    heirs = await _heirs(conn, wanted, targets)
     cuts: dict[EventId, tuple[EventId, bytes]] = {}
     removed: list[tuple[RoomId, int]] = []
     for room, built, target_id in wanted:
         target = targets.get(target_id)
-        if target is None or target_id in cuts or not _applies(room, built, target):
+        if target is None or target_id in cuts or not _applies(room, built, target, heirs):
             continue
         cuts[target_id] = (built.event.event_id, canonical.encode(redact(target.event.pdu, room.rules)))
         if target.shown:
@@ -235,9 +236,29 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
         await rooms.find_last_messages(conn, {room_id for room_id, _ in removed})
 
 
-def _applies(room: RoomRows, built: Built, target: StoredEvent) -> bool:
+async def _heirs(
+    conn: AsyncConnection,
+    wanted: Sequence[tuple[RoomRows, Built, EventId]],
+    targets: Mapping[EventId, StoredEvent],
+) -> dict[UserId, UserId]:
+    """The accounts that authors of targets became, where another than the author redacts."""
+    authors = {
+        target.event.sender
+        for _, built, target_id in wanted
+        if (target := targets.get(target_id)) is not None and target.event.sender != built.event.sender
+    }
+    return await guests.successors_of(conn, authors) if authors else {}
+
+
+def _applies(room: RoomRows, built: Built, target: StoredEvent, heirs: Mapping[UserId, UserId]) -> bool:
+    """Whether a redaction cuts its target: by the room's rules, or as an account's of what it wrote as a guest.
+
+    The latter is a rule of this server alone, which the guests and their rooms do not leave.
+    """
     if target.redacted_by is not None or target.event.room_id != room.room_id:
         return False
+    if heirs.get(target.event.sender) == built.event.sender:
+        return True
     levels = PowerLevels.from_state(built.before.events, room.rules)
     return may_redact(built.event, target.event, levels)
 

@@ -73,6 +73,7 @@ def _push() -> None:
         sa.Column("endpoint_hash", sa.Text(), nullable=False),
         sa.Column("endpoint", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=True),
         sa.Column("p256dh", sa.Text(), nullable=False),
         sa.Column("auth", sa.Text(), nullable=False),
         sa.Column("face", sa.Text(), nullable=False),
@@ -82,10 +83,11 @@ def _push() -> None:
     op.create_index(op.f("ix_push_subscriptions_user_id"), "push_subscriptions", ["user_id"])
     op.create_table(
         "push_outbox",
-        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("endpoint_hash", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_ms", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("position", "endpoint_hash", name=op.f("pk_push_outbox")),
+        sa.PrimaryKeyConstraint("endpoint_hash", "position", name=op.f("pk_push_outbox")),
     )
     op.create_index("ix_push_outbox_due_ms", "push_outbox", ["due_ms"])

@@ -11,9 +11,7 @@ from homeserver.running import Running
 async def test_health(client: aiohttp.ClientSession) -> None:
     for path in ("/health", "/health/"):
         async with client.get(path) as answer:
-            body = await answer.json()
-            assert (answer.status, body["status"], body["service"]) == (200, "healthy", "chat")
-            assert body["version"]
+            assert (answer.status, await answer.json()) == (200, {"status": "healthy", "service": "chat"})
         async with client.head(path) as head:
             assert (head.status, await head.read()) == (200, b"")
 

@@ -54,10 +54,11 @@ async def test_people_come_and_go(hs: Homeserver) -> None:
 
 
 async def test_typing_and_presence_are_told_once_per_change(hs: Homeserver) -> None:
-    alice, room_id = await person(hs, "Alice"), (await group(hs, await person(hs, "Bob"))).room_id
+    alice = await person(hs, "Alice")
+    room_id = (await group(hs, alice)).room_id
     watch = Watch(hs)
     for is_typing in (True, True, False, False):
-        hs.chat.typing.set(alice, room_id, is_typing)
+        await hs.chat.typing.set(alice, room_id, is_typing=is_typing)
     for step in (
         hs.chat.presence.enter,
         hs.chat.presence.enter,

@@ -239,7 +239,7 @@ async def test_a_guest_becomes_an_account_with_all_their_rooms(hs: Homeserver) -
     made = await guests.enter(name)
     guest = made.requester
     rooms = [await chat_of(hs, guest, other) for other in (seller, await person(hs, "Carol"))]
-    sent = await hs.chat.messages.send(guest, rooms[0], text="is it still there?")
+    await hs.chat.messages.send(guest, rooms[0], text="is it still there?")
     await hs.chat.messages.send(seller, rooms[0], text="yes")
     assert await guests.claim(alice, name=name, cookie=made.cookie or "") == 2
     for room_id in rooms:
@@ -260,8 +260,31 @@ async def test_a_guest_becomes_an_account_with_all_their_rooms(hs: Homeserver) -
     ).sender_number == alice.number
     with pytest.raises(NotFound):
         await hs.chat.messages.send(guest, rooms[0], text="and I?")
-    with pytest.raises(Forbidden):
-        await hs.chat.messages.edit(alice, sent.event_id, text="signed by another")
+
+
+async def test_an_account_changes_and_deletes_what_it_wrote_as_a_guest(hs: Homeserver) -> None:
+    alice, bob, made = (
+        await person(hs, "Alice"),
+        await person(hs, "Bob"),
+        await hs.people.guests.enter(new_name()),
+    )
+    room = await group(hs, bob, made.requester)
+    said = [await hs.chat.messages.send(made.requester, room.room_id, text=text) for text in ("one", "two")]
+    await hs.people.guests.claim(alice, name=made.name, cookie=made.cookie or "")
+    assert await hs.chat.members.listing(bob, room.room_id)  # a plain member: no power over others' messages
+    other = await hs.chat.messages.send(bob, room.room_id, text="three")
+    changed = await hs.chat.messages.edit(alice, said[0].event_id, text="one, mended")
+    assert (changed.text, changed.sender_number) == ("one, mended", alice.number)
+    await hs.chat.messages.redact(alice, said[1].event_id)
+    for call in (
+        hs.chat.messages.edit(alice, other.event_id, text="x"),
+        hs.chat.messages.redact(alice, other.event_id),
+        hs.chat.messages.edit(bob, said[0].event_id, text="x"),
+    ):
+        with pytest.raises(Forbidden):
+            await call
+    page = await hs.chat.messages.page(bob, room.room_id, limit=10)
+    assert [one.text for one in page] == ["one, mended", "three"]
 
 
 async def test_claimed_guests_show_under_every_name_the_account_takes(hs: Homeserver) -> None:

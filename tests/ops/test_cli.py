@@ -21,6 +21,9 @@ def test_help_names_all_verbs(cli: Cli) -> None:
         "user",
         "keys",
         "service-keys",
+        "rooms",
+        "messages",
+        "reports",
     ):
         assert re.search(rf"\b{verb}\b", text)
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", cli("--version"))

@@ -37,6 +37,7 @@ def busy_metrics() -> Metrics:
     metrics.frames_sent("university")
     metrics.slow_socket_closed("university")
     metrics.rate_limited("login")
+    metrics.push_tried("sent")
     metrics.task_failed("sweep")
     metrics.task_restarted("sweep")
     return metrics

@@ -143,6 +143,7 @@ def test_defaults_raise_no_question() -> None:
         ("server: {data_dir: x}", "server.name is localhost"),
         ("messenger: {enabled: false}", "nobody can log in"),
         ("cors: {origins: ['*']}", "any web site"),
+        ("moderation: {word_list: absent.txt}", "nothing is refused"),
         ("metrics: {enabled: true, host: '::', allow_public: true}", "whoever reaches port 9108"),
         (f"issuers: [{{name: a, namespace: 1, secret: {'s' * 32}}}]", "neither issuer nor audience"),
     ],

@@ -29,6 +29,7 @@ def test_the_first_start_makes_keys_that_only_we_can_read(tmp_path: Path) -> Non
         "guests.key": 0o600,
         "media_url.key": 0o600,
         "signing.key": 0o600,
+        "vapid.key": 0o600,
     }
     assert len(keys.access_token) == len(keys.media_url) == len(keys.guests) == 32
     assert len({keys.access_token, keys.media_url, keys.guests}) == 3
@@ -52,7 +53,7 @@ def test_a_tight_umask_does_not_matter(tmp_path: Path) -> None:
 def test_the_next_start_reads_the_same_keys(tmp_path: Path) -> None:
     first = open_keys(tmp_path)
     assert open_keys(tmp_path) == first
-    assert len(list((tmp_path / "keys").iterdir())) == 4
+    assert len(list((tmp_path / "keys").iterdir())) == 5
 
 
 def test_two_servers_have_different_keys(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
         keys = list(pool.map(_open, [str(tmp_path)] * 6))
     assert set(keys) == {_open(str(tmp_path))}
-    assert len(list((tmp_path / "keys").iterdir())) == 4
+    assert len(list((tmp_path / "keys").iterdir())) == 5
 
 
 def test_keys_do_not_show_in_print(tmp_path: Path) -> None:
@@ -80,7 +81,9 @@ def test_keys_do_not_show_in_print(tmp_path: Path) -> None:
     assert repr(keys.signing.seed) not in text
 
 
-@pytest.mark.parametrize("name", ["access_token.key", "guests.key", "media_url.key", "signing.key"])
+@pytest.mark.parametrize(
+    "name", ["access_token.key", "guests.key", "media_url.key", "signing.key", "vapid.key"]
+)
 @pytest.mark.parametrize("bad_mode", [0o640, 0o604, 0o620, 0o666])
 def test_keys_that_others_can_read_or_write_are_refused(tmp_path: Path, name: str, bad_mode: int) -> None:
     open_keys(tmp_path)
@@ -104,6 +107,7 @@ def test_an_open_folder_is_refused(tmp_path: Path) -> None:
         ("access_token.key", b"c2hvcnQ=", "the key has 5 bytes and must have 32"),
         ("media_url.key", b"!!!", "is not a key in base64"),
         ("media_url.key", b"\xff\xfe", "is not text"),
+        ("vapid.key", b"A" * 43 + b"=", "is no key of the curve P-256"),
         ("signing.key", b"", "holds no key"),
         ("signing.key", b"ed25519 a_1", "a signing key is a line of three words"),
         ("signing.key", b"rsa a_1 AAAA", "is not ed25519"),
@@ -134,7 +138,7 @@ def test_a_new_signing_key_leaves_the_old_one_known(tmp_path: Path) -> None:
     assert third.access_token == first.access_token
     assert open_keys(tmp_path) == third
     assert mode(tmp_path / "keys/signing.key") == 0o600
-    assert len(list((tmp_path / "keys").iterdir())) == 4
+    assert len(list((tmp_path / "keys").iterdir())) == 5
 
 
 def test_token_and_media_keys_are_replaced_one_by_one(tmp_path: Path) -> None:

@@ -1,30 +1,49 @@
-"""Background readers of the log: from their cursor, each entry, again after a crash."""
+"""Background readers of the log: from their cursor, each entry, and what comes of it once."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import EntryKind
 from homeserver.storage import log
 from homeserver.storage.log import Entry
-from homeserver.timeline.consume import consume
+from homeserver.timeline.consume import Effect, consume
 from homeserver.timeline.submission import NewEntry
 from tests.timeline.conftest import Writing
 
 
 class Counting:
-    """A consumer that keeps what it handled, and crashes once at an entry if told to."""
+    """A consumer that keeps what it wrote, and crashes once at an entry if told to. Nothing comes of odd entries."""
 
     def __init__(self, crash_at: int = 0) -> None:
-        self.handled: list[int] = []
+        self.seen: list[int] = []
+        self.written: list[int] = []
         self._crash_at = crash_at
 
-    async def handle(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            if entry.position == self._crash_at:
-                self._crash_at = 0
-                raise RuntimeError("crashed")
-            self.handled.append(entry.position)
+    async def handle(self, entries: Sequence[Entry]) -> Effect | None:
+        positions = [entry.position for entry in entries]
+        self.seen += positions
+        even = [one for one in positions if one % 2 == 0]
+        return partial(self._write, even) if even else None
+
+    async def _write(self, positions: list[int], _conn: AsyncConnection) -> None:
+        if self._crash_at in positions:
+            self._crash_at = 0
+            raise RuntimeError("crashed")
+        self.written += positions
+
+    @asynccontextmanager
+    async def reading(self, writing: Writing, page: int = 500) -> AsyncIterator[asyncio.Task[None]]:
+        work = consume("counting", db=writing.db, live=writing.live, handle=self.handle, page=page)
+        task = asyncio.create_task(work)
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def entries(writing: Writing, count: int) -> None:
@@ -38,60 +57,78 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
+async def cursor(writing: Writing) -> int | None:
+    async with writing.db.read() as conn:
+        return await log.cursor(conn, "counting")
+
+
 async def cursor_at(writing: Writing, position: int) -> None:
     async with asyncio.timeout(5):
-        while True:
-            async with writing.db.read() as conn:
-                if await log.cursor(conn, "counting") == position:
-                    return
+        while await cursor(writing) != position:
             await asyncio.sleep(0.005)
 
 
-async def test_a_consumer_goes_on_where_it_stopped(writing: Writing) -> None:
+async def begin(writing: Writing, position: int) -> None:
+    async with writing.db.write() as conn:
+        await log.add_cursor(conn, "counting", position)
+
+
+async def test_a_new_consumer_begins_at_the_end_and_misses_nothing_after_it(writing: Writing) -> None:
+    await entries(writing, 3)
+    async with Counting().reading(writing):
+        await cursor_at(writing, 3)
+    await entries(writing, 3)  # while nobody reads
     one = Counting()
-    work = partial(consume, "counting", db=writing.db, live=writing.live, handle=one.handle)
-    task = asyncio.create_task(work())
-    await asyncio.sleep(0)
-    await until(lambda: not task.done())
-    await entries(writing, 1)  # may come before a new consumer has found the end of the log
-    await entries(writing, 3)
-    await until(lambda: 4 in one.handled)
-    await cursor_at(writing, 4)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-    await entries(writing, 3)
-    again = asyncio.create_task(work())
-    await until(lambda: 7 in one.handled)
-    again.cancel()
-    await asyncio.gather(again, return_exceptions=True)
-    assert one.handled[-6:] == [2, 3, 4, 5, 6, 7]
+    async with one.reading(writing):
+        await until(lambda: one.written == [4, 6])
+    assert one.seen == [4, 5, 6]
 
 
-def crashed_or_done(task: asyncio.Task[None], one: Counting) -> bool:
-    return task.done() or 5 in one.handled
+async def test_a_consumer_goes_on_where_something_came_of_entries_last(writing: Writing) -> None:
+    await begin(writing, 0)
+    one = Counting()
+    async with one.reading(writing, page=1):
+        await entries(writing, 5)
+        await until(lambda: 5 in one.seen)
+    assert await cursor(writing) == 4
+    async with one.reading(writing):
+        await entries(writing, 2)
+        await until(lambda: 7 in one.seen)
+    assert one.seen == [1, 2, 3, 4, 5, 5, *one.seen[6:]]
+    assert one.written == [2, 4, 6]
 
 
 async def test_a_crash_repeats_and_never_skips(writing: Writing) -> None:
-    async with writing.db.write() as conn:
-        await log.set_cursor(conn, "counting", 0)
+    await begin(writing, 0)
     await entries(writing, 5)
     one = Counting(crash_at=4)
-    for _ in range(2):
-        task = asyncio.create_task(consume("counting", db=writing.db, live=writing.live, handle=one.handle))
-        await until(partial(crashed_or_done, task, one))
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    assert sorted(set(one.handled)) == [1, 2, 3, 4, 5]
+    async with one.reading(writing, page=2) as task:
+        await until(task.done)
+        assert isinstance(task.exception(), RuntimeError)
+    assert one.written == [2]
+    assert await cursor(writing) == 2, "nothing of what crashed is stored"
+    async with one.reading(writing):
+        await until(lambda: one.written == [2, 4])
 
 
 async def test_entries_older_than_memory_come_from_the_database(writing: Writing) -> None:
-    async with writing.db.write() as conn:
-        await log.set_cursor(conn, "counting", 0)
+    await begin(writing, 0)
     await entries(writing, 5)
     writing.live._ring.clear()
     one = Counting()
-    task = asyncio.create_task(consume("counting", db=writing.db, live=writing.live, handle=one.handle))
-    await until(lambda: one.handled == [1, 2, 3, 4, 5])
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with one.reading(writing):
+        await until(lambda: one.seen == [1, 2, 3, 4, 5])
+
+
+async def test_two_workers_write_each_thing_once(
+    writing: Writing, workers: Callable[..., Awaitable[Writing]]
+) -> None:
+    await begin(writing, 0)
+    other = await workers()
+    both = Counting(), Counting()
+    async with both[0].reading(writing, page=3), both[1].reading(other, page=2):
+        for n in range(10):
+            await entries(writing if n % 2 else other, 2)
+            await asyncio.gather(writing.live.follow(), other.live.follow())
+        await cursor_at(writing, 20)
+    assert sorted(both[0].written + both[1].written) == list(range(2, 21, 2))

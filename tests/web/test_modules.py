@@ -133,7 +133,7 @@ async def test_without_locks_one_tab_waits_for_the_other(page: Page) -> None:
     await other.goto("/login")
     contend = """async (name) => {
         Object.defineProperty(navigator, "locks", {value: undefined});
-        const {exclusive} = await import("/static/js/exclusive.js");
+        const {exclusive} = await import("/static/js/client/exclusive.js");
         const note = (what) => localStorage.setItem("story", `${localStorage.getItem("story") ?? ""}${what}`);
         await Promise.all([1, 2, 3].map(() => exclusive("test", async () => {
             note("(");

@@ -8,20 +8,42 @@
   const script = document.currentScript;
   const base = new URL(".", script?.src ?? location.href).href.replace(/\/$/, "");
 
+  /** A place that the page made for it, else the end of the profile. */
+  const place = () => document.getElementById("sellerChats") ?? document.getElementById("profilePage");
+
+  /** The inbox of each place, so that a page that makes one of its own too gets the same. */
+  const started = new WeakMap();
+
+  /** @param {HTMLElement} where */
+  function start(where) {
+    const starting = import(`${base}/embed/${served.build}/widget/inbox.js`).then(({ startInbox }) =>
+      startInbox({ base, served, data: script?.dataset ?? {} }, where),
+    );
+    started.set(where, starting);
+    return starting;
+  }
+
   window.SellerChatsManager = class SellerChatsManager {
-    #starting;
+    #inbox;
+    #where;
 
     /** @param {HTMLElement} [container] where the inbox goes */
-    constructor(container = document.getElementById("profilePage")) {
-      this.#starting = import(`${base}/embed/${served.build}/widget/inbox.js`).then(({ startInbox }) =>
-        startInbox({ base, served, data: script?.dataset ?? {} }, container),
-      );
+    constructor(container = place() ?? document.body) {
+      this.#where = container;
+      this.#inbox = started.get(container) ?? start(container);
     }
 
-    /** The inbox, once it is there. */
-    get ready() {
-      return this.#starting;
-    }
+    /** Whether there is such a chat; it is then open. @param {number} chatId */
+    openChat = async (chatId) => (await this.#inbox).openChat(chatId);
+
+    /** Somebody signed in or out on this page. */
+    refresh = async () => (await this.#inbox).refresh();
+
+    /** Take the inbox away. */
+    destroy = async () => {
+      started.delete(this.#where);
+      (await this.#inbox).destroy();
+    };
   };
 
   const look = () => {

@@ -74,12 +74,10 @@ def make(services: MessengerServices, entrance: Entrance, *, settings: Messenger
     views = Views(MediaFiles(services.media, entrance.public_url))
     posting = Posting(messages=chat.messages, access=chat.access)
     paging = Paging(entrance.max_page)
-    messages = MessageCalls(
-        messages=chat.messages, posting=posting, access=chat.access, views=views, paging=paging
-    )
+    messages = MessageCalls(chat, posting=posting, views=views, paging=paging)
     chats = Chats(chat, views=views, paging=paging, listed_participants=settings.listed_participants)
     logins = Logins(accounts=services.accounts, sessions=services.sessions, address=services.address)
-    users = Users(profiles=services.profiles, members=chat.members, paging=paging)
+    users = Users(profiles=services.profiles, members=chat.members, blocks=chat.blocks, paging=paging)
     routes = (*messages.routes(), *chats.routes(), *logins.routes(), *users.routes())
     socket = (_socket(chat, entrance, posting, views, settings).route(),)
     return (

@@ -66,6 +66,7 @@ class Live:
         person = self._people.setdefault(requester.user_id, Connected(requester))
         person.loading += 1
         try:
+            hidden = await self._presence.hidden_rooms(requester)
             places = await load()
             for place in places:
                 if place.room_id not in person.left:
@@ -74,7 +75,8 @@ class Live:
                 self._audience.join(socket, room_id, requester.namespace)
             person.sockets[socket] = requester.namespace
             for place in places:
-                self._show(person, place.room_id)
+                if place.room_id not in hidden:
+                    self._show(person, place.room_id)
         finally:
             person.loading -= 1
             if not person.loading:

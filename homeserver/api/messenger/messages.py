@@ -1,14 +1,13 @@
-"""Messages: send, read, edit, delete."""
+"""Messages: send, read, edit, delete, report."""
 
 from collections.abc import Sequence
 
 from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.posting import Posting
-from homeserver.api.messenger.schemas import MessageChange, MessageQuery, NewMessage
+from homeserver.api.messenger.schemas import MessageChange, MessageQuery, NewMessage, NewReport
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.services.access import Access
-from homeserver.services.messages import Messages
+from homeserver.services.chat import Chat
 
 DEFAULT_PAGE = 50
 _TAGS = ("Messages",)
@@ -17,12 +16,11 @@ _TAGS = ("Messages",)
 class MessageCalls:
     """The calls under `messages/`, and the messages of a chat."""
 
-    def __init__(
-        self, *, messages: Messages, posting: Posting, access: Access, views: shape.Views, paging: Paging
-    ) -> None:
-        self._messages = messages
+    def __init__(self, chat: Chat, *, posting: Posting, views: shape.Views, paging: Paging) -> None:
+        self._messages = chat.messages
+        self._reports = chat.reports
         self._posting = posting
-        self._access = access
+        self._access = chat.access
         self._views = views
         self._paging = paging
 
@@ -71,6 +69,16 @@ class MessageCalls:
                 tags=_TAGS,
                 errors={403: "Only the author or an admin may delete a message."},
             ),
+            Route(
+                "POST",
+                f"{one}/report",
+                self.report,
+                "Tell the server's admins of a message",
+                body=NewReport,
+                status=204,
+                tags=_TAGS,
+                errors={400: "The message is your own."},
+            ),
         )
 
     async def send(self, call: Call[NewMessage, None]) -> schemas.Message:
@@ -99,3 +107,9 @@ class MessageCalls:
         requester = call.requester
         stored = await self._access.message_by_number(requester, call.number("message_id"))
         await self._messages.redact(requester, stored.event.event_id)
+
+    async def report(self, call: Call[NewReport, None]) -> None:
+        """The admins will see it; its author is told nothing."""
+        requester = call.requester
+        stored = await self._access.message_by_number(requester, call.number("message_id"))
+        await self._reports.report(requester, stored.event.event_id, call.body.reason)

@@ -7,7 +7,7 @@ from homeserver.api.messenger.schemas import NewMessage
 from homeserver.errors import Forbidden
 from homeserver.model import Message, Requester
 from homeserver.services.access import Access
-from homeserver.services.content import Extras, NewFile
+from homeserver.services.content import Beside, Extras, NewFile
 from homeserver.services.messages import Messages
 
 _MAX_NUMBER = 2**53 - 1  # as much as JavaScript can hold
@@ -41,7 +41,7 @@ class Posting:
                 file=file,
                 text=wanted.content,
                 txn_id=wanted.client_id,
-                payload=payload,
+                beside=Beside(payload=payload),
             )
         extras = Extras(payload, called=kind)
         return await self._messages.send(

@@ -81,6 +81,10 @@ class MessageQuery(LimitQuery):
     )
 
 
+class NewReport(Body):
+    reason: Text = ""
+
+
 class ReadMark(Body):
     message_id: Number | None = Field(
         default=None, description="Read up to here; without it, up to the last one."

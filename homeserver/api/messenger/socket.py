@@ -101,7 +101,7 @@ class PersonSocket:
             await self._dialogue.listen(talk.socket, talk)
         finally:
             for room_id in talk.typing:
-                self._chat.typing.set(talk.requester, room_id, is_typing=False)
+                self._chat.typing.stop(talk.requester, room_id)
 
     async def _greet(self, talk: Talk) -> None:
         """Who of one's chats is there, each person once."""
@@ -125,7 +125,7 @@ class PersonSocket:
     async def _type(self, talk: Talk, data: Mapping[str, Any]) -> None:
         wanted = check(TypingData, data)
         room_id = await self._chat.access.room_by_number(talk.requester, wanted.chat_id)
-        self._chat.typing.set(talk.requester, room_id, is_typing=wanted.is_typing)
+        await self._chat.typing.set(talk.requester, room_id, is_typing=wanted.is_typing)
         if wanted.is_typing:
             talk.typing.add(room_id)
         else:

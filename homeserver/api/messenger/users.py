@@ -6,11 +6,12 @@ from typing import Protocol
 from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import ProfileChange, UserQuery
 from homeserver.errors import NotFound
-from homeserver.http.paging import Paging
+from homeserver.http.paging import PageQuery, Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services import publicids
+from homeserver.services.blocks import Blocks
 from homeserver.services.profiles import Profiles
 
 
@@ -25,14 +26,15 @@ class Companions(Protocol):
 class Users:
     """The calls under `users/`, and `auth/me`."""
 
-    def __init__(self, *, profiles: Profiles, members: Companions, paging: Paging) -> None:
+    def __init__(self, *, profiles: Profiles, members: Companions, blocks: Blocks, paging: Paging) -> None:
         self._profiles = profiles
         self._members = members
+        self._blocks = blocks
         self._paging = paging
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
-        tags = ("Users",)
+        tags, block = ("Users",), "/users/{user_id:int}/block"
         return (
             Route("GET", "/auth/me", self.me, "Who you are", answer=schemas.User, tags=("Auth",)),
             Route("GET", "/users/me", self.me, "Your profile", answer=schemas.User, tags=tags),
@@ -55,6 +57,24 @@ class Users:
                 answer=list[schemas.User],
                 tags=tags,
             ),
+            Route(
+                "GET",
+                "/users/blocked",
+                self.blocked,
+                "People you have blocked, the latest first",
+                query=PageQuery,
+                answer=list[schemas.User],
+                tags=tags,
+            ),
+            Route(
+                "POST",
+                block,
+                self.block,
+                "Block a person: neither writes to the other",
+                status=204,
+                tags=tags,
+            ),
+            Route("DELETE", block, self.unblock, "Take the block away", status=204, tags=tags),
             Route("GET", "/users/{user_id:int}", self.get, "A person", answer=schemas.User, tags=tags),
         )
 
@@ -79,12 +99,28 @@ class Users:
 
     async def get(self, call: Call[None, None]) -> schemas.User:
         """One person."""
-        number = publicids.from_public(call.number("user_id"), call.requester.namespace)
+        number = self._number(call)
         person = (await self._profiles.by_numbers([number])).get(number)
         if person is None:
             raise NotFound("There is nobody with this id.")
         (shown,) = await self._shown(call.requester, [person])
         return shown
+
+    async def blocked(self, call: Call[None, PageQuery]) -> list[schemas.User]:
+        """Whom the caller has blocked; nobody sees who blocked them."""
+        people = await self._blocks.listing(call.requester, self._paging.page(call.query))
+        return await self._shown(call.requester, people)
+
+    async def block(self, call: Call[None, None]) -> None:
+        """From now on neither reaches the other in private."""
+        await self._blocks.block(call.requester, await self._blocks.by_number(self._number(call)))
+
+    async def unblock(self, call: Call[None, None]) -> None:
+        """Who is not blocked stays so."""
+        await self._blocks.unblock(call.requester, await self._blocks.by_number(self._number(call)))
+
+    def _number(self, call: Call[None, None]) -> int:
+        return publicids.from_public(call.number("user_id"), call.requester.namespace)
 
     async def _shown(self, requester: Requester, people: Sequence[Person]) -> list[schemas.User]:
         """E-mails only of oneself and of people one shares a chat with."""

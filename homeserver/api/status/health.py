@@ -11,7 +11,6 @@ from homeserver.http.routes import Call, Route
 class Healthy(TypedDict):
     status: Literal["healthy"]
     service: Literal["chat"]
-    version: str
 
 
 class Ready(TypedDict):
@@ -24,8 +23,7 @@ class Health:
     `check` raises Unavailable while the server starts or stops or its database is away.
     """
 
-    def __init__(self, *, version: str, check: Callable[[], Awaitable[None]]) -> None:
-        self._version = version
+    def __init__(self, *, check: Callable[[], Awaitable[None]]) -> None:
         self._check = check
 
     def routes(self) -> Sequence[Route]:
@@ -53,7 +51,7 @@ class Health:
 
     async def health(self, _call: Call[None, None]) -> Healthy:
         """The process is up."""
-        return {"status": "healthy", "service": "chat", "version": self._version}
+        return {"status": "healthy", "service": "chat"}
 
     async def ready(self, _call: Call[None, None]) -> Ready:
         """All that it needs is there."""

@@ -24,7 +24,8 @@ ABOUT = """\
 ## University chat
 
 Conversations have UUIDs, people integers. The token (ours, or a JWT of the host application) stands in
-`Authorization: Bearer TOKEN` or, for clients that send it so, in a request header `WWW-Authenticate`.
+`Authorization: Bearer TOKEN` or, for clients that send it so, in a request header `WWW-Authenticate`. The host's own
+servers may send `X-Service-Key: KEY` with `X-Act-For: NUMBER` instead, but for the WebSocket.
 
 **WebSocket** `{prefix}/ws/conversations/{{conversation_id}}/?token=TOKEN` (also `?Authorization=Bearer%20TOKEN` or
 `?WWW-Authenticate=Bearer%20TOKEN`). All frames are `{{"type": ..., "payload": {{...}}}}`.
@@ -75,9 +76,11 @@ def make(services: UniversityServices, entrance: Entrance, *, settings: Universi
         views=views,
         paging=paging,
     )
-    messages = MessageCalls(messages=chat.messages, access=chat.access, views=views, paging=paging)
+    messages = MessageCalls(
+        messages=chat.messages, reports=chat.reports, access=chat.access, views=views, paging=paging
+    )
     attachments = Attachments(messages=chat.messages, media=services.media, access=chat.access, views=views)
-    users = Users(profiles=services.profiles, views=views, paging=paging)
+    users = Users(profiles=services.profiles, blocks=chat.blocks, views=views, paging=paging)
     routes = (
         *messages.routes(),
         *conversations.routes(),

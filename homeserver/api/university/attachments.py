@@ -10,8 +10,9 @@ from homeserver.http.body import check
 from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route, is_multipart
 from homeserver.model import Attachment, Requester
+from homeserver.protocol.ids import EventId
 from homeserver.services.access import Access
-from homeserver.services.content import NewFile, uploaded_file
+from homeserver.services.content import Beside, NewFile, uploaded_file
 from homeserver.services.media.store import Media, StoredMedia
 from homeserver.services.messages import Messages
 
@@ -83,11 +84,17 @@ class Attachments:
             raise
 
     async def _find(self, requester: Requester, fields: AttachmentFields) -> None:
-        """Raise NotFound unless the message or conversation is there."""
+        """Raise NotFound unless the message or conversation is there, and the message that is answered."""
         if fields.message_id is not None:
             await self._access.message_by_uuid(requester, fields.message_id)
         if fields.conversation_id is not None:
             await self._access.room_by_uuid(requester, fields.conversation_id)
+        await self._answered(requester, fields)
+
+    async def _answered(self, requester: Requester, fields: AttachmentFields) -> EventId | None:
+        if fields.reply_to is None:
+            return None
+        return (await self._access.message_by_uuid(requester, fields.reply_to)).event.event_id
 
     async def _attach(
         self, requester: Requester, fields: AttachmentFields, stored: StoredMedia
@@ -99,8 +106,14 @@ class Attachments:
             added = await self._messages.attach(requester, target.event.event_id, file)
             return shape.attachment(added, str(fields.message_id), view)
         room_id = await self._access.room_by_uuid(requester, _given(fields.conversation_id))
+        reply_to = await self._answered(requester, fields)
         sent = await self._messages.send_file(
-            requester, room_id, file=file, text=fields.text, txn_id=fields.client_id
+            requester,
+            room_id,
+            file=file,
+            text=fields.text,
+            txn_id=fields.client_id,
+            beside=Beside(reply_to=reply_to),
         )
         own = _own_file(sent.attachments)
         if own.media_id != stored.media_id:

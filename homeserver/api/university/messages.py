@@ -1,10 +1,10 @@
-"""Messages: send, read, edit, delete."""
+"""Messages: send, read, edit, delete, report."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from homeserver.api.university import schemas, shape
-from homeserver.api.university.schemas import MessageChange, MessageQuery, NewMessage
+from homeserver.api.university.schemas import MessageChange, MessageQuery, NewMessage, NewReport
 from homeserver.errors import Forbidden
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
@@ -12,6 +12,7 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.access import Access
 from homeserver.services.messages import Messages
+from homeserver.services.reports import Reports
 
 DEFAULT_PAGE = 50
 
@@ -19,8 +20,11 @@ DEFAULT_PAGE = 50
 class MessageCalls:
     """The calls under `messages/`."""
 
-    def __init__(self, *, messages: Messages, access: Access, views: shape.Views, paging: Paging) -> None:
+    def __init__(
+        self, *, messages: Messages, reports: Reports, access: Access, views: shape.Views, paging: Paging
+    ) -> None:
         self._messages = messages
+        self._reports = reports
         self._access = access
         self._views = views
         self._paging = paging
@@ -70,6 +74,16 @@ class MessageCalls:
                 tags=tags,
                 errors={403: "Only the author or an admin may delete a message."},
             ),
+            Route(
+                "POST",
+                f"{one}/report",
+                self.report,
+                "Tell the server's admins of a message",
+                body=NewReport,
+                status=204,
+                tags=tags,
+                errors={400: "The message is your own."},
+            ),
         )
 
     async def send(self, call: Call[NewMessage, None]) -> schemas.Message:
@@ -114,6 +128,12 @@ class MessageCalls:
         requester = call.requester
         stored = await self._access.message_by_uuid(requester, call.uuid("message_id"))
         await self._messages.redact(requester, stored.event.event_id)
+
+    async def report(self, call: Call[NewReport, None]) -> None:
+        """The admins will see it; its author is told nothing."""
+        requester = call.requester
+        stored = await self._access.message_by_uuid(requester, call.uuid("message_id"))
+        await self._reports.report(requester, stored.event.event_id, call.body.reason)
 
     async def _position(self, requester: Requester, room_id: RoomId, message_id: UUID | None) -> int | None:
         """Where a message of the room stands; also one that was deleted since the client saw it."""

@@ -64,6 +64,10 @@ class MessageChange(Body):
     text: Text
 
 
+class NewReport(Body):
+    reason: Text = ""
+
+
 class ReadMark(Body):
     message_id: UUID | None = Field(
         default=None, description="Read up to here; without it, up to the last one."
@@ -92,6 +96,9 @@ class AttachmentForm(Body):
     text: Text | None = Field(
         default=None, description="Words that go with the file; only with conversation_id."
     )
+    reply_to: UUID | None = Field(
+        default=None, description="The message that is answered; only with conversation_id."
+    )
     client_id: ClientId | None = None
 
 
@@ -101,6 +108,7 @@ class AttachmentFields(Body):
     message_id: Uuid = None
     conversation_id: Uuid = None
     text: Text | None = None
+    reply_to: Uuid = None
     client_id: ClientId | None = None
 
     @model_validator(mode="after")

@@ -99,26 +99,24 @@ class ConversationSocket:
             try:
                 # Only now that the socket hears of it can nobody be put out of the room unnoticed.
                 self._live.learn(await self._chat.rooms.get(requester, room_id))
-                await socket.start(request)
-                await self._listen(Talk(socket, requester, room_id, conversation_id))
+                async with self._chat.presence.visit(requester, room_id) as there:
+                    await socket.start(request)
+                    await self._listen(Talk(socket, requester, room_id, conversation_id), there)
             finally:
                 self._live.leave(socket, room_id, requester.namespace)
         return socket.response
 
-    async def _listen(self, talk: Talk) -> None:
-        services, requester = self._chat, talk.requester
-        services.presence.enter(requester, talk.room_id)
-        self._greet(talk)
+    async def _listen(self, talk: Talk, there: Sequence[int]) -> None:
+        self._greet(talk, there)
         try:
             await self._dialogue.listen(talk.socket, talk)
         finally:
-            services.typing.set(requester, talk.room_id, is_typing=False)
-            services.presence.leave(requester, talk.room_id)
+            self._chat.typing.stop(talk.requester, talk.room_id)
 
-    def _greet(self, talk: Talk) -> None:
+    def _greet(self, talk: Talk, there: Sequence[int]) -> None:
         """Who of the conversation is there."""
         view = self._views.of(talk.requester)
-        for number in self._chat.presence.online(talk.room_id):
+        for number in there:
             if number != talk.requester.number:
                 here = {
                     "conversation_id": talk.conversation_id,
@@ -143,7 +141,7 @@ class ConversationSocket:
 
     async def _type(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, payload)
-        self._chat.typing.set(talk.requester, talk.room_id, is_typing=wanted.is_typing)
+        await self._chat.typing.set(talk.requester, talk.room_id, is_typing=wanted.is_typing)
 
     async def _read(self, talk: Talk, payload: Mapping[str, Any]) -> None:
         wanted = check(ReadMark, payload)

@@ -1,24 +1,28 @@
-"""People one can write to."""
+"""People one can write to, and whom one shuts out."""
 
 from collections.abc import Sequence
 
 from homeserver.api.university import schemas, shape
 from homeserver.api.university.schemas import UserQuery
-from homeserver.http.paging import Paging
+from homeserver.http.paging import PageQuery, Paging
 from homeserver.http.routes import Call, Route
+from homeserver.services import publicids
+from homeserver.services.blocks import Blocks
 from homeserver.services.profiles import Profiles
 
 
 class Users:
-    """The call `users/chat-users/`."""
+    """The calls under `users/`."""
 
-    def __init__(self, *, profiles: Profiles, views: shape.Views, paging: Paging) -> None:
+    def __init__(self, *, profiles: Profiles, blocks: Blocks, views: shape.Views, paging: Paging) -> None:
         self._profiles = profiles
+        self._blocks = blocks
         self._views = views
         self._paging = paging
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
+        tags, block = ("Users",), "/users/{user_id:int}/block"
         return (
             Route(
                 "GET",
@@ -27,8 +31,26 @@ class Users:
                 "People you can write to",
                 query=UserQuery,
                 answer=list[schemas.ChatUser],
-                tags=("Users",),
+                tags=tags,
             ),
+            Route(
+                "GET",
+                "/users/blocked",
+                self.blocked,
+                "People you have blocked, the latest first",
+                query=PageQuery,
+                answer=list[schemas.ChatUser],
+                tags=tags,
+            ),
+            Route(
+                "POST",
+                block,
+                self.block,
+                "Block a person: neither writes to the other",
+                status=204,
+                tags=tags,
+            ),
+            Route("DELETE", block, self.unblock, "Take the block away", status=204, tags=tags),
         )
 
     async def search(self, call: Call[None, UserQuery]) -> list[schemas.ChatUser]:
@@ -37,3 +59,20 @@ class Users:
         people = await self._profiles.search(call.requester, text=query.search, page=self._paging.page(query))
         view = self._views.of(call.requester)
         return [shape.chat_user(person, view) for person in people]
+
+    async def blocked(self, call: Call[None, PageQuery]) -> list[schemas.ChatUser]:
+        """Whom the caller has blocked; nobody sees who blocked them."""
+        people = await self._blocks.listing(call.requester, self._paging.page(call.query))
+        view = self._views.of(call.requester)
+        return [shape.chat_user(person, view) for person in people]
+
+    async def block(self, call: Call[None, None]) -> None:
+        """From now on neither reaches the other in private."""
+        await self._blocks.block(call.requester, await self._blocks.by_number(self._number(call)))
+
+    async def unblock(self, call: Call[None, None]) -> None:
+        """Who is not blocked stays so."""
+        await self._blocks.unblock(call.requester, await self._blocks.by_number(self._number(call)))
+
+    def _number(self, call: Call[None, None]) -> int:
+        return publicids.from_public(call.number("user_id"), call.requester.namespace)

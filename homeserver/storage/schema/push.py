@@ -11,6 +11,7 @@ push_subscriptions = Table(
     Column("endpoint_hash", Text, primary_key=True),  # SHA-256 of the endpoint, which may be long
     Column("endpoint", Text, nullable=False),
     Column("user_id", Text, nullable=False, index=True),
+    Column("session_id", Text),  # the session that asked for it, and takes it along when it ends
     Column("p256dh", Text, nullable=False),  # the browser's public key, base64url
     Column("auth", Text, nullable=False),  # its secret, base64url
     Column("face", Text, nullable=False),  # the API it came by, which says the words of the payload
@@ -21,8 +22,9 @@ push_subscriptions = Table(
 push_outbox = Table(
     "push_outbox",
     metadata,
-    Column("position", BigInteger, primary_key=True, autoincrement=False),  # of the message
     Column("endpoint_hash", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),  # of the message
+    Column("user_id", Text, nullable=False),  # for whom: the browser may be somebody else's by now
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("due_ms", BigInteger, nullable=False),
     Index("ix_push_outbox_due_ms", "due_ms"),

@@ -32,6 +32,10 @@ ROWS: Mapping[tuple[str, str], Any] = {
     ("POST", "messages"): {"chat_id": 999_999, "type": "text", "content": "x"},
     ("PATCH", "messages/{message_id}"): {"content": "x"},
     ("DELETE", "messages/{message_id}"): None,
+    ("POST", "messages/{message_id}/report"): {"reason": "x"},
+    ("GET", "users/blocked"): None,
+    ("POST", "users/{user_id}/block"): None,
+    ("DELETE", "users/{user_id}/block"): None,
 }
 PUBLIC = {
     ("POST", "auth/register"): {"email": "x@test.example", "password": PASSWORD, "display_name": "X"},

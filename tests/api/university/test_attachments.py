@@ -84,6 +84,22 @@ async def test_a_repeated_upload_is_one_message_with_one_file(alice: User) -> No
     assert len(await alice.texts(group)) == 1
 
 
+async def test_a_file_answers_a_message(alice: User, bob: User) -> None:
+    group, other = await alice.group(bob), await alice.group(bob)
+    question, elsewhere = await bob.say(group, "what does it look like?"), await bob.say(other, "here?")
+    asked = {"conversation_id": group["id"], "text": "like this", "reply_to": question["id"]}
+    await alice.chat("POST", "attachments/", data=form(picture(), **asked))
+    shown = (await bob.chat("GET", f"messages/{group['id']}"))[-1]
+    assert (shown["reply_to"], shown["text"], len(shown["attachments"])) == (question["id"], "like this", 1)
+    path = f"{CHAT}/attachments/"
+    for last in (False, True):
+        wrong = form(b"x", fields_last=last, **{**asked, "reply_to": elsewhere["id"]})
+        assert await alice.code("POST", path, 400, data=wrong) == "reply_elsewhere"
+        unknown = form(b"x", fields_last=last, **{**asked, "reply_to": group["id"]})
+        assert await alice.code("POST", path, 404, data=unknown) == "message_not_found"
+    assert await alice.texts(group) == ["what does it look like?", "like this"]
+
+
 async def test_files_are_added_to_ones_own_message(alice: User, bob: User) -> None:
     group = await alice.group(bob)
     message = await alice.say(group, "two files")

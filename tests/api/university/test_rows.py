@@ -29,9 +29,13 @@ ROWS: Mapping[tuple[str, str], Any] = {
     ("PUT", "messages/{message_id}"): {"text": "x"},
     ("DELETE", "messages/{message_id}"): None,
     ("POST", "attachments"): {"message_id": str(uuid4()), "file_url": "https://x.example/a.png"},
+    ("POST", "messages/{message_id}/report"): {"reason": "x"},
     ("GET", "users/chat-users"): None,
+    ("GET", "users/blocked"): None,
+    ("POST", "users/{user_id}/block"): None,
+    ("DELETE", "users/{user_id}/block"): None,
 }
-WITH_ID = [row for row in ROWS if "{" in row[1]]
+WITH_ID = [row for row in ROWS if "{conversation_id}" in row[1] or "{message_id}" in row[1]]
 WITH_BODY = [row for row, body in ROWS.items() if body is not None]
 
 

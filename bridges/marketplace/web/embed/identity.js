@@ -1,5 +1,6 @@
 import { Emitter } from "../client/emitter.js";
 import { ApiError, SessionOver } from "../client/errors.js";
+import { exclusive } from "../client/exclusive.js";
 import { read, send } from "../client/request.js";
 import { recall, remember } from "./store.js";
 
@@ -17,15 +18,16 @@ const VERSION_4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a
 /**
  * Finds out who the reader is, and notices when that changes. One who signs in takes along what they had as a guest.
  *
- * @extends {Emitter<{change: Person}>}
+ * @extends {Emitter<{change: Person | null}>}
  */
 export class Identity extends Emitter {
   #options;
   /** @type {string | null} */
   #token = null;
-  /** @type {Promise<Person> | null} */
+  /** @type {Promise<Person | null> | null} */
   #person = null;
-  #lastId = "";
+  /** @type {string | null} empty: nobody yet; null: nobody has asked yet */
+  #lastId = null;
 
   /** @param {import("./options.js").Options} options */
   constructor(options) {
@@ -33,9 +35,9 @@ export class Identity extends Emitter {
     this.#options = options;
   }
 
-  /** Whether the reader was ever here, as far as one can tell without asking anybody. */
-  get isKnown() {
-    return Boolean(this.#options.userId ?? this.#options.token ?? storedToken()) || storedGuest() !== null;
+  /** Whether the reader was ever here, as far as one can tell without asking the server. */
+  async isKnown() {
+    return this.#options.userId !== null || storedGuest() !== null || (await this.#currentToken(null)) !== null;
   }
 
   /** @returns {Promise<Person>} who the reader is at this moment */
@@ -45,19 +47,31 @@ export class Identity extends Emitter {
 
   /** The same with the token that proves it; null where a UUID or a cookie does. @returns {Promise<Caller>} */
   async caller() {
+    const person = (await this.#find()) ?? ownGuest();
+    this.#compare(person);
+    return { person, token: this.#token };
+  }
+
+  /** The same for a page that guests have no use of: who is nobody yet does not become a guest. */
+  async known() {
+    const person = await this.#find();
+    this.#compare(person);
+    return person;
+  }
+
+  /** @returns {Promise<Person | null>} null: nobody yet */
+  async #find() {
     const token = await this.#currentToken(null);
     if (this.#person === null || token !== this.#token) {
       this.#token = token;
-      const asked = this.#find(token);
+      const asked = this.#ask(token);
       this.#person = asked;
       // Whoever waits for it hears of a failure; the next call asks again.
       asked.catch(() => {
         if (this.#person === asked) this.#person = null;
       });
     }
-    const person = await this.#person;
-    this.#compare(person);
-    return { person, token: this.#token };
+    return this.#person;
   }
 
   /**
@@ -91,23 +105,23 @@ export class Identity extends Emitter {
     return token || storedToken();
   }
 
-  /** @param {string | null} token @returns {Promise<Person>} */
-  async #find(token) {
+  /** @param {string | null} token @returns {Promise<Person | null>} */
+  async #ask(token) {
     const { base, prefix, credentials, userId } = this.#options;
     if (userId !== null && token === null) return { id: userId, isRegistered: true };
     const sendsCookies = credentials === "include" || new URL(base, location.href).origin === location.origin;
-    if (token === null && !sendsCookies) return ownGuest();
-    const said = await this.#ask(token, `${base}${prefix}/me`);
+    if (token === null && !sendsCookies) return keptGuest();
+    const said = await this.#askServer(token, `${base}${prefix}/me`);
     if (said.is_registered) {
-      await this.#claim(token);
+      if (storedGuest() !== null) await exclusive("chat-claim", () => this.#claim(token));
       return { id: said.user_id, isRegistered: true };
     }
     if (said.user_id !== null && storedGuest() === null) remember(GUEST_KEY, said.user_id);
-    return ownGuest();
+    return keptGuest();
   }
 
   /** @param {string | null} token @param {string} address */
-  async #ask(token, address) {
+  async #askServer(token, address) {
     const { credentials } = this.#options;
     const answer = await send("GET", address, { token, credentials });
     if (answer.status !== 401 || token === null) return read(answer);
@@ -120,7 +134,7 @@ export class Identity extends Emitter {
   /** Take over what the reader said as a guest. @param {string | null} token */
   async #claim(token) {
     const guest = storedGuest();
-    if (guest === null) return;
+    if (guest === null) return; // Another tab was quicker.
     const { base, prefix, credentials } = this.#options;
     try {
       read(await send("POST", `${base}${prefix}/guests/claim`, { token, credentials, body: { guest_id: guest } }));
@@ -136,11 +150,12 @@ export class Identity extends Emitter {
     this.#person = null;
   }
 
-  /** @param {Person} person */
+  /** @param {Person | null} person */
   #compare(person) {
-    if (person.id === this.#lastId) return;
-    const isFirst = this.#lastId === "";
-    this.#lastId = person.id;
+    const id = person?.id ?? "";
+    if (id === this.#lastId) return;
+    const isFirst = this.#lastId === null;
+    this.#lastId = id;
     if (!isFirst) this.emit("change", person);
   }
 }
@@ -161,6 +176,12 @@ function storedToken() {
 function storedGuest() {
   const kept = recall(GUEST_KEY);
   return kept !== null && VERSION_4.test(kept) ? kept.toLowerCase() : null;
+}
+
+/** @returns {Person | null} */
+function keptGuest() {
+  const id = storedGuest();
+  return id === null ? null : { id, isRegistered: false };
 }
 
 /** @returns {Person} */

@@ -1,5 +1,7 @@
 import { h } from "../client/dom.js";
 
+const COMMON = ["widget.css", "thread.css"];
+
 /** @type {Map<string, Promise<CSSStyleSheet>>} */
 const sheets = new Map();
 
@@ -17,11 +19,11 @@ const sheets = new Map();
  * @param {string} options.name class of the host, and of the frame in it
  * @param {"auto" | "light" | "dark"} options.theme
  * @param {string} options.lang
- * @param {string[]} [options.styles] style sheets beside this module
+ * @param {string[]} [options.styles] more style sheets beside this module
  * @returns {Promise<Shell>} not yet in the page
  */
-export async function makeShell({ name, theme, lang, styles = ["widget.css"] }) {
-  const loaded = await Promise.all(styles.map(load));
+export async function makeShell({ name, theme, lang, styles = [] }) {
+  const loaded = await Promise.all([...new Set([...COMMON, ...styles])].map(load));
   const host = h("div", { class: name, "data-theme": theme });
   const root = host.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = loaded;

@@ -1,7 +1,21 @@
+import { ApiError } from "../client/errors.js";
 import en from "./texts/en.js";
 import ru from "./texts/ru.js";
 
 const DAY_MS = 86400000;
+
+/** @type {Record<string, string>} */
+const BY_CODE = {
+  bad_file_type: "error.bad_file",
+  blocked: "error.blocked",
+  own_object: "error.own",
+  file_too_large: "error.too_large",
+  listing_not_found: "error.no_listing",
+  user_not_found: "error.no_listing",
+};
+
+/** @type {Record<number, string>} */
+const BY_STATUS = { 401: "error.session", 404: "error.gone", 413: "error.too_large" };
 
 /**
  * A text: plain, or by plural form of the value `count`. `{name}` is replaced by the value of that name.
@@ -33,13 +47,24 @@ export class Texts {
   }
 
   /** @param {string} key @param {Record<string, string | number>} [values] */
-  t(key, values = {}) {
+  t = (key, values = {}) => {
     const text = this.#texts[key] ?? key;
     const form = typeof text === "string" ? text : (text[this.#plural.select(Number(values.count))] ?? text.other ?? "");
     return form.replace(/\{(\w+)\}/g, (_, name) => {
       const value = values[name];
       return typeof value === "number" ? this.#numbers.format(value) : String(value ?? "");
     });
+  };
+
+  /** What went wrong, for people. Errors that are no answer of the server are faults of ours and are thrown on. @param {unknown} error */
+  explain(error) {
+    if (!(error instanceof ApiError)) throw error;
+    const { status, code, retryAfterMs } = error;
+    if (status === 0) return this.t("error.network");
+    if (status === 429) return this.t("error.wait", { count: Math.ceil((retryAfterMs ?? 1000) / 1000) });
+    const known = BY_CODE[code] ?? BY_STATUS[status];
+    if (known) return this.t(known);
+    return status >= 500 ? this.t("error.server") : error.message;
   }
 
   /** Hours and minutes. @param {string} iso */
@@ -60,7 +85,7 @@ export class Texts {
   }
 
   /** A moment where there is little room: a time today, else a day. @param {string} iso */
-  short(iso) {
+  shortMoment(iso) {
     return daysAgo(new Date(iso)) <= 0 ? this.time(iso) : this.day(iso);
   }
 

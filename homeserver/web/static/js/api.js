@@ -1,6 +1,6 @@
 import { ApiError, SessionOver } from "./client/errors.js";
+import { exclusive } from "./client/exclusive.js";
 import { read, send } from "./client/request.js";
-import { exclusive } from "./exclusive.js";
 import { expiryOf } from "./session.js";
 
 const EXPIRY_MARGIN_MS = 20000;

@@ -66,6 +66,7 @@
  */
 
 export const PAGE = 50;
+const MOST_BLOCKED = 200; // of those blocked last; of others the server knows all the same
 
 /** One method per call; all of them reject with `ApiError`. */
 export class ChatApi {
@@ -157,6 +158,11 @@ export class ChatApi {
     return this.#call("DELETE", `messages/${encodeURIComponent(id)}`);
   }
 
+  /** Tell the server's admins of a message. @param {string} id @param {string} reason */
+  reportMessage(id, reason) {
+    return this.#call("POST", `messages/${encodeURIComponent(id)}/report`, { body: { reason } });
+  }
+
   /** @param {string} conversationId @param {string} messageId */
   markRead(conversationId, messageId) {
     const path = `conversations/${encodeURIComponent(conversationId)}/read`;
@@ -170,6 +176,16 @@ export class ChatApi {
    */
   people(search, signal) {
     return this.#call("GET", "users/chat-users/", { query: { search, limit: 30 }, signal });
+  }
+
+  /** Whom we have blocked, the latest first. @returns {Promise<ChatUser[]>} */
+  blocked() {
+    return this.#call("GET", "users/blocked/", { query: { limit: MOST_BLOCKED } });
+  }
+
+  /** Neither of the two writes to the other any more, or both may again. @param {number} userId @param {boolean} isBlocked */
+  setBlocked(userId, isBlocked) {
+    return this.#call(isBlocked ? "POST" : "DELETE", `users/${userId}/block`);
   }
 
   /** Where files are sent to. */

@@ -8,10 +8,10 @@ import { Session } from "./session.js";
 const session = new Session();
 const api = new Api(session, config.messengerPrefix);
 
-/** Where to go after the login: only to the chat of this server, whatever the address says. */
+/** Where to go after the login: only to the chat or a page at the root of this server, whatever the address says. */
 function target() {
   const next = new URLSearchParams(location.search).get("next") ?? "";
-  return /^\/chat(#[\w=&-]*)?$/.test(next) ? next : "/chat";
+  return /^\/(chat|[\w-]+\.html)(\?[\w=&-]*)?(#[\w=&-]*)?$/.test(next) ? next : "/chat";
 }
 
 /**

@@ -1,9 +1,9 @@
+import { Announcer } from "../client/announcer.js";
 import { h } from "../client/dom.js";
 import { ApiError } from "../client/errors.js";
 import { OthersTyping } from "../client/typing.js";
 import { config } from "../config.js";
 import { t } from "../i18n.js";
-import { Announcer } from "../ui/announcer.js";
 import { TitleBadge } from "../ui/titlebadge.js";
 import { Toasts } from "../ui/toast.js";
 import { ChatMessages } from "./ChatMessages.js";

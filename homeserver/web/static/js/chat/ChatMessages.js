@@ -1,5 +1,7 @@
 import { PAGE } from "../chatapi.js";
+import { ConnectionBar } from "../client/connection.js";
 import { h } from "../client/dom.js";
+import { dropzone } from "../client/dropzone.js";
 import { ApiError } from "../client/errors.js";
 import { ReadMarks } from "../client/readmarks.js";
 import { ScrollKeeper } from "../client/scroll.js";
@@ -7,14 +9,12 @@ import { OwnTyping } from "../client/typing.js";
 import { badgeCount } from "../format.js";
 import { t } from "../i18n.js";
 import { Composer } from "./composer.js";
-import { ConnectionBar } from "./connection.js";
 import { conversationFrame } from "./conversationframe.js";
-import { dropzone } from "./dropzone.js";
 import { explain } from "./explain.js";
 import { ConversationHeader } from "./header.js";
 import { History } from "./history.js";
 import { MessageActions } from "./messageactions.js";
-import { deleteMessage, editMessage } from "./messagechanges.js";
+import { deleteMessage, editMessage, reportMessage } from "./messagechanges.js";
 import { MessageList } from "./messagelist.js";
 import { summary } from "./messageview.js";
 import { Outbox } from "./outbox.js";
@@ -66,7 +66,10 @@ export class ChatMessages {
     this.#typing = new OwnTyping((isTyping) => live.socket(this.#id)?.send("typing", { is_typing: isTyping }));
     this.#reads = new ReadMarks((messageId) => this.#sendRead(messageId), () => context.conversations.noteRead(this.#id));
     this.header = new ConversationHeader({ people, ...handlers });
-    this.#connection = new ConnectionBar(() => live.socket(this.#id)?.retry());
+    this.#connection = new ConnectionBar(
+      { connecting: t("connection.connecting"), lost: t("connection.lost"), retry: t("connection.retry") },
+      () => live.socket(this.#id)?.retry(),
+    );
     this.#list = this.#makeList(conversation.type === "group");
     this.composer = this.#makeComposer();
     const frame = conversationFrame({
@@ -79,7 +82,7 @@ export class ChatMessages {
     });
     this.element = frame.element;
     this.#frame = frame;
-    dropzone(this.element, (files) => this.composer.addFiles(files));
+    dropzone(this.element, t("composer.drop"), (files) => this.composer.addFiles(files));
     this.#addActions();
     this.#keeper = new ScrollKeeper(this.#frame.scroller, this.#list.element, () => this.#scrolled());
     this.#listen();
@@ -146,10 +149,12 @@ export class ChatMessages {
       find: (id) => this.#timeline.get(id),
       canEdit: (message) => message.sender_id === people.ownId && Boolean(message.text),
       canDelete: (message) => message.sender_id === people.ownId || isAdmin(this.conversation),
+      canReport: (message) => message.sender_id !== people.ownId,
       onReply: (message) => this.composer.reply({ messageId: message.id, name: this.#nameOf(message), text: summary(message) }),
       onEdit: (message) => this.#startEdit(message),
       onDelete: (message) => void deleteMessage(this.#context, this.#timeline, message).then(() => this.composer.focus()),
       onCopy: (message) => void this.#copy(message),
+      onReport: (message) => reportMessage(this.#context, message),
     });
   }
 

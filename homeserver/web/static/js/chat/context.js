@@ -11,7 +11,7 @@
  * @property {import("../client/typing.js").OthersTyping} typing
  * @property {import("./presence.js").Presence} online
  * @property {import("../ui/toast.js").Toasts} toasts
- * @property {import("../ui/announcer.js").Announcer} announcer
+ * @property {import("../client/announcer.js").Announcer} announcer
  * @property {Map<string, import("./composer.js").Composer["draft"]>} drafts by conversation
  * @property {(conversation: import("../chatapi.js").Conversation | null) => boolean} isAdmin whether we are its admin
  */

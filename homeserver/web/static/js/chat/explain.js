@@ -10,6 +10,8 @@ import { t } from "../i18n.js";
 export function explain(error) {
   if (!(error instanceof ApiError)) throw error;
   if (error.status === 0) return t("error.network");
+  if (error.code === "blocked") return t("error.blocked");
+  if (error.code === "word_refused") return t("error.word_refused");
   if (error.status === 403) return t("error.forbidden");
   if (error.status === 404) return t("error.not_found");
   if (error.status === 413) return t("error.too_large");

@@ -17,10 +17,12 @@ export class MessageActions {
    * @param {(messageId: string) => import("../chatapi.js").Message | null} options.find
    * @param {(message: import("../chatapi.js").Message) => boolean} options.canEdit
    * @param {(message: import("../chatapi.js").Message) => boolean} options.canDelete
+   * @param {(message: import("../chatapi.js").Message) => boolean} options.canReport
    * @param {(message: import("../chatapi.js").Message) => void} options.onReply
    * @param {(message: import("../chatapi.js").Message) => void} options.onEdit
    * @param {(message: import("../chatapi.js").Message) => void} options.onDelete
    * @param {(message: import("../chatapi.js").Message) => void} options.onCopy
+   * @param {(message: import("../chatapi.js").Message) => void} options.onReport
    */
   constructor(options) {
     this.#options = options;
@@ -60,11 +62,12 @@ export class MessageActions {
     const message = this.#options.find(row.dataset.messageId ?? "");
     if (!message) return;
     this.#row = row;
-    const { onReply, onCopy, onEdit, onDelete, canEdit, canDelete } = this.#options;
+    const { onReply, onCopy, onEdit, onDelete, onReport, canEdit, canDelete, canReport } = this.#options;
     const buttons = [
       iconButton("reply", t("action.reply"), () => onReply(message)),
       message.text && iconButton("copy", t("action.copy"), () => onCopy(message)),
       canEdit(message) && iconButton("edit", t("action.edit"), () => onEdit(message)),
+      canReport(message) && iconButton("flag", t("report.open"), () => onReport(message)),
       canDelete(message) && iconButton("trash", t("action.delete"), () => onDelete(message), { class: "danger" }),
     ];
     this.element.replaceChildren(...buttons.filter((one) => one instanceof Node));

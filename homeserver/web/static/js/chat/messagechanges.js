@@ -1,6 +1,9 @@
+import { h } from "../client/dom.js";
 import { t } from "../i18n.js";
-import { confirmDialog } from "../ui/dialog.js";
+import { confirmDialog, openDialog } from "../ui/dialog.js";
 import { explain } from "./explain.js";
+
+const LONGEST_REASON = 500;
 
 /**
  * Ask, then delete a message: it goes from the screen at once and comes back if the server refuses.
@@ -48,4 +51,34 @@ export async function editMessage({ chatApi, toasts, conversations }, timeline, 
     timeline.update(before);
     toasts.error(explain(error));
   }
+}
+
+/**
+ * Ask why, then tell the server's admins of a message.
+ *
+ * @param {import("./context.js").ChatContext} context
+ * @param {import("../chatapi.js").Message} message
+ */
+export function reportMessage({ chatApi, toasts }, message) {
+  const reason = h("textarea", { class: "input", id: "report-reason", rows: 3, maxlength: LONGEST_REASON });
+  const send = h("button", { type: "button", class: "button button-primary" }, t("report.confirm"));
+  const cancel = h("button", { type: "button", class: "button" }, t("action.cancel"));
+  const dialog = openDialog({
+    title: t("report.title"),
+    content: [h("p", null, t("report.text")), h("div", { class: "field" }, h("label", { for: reason.id }, t("report.reason")), reason)],
+    actions: [cancel, send],
+    className: "dialog-small",
+  });
+  reason.focus();
+  cancel.addEventListener("click", () => dialog.close());
+  send.addEventListener("click", async () => {
+    send.disabled = true;
+    try {
+      await chatApi.reportMessage(message.id, reason.value.trim());
+      toasts.info(t("report.done"));
+    } catch (error) {
+      toasts.error(explain(error));
+    }
+    dialog.close();
+  });
 }

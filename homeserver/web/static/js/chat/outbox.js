@@ -135,13 +135,6 @@ export class Outbox {
 
   /** @param {string} clientId */
   async #sendFiles(clientId) {
-    const first = /** @type {Pending} */ (this.#find(clientId));
-    if (first.replyTo && first.text && !first.messageId) {
-      const { text, replyTo } = first;
-      const body = { conversation_id: this.#conversationId, text, reply_to: replyTo, client_id: clientId };
-      const message = await this.#chatApi.sendMessage(body);
-      this.#timeline.changePending(clientId, { messageId: message.id });
-    }
     for (;;) {
       const pending = this.#find(clientId);
       const file = pending?.files.find((one) => one.state !== "done" && one.state !== "cancelled");

@@ -20,6 +20,8 @@ export class ParticipantsPanel {
   #id;
   #onClose;
   #key = "";
+  /** Whether we have blocked the other person of a private conversation; null: not known yet. @type {boolean | null} */
+  #isBlocked = null;
 
   /**
    * @param {ChatContext} context
@@ -55,6 +57,7 @@ export class ParticipantsPanel {
         this.#context.conversations.put({ ...conversation, participants });
       }
       this.#context.people.addParticipants(this.#context.conversations.get(this.#id)?.participants ?? []);
+      await this.#readBlocked();
     } catch (error) {
       this.#context.toasts.error(explain(error));
     }
@@ -64,7 +67,7 @@ export class ParticipantsPanel {
     const conversation = this.#context.conversations.get(this.#id);
     if (!conversation) return;
     const here = (conversation.participants ?? []).filter((one) => this.#context.online.has(one.user_id)).length;
-    const key = JSON.stringify([conversation.title, conversation.description, conversation.participants, here]);
+    const key = JSON.stringify([conversation.title, conversation.description, conversation.participants, here, this.#isBlocked]);
     if (key === this.#key) return;
     this.#key = key;
     const focusedId = document.activeElement instanceof HTMLElement && this.#body.contains(document.activeElement) ? document.activeElement.dataset.focusId : undefined;
@@ -141,12 +144,48 @@ export class ParticipantsPanel {
         t(`${name}.open`),
       );
     const { chatApi, people } = this.#context;
+    const other = otherOf(conversation, people.ownId);
     return h(
       "section",
       { class: "panel-endings" },
+      other !== null && this.#isBlocked !== null && this.#blockButton(other, this.#isBlocked),
       isGroup && button("leave", () => (isAdmin ? chatApi.removeParticipant(this.#id, people.ownId) : chatApi.deleteConversation(this.#id))),
       isAdmin && button("close", () => chatApi.deleteConversation(this.#id)),
     );
+  }
+
+  /** @param {number} other @param {boolean} isBlocked */
+  #blockButton(other, isBlocked) {
+    return h(
+      "button",
+      { type: "button", class: `button ${isBlocked ? "" : "button-quiet-danger"}`, dataset: { focusId: "block" }, on: { click: () => void this.#block(other, !isBlocked) } },
+      icon("block", 18),
+      t(isBlocked ? "block.undo" : "block.open"),
+    );
+  }
+
+  async #readBlocked() {
+    const conversation = this.#context.conversations.get(this.#id);
+    const other = conversation ? otherOf(conversation, this.#context.people.ownId) : null;
+    if (other === null) return;
+    const blocked = await this.#context.chatApi.blocked();
+    this.#isBlocked = blocked.some((one) => one.id === other);
+    this.draw();
+  }
+
+  /** @param {number} other @param {boolean} isBlocked */
+  async #block(other, isBlocked) {
+    const { chatApi, people, toasts } = this.#context;
+    const { name } = people.face(other);
+    if (isBlocked && !(await confirmDialog({ title: t("block.title", { name }), text: t("block.text"), confirm: t("block.open") }))) return;
+    try {
+      await chatApi.setBlocked(other, isBlocked);
+      this.#isBlocked = isBlocked;
+      this.draw();
+      toasts.info(t(isBlocked ? "block.done" : "block.undone", { name }));
+    } catch (error) {
+      toasts.error(explain(error));
+    }
   }
 
   /** @param {"leave" | "close"} name @param {() => Promise<unknown>} action */

@@ -1,13 +1,16 @@
 /**
  * Line icons on a 24 by 24 grid, as paths that are stroked with the colour of the text.
  *
- * @type {Readonly<Record<"alert" | "arrowDown" | "attach" | "back" | "chat" | "check" | "checks" | "clock" | "close" | "copy" | "crown" | "download" | "edit" | "eye" | "eyeOff" | "file" | "globe" | "group" | "image" | "info" | "logout" | "monitor" | "moon" | "offline" | "plus" | "reply" | "retry" | "search" | "send" | "sun" | "trash" | "user" | "userPlus" | "video", readonly string[]>>}
+ * @type {Readonly<Record<"alert" | "arrowDown" | "attach" | "back" | "bell" | "bellOff" | "block" | "chat" | "check" | "checks" | "clock" | "close" | "copy" | "crown" | "download" | "edit" | "eye" | "eyeOff" | "file" | "flag" | "globe" | "group" | "headset" | "image" | "info" | "logout" | "monitor" | "moon" | "more" | "offline" | "plus" | "reply" | "retry" | "search" | "send" | "sun" | "trash" | "user" | "userPlus" | "video", readonly string[]>>}
  */
 export const ICONS = Object.freeze({
   alert: ["M12 8v5", "M12 16.500v.01", "M12 3 2.500 20h19z"],
   arrowDown: ["M12 5v14", "M6 13l6 6 6-6"],
   attach: ["M20.500 11.500l-8.300 8.300a5.300 5.300 0 0 1-7.500-7.500l8.300-8.300a3.600 3.600 0 0 1 5 5l-8.200 8.300a1.800 1.800 0 0 1-2.600-2.600l7.600-7.600"],
   back: ["M15 5l-7 7 7 7"],
+  bell: ["M6 16v-5.500a6 6 0 0 1 12 0V16l1.500 2h-15z", "M10 20.500a2.200 2.200 0 0 0 4 0"],
+  bellOff: ["M4 4l16 16", "M8.500 5.700A6 6 0 0 1 18 10.500V14", "M16.500 18h-12L6 16v-5.500c0-.7.1-1.300.3-1.900", "M10 20.500a2.200 2.200 0 0 0 4 0"],
+  block: ["M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z", "M5.800 5.800l12.400 12.400"],
   chat: ["M5 5h14a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2h-7l-5 4v-4H5a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2z"],
   check: ["M5 12.500l4.500 4.500L19 7.500"],
   checks: ["M2.500 12.500L7 17l9-9.500", "M11.500 16l1 1L21.500 7.500"],
@@ -20,13 +23,16 @@ export const ICONS = Object.freeze({
   eye: ["M2 12s3.500-7 10-7 10 7 10 7-3.500 7-10 7S2 12 2 12z", "M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6z"],
   eyeOff: ["M4 4l16 16", "M6.500 7C3.600 8.900 2 12 2 12s3.500 7 10 7c1.900 0 3.500-.6 4.900-1.400", "M10 5.200c.6-.1 1.300-.2 2-.2 6.500 0 10 7 10 7a17 17 0 0 1-2.300 3.100"],
   file: ["M7 3h7l5 5v12a1 1 0 0 1-1 1H7a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1z", "M14 3v5h5"],
+  flag: ["M5 21V4", "M5 4.500c4-2.500 8 2.500 14 0v9c-6 2.500-10-2.500-14 0"],
   globe: ["M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z", "M3 12h18", "M12 3c3 2.600 4 5.600 4 9s-1 6.400-4 9c-3-2.600-4-5.600-4-9s1-6.400 4-9z"],
   group: ["M9 11.500a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7z", "M2.500 20a6.500 6.500 0 0 1 13 0", "M16 4.800a3.500 3.500 0 0 1 0 6.400", "M18 14.300a6.500 6.500 0 0 1 3.500 5.700"],
+  headset: ["M4 14v-2a8 8 0 0 1 16 0v2", "M4 14h3v5H5.500A1.500 1.500 0 0 1 4 17.500z", "M20 14h-3v5h1.500a1.500 1.500 0 0 0 1.500-1.500z", "M18.500 19c0 1.500-2 2.500-4.500 2.500"],
   image: ["M5 4h14a1 1 0 0 1 1 1v14a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1z", "M9 8a1.500 1.500 0 1 0 0 3 1.500 1.500 0 0 0 0-3z", "M20 15l-4.500-4.500L6 20"],
   info: ["M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z", "M12 11v5.500", "M12 7.500v.01"],
   logout: ["M14 4H6a1 1 0 0 0-1 1v14a1 1 0 0 0 1 1h8", "M10 12h11", "M17 8l4 4-4 4"],
   monitor: ["M4 5h16a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1z", "M9 20h6", "M12 16v4"],
   moon: ["M20 14.500A8.500 8.500 0 0 1 9.500 4 8.500 8.500 0 1 0 20 14.500z"],
+  more: ["M12 5v.8", "M12 11.600v.8", "M12 18.200v.8"],
   offline: ["M4 4l16 16", "M5 12.500a10 10 0 0 1 4-2.300", "M14 10a10 10 0 0 1 5 2.500", "M8.500 16a5 5 0 0 1 6 -.5", "M12 19.500v.01", "M2 9a15 15 0 0 1 4.500-2.800", "M11 5a15 15 0 0 1 11 4"],
   plus: ["M12 5v14", "M5 12h14"],
   reply: ["M10 6l-6 6 6 6", "M4 12h10a6 6 0 0 1 6 6v1"],

@@ -1,7 +1,6 @@
 import { h } from "../client/dom.js";
+import { hueOf, initials } from "../client/faces.js";
 import { ownPath } from "../config.js";
-
-const HUES = 8;
 
 /**
  * A picture of a person or group: their own, where this server has it, else their initials on a colour that is always
@@ -27,18 +26,4 @@ export function avatar({ name, key, shape = "person", url = null, size = "medium
     element.append(picture);
   }
   return element;
-}
-
-/** @param {string} key */
-function hueOf(key) {
-  let hash = 0;
-  for (const sign of key) hash = (hash * 31 + (sign.codePointAt(0) ?? 0)) >>> 0;
-  return hash % HUES;
-}
-
-/** The first letters of the first two words. @param {string} name */
-export function initials(name) {
-  const words = name.match(/[\p{L}\p{N}][\p{L}\p{M}\p{N}]*/gu) ?? [];
-  const letters = words.slice(0, 2).map((word) => [...word][0]);
-  return letters.join("").toLocaleUpperCase() || "#";
 }

@@ -1,4 +1,4 @@
-import { randomId } from "./client/dom.js";
+import { randomId } from "./dom.js";
 
 const HOLD_MS = 15000;
 const LOOK_MS = 40;

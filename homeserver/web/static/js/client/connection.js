@@ -1,5 +1,4 @@
-import { h, icon, show } from "../client/dom.js";
-import { t } from "../i18n.js";
+import { h, icon, show } from "./dom.js";
 
 const QUIET_MS = 1500;
 
@@ -8,16 +7,21 @@ const QUIET_MS = 1500;
  * that short breaks do not flicker), and a button when it has been given up.
  */
 export class ConnectionBar {
+  #texts;
   #onRetry;
   #timer = 0;
 
-  /** @param {() => void} onRetry */
-  constructor(onRetry) {
+  /**
+   * @param {{connecting: string, lost: string, retry: string}} texts
+   * @param {() => void} onRetry
+   */
+  constructor(texts, onRetry) {
+    this.#texts = texts;
     this.#onRetry = onRetry;
     this.element = h("div", { class: "connection", role: "status", hidden: true });
   }
 
-  /** @param {import("../socket.js").SocketState} state */
+  /** @param {import("./socket.js").SocketState} state */
   set(state) {
     const isOver = state === "failed" || state === "refused";
     if (state === "open" || state === "closed") {
@@ -46,10 +50,10 @@ export class ConnectionBar {
     this.element.classList.toggle("connection-lost", isOver);
     this.element.replaceChildren(
       isOver ? icon("offline", 18) : h("span", { class: "spinner", "aria-hidden": "true" }),
-      h("span", null, t(isOver ? "connection.lost" : "connection.connecting")),
+      h("span", null, isOver ? this.#texts.lost : this.#texts.connecting),
     );
     if (isOver) {
-      this.element.append(h("button", { type: "button", class: "link", on: { click: this.#onRetry } }, t("connection.retry")));
+      this.element.append(h("button", { type: "button", class: "link", on: { click: this.#onRetry } }, this.#texts.retry));
     }
   }
 }

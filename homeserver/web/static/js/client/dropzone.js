@@ -1,14 +1,14 @@
-import { h, icon } from "../client/dom.js";
-import { t } from "../i18n.js";
+import { h, icon } from "./dom.js";
 
 /**
  * Take files that are dragged onto an element, with a cover that says so.
  *
  * @param {HTMLElement} element
+ * @param {string} text what the cover says
  * @param {(files: File[]) => void} onFiles
  */
-export function dropzone(element, onFiles) {
-  const cover = h("div", { class: "dropzone", "aria-hidden": "true", hidden: true }, icon("attach", 36), h("p", null, t("composer.drop")));
+export function dropzone(element, text, onFiles) {
+  const cover = h("div", { class: "dropzone", "aria-hidden": "true", hidden: true }, icon("attach", 36), h("p", null, text));
   element.append(cover);
   let depth = 0;
   const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;

@@ -1,4 +1,4 @@
-import { h } from "../client/dom.js";
+import { h } from "./dom.js";
 
 /** Says things to people who use a screen reader, without moving their focus. */
 export class Announcer {

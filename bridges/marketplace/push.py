@@ -1,0 +1,128 @@
+"""Pushes: browsers that want them, and what they are told."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bridges.marketplace import schemas
+from bridges.marketplace.auth import Callers
+from bridges.marketplace.live import FACE
+from bridges.marketplace.schemas import PushEndpoint, PushSubscription, WhoQuery
+from bridges.marketplace.service import Market, route
+from homeserver.http.routes import Call, Route
+from homeserver.model import Content, Person
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.enquiryviews import EnquiryBrief
+from homeserver.services.guests import is_guest
+from homeserver.services.push.subscriptions import Subscriptions
+from homeserver.services.push.words import Notice
+
+MAX_TITLE_CHARS = 100
+_OFF = {503: "This server sends no pushes."}
+
+
+class PushCalls:
+    """The calls under `push`."""
+
+    def __init__(self, market: Market, callers: Callers, subscriptions: Subscriptions) -> None:
+        self._market = market
+        self._callers = callers
+        self._subscriptions = subscriptions
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        return (
+            route(
+                "GET",
+                "/push/vapid-public-key",
+                self.key,
+                "The key to subscribe to pushes with",
+                answer=schemas.VapidKey,
+                errors=_OFF,
+            ),
+            route(
+                "POST",
+                "/push/subscribe",
+                self.subscribe,
+                "Tell this browser of new messages while nothing is open",
+                body=PushSubscription,
+                query=WhoQuery,
+                answer=schemas.Done,
+                errors=_OFF,
+            ),
+            route(
+                "POST",
+                "/push/unsubscribe",
+                self.unsubscribe,
+                "No more pushes to a browser of yours",
+                body=PushEndpoint,
+                query=WhoQuery,
+                answer=schemas.Done,
+            ),
+        )
+
+    async def key(self, _call: Call[None, None]) -> schemas.VapidKey:
+        """For anybody."""
+        return {"publicKey": self._subscriptions.public_key}
+
+    async def subscribe(self, call: Call[PushSubscription, WhoQuery]) -> schemas.Done:
+        """For guests too. A browser is told of one person's messages: of the last who asked."""
+        caller = await self._callers.of(call.request, call.query.user_id)
+        keys = call.body.keys
+        await self._subscriptions.add(
+            caller.requester, FACE, endpoint=call.body.endpoint, p256dh=keys.p256dh, auth=keys.auth
+        )
+        return {"success": True, "message": "subscribed"}
+
+    async def unsubscribe(self, call: Call[PushEndpoint, WhoQuery]) -> schemas.Done:
+        """The answer is the same whether or not there was anything to drop."""
+        caller = await self._callers.of(call.request, call.query.user_id)
+        await self._subscriptions.drop(caller.requester, call.body.endpoint)
+        return {"success": True, "message": "unsubscribed"}
+
+
+@dataclass(frozen=True, slots=True)
+class PushWords:
+    """Says messages in the words of this API (see `homeserver/services/push/words.py`)."""
+
+    market: Market
+
+    async def __call__(self, notices: Sequence[Notice]) -> Sequence[Content | None]:
+        """One payload each; None for messages of rooms that this API does not show."""
+        senders = await self.market.profiles.people({one.message.sender for one in notices})
+        chats = await self.market.enquiries.briefs(_rooms(notices))
+        return [
+            self._payload(one, chats.get(one.message.room_id), senders.get(one.message.sender))
+            for one in notices
+        ]
+
+    def _payload(self, notice: Notice, chat: EnquiryBrief | None, sender: Person | None) -> Content | None:
+        if chat is None or sender is None or chat.link.service != self.market.settings.service:
+            return None
+        chat_id, listing = notice.message.room_position, int(chat.link.service_id)
+        page = self._page(chat, notice.recipient.user_id)
+        return {
+            "type": "message",
+            "chat_id": chat_id,
+            "listing": listing,
+            "title": _name(sender, chat)[:MAX_TITLE_CHARS],
+            "body": notice.text,
+            "url": page.replace("{chat_id}", str(chat_id)).replace("{listing}", str(listing)),
+            "tag": f"chat-{chat_id}",
+        }
+
+    def _page(self, chat: EnquiryBrief, recipient: UserId) -> str:
+        pages = self.market.settings.pages
+        if recipient == chat.owner:
+            return pages.seller
+        return pages.buyer if recipient == chat.enquirer else pages.support
+
+
+def _name(sender: Person, chat: EnquiryBrief) -> str:
+    """How the others know the sender: a guest by the number that the seller's list shows."""
+    if is_guest(sender.number) and chat.guest_number is not None:
+        return f"{sender.display_name} {chat.guest_number}"
+    return sender.display_name
+
+
+def _rooms(notices: Collection[Notice]) -> set[RoomId]:
+    return {one.message.room_id for one in notices}

@@ -1,0 +1,80 @@
+"""Against abuse: the other side of a chat blocked, and messages reported."""
+
+from collections.abc import Sequence
+
+from bridges.marketplace import schemas
+from bridges.marketplace.auth import Callers
+from bridges.marketplace.schemas import NewReport, WhoQuery
+from bridges.marketplace.service import Market, route
+from homeserver.errors import NotFound
+from homeserver.http.routes import Call, Route
+
+_SIDES_ONLY = {403: "Only the seller and the buyer may do this."}
+
+
+class Safety:
+    """The calls about abuse. Others are known by an alias here, so that a chat says who is meant."""
+
+    def __init__(self, market: Market, callers: Callers) -> None:
+        self._market = market
+        self._callers = callers
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        one = "/chats/{chat_id:int}"
+        return (
+            route(
+                "POST",
+                f"{one}/block",
+                self.block,
+                "Block the other side: neither writes to the other, in any chat",
+                query=WhoQuery,
+                answer=schemas.Done,
+                errors=_SIDES_ONLY,
+            ),
+            route(
+                "DELETE",
+                f"{one}/block",
+                self.unblock,
+                "Take the block away",
+                query=WhoQuery,
+                answer=schemas.Done,
+                errors=_SIDES_ONLY,
+            ),
+            route(
+                "POST",
+                f"{one}/report",
+                self.report,
+                "Tell the server's admins of a message",
+                body=NewReport,
+                query=WhoQuery,
+                answer=schemas.Done,
+                errors={400: "The message is your own."},
+            ),
+        )
+
+    async def block(self, call: Call[None, WhoQuery]) -> schemas.Done:
+        """From now on neither side reaches the other."""
+        caller = await self._callers.of(call.request, call.query.user_id)
+        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        other = await self._market.enquiries.other_side(caller.requester, found.room_id)
+        await self._market.blocks.block(caller.requester, other)
+        return {"success": True, "message": "Собеседник заблокирован"}
+
+    async def unblock(self, call: Call[None, WhoQuery]) -> schemas.Done:
+        """Who is not blocked stays so."""
+        caller = await self._callers.of(call.request, call.query.user_id)
+        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        other = await self._market.enquiries.other_side(caller.requester, found.room_id)
+        await self._market.blocks.unblock(caller.requester, other)
+        return {"success": True, "message": "Собеседник разблокирован"}
+
+    async def report(self, call: Call[NewReport, WhoQuery]) -> schemas.Done:
+        """The admins will see it; its author is told nothing."""
+        caller = await self._callers.of(call.request, call.query.user_id)
+        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        stored = await self._market.access.message_by_number(caller.requester, call.body.message_id)
+        if stored.event.room_id != found.room_id:
+            raise NotFound("no such message", code="message_not_found")
+        await self._market.reports.report(caller.requester, stored.event.event_id, call.body.reason)
+        return {"success": True, "message": "Жалоба отправлена"}

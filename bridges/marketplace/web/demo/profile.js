@@ -1,0 +1,3 @@
+import { bindAccount } from "./account.js";
+
+bindAccount(() => /** @type {any} */ (globalThis).sellerChatsManager?.refresh());

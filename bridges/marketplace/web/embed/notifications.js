@@ -1,0 +1,50 @@
+import { h, icon } from "../client/dom.js";
+import { ApiError } from "../client/errors.js";
+
+/** The button that turns notifications on and off; not there where there can be none. */
+export class Notifications {
+  #push;
+  #texts;
+  #onError;
+
+  /**
+   * @param {object} options
+   * @param {import("./push.js").Push} options.push
+   * @param {import("./texts.js").Texts} options.texts
+   * @param {(text: string) => void} options.onError
+   */
+  constructor({ push, texts, onError }) {
+    this.#texts = texts;
+    this.#onError = onError;
+    this.#push = push;
+    this.element = h("button", { type: "button", class: "button push-button", hidden: true, on: { click: () => void this.#toggle() } });
+    this.#push.on("state", () => this.#draw());
+    void this.#attempt(() => this.#push.look());
+  }
+
+  async #toggle() {
+    this.element.disabled = true;
+    await this.#attempt(() => (this.#push.state === "on" ? this.#push.turnOff() : this.#push.turnOn()));
+    this.element.disabled = this.#push.state === "blocked";
+  }
+
+  /** @param {() => Promise<void>} action */
+  async #attempt(action) {
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof DOMException)) throw error;
+      this.#onError(error instanceof ApiError ? this.#texts.explain(error) : this.#texts.t("push.failed"));
+    }
+  }
+
+  #draw() {
+    const { state } = this.#push;
+    const text = this.#texts.t(`push.${state}`);
+    this.element.hidden = state === "none";
+    this.element.disabled = state === "blocked";
+    this.element.title = text;
+    this.element.setAttribute("aria-pressed", String(state === "on"));
+    this.element.replaceChildren(icon(state === "on" ? "bell" : "bellOff", 18), h("span", null, text));
+  }
+}

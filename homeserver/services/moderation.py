@@ -1,0 +1,80 @@
+"""What the server's admins do about messages and rooms.
+
+What they do stands in the log as signed events, so that every API, every worker and every Matrix client hears of it.
+An event of a room needs a sender whom the room's rules let do it. A user of the server's own would have to be put into
+each room first, for all to see; so the server signs in the name of the member with the most power, as it does where it
+lets people in, and says in the event that its admins did it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Conflict, NotFound
+from homeserver.model import CLOSED_EVENT
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.access import joined_in, levels_of
+from homeserver.services.messages import Messages
+from homeserver.services.rooms import Rooms
+from homeserver.storage import events
+from homeserver.storage import reports as stored
+from homeserver.storage.db import Database
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.writer import Timeline
+
+REASON = "by the administrators of the server"
+OUTCOME = "message removed"
+
+
+class _Closing(NamedTuple):
+    event_id: EventId
+    now_ms: int
+
+
+class Moderation:
+    """The acts of admins. Nobody is asked: only the command line gets here."""
+
+    def __init__(
+        self, *, db: Database, timeline: Timeline, messages: Messages, rooms: Rooms, clock: Clock
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._messages = messages
+        self._rooms = rooms
+        self._clock = clock
+
+    async def remove_message(self, event_id: EventId) -> None:
+        """Delete a message with its edits and files, and close the reports about it.
+
+        Raises NotFound("message_not_found"), Conflict("room_closed").
+        """
+        async with self._db.read() as conn:
+            found = (await events.events_by_id(conn, [event_id])).get(event_id)
+        if found is None or not found.shown:
+            raise NotFound("no such message, or it was deleted already", code="message_not_found")
+        head = await self._open_room(found.event.room_id)
+        closing = Also(_close_reports, _Closing(event_id, self._clock.now_ms()))
+        await self._messages.redact_as(_strongest(head), found, reason=REASON, also=[closing])
+
+    async def close_room(self, room_id: RoomId) -> None:
+        """Close a room for all who are in it. Raises NotFound("room_not_found"), Conflict("room_closed")."""
+        head = await self._open_room(room_id)
+        await self._rooms.close_as(_strongest(head), head, reason=REASON)
+
+    async def _open_room(self, room_id: RoomId) -> Head:
+        head = await self._timeline.head(room_id)
+        if (CLOSED_EVENT, "") in head.state.events or not joined_in(head.state.events):
+            raise Conflict("this room is closed: nobody sees anything of it any more", code="room_closed")
+        return head
+
+
+def _strongest(head: Head) -> UserId:
+    return max(joined_in(head.state.events), key=levels_of(head).user)
+
+
+async def _close_reports(conn: AsyncConnection, items: Sequence[Placed[_Closing]]) -> None:
+    now_ms = max(item.row.now_ms for item in items)
+    await stored.close_reports_of(conn, {item.row.event_id for item in items}, OUTCOME, now_ms)

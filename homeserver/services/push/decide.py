@@ -1,0 +1,109 @@
+"""Who is to be told of new messages: a reader of the log that writes down what is to be sent.
+
+A push is decided on in the transaction that moves the reader's cursor, so each message is decided on once, whatever
+stops in between.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.model import EntryKind, SessionId
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.presence import Presence
+from homeserver.services.push.words import Faces
+from homeserver.settings.models import PushSettings
+from homeserver.storage import push as stored
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.storage.push import Candidate, Ended, NewPush, PushKey
+from homeserver.timeline.consume import Effect
+
+logger = logging.getLogger(__name__)
+
+
+class Attendance:
+    """Whether somebody has something open at this worker that shows a room's news."""
+
+    def __init__(self, presence: Presence, faces: Faces) -> None:
+        self._presence = presence
+        self._faces = faces
+
+    def has(self, user_id: UserId, number: int, room_id: RoomId) -> bool:
+        """`number`: the person's."""
+        return self._presence.is_online(room_id, user_id, number) or self._faces.attends(user_id, room_id)
+
+
+class Decider:
+    """Turns entries of the log into pushes that wait to be sent."""
+
+    def __init__(self, *, db: Database, clock: Clock, attendance: Attendance, settings: PushSettings) -> None:
+        self._db = db
+        self._clock = clock
+        self._attendance = attendance
+        self._settings = settings
+
+    async def handle(self, entries: Sequence[Entry]) -> Effect | None:
+        """What these entries bring about; None for nothing. One query, and none where nobody said anything."""
+        ended = [_ended(one) for one in entries if one.kind is EntryKind.SESSION_ENDED]
+        messages = [one for one in entries if self._is_news(one)]
+        found: list[Candidate] = []
+        waiting: dict[str, int] = {}
+        if messages:
+            async with self._db.read() as conn:
+                found = await stored.candidates(conn, {one.room_id for one in messages if one.room_id})
+                if found:
+                    waiting = await stored.count_waiting(conn, {one.endpoint_hash for one in found})
+        if not found and not ended:
+            return None
+        return partial(_write, ended, self._decide(messages, found, waiting))
+
+    def _is_news(self, entry: Entry) -> bool:
+        """Messages that people sent, and that are not too old to be told of; notices of the server are none."""
+        if entry.event is None or not entry.event.shown:
+            return False
+        is_old = entry.created_ms < self._clock.now_ms() - self._settings.ttl_s * 1000
+        return not is_old and entry.event.event.content.get("msgtype") != "m.notice"
+
+    def _decide(
+        self, messages: Sequence[Entry], found: Sequence[Candidate], waiting: dict[str, int]
+    ) -> list[NewPush]:
+        of_rooms: dict[RoomId, list[Candidate]] = {}
+        for one in found:
+            of_rooms.setdefault(one.room_id, []).append(one)
+        due_ms = self._clock.now_ms() + round(self._settings.hold_s * 1000)
+        counts = Counter(waiting)
+        decided = []
+        for entry in messages:
+            for one in of_rooms.get(entry.room_id, ()) if entry.room_id is not None else ():
+                if not self._shall_hear(one, entry):
+                    continue
+                if counts[one.endpoint_hash] >= self._settings.max_waiting:
+                    logger.info("too many pushes wait for one browser: one was dropped")
+                    continue
+                counts[one.endpoint_hash] += 1
+                decided.append(NewPush(PushKey(one.endpoint_hash, entry.position), one.user_id, due_ms))
+        return decided
+
+    def _shall_hear(self, one: Candidate, entry: Entry) -> bool:
+        if entry.event is None or entry.event.event.sender == one.user_id:
+            return False
+        if one.read_position >= entry.position or one.since_ms > entry.created_ms:
+            return False
+        return not self._attendance.has(one.user_id, one.number, one.room_id)
+
+
+async def _write(ended: Sequence[Ended], decided: Sequence[NewPush], conn: AsyncConnection) -> None:
+    if ended:
+        await stored.drop_ended(conn, ended)
+    if decided:
+        await stored.add_pushes(conn, decided)
+
+
+def _ended(entry: Entry) -> Ended:
+    session_id = (entry.body or {}).get("session_id")
+    return Ended(entry.user_id or UserId(""), SessionId(session_id) if session_id else None, entry.created_ms)

@@ -1,0 +1,181 @@
+"""Sends the pushes that are due, so many at a time, and tries again what failed."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import aiohttp
+
+from homeserver.clock import Clock
+from homeserver.metrics import Metrics
+from homeserver.services.push.addresses import origin_of
+from homeserver.services.push.decide import Attendance
+from homeserver.services.push.post import Answer, Courier
+from homeserver.services.push.prepare import Packer, Parcel
+from homeserver.services.push.seal import Sealer
+from homeserver.settings.models import PushSettings
+from homeserver.storage import push as stored
+from homeserver.storage.db import Database
+from homeserver.storage.push import PushKey
+
+logger = logging.getLogger(__name__)
+_CLAIM_DEADLINES = 3  # a push that was taken is another's after so many deadlines: its taker is dead
+_LANDING_S = 2.0  # what is under way when the server stops may finish for so long
+
+
+class Fate(StrEnum):
+    """What became of a try."""
+
+    SENT = "sent"
+    GONE = "gone"  # the browser does not want pushes any more
+    AGAIN = "again"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A try of a push. `due_ms`: when to try again."""
+
+    parcel: Parcel
+    fate: Fate
+    due_ms: int = 0
+
+
+class Sender:
+    """Works off the table of waiting pushes. Several workers may: a push is taken by one at a time."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        packer: Packer,
+        sealer: Sealer,
+        attendance: Attendance,
+        settings: PushSettings,
+        metrics: Metrics,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._packer = packer
+        self._sealer = sealer
+        self._attendance = attendance
+        self._settings = settings
+        self._metrics = metrics
+        self._courier = Courier(settings, clock)
+        self._unsettled: list[
+            Outcome
+        ] = []  # not written down yet; kept when the database is away for a while
+
+    async def run(self) -> None:
+        """Send until cancelled; what is under way then gets a moment to finish."""
+        under_way: set[asyncio.Task[Outcome]] = set()
+        async with self._courier.session() as session:
+            try:
+                while True:
+                    await self._settle()
+                    for parcel in await self._take(self._settings.concurrency - len(under_way)):
+                        under_way.add(asyncio.create_task(self._send(session, parcel)))
+                    done = await self._wait(under_way)
+                    under_way -= done
+                    self._unsettled += [task.result() for task in done]
+            finally:
+                await self._land(under_way)
+
+    async def _wait(self, under_way: Collection[asyncio.Task[Outcome]]) -> set[asyncio.Task[Outcome]]:
+        """Those that are done, gathered for a moment so that they share a transaction."""
+        if not under_way:
+            await asyncio.sleep(self._settings.poll_interval_s)
+            return set()
+        await asyncio.wait(
+            under_way, timeout=self._settings.poll_interval_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        await asyncio.sleep(min(self._settings.gather_s, self._settings.poll_interval_s))
+        return {task for task in under_way if task.done()}
+
+    async def _take(self, most: int) -> Sequence[Parcel]:
+        """Pushes that are due, ready to go. Those that nobody shall get any more are dropped on the way."""
+        async with self._db.read() as conn:
+            next_ms = await stored.next_due_ms(conn)
+            untried = await stored.untried(conn, self._settings.page) if next_ms is not None else []
+        here = [one.key for one in untried if self._attendance.has(one.user_id, one.number, one.room_id)]
+        await self._drop(here)
+        now_ms = self._clock.now_ms()
+        if most == 0 or next_ms is None or next_ms > now_ms:
+            return []
+        until_ms = now_ms + round(_CLAIM_DEADLINES * self._settings.timeout_s * 1000)
+        async with self._db.write() as conn:
+            keys = await stored.claim_due(conn, now_ms=now_ms, until_ms=until_ms, limit=most)
+        if not keys:
+            return []
+        parcels, later = await self._packer.pack(keys)
+        await self._drop(set(keys) - {one.target.key for one in parcels} - set(later))
+        return parcels
+
+    async def _drop(self, keys: Collection[PushKey]) -> None:
+        if keys:
+            async with self._db.write() as conn:
+                await stored.drop_pushes(conn, keys)
+
+    async def _send(self, session: aiohttp.ClientSession, parcel: Parcel) -> Outcome:
+        subscription = parcel.target.subscription
+        ttl_s = max(1, (parcel.until_ms - self._clock.now_ms()) // 1000)
+        try:
+            sealed = self._sealer.seal(subscription, parcel.payload)
+            answer = await self._courier.post(
+                session, subscription.endpoint, sealed, ttl_s=ttl_s, topic=parcel.topic
+            )
+        except Exception:  # one bad subscription must not silence the rest
+            logger.exception("a push could not be made")
+            return Outcome(parcel, Fate.DROPPED)
+        return self._judge(parcel, answer)
+
+    def _judge(self, parcel: Parcel, answer: Answer) -> Outcome:
+        if answer.is_taken:
+            return Outcome(parcel, Fate.SENT)
+        if answer.is_gone:
+            return Outcome(parcel, Fate.GONE)
+        if not answer.may_be_repeated:
+            origin = origin_of(parcel.target.subscription.endpoint)
+            logger.warning("the push service %s refused a push with status %d", origin, answer.status)
+            return Outcome(parcel, Fate.DROPPED)
+        due_ms = self._clock.now_ms() + max(self._pause_ms(parcel.target.tries), answer.retry_ms)
+        if parcel.target.tries >= self._settings.max_tries or due_ms >= parcel.until_ms:
+            return Outcome(parcel, Fate.DROPPED)
+        return Outcome(parcel, Fate.AGAIN, due_ms)
+
+    def _pause_ms(self, tries: int) -> int:
+        settings = self._settings
+        pause_s: float = settings.first_pause_s * 2 ** (tries - 1)
+        return round(min(pause_s, settings.longest_pause_s) * 1000)
+
+    async def _settle(self) -> None:
+        """Write down what became of some pushes, in one transaction."""
+        outcomes = self._unsettled
+        if not outcomes:
+            return
+        over = [one.parcel.target.key for one in outcomes if one.fate is not Fate.AGAIN]
+        again = [(one.parcel.target.key, one.due_ms) for one in outcomes if one.fate is Fate.AGAIN]
+        gone = [one.parcel.target.subscription for one in outcomes if one.fate is Fate.GONE]
+        async with self._db.write() as conn:
+            if over:
+                await stored.drop_pushes(conn, over)
+            if again:
+                await stored.postpone(conn, again)
+            if gone:
+                await stored.drop_subscriptions(conn, [(one.endpoint_hash, one.user_id) for one in gone])
+        self._unsettled = []
+        for one in outcomes:
+            self._metrics.push_tried(one.fate.value)
+
+    async def _land(self, under_way: Collection[asyncio.Task[Outcome]]) -> None:
+        """Let what is under way finish, and note it: it must not be sent again at the next start."""
+        if under_way:
+            done, pending = await asyncio.wait(under_way, timeout=_LANDING_S)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+            self._unsettled += [task.result() for task in done]
+        await self._settle()

@@ -1,0 +1,81 @@
+"""All parts of Web Push together."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from homeserver.clock import Clock
+from homeserver.metrics import Metrics
+from homeserver.services.messageviews import MessageViews
+from homeserver.services.presence import Presence
+from homeserver.services.profiles import Profiles
+from homeserver.services.push.decide import Attendance, Decider
+from homeserver.services.push.prepare import Packer
+from homeserver.services.push.seal import Sealer
+from homeserver.services.push.send import Sender
+from homeserver.services.push.subscriptions import Subscriptions
+from homeserver.services.push.words import Faces
+from homeserver.services.ratelimit import RateLimits
+from homeserver.settings.models import PushSettings
+from homeserver.storage.db import Database
+from homeserver.tasks import Tasks
+from homeserver.timeline.consume import consume
+from homeserver.timeline.live import Live
+
+CONSUMER = "push"
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What pushes stand on. `key`: what they are signed with."""
+
+    db: Database
+    clock: Clock
+    live: Live
+    metrics: Metrics
+    key: bytes
+    limits: RateLimits
+    profiles: Profiles
+    views: MessageViews
+    presence: Presence
+
+
+class Push:
+    """`subscriptions` are for the APIs; `faces` are the APIs that have words for pushes."""
+
+    def __init__(self, around: Around, settings: PushSettings) -> None:
+        db, clock = around.db, around.clock
+        self._live, self._settings, self._db = around.live, settings, db
+        self.faces = Faces()
+        attendance = Attendance(around.presence, self.faces)
+        sealer = Sealer(around.key, settings.subject, clock)
+        self.subscriptions = Subscriptions(
+            db=db, clock=clock, sealer=sealer, settings=settings, limits=around.limits
+        )
+        self._decider = Decider(db=db, clock=clock, attendance=attendance, settings=settings)
+        packer = Packer(
+            db=db,
+            clock=clock,
+            views=around.views,
+            profiles=around.profiles,
+            faces=self.faces,
+            attendance=attendance,
+            settings=settings,
+        )
+        self._sender = Sender(
+            db=db,
+            clock=clock,
+            packer=packer,
+            sealer=sealer,
+            attendance=attendance,
+            settings=settings,
+            metrics=around.metrics,
+        )
+
+    def start(self, tasks: Tasks) -> None:
+        """Begin to decide and to send, if pushes are on. The faces must be there: what has no words is dropped."""
+        if not self._settings.subject:
+            return
+        settings = self._settings
+        read = partial(consume, db=self._db, live=self._live, handle=self._decider.handle)
+        tasks.start("push decisions", partial(read, CONSUMER, page=settings.page, gather_s=settings.gather_s))
+        tasks.start("push sending", self._sender.run)

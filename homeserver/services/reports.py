@@ -1,0 +1,163 @@
+"""Reports: messages that somebody, or the word list, wants the admins to look at. Who is reported never learns it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Invalid, NotFound, TooLarge
+from homeserver.model import Page, Person, Requester
+from homeserver.protocol.ids import EventId, UserId
+from homeserver.services.access import Access
+from homeserver.services.content import attachment_of, text_of
+from homeserver.services.guests import is_guest
+from homeserver.services.profiles import Profiles
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.text import one_line
+from homeserver.settings.models import ModerationSettings
+from homeserver.storage import events, rooms
+from homeserver.storage import reports as stored
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.reports import NewReport, ReportRow
+from homeserver.timeline.submission import Also, Placed
+
+MAX_OUTCOME_CHARS = 500
+NOBODY = UserId("")  # the reporter of what the word list found
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report as the admins see it. `text`: what the message says now, None when it is deleted.
+
+    `sender` and `reporter` are None for people who are not here any more; the word list is no reporter either.
+    """
+
+    row: ReportRow
+    text: str | None
+    room_name: str
+    sender: Person | None
+    reporter: Person | None
+
+
+class _Found(NamedTuple):
+    """What the word list found; without an `event_id` in the message that is just being written."""
+
+    reason: str
+    now_ms: int
+    event_id: EventId | None
+
+
+class Reports:
+    """Takes reports and shows them to the admins."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        access: Access,
+        profiles: Profiles,
+        limits: RateLimits,
+        clock: Clock,
+        settings: ModerationSettings,
+        server: str,
+    ) -> None:
+        self._db = db
+        self._access = access
+        self._profiles = profiles
+        self._limits = limits
+        self._clock = clock
+        self._settings = settings
+        self._server = server
+
+    async def report(self, requester: Requester, event_id: EventId, reason: str = "") -> None:
+        """Report a message that the requester can see; a second report by the same person writes nothing.
+
+        Raises NotFound("message_not_found"), Invalid("own_message"), TooLarge("reason_too_long"), RateLimited.
+        """
+        self._limits.check("safety", requester.user_id)
+        if is_guest(requester.number):  # there may be many of one person
+            self._limits.check_address("safety", requester.address)
+        most = self._settings.max_reason_chars
+        if len(reason) > most:
+            raise TooLarge(f"a reason has at most {most} characters", code="reason_too_long", most=most)
+        event = (await self._access.message(requester, event_id)).event
+        if event.sender == requester.user_id:
+            raise Invalid("this message is your own", code="own_message")
+        new = NewReport(
+            room_id=event.room_id,
+            event_id=event.event_id,
+            sender=event.sender,
+            reporter=requester.user_id,
+            reason=one_line(reason),
+            created_ms=self._clock.now_ms(),
+        )
+        async with self._db.write() as conn:
+            await stored.add_reports(conn, [new])
+
+    def found(self, entry: str, event_id: EventId | None = None) -> Also[_Found]:
+        """The row by which the admins hear of an entry of the word list, to be written with the message.
+
+        `event_id`: the message, where it is there already and only gets another text.
+        """
+        return Also(_add_found, _Found(f"word list: {entry}", self._clock.now_ms(), event_id))
+
+    # --- the admins ---
+
+    async def listing(self, page: Page, *, with_closed: bool = False) -> list[Report]:
+        """Reports, oldest first; a fixed number of queries."""
+        async with self._db.read() as conn:
+            rows = await stored.list_reports(
+                conn, with_closed=with_closed, limit=page.limit, offset=page.offset
+            )
+            messages = await events.events_by_id(conn, {row.event_id for row in rows})
+            places = await rooms.rooms_by_id(conn, {row.room_id for row in rows})
+        named = {row.sender for row in rows} | {row.reporter for row in rows if row.reporter}
+        people = await self._profiles.people(named)
+        return [
+            Report(
+                row,
+                self._text(messages.get(row.event_id)),
+                places[row.room_id].name if row.room_id in places else "",
+                people.get(row.sender),
+                people.get(row.reporter),
+            )
+            for row in rows
+        ]
+
+    async def close(self, report_id: int, outcome: str = "") -> None:
+        """Close a report, with what came of it. Raises NotFound("report_not_found"), TooLarge("outcome_too_long")."""
+        if len(outcome) > MAX_OUTCOME_CHARS:
+            raise TooLarge(f"an outcome has at most {MAX_OUTCOME_CHARS} characters", code="outcome_too_long")
+        async with self._db.write() as conn:
+            closed = await stored.close_report(conn, report_id, one_line(outcome), self._clock.now_ms())
+        if not closed:
+            raise NotFound("no such open report", code="report_not_found")
+
+    def _text(self, message: StoredEvent | None) -> str | None:
+        if message is None or not message.shown:
+            return None
+        file = attachment_of(message, self._server)
+        parts = (text_of(message), file.name if file is not None else None)
+        return " ".join(part for part in parts if part)
+
+
+async def _add_found(conn: AsyncConnection, items: Sequence[Placed[_Found]]) -> None:
+    """Messages that are just being written are known by their places: they have no ids before."""
+    placed = await events.events_at(conn, {one.position for one in items if one.row.event_id is None})
+    named = await events.events_by_id(
+        conn, {one.row.event_id for one in items if one.row.event_id is not None}
+    )
+    new: dict[EventId, NewReport] = {}  # an upsert takes each key once
+    for item in items:
+        found = item.row
+        target = placed.get(item.position) if found.event_id is None else named.get(found.event_id)
+        if target is not None:
+            event = target.event
+            new[event.event_id] = NewReport(
+                event.room_id, event.event_id, event.sender, NOBODY, found.reason, found.now_ms
+            )
+    if new:
+        await stored.add_reports_anew(conn, list(new.values()))

@@ -1,0 +1,115 @@
+"""Floods that no bucket sees: the same text again and again, in whatever rooms, and links upon links.
+
+What somebody said lately is remembered as numbers, in this process only, for the people who spoke last.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from homeserver.clock import Clock
+from homeserver.errors import Invalid, RateLimited
+from homeserver.protocol.ids import UserId
+from homeserver.services.plain import links_in, words_of
+from homeserver.settings.models import ModerationSettings
+
+_DIFFERENT_TEXTS = 64  # of one person; who says more than these in turn is slowed down by the pace of sending
+
+
+class _Said(NamedTuple):
+    at_ms: int
+    txn_id: str | None
+
+
+@dataclass(slots=True)
+class _Sender:
+    """What somebody said within the window: when, by text; and how many links, when."""
+
+    texts: OrderedDict[int, list[_Said]] = field(default_factory=OrderedDict)
+    links: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Spam:
+    """Refuses what somebody said too often. `refused` is called with a name for each refusal (a counter)."""
+
+    def __init__(
+        self,
+        settings: ModerationSettings,
+        clock: Clock,
+        *,
+        enabled: bool,
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._enabled = enabled
+        self._refused = refused
+        self._senders: OrderedDict[UserId, _Sender] = OrderedDict()
+
+    def check(self, sender: UserId, plain_text: str, txn_id: str | None = None) -> None:
+        """Note a text that is about to be sent; what is refused is not noted. `txn_id`: a retry counts once.
+
+        Raises RateLimited("repeated_message", "link_flood"), Invalid("too_many_links").
+        """
+        if not self._enabled:
+            return
+        now_ms, settings = self._clock.now_ms(), self._settings
+        known = self._known(sender)
+        text = hash("".join(words_of(plain_text)) or plain_text)
+        said = [
+            one
+            for one in known.texts.get(text, ())
+            if _is_within(one.at_ms, now_ms, settings.repeat_window_s)
+        ]
+        if txn_id is not None and any(one.txn_id == txn_id for one in said):
+            return
+        if len(said) >= settings.repeat_count:
+            self._refuse("repeated_message", said[0].at_ms, settings.repeat_window_s, now_ms)
+        self._check_links(known, links_in(plain_text), now_ms)
+        known.texts[text] = [*said, _Said(now_ms, txn_id)]
+        known.texts.move_to_end(text)
+        self._forget_old(known, now_ms)
+
+    def __len__(self) -> int:
+        return len(self._senders)
+
+    def _known(self, sender: UserId) -> _Sender:
+        known = self._senders.setdefault(sender, _Sender())
+        self._senders.move_to_end(sender)
+        if len(self._senders) > self._settings.tracked_senders:
+            self._senders.popitem(last=False)
+        return known
+
+    def _forget_old(self, known: _Sender, now_ms: int) -> None:
+        oldest = next(iter(known.texts.values()))[-1]
+        is_old = not _is_within(oldest.at_ms, now_ms, self._settings.repeat_window_s)
+        if is_old or len(known.texts) > _DIFFERENT_TEXTS:
+            known.texts.popitem(last=False)
+
+    def _check_links(self, known: _Sender, count: int, now_ms: int) -> None:
+        if not count:
+            return
+        settings = self._settings
+        if count > settings.max_links:
+            most = settings.max_links
+            raise Invalid(f"a message has at most {most} links", code="too_many_links", most=most)
+        sent = [(at, many) for at, many in known.links if _is_within(at, now_ms, settings.link_window_s)]
+        excess = count + sum(many for _, many in sent) - settings.link_count
+        for at_ms, many in sent:  # the oldest first: who waits until enough of them are forgotten may go on
+            if 0 < excess <= many:
+                self._refuse("link_flood", at_ms, settings.link_window_s, now_ms)
+            excess -= many
+        known.links = [*sent, (now_ms, count)]
+
+    def _refuse(self, code: str, since_ms: int, window_s: int, now_ms: int) -> None:
+        if self._refused is not None:
+            self._refused(code)
+        what = "the same message" if code == "repeated_message" else "so many links"
+        retry_ms = max(1, since_ms + window_s * 1000 - now_ms)
+        raise RateLimited(f"please wait before you send {what} again", retry_ms=retry_ms, code=code)
+
+
+def _is_within(at_ms: int, now_ms: int, window_s: int) -> bool:
+    # What a clock that was set back left in the future is forgotten, so that it keeps nobody out.
+    return 0 <= now_ms - at_ms < window_s * 1000

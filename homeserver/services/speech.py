@@ -1,0 +1,65 @@
+"""What holds for everything that a person says, by whatever API: how often, to whom, how much of the same, which words.
+
+What the server says by itself goes past this. All answers come from memory.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from homeserver.model import Requester
+from homeserver.protocol.ids import EventId
+from homeserver.services.blocks import Blocks
+from homeserver.services.guests import is_guest
+from homeserver.services.plain import plain
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.reports import Reports
+from homeserver.services.spam import Spam
+from homeserver.services.words import WordList
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import Also
+
+
+class Speech:
+    """Whether something may be said now."""
+
+    def __init__(
+        self, *, limits: RateLimits, blocks: Blocks, spam: Spam, words: WordList, reports: Reports
+    ) -> None:
+        self._limits = limits
+        self._blocks = blocks
+        self._spam = spam
+        self._words = words
+        self._reports = reports
+
+    def check_pace(self, requester: Requester) -> None:
+        """Raise RateLimited for a person, or all people of an address, who do too much at once.
+
+        Anybody can be as many guests as they like, so the guests of an address count together more strictly.
+        """
+        guest = is_guest(requester.number)
+        self._limits.check("send_guest" if guest else "send", requester.user_id)
+        if guest:
+            self._limits.check_address("send_guests", requester.address)
+        self._limits.check_address("send_address", requester.address)
+
+    async def check(
+        self,
+        requester: Requester,
+        head: Head,
+        text: str | None,
+        *,
+        txn_id: str | None = None,
+        edits: EventId | None = None,
+    ) -> Sequence[Also[Any]]:
+        """Whether the requester may say this in the room; what is to be written with it, for the admins to see.
+
+        `edits`: the message whose text this becomes. Raises Forbidden("blocked", "word_refused"),
+        RateLimited("repeated_message", "link_flood"), Invalid("too_many_links").
+        """
+        await self._blocks.check_room(requester, head)
+        if text is None:
+            return ()
+        compared = plain(text)
+        told = self._words.check(compared)
+        self._spam.check(requester.user_id, compared, txn_id)
+        return () if told is None else (self._reports.found(told, edits),)

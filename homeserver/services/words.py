@@ -1,0 +1,120 @@
+"""The word list: what nobody may write, and what the admins want to see.
+
+The text and the list are cut into words by one pattern, and the words are looked up: what it costs depends on the text
+and not on how long the list is. A line is a word or a phrase; whatever stands between its words, it is the same phrase.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from homeserver.errors import Forbidden
+from homeserver.services.plain import plain, words_of
+from homeserver.settings.models import ModerationSettings
+
+logger = logging.getLogger(__name__)
+_TELLS = "report:"
+_MAX_PHRASE_WORDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the list. `tells`: what has it passes, and the admins are told."""
+
+    words: tuple[str, ...]
+    tells: bool
+
+
+class _Look(NamedTuple):
+    """What a file looked like: another look means that it may have changed."""
+
+    changed_ns: int
+    size: int
+    inode: int
+
+
+_Entries = Mapping[str, tuple[Entry, ...]]  # by their first words
+
+
+class WordList:
+    """The list as the file had it last when it was good. Without a file nothing is on it."""
+
+    def __init__(self, settings: ModerationSettings) -> None:
+        self._settings = settings
+        self._entries: _Entries = {}
+        self._seen: _Look | None = None
+        self._complaint = ""
+
+    def check(self, plain_text: str) -> str | None:
+        """The entry that the admins are to be told of, if a text has one. Raises Forbidden("word_refused")."""
+        if not self._entries:
+            return None
+        words, told = words_of(plain_text), None
+        for at, word in enumerate(words):
+            for entry in self._entries.get(word, ()):
+                if tuple(words[at : at + len(entry.words)]) != entry.words:
+                    continue
+                if not entry.tells:
+                    raise Forbidden("this text has words that may not be written here", code="word_refused")
+                told = told or " ".join(entry.words)
+        return told
+
+    async def run(self) -> None:
+        """Look for a changed file again and again, until cancelled."""
+        while self._settings.word_list is not None:
+            await self.load()
+            await asyncio.sleep(self._settings.word_list_interval_s)
+
+    async def load(self) -> None:
+        """Take over the file if it changed; of a bad one the log is told, once, and the list stays as it is."""
+        if self._settings.word_list is None:
+            return
+        try:
+            found = await asyncio.to_thread(self._read, self._settings.word_list)
+        except (OSError, ValueError) as error:
+            complaint = str(error)
+            if complaint != self._complaint:
+                logger.error("the word list stays as it was: %s", complaint)  # noqa: TRY400 - a trace tells no more
+            self._complaint = complaint
+            return
+        if found is not None:
+            self._entries, self._complaint = found, ""
+            logger.info("the word list has %d entries now", sum(map(len, found.values())))
+
+    def _read(self, path: Path) -> _Entries | None:
+        """The entries; None if the file looks as before. Runs in a thread. Raises OSError, ValueError."""
+        status = path.stat()
+        look = _Look(status.st_mtime_ns, status.st_size, status.st_ino)
+        if look == self._seen:
+            return None
+        most = self._settings.word_list_max_bytes
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        self._seen = look
+        if len(data) > most:
+            raise ValueError(f"{path} has more than {most} bytes")
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} is not UTF-8") from None
+        return self._parsed(path, text.splitlines())
+
+    def _parsed(self, path: Path, lines: Iterable[str]) -> _Entries:
+        entries: dict[str, tuple[Entry, ...]] = {}
+        count = 0
+        for number, line in enumerate(lines, 1):
+            wanted = line.strip()
+            if not wanted or wanted.startswith("#"):
+                continue
+            tells = wanted.lower().startswith(_TELLS)
+            words = tuple(words_of(plain(wanted[len(_TELLS) :] if tells else wanted)))
+            if not 0 < len(words) <= _MAX_PHRASE_WORDS:
+                raise ValueError(f"{path}, line {number}: must have 1 to {_MAX_PHRASE_WORDS} words")
+            count += 1
+            if count > self._settings.word_list_max_lines:
+                raise ValueError(f"{path} has more than {self._settings.word_list_max_lines} entries")
+            entries[words[0]] = (*entries.get(words[0], ()), Entry(words, tells))
+        return entries

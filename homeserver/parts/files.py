@@ -1,0 +1,39 @@
+"""Files: kept, served, deleted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeserver.parts.core import Core
+from homeserver.parts.people import People
+from homeserver.services.media.files import Disk, Places
+from homeserver.services.media.store import Media
+from homeserver.services.media.sweep import Sweep
+from homeserver.services.media.urls import MediaUrls
+from homeserver.settings.models import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Storehouse:
+    """Files: kept, served, deleted."""
+
+    media: Media
+    sweep: Sweep
+    disk: Disk
+
+
+def build_files(settings: Settings, core: Core, people: People) -> Storehouse:
+    """Build them; nothing is read or written yet."""
+    disk, places = Disk(), Places(Path(settings.server.data_dir) / "media")
+    media = Media(
+        db=core.db,
+        clock=core.clock,
+        settings=settings.media,
+        limits=people.limits,
+        urls=MediaUrls(core.keys.media_url, settings.media.url_ttl_s),
+        disk=disk,
+        places=places,
+    )
+    sweep = Sweep(
+        db=core.db, clock=core.clock, disk=disk, places=places, interval_s=settings.media.sweep_interval_s
+    )
+    return Storehouse(media, sweep, disk)

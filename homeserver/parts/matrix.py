@@ -1,0 +1,60 @@
+"""What only Matrix clients ask for."""
+
+from dataclasses import dataclass
+
+from homeserver.parts.core import Core
+from homeserver.parts.people import People
+from homeserver.services.creation import Creation
+from homeserver.services.devices import Devices
+from homeserver.services.interactive import Interactions
+from homeserver.services.membership import Membership
+from homeserver.services.registration import RegistrationTokens
+from homeserver.services.roomevents import RoomEvents
+from homeserver.settings.models import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What Matrix clients need to log in, to register, and to prove who asks."""
+
+    devices: Devices
+    interactions: Interactions
+    registration_tokens: RegistrationTokens
+
+
+@dataclass(frozen=True, slots=True)
+class RawRooms:
+    """Rooms and events as Matrix clients speak of them."""
+
+    creation: Creation
+    membership: Membership
+    events: RoomEvents
+
+
+def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
+    """Build what logging in needs."""
+    interactions = Interactions(
+        db=core.db, clock=core.clock, settings=settings.interactions, secret=core.keys.access_token
+    )
+    return Proofs(
+        devices=Devices(db=core.db, sessions=people.sessions),
+        interactions=interactions,
+        registration_tokens=RegistrationTokens(db=core.db, clock=core.clock),
+    )
+
+
+def build_raw_rooms(settings: Settings, core: Core, people: People) -> RawRooms:
+    """Build the rooms as Matrix clients speak of them."""
+    return RawRooms(
+        creation=Creation(
+            timeline=core.timeline,
+            profiles=people.profiles,
+            limits=people.limits,
+            settings=settings.rooms,
+            default_version=settings.server.default_room_version,
+        ),
+        membership=Membership(
+            db=core.db, timeline=core.timeline, profiles=people.profiles, limits=people.limits
+        ),
+        events=RoomEvents(db=core.db, timeline=core.timeline, limits=people.limits),
+    )

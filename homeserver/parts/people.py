@@ -1,0 +1,111 @@
+"""Accounts, sessions, guests, and what people may do how often."""
+
+from dataclasses import dataclass
+
+from homeserver.parts.core import Core
+from homeserver.services.accounts import Accounts
+from homeserver.services.blocks import Blocks
+from homeserver.services.guests import GuestKey, Guests
+from homeserver.services.hosts import Hosts, make_issuers
+from homeserver.services.passwords import Passwords
+from homeserver.services.profiles import Profiles
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.servicekeys import ServiceKeys
+from homeserver.services.sessions import Sessions
+from homeserver.services.tokens import TokenKey
+from homeserver.settings.models import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Accounts, sessions and what people may do how often."""
+
+    limits: RateLimits
+    passwords: Passwords
+    profiles: Profiles
+    accounts: Accounts
+    sessions: Sessions
+    hosts: Hosts
+    guests: Guests
+    blocks: Blocks
+    service_keys: ServiceKeys
+
+
+def build_people(settings: Settings, core: Core) -> People:
+    """Build them on the log."""
+    limits = RateLimits(settings.rate_limits, core.clock, core.metrics.rate_limited)
+    passwords = Passwords(settings.accounts)
+    profiles = Profiles(db=core.db, timeline=core.timeline, cached_people=settings.accounts.cached_people)
+    accounts = Accounts(
+        db=core.db,
+        timeline=core.timeline,
+        clock=core.clock,
+        settings=settings.accounts,
+        passwords=passwords,
+        limits=limits,
+        server_name=settings.server.name,
+    )
+    sessions = Sessions(
+        db=core.db,
+        timeline=core.timeline,
+        key=TokenKey(core.keys.access_token, settings.server.name),
+        clock=core.clock,
+        settings=settings.tokens,
+        limits=limits,
+    )
+    return People(
+        limits=limits,
+        passwords=passwords,
+        profiles=profiles,
+        accounts=accounts,
+        sessions=sessions,
+        hosts=_hosts(settings, core, profiles),
+        guests=_guests(settings, core, profiles, limits),
+        blocks=_blocks(settings, core, profiles, limits),
+        service_keys=_service_keys(settings, core, limits),
+    )
+
+
+def _hosts(settings: Settings, core: Core, profiles: Profiles) -> Hosts:
+    return Hosts(
+        db=core.db,
+        profiles=profiles,
+        issuers=make_issuers(settings.issuers, core.clock),
+        clock=core.clock,
+        server_name=settings.server.name,
+        cache_entries=settings.tokens.cache_entries,
+    )
+
+
+def _guests(settings: Settings, core: Core, profiles: Profiles, limits: RateLimits) -> Guests:
+    return Guests(
+        db=core.db,
+        timeline=core.timeline,
+        profiles=profiles,
+        clock=core.clock,
+        key=GuestKey(core.keys.guests, settings.server.name),
+        settings=settings.guests,
+        limits=limits,
+    )
+
+
+def _blocks(settings: Settings, core: Core, profiles: Profiles, limits: RateLimits) -> Blocks:
+    return Blocks(
+        db=core.db,
+        timeline=core.timeline,
+        profiles=profiles,
+        limits=limits,
+        clock=core.clock,
+        settings=settings.moderation,
+    )
+
+
+def _service_keys(settings: Settings, core: Core, limits: RateLimits) -> ServiceKeys:
+    return ServiceKeys(
+        db=core.db,
+        timeline=core.timeline,
+        clock=core.clock,
+        limits=limits,
+        scopes=("university", "messenger", *settings.bridges),
+        cache_entries=settings.tokens.cache_entries,
+    )

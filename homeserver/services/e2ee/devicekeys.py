@@ -1,0 +1,223 @@
+"""Keys of devices: published by the device, looked up and claimed by everybody."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Invalid
+from homeserver.model import Content, Requester
+from homeserver.protocol.ids import DeviceId, ServerName, UserId
+from homeserver.services.e2ee import forms
+from homeserver.services.e2ee.uploads import Upload, Uploads
+from homeserver.services.news import Appends, devices_changed
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.retry import write_with_retry
+from homeserver.settings.models import EncryptionSettings
+from homeserver.storage import accounts
+from homeserver.storage.db import Database
+from homeserver.storage.e2ee import crosssigning, onetime
+from homeserver.storage.e2ee import devices as stored
+from homeserver.storage.e2ee.crosssigning import CrossKey, Signature, Target, Usage
+from homeserver.storage.e2ee.devices import Device
+from homeserver.storage.e2ee.onetime import OneTimeKey, Wish
+from homeserver.timeline.submission import Also
+
+
+class KeyUpload(NamedTuple):
+    """What a device publishes, as it came: keys by their names `algorithm:key_id`."""
+
+    device_keys: Content | None = None
+    one_time_keys: Mapping[str, object] = {}
+    fallback_keys: Mapping[str, object] = {}
+
+
+class KeyCounts(NamedTuple):
+    """What a device has left: one-time keys by algorithm, and the algorithms whose fallback key nobody used."""
+
+    one_time: Mapping[str, int]
+    unused_fallback: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKeys:
+    """Keys of people. `elsewhere`: servers that were asked for and cannot be."""
+
+    devices: dict[UserId, dict[DeviceId, Content]] = field(default_factory=dict)
+    master: dict[UserId, Content] = field(default_factory=dict)
+    self_signing: dict[UserId, Content] = field(default_factory=dict)
+    user_signing: dict[UserId, Content] = field(default_factory=dict)
+    elsewhere: frozenset[ServerName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedKeys:
+    """One key for each device that had one: {user: {device: {name: key}}}."""
+
+    keys: dict[UserId, dict[DeviceId, dict[str, object]]]
+    elsewhere: frozenset[ServerName] = frozenset()
+
+
+class DeviceKeys:
+    """Takes, shows and hands out keys of devices."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Appends,
+        clock: Clock,
+        limits: RateLimits,
+        settings: EncryptionSettings,
+        server_name: str,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._clock = clock
+        self._limits = limits
+        self._settings = settings
+        self._server_name = server_name
+        self._uploads = Uploads(settings)
+
+    async def upload(self, requester: Requester, wish: KeyUpload) -> Mapping[str, int]:
+        """Publish keys of the requester's device; answers how many one-time keys it has, by algorithm.
+
+        The same upload again changes nothing. Raises Forbidden("no_device"), Invalid("bad_device_keys",
+        "invalid_signature", "bad_one_time_key") and what `Uploads.plan` raises.
+        """
+        upload = self._checked(forms.device_of(requester), wish)
+        async with self._db.read() as conn:
+            plan = await self._uploads.plan(conn, [upload])
+        if plan.identities:
+            await self._timeline.append(
+                [devices_changed(requester.user_id)], also=[Also(self._uploads.write_placed, upload)]
+            )
+        elif plan.new or plan.renewed or plan.fallback:  # nothing that others must hear of
+            await write_with_retry(self._db, lambda conn: self._uploads.write(conn, [upload]))
+        async with self._db.read() as conn:
+            return (await onetime.counts(conn, [upload.device]))[upload.device]
+
+    async def counts(self, requester: Requester) -> KeyCounts:
+        """What the requester's device has left; for who has no device: nothing."""
+        if requester.device_id is None:
+            return KeyCounts({}, ())
+        device = forms.device_of(requester)
+        async with self._db.read() as conn:
+            left = (await onetime.counts(conn, [device]))[device]
+            fallback = (await onetime.fallback_of(conn, [device]))[device]
+        return KeyCounts(left, sorted(name.algorithm for name, (_, used) in fallback.items() if not used))
+
+    async def query(self, requester: Requester, wanted: Mapping[UserId, Collection[DeviceId]]) -> FoundKeys:
+        """The keys of people's devices (of all, where none is named), and their cross-signing keys.
+
+        Signatures on them are those that their owners or the requester made; only the owner sees a user-signing key.
+        Raises Invalid, TooLarge.
+        """
+        here, elsewhere = forms.split_users(wanted, self._server_name)
+        forms.check_count(len(here) + sum(map(len, wanted.values())), self._settings.max_items)
+        async with self._db.read() as conn:
+            known = await accounts.taken_user_ids(conn, here)
+            devices = await stored.keys_of_users(conn, known)
+            crossed = await crosssigning.cross_keys_of(conn, known)
+            signed = await crosssigning.signatures_seen_by(conn, requester.user_id, known)
+        found = FoundKeys(elsewhere=frozenset(elsewhere))
+        for user_id in sorted(known):
+            names = set(wanted[user_id])
+            found.devices[user_id] = {
+                device_id: _shown_device(Device(user_id, device_id), one, signed)
+                for device_id, one in devices[user_id].items()
+                if not names or device_id in names
+            }
+            _show_crossed(found, requester, crossed[user_id], signed)
+        return found
+
+    async def claim(
+        self, requester: Requester, wanted: Mapping[UserId, Mapping[DeviceId, str]]
+    ) -> ClaimedKeys:
+        """One key of the wanted algorithm for each device: a one-time key, or when there is none the fallback key.
+
+        Nobody gets a one-time key that somebody else got. Raises Invalid, TooLarge, RateLimited.
+        """
+        self._limits.check("encryption", requester.user_id)
+        here, elsewhere = forms.split_users(wanted, self._server_name)
+        wishes = [
+            Wish(user_id, forms.checked_device(device_id), forms.checked_name(algorithm, "an algorithm"))
+            for user_id in here
+            for device_id, algorithm in wanted[user_id].items()
+        ]
+        forms.check_count(len(wishes), self._settings.max_items)
+        claimed = ClaimedKeys({}, frozenset(elsewhere))
+        if wishes:
+            taken = await write_with_retry(self._db, partial(self._claim, wishes=wishes))
+            for key in taken:
+                of_user = claimed.keys.setdefault(key.device.user_id, {})
+                of_user[key.device.device_id] = {str(key.name): key.body}
+        return claimed
+
+    async def _claim(self, conn: AsyncConnection, wishes: Collection[Wish]) -> list[OneTimeKey]:
+        # Who claims from the same device waits here, and then sees what is left.
+        await stored.lock_keyed(conn, {wish.device for wish in wishes})
+        taken = await onetime.claim(conn, wishes, self._clock.now_ms())
+        served = {Wish(*key.device, key.name.algorithm) for key in taken}
+        rest = [wish for wish in wishes if wish not in served]
+        if rest:
+            taken += await onetime.use_fallback(conn, rest)
+        return taken
+
+    def _checked(self, device: Device, wish: KeyUpload) -> Upload:
+        return checked_upload(device, wish, self._settings, self._clock.now_ms())
+
+
+def checked_upload(
+    device: Device, wish: KeyUpload, settings: EncryptionSettings, now_ms: int, *, is_dehydrated: bool = False
+) -> Upload:
+    """An upload in its right form. Raises Invalid, TooLarge."""
+    forms.check_count(len(wish.one_time_keys), settings.max_one_time_keys)
+    forms.check_count(len(wish.fallback_keys), settings.max_fallback_keys)
+    most = settings.max_key_bytes
+    identity = None if wish.device_keys is None else forms.identity_keys(device, wish.device_keys, most)
+    fallback = forms.one_time_keys(device, wish.fallback_keys, most)
+    if len({key.name.algorithm for key in fallback}) < len(fallback):
+        raise Invalid("only one fallback key for each algorithm", code="bad_one_time_key")
+    return Upload(
+        device,
+        identity,
+        tuple(forms.one_time_keys(device, wish.one_time_keys, most)),
+        tuple(fallback),
+        now_ms,
+        is_dehydrated,
+    )
+
+
+def _shown_device(
+    device: Device, keyed: stored.KeyedDevice, signed: Mapping[Target, Collection[Signature]]
+) -> Content:
+    shown = _with_signatures(keyed.keys, signed.get(Target(*device), ()))
+    return {**shown, "unsigned": {"device_display_name": keyed.name} if keyed.name else {}}
+
+
+def _show_crossed(
+    found: FoundKeys,
+    requester: Requester,
+    keys: Mapping[Usage, CrossKey],
+    signed: Mapping[Target, Collection[Signature]],
+) -> None:
+    places = {Usage.MASTER: found.master, Usage.SELF_SIGNING: found.self_signing}
+    for usage, key in keys.items():
+        if usage is Usage.USER_SIGNING and key.user_id != requester.user_id:
+            continue
+        more = signed.get(Target(key.user_id, key.public_key), ())
+        places.get(usage, found.user_signing)[key.user_id] = _with_signatures(key.body, more)
+
+
+def _with_signatures(body: Content, more: Collection[Signature]) -> Content:
+    """A key with further signatures; what its own person stored with it stays."""
+    if not more:
+        return body
+    signatures = {signer: dict(made) for signer, made in (body.get("signatures") or {}).items()}
+    for one in more:
+        signatures.setdefault(one.signer, {})[one.signer_key] = one.signature
+    return {**body, "signatures": signatures}

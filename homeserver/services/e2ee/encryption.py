@@ -1,0 +1,51 @@
+"""The services of end-to-end encryption, all together: what a face is given."""
+
+from dataclasses import dataclass
+
+from homeserver.clock import Clock
+from homeserver.services.e2ee.backups import Backups
+from homeserver.services.e2ee.crosssigning import CrossSigning
+from homeserver.services.e2ee.dehydrated import DehydratedDevices
+from homeserver.services.e2ee.devicekeys import DeviceKeys
+from homeserver.services.e2ee.lists import DeviceLists
+from homeserver.services.e2ee.todevice import ToDevice
+from homeserver.services.news import Appends
+from homeserver.services.ratelimit import RateLimits
+from homeserver.settings.models import EncryptionSettings
+from homeserver.storage.db import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """Keys, signatures, messages between devices, backups."""
+
+    device_keys: DeviceKeys
+    cross_signing: CrossSigning
+    lists: DeviceLists
+    to_device: ToDevice
+    backups: Backups
+    dehydrated: DehydratedDevices
+
+
+def make_encryption(
+    *,
+    db: Database,
+    timeline: Appends,
+    clock: Clock,
+    limits: RateLimits,
+    settings: EncryptionSettings,
+    server_name: str,
+) -> Encryption:
+    """Build them."""
+    return Encryption(
+        device_keys=DeviceKeys(
+            db=db, timeline=timeline, clock=clock, limits=limits, settings=settings, server_name=server_name
+        ),
+        cross_signing=CrossSigning(db=db, timeline=timeline, settings=settings),
+        lists=DeviceLists(db=db),
+        to_device=ToDevice(
+            db=db, timeline=timeline, clock=clock, limits=limits, settings=settings, server_name=server_name
+        ),
+        backups=Backups(db=db, settings=settings),
+        dehydrated=DehydratedDevices(db=db, timeline=timeline, clock=clock, settings=settings),
+    )

@@ -1,0 +1,59 @@
+"""The end of sessions in the database, and with them of all that their devices had: keys, signatures, messages.
+
+For the transactions of whoever ends sessions: every end goes through here, so that no device outlives its session.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import SessionId
+from homeserver.protocol.ids import UserId
+from homeserver.storage import sessions
+from homeserver.storage.e2ee import backups, crosssigning, dehydrated, devices, lists
+from homeserver.storage.e2ee.devices import Device
+
+
+async def end_sessions(
+    conn: AsyncConnection, session_ids: Collection[SessionId], *, now_ms: int, position: int
+) -> None:
+    """End these sessions, those that still run. `position`: of the log entry that tells it."""
+    await sessions.end_sessions(conn, session_ids, now_ms)
+    await _drop(conn, await devices.devices_of_sessions(conn, session_ids), position)
+
+
+async def end_sessions_of_users(
+    conn: AsyncConnection, user_ids: Collection[UserId], *, now_ms: int, position: int
+) -> None:
+    """End every session of these people. Dehydrated devices stay: they are for who is logged in nowhere."""
+    await sessions.end_sessions_of_users(conn, user_ids, now_ms)
+    await _drop(conn, await devices.sessions_of_users(conn, user_ids), position)
+
+
+async def forget_people(conn: AsyncConnection, user_ids: Collection[UserId], *, position: int) -> None:
+    """Delete what is left of people whose accounts are closed: cross-signing keys, backups, dehydrated devices."""
+    crossed = await crosssigning.cross_keys_of(conn, user_ids)
+    keys = [key for of_user in crossed.values() for key in of_user.values()]
+    if keys:
+        await crosssigning.drop_signatures_of_keys(conn, keys)
+        await crosssigning.drop_cross_keys(conn, user_ids)
+        await lists.set_changed(conn, sorted({key.user_id for key in keys}), position)
+    dried = await dehydrated.dehydrated_of(conn, user_ids)
+    if dried:
+        await dehydrated.drop_dehydrated(conn, user_ids)
+        await _drop(conn, [one.device for one in dried.values()], position)
+    await backups.drop_backups_of(conn, list(user_ids))
+
+
+async def purge_sessions(conn: AsyncConnection, *, before_ms: int, limit: int) -> int:
+    """Delete at most `limit` sessions that ended or expired before a time, and answer how many it were."""
+    gone = await sessions.purge_sessions(conn, before_ms=before_ms, limit=limit)
+    if gone:  # a message may have been on its way to one of them when it ended
+        await devices.drop_devices(conn, [Device(*one) for one in gone])
+    return len(gone)
+
+
+async def _drop(conn: AsyncConnection, gone: list[Device], position: int) -> None:
+    changed = await devices.drop_devices(conn, gone) if gone else set()
+    if changed:
+        await lists.set_changed(conn, sorted(changed), position)

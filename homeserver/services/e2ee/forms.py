@@ -1,0 +1,183 @@
+"""The forms of keys and names: what is refused before anything is looked up. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from homeserver.errors import Forbidden, HomeserverError, Invalid, TooLarge
+from homeserver.model import Content, Requester
+from homeserver.protocol.errors import ProtocolError
+from homeserver.protocol.ids import DeviceId, ServerName, UserId, domain_of, is_user_id
+from homeserver.protocol.signing import VerifyKey, decode_base64, encode_base64, verify_json
+from homeserver.storage.e2ee.crosssigning import CrossKey, Usage
+from homeserver.storage.e2ee.devices import Device
+from homeserver.storage.e2ee.onetime import KeyName, OneTimeKey
+
+_NAME = re.compile("[^\0-\x1f\x7f\ud800-\udfff]{1,255}")
+_ED25519 = "ed25519"
+_KEY_BYTES = 32
+_MAX_POSITION = 2**53 - 1
+
+
+def device_of(requester: Requester) -> Device:
+    """The device that asks. Raises Forbidden("no_device") for guests and host applications' people."""
+    if requester.device_id is None:
+        raise Forbidden("encryption is for devices that logged in here", code="no_device")
+    return Device(requester.user_id, requester.device_id)
+
+
+def checked_name(text: object, what: str) -> str:
+    """A name that somebody else made up: 1 to 255 characters, no control characters. Raises Invalid("bad_name")."""
+    if not isinstance(text, str) or not _NAME.fullmatch(text):
+        raise Invalid(f"{what} must have 1 to 255 characters and no control characters", code="bad_name")
+    return text
+
+
+def checked_device(text: object) -> DeviceId:
+    """A device id. Raises Invalid("bad_name")."""
+    return DeviceId(checked_name(text, "a device id"))
+
+
+def split_users(user_ids: Iterable[str], server: str) -> tuple[list[UserId], set[ServerName]]:
+    """The people of this server, and the other servers that are named. Raises Invalid("bad_user_id")."""
+    here: list[UserId] = []
+    elsewhere: set[ServerName] = set()
+    for user_id in user_ids:
+        if not is_user_id(user_id):
+            raise Invalid("this is no user id", code="bad_user_id")
+        domain = domain_of(user_id)
+        if domain == server:
+            here.append(UserId(user_id))
+        else:
+            elsewhere.add(domain)
+    return here, elsewhere
+
+
+def check_count(count: int, most: int) -> None:
+    """Raise TooLarge("too_many") unless a call names at most so many things."""
+    if count > most:
+        raise TooLarge(f"at most {most} at once", code="too_many")
+
+
+def checked_position(position: int) -> int:
+    """A position of the log that a client named. Raises Invalid("bad_position")."""
+    if not 0 <= position <= _MAX_POSITION:
+        raise Invalid("this is no position", code="bad_position")
+    return position
+
+
+def json_size(value: object) -> int:
+    """How many bytes a value has as JSON."""
+    return len(orjson.dumps(value))
+
+
+def check_size(value: object, max_bytes: int) -> int:
+    """The same, if it is not too large. Raises TooLarge("key_too_large")."""
+    size = json_size(value)
+    if size > max_bytes:
+        raise TooLarge(f"at most {max_bytes} bytes", code="key_too_large")
+    return size
+
+
+def identity_keys(device: Device, body: Content, max_bytes: int) -> Content:
+    """Device keys as they are stored. They must be of this device and signed by it.
+
+    Raises Invalid("bad_device_keys" or "invalid_signature"), TooLarge.
+    """
+    kept = {name: value for name, value in body.items() if name != "unsigned"}
+    check_size(kept, max_bytes)
+    keys, algorithms = kept.get("keys"), kept.get("algorithms")
+    if kept.get("user_id") != device.user_id or kept.get("device_id") != device.device_id:
+        raise _bad_keys("they are not of this device")
+    if not isinstance(algorithms, list) or not all(isinstance(one, str) for one in algorithms):
+        raise _bad_keys("algorithms must be a list of names")
+    if not isinstance(keys, dict) or not all(isinstance(one, str) for one in keys.values()):
+        raise _bad_keys("keys must be an object of texts")
+    if any(name.partition(":")[2] != device.device_id for name in keys):
+        raise _bad_keys("every key must have the name algorithm:device_id")
+    check_signature(kept, device.user_id, signing_key(device, kept))
+    return kept
+
+
+def signing_key(device: Device, body: Content) -> VerifyKey:
+    """The key that a device signs with, from its identity keys. Raises Invalid("bad_device_keys")."""
+    key_id = f"{_ED25519}:{device.device_id}"
+    try:
+        return VerifyKey.from_base64(key_id, body["keys"][key_id])
+    except (KeyError, ProtocolError) as error:
+        raise _bad_keys("there must be an ed25519 key") from error
+
+
+def check_signature(body: Content, signer: UserId, key: VerifyKey) -> None:
+    """Raise Invalid("invalid_signature") unless `signer` signed this with the key."""
+    try:
+        verify_json(body, signer, {key.key_id: key})
+    except ProtocolError as error:
+        raise Invalid("the signature is missing or wrong", code="invalid_signature") from error
+
+
+def one_time_keys(device: Device, keys: Mapping[str, object], max_bytes: int) -> list[OneTimeKey]:
+    """One-time or fallback keys as they are stored. Who claims them checks their signatures.
+
+    Raises Invalid("bad_one_time_key"), TooLarge.
+    """
+    return [_one_time_key(device, name, body, max_bytes) for name, body in keys.items()]
+
+
+def _one_time_key(device: Device, name: str, body: object, max_bytes: int) -> OneTimeKey:
+    check_size(body, max_bytes)
+    algorithm, colon, key_id = checked_name(name, "the name of a key").partition(":")
+    if not (algorithm and colon and key_id):
+        raise Invalid("a one-time key has a name like algorithm:key_id", code="bad_one_time_key")
+    if isinstance(body, dict):
+        if not isinstance(body.get("key"), str) or not isinstance(body.get("signatures"), dict):
+            raise Invalid("a one-time key has key and signatures", code="bad_one_time_key")
+    elif not isinstance(body, str):
+        raise Invalid("a one-time key is a text or an object", code="bad_one_time_key")
+    return OneTimeKey(device, KeyName(algorithm, key_id), body)
+
+
+def cross_key(user_id: UserId, usage: Usage, body: Content, max_bytes: int) -> CrossKey:
+    """A cross-signing key. Raises Invalid("bad_cross_signing_key"), TooLarge."""
+    kept = {name: value for name, value in body.items() if name != "unsigned"}
+    check_size(kept, max_bytes)
+    usages, keys = kept.get("usage"), kept.get("keys")
+    if kept.get("user_id") != user_id:
+        raise _bad_cross_key("it is somebody else's")
+    if not isinstance(usages, list) or usage.value not in usages:
+        raise _bad_cross_key(f"its usage must be {usage.value}")
+    if not isinstance(keys, dict) or len(keys) != 1:
+        raise _bad_cross_key("it must have exactly one key")
+    [(key_id, public_key)] = keys.items()
+    if not isinstance(public_key, str) or key_id != f"{_ED25519}:{public_key}":
+        raise _bad_cross_key("the key must have itself as its name")
+    try:
+        raw = decode_base64(public_key)
+    except ValueError as error:
+        raise _bad_cross_key("the key is no base64") from error
+    if len(raw) != _KEY_BYTES or encode_base64(raw) != public_key:
+        raise _bad_cross_key("the key must be 32 bytes in unpadded base64")
+    return CrossKey(user_id, usage, public_key, kept)
+
+
+def verifier(key: CrossKey) -> VerifyKey:
+    """What checks the signatures of a cross-signing key."""
+    return VerifyKey.from_base64(key.key_id, key.public_key)
+
+
+def same_but_signatures(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two keys say the same, whoever signed them."""
+    apart = ("signatures", "unsigned")
+    return {name: value for name, value in one.items() if name not in apart} == {
+        name: value for name, value in other.items() if name not in apart
+    }
+
+
+def _bad_keys(why: str) -> HomeserverError:
+    return Invalid(f"these are no keys for this device: {why}", code="bad_device_keys")
+
+
+def _bad_cross_key(why: str) -> HomeserverError:
+    return Invalid(f"this is no cross-signing key: {why}", code="bad_cross_signing_key")

@@ -1,0 +1,187 @@
+"""Messages from device to device: secrets that clients hand each other, encrypted. Each arrives once.
+
+A device's inbox is bounded. When it is full the oldest messages make room: a device that was away for so long should
+read what is said now, and can get older keys from a backup or from its person's other devices, while a sender never
+learns that a new key did not arrive and would not send it again. Refusing the whole call is no choice: one lost
+telephone would keep a room from being encrypted for everybody.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import TooLarge
+from homeserver.model import Content, Requester
+from homeserver.protocol.ids import DeviceId, EventId, RoomId, UserId
+from homeserver.services.e2ee import forms
+from homeserver.services.news import Appends, device_messages
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.retry import write_with_retry
+from homeserver.settings.models import EncryptionSettings
+from homeserver.storage import transactions
+from homeserver.storage.db import Database
+from homeserver.storage.e2ee import devices as stored_devices
+from homeserver.storage.e2ee import inbox
+from homeserver.storage.e2ee.devices import Device
+from homeserver.storage.e2ee.inbox import DeviceMessage, InboxLimits
+from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.submission import Also, Placed
+
+EVERY_DEVICE = DeviceId("*")
+
+
+class Delivery(NamedTuple):
+    """Messages for a device: `bodies` are JSON of type, sender and content, the oldest first.
+
+    `position` is where to go on: given as `since` to the next read it says that these have arrived. `more`: there are
+    further ones already.
+    """
+
+    bodies: tuple[bytes, ...]
+    position: int
+    more: bool
+
+
+class _Sending(NamedTuple):
+    """What one call sends: the body for each device, person by person in the order of their log entries."""
+
+    txn: TxnKey
+    people: tuple[Mapping[Device, bytes], ...]
+
+
+class ToDevice:
+    """Sends messages to devices, and lets each device read its own."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Appends,
+        clock: Clock,
+        limits: RateLimits,
+        settings: EncryptionSettings,
+        server_name: str,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._clock = clock
+        self._limits = limits
+        self._settings = settings
+        self._server_name = server_name
+        self._inbox = InboxLimits(settings.max_inbox_messages, settings.max_inbox_bytes)
+
+    async def send(
+        self,
+        requester: Requester,
+        kind: str,
+        messages: Mapping[UserId, Mapping[DeviceId, Content]],
+        txn_id: str,
+    ) -> None:
+        """Send to devices, `*` for all of a person but those that are named; a repeated `txn_id` sends nothing again.
+
+        Devices that are not there are passed over. Raises Invalid("bad_name", "bad_user_id"), TooLarge, RateLimited.
+        """
+        self._limits.check("encryption", requester.user_id)
+        forms.checked_name(kind, "an event type")
+        # Transactions of no room: the type stands in its place, as it does in the path of the call.
+        txn = TxnKey(
+            requester.session_key, RoomId(f"to-device {kind}"), forms.checked_name(txn_id, "a transaction id")
+        )
+        here, _ = forms.split_users(messages, self._server_name)
+        forms.check_count(sum(map(len, messages.values())), self._settings.max_items)
+        bodies = {
+            user_id: {
+                forms.checked_device(device_id): self._body(kind, requester.user_id, content)
+                for device_id, content in messages[user_id].items()
+            }
+            for user_id in here
+        }
+        async with self._db.read() as conn:
+            repeated = await transactions.find(conn, [txn])
+            known = await stored_devices.devices_of(conn, here, self._clock.now_ms())
+        people = _addressed(bodies, known)
+        forms.check_count(sum(map(len, people)), self._settings.max_items)
+        if people and not repeated:
+            news = [
+                device_messages(next(iter(devices)).user_id, [device.device_id for device in devices])
+                for devices in people
+            ]
+            await self._timeline.append(news, also=[Also(self._write, _Sending(txn, people))])
+
+    async def read(self, requester: Requester, *, since: int, limit: int | None = None) -> Delivery:
+        """The messages for the requester's device after `since`, the oldest first.
+
+        Those up to `since` have arrived, says who asks: they are deleted. Who has no device has no messages.
+        """
+        if requester.device_id is None:
+            return Delivery((), since, more=False)
+        device = forms.device_of(requester)
+        forms.checked_position(since)
+        most = page_size(limit, self._settings.max_page)
+        async with self._db.read() as conn:
+            found = await inbox.messages_after(conn, device, -1, most + 1)
+        if found and found[0].position <= since:
+            await write_with_retry(self._db, lambda conn: inbox.acknowledge(conn, device, since))
+            async with self._db.read() as conn:
+                found = await inbox.messages_after(conn, device, since, most + 1)
+        return delivery(found, since, most)
+
+    def _body(self, kind: str, sender: UserId, content: Content) -> bytes:
+        body = orjson.dumps({"type": kind, "sender": sender, "content": content})
+        if len(body) > self._settings.max_message_bytes:
+            raise TooLarge(f"at most {self._settings.max_message_bytes} bytes", code="message_too_large")
+        return body
+
+    async def _write(self, conn: AsyncConnection, items: Sequence[Placed[_Sending]]) -> None:
+        done = await transactions.find(conn, [item.row.txn for item in items])
+        new: dict[TxnKey, Placed[_Sending]] = {}
+        for item in items:
+            if item.row.txn not in done:
+                new.setdefault(item.row.txn, item)
+        messages = [
+            DeviceMessage(device, item.position + number, body)
+            for item in new.values()
+            for number, devices in enumerate(item.row.people)
+            for device, body in devices.items()
+        ]
+        if not messages:
+            return
+        await transactions.add(conn, dict.fromkeys(new, EventId("")), self._clock.now_ms())
+        await inbox.add_messages(conn, messages)
+        full = await inbox.full_inboxes(conn, {one.device for one in messages}, self._inbox)
+        if full:
+            # A little more than needed, so that it is not to be done again at once.
+            less = InboxLimits(self._inbox.messages * 9 // 10, self._inbox.bytes * 9 // 10)
+            await inbox.trim_inboxes(conn, full, less)
+
+
+def page_size(limit: int | None, most: int) -> int:
+    """How many messages go into one answer, of those wished and those allowed."""
+    return most if limit is None else max(1, min(limit, most))
+
+
+def delivery(found: Sequence[DeviceMessage], since: int, most: int) -> Delivery:
+    """What a reader gets of messages after `since`, of which one more than `most` was looked for."""
+    shown = found[:most]
+    position = shown[-1].position if shown else since
+    return Delivery(tuple(one.body for one in shown), position, more=len(found) > most)
+
+
+def _addressed(
+    bodies: Mapping[UserId, Mapping[DeviceId, bytes]], known: Mapping[UserId, Sequence[DeviceId]]
+) -> tuple[Mapping[Device, bytes], ...]:
+    """The body for each device that is there, person by person; who gets none is left out."""
+    people = []
+    for user_id, wanted in bodies.items():
+        to_all = wanted.get(EVERY_DEVICE)
+        mine = {
+            Device(user_id, device_id): body
+            for device_id in known[user_id]
+            if (body := wanted.get(device_id, to_all)) is not None
+        }
+        if mine:
+            people.append(mine)
+    return tuple(people)

@@ -1,0 +1,1 @@
+"""Rows of end-to-end encryption: keys, signatures, messages to devices, backups."""

@@ -1,0 +1,181 @@
+"""Devices: which there are, their identity keys, and what goes when they go.
+
+A device is a session that has not ended, or the dehydrated device of a person.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import bindparam, delete, null, select, tuple_, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import Content, SessionId
+from homeserver.protocol.ids import DeviceId, UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.e2ee.crosssigning import Target, drop_signatures
+from homeserver.storage.schema import (
+    dehydrated_devices,
+    device_inboxes,
+    device_keys,
+    device_messages,
+    fallback_keys,
+    one_time_keys,
+    sessions,
+)
+from homeserver.storage.sqlite import UNANSWERED
+
+
+class Device(NamedTuple):
+    """A device of a person."""
+
+    user_id: UserId
+    device_id: DeviceId
+
+
+class KeyedDevice(NamedTuple):
+    """The identity keys of a device as it signed them, and what its person calls it."""
+
+    keys: Content
+    name: str
+
+
+def of_devices(table: Any) -> Any:
+    """The condition that a row belongs to one of the `devices`."""
+    return tuple_(table.c.user_id, table.c.device_id).in_(bindparam("devices", expanding=True))
+
+
+_LOCK_SESSIONS = (
+    select(sessions.c.user_id, sessions.c.device_id)
+    .where(of_devices(sessions), sessions.c.ended_ms.is_(None))
+    .order_by(sessions.c.user_id, sessions.c.device_id)
+    .with_for_update(key_share=True)
+)
+_LOCK_KEYED = (
+    select(device_keys.c.user_id, device_keys.c.device_id)
+    .where(of_devices(device_keys))
+    .order_by(device_keys.c.user_id, device_keys.c.device_id)
+    .with_for_update(key_share=True)
+)
+_OF_USERS = union_all(
+    select(sessions.c.user_id, sessions.c.device_id).where(
+        sessions.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        sessions.c.ended_ms.is_(None),
+        sessions.c.refresh_expires_ms > bindparam("now_ms"),
+    ),
+    select(dehydrated_devices.c.user_id, dehydrated_devices.c.device_id).where(
+        dehydrated_devices.c.user_id.in_(bindparam("user_ids", expanding=True))
+    ),
+)
+_OF_SESSIONS = select(sessions.c.user_id, sessions.c.device_id).where(
+    sessions.c.session_id.in_(bindparam("session_ids", expanding=True))
+)
+_SESSIONS_OF_USERS = select(sessions.c.user_id, sessions.c.device_id).where(
+    sessions.c.user_id.in_(bindparam("user_ids", expanding=True))
+)
+_KEYS = (
+    select(
+        device_keys.c.user_id,
+        device_keys.c.device_id,
+        device_keys.c.body,
+        sessions.c.device_name,
+        dehydrated_devices.c.display_name,
+    )
+    .select_from(device_keys)
+    .outerjoin(
+        sessions,
+        (sessions.c.user_id == device_keys.c.user_id) & (sessions.c.device_id == device_keys.c.device_id),
+    )
+    .outerjoin(
+        dehydrated_devices,
+        (dehydrated_devices.c.user_id == device_keys.c.user_id)
+        & (dehydrated_devices.c.device_id == device_keys.c.device_id),
+    )
+)
+_KEYS_OF_USERS = _KEYS.where(device_keys.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_KEYS_OF_DEVICES = select(
+    device_keys.c.user_id,
+    device_keys.c.device_id,
+    device_keys.c.body,
+    null().label("device_name"),
+    null().label("display_name"),
+).where(of_devices(device_keys))
+_SET_KEYS = Upsert(device_keys, ["user_id", "device_id"], ["body"])
+_DROP_KEYS = delete(device_keys).where(of_devices(device_keys)).returning(device_keys.c.user_id)
+_DROP_REST = tuple(
+    delete(table).where(of_devices(table)).execution_options(**UNANSWERED)
+    for table in (
+        one_time_keys,
+        fallback_keys,
+        device_inboxes,
+        device_messages,
+    )  # locked in this order everywhere
+)
+
+
+async def lock_running(conn: AsyncConnection, devices: Collection[Device]) -> set[Device]:
+    """Those of the devices whose sessions run, held until the end of the transaction."""
+    rows = await conn.execute(_LOCK_SESSIONS, {"devices": list(devices)})
+    return {Device(row.user_id, row.device_id) for row in rows}
+
+
+async def lock_keyed(conn: AsyncConnection, devices: Collection[Device]) -> set[Device]:
+    """Those of the devices that have identity keys, held until the end of the transaction."""
+    rows = await conn.execute(_LOCK_KEYED, {"devices": list(devices)})
+    return {Device(row.user_id, row.device_id) for row in rows}
+
+
+async def devices_of(
+    conn: AsyncConnection, user_ids: Collection[UserId], now_ms: int
+) -> dict[UserId, list[DeviceId]]:
+    """All devices of these people, also those without keys."""
+    found: dict[UserId, list[DeviceId]] = {user_id: [] for user_id in user_ids}
+    for row in await conn.execute(_OF_USERS, {"user_ids": list(user_ids), "now_ms": now_ms}):
+        found[row.user_id].append(row.device_id)
+    return found
+
+
+async def devices_of_sessions(conn: AsyncConnection, session_ids: Collection[SessionId]) -> list[Device]:
+    """The devices that these sessions are, ended ones too."""
+    rows = await conn.execute(_OF_SESSIONS, {"session_ids": list(session_ids)})
+    return [Device(*row) for row in rows]
+
+
+async def sessions_of_users(conn: AsyncConnection, user_ids: Collection[UserId]) -> list[Device]:
+    """The devices that are sessions of these people, ended ones too: dehydrated ones are left out."""
+    rows = await conn.execute(_SESSIONS_OF_USERS, {"user_ids": list(user_ids)})
+    return [Device(*row) for row in rows]
+
+
+async def keys_of_users(
+    conn: AsyncConnection, user_ids: Collection[UserId]
+) -> dict[UserId, dict[DeviceId, KeyedDevice]]:
+    """The devices of these people that have identity keys."""
+    found: dict[UserId, dict[DeviceId, KeyedDevice]] = {user_id: {} for user_id in user_ids}
+    for row in await conn.execute(_KEYS_OF_USERS, {"user_ids": list(user_ids)}):
+        found[row.user_id][row.device_id] = KeyedDevice(
+            orjson.loads(row.body), row.device_name or row.display_name or ""
+        )
+    return found
+
+
+async def keys_of(conn: AsyncConnection, devices: Collection[Device]) -> dict[Device, Content]:
+    """The identity keys of these devices, those that have any."""
+    rows = await conn.execute(_KEYS_OF_DEVICES, {"devices": list(devices)})
+    return {Device(row.user_id, row.device_id): orjson.loads(row.body) for row in rows}
+
+
+async def set_keys(conn: AsyncConnection, keys: Mapping[Device, Content]) -> None:
+    """Write identity keys over those that were there."""
+    rows = [{**device._asdict(), "body": orjson.dumps(body)} for device, body in keys.items()]
+    await conn.execute(_SET_KEYS.on(conn), rows)
+
+
+async def drop_devices(conn: AsyncConnection, devices: Sequence[Device]) -> set[UserId]:
+    """Delete all that is kept of these devices but their sessions; answers whose identity keys went."""
+    changed = set((await conn.execute(_DROP_KEYS, {"devices": list(devices)})).scalars())
+    for statement in _DROP_REST:  # one per table
+        await conn.execute(statement, {"devices": list(devices)})
+    targets = [Target(device.user_id, device.device_id) for device in devices]
+    await drop_signatures(conn, targets, [(user_id, f"ed25519:{name}") for user_id, name in targets])
+    return changed

@@ -1,0 +1,164 @@
+"""Whose devices changed, and who came to share a room with whom: what clients must look up anew."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import bindparam, exists, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.schema import device_lists, events, members, snapshot_entries, snapshots
+
+
+class Move(NamedTuple):
+    """A person's member event in a room that came after some position."""
+
+    room_id: RoomId
+    user_id: UserId
+    membership: str
+    position: int
+
+
+_SET = Upsert(device_lists, ["user_id"], ["position"])
+_mine = members.alias("mine")
+_theirs = members.alias("theirs")
+_CHANGED = select(device_lists.c.user_id).where(
+    device_lists.c.position > bindparam("after"),
+    or_(
+        device_lists.c.user_id == bindparam("reader"),
+        exists().where(
+            _theirs.c.user_id == device_lists.c.user_id,
+            _theirs.c.membership == "join",
+            _mine.c.room_id == _theirs.c.room_id,
+            _mine.c.user_id == bindparam("reader"),
+            _mine.c.membership == "join",
+        ),
+    ),
+)
+_MOVED = (
+    select(_theirs.c.room_id, _theirs.c.user_id, _theirs.c.membership, _theirs.c.position)
+    .join_from(_mine, _theirs, _theirs.c.room_id == _mine.c.room_id)
+    .where(
+        _mine.c.user_id == bindparam("reader"),
+        _mine.c.membership == "join",
+        _theirs.c.user_id != bindparam("reader"),
+        _theirs.c.position > bindparam("after"),
+        _theirs.c.membership.in_(("join", "leave", "ban")),
+    )
+)
+_OWN_MOVES = select(members.c.room_id, members.c.user_id, members.c.membership, members.c.position).where(
+    members.c.user_id == bindparam("reader"), members.c.position > bindparam("after")
+)
+_JOINED = (
+    select(members.c.user_id)
+    .distinct()
+    .where(members.c.room_id.in_(bindparam("room_ids", expanding=True)), members.c.membership == "join")
+)
+_LEFT_BEHIND = (
+    select(_theirs.c.user_id)
+    .distinct()
+    .join_from(_mine, _theirs, _theirs.c.room_id == _mine.c.room_id)
+    .where(
+        _mine.c.room_id.in_(bindparam("room_ids", expanding=True)),
+        _mine.c.user_id == bindparam("reader"),
+        _theirs.c.membership == "join",
+        _theirs.c.position < _mine.c.position,  # who came later is none of the reader's business
+    )
+)
+_last = events.alias("last")
+_state_then = (
+    select(_last.c.state_id)
+    .where(
+        _last.c.room_id == members.c.room_id,
+        _last.c.timeline_order <= bindparam("at"),
+        _last.c.state_id.is_not(None),
+    )
+    .order_by(_last.c.timeline_order.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_then = (
+    select(members.c.room_id, _state_then.label("state_id"))
+    .where(
+        members.c.user_id == bindparam("reader"),
+        members.c.room_id.in_(bindparam("room_ids", expanding=True)),
+    )
+    .cte("room_then")
+)
+_chain = (
+    select(
+        _then.c.room_id,
+        snapshots.c.state_id,
+        snapshots.c.parent_id,
+        snapshots.c.whole,
+        literal(0).label("back"),
+    )
+    .join_from(_then, snapshots, snapshots.c.state_id == _then.c.state_id)
+    .cte("chain", recursive=True)
+)
+_chain = _chain.union_all(
+    select(
+        _chain.c.room_id,
+        snapshots.c.state_id,
+        snapshots.c.parent_id,
+        snapshots.c.whole,
+        _chain.c.back + 1,
+    )
+    .join_from(snapshots, _chain, snapshots.c.state_id == _chain.c.parent_id)
+    .where(~_chain.c.whole)
+)
+_THEN = (
+    select(_chain.c.room_id, snapshot_entries.c.event_id, events.c.pdu)
+    .join_from(_chain, snapshot_entries, snapshot_entries.c.state_id == _chain.c.state_id)
+    .join(events, events.c.event_id == snapshot_entries.c.event_id)
+    .where(snapshot_entries.c.type == "m.room.member", snapshot_entries.c.state_key == bindparam("reader"))
+    .order_by(_chain.c.back.desc())
+)
+
+
+async def set_changed(conn: AsyncConnection, user_ids: Collection[UserId], position: int) -> None:
+    """Note that these people's devices or keys changed at a position."""
+    await conn.execute(_SET.on(conn), [{"user_id": user_id, "position": position} for user_id in user_ids])
+
+
+async def changed_since(conn: AsyncConnection, reader: UserId, after: int) -> set[UserId]:
+    """Who of those in a room with `reader`, or they themselves, changed devices or keys after a position."""
+    rows = await conn.execute(_CHANGED, {"reader": reader, "after": after})
+    return set(rows.scalars())
+
+
+async def moves_since(conn: AsyncConnection, reader: UserId, after: int) -> list[Move]:
+    """Member events after a position of the others in `reader`'s rooms, the latest of each person and room.
+
+    A new display name is a member event too, and shows here as a join.
+    """
+    rows = await conn.execute(_MOVED, {"reader": reader, "after": after})
+    return [Move(*row) for row in rows]
+
+
+async def own_moves_since(conn: AsyncConnection, reader: UserId, after: int) -> list[Move]:
+    """The latest member event of `reader` in each room where there was one after a position."""
+    rows = await conn.execute(_OWN_MOVES, {"reader": reader, "after": after})
+    return [Move(*row) for row in rows]
+
+
+async def rooms_joined_at(
+    conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId], at: int
+) -> set[RoomId]:
+    """In which of the rooms `reader` was joined when the log stood at a position."""
+    rows = await conn.execute(_THEN, {"reader": reader, "room_ids": list(room_ids), "at": at})
+    then = {row.room_id: orjson.loads(row.pdu) for row in rows}  # oldest delta first, so that newer ones win
+    return {room_id for room_id, pdu in then.items() if pdu["content"].get("membership") == "join"}
+
+
+async def joined_in(conn: AsyncConnection, room_ids: Collection[RoomId]) -> set[UserId]:
+    """Who is joined in any of the rooms."""
+    return set((await conn.execute(_JOINED, {"room_ids": list(room_ids)})).scalars())
+
+
+async def left_behind(conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId]) -> set[UserId]:
+    """Who was there when `reader` left the rooms, and still is."""
+    rows = await conn.execute(_LEFT_BEHIND, {"reader": reader, "room_ids": list(room_ids)})
+    return set(rows.scalars())

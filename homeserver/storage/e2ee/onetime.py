@@ -1,0 +1,200 @@
+"""One-time keys, each given to one other device, and the fallback keys for when there are none left."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import orjson
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import DeviceId, UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.e2ee.devices import Device, of_devices
+from homeserver.storage.schema import fallback_keys, one_time_keys
+
+
+class KeyName(NamedTuple):
+    """What a one-time or fallback key is known by on the wire: `algorithm:key_id`."""
+
+    algorithm: str
+    key_id: str
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.key_id}"
+
+
+class OneTimeKey(NamedTuple):
+    """A one-time or fallback key: `body` is a JSON object or a string."""
+
+    device: Device
+    name: KeyName
+    body: object
+
+
+class Wish(NamedTuple):
+    """Somebody wants a key of this algorithm for a device."""
+
+    user_id: UserId
+    device_id: DeviceId
+    algorithm: str
+
+    @property
+    def device(self) -> Device:
+        return Device(self.user_id, self.device_id)
+
+
+class HeldKey(NamedTuple):
+    """What is stored of a one-time key."""
+
+    body: object
+    claimed: bool
+
+
+_HELD = select(
+    one_time_keys.c.user_id,
+    one_time_keys.c.device_id,
+    one_time_keys.c.algorithm,
+    one_time_keys.c.key_id,
+    one_time_keys.c.body,
+    one_time_keys.c.claimed_ms,
+).where(of_devices(one_time_keys))
+_COUNTS = (
+    select(one_time_keys.c.user_id, one_time_keys.c.device_id, one_time_keys.c.algorithm, func.count())
+    .where(of_devices(one_time_keys), one_time_keys.c.claimed_ms.is_(None))
+    .group_by(one_time_keys.c.user_id, one_time_keys.c.device_id, one_time_keys.c.algorithm)
+)
+_ADD = insert(one_time_keys)
+_RENEW = (
+    update(one_time_keys)
+    .where(
+        one_time_keys.c.user_id == bindparam("of_user"),
+        one_time_keys.c.device_id == bindparam("of_device"),
+        one_time_keys.c.algorithm == bindparam("of_algorithm"),
+        one_time_keys.c.key_id == bindparam("of_key"),
+    )
+    .values(body=bindparam("new_body"), claimed_ms=None)
+)
+_FORGET_CLAIMED = delete(one_time_keys).where(
+    of_devices(one_time_keys), one_time_keys.c.claimed_ms < bindparam("before_ms")
+)
+_wished = tuple_(one_time_keys.c.user_id, one_time_keys.c.device_id, one_time_keys.c.algorithm)
+_CLAIM = (
+    update(one_time_keys)
+    .where(
+        one_time_keys.c.key_order.in_(
+            select(func.min(one_time_keys.c.key_order))
+            .where(_wished.in_(bindparam("wishes", expanding=True)), one_time_keys.c.claimed_ms.is_(None))
+            .group_by(one_time_keys.c.user_id, one_time_keys.c.device_id, one_time_keys.c.algorithm)
+        )
+    )
+    .values(claimed_ms=bindparam("now_ms"))
+    .returning(
+        one_time_keys.c.user_id,
+        one_time_keys.c.device_id,
+        one_time_keys.c.algorithm,
+        one_time_keys.c.key_id,
+        one_time_keys.c.body,
+    )
+)
+_SET_FALLBACK = Upsert(fallback_keys, ["user_id", "device_id", "algorithm"], ["key_id", "body", "used"])
+_FALLBACK = select(fallback_keys).where(of_devices(fallback_keys))
+_USE_FALLBACK = (
+    update(fallback_keys)
+    .where(
+        tuple_(fallback_keys.c.user_id, fallback_keys.c.device_id, fallback_keys.c.algorithm).in_(
+            bindparam("wishes", expanding=True)
+        )
+    )
+    .values(used=True)
+    .returning(
+        fallback_keys.c.user_id,
+        fallback_keys.c.device_id,
+        fallback_keys.c.algorithm,
+        fallback_keys.c.key_id,
+        fallback_keys.c.body,
+    )
+)
+
+
+async def held_keys(
+    conn: AsyncConnection, devices: Collection[Device]
+) -> dict[Device, dict[KeyName, HeldKey]]:
+    """All one-time keys that are stored for these devices, claimed ones too."""
+    found: dict[Device, dict[KeyName, HeldKey]] = {device: {} for device in devices}
+    for row in await conn.execute(_HELD, {"devices": list(devices)}):
+        name = KeyName(row.algorithm, row.key_id)
+        held = HeldKey(orjson.loads(row.body), row.claimed_ms is not None)
+        found[Device(row.user_id, row.device_id)][name] = held
+    return found
+
+
+async def counts(conn: AsyncConnection, devices: Collection[Device]) -> dict[Device, dict[str, int]]:
+    """How many unclaimed one-time keys of each algorithm these devices have."""
+    found: dict[Device, dict[str, int]] = {device: {} for device in devices}
+    for user_id, device_id, algorithm, count in await conn.execute(_COUNTS, {"devices": list(devices)}):
+        found[Device(user_id, device_id)][algorithm] = count
+    return found
+
+
+async def add_keys(conn: AsyncConnection, keys: Sequence[OneTimeKey]) -> None:
+    """Write new one-time keys, in their order."""
+    await conn.execute(_ADD, [_row(key) for key in keys])
+
+
+async def renew_keys(conn: AsyncConnection, keys: Sequence[OneTimeKey]) -> None:
+    """Write other keys under the names of keys that were claimed."""
+    rows = [
+        {
+            "of_user": key.device.user_id,
+            "of_device": key.device.device_id,
+            "of_algorithm": key.name.algorithm,
+            "of_key": key.name.key_id,
+            "new_body": orjson.dumps(key.body),
+        }
+        for key in keys
+    ]
+    await conn.execute(_RENEW, rows)
+
+
+async def forget_claimed(conn: AsyncConnection, devices: Collection[Device], before_ms: int) -> None:
+    """Delete the one-time keys of these devices that were claimed before a time."""
+    await conn.execute(_FORGET_CLAIMED, {"devices": list(devices), "before_ms": before_ms})
+
+
+async def claim(conn: AsyncConnection, wishes: Collection[Wish], now_ms: int) -> list[OneTimeKey]:
+    """Take the oldest unclaimed one-time key for each wish that has one; nobody else gets it from now on.
+
+    Lock the devices first (`lock_keyed`), or who claims at the same instant may get none though there are more.
+    """
+    rows = await conn.execute(_CLAIM, {"wishes": list(wishes), "now_ms": now_ms})
+    return [_key(row) for row in rows]
+
+
+async def use_fallback(conn: AsyncConnection, wishes: Collection[Wish]) -> list[OneTimeKey]:
+    """The fallback key for each wish that has one; it counts as used from now on."""
+    return [_key(row) for row in await conn.execute(_USE_FALLBACK, {"wishes": list(wishes)})]
+
+
+async def fallback_of(
+    conn: AsyncConnection, devices: Collection[Device]
+) -> dict[Device, dict[KeyName, tuple[object, bool]]]:
+    """The fallback keys of these devices, and whether each is used: {device: {name: (body, used)}}."""
+    found: dict[Device, dict[KeyName, tuple[object, bool]]] = {device: {} for device in devices}
+    for row in await conn.execute(_FALLBACK, {"devices": list(devices)}):
+        name = KeyName(row.algorithm, row.key_id)
+        found[Device(row.user_id, row.device_id)][name] = (orjson.loads(row.body), row.used)
+    return found
+
+
+async def set_fallback(conn: AsyncConnection, keys: Sequence[OneTimeKey]) -> None:
+    """Write fallback keys, unused, over those of the same algorithm."""
+    await conn.execute(_SET_FALLBACK.on(conn), [{**_row(key), "used": False} for key in keys])
+
+
+def _row(key: OneTimeKey) -> Mapping[str, Any]:
+    return {**key.device._asdict(), **key.name._asdict(), "body": orjson.dumps(key.body)}
+
+
+def _key(row: Any) -> OneTimeKey:
+    device = Device(cast(UserId, row.user_id), cast(DeviceId, row.device_id))
+    return OneTimeKey(device, KeyName(row.algorithm, row.key_id), orjson.loads(row.body))

@@ -1,0 +1,182 @@
+"""Keys of devices: published by the device alone, seen by everybody, each one-time key given away once."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from homeserver.app import Homeserver
+from homeserver.errors import Forbidden, HomeserverError, Invalid, TooLarge
+from homeserver.model import Content, EntryKind
+from homeserver.protocol.ids import DeviceId, UserId
+from homeserver.services.e2ee.devicekeys import KeyCounts, KeyUpload
+from tests.chat.world import person
+from tests.e2ee.world import OLM, Phone, identity, key, log_in, phone, signed
+
+NOBODY, REMOTE = UserId("@nobody:test.example"), UserId("@zoe:other.example")
+
+
+async def refusal(hs: Homeserver, by: Phone, upload: KeyUpload) -> str:
+    with pytest.raises(HomeserverError) as error:
+        await hs.e2ee.device_keys.upload(by.requester, upload)
+    assert isinstance(error.value, Invalid | TooLarge)
+    return error.value.code
+
+
+async def claimed(hs: Homeserver, by: Phone, *of: Phone, algorithm: str = OLM) -> list[str]:
+    """The names of the keys that one call gets."""
+    wanted: dict[UserId, dict[DeviceId, str]] = {}
+    for one in of:
+        wanted.setdefault(one.user_id, {})[one.device_id] = algorithm
+    found = await hs.e2ee.device_keys.claim(by.requester, wanted)
+    return [name for devices in found.keys.values() for keys in devices.values() for name in keys]
+
+
+async def test_keys_are_published_and_looked_up(hs: Homeserver) -> None:
+    alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
+    laptop, bare = await log_in(hs, bob.person), await log_in(hs, bob.person)
+    keys = hs.e2ee.device_keys
+    upload = KeyUpload(
+        {**bob.identity(), "unsigned": {"device_display_name": "Eve's"}},
+        bob.one_time("A", "B"),
+        bob.one_time("F", fallback=True),
+    )
+    before = hs.core.live.position
+    assert await keys.upload(bob.requester, upload) == {OLM: 2}
+    await laptop.publish(hs)
+    news = hs.core.live.recent(before, 10)
+    assert news is not None
+    assert [(one.kind, one.user_id) for one in news] == [(EntryKind.DEVICES, bob.user_id)] * 2
+    assert await keys.upload(bob.requester, upload) == {OLM: 2}, "the same again changes nothing"
+    assert hs.core.live.position == before + 2
+    assert await keys.counts(bob.requester) == KeyCounts({OLM: 2}, [OLM])
+    assert await keys.counts(bare.requester) == KeyCounts({}, [])
+
+    found = await keys.query(alice.requester, {bob.user_id: [], alice.user_id: [], NOBODY: [], REMOTE: []})
+    assert set(found.devices) == {alice.user_id, bob.user_id}
+    assert found.devices[alice.user_id] == {}
+    assert found.elsewhere == {"other.example"}
+    shown = {**bob.identity(), "unsigned": {"device_display_name": "Bob's phone"}}
+    unnamed = {**laptop.identity(), "unsigned": {}}
+    assert found.devices[bob.user_id] == {bob.device_id: shown, laptop.device_id: unnamed}
+    found = await keys.query(alice.requester, {bob.user_id: [laptop.device_id, DeviceId("NONE\0")]})
+    assert set(found.devices[bob.user_id]) == {laptop.device_id}
+
+    more = bob.identity(algorithms=["m.megolm.v1.aes-sha2"])  # the same keys may say something new
+    await keys.upload(bob.requester, KeyUpload(more))
+    found = await keys.query(alice.requester, {bob.user_id: [bob.device_id]})
+    assert found.devices[bob.user_id][bob.device_id]["algorithms"] == ["m.megolm.v1.aes-sha2"]
+
+
+BAD_IDENTITIES: dict[str, Callable[[Phone], Content]] = {
+    "somebody else's": lambda one: identity("@eve:test.example", one.device_id, one.signing),
+    "another device's": lambda one: identity(one.user_id, "OTHER", one.signing),
+    "no algorithms": lambda one: one.identity(algorithms="olm"),
+    "no keys": lambda one: one.identity(keys=[]),
+    "no signing key": lambda one: one.identity(keys={f"curve25519:{one.device_id}": "curve"}),
+    "a key that is none": lambda one: one.identity(keys={f"ed25519:{one.device_id}": "curve"}),
+    "a key of another name": lambda one: one.identity(
+        keys={f"ed25519:{one.device_id}": one.signing.verify_key_base64, "ed25519:OTHER": "x"}
+    ),
+    "no signature": lambda one: {**one.identity(), "signatures": {}},
+    "signed by another": lambda one: signed(one.identity(), one.user_id, one.device_id, key()),
+    "changed since": lambda one: {**one.identity(), "algorithms": []},
+}
+
+
+async def test_what_is_no_key_of_this_device_is_refused(hs: Homeserver) -> None:
+    alice = await phone(hs, "Alice")
+    codes = {
+        what: await refusal(hs, alice, KeyUpload(make(alice), alice.one_time("A")))
+        for what, make in BAD_IDENTITIES.items()
+    }
+    unsigned = {"no signature", "signed by another", "changed since"}
+    assert codes == {
+        what: "invalid_signature" if what in unsigned else "bad_device_keys" for what in BAD_IDENTITIES
+    }
+    for name, body in (
+        ("A", {"key": "x", "signatures": {}}),
+        (":A", "x"),
+        (f"{OLM}:", "x"),
+        (f"{OLM}:A", {"key": "x"}),
+        (f"{OLM}:A", {"signatures": {}}),
+        (f"{OLM}:A", 7),
+    ):
+        assert await refusal(hs, alice, KeyUpload(None, {name: body})) == "bad_one_time_key"
+    assert await refusal(hs, alice, KeyUpload(None, {f"{OLM}:\0": "x"})) == "bad_name"
+    assert await refusal(hs, alice, KeyUpload(None, {f"{OLM}:A": "x" * 20_000})) == "key_too_large"
+    assert (
+        await refusal(hs, alice, KeyUpload(None, {}, {f"{OLM}:A": "x", f"{OLM}:B": "y"}))
+        == "bad_one_time_key"
+    )
+    assert await hs.e2ee.device_keys.counts(alice.requester) == KeyCounts({}, [])
+    found = await hs.e2ee.device_keys.query(alice.requester, {alice.user_id: []})
+    assert found.devices == {alice.user_id: {}}
+
+    await alice.publish(hs, "A")
+    signing, alice.signing = alice.signing, key()
+    assert await refusal(hs, alice, KeyUpload(alice.identity())) == "identity_keys_fixed"
+    alice.signing = signing
+    assert await refusal(hs, alice, KeyUpload(None, alice.one_time("A"))) == "one_time_key_differs"
+
+    with pytest.raises(Forbidden) as error:  # a host application's person has no device
+        await hs.e2ee.device_keys.upload(await person(hs, "Hosted"), KeyUpload())
+    assert error.value.code == "no_device"
+    for wrong in (UserId("alice"), UserId("@a\0:test.example")):
+        with pytest.raises(Invalid):
+            await hs.e2ee.device_keys.query(alice.requester, {wrong: []})
+    with pytest.raises(Invalid):
+        await hs.e2ee.device_keys.claim(alice.requester, {alice.user_id: {DeviceId("A\0"): OLM}})
+
+
+async def test_one_time_keys_are_given_once_in_their_order_and_then_the_fallback(hs: Homeserver) -> None:
+    alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
+    keys = hs.e2ee.device_keys
+    first, second = await bob.publish(hs, "Z"), bob.one_time("A")
+    await keys.upload(bob.requester, KeyUpload(None, second))
+    fallback = bob.one_time("F", fallback=True)
+    await keys.upload(bob.requester, KeyUpload(None, {}, fallback))
+    assert await claimed(hs, alice, bob) == [f"{OLM}:Z"]
+    assert await keys.upload(bob.requester, KeyUpload(None, first | second)) == {OLM: 1}, "sent twice"
+    found = await keys.claim(alice.requester, {bob.user_id: {bob.device_id: OLM}})
+    assert found.keys == {bob.user_id: {bob.device_id: second}}
+    assert await keys.counts(bob.requester) == KeyCounts({}, [OLM])
+    for _ in range(2):
+        assert await claimed(hs, alice, bob) == [f"{OLM}:F"]
+    assert await keys.counts(bob.requester) == KeyCounts({}, [])
+    await keys.upload(bob.requester, KeyUpload(None, {}, fallback))
+    assert await keys.counts(bob.requester) == KeyCounts({}, []), "the same one is still used"
+    await keys.upload(bob.requester, KeyUpload(None, {}, bob.one_time("G", fallback=True)))
+    assert await keys.counts(bob.requester) == KeyCounts({}, [OLM])
+    assert await claimed(hs, alice, bob, algorithm="other") == []
+    renewed = bob.one_time("Z")  # a name that is free again
+    assert await keys.upload(bob.requester, KeyUpload(None, renewed)) == {OLM: 1}
+    assert await claimed(hs, alice, bob) == [f"{OLM}:Z"]
+
+
+async def test_two_workers_never_give_the_same_key(hs: Homeserver, elsewhere: Homeserver) -> None:
+    alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
+    laptop = await log_in(hs, bob.person)
+    names = [f"K{n}" for n in range(12)]
+    await bob.publish(hs, *names)
+    await laptop.publish(hs, *names)
+    await hs.e2ee.device_keys.upload(bob.requester, KeyUpload(None, {}, bob.one_time("F", fallback=True)))
+    calls = [claimed(worker, alice, bob, laptop) for worker in (hs, elsewhere) * 6]
+    got = [name for answer in await asyncio.gather(*calls) for name in answer]
+    assert sorted(got) == sorted([f"{OLM}:{name}" for name in names] * 2), "each of both devices' once"
+
+
+@pytest.mark.parametrize("overrides", [{"e2ee": {"max_one_time_keys": 50, "max_items": 100}}])
+async def test_there_is_a_bound_to_keys(hs: Homeserver) -> None:
+    alice = await phone(hs, "Alice")
+    await alice.publish(hs, *(f"A{n}" for n in range(50)))
+    assert await refusal(hs, alice, KeyUpload(None, alice.one_time("B"))) == "too_many_one_time_keys"
+    many = KeyUpload(None, alice.one_time(*(f"C{n}" for n in range(51))))
+    assert await refusal(hs, alice, many) == "too_many"
+    assert await claimed(hs, alice, alice) == [f"{OLM}:A0"]
+    assert await hs.e2ee.device_keys.upload(alice.requester, KeyUpload(None, alice.one_time("B"))) == {
+        OLM: 50
+    }
+    wanted = {DeviceId(f"D{n}"): OLM for n in range(101)}
+    with pytest.raises(TooLarge):
+        await hs.e2ee.device_keys.claim(alice.requester, {alice.user_id: wanted})

@@ -12,6 +12,7 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenti
 from homeserver.model import Page, Person, SessionId
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services import naming
+from homeserver.services.e2ee import ending
 from homeserver.services.news import Appends, profile_changed, session_ended
 from homeserver.services.passwords import Passwords
 from homeserver.services.ratelimit import RateLimits
@@ -20,7 +21,6 @@ from homeserver.services.sessions import check_standing
 from homeserver.services.text import clean_name, search_text
 from homeserver.settings.models import AccountSettings
 from homeserver.storage import accounts as stored
-from homeserver.storage import sessions as stored_sessions
 from homeserver.storage.accounts import Account, ProfileRow
 from homeserver.storage.db import Database
 from homeserver.timeline.submission import Also, Placed
@@ -338,13 +338,13 @@ async def _set_passwords(conn: AsyncConnection, items: Sequence[Placed[_NewPassw
     rows = [item.row for item in items]
     await stored.lock_users(conn, {row.user_id for row in rows})
     await stored.set_passwords(conn, {row.user_id: row.password_hash for row in rows})
-    now_ms = max(row.now_ms for row in rows)
+    now_ms, position = max(row.now_ms for row in rows), max(item.position for item in items)
     everywhere = {row.user_id for row in rows if row.ended is None}
     if everywhere:
-        await stored_sessions.end_sessions_of_users(conn, everywhere, now_ms)
+        await ending.end_sessions_of_users(conn, everywhere, now_ms=now_ms, position=position)
     single = [session_id for row in rows for session_id in row.ended or ()]
     if single:
-        await stored_sessions.end_sessions(conn, single, now_ms)
+        await ending.end_sessions(conn, single, now_ms=now_ms, position=position)
 
 
 async def _set_standings(conn: AsyncConnection, items: Sequence[Placed[_Standing]]) -> None:
@@ -353,4 +353,8 @@ async def _set_standings(conn: AsyncConnection, items: Sequence[Placed[_Standing
     await stored.set_states(conn, {row.user_id: (row.suspended, row.deactivated) for row in rows})
     out = {row.user_id for row in rows if row.suspended or row.deactivated}
     if out:
-        await stored_sessions.end_sessions_of_users(conn, out, max(row.now_ms for row in rows))
+        now_ms, position = max(row.now_ms for row in rows), max(item.position for item in items)
+        await ending.end_sessions_of_users(conn, out, now_ms=now_ms, position=position)
+    closed = {row.user_id for row in rows if row.deactivated}
+    if closed:
+        await ending.forget_people(conn, closed, position=max(item.position for item in items))

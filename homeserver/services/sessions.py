@@ -20,6 +20,7 @@ from homeserver.model import Person, Requester, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services import tokens
 from homeserver.services.bounded import BoundedCache
+from homeserver.services.e2ee import ending
 from homeserver.services.endings import Endings, Flag
 from homeserver.services.news import Appends, session_ended
 from homeserver.services.ratelimit import RateLimits
@@ -161,7 +162,7 @@ class Sessions:
         if session is None or session.ended_ms is not None:
             raise tokens.unknown_token()
         if not hmac.compare_digest(tokens.refresh_hash(refresh_token), session.refresh_hash):
-            await self._end(session.user_id, session_id, "refresh_token_reused")
+            await self._end([(session.user_id, session_id)], "refresh_token_reused")
             raise _reused()
         if now_ms >= session.refresh_expires_ms:
             raise tokens.token_expired()
@@ -180,7 +181,7 @@ class Sessions:
                 now_ms=now_ms,
             )
         if not rotated:  # somebody else used the same token between our look and our write
-            await self._end(session.user_id, session_id, "refresh_token_reused")
+            await self._end([(session.user_id, session_id)], "refresh_token_reused")
             raise _reused()
         return self._tokens(account.person, session, new_token, now_ms)
 
@@ -205,7 +206,7 @@ class Sessions:
     async def end(self, requester: Requester) -> None:
         """Log out. A requester without a session of ours (a host's token) has none to end."""
         if requester.session_id is not None:
-            await self._end(requester.user_id, requester.session_id, "logout")
+            await self._end([(requester.user_id, requester.session_id)], "logout")
 
     async def end_all(self, requester: Requester) -> None:
         """Log out everywhere, here too."""
@@ -218,15 +219,7 @@ class Sessions:
 
     async def end_these(self, requester: Requester, session_ids: Sequence[SessionId]) -> None:
         """End some of the requester's own sessions, whose ids the caller looked up."""
-        if not session_ids:
-            return
-        now_ms = self._clock.now_ms()
-        entries = await self._timeline.append(
-            [session_ended(requester.user_id, one, "ended_elsewhere") for one in session_ids],
-            also=[Also(_end_sessions, _Ending(one, now_ms)) for one in session_ids],
-        )
-        for entry in entries:
-            self.note(entry)
+        await self._end([(requester.user_id, one) for one in session_ids], "ended_elsewhere")
 
     async def end_other(self, requester: Requester, session_id: SessionId) -> None:
         """End one of the requester's own sessions, seen in `listing`. Raises NotFound for anybody else's."""
@@ -234,7 +227,7 @@ class Sessions:
             session = (await stored.sessions_of(conn, [session_id])).get(session_id)
         if session is None or session.user_id != requester.user_id or session.ended_ms is not None:
             raise NotFound("no such session")
-        await self._end(requester.user_id, session_id, "ended_elsewhere")
+        await self._end([(requester.user_id, session_id)], "ended_elsewhere")
 
     async def listing(self, requester: Requester) -> list[Session]:
         """The requester's running sessions, the last used first."""
@@ -265,11 +258,12 @@ class Sessions:
         if used:
             async with self._db.write() as conn:
                 await stored.set_last_used(conn, used)
+        await self._end_expired()
         before_ms = self._clock.now_ms() - self._settings.access_ttl_s * 1000
         purged = 0
         while True:
             async with self._db.write() as conn:
-                count = await stored.purge_sessions(conn, before_ms=before_ms, limit=_PURGE_BATCH)
+                count = await ending.purge_sessions(conn, before_ms=before_ms, limit=_PURGE_BATCH)
             purged += count
             if count < _PURGE_BATCH:
                 return purged
@@ -280,7 +274,7 @@ class Sessions:
         async with self._db.read() as conn:
             earlier = (await stored.sessions_on(conn, user_id, [device_id])).get(device_id)
         if earlier is not None and earlier.ended_ms is None:
-            await self._end(user_id, earlier.session_id, "replaced")
+            await self._end([(user_id, earlier.session_id)], "replaced")
 
         async def work(conn: AsyncConnection) -> Person:
             # The lock orders this after or before a suspension, never beside it.
@@ -323,13 +317,22 @@ class Sessions:
         if session_id is not None and len(self._used) < self._settings.cache_entries:
             self._used[session_id] = now_ms
 
-    async def _end(self, user_id: UserId, session_id: SessionId, reason: str) -> None:
-        ending = _Ending(session_id, self._clock.now_ms())
+    async def _end(self, ended: Sequence[tuple[UserId, SessionId]], reason: str) -> None:
+        now_ms = self._clock.now_ms()
+        if not ended:
+            return
         entries = await self._timeline.append(
-            [session_ended(user_id, session_id, reason)], also=[Also(_end_sessions, ending)]
+            [session_ended(user_id, session_id, reason) for user_id, session_id in ended],
+            also=[Also(_end_sessions, _Ending(session_id, now_ms)) for _, session_id in ended],
         )
         for entry in entries:  # here at once; other workers hear it from the log
             self.note(entry)
+
+    async def _end_expired(self) -> None:
+        """A device that nobody can use any more goes, and everybody hears it."""
+        async with self._db.read() as conn:
+            found = await stored.expired_sessions(conn, now_ms=self._clock.now_ms(), limit=_PURGE_BATCH)
+        await self._end(found, "expired")
 
     def _tokens(self, person: Person, session: Session, refresh_token: str, now_ms: int) -> Tokens:
         ttl_s = self._settings.access_ttl_s
@@ -340,12 +343,16 @@ class Sessions:
 
 async def _end_sessions(conn: AsyncConnection, items: Sequence[Placed[_Ending]]) -> None:
     now_ms = max(item.row.now_ms for item in items)
-    await stored.end_sessions(conn, [item.row.session_id for item in items], now_ms)
+    position = max(item.position for item in items)
+    await ending.end_sessions(conn, [item.row.session_id for item in items], now_ms=now_ms, position=position)
 
 
 async def _end_all_sessions(conn: AsyncConnection, items: Sequence[Placed[_EndingOfAll]]) -> None:
     now_ms = max(item.row.now_ms for item in items)
-    await stored.end_sessions_of_users(conn, {item.row.user_id for item in items}, now_ms)
+    position = max(item.position for item in items)
+    await ending.end_sessions_of_users(
+        conn, {item.row.user_id for item in items}, now_ms=now_ms, position=position
+    )
 
 
 def _requester(claims: AccessClaims, address: str) -> Requester:

@@ -122,17 +122,26 @@ _SET_USED = (
     .where(sessions.c.session_id == bindparam("of"), sessions.c.last_used_ms < bindparam("used_ms"))
     .values(last_used_ms=bindparam("used_ms"))
 )
-_PURGE = delete(sessions).where(
-    sessions.c.session_id.in_(
-        select(sessions.c.session_id)
-        .where(
-            or_(
-                sessions.c.ended_ms < bindparam("before_ms"),
-                sessions.c.refresh_expires_ms < bindparam("before_ms"),
+_PURGE = (
+    delete(sessions)
+    .where(
+        sessions.c.session_id.in_(
+            select(sessions.c.session_id)
+            .where(
+                or_(
+                    sessions.c.ended_ms < bindparam("before_ms"),
+                    sessions.c.refresh_expires_ms < bindparam("before_ms"),
+                )
             )
+            .limit(bindparam("count"))
         )
-        .limit(bindparam("count"))
     )
+    .returning(sessions.c.user_id, sessions.c.device_id)
+)
+_EXPIRED = (
+    select(sessions.c.user_id, sessions.c.session_id)
+    .where(sessions.c.ended_ms.is_(None), sessions.c.refresh_expires_ms < bindparam("now_ms"))
+    .limit(bindparam("count"))
 )
 
 
@@ -220,9 +229,18 @@ async def set_last_used(conn: AsyncConnection, used: Mapping[SessionId, int]) ->
     await conn.execute(_SET_USED, [{"of": session_id, "used_ms": ms} for session_id, ms in used.items()])
 
 
-async def purge_sessions(conn: AsyncConnection, *, before_ms: int, limit: int) -> int:
-    """Delete at most `limit` sessions that ended or expired before a time, and answer how many it were."""
-    return (await conn.execute(_PURGE, {"before_ms": before_ms, "count": limit})).rowcount
+async def expired_sessions(
+    conn: AsyncConnection, *, now_ms: int, limit: int
+) -> list[tuple[UserId, SessionId]]:
+    """At most `limit` sessions that can be refreshed no more and were not ended."""
+    return [tuple(row) for row in await conn.execute(_EXPIRED, {"now_ms": now_ms, "count": limit})]
+
+
+async def purge_sessions(
+    conn: AsyncConnection, *, before_ms: int, limit: int
+) -> list[tuple[UserId, DeviceId]]:
+    """Delete at most `limit` sessions that ended or expired before a time; answers whose devices they were."""
+    return [tuple(row) for row in await conn.execute(_PURGE, {"before_ms": before_ms, "count": limit})]
 
 
 def _session(row: Row[Any]) -> Session:

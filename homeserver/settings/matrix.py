@@ -10,13 +10,21 @@ from homeserver.settings.section import DAY_S, PublicUrl, Section
 LanguageCode = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")]
 
 
+class PolicyAddress(Section):
+    """Where a document stands in one language."""
+
+    language: LanguageCode = Field(description="Code of the language, e.g. en.")
+    url: PublicUrl = Field(description="Address of the document.")
+
+
 class PolicySettings(Section):
     """A document that people must agree to before they get an account."""
 
+    id: str = Field(pattern=r"^[a-z0-9_]{1,50}$", description="A name for programs, e.g. terms_of_service.")
     version: str = Field(min_length=1, max_length=50, description="Version of the document.")
     name: str = Field(min_length=1, max_length=200, description="What it is called.")
-    urls: dict[LanguageCode, PublicUrl] = Field(
-        min_length=1, max_length=50, description="Where it stands, by language: {en: https://...}."
+    addresses: tuple[PolicyAddress, ...] = Field(
+        min_length=1, max_length=50, description="Where it stands, by language."
     )
 
 

@@ -212,9 +212,9 @@ async def _agreed(_: Mapping[str, Any]) -> None:
 
 def _policies(settings: MatrixSettings) -> Mapping[str, Any]:
     return {
-        name: {
+        policy.id: {
             "version": policy.version,
-            **{language: {"name": policy.name, "url": url} for language, url in policy.urls.items()},
+            **{one.language: {"name": policy.name, "url": one.url} for one in policy.addresses},
         }
-        for name, policy in settings.policies.items()
+        for policy in settings.policies
     }

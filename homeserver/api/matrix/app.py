@@ -1,6 +1,6 @@
 """Puts the Matrix API together: `/_matrix`, `/.well-known/matrix`, and what tools of other servers call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -69,25 +69,8 @@ def make(
         public_url=server.public_url,
         server_name=server.name,
     )
-    account_services = AccountServices(
-        services.accounts,
-        services.devices,
-        services.profiles,
-        services.interactions,
-        services.tokens,
-        services.address,
-    )
     discovery = Discovery(server=server)
-    devices = DeviceCalls(devices=services.devices, interactions=services.interactions, passwords=passwords)
-    routes = (
-        *discovery.routes(),
-        *logins.routes(),
-        *AccountCalls(account_services, logins=logins, passwords=passwords, settings=settings).routes(),
-        *devices.routes(),
-        *ProfileCalls(services.profiles).routes(),
-        *RoomCalls(creation=services.creation, membership=services.membership).routes(),
-        *EventCalls(services.events).routes(),
-    )
+    routes = (*discovery.routes(), *logins.routes(), *_tables(services, logins, passwords, settings))
     faces = [
         _face("Matrix", "/_matrix", desk_here, routes, ABOUT),
         _face("MatrixWellKnown", "/.well-known/matrix", desk_here, discovery.well_known()),
@@ -97,6 +80,27 @@ def make(
         shared = SharedSecret(services.accounts, logins=logins, clock=clock, secret=secret, settings=settings)
         faces.append(_face("MatrixTools", "/_synapse/admin/v1", desk_here, shared.routes()))
     return faces
+
+
+def _tables(
+    services: MatrixServices, logins: Logins, passwords: Passwords, settings: MatrixSettings
+) -> Iterator[Route]:
+    """The calls that need a person, table by table."""
+    account_services = AccountServices(
+        services.accounts,
+        services.devices,
+        services.profiles,
+        services.interactions,
+        services.tokens,
+        services.address,
+    )
+    yield from AccountCalls(account_services, logins=logins, passwords=passwords, settings=settings).routes()
+    yield from DeviceCalls(
+        devices=services.devices, interactions=services.interactions, passwords=passwords
+    ).routes()
+    yield from ProfileCalls(services.profiles).routes()
+    yield from RoomCalls(creation=services.creation, membership=services.membership).routes()
+    yield from EventCalls(services.events).routes()
 
 
 def _face(name: str, prefix: str, desk: Desk, routes: Sequence[Route], about: str = "") -> Face:

@@ -82,10 +82,11 @@ async def test_closed_registration(nobody: Client) -> None:
     assert await nobody.errcode("POST", "register", 403, body=body) == "M_FORBIDDEN"
 
 
+TERMS = {"language": "en", "url": "https://example.org/terms"}
 NEEDS_BOTH: dict[str, Any] = {
     "enabled": True,
     "registration_needs_token": True,
-    "policies": {"terms": {"version": "1", "name": "Terms", "urls": {"en": "https://example.org/terms"}}},
+    "policies": [{"id": "terms", "version": "1", "name": "Terms", "addresses": [TERMS]}],
 }
 
 

@@ -1,0 +1,54 @@
+"""Glob-style matching (appendices): `*` stands for any text, `?` for one character.
+
+Patterns come from strangers and texts are long, so a pattern is matched without going back: each piece between two
+stars is looked for once, from where the one before it ended. The time is that of one pass over the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+Matcher = Callable[[str], object]
+"""Its result is true if the text matches."""
+
+_EDGE = r"(?!(?<=\w)\w)"  # no letter, digit or underscore on both sides
+
+
+@lru_cache(4096)
+def whole(pattern: str, *, one: bool = True) -> Matcher:
+    """The test whether all of a text matches. `one=False`: `?` stands for itself."""
+    first, *rest = [_piece(part, one) for part in pattern.split("*")]
+    if not rest:
+        return re.compile(first, re.DOTALL).fullmatch if one and "?" in pattern else pattern.__eq__
+    last = rest.pop()
+    between = "".join(f"(?>.*?{piece})" for piece in rest if piece)
+    length = len(pattern) - pattern.rindex("*") - 1
+    end = rf".{{{length},}}+(?<={last})\Z" if last else ""
+    return re.compile(first + between + end, re.DOTALL).match
+
+
+@lru_cache(4096)
+def worded(pattern: str) -> Matcher:
+    """The test whether any part of a text matches that begins and ends at the edge of a word.
+
+    Words are of the letters A-Z and a-z, digits and underscores, as the specification has it; any other character is
+    an edge, so that texts in other alphabets are found inside of words too.
+    """
+    pieces = [_piece(part, True) for part in pattern.split("*")]
+    if pieces[0] or len(pieces) == 1:
+        pieces[0] = _EDGE + pieces[0]
+    if pieces[-1]:
+        pieces[-1] += _EDGE
+    return re.compile("".join(f"(?>.*?{piece})" for piece in pieces if piece), re.DOTALL | re.ASCII).match
+
+
+def is_plain(pattern: str) -> bool:
+    """Whether a pattern has no wildcard: it matches itself alone."""
+    return "*" not in pattern and "?" not in pattern
+
+
+def _piece(part: str, one: bool) -> str:
+    """The regular expression of what stands between two stars; every character of it takes one of the text."""
+    return "".join("." if one and char == "?" else re.escape(char) for char in part)

@@ -1,0 +1,208 @@
+"""The push rules of one person: the defaults, what they changed of these, and rules of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from homeserver.protocol.canonical import JsonObject
+from homeserver.protocol.errors import BadPushRule, UnknownPushRule
+from homeserver.protocol.pushrules.conditions import EventMatch, read_condition
+from homeserver.protocol.pushrules.defaults import BELOW, BY_ID, MASTER
+from homeserver.protocol.pushrules.rules import Actions, Kind, Rule, read_rule
+
+MAX_OWN_RULES = 1000
+MAX_SEARCHES = 100
+"""How many globs of one person's rules may need a pass over a text: each costs time for every event."""
+
+_Own: TypeAlias = Mapping[Kind, Mapping[str, Rule]]
+_NONE: Mapping[str, Rule] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """The rules of a person. Nothing in it changes: operations give a new one, or raise and leave all as it is.
+
+    `own` has their own rules by kind and id, most important first; `changed` the default rules that are not as they
+    were.
+    """
+
+    own: _Own
+    changed: Mapping[str, Rule]
+
+    def rules(self, kind: Kind) -> list[Rule]:
+        """All rules of a kind, most important first."""
+        defaults = [self.changed.get(rule.rule_id, rule) for rule in BELOW.get(kind, ())]
+        first = [self.changed.get(MASTER.rule_id, MASTER)] if kind is MASTER.kind else []
+        return [*first, *self.own.get(kind, _NONE).values(), *defaults]
+
+    def find(self, kind: Kind, rule_id: str) -> Rule:
+        """The rule of this kind and id. Raises UnknownPushRule."""
+        rule = self.own.get(kind, _NONE).get(rule_id) or self.changed.get(rule_id) or BY_ID.get(rule_id)
+        if rule is None or rule.kind is not kind:
+            raise UnknownPushRule(f"there is no {kind} rule {rule_id!r}")
+        return rule
+
+    def put(
+        self,
+        kind: Kind,
+        rule_id: str,
+        body: JsonObject,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+    ) -> Ruleset:
+        """With an own rule made, or changed, as the body of a request says.
+
+        It goes right before or after another own rule of its kind (`before` counts if both are given). Without these
+        a new rule becomes the most important and an old one stays where it is. Raises BadPushRule.
+        """
+        rule = read_rule(kind, rule_id, body)
+        rules = dict(self.own.get(kind, _NONE))
+        old = rules.get(rule_id)
+        if old is not None:
+            rule = replace(rule, enabled=old.enabled)
+        if old is not None and before is None and after is None:
+            rules[rule_id] = rule
+        else:
+            rules.pop(rule_id, None)
+            rules = _inserted(rules, rule, before, after)
+        changed = self._with_own(kind, rules)
+        if not _is_within_bounds(changed):
+            raise BadPushRule(
+                f"one may have {MAX_OWN_RULES} rules, and {MAX_SEARCHES} patterns to search for"
+            )
+        return changed
+
+    def delete(self, kind: Kind, rule_id: str) -> Ruleset:
+        """Without an own rule. Raises UnknownPushRule, for default rules too: they can be disabled instead."""
+        rules = dict(self.own.get(kind, _NONE))
+        if rules.pop(rule_id, None) is None:
+            raise UnknownPushRule(f"there is no {kind} rule {rule_id!r} that could be deleted")
+        return self._with_own(kind, rules)
+
+    def enable(self, kind: Kind, rule_id: str, enabled: bool) -> Ruleset:
+        """With a rule switched on or off. Raises UnknownPushRule."""
+        return self._with(replace(self.find(kind, rule_id), enabled=enabled))
+
+    def act(self, kind: Kind, rule_id: str, actions: Actions) -> Ruleset:
+        """With other actions for a rule, as `read_actions` gives them. Raises UnknownPushRule."""
+        return self._with(replace(self.find(kind, rule_id), actions=actions))
+
+    def copied(self, old_room: str, new_room: str) -> Ruleset:
+        """With the rules about a room made for another one too, as when it is upgraded.
+
+        Those are its room rule, and override and underride rules that ask for its id. What is there for the new room
+        already stays; where there is no place for more rules, the rest is left out.
+        """
+        ruleset = self
+        for kind, rules in self.own.items():
+            for rule in rules.values():
+                copy = _moved(rule, old_room, new_room)
+                if copy is None or copy.rule_id in ruleset.own[kind]:
+                    continue
+                grown = ruleset._with_own(kind, {copy.rule_id: copy, **ruleset.own[kind]})
+                ruleset = grown if _is_within_bounds(grown) else ruleset
+        return ruleset
+
+    def shown(self, user_id: str) -> JsonObject:
+        """The answer to GET /pushrules/, and the content of m.push_rules."""
+        return {"global": {kind.value: [rule.shown(user_id) for rule in self.rules(kind)] for kind in Kind}}
+
+    def stored(self) -> JsonObject:
+        """JSON that `from_stored` reads: what is not as it is for everybody."""
+        return {
+            "own": {
+                kind.value: [_stored(rule) for rule in rules.values()] for kind, rules in self.own.items()
+            },
+            "changed": {
+                rule_id: {"enabled": rule.enabled, "actions": list(rule.actions)}
+                for rule_id, rule in self.changed.items()
+            },
+        }
+
+    @classmethod
+    def from_stored(cls, json: JsonObject) -> Ruleset:
+        """The ruleset of what `stored` gave. Changes of rules that are no longer defaults are forgotten."""
+        own = {Kind(kind): _read_stored(Kind(kind), rules) for kind, rules in json["own"].items()}
+        changed = {
+            rule_id: replace(BY_ID[rule_id], enabled=change["enabled"], actions=tuple(change["actions"]))
+            for rule_id, change in json["changed"].items()
+            if rule_id in BY_ID
+        }
+        return _ruleset(own, changed)
+
+    def _with(self, rule: Rule) -> Ruleset:
+        """With a rule in the place of the one of its name."""
+        if not rule.default:
+            return self._with_own(rule.kind, {**self.own[rule.kind], rule.rule_id: rule})
+        changed = {**self.changed, rule.rule_id: rule}
+        if rule == BY_ID[rule.rule_id]:
+            del changed[rule.rule_id]
+        return _ruleset(self.own, changed)
+
+    def _with_own(self, kind: Kind, rules: Mapping[str, Rule]) -> Ruleset:
+        return _ruleset({**self.own, kind: rules}, self.changed)
+
+
+UNCHANGED = Ruleset(MappingProxyType({}), MappingProxyType({}))
+"""The rules of all who never changed any. There is no other like it: `is` finds it."""
+
+
+def _ruleset(own: _Own, changed: Mapping[str, Rule]) -> Ruleset:
+    filled = {kind: MappingProxyType(dict(rules)) for kind, rules in own.items() if rules}
+    if not filled and not changed:
+        return UNCHANGED
+    return Ruleset(MappingProxyType(filled), MappingProxyType(dict(changed)))
+
+
+def _is_within_bounds(ruleset: Ruleset) -> bool:
+    own = [rule for rules in ruleset.own.values() for rule in rules.values()]
+    return len(own) <= MAX_OWN_RULES and sum(rule.searches for rule in own) <= MAX_SEARCHES
+
+
+def _inserted(
+    rules: Mapping[str, Rule], rule: Rule, before: str | None, after: str | None
+) -> dict[str, Rule]:
+    neighbour = before if before is not None else after
+    if neighbour is None:
+        return {rule.rule_id: rule, **rules}
+    if neighbour not in rules:  # a default rule is none either
+        raise BadPushRule(f"before/after rule not found: {neighbour}")
+    order = list(rules)
+    order.insert(order.index(neighbour) + (before is None), rule.rule_id)
+    return {rule_id: rules.get(rule_id, rule) for rule_id in order}
+
+
+def _moved(rule: Rule, old_room: str, new_room: str) -> Rule | None:
+    """The rule about one room as it is about another; None if it is not about that room."""
+    if rule.kind is Kind.ROOM:
+        return replace(rule, rule_id=new_room) if rule.rule_id == old_room else None
+    asks = EventMatch("room_id", old_room)
+    if asks not in rule.conditions:
+        return None
+    conditions = tuple(
+        EventMatch("room_id", new_room) if condition == asks else condition for condition in rule.conditions
+    )
+    return replace(rule, rule_id=new_room, conditions=conditions)
+
+
+def _stored(rule: Rule) -> JsonObject:
+    """The JSON of an own rule: nothing in it depends on whose it is."""
+    return rule.shown("@:")
+
+
+def _read_stored(kind: Kind, rules: list[dict[str, Any]]) -> dict[str, Rule]:
+    return {
+        rule["rule_id"]: Rule(
+            kind,
+            rule["rule_id"],
+            tuple(rule["actions"]),
+            tuple(read_condition(condition) for condition in rule.get("conditions", ())),
+            rule.get("pattern"),
+            rule["enabled"],
+        )
+        for rule in rules
+    }

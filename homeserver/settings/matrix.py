@@ -42,10 +42,8 @@ class MatrixSettings(Section):
         default=False,
         description="Whether a registration token is asked for (see homeserver registration-token).",
     )
-    policies: dict[str, PolicySettings] = Field(
-        default={},
-        max_length=20,
-        description="What people must agree to at registration, by a name of its own.",
+    policies: tuple[PolicySettings, ...] = Field(
+        default=(), max_length=20, description="What people must agree to at registration."
     )
     shared_secret: SecretStr | None = Field(
         default=None,

@@ -81,7 +81,7 @@ class Crossed:
     self_signing: SigningKey = field(default_factory=key)
     user_signing: SigningKey = field(default_factory=key)
 
-    def body(self, usage: Usage, **changes: object) -> Content:
+    def body(self, usage: Usage, /, **changes: object) -> Content:
         public = {
             Usage.MASTER: self.master,
             Usage.SELF_SIGNING: self.self_signing,

@@ -45,7 +45,7 @@ class DeviceLists:
                 }
                 left = {move.room_id for move in own if move.membership != "join" and move.room_id in were_in}
                 if entered:
-                    changed |= await lists.joined_in(conn, entered)
+                    changed |= await lists.joined_in(conn, entered) - {reader}
                 if left:
                     gone |= await lists.left_behind(conn, reader, left)
             gone -= {reader}

@@ -1,0 +1,262 @@
+"""Filters of clients (client-server API, "Filtering"): read from JSON, and asked whether an event passes.
+
+What is excluded stays out, even if it is included too. A list that is absent includes everything, an empty one nothing.
+Properties that are not named here are ignored; those that are must have the right form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from homeserver.protocol import globs, paths
+from homeserver.protocol.canonical import MAX_INTEGER, JsonObject
+from homeserver.protocol.errors import BadFilter
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import fits, is_user_id
+from homeserver.protocol.paths import Path
+
+MAX_ENTRIES = 1000
+"""How many entries one list of a filter may have."""
+
+MAX_TYPES = 200
+"""The same for lists of types: each pattern in them is tried on every event."""
+
+Names: TypeAlias = frozenset[str]
+EventFormat: TypeAlias = Literal["client", "federation"]
+
+_NONE: Names = frozenset()
+
+
+def _any_of(patterns: Names) -> Callable[[str], bool]:
+    """The test whether one of the patterns, in which stars stand for any text, matches."""
+    exact = frozenset(pattern for pattern in patterns if "*" not in pattern)
+    matchers = [globs.whole(pattern, one=False) for pattern in sorted(patterns - exact)]
+    if not matchers:
+        return exact.__contains__
+    return lambda text: text in exact or any(matches(text) for matches in matchers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events to give. The fields from `rooms` on are only read for events of rooms.
+
+    None stands for a list that is absent. `types` may hold stars. `limit` is as asked for: use `limit_within`. What
+    relates to an event is not known to the event: the `related_by` lists are for the query that finds it.
+    """
+
+    limit: int | None = None
+    types: Names | None = None
+    not_types: Names = _NONE
+    senders: Names | None = None
+    not_senders: Names = _NONE
+    rooms: Names | None = None
+    not_rooms: Names = _NONE
+    contains_url: bool | None = None
+    rel_types: Names | None = None
+    not_rel_types: Names = _NONE
+    related_by_senders: Names | None = None
+    related_by_rel_types: Names | None = None
+    lazy_load_members: bool = False
+    include_redundant_members: bool = False
+    unread_thread_notifications: bool = False
+    _included: Callable[[str], bool] = field(init=False, compare=False, repr=False)
+    _excluded: Callable[[str], bool] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_included", _any_of(self.types or _NONE))
+        object.__setattr__(self, "_excluded", _any_of(self.not_types))
+
+    @property
+    def looks_at_content(self) -> bool:
+        """Whether it asks for more than type, sender and room."""
+        return self.contains_url is not None or self.rel_types is not None or bool(self.not_rel_types)
+
+    def limit_within(self, default: int, most: int) -> int:
+        """How many events to give: what was asked for or else `default`, never more than `most`."""
+        return min(default if self.limit is None else self.limit, most)
+
+    def admits_type(self, event_type: str) -> bool:
+        """Whether events of this type may pass."""
+        return (self.types is None or self._included(event_type)) and not self._excluded(event_type)
+
+    def admits_sender(self, sender: str | None) -> bool:
+        """Whether what this user sent may pass; None, for what nobody sent, only if no senders are asked for."""
+        return (self.senders is None or sender in self.senders) and sender not in self.not_senders
+
+    def admits_room(self, room_id: str) -> bool:
+        """Whether what is in this room may pass."""
+        return (self.rooms is None or room_id in self.rooms) and room_id not in self.not_rooms
+
+    def admits(self, event_type: str, sender: str | None = None) -> bool:
+        """Whether something passes that is no event of a room: presence, account data, receipts."""
+        return self.admits_type(event_type) and self.admits_sender(sender)
+
+    def passes(self, event: Event) -> bool:
+        """Whether an event of a room passes."""
+        return (
+            self.admits_type(event.type)
+            and self.admits_sender(event.sender)
+            and self.admits_room(event.room_id)
+            and (not self.looks_at_content or self._passes_content(event.content))
+        )
+
+    def _passes_content(self, content: JsonObject) -> bool:
+        if self.contains_url is not None and ("url" in content) is not self.contains_url:
+            return False
+        relation = content.get("m.relates_to")
+        rel_type = relation.get("rel_type") if isinstance(relation, Mapping) else None
+        rel_type = rel_type if isinstance(rel_type, str) else None
+        return (self.rel_types is None or rel_type in self.rel_types) and rel_type not in self.not_rel_types
+
+
+PASS_ALL = EventFilter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomFilter:
+    """Which rooms to give, and what of them."""
+
+    rooms: Names | None = None
+    not_rooms: Names = _NONE
+    include_leave: bool = False
+    state: EventFilter = PASS_ALL
+    timeline: EventFilter = PASS_ALL
+    ephemeral: EventFilter = PASS_ALL
+    account_data: EventFilter = PASS_ALL
+
+    def admits_room(self, room_id: str) -> bool:
+        return (self.rooms is None or room_id in self.rooms) and room_id not in self.not_rooms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What a client wants of a sync. `event_fields`: paths of what to keep of each event; None keeps all."""
+
+    event_fields: tuple[Path, ...] | None = None
+    event_format: EventFormat = "client"
+    presence: EventFilter = PASS_ALL
+    account_data: EventFilter = PASS_ALL
+    room: RoomFilter = RoomFilter()
+
+
+def read_filter(json: object) -> Filter:
+    """The filter that POST /filter or GET /sync was given. Raises BadFilter."""
+    given = _Given.of(json, "")
+    event_format = given.json.get("event_format", "client")
+    if event_format not in ("client", "federation"):
+        raise BadFilter("event_format is client or federation")
+    fields = given.texts("event_fields")
+    return Filter(
+        event_fields=None if fields is None else tuple(sorted(paths.parse(text) for text in fields)),
+        event_format=event_format,
+        presence=_read_events(given.inner("presence")),
+        account_data=_read_events(given.inner("account_data")),
+        room=_read_room(given.inner("room")),
+    )
+
+
+def read_room_event_filter(json: object) -> EventFilter:
+    """The filter that /messages, /context or /search was given. Raises BadFilter."""
+    return _read_room_events(_Given.of(json, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """An object of a filter, and where in it stands, for error messages: "room.timeline."."""
+
+    json: Mapping[str, Any]
+    where: str
+
+    @classmethod
+    def of(cls, json: object, where: str) -> _Given:
+        if not isinstance(json, dict):
+            raise BadFilter(f"{where.rstrip('.') or 'a filter'} is not an object")
+        return cls(json, where)
+
+    def inner(self, name: str) -> _Given:
+        return _Given.of(self.json.get(name, {}), f"{self.where}{name}.")
+
+    def flag(self, name: str) -> bool | None:
+        value = self.json.get(name)
+        if name in self.json and not isinstance(value, bool):
+            raise BadFilter(f"{self.where}{name} is not a boolean")
+        return value
+
+    def limit(self) -> int | None:
+        value = self.json.get("limit")
+        if "limit" in self.json and (type(value) is not int or not 0 < value <= MAX_INTEGER):
+            raise BadFilter(f"{self.where}limit is not an integer greater than 0")
+        return value
+
+    def texts(self, name: str, most: int = MAX_ENTRIES) -> Names | None:
+        """A list of texts as a set; None if it is absent."""
+        if name not in self.json:
+            return None
+        entries = self.json[name]
+        if not isinstance(entries, list) or len(entries) > most:
+            raise BadFilter(f"{self.where}{name} is not a list of at most {most}")
+        if not all(isinstance(entry, str) and fits(entry) for entry in entries):
+            raise BadFilter(f"{self.where}{name} has an entry that is no text of at most 255 bytes")
+        return frozenset(entries)
+
+    def users(self, name: str) -> Names | None:
+        return self._checked(name, is_user_id, "user")
+
+    def rooms(self, name: str) -> Names | None:
+        return self._checked(name, lambda text: text[:1] == "!" and len(text) > 1, "room")
+
+    def _checked(self, name: str, is_right: Callable[[str], bool], what: str) -> Names | None:
+        entries = self.texts(name)
+        if entries is not None and not all(is_right(entry) for entry in entries):
+            raise BadFilter(f"{self.where}{name} has an entry that is no {what} id")
+        return entries
+
+
+def _read_events(given: _Given) -> EventFilter:
+    return EventFilter(**_base(given))
+
+
+def _read_room_events(given: _Given) -> EventFilter:
+    return EventFilter(
+        **_base(given),
+        rooms=given.rooms("rooms"),
+        not_rooms=given.rooms("not_rooms") or _NONE,
+        contains_url=given.flag("contains_url"),
+        rel_types=_renamed(given, "rel_types", "org.matrix.msc3874.rel_types"),
+        not_rel_types=_renamed(given, "not_rel_types", "org.matrix.msc3874.not_rel_types") or _NONE,
+        related_by_senders=given.users("related_by_senders"),
+        related_by_rel_types=given.texts("related_by_rel_types"),
+        lazy_load_members=given.flag("lazy_load_members") or False,
+        include_redundant_members=given.flag("include_redundant_members") or False,
+        unread_thread_notifications=given.flag("unread_thread_notifications") or False,
+    )
+
+
+def _base(given: _Given) -> dict[str, Any]:
+    """The fields that all kinds of events have."""
+    return {
+        "limit": given.limit(),
+        "types": given.texts("types", MAX_TYPES),
+        "not_types": given.texts("not_types", MAX_TYPES) or _NONE,
+        "senders": given.users("senders"),
+        "not_senders": given.users("not_senders") or _NONE,
+    }
+
+
+def _read_room(given: _Given) -> RoomFilter:
+    return RoomFilter(
+        rooms=given.rooms("rooms"),
+        not_rooms=given.rooms("not_rooms") or _NONE,
+        include_leave=given.flag("include_leave") or False,
+        state=_read_room_events(given.inner("state")),
+        timeline=_read_room_events(given.inner("timeline")),
+        ephemeral=_read_room_events(given.inner("ephemeral")),
+        account_data=_read_room_events(given.inner("account_data")),
+    )
+
+
+def _renamed(given: _Given, name: str, before: str) -> Names | None:
+    """A list by its name, or else by that which it has until it is part of the specification."""
+    return given.texts(name if name in given.json else before)

@@ -56,7 +56,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
             settings=settings.e2ee,
             server_name=settings.server.name,
         ),
-        raw=build_raw_rooms(settings, core, people),
+        raw=build_raw_rooms(settings, core, people, chat),
         push=build_push(settings, core, people, chat),
         safety=Safety(words, build_moderation(core, chat)),
     )

@@ -54,12 +54,13 @@ def build_chat(settings: Settings, core: Core, people: People, words: WordList) 
         founding=Founding(settings.rooms, settings.server.default_room_version),
     )
     reports = _reports(settings, core, people, access)
+    speech = _speech(settings, core, people, words, reports)
     messages = Messages(
         db=core.db,
         timeline=core.timeline,
         access=access,
         views=message_views,
-        speech=_speech(settings, core, people, words, reports),
+        speech=speech,
         settings=settings.rooms,
         files=Files(server=server, clock=core.clock, settings=settings.media),
     )
@@ -83,6 +84,7 @@ def build_chat(settings: Settings, core: Core, people: People, words: WordList) 
         enquiries=_enquiries(settings, core, people, rooms, (access, message_views)),
         blocks=blocks,
         reports=reports,
+        speech=speech,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
+from homeserver.services.chat import Chat
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
 from homeserver.services.interactive import Interactions
@@ -43,7 +44,7 @@ def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
     )
 
 
-def build_raw_rooms(settings: Settings, core: Core, people: People) -> RawRooms:
+def build_raw_rooms(settings: Settings, core: Core, people: People, chat: Chat) -> RawRooms:
     """Build the rooms as Matrix clients speak of them."""
     return RawRooms(
         creation=Creation(
@@ -52,9 +53,14 @@ def build_raw_rooms(settings: Settings, core: Core, people: People) -> RawRooms:
             limits=people.limits,
             settings=settings.rooms,
             default_version=settings.server.default_room_version,
+            blocks=chat.blocks,
         ),
         membership=Membership(
-            db=core.db, timeline=core.timeline, profiles=people.profiles, limits=people.limits
+            db=core.db,
+            timeline=core.timeline,
+            profiles=people.profiles,
+            limits=people.limits,
+            blocks=chat.blocks,
         ),
-        events=RoomEvents(db=core.db, timeline=core.timeline, limits=people.limits),
+        events=RoomEvents(db=core.db, timeline=core.timeline, speech=chat.speech),
     )

@@ -12,6 +12,7 @@ from homeserver.services.presence import Presence
 from homeserver.services.receipts import Receipts
 from homeserver.services.reports import Reports
 from homeserver.services.rooms import Rooms
+from homeserver.services.speech import Speech
 from homeserver.services.typing import Typing
 
 
@@ -30,3 +31,4 @@ class Chat:
     enquiries: Enquiries
     blocks: Blocks
     reports: Reports
+    speech: Speech

@@ -12,6 +12,7 @@ from homeserver.model import Content, Draft, Person, Requester
 from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.ids import RoomId, UserId, is_user_id
 from homeserver.protocol.versions import RoomRules, rules_for
+from homeserver.services.blocks import Blocks
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
 from homeserver.services.profiles import Profiles
@@ -75,17 +76,20 @@ class Creation:
         limits: RateLimits,
         settings: RoomSettings,
         default_version: str,
+        blocks: Blocks,
     ) -> None:
         self._timeline = timeline
         self._profiles = profiles
         self._limits = limits
         self._settings = settings
         self._default_version = default_version
+        self._blocks = blocks
 
     async def create(self, requester: Requester, wish: RoomWish) -> RoomId:
         """Make a room and answer its id.
 
-        Raises Unsupported("room_version"), Invalid ("bad_room_state", "bad_event"), NotFound("user_not_found").
+        Raises Unsupported("room_version"), Invalid ("bad_room_state", "bad_event", "unknown_people"),
+        Forbidden("blocked").
         """
         self._limits.check("create", requester.user_id)
         rules = self._rules(wish.version)
@@ -116,6 +120,7 @@ class Creation:
         absent = [one for one in (requester.user_id, *invited) if one not in found]
         if absent:
             raise Invalid(f"there is no {absent[0]} here", code="unknown_people")
+        await self._blocks.check_people(requester.user_id, invited)
         return found
 
 

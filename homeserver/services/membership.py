@@ -13,6 +13,7 @@ from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
 from homeserver.services.access import joined_in, levels_of
+from homeserver.services.blocks import Blocks
 from homeserver.services.members import member_content
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
@@ -29,11 +30,14 @@ _MAX_ALLOWED = 100  # rooms that a join rule may name; more are not looked at
 class Membership:
     """Every method takes who asks first. `reason` is text for people, and may be empty."""
 
-    def __init__(self, *, db: Database, timeline: Timeline, profiles: Profiles, limits: RateLimits) -> None:
+    def __init__(
+        self, *, db: Database, timeline: Timeline, profiles: Profiles, limits: RateLimits, blocks: Blocks
+    ) -> None:
         self._db = db
         self._timeline = timeline
         self._profiles = profiles
         self._limits = limits
+        self._blocks = blocks
 
     async def join(
         self,
@@ -82,13 +86,14 @@ class Membership:
     ) -> None:
         """Invite somebody of this server; again, if they are invited already, changes nothing.
 
-        Raises NotFound("room_not_found", "user_not_found").
+        Raises NotFound("room_not_found", "user_not_found"), Forbidden("blocked", "already_joined").
         """
         self._limits.check("create", requester.user_id)
         head = await self._member_of(requester, room_id)
         person = (await self._profiles.people([user_id])).get(user_id)
         if person is None:
             raise NotFound(f"there is no {user_id} here", code="user_not_found")
+        await self._blocks.check_people(requester.user_id, [user_id])
         if membership_in(head.state.events, user_id) == "join":
             raise Forbidden("this person is in the room already", code="already_joined")
         content: Content = {**member_content(person), "membership": "invite", **_reason(reason)}

@@ -1,18 +1,20 @@
 """Any event of a room, sent and changed as Matrix clients do it (client-server API, "Sending events to a room")."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.member import membership_in
 from homeserver.services.access import levels_of
-from homeserver.services.ratelimit import RateLimits
+from homeserver.services.speech import Speech
 from homeserver.storage import events
 from homeserver.storage.db import Database
 from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.build import relation_of
 from homeserver.timeline.heads import Head
-from homeserver.timeline.submission import Written
+from homeserver.timeline.submission import Also, Written
 from homeserver.timeline.writer import Timeline
 
 _STATE_BY_OTHER_WAYS: Final = frozenset({"m.room.create"})
@@ -22,33 +24,35 @@ MAX_TXN_CHARS: Final = 255
 class RoomEvents:
     """Sends what a client gives. Every method takes who asks first."""
 
-    def __init__(self, *, db: Database, timeline: Timeline, limits: RateLimits) -> None:
+    def __init__(self, *, db: Database, timeline: Timeline, speech: Speech) -> None:
         self._db = db
         self._timeline = timeline
-        self._limits = limits
+        self._speech = speech
 
     async def send(
         self, requester: Requester, room_id: RoomId, kind: str, content: Content, *, txn_id: str
     ) -> EventId:
         """Send an event that is no state. A repeated `txn_id` of the same device answers the first event's id.
 
-        Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule"), Invalid, TooLarge.
+        Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule", "blocked", "word_refused"), Invalid,
+        TooLarge, RateLimited.
         """
-        self._limits.check("send", requester.user_id)
+        self._speech.check_pace(requester)
         txn = _txn(requester, room_id, f"{kind} {txn_id}")
         if kind == "m.room.redaction" and isinstance(content.get("redacts"), str):
             return await self.redact(
                 requester, room_id, EventId(content["redacts"]), content, txn_id=f"{kind} {txn_id}"
             )
-        await self.member_of(requester, room_id)
+        head = await self.member_of(requester, room_id)
+        told = await self._check_words(requester, head, kind, content, txn_id)
         draft = Draft(kind, requester.user_id, content)
-        return _first(await self._timeline.send(room_id, [draft], txn=txn))
+        return _first(await self._timeline.send(room_id, [draft], txn=txn, also=told))
 
     async def set_state(
         self, requester: Requester, room_id: RoomId, kind: str, state_key: str, content: Content
     ) -> EventId:
         """Set a state event; the same content again makes no event and answers the one that is there."""
-        self._limits.check("send", requester.user_id)
+        self._speech.check_pace(requester)
         if kind in _STATE_BY_OTHER_WAYS:
             raise Forbidden("this stands at the beginning of a room only", code="auth_rule")
         head = await self._timeline.head(room_id)
@@ -65,7 +69,7 @@ class RoomEvents:
 
         Raises NotFound("event_not_found"), Forbidden("not_joined", "low_power").
         """
-        self._limits.check("send", requester.user_id)
+        self._speech.check_pace(requester)
         head = await self.member_of(requester, room_id)
         async with self._db.read() as conn:
             found = (await events.events_by_id(conn, [target])).get(target)
@@ -76,6 +80,18 @@ class RoomEvents:
             raise Forbidden("this event is somebody else's", code="low_power")
         draft = Draft("m.room.redaction", requester.user_id, content, redacts=target)
         return _first(await self._timeline.send(room_id, [draft], txn=_txn(requester, room_id, txn_id)))
+
+    async def _check_words(
+        self, requester: Requester, head: Head, kind: str, content: Content, txn_id: str
+    ) -> Sequence[Also[Any]]:
+        """What holds for words by whatever API; what is encrypted nobody can look at."""
+        edited = content.get("m.new_content")
+        body = (edited if isinstance(edited, dict) else content).get("body")
+        is_text = kind == "m.room.message" and isinstance(body, str)
+        relation = relation_of(content)
+        target = relation[1] if relation is not None and relation[0] == "m.replace" else None
+        text = body if is_text else None
+        return await self._speech.check(requester, head, text, txn_id=txn_id, edits=target)
 
     async def member_of(self, requester: Requester, room_id: RoomId) -> Head:
         """The head of a room that the requester is in; Forbidden("not_joined") to everybody else."""

@@ -35,7 +35,7 @@ class Client:
         if body is not None:
             options["json"] = body
         async with self.session.request(method, path, headers=headers, **options) as answer:
-            found = await answer.json()
+            found = await answer.json() if answer.status != 204 else None
             assert answer.status == status, f"{method} {path}: {answer.status} {found}"
             _write_down(method, str(answer.url.relative()), answer.status, body, found)
         return found

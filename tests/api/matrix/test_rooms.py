@@ -238,3 +238,20 @@ async def test_the_product_apis_see_a_room_of_matrix(alice: Client, server: Runn
     assert (chat["title"], chat["last_message"]["content"]) == ("Plans", "hello")
     (talk,) = await alice.call("GET", "/api/unet-chat/conversations/")
     assert (talk["type"], talk["title"]) == ("group", "Plans")
+
+
+async def test_a_block_holds_on_every_api(alice: Client, bob: Client, server: Running) -> None:
+    number = (await bob.call("GET", "/api/v1/users/me"))["id"]
+    direct = (await alice.call("POST", "/api/v1/chats/direct", body={"user_id": number}))["id"]
+    room_id = (await alice.call("GET", "joined_rooms"))["joined_rooms"][0]
+    await alice.call("POST", f"/api/v1/users/{number}/block", 204)
+    said = {"msgtype": "m.text", "body": "hello"}
+    for one in (alice, bob):
+        assert (
+            await one.errcode("PUT", path(room_id, "send/m.room.message/1"), 403, body=said) == "M_FORBIDDEN"
+        )
+    assert await bob.errcode("POST", "createRoom", 403, body={"invite": [alice.user_id]}) == "M_FORBIDDEN"
+    shared = await create(alice)
+    invited = {"user_id": bob.user_id}
+    assert await alice.errcode("POST", path(shared, "invite"), 403, body=invited) == "M_FORBIDDEN"
+    assert await alice.call("GET", f"/api/v1/chats/{direct}/messages") == []

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from homeserver.protocol.ids import UserId
 from homeserver.protocol.power import PowerLevels
@@ -12,7 +14,7 @@ from homeserver.protocol.pushrules.rules import Kind, Outcome
 from homeserver.protocol.pushrules.ruleset import UNCHANGED, Ruleset
 from homeserver.protocol.versions import RULES
 
-from .vectors import cut_down_event
+from .vectors import BOUNDED, cut_down_event
 
 ALICE, BOB, CAROL = UserId("@alice:one"), UserId("@bob:one"), UserId("@carol:two")
 ROOM = "!room:one"
@@ -245,3 +247,68 @@ def test_readers_may_come_in_parts() -> None:
     assert parts == whole
     assert len(whole) == 20
     assert {user_id for user_id, outcome in whole.items() if outcome.highlight} == {"@u7:one", "@u9:one"}
+
+
+def outcome_rule_by_rule(at: Occasion, rules: Ruleset, name: str) -> Outcome | None:
+    """The meaning of a ruleset, said slowly: every rule in its order, every condition of it."""
+    for kind in Kind:
+        for rule in rules.rules(kind):
+            if not rule.enabled or (rule.unless_mentions and "m.mentions" in at.event.content):
+                continue
+            answers = [test.ask(at) for test in rule.tests]
+            if all(answer if isinstance(answer, bool) else answer(ALICE, name) for answer in answers):
+                return rule.outcome if rule.outcome.notify else None
+    return None
+
+
+KEYS = {
+    "content.body": "alice",
+    "type": "m.room.message",
+    "room_id": ROOM,
+    "state_key": ALICE,
+    "sender": CAROL,
+}
+conditions = st.one_of(
+    st.builds(
+        lambda item: {"kind": "event_match", "key": item[0], "pattern": item[1]},
+        st.sampled_from([*KEYS.items()]),
+    ),
+    st.sampled_from([condition for condition, _, _ in MATCHES]),
+)
+own_rules = st.tuples(
+    st.sampled_from([*Kind]),
+    st.sampled_from([ROOM, CAROL, "other"]),
+    st.lists(conditions, max_size=2),
+    st.sampled_from([[], ["notify"], ["notify", {"set_tweak": "highlight"}]]),
+    st.booleans(),
+)
+defaults = st.sampled_from([(kind, rule.rule_id) for kind in Kind for rule in UNCHANGED.rules(kind)])
+contents = st.fixed_dictionaries(
+    {"body": st.sampled_from(["hello", "Alice", "@room", "time for lunch, alice"])},
+    optional={
+        "msgtype": st.sampled_from(["m.text", "m.notice"]),
+        "membership": st.just("invite"),
+        "m.mentions": st.sampled_from([{}, {"user_ids": [ALICE]}, {"room": True}]),
+        "m.relates_to": st.just({"rel_type": "m.replace"}),
+    },
+)
+types = st.sampled_from(["m.room.message", "m.room.member", "m.room.encrypted", "m.reaction", "other"])
+
+
+@BOUNDED
+@given(
+    contents, types, st.sampled_from([2, 3]), st.lists(own_rules, max_size=4), st.lists(defaults, max_size=3)
+)
+def test_the_quick_way_finds_what_the_slow_one_does(
+    content: dict[str, Any], event_type: str, members: int, own: list[Any], turned: list[tuple[Kind, str]]
+) -> None:
+    rules = UNCHANGED
+    for kind, rule_id, asked, actions, enabled in own:
+        body = {"conditions": asked, "actions": actions, "pattern": "alice"}
+        rules = rules.put(kind, rule_id, body).enable(kind, rule_id, enabled)
+    for kind, rule_id in turned:
+        rules = rules.enable(kind, rule_id, not rules.find(kind, rule_id).enabled)
+    at = occasion(content, type=event_type, state_key=ALICE, members=members, sender_level=50)
+    quick = Evaluation(at).outcomes([Reader(ALICE, "Alice", rules)]).get(ALICE)
+    slow = outcome_rule_by_rule(at, rules, "Alice")
+    assert (quick and quick.actions) == (slow and slow.actions)

@@ -27,7 +27,6 @@ def keywords(*rule_ids: str) -> Ruleset:
 
 
 def test_the_rules_of_a_new_account() -> None:
-    """Order and definitions of "Predefined Rules", with the ids of the person who asks filled in."""
     rules = UNCHANGED.shown(ALICE)["global"]
     assert [rule["rule_id"].removeprefix(".m.rule.") for rule in rules["override"]] == [
         *("master", "suppress_notices", "invite_for_me", "member_event", "is_user_mention"),
@@ -45,6 +44,10 @@ def test_the_rules_of_a_new_account() -> None:
         *("call", "encrypted_room_one_to_one", "room_one_to_one", "message", "encrypted"),
     ]
     assert (rules["room"], rules["sender"]) == ([], [])
+
+
+def test_default_rules_as_their_owner_sees_them() -> None:
+    rules = UNCHANGED.shown(ALICE)["global"]
     everything = [rule for kind in rules.values() for rule in kind]
     assert all(rule["default"] for rule in everything)
     assert [rule["rule_id"] for rule in everything if not rule["enabled"]] == [".m.rule.master"]
@@ -227,6 +230,8 @@ def test_nobody_can_have_rules_without_end() -> None:
     with pytest.raises(BadPushRule):
         ruleset.put(Kind.CONTENT, "more", {"pattern": "more", **NOTIFY})
     ruleset = ruleset.put(Kind.CONTENT, "word0", {"pattern": "other", **NOTIFY})
+    with pytest.raises(BadPushRule):
+        ruleset.put(Kind.CONTENT, "word0", {"pattern": "oth?r", **NOTIFY})
     assert len(ids(ruleset, Kind.CONTENT)) == MAX_SEARCHES
     rooms = {f"!{number}:x": ruleset.put(Kind.ROOM, f"!{number}:x", NOTIFY) for number in range(2)}
     assert all(ids(other, Kind.ROOM) == [room_id] for room_id, other in rooms.items())

@@ -65,9 +65,9 @@ class EventMatch:
         object.__setattr__(self, "plain", glob.lower() if isinstance(glob, str) and plain else None)
 
     @property
-    def is_search(self) -> bool:
-        """Whether it costs a pass over the text, not just a comparison."""
-        return isinstance(self.pattern, str) and self.plain is None
+    def searches(self) -> int:
+        """What it costs: nothing for a comparison, 1 for a pass over a text; each `?` is tried at every character."""
+        return 0 if isinstance(self.pattern, Owner) or self.plain is not None else 1 + self.pattern.count("?")
 
     def ask(self, occasion: Occasion) -> Answer:
         if self.plain is not None:

@@ -13,7 +13,6 @@ from homeserver.protocol.pushrules.names import Names
 BODY = "content.body"
 
 _SCALARS = frozenset((str, int, bool, type(None)))
-_NOTHING: frozenset[tuple[type, Any]] = frozenset()
 
 
 class Occasion:
@@ -30,6 +29,8 @@ class Occasion:
         self._values: dict[str, Any] = {}
         self._texts: dict[str, str | None] = {}
         self._worded: dict[str, bool] = {}
+        self._entries: dict[str, frozenset[tuple[type, Any]]] = {}
+        self._names: dict[bool, Names | None] = {}
 
     @property
     def has_mentions(self) -> bool:
@@ -69,15 +70,18 @@ class Occasion:
 
     def entries(self, key: str) -> frozenset[tuple[type, Any]]:
         """The texts, integers, booleans and nulls in the list there, each with its type: 1 is not true."""
-        value = self.value(key)
-        if not isinstance(value, list):
-            return _NOTHING
-        return frozenset((type(entry), entry) for entry in value if type(entry) in _SCALARS)
+        if key not in self._entries:
+            value = self.value(key)
+            found = value if isinstance(value, list) else ()
+            self._entries[key] = frozenset((type(entry), entry) for entry in found if type(entry) in _SCALARS)
+        return self._entries[key]
 
     def names(self, *, latin: bool = False) -> Names | None:
         """The body, to look for names in it; None if there is none."""
-        body = self.text(BODY)
-        return Names(body, latin=latin) if body else None
+        if latin not in self._names:
+            body = self.text(BODY)
+            self._names[latin] = Names(body, latin=latin) if body else None
+        return self._names[latin]
 
     def sender_may_notify(self, name: str) -> bool:
         """Whether the sender's power suffices for notifications of this name, such as "room"."""

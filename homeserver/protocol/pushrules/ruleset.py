@@ -15,7 +15,7 @@ from homeserver.protocol.pushrules.rules import Actions, Kind, Rule, read_rule
 
 MAX_OWN_RULES = 1000
 MAX_SEARCHES = 100
-"""How many globs of one person's rules may need a pass over a text: each costs time for every event."""
+"""How many passes over a text the globs of one person's rules may need for an event; a `?` counts as one more."""
 
 _Own: TypeAlias = Mapping[Kind, Mapping[str, Rule]]
 _NONE: Mapping[str, Rule] = MappingProxyType({})

@@ -9,7 +9,7 @@ class EncryptionSettings(Section):
     """Keys of devices, messages to them, and encrypted backups. The server can read none of what they protect."""
 
     max_items: int = Field(
-        default=10_000, ge=100, le=10_000, description="Most devices or keys that one call names."
+        default=5000, ge=100, le=5000, description="Most devices or keys that one call names."
     )
     max_key_bytes: int = Field(
         default=16_384, ge=2048, le=MIB, description="Largest public key with its signatures, as JSON."

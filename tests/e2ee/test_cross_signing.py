@@ -1,16 +1,17 @@
 """Cross-signing: keys of one's own, in their order, and signatures that only those see who may."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pytest
 
 from homeserver.app import Homeserver
-from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound
+from homeserver.errors import Forbidden, HomeserverError, Invalid
 from homeserver.model import Content, EntryKind
 from homeserver.protocol.ids import UserId
 from homeserver.services.e2ee.devicekeys import FoundKeys, KeyUpload
 from homeserver.storage.e2ee.crosssigning import Usage
-from tests.e2ee.world import Crossed, Phone, identity, key, log_in, phone, signed
+from tests.e2ee.world import Crossed, Phone, key, log_in, phone, signed
 
 MASTER, SELF, USER = Usage.MASTER, Usage.SELF_SIGNING, Usage.USER_SIGNING
 
@@ -79,30 +80,43 @@ async def test_keys_that_are_none_are_refused(hs: Homeserver) -> None:
     assert (await seen_by(hs, alice, alice)).master == {}
 
 
-async def test_people_vouch_for_their_devices_and_for_each_other(hs: Homeserver) -> None:
-    alice, bob, carol = await phone(hs, "Alice"), await phone(hs, "Bob"), await phone(hs, "Carol")
-    crossing = hs.e2ee.cross_signing
+@dataclass
+class Pair:
+    """Alice, who signed her device, her master key and Bob's; and Bob, who signed nothing."""
+
+    alice: Phone
+    bob: Phone
+    mine: Crossed
+    bobs: Crossed
+
+
+async def vouching(hs: Homeserver) -> Pair:
+    alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
     mine, bobs = Crossed(alice.user_id), Crossed(bob.user_id)
     for one, keys in ((alice, mine), (bob, bobs)):
         await one.publish(hs)
-        await crossing.upload(one.requester, keys.wish())
-    mine_name, bobs_name = mine.master.verify_key_base64, bobs.master.verify_key_base64
-    before = hs.core.live.position
+        await hs.e2ee.cross_signing.upload(one.requester, keys.wish())
     device = mine.sign(alice.identity(), mine.self_signing)
     master = signed(mine.body(MASTER), alice.user_id, alice.device_id, alice.signing)
     of_bob = mine.sign(bobs.body(MASTER), mine.user_signing)
-    failures = await crossing.sign(
+    mine_name, bobs_name = mine.master.verify_key_base64, bobs.master.verify_key_base64
+    failures = await hs.e2ee.cross_signing.sign(
         alice.requester,
         {alice.user_id: {alice.device_id: device, mine_name: master}, bob.user_id: {bobs_name: of_bob}},
     )
     assert failures == {}
-    news = hs.core.live.recent(before, 10)
+    return Pair(alice, bob, mine, bobs)
+
+
+async def test_people_vouch_for_their_devices_and_for_each_other(hs: Homeserver) -> None:
+    pair, carol = await vouching(hs), await phone(hs, "Carol")
+    alice, bob, mine = pair.alice, pair.bob, pair.mine
+    news = hs.core.live.recent(hs.core.live.position - 2, 2)
     assert news is not None
     assert [(one.kind, one.user_id, one.body) for one in news] == [
         (EntryKind.DEVICES, alice.user_id, {}),
         (EntryKind.KEYS_SIGNED, alice.user_id, {"user_ids": [bob.user_id]}),
     ]
-
     by_device = {f"ed25519:{alice.device_id}"}
     by_self = {f"ed25519:{mine.self_signing.verify_key_base64}"}
     by_user = {f"ed25519:{mine.user_signing.verify_key_base64}"}
@@ -113,70 +127,69 @@ async def test_people_vouch_for_their_devices_and_for_each_other(hs: Homeserver)
         assert set(found.master[alice.user_id]["signatures"][alice.user_id]) == by_device
         of_bobs = found.master[bob.user_id].get("signatures", {})
         assert set(of_bobs.get(alice.user_id, {})) == (by_user if reader is alice else set())
-    assert bob.user_id in (await hs.e2ee.lists.changes(alice.requester, before)).changed
+    before = news[0].position
+    assert (await hs.e2ee.lists.changes(alice.requester, before)).changed == {bob.user_id}
     assert (await hs.e2ee.lists.changes(carol.requester, before)).changed == frozenset()
 
-    # A new identity takes the signatures of the old one with it.
-    await crossing.upload(alice.requester, Crossed(alice.user_id).wish(), proven=True)
+
+async def test_a_new_identity_takes_the_signatures_of_the_old_one_with_it(hs: Homeserver) -> None:
+    pair = await vouching(hs)
+    alice, bob = pair.alice, pair.bob
+    await hs.e2ee.cross_signing.upload(alice.requester, Crossed(alice.user_id).wish(), proven=True)
     found = await seen_by(hs, alice, alice, bob)
-    assert set(found.devices[alice.user_id][alice.device_id]["signatures"][alice.user_id]) == by_device
+    made = found.devices[alice.user_id][alice.device_id]["signatures"][alice.user_id]
+    assert set(made) == {f"ed25519:{alice.device_id}"}
     assert "signatures" not in found.master[alice.user_id]
     assert "signatures" not in found.master[bob.user_id]
 
 
-async def test_a_bad_signature_fails_alone(hs: Homeserver) -> None:
-    alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
-    laptop = await log_in(hs, alice.person)
-    crossing, mine, bobs = hs.e2ee.cross_signing, Crossed(alice.user_id), Crossed(bob.user_id)
-    for one, keys in ((alice, mine), (bob, bobs)):
-        await one.publish(hs)
-        await crossing.upload(one.requester, keys.wish())
-    await laptop.publish(hs)
-    bobs_name = bobs.master.verify_key_base64
-    good = mine.sign(alice.identity(), mine.self_signing)
-    changed = mine.sign(laptop.identity(algorithms=[]), mine.self_signing)
-    failures = await crossing.sign(
-        alice.requester,
-        {
-            alice.user_id: {
-                alice.device_id: good,
-                laptop.device_id: changed,
-                "NONE": good,
-                mine.master.verify_key_base64: mine.sign(mine.body(MASTER), mine.self_signing),
-            },
-            bob.user_id: {
-                bob.device_id: mine.sign(
-                    bob.identity(), mine.user_signing
-                ),  # only Bob vouches for his devices
-                bobs_name: mine.sign(bobs.body(MASTER), key()),
-            },
-            UserId("@eve:test.example"): {"x": {}},
-        },
-    )
-    codes = {
-        (user_id, name): error.code for user_id, names in failures.items() for name, error in names.items()
-    }
-    assert codes == {
-        (alice.user_id, laptop.device_id): "key_differs",
-        (alice.user_id, "NONE"): "no_such_key",
-        (alice.user_id, mine.master.verify_key_base64): "invalid_signature",
-        (bob.user_id, bob.device_id): "no_such_key",
-        (bob.user_id, bobs_name): "invalid_signature",
-        ("@eve:test.example", "x"): "no_such_key",
-    }
-    wrong = signed(
-        mine.body(MASTER), alice.user_id, alice.device_id, key()
-    )  # says it is by the device, and is not
-    again = await crossing.sign(alice.requester, {alice.user_id: {mine.master.verify_key_base64: wrong}})
-    assert [error.code for names in again.values() for error in names.values()] == ["invalid_signature"]
-    assert isinstance(failures[bob.user_id][bob.device_id], NotFound)
-    found = await seen_by(hs, alice, alice, bob)
-    assert len(found.devices[alice.user_id][alice.device_id]["signatures"][alice.user_id]) == 2, (
-        "the good one"
-    )
-    assert len(found.devices[alice.user_id][laptop.device_id]["signatures"][alice.user_id]) == 1
-    assert "signatures" not in found.master[bob.user_id]
-    assert identity(alice.user_id, alice.device_id, alice.signing) == alice.identity()
+async def test_signatures_stay_when_a_device_publishes_its_keys_again(hs: Homeserver) -> None:
+    pair = await vouching(hs)
+    alice = pair.alice
     await hs.e2ee.device_keys.upload(alice.requester, KeyUpload(alice.identity()))
     found = await seen_by(hs, alice, alice)
-    assert len(found.devices[alice.user_id][alice.device_id]["signatures"][alice.user_id]) == 2, "it stays"
+    assert len(found.devices[alice.user_id][alice.device_id]["signatures"][alice.user_id]) == 2
+
+
+async def test_a_bad_signature_fails_alone(hs: Homeserver) -> None:
+    pair = await vouching(hs)
+    alice, bob, mine, bobs = pair.alice, pair.bob, pair.mine, pair.bobs
+    laptop, tablet = await log_in(hs, alice.person), await log_in(hs, alice.person)
+    await laptop.publish(hs)
+    await tablet.publish(hs)
+    mine_name, bobs_name = mine.master.verify_key_base64, bobs.master.verify_key_base64
+    tries: dict[UserId, dict[str, Content]] = {
+        alice.user_id: {
+            tablet.device_id: mine.sign(tablet.identity(), mine.self_signing),
+            laptop.device_id: mine.sign(laptop.identity(algorithms=[]), mine.self_signing),
+            "NONE": mine.sign(alice.identity(), mine.self_signing),
+            mine_name: mine.sign(mine.body(MASTER), mine.self_signing),
+        },
+        bob.user_id: {
+            bob.device_id: mine.sign(bob.identity(), mine.user_signing),  # only Bob vouches for his devices
+            bobs_name: mine.sign(bobs.body(MASTER), key()),
+        },
+        UserId("@eve:test.example"): {"x": {}},
+    }
+    assert await failures_of(hs, alice, tries) == {
+        laptop.device_id: "key_differs",
+        "NONE": "no_such_key",
+        mine_name: "invalid_signature",
+        bob.device_id: "no_such_key",
+        bobs_name: "invalid_signature",
+        "x": "no_such_key",
+    }
+    forged = signed(mine.body(MASTER), alice.user_id, alice.device_id, key())  # says it is by the device
+    assert await failures_of(hs, alice, {alice.user_id: {mine_name: forged}}) == {
+        mine_name: "invalid_signature"
+    }
+    found = (await seen_by(hs, bob, alice)).devices[alice.user_id]
+    made = {name: len(one["signatures"][alice.user_id]) for name, one in found.items()}
+    assert made == {alice.device_id: 2, tablet.device_id: 2, laptop.device_id: 1}
+
+
+async def failures_of(
+    hs: Homeserver, by: Phone, tries: Mapping[UserId, Mapping[str, Content]]
+) -> dict[str, str]:
+    failures = await hs.e2ee.cross_signing.sign(by.requester, tries)
+    return {name: error.code for names in failures.values() for name, error in names.items()}

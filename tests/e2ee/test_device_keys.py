@@ -94,6 +94,13 @@ async def test_what_is_no_key_of_this_device_is_refused(hs: Homeserver) -> None:
     assert codes == {
         what: "invalid_signature" if what in unsigned else "bad_device_keys" for what in BAD_IDENTITIES
     }
+    assert await hs.e2ee.device_keys.counts(alice.requester) == KeyCounts({}, []), "nothing of it was taken"
+    found = await hs.e2ee.device_keys.query(alice.requester, {alice.user_id: []})
+    assert found.devices == {alice.user_id: {}}
+
+
+async def test_what_is_no_one_time_key_is_refused(hs: Homeserver) -> None:
+    alice = await phone(hs, "Alice")
     for name, body in (
         ("A", {"key": "x", "signatures": {}}),
         (":A", "x"),
@@ -110,15 +117,19 @@ async def test_what_is_no_key_of_this_device_is_refused(hs: Homeserver) -> None:
         == "bad_one_time_key"
     )
     assert await hs.e2ee.device_keys.counts(alice.requester) == KeyCounts({}, [])
-    found = await hs.e2ee.device_keys.query(alice.requester, {alice.user_id: []})
-    assert found.devices == {alice.user_id: {}}
 
+
+async def test_a_key_does_not_change_once_it_is_published(hs: Homeserver) -> None:
+    alice = await phone(hs, "Alice")
     await alice.publish(hs, "A")
     signing, alice.signing = alice.signing, key()
     assert await refusal(hs, alice, KeyUpload(alice.identity())) == "identity_keys_fixed"
     alice.signing = signing
     assert await refusal(hs, alice, KeyUpload(None, alice.one_time("A"))) == "one_time_key_differs"
 
+
+async def test_who_asks_wrongly_is_told_so(hs: Homeserver) -> None:
+    alice = await phone(hs, "Alice")
     with pytest.raises(Forbidden) as error:  # a host application's person has no device
         await hs.e2ee.device_keys.upload(await person(hs, "Hosted"), KeyUpload())
     assert error.value.code == "no_device"

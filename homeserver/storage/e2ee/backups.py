@@ -82,6 +82,8 @@ _DROP_KEYS = tuple(
 )
 _KEYS_AT = select(backup_keys).where(
     *_in_backup,
+    # The rooms are named by themselves too: SQLite finds no rows by a list of pairs through an index.
+    backup_keys.c.room_id.in_(bindparam("room_ids", expanding=True)),
     tuple_(backup_keys.c.room_id, backup_keys.c.session_id).in_(bindparam("places", expanding=True)),
 )
 _SET_KEYS = Upsert(
@@ -156,7 +158,8 @@ async def keys_at(
     conn: AsyncConnection, user_id: UserId, version: int, places: Collection[KeyPlace]
 ) -> dict[KeyPlace, BackupKey]:
     """Those of the keys that are in a backup."""
-    values = {"of": user_id, "at": version, "places": list(places)}
+    room_ids = list({place.room_id for place in places})
+    values = {"of": user_id, "at": version, "places": list(places), "room_ids": room_ids}
     return {_place(row): _key(row) for row in await conn.execute(_KEYS_AT, values)}
 
 

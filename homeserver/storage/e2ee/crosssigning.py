@@ -69,16 +69,23 @@ _SEEN_BY = select(
     or_(key_signatures.c.signer == key_signatures.c.user_id, key_signatures.c.signer == bindparam("reader")),
 )
 _ADD = Upsert(key_signatures, ["signer", "signer_key", "user_id", "target"], ["signature", "position"])
+# The people are named by themselves too: SQLite finds no rows by a list of pairs through an index.
 _DROP_ON = delete(key_signatures).where(
-    tuple_(key_signatures.c.user_id, key_signatures.c.target).in_(bindparam("targets", expanding=True))
+    key_signatures.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    tuple_(key_signatures.c.user_id, key_signatures.c.target).in_(bindparam("targets", expanding=True)),
 )
 _DROP_BY = delete(key_signatures).where(
-    tuple_(key_signatures.c.signer, key_signatures.c.signer_key).in_(bindparam("signers", expanding=True))
+    key_signatures.c.signer.in_(bindparam("user_ids", expanding=True)),
+    tuple_(key_signatures.c.signer, key_signatures.c.signer_key).in_(bindparam("signers", expanding=True)),
 )
 _SIGNED_SINCE = (
     select(key_signatures.c.user_id)
     .distinct()
-    .where(key_signatures.c.signer == bindparam("reader"), key_signatures.c.position > bindparam("after"))
+    .where(
+        key_signatures.c.signer == bindparam("reader"),
+        key_signatures.c.user_id != bindparam("reader"),
+        key_signatures.c.position > bindparam("after"),
+    )
 )
 
 
@@ -135,8 +142,10 @@ async def drop_signatures(
     conn: AsyncConnection, targets: Collection[Target], signers: Collection[tuple[UserId, str]]
 ) -> None:
     """Delete the signatures on these keys, and those that were made by (person, `ed25519:` and name)."""
-    await conn.execute(_DROP_ON, {"targets": list(targets)})
-    await conn.execute(_DROP_BY, {"signers": list(signers)})
+    of_targets = list({target.user_id for target in targets})
+    await conn.execute(_DROP_ON, {"targets": list(targets), "user_ids": of_targets})
+    by_signers = list({user_id for user_id, _ in signers})
+    await conn.execute(_DROP_BY, {"signers": list(signers), "user_ids": by_signers})
 
 
 async def drop_signatures_of_keys(conn: AsyncConnection, keys: Collection[CrossKey]) -> None:
@@ -146,6 +155,6 @@ async def drop_signatures_of_keys(conn: AsyncConnection, keys: Collection[CrossK
 
 
 async def signed_since(conn: AsyncConnection, reader: UserId, after: int) -> set[UserId]:
-    """The people whose keys `reader` signed after a position."""
+    """The others whose keys `reader` signed after a position."""
     rows = await conn.execute(_SIGNED_SINCE, {"reader": reader, "after": after})
     return set(rows.scalars())

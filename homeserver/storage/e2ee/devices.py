@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, delete, null, select, tuple_, union_all
+from sqlalchemy import and_, bindparam, delete, null, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Content, SessionId
@@ -41,8 +41,19 @@ class KeyedDevice(NamedTuple):
 
 
 def of_devices(table: Any) -> Any:
-    """The condition that a row belongs to one of the `devices`."""
-    return tuple_(table.c.user_id, table.c.device_id).in_(bindparam("devices", expanding=True))
+    """The condition that a row belongs to one of the devices in `named`.
+
+    The people are named once more by themselves: SQLite finds no rows by a list of pairs through an index.
+    """
+    return and_(
+        table.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        tuple_(table.c.user_id, table.c.device_id).in_(bindparam("devices", expanding=True)),
+    )
+
+
+def named(devices: Collection[Device]) -> dict[str, Any]:
+    """The values for `of_devices`."""
+    return {"devices": list(devices), "user_ids": list({device.user_id for device in devices})}
 
 
 _LOCK_SESSIONS = (
@@ -115,13 +126,13 @@ _DROP_REST = tuple(
 
 async def lock_running(conn: AsyncConnection, devices: Collection[Device]) -> set[Device]:
     """Those of the devices whose sessions run, held until the end of the transaction."""
-    rows = await conn.execute(_LOCK_SESSIONS, {"devices": list(devices)})
+    rows = await conn.execute(_LOCK_SESSIONS, named(devices))
     return {Device(row.user_id, row.device_id) for row in rows}
 
 
 async def lock_keyed(conn: AsyncConnection, devices: Collection[Device]) -> set[Device]:
     """Those of the devices that have identity keys, held until the end of the transaction."""
-    rows = await conn.execute(_LOCK_KEYED, {"devices": list(devices)})
+    rows = await conn.execute(_LOCK_KEYED, named(devices))
     return {Device(row.user_id, row.device_id) for row in rows}
 
 
@@ -161,7 +172,7 @@ async def keys_of_users(
 
 async def keys_of(conn: AsyncConnection, devices: Collection[Device]) -> dict[Device, Content]:
     """The identity keys of these devices, those that have any."""
-    rows = await conn.execute(_KEYS_OF_DEVICES, {"devices": list(devices)})
+    rows = await conn.execute(_KEYS_OF_DEVICES, named(devices))
     return {Device(row.user_id, row.device_id): orjson.loads(row.body) for row in rows}
 
 
@@ -173,9 +184,9 @@ async def set_keys(conn: AsyncConnection, keys: Mapping[Device, Content]) -> Non
 
 async def drop_devices(conn: AsyncConnection, devices: Sequence[Device]) -> set[UserId]:
     """Delete all that is kept of these devices but their sessions; answers whose identity keys went."""
-    changed = set((await conn.execute(_DROP_KEYS, {"devices": list(devices)})).scalars())
+    changed = set((await conn.execute(_DROP_KEYS, named(devices))).scalars())
     for statement in _DROP_REST:  # one per table
-        await conn.execute(statement, {"devices": list(devices)})
+        await conn.execute(statement, named(devices))
     targets = [Target(device.user_id, device.device_id) for device in devices]
     await drop_signatures(conn, targets, [(user_id, f"ed25519:{name}") for user_id, name in targets])
     return changed

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, tuple_, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.e2ee.devices import Device, of_devices
+from homeserver.storage.e2ee.devices import Device, named, of_devices
 from homeserver.storage.schema import device_inboxes, device_messages
 
 
@@ -118,7 +118,7 @@ async def full_inboxes(
 ) -> list[Device]:
     """Those of the devices for which too much waits."""
     values = {
-        "devices": list(devices),
+        **named(devices),
         "most_messages": limits.messages,
         "most_bytes": limits.bytes,
     }
@@ -128,12 +128,12 @@ async def full_inboxes(
 async def trim_inboxes(conn: AsyncConnection, devices: Sequence[Device], limits: InboxLimits) -> None:
     """Delete the oldest messages to these devices until no more than this waits for each."""
     values = {
-        "devices": list(devices),
+        **named(devices),
         "most_messages": limits.messages,
         "most_bytes": limits.bytes,
     }
     await conn.execute(_TRIM, values)
-    await conn.execute(_RECOUNT, {"devices": list(devices)})
+    await conn.execute(_RECOUNT, named(devices))
 
 
 async def messages_after(

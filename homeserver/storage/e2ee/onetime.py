@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.e2ee.devices import Device, of_devices
+from homeserver.storage.e2ee.devices import Device, named, of_devices
 from homeserver.storage.schema import fallback_keys, one_time_keys
 
 
@@ -74,16 +74,31 @@ _RENEW = (
     )
     .values(body=bindparam("new_body"), claimed_ms=None)
 )
+
+
+def _of_wishes(table: Any) -> Any:
+    """The condition that a row is one of the `wishes`, whose people are in `user_ids` (see `of_devices`)."""
+    return and_(
+        table.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        tuple_(table.c.user_id, table.c.device_id, table.c.algorithm).in_(
+            bindparam("wishes", expanding=True)
+        ),
+    )
+
+
+def _wished(wishes: Collection[Wish]) -> dict[str, Any]:
+    return {"wishes": list(wishes), "user_ids": list({wish.user_id for wish in wishes})}
+
+
 _FORGET_CLAIMED = delete(one_time_keys).where(
     of_devices(one_time_keys), one_time_keys.c.claimed_ms < bindparam("before_ms")
 )
-_wished = tuple_(one_time_keys.c.user_id, one_time_keys.c.device_id, one_time_keys.c.algorithm)
 _CLAIM = (
     update(one_time_keys)
     .where(
         one_time_keys.c.key_order.in_(
             select(func.min(one_time_keys.c.key_order))
-            .where(_wished.in_(bindparam("wishes", expanding=True)), one_time_keys.c.claimed_ms.is_(None))
+            .where(_of_wishes(one_time_keys), one_time_keys.c.claimed_ms.is_(None))
             .group_by(one_time_keys.c.user_id, one_time_keys.c.device_id, one_time_keys.c.algorithm)
         )
     )
@@ -100,11 +115,7 @@ _SET_FALLBACK = Upsert(fallback_keys, ["user_id", "device_id", "algorithm"], ["k
 _FALLBACK = select(fallback_keys).where(of_devices(fallback_keys))
 _USE_FALLBACK = (
     update(fallback_keys)
-    .where(
-        tuple_(fallback_keys.c.user_id, fallback_keys.c.device_id, fallback_keys.c.algorithm).in_(
-            bindparam("wishes", expanding=True)
-        )
-    )
+    .where(_of_wishes(fallback_keys))
     .values(used=True)
     .returning(
         fallback_keys.c.user_id,
@@ -121,7 +132,7 @@ async def held_keys(
 ) -> dict[Device, dict[KeyName, HeldKey]]:
     """All one-time keys that are stored for these devices, claimed ones too."""
     found: dict[Device, dict[KeyName, HeldKey]] = {device: {} for device in devices}
-    for row in await conn.execute(_HELD, {"devices": list(devices)}):
+    for row in await conn.execute(_HELD, named(devices)):
         name = KeyName(row.algorithm, row.key_id)
         held = HeldKey(orjson.loads(row.body), row.claimed_ms is not None)
         found[Device(row.user_id, row.device_id)][name] = held
@@ -131,7 +142,7 @@ async def held_keys(
 async def counts(conn: AsyncConnection, devices: Collection[Device]) -> dict[Device, dict[str, int]]:
     """How many unclaimed one-time keys of each algorithm these devices have."""
     found: dict[Device, dict[str, int]] = {device: {} for device in devices}
-    for user_id, device_id, algorithm, count in await conn.execute(_COUNTS, {"devices": list(devices)}):
+    for user_id, device_id, algorithm, count in await conn.execute(_COUNTS, named(devices)):
         found[Device(user_id, device_id)][algorithm] = count
     return found
 
@@ -158,7 +169,7 @@ async def renew_keys(conn: AsyncConnection, keys: Sequence[OneTimeKey]) -> None:
 
 async def forget_claimed(conn: AsyncConnection, devices: Collection[Device], before_ms: int) -> None:
     """Delete the one-time keys of these devices that were claimed before a time."""
-    await conn.execute(_FORGET_CLAIMED, {"devices": list(devices), "before_ms": before_ms})
+    await conn.execute(_FORGET_CLAIMED, {**named(devices), "before_ms": before_ms})
 
 
 async def claim(conn: AsyncConnection, wishes: Collection[Wish], now_ms: int) -> list[OneTimeKey]:
@@ -166,13 +177,13 @@ async def claim(conn: AsyncConnection, wishes: Collection[Wish], now_ms: int) ->
 
     Lock the devices first (`lock_keyed`), or who claims at the same instant may get none though there are more.
     """
-    rows = await conn.execute(_CLAIM, {"wishes": list(wishes), "now_ms": now_ms})
+    rows = await conn.execute(_CLAIM, {**_wished(wishes), "now_ms": now_ms})
     return [_key(row) for row in rows]
 
 
 async def use_fallback(conn: AsyncConnection, wishes: Collection[Wish]) -> list[OneTimeKey]:
     """The fallback key for each wish that has one; it counts as used from now on."""
-    return [_key(row) for row in await conn.execute(_USE_FALLBACK, {"wishes": list(wishes)})]
+    return [_key(row) for row in await conn.execute(_USE_FALLBACK, _wished(wishes))]
 
 
 async def fallback_of(
@@ -180,7 +191,7 @@ async def fallback_of(
 ) -> dict[Device, dict[KeyName, tuple[object, bool]]]:
     """The fallback keys of these devices, and whether each is used: {device: {name: (body, used)}}."""
     found: dict[Device, dict[KeyName, tuple[object, bool]]] = {device: {} for device in devices}
-    for row in await conn.execute(_FALLBACK, {"devices": list(devices)}):
+    for row in await conn.execute(_FALLBACK, named(devices)):
         name = KeyName(row.algorithm, row.key_id)
         found[Device(row.user_id, row.device_id)][name] = (orjson.loads(row.body), row.used)
     return found

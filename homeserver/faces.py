@@ -155,6 +155,8 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         creation=hs.raw.creation,
         membership=hs.raw.membership,
         events=hs.raw.events,
+        history=hs.raw.history,
+        rendering=hs.raw.rendering,
         address=_address(hs),
     )
     return matrix.make(

@@ -7,10 +7,13 @@ from homeserver.parts.people import People
 from homeserver.services.chat import Chat
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
+from homeserver.services.history import History
 from homeserver.services.interactive import Interactions
 from homeserver.services.membership import Membership
 from homeserver.services.registration import RegistrationTokens
+from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
+from homeserver.services.visibility import Visibility
 from homeserver.settings.models import Settings
 
 
@@ -30,6 +33,8 @@ class RawRooms:
     creation: Creation
     membership: Membership
     events: RoomEvents
+    history: History
+    rendering: Rendering
 
 
 def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
@@ -63,4 +68,6 @@ def build_raw_rooms(settings: Settings, core: Core, people: People, chat: Chat) 
             blocks=chat.blocks,
         ),
         events=RoomEvents(db=core.db, timeline=core.timeline, speech=chat.speech),
+        history=History(db=core.db, timeline=core.timeline, visibility=Visibility(core.db)),
+        rendering=Rendering(db=core.db, clock=core.clock, cached_events=settings.matrix.cached_events),
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from homeserver.settings.section import DAY_S, PublicUrl, Section
+from homeserver.settings.section import DAY_S, MIB, PublicUrl, Section
 
 LanguageCode = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")]
 
@@ -38,6 +38,27 @@ class MatrixSettings(Section):
     """The Matrix client-server API."""
 
     enabled: bool = Field(default=False, description="Whether this API is served; it is not complete yet.")
+    max_page: int = Field(default=100, ge=10, le=1000, description="Most events in one page of history.")
+    cached_events: int = Field(
+        default=20_000, ge=100, le=1_000_000, description="Events whose JSON is kept in memory."
+    )
+    max_account_data_bytes: int = Field(
+        default=65_536, ge=4096, le=MIB, description="Largest piece of account data, as JSON."
+    )
+    max_account_data: int = Field(
+        default=20_000, ge=100, le=1_000_000, description="Most pieces of account data of one person."
+    )
+    max_filters: int = Field(default=200, ge=10, le=10_000, description="Most stored filters of one person.")
+    sync_timeline: int = Field(
+        default=10, ge=1, le=100, description="Events of a room in a sync that asks for no number."
+    )
+    max_sync_timeline: int = Field(
+        default=50, ge=1, le=1000, description="Most events of one room in a sync."
+    )
+    max_sync_wait_s: int = Field(default=60, ge=1, le=600, description="How long a sync waits for news at most.")
+    max_waiting_syncs: int = Field(
+        default=10_000, ge=10, le=1_000_000, description="Most syncs that wait at the same time."
+    )
     registration_needs_token: bool = Field(
         default=False,
         description="Whether a registration token is asked for (see homeserver registration-token).",

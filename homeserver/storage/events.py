@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.protocol.event import Event
+from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
 from homeserver.storage.schema import events, members, rooms, successors
@@ -93,6 +93,40 @@ _ALL_OF_ROOM = (
     .order_by(events.c.position)
     .limit(bindparam("count"))
 )
+_of_timeline = (events.c.room_id == bindparam("in_room"), events.c.status == int(Status.ACCEPTED))
+_ROOM_BEFORE = (
+    _SELECT.where(*_of_timeline, events.c.timeline_order < bindparam("before"))
+    .order_by(events.c.timeline_order.desc())
+    .limit(bindparam("count"))
+)
+_ROOM_AFTER = (
+    _SELECT.where(*_of_timeline, events.c.timeline_order > bindparam("after"))
+    .order_by(events.c.timeline_order)
+    .limit(bindparam("count"))
+)
+_STATE_HISTORY = (
+    _SELECT.where(
+        *_of_timeline,
+        events.c.state_key.is_not(None),
+        tuple_(events.c.type, events.c.state_key).in_(bindparam("keys", expanding=True)),
+    )
+).order_by(events.c.timeline_order)
+_SINCE = (
+    _SELECT.where(*_of_timeline, events.c.origin_server_ts >= bindparam("at_ms"))
+    .order_by(events.c.origin_server_ts, events.c.timeline_order)
+    .limit(bindparam("count"))
+)
+_UNTIL = (
+    _SELECT.where(*_of_timeline, events.c.origin_server_ts <= bindparam("at_ms"))
+    .order_by(events.c.origin_server_ts.desc(), events.c.timeline_order.desc())
+    .limit(bindparam("count"))
+)
+_STATE_AT = (
+    select(events.c.state_id)
+    .where(*_of_timeline, events.c.timeline_order <= bindparam("place"))
+    .order_by(events.c.timeline_order.desc())
+    .limit(1)
+)
 _ADD = insert(events).execution_options(**UNANSWERED)
 _CUT = (
     update(events)
@@ -175,6 +209,46 @@ async def of_room_after(
     """Every event of a room after a position, in log order."""
     rows = await conn.execute(_ALL_OF_ROOM, {"in_room": room_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
+
+
+async def state_history(
+    conn: AsyncConnection, room_id: RoomId, keys: Collection[StateKey]
+) -> dict[StateKey, list[StoredEvent]]:
+    """Every event that set these pieces of a room's state, in the order of the timeline."""
+    found: dict[StateKey, list[StoredEvent]] = {key: [] for key in keys}
+    for row in await conn.execute(_STATE_HISTORY, {"in_room": room_id, "keys": list(keys)}):
+        one = stored_event(row)
+        found[one.event.key].append(one)
+    return found
+
+
+async def room_before(
+    conn: AsyncConnection, room_id: RoomId, *, before: int, limit: int
+) -> list[StoredEvent]:
+    """Every event of a room before a place, newest first."""
+    rows = await conn.execute(_ROOM_BEFORE, {"in_room": room_id, "before": before, "count": limit})
+    return [stored_event(row) for row in rows]
+
+
+async def room_after(conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int) -> list[StoredEvent]:
+    """Every event of a room after a place, oldest first."""
+    rows = await conn.execute(_ROOM_AFTER, {"in_room": room_id, "after": after, "count": limit})
+    return [stored_event(row) for row in rows]
+
+
+async def near_time(
+    conn: AsyncConnection, room_id: RoomId, *, at_ms: int, forward: bool, limit: int
+) -> list[StoredEvent]:
+    """The events of a room nearest to a time: from it on, or up to it backward."""
+    statement = _SINCE if forward else _UNTIL
+    rows = await conn.execute(statement, {"in_room": room_id, "at_ms": at_ms, "count": limit})
+    return [stored_event(row) for row in rows]
+
+
+async def state_before(conn: AsyncConnection, room_id: RoomId, place: int) -> int | None:
+    """The state snapshot of a room as it was once a place was reached; None before its beginning."""
+    row = (await conn.execute(_STATE_AT, {"in_room": room_id, "place": place})).one_or_none()
+    return None if row is None else cast("int", row.state_id)
 
 
 async def add_events(conn: AsyncConnection, stored: Sequence[StoredEvent]) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import Select, bindparam, case, exists, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import ATTACHMENT_REL
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.storage.events import EVENT_COLUMNS, StoredEvent, stored_event
+from homeserver.storage.events import EVENT_COLUMNS, NEWEST, StoredEvent, events_at, stored_event
 from homeserver.storage.schema import events, relations, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
@@ -26,6 +26,34 @@ class Relation:
     position: int
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadSummary:
+    """A thread seen from outside. `has_own`: the reader wrote in it."""
+
+    latest: StoredEvent
+    count: int
+    has_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedWish:
+    """Which related events are wished: next to the place `start`, oldest first where `forward`."""
+
+    rel_type: str | None
+    event_type: str | None
+    forward: bool
+    start: int | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRoot:
+    """The first event of a thread, and the place of its last answer."""
+
+    root: StoredEvent
+    latest: int
+
+
 PARTS = ("m.replace", ATTACHMENT_REL)  # rel_types of events that are part of another message
 _ADD = insert(relations).execution_options(**UNANSWERED)
 _RELATED = (
@@ -39,6 +67,70 @@ _RELATED = (
     )
     .order_by(relations.c.position)
     .limit(bindparam("count"))
+)
+_THREADS = (
+    select(
+        relations.c.relates_to,
+        func.count().label("answers"),
+        func.max(relations.c.position).label("latest"),
+        func.max(case((relations.c.sender == bindparam("reader"), 1), else_=0)).label("own"),
+    )
+    .join_from(relations, events, events.c.event_id == relations.c.event_id)
+    .where(
+        relations.c.relates_to.in_(bindparam("roots", expanding=True)),
+        relations.c.rel_type == "m.thread",
+        events.c.redacted_by.is_(None),
+    )
+    .group_by(relations.c.relates_to)
+)
+_RELATED_TO = (
+    select(*EVENT_COLUMNS)
+    .join_from(relations, events, events.c.event_id == relations.c.event_id)
+    .join(rooms, rooms.c.room_id == events.c.room_id)
+    .where(relations.c.relates_to == bindparam("target"), events.c.redacted_by.is_(None))
+    .limit(bindparam("count"))
+)
+# Every wish a page can carry, built once: {(forward, by rel_type, by event type): statement}.
+_PAGES: dict[tuple[bool, bool, bool], Select[Any]] = {
+    (forward, by_rel, by_type): _RELATED_TO.where(
+        relations.c.position > bindparam("edge") if forward else relations.c.position < bindparam("edge"),
+        *([relations.c.rel_type == bindparam("of_type")] if by_rel else []),
+        *([events.c.type == bindparam("of_event")] if by_type else []),
+    ).order_by(relations.c.position if forward else relations.c.position.desc())
+    for forward in (False, True)
+    for by_rel in (False, True)
+    for by_type in (False, True)
+}
+_answers = events.alias("answers")
+_THREADS_OF = (
+    select(relations.c.relates_to, func.max(relations.c.position).label("latest"))
+    .join_from(relations, _answers, _answers.c.event_id == relations.c.event_id)
+    .where(
+        relations.c.room_id == bindparam("in_room"),
+        relations.c.rel_type == "m.thread",
+        _answers.c.redacted_by.is_(None),
+    )
+    .group_by(relations.c.relates_to)
+    .subquery()
+)
+_ROOTS = (
+    select(*EVENT_COLUMNS, _THREADS_OF.c.latest)
+    .join_from(_THREADS_OF, events, events.c.event_id == _THREADS_OF.c.relates_to)
+    .join(rooms, rooms.c.room_id == events.c.room_id)
+    .where(_THREADS_OF.c.latest < bindparam("edge"))
+    .order_by(_THREADS_OF.c.latest.desc())
+    .limit(bindparam("count"))
+)
+_own = relations.alias("own")
+_OWN_ROOTS = _ROOTS.where(
+    or_(
+        events.c.sender == bindparam("reader"),
+        exists().where(
+            _own.c.relates_to == events.c.event_id,
+            _own.c.rel_type == "m.thread",
+            _own.c.sender == bindparam("reader"),
+        ),
+    )
 )
 _TARGETS = select(relations.c.event_id, relations.c.relates_to).where(
     relations.c.event_id.in_(bindparam("event_ids", expanding=True)),
@@ -60,6 +152,47 @@ async def related(
     for row in await conn.execute(_RELATED, values):
         found.setdefault(row.relates_to, []).append(stored_event(row))
     return found
+
+
+async def threads_on(
+    conn: AsyncConnection, roots: Collection[EventId], reader: UserId
+) -> dict[EventId, ThreadSummary]:
+    """What is to be said of the threads on these events; those without an answer are missing."""
+    counted = await conn.execute(_THREADS, {"roots": list(roots), "reader": reader})
+    rows = {row.relates_to: row for row in counted}
+    if not rows:
+        return {}
+    latest = await events_at(conn, [row.latest for row in rows.values()])
+    return {
+        root: ThreadSummary(latest[row.latest], row.answers, bool(row.own))
+        for root, row in rows.items()
+        if row.latest in latest
+    }
+
+
+async def page_of(conn: AsyncConnection, target: EventId, wish: RelatedWish) -> list[StoredEvent]:
+    """A page of the events that relate to another. Redacted ones are left out."""
+    statement = _PAGES[wish.forward, wish.rel_type is not None, wish.event_type is not None]
+    edge = wish.start if wish.start is not None else (0 if wish.forward else NEWEST)
+    values = {
+        "target": target,
+        "of_type": wish.rel_type,
+        "of_event": wish.event_type,
+        "edge": edge,
+        "count": wish.limit,
+    }
+    return [stored_event(row) for row in await conn.execute(statement, values)]
+
+
+async def thread_roots(
+    conn: AsyncConnection, room_id: RoomId, *, reader: UserId | None, before: int | None, limit: int
+) -> list[ThreadRoot]:
+    """The first events of a room's threads, last answered first; with `reader` only those they wrote in."""
+    statement = _ROOTS if reader is None else _OWN_ROOTS
+    edge = NEWEST if before is None else before
+    values = {"in_room": room_id, "reader": reader or "", "edge": edge, "count": limit}
+    rows = await conn.execute(statement, values)
+    return [ThreadRoot(stored_event(row), row.latest) for row in rows]
 
 
 async def targets_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, EventId]:

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, tuple_
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId
+from homeserver.storage.dialect import among, rows_of
 from homeserver.storage.schema import transactions
 from homeserver.storage.sqlite import UNANSWERED
 
@@ -20,10 +21,11 @@ class TxnKey(NamedTuple):
 
 
 _columns = (transactions.c.session_key, transactions.c.room_id, transactions.c.txn_id)
-_FIND = select(transactions).where(
-    # By themselves too: SQLite finds no rows by a list of several triples through an index.
-    transactions.c.session_key.in_(bindparam("session_keys", expanding=True)),
-    tuple_(*_columns).in_(bindparam("keys", expanding=True)),
+_FIND = select(transactions).where(among("keys", *_columns))
+_MADE_BY = select(transactions.c.event_id, transactions.c.txn_id).where(
+    transactions.c.session_key == bindparam("session"),
+    transactions.c.room_id == bindparam("in_room"),
+    transactions.c.event_id.in_(bindparam("event_ids", expanding=True)),
 )
 _ADD = insert(transactions).execution_options(**UNANSWERED)
 _OLD = (
@@ -31,17 +33,21 @@ _OLD = (
     .where(transactions.c.created_ms < bindparam("before_ms"))
     .limit(bindparam("count"))
 )
-_DROP = delete(transactions).where(
-    transactions.c.session_key.in_(bindparam("session_keys", expanding=True)),
-    tuple_(*_columns).in_(bindparam("keys", expanding=True)),
-)
+_DROP = delete(transactions).where(among("keys", *_columns))
 
 
 async def find(conn: AsyncConnection, keys: Collection[TxnKey]) -> dict[TxnKey, EventId]:
     """The events that these transactions made already."""
-    session_keys = list({key.session_key for key in keys})
-    rows = await conn.execute(_FIND, {"keys": list(keys), "session_keys": session_keys})
+    rows = await conn.execute(_FIND, {"keys": rows_of(keys)})
     return {TxnKey(row.session_key, row.room_id, row.txn_id): row.event_id for row in rows}
+
+
+async def made_by(
+    conn: AsyncConnection, session_key: str, room_id: RoomId, event_ids: Collection[EventId]
+) -> dict[EventId, str]:
+    """The transaction ids by which a session sent these events of a room, those that are still known."""
+    values = {"session": session_key, "in_room": room_id, "event_ids": list(event_ids)}
+    return {row.event_id: row.txn_id for row in await conn.execute(_MADE_BY, values)}
 
 
 async def add(conn: AsyncConnection, made: Mapping[TxnKey, EventId], created_ms: int) -> None:
@@ -56,6 +62,5 @@ async def drop_before(conn: AsyncConnection, before_ms: int, limit: int) -> int:
     """Forget up to `limit` transactions older than this; answers how many went."""
     keys = [TxnKey(*row) for row in await conn.execute(_OLD, {"before_ms": before_ms, "count": limit})]
     if keys:
-        session_keys = list({key.session_key for key in keys})
-        await conn.execute(_DROP, {"keys": keys, "session_keys": session_keys})
+        await conn.execute(_DROP, {"keys": rows_of(keys)})
     return len(keys)

@@ -13,11 +13,25 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _history()
     _accounts()
     _device_keys()
     _cross_signing()
     _device_messages()
     _backups()
+    _client_settings()
+
+
+def _history() -> None:
+    op.create_index("ix_relations_room_id_rel_type", "relations", ["room_id", "rel_type"])
+    op.create_index("ix_events_room_id_origin_server_ts", "events", ["room_id", "origin_server_ts"])
+    op.create_index(
+        "ix_events_room_id_type_state_key",
+        "events",
+        ["room_id", "type", "state_key"],
+        sqlite_where=sa.text("state_key IS NOT NULL"),
+        postgresql_where=sa.text("state_key IS NOT NULL"),
+    )
 
 
 def _accounts() -> None:
@@ -174,4 +188,24 @@ def _backups() -> None:
         sa.Column("is_verified", sa.Boolean(), nullable=False),
         sa.Column("session_data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("user_id", "version", "room_id", "session_id", name=op.f("pk_backup_keys")),
+    )
+
+
+def _client_settings() -> None:
+    op.create_table(
+        "account_data",
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("room_id", sa.Text(), server_default="", nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "room_id", "type", name=op.f("pk_account_data")),
+    )
+    op.create_index("ix_account_data_user_id_position", "account_data", ["user_id", "position"])
+    op.create_table(
+        "filters",
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("filter_id", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "filter_id", name=op.f("pk_filters")),
     )

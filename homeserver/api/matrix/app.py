@@ -10,6 +10,7 @@ from homeserver.api.matrix.devices import DeviceCalls
 from homeserver.api.matrix.discovery import Discovery
 from homeserver.api.matrix.errors import ERRORS
 from homeserver.api.matrix.events import EventCalls
+from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.logins import Logins
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.profiles import ProfileCalls
@@ -24,10 +25,12 @@ from homeserver.model import Requester
 from homeserver.services.accounts import Accounts
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
+from homeserver.services.history import History
 from homeserver.services.interactive import Interactions
 from homeserver.services.membership import Membership
 from homeserver.services.profiles import Profiles
 from homeserver.services.registration import RegistrationTokens
+from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.sessions import Sessions
 from homeserver.settings.models import MatrixSettings, ServerSettings
@@ -48,6 +51,8 @@ class MatrixServices:
     creation: Creation
     membership: Membership
     events: RoomEvents
+    history: History
+    rendering: Rendering
     address: Callable[[web.Request], str]
 
 
@@ -101,6 +106,7 @@ def _tables(
     yield from ProfileCalls(services.profiles).routes()
     yield from RoomCalls(creation=services.creation, membership=services.membership).routes()
     yield from EventCalls(services.events).routes()
+    yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()
 
 
 def _face(name: str, prefix: str, desk: Desk, routes: Sequence[Route], about: str = "") -> Face:

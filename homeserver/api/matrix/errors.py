@@ -30,6 +30,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "bad_json": "M_NOT_JSON",
         "bad_event": "M_BAD_JSON",
         "bad_room_id": "M_INVALID_PARAM",
+        "bad_token": "M_INVALID_PARAM",
         "bad_room_state": "M_INVALID_ROOM_STATE",
         "bad_url": "M_INVALID_PARAM",
         "bad_user_id": "M_INVALID_PARAM",

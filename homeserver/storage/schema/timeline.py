@@ -77,6 +77,15 @@ events = Table(
     Column("edited_by", Text),  # the latest m.replace by its own sender
     Column("pdu", LargeBinary, nullable=False),  # canonical JSON as federated, with signatures
     Index("ix_events_room_id_timeline_order", "room_id", "timeline_order"),
+    Index("ix_events_room_id_origin_server_ts", "room_id", "origin_server_ts"),
+    Index(
+        "ix_events_room_id_type_state_key",
+        "room_id",
+        "type",
+        "state_key",
+        sqlite_where=text("state_key IS NOT NULL"),
+        postgresql_where=text("state_key IS NOT NULL"),
+    ),
     Index(
         "ix_events_room_id_shown",
         "room_id",
@@ -97,6 +106,7 @@ relations = Table(
     Column("sender", Text, nullable=False),
     Column("position", BigInteger, nullable=False),
     Index("ix_relations_relates_to_rel_type_position", "relates_to", "rel_type", "position"),
+    Index("ix_relations_room_id_rel_type", "room_id", "rel_type"),
 )
 
 # idempotent sends: the first event that a session's txn_id made

@@ -1,0 +1,107 @@
+"""What clients keep with the server: account data, tags, filters."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from homeserver.api.matrix import schemas
+from homeserver.errors import Forbidden, Invalid
+from homeserver.http.body import JsonObject
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.ids import RoomId, is_room_id
+from homeserver.services.accountdata import GLOBAL, AccountData
+from homeserver.services.filters import Filters
+
+AnyCall = Call[Any, None]
+
+
+class Tags(TypedDict):
+    tags: Mapping[str, Any]
+
+
+class FilterId(TypedDict):
+    filter_id: str
+
+
+class AccountDataCalls:
+    """The calls under user/{user_id}: everybody's own only."""
+
+    def __init__(self, data: AccountData, filters: Filters) -> None:
+        self._data = data
+        self._filters = filters
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        user = "/client/v3/user/{user_id}"
+        room, empty = f"{user}/rooms/{{room_id}}", schemas.Empty
+        everywhere, here, tag = (
+            f"{user}/account_data/{{type}}",
+            f"{room}/account_data/{{type}}",
+            f"{room}/tags/{{tag}}",
+        )
+        return (
+            Route("GET", everywhere, self.get, "Account data", answer=dict[str, Any]),
+            Route("PUT", everywhere, self.set, "Set account data", body=JsonObject, answer=empty),
+            Route("GET", here, self.get, "Account data of a room", answer=dict[str, Any]),
+            Route("PUT", here, self.set, "Set account data of a room", body=JsonObject, answer=empty),
+            Route("GET", f"{room}/tags", self.tags, "Tags of a room", answer=Tags),
+            Route("PUT", tag, self.set_tag, "Give a room a tag", body=JsonObject, answer=empty),
+            Route("DELETE", tag, self.remove_tag, "Take a tag away", answer=empty),
+            Route("POST", f"{user}/filter", self.add, "Keep a filter", body=JsonObject, answer=FilterId),
+            Route("GET", f"{user}/filter/{{filter_id}}", self.filter, "A filter", answer=dict[str, Any]),
+        )
+
+    async def get(self, call: AnyCall) -> dict[str, Any]:
+        """Of no room, or of one."""
+        _check_own(call)
+        return await self._data.get(call.requester, _where(call), call.text("type"))
+
+    async def set(self, call: Call[JsonObject, None]) -> schemas.Empty:
+        """Instead of what was there."""
+        _check_own(call)
+        await self._data.set(call.requester, _where(call), call.text("type"), call.body.root)
+        return {}
+
+    async def tags(self, call: AnyCall) -> Tags:
+        """By name."""
+        _check_own(call)
+        return {"tags": await self._data.tags(call.requester, _room(call))}
+
+    async def set_tag(self, call: Call[JsonObject, None]) -> schemas.Empty:
+        """The body may hold the place in the order."""
+        _check_own(call)
+        await self._data.set_tag(call.requester, _room(call), call.text("tag"), call.body.root)
+        return {}
+
+    async def remove_tag(self, call: AnyCall) -> schemas.Empty:
+        """One that is not there is passed over."""
+        _check_own(call)
+        await self._data.remove_tag(call.requester, _room(call), call.text("tag"))
+        return {}
+
+    async def add(self, call: Call[JsonObject, None]) -> FilterId:
+        """The same filter has the same id."""
+        _check_own(call)
+        return {"filter_id": await self._filters.add(call.requester, call.body.root)}
+
+    async def filter(self, call: AnyCall) -> dict[str, Any]:
+        """As it was given."""
+        _check_own(call)
+        return await self._filters.get(call.requester, call.text("filter_id"))
+
+
+def _check_own(call: AnyCall) -> None:
+    if call.text("user_id") != call.requester.user_id:
+        raise Forbidden("this is somebody else's", code="not_yours")
+
+
+def _room(call: AnyCall) -> RoomId:
+    room_id = call.text("room_id")
+    if not is_room_id(room_id):
+        raise Invalid("this is no room id", code="bad_room_id")
+    return RoomId(room_id)
+
+
+def _where(call: AnyCall) -> Any:
+    return _room(call) if "room_id" in call.path else GLOBAL

@@ -1,0 +1,224 @@
+"""Reading rooms: events, pages, state, members, and what relates to an event."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from homeserver.api.matrix import historyschemas as schemas
+from homeserver.api.matrix.filters import event_filter
+from homeserver.api.matrix.historyschemas import (
+    ContextQuery,
+    MembersQuery,
+    MessagesQuery,
+    RelationsQuery,
+    StateQuery,
+    ThreadsQuery,
+    TimeQuery,
+)
+from homeserver.api.matrix.tokens import place_of, token_of
+from homeserver.errors import NotFound
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.event import Event
+from homeserver.protocol.filters import EventFilter
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.history import History, HistoryPage, RelatedWish, members_in
+from homeserver.services.rendering import Rendering
+
+Any_Call = Call[None, Any]
+_ROOM: Final = "/client/v3/rooms/{room_id}"
+_ROOM_V1: Final = "/client/v1/rooms/{room_id}"
+
+
+class HistoryCalls:
+    """The calls that read events. `max_page`: most events in one answer."""
+
+    def __init__(self, history: History, rendering: Rendering, *, max_page: int) -> None:
+        self._history = history
+        self._rendering = rendering
+        self._max_page = max_page
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        related, related_query = f"{_ROOM_V1}/relations/{{event_id}}", (schemas.Related, RelationsQuery)
+        piece, piece_query = f"{_ROOM}/state/{{type}}", (dict[str, Any], StateQuery)
+        messages, around = (schemas.Messages, MessagesQuery), (schemas.Context, ContextQuery)
+        return (
+            _get(f"{_ROOM}/messages", self.messages, "A page of history", *messages),
+            _get(f"{_ROOM}/event/{{event_id}}", self.event, "One event", dict[str, Any]),
+            _get(f"{_ROOM}/context/{{event_id}}", self.context, "An event and others around it", *around),
+            _get(f"{_ROOM}/state", self.state, "The state", list[Any]),
+            _get(f"{piece}/{{state_key}}", self.state_event, "One piece of state", *piece_query),
+            _get(piece, self.state_event, "One piece of state with an empty key", *piece_query),
+            _get(f"{_ROOM}/members", self.members, "Member events", schemas.Members, MembersQuery),
+            _get(f"{_ROOM}/joined_members", self.joined, "Who is in", schemas.JoinedMembers),
+            _get(f"{_ROOM_V1}/timestamp_to_event", self.at_time, "At a time", schemas.AtTime, TimeQuery),
+            _get(f"{_ROOM_V1}/threads", self.threads, "Threads", schemas.Threads, ThreadsQuery),
+            _get(f"{related}/{{rel_type}}/{{event_type}}", self.related, "What relates", *related_query),
+            _get(f"{related}/{{rel_type}}", self.related, "What relates", *related_query),
+            _get(related, self.related, "What relates", *related_query),
+        )
+
+    async def messages(self, call: Call[None, MessagesQuery]) -> schemas.Messages:
+        """With lazy loading, the members who wrote stand in `state`."""
+        query = call.query
+        wanted = event_filter(query.filter)
+        page = await self._history.page(
+            call.requester,
+            _room(call),
+            direction=query.dir,
+            start=place_of(query.from_),
+            until=place_of(query.to),
+            limit=min(max(query.limit, 1), self._max_page),
+        )
+        shown = [one for one in page.events if wanted.passes(one.event)]
+        answer: schemas.Messages = {
+            "chunk": [*await self._rendering.page(call.requester, page.outlook, shown)],
+            "start": token_of(page.start),
+        }
+        if page.end is not None:
+            answer["end"] = token_of(page.end)
+        if wanted.lazy_load_members and shown:
+            place = max(one.position for one in shown)
+            state = await self._history.state_at(call.requester, _room(call), place)
+            senders = {one.event.sender for one in shown}
+            answer["state"] = self._members(state, senders)
+        return answer
+
+    async def event(self, call: Call[None, None]) -> Any:
+        """By its id."""
+        outlook, found = await self._history.event(call.requester, _room(call), _event(call))
+        (made,) = await self._rendering.page(call.requester, outlook, [found])
+        return made
+
+    async def context(self, call: Call[None, ContextQuery]) -> schemas.Context:
+        """The limit counts the events before and after together."""
+        wanted = event_filter(call.query.filter)
+        limit = min(call.query.limit, self._max_page)
+        found = await self._history.around(call.requester, _room(call), _event(call), limit=limit)
+        render, who, outlook = self._rendering.page, call.requester, found.outlook
+        before = [one for one in found.before if wanted.passes(one.event)]
+        after = [one for one in found.after if wanted.passes(one.event)]
+        state = [event for event in found.state.values() if _is_wanted(event, wanted)]
+        if wanted.lazy_load_members:
+            senders = {one.event.sender for one in (found.event, *before, *after)}
+            state = [one for one in state if one.type != "m.room.member" or one.state_key in senders]
+        (event,) = await render(who, outlook, [found.event])
+        return {
+            "event": event,
+            "events_before": [*await render(who, outlook, before)],
+            "events_after": [*await render(who, outlook, after)],
+            "state": [*self._rendering.state(state)],
+            "start": token_of(found.start),
+            "end": token_of(found.end),
+        }
+
+    async def state(self, call: Call[None, None]) -> list[Any]:
+        """All of it; for who left, as it was then."""
+        found = await self._history.state(call.requester, _room(call))
+        return [*self._rendering.state(found.values())]
+
+    async def state_event(self, call: Call[None, StateQuery]) -> Any:
+        """Its content, or the whole event."""
+        key = call.text("type"), call.path.get("state_key", "")
+        found = (await self._history.state(call.requester, _room(call))).get(key)
+        if found is None:
+            raise NotFound("there is no such state", code="state_not_found")
+        if call.query.format == "event":
+            return self._rendering.state([found])[0]
+        return found.content
+
+    async def members(self, call: Call[None, MembersQuery]) -> schemas.Members:
+        """Now, or as it was `at` a token."""
+        query, place = call.query, place_of(call.query.at)
+        if place is None:
+            state = await self._history.state(call.requester, _room(call))
+        else:
+            state = await self._history.state_at(call.requester, _room(call), place)
+        found = [
+            event
+            for event in members_in(state).values()
+            if query.membership in (None, event.membership)
+            and (query.not_membership is None or event.membership != query.not_membership)
+        ]
+        return {"chunk": [*self._rendering.state(found)]}
+
+    async def joined(self, call: Call[None, None]) -> schemas.JoinedMembers:
+        """For those who are in the room themselves."""
+        state = await self._history.now_joined(call.requester, _room(call))
+        return {
+            "joined": {
+                user_id: _profile(event.content)
+                for user_id, event in members_in(state).items()
+                if event.membership == "join"
+            }
+        }
+
+    async def at_time(self, call: Call[None, TimeQuery]) -> schemas.AtTime:
+        """To jump to a date."""
+        query = call.query
+        found = await self._history.near(call.requester, _room(call), at_ms=query.ts, direction=query.dir)
+        return {"event_id": found.event.event_id, "origin_server_ts": found.event.origin_server_ts}
+
+    async def threads(self, call: Call[None, ThreadsQuery]) -> schemas.Threads:
+        """Last answered first."""
+        query = call.query
+        page = await self._history.threads(
+            call.requester,
+            _room(call),
+            own_only=query.include == "participated",
+            start=place_of(query.from_),
+            limit=min(max(query.limit, 1), self._max_page),
+        )
+        answer: schemas.Threads = {"chunk": await self._chunk(call, page)}
+        if page.end is not None:
+            answer["next_batch"] = token_of(page.end)
+        return answer
+
+    async def related(self, call: Call[None, RelationsQuery]) -> schemas.Related:
+        """Of one kind, or of all."""
+        query = call.query
+        wish = RelatedWish(
+            rel_type=call.path.get("rel_type"),
+            event_type=call.path.get("event_type"),
+            forward=query.dir == "f",
+            start=place_of(query.from_),
+            limit=min(max(query.limit, 1), self._max_page),
+        )
+        page = await self._history.related(call.requester, _room(call), _event(call), wish)
+        answer: schemas.Related = {"chunk": await self._chunk(call, page)}
+        if page.end is not None:
+            answer["next_batch"] = token_of(page.end)
+        if query.from_ is not None:
+            answer["prev_batch"] = query.from_
+        return answer
+
+    async def _chunk(self, call: Any_Call, page: HistoryPage) -> list[Any]:
+        return [*await self._rendering.page(call.requester, page.outlook, page.events)]
+
+    def _members(self, state: Any, user_ids: set[Any]) -> list[Any]:
+        found = [event for user_id, event in members_in(state).items() if user_id in user_ids]
+        return [*self._rendering.state(found)]
+
+
+def _get(path: str, handler: Any, summary: str, answer: Any, query: Any = None) -> Route:
+    return Route("GET", path, handler, summary, query=query, answer=answer)
+
+
+def _room(call: Any_Call) -> RoomId:
+    return RoomId(call.text("room_id"))
+
+
+def _event(call: Any_Call) -> EventId:
+    return EventId(call.text("event_id"))
+
+
+def _is_wanted(event: Event, wanted: EventFilter) -> bool:
+    return wanted.passes(event)
+
+
+def _profile(content: Mapping[str, Any]) -> schemas.JoinedMember:
+    answer: schemas.JoinedMember = {}
+    if isinstance(name := content.get("displayname"), str):
+        answer["display_name"] = name
+    if isinstance(picture := content.get("avatar_url"), str):
+        answer["avatar_url"] = picture
+    return answer

@@ -1,0 +1,214 @@
+"""Reading rooms as Matrix clients do: events, pages of history, the state and the members at a time.
+
+Whoever may not know of a room gets Forbidden("not_joined"), and for an event NotFound("event_not_found"), whether it is
+there or not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from homeserver.errors import Forbidden, NotFound
+from homeserver.model import Requester
+from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.visibility import Outlook, Visibility
+from homeserver.storage import events as stored
+from homeserver.storage import relations
+from homeserver.storage import state as stored_state
+from homeserver.storage.db import Database
+from homeserver.storage.events import NEWEST, StoredEvent
+from homeserver.storage.relations import RelatedWish
+from homeserver.timeline.writer import Timeline
+
+__all__ = ["Direction", "History", "HistoryPage", "RelatedWish", "Surroundings", "members_in"]
+Direction = Literal["b", "f"]
+_NEAR = 50  # events around a time that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Events in the order of reading. `end`: the place to go on from, None where there is no more."""
+
+    outlook: Outlook
+    events: Sequence[StoredEvent]
+    start: int
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """An event, what came around it (the nearest first), and the state after the last of them."""
+
+    outlook: Outlook
+    event: StoredEvent
+    before: Sequence[StoredEvent]
+    after: Sequence[StoredEvent]
+    state: Mapping[StateKey, Event]
+    start: int
+    end: int
+
+
+class History:
+    """Every method takes who asks first."""
+
+    def __init__(self, *, db: Database, timeline: Timeline, visibility: Visibility) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._visibility = visibility
+
+    async def event(
+        self, requester: Requester, room_id: RoomId, event_id: EventId
+    ) -> tuple[Outlook, StoredEvent]:
+        """One event, and what else the requester may see. Raises NotFound("event_not_found")."""
+        async with self._db.read() as conn:
+            found = (await stored.events_by_id(conn, [event_id])).get(event_id)
+        if found is None or found.event.room_id != room_id:
+            raise _no_event()
+        outlook = await self._visibility.outlook(requester.user_id, room_id)
+        if not outlook.sees(found):
+            raise _no_event()
+        return outlook, found
+
+    async def page(
+        self,
+        requester: Requester,
+        room_id: RoomId,
+        *,
+        direction: Direction,
+        start: int | None,
+        until: int | None = None,
+        limit: int,
+    ) -> HistoryPage:
+        """A page from a place on, backward or forward; without a place from the end, or from the beginning.
+
+        It may hold fewer events than there are, where some of them may not be seen.
+        """
+        outlook = await self._outlook(requester, room_id)
+        last = outlook.last_place
+        async with self._db.read() as conn:
+            if direction == "b":
+                top = NEWEST if start is None else start + 1
+                if last is not None:
+                    top = min(top, last + 1)
+                found = await stored.room_before(conn, room_id, before=top, limit=limit)
+                begin = top - 1
+            else:
+                begin = start or 0
+                found = await stored.room_after(conn, room_id, after=begin, limit=limit)
+        is_full = len(found) == limit
+        shown = [one for one in found if outlook.sees(one) and _is_within(one.position, direction, until)]
+        end = None
+        if is_full and _is_within(found[-1].position, direction, until):
+            end = found[-1].position - 1 if direction == "b" else found[-1].position
+        if start is None and direction == "b":
+            begin = found[0].position if found else 0
+        return HistoryPage(outlook, shown, begin, end)
+
+    async def around(
+        self, requester: Requester, room_id: RoomId, event_id: EventId, *, limit: int
+    ) -> Surroundings:
+        """An event with at most `limit` others around it. Raises NotFound("event_not_found")."""
+        outlook, event = await self.event(requester, room_id, event_id)
+        half = limit // 2
+        async with self._db.read() as conn:
+            before = await stored.room_before(conn, room_id, before=event.position, limit=half)
+            after = await stored.room_after(conn, room_id, after=event.position, limit=limit - half)
+            last = (after or [event])[-1]
+            state = await stored_state.state_at(conn, last.state_id)
+        return Surroundings(
+            outlook,
+            event,
+            [one for one in before if outlook.sees(one)],
+            [one for one in after if outlook.sees(one)],
+            state,
+            start=(before or [event])[-1].position - 1,
+            end=last.position,
+        )
+
+    async def state(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
+        """The state now; for somebody who left, at their leaving. Raises Forbidden("not_joined")."""
+        outlook = await self._outlook(requester, room_id)
+        if outlook.last_place is None:
+            return (await self._timeline.head(room_id)).state.events
+        return await self._state_at(room_id, outlook.last_place)
+
+    async def state_at(self, requester: Requester, room_id: RoomId, place: int) -> Mapping[StateKey, Event]:
+        """The state as it was at a place that the requester may know of."""
+        outlook = await self._outlook(requester, room_id)
+        last = outlook.last_place
+        return await self._state_at(room_id, place if last is None else min(place, last))
+
+    async def now_joined(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
+        """The state, for those who are in the room. Raises Forbidden("not_joined")."""
+        head = await self._timeline.head(room_id)
+        member = head.state.events.get(("m.room.member", requester.user_id))
+        if member is None or member.membership != "join":
+            raise _not_joined()
+        return head.state.events
+
+    async def near(
+        self, requester: Requester, room_id: RoomId, *, at_ms: int, direction: Direction
+    ) -> StoredEvent:
+        """The event nearest to a time, from it on or up to it. Raises NotFound("event_not_found")."""
+        outlook = await self._outlook(requester, room_id)
+        async with self._db.read() as conn:
+            found = await stored.near_time(conn, room_id, at_ms=at_ms, forward=direction == "f", limit=_NEAR)
+        for one in found:
+            if outlook.sees(one):
+                return one
+        raise _no_event()
+
+    async def related(
+        self, requester: Requester, room_id: RoomId, event_id: EventId, wish: RelatedWish
+    ) -> HistoryPage:
+        """The events that relate to another, a page of them. Raises NotFound("event_not_found")."""
+        outlook, _ = await self.event(requester, room_id, event_id)
+        async with self._db.read() as conn:
+            found = await relations.page_of(conn, event_id, wish)
+        end = found[-1].position if len(found) == wish.limit else None
+        return HistoryPage(outlook, [one for one in found if outlook.sees(one)], wish.start or 0, end)
+
+    async def threads(
+        self, requester: Requester, room_id: RoomId, *, own_only: bool, start: int | None, limit: int
+    ) -> HistoryPage:
+        """The first events of a room's threads, those that were answered last coming first."""
+        outlook = await self._outlook(requester, room_id)
+        async with self._db.read() as conn:
+            found = await relations.thread_roots(
+                conn, room_id, reader=requester.user_id if own_only else None, before=start, limit=limit
+            )
+        end = found[-1].latest if len(found) == limit else None
+        return HistoryPage(outlook, [one.root for one in found if outlook.sees(one.root)], start or 0, end)
+
+    async def _outlook(self, requester: Requester, room_id: RoomId) -> Outlook:
+        """What the requester may see; Forbidden("not_joined") where that is nothing."""
+        outlook = await self._visibility.outlook(requester.user_id, room_id)
+        if outlook.last_place == 0:
+            raise _not_joined()
+        return outlook
+
+    async def _state_at(self, room_id: RoomId, place: int) -> Mapping[StateKey, Event]:
+        async with self._db.read() as conn:
+            state_id = await stored.state_before(conn, room_id, place)
+            return {} if state_id is None else await stored_state.state_at(conn, state_id)
+
+
+def members_in(state: Mapping[StateKey, Event]) -> dict[UserId, Event]:
+    """The member events of a state."""
+    return {UserId(key): event for (kind, key), event in state.items() if kind == "m.room.member"}
+
+
+def _is_within(place: int, direction: Direction, until: int | None) -> bool:
+    """Whether a place comes before the end that the reader set."""
+    if until is None:
+        return True
+    return place > until if direction == "b" else place <= until
+
+
+def _no_event() -> NotFound:
+    return NotFound("no such event", code="event_not_found")
+
+
+def _not_joined() -> Forbidden:
+    return Forbidden("you are not in this room", code="not_joined")

@@ -1,0 +1,157 @@
+"""Events as one reader gets them: the bytes that are the same for all from memory, `unsigned` for the reader.
+
+A page costs a fixed number of queries, however many events it has.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from homeserver.clock import Clock
+from homeserver.model import Requester
+from homeserver.protocol.clientevents import Aside, ClientForm, form_of
+from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.paths import Path
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.visibility import Outlook
+from homeserver.storage import events as stored
+from homeserver.storage import relations, transactions
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.log import Entry
+from homeserver.storage.relations import ThreadSummary
+
+REFERENCE: Final = "m.reference"
+_MAX_REFERENCES = 1000  # over a whole page
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a page's events need beside themselves."""
+
+    replaced: Mapping[EventId, Event] = field(default_factory=dict)
+    because: Mapping[EventId, ClientForm] = field(default_factory=dict)
+    txn_ids: Mapping[EventId, str] = field(default_factory=dict)
+    references: Mapping[EventId, Sequence[StoredEvent]] = field(default_factory=dict)
+    threads: Mapping[EventId, ThreadSummary] = field(default_factory=dict)
+
+
+class Rendering:
+    """Makes the JSON of events, as bytes."""
+
+    def __init__(self, *, db: Database, clock: Clock, cached_events: int) -> None:
+        self._db = db
+        self._clock = clock
+        self._forms: BoundedCache[tuple[EventId, EventId | None], ClientForm] = BoundedCache(cached_events)
+
+    async def page(
+        self,
+        requester: Requester,
+        outlook: Outlook,
+        events: Sequence[StoredEvent],
+        *,
+        room_id: bool = True,
+        fields: Sequence[Path] | None = None,
+    ) -> list[orjson.Fragment]:
+        """Events of one room that the requester may see. `room_id=False`: without the room's id, for /sync."""
+        if not events:
+            return []
+        around = await self._around(requester, events[0].event.room_id, events)
+        now_ms = self._clock.now_ms()
+        made = []
+        for one in events:
+            form = self._form(one, around, fields)
+            aside = Aside(
+                now_ms,
+                transaction_id=around.txn_ids.get(one.event.event_id),
+                membership=outlook.membership_at(one.position),
+                with_previous=True,
+                relations=self._bundle(one, around, outlook, now_ms),
+            )
+            made.append(orjson.Fragment(form.render(aside, room_id=room_id)))
+        return made
+
+    def state(self, events: Iterable[Event], *, room_id: bool = True) -> list[orjson.Fragment]:
+        """State events, without what a page says beside them."""
+        now_ms = self._clock.now_ms()
+        return [orjson.Fragment(self.form(event).render(Aside(now_ms), room_id=room_id)) for event in events]
+
+    def form(self, event: Event) -> ClientForm:
+        """The form of an event that was not redacted, from memory if it was asked for lately."""
+        key = (event.event_id, None)
+        found = self._forms.get(key)
+        if found is None:
+            found = form_of(event)
+            self._forms.put(key, found)
+        return found
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: what was redacted is made anew."""
+        if entry.event is not None and entry.event.event.redacts is not None:
+            self._forms.drop((entry.event.event.redacts, None))
+
+    def _form(self, one: StoredEvent, around: _Around, fields: Sequence[Path] | None) -> ClientForm:
+        replaced = around.replaced.get(one.event.event_id)
+        if one.redacted_by is not None or fields is not None or replaced is not None:
+            because = None if one.redacted_by is None else around.because.get(one.redacted_by)
+            return form_of(one.event, replaced=replaced, because=because, fields=fields)
+        return self.form(one.event)
+
+    async def _around(self, requester: Requester, room_id: RoomId, events: Sequence[StoredEvent]) -> _Around:
+        keys: set[StateKey] = {one.event.key for one in events if one.event.is_state}
+        own = [one.event.event_id for one in events if one.event.sender == requester.user_id]
+        cuts = {one.redacted_by for one in events if one.redacted_by is not None}
+        ids = [one.event.event_id for one in events if one.redacted_by is None and not one.event.is_state]
+        async with self._db.read() as conn:
+            history = await stored.state_history(conn, room_id, keys) if keys else {}
+            redactions = await stored.events_by_id(conn, cuts) if cuts else {}
+            txns = await transactions.made_by(conn, requester.session_key, room_id, own) if own else {}
+            references = await relations.related(conn, ids, REFERENCE, _MAX_REFERENCES) if ids else {}
+            threads = await relations.threads_on(conn, ids, requester.user_id) if ids else {}
+        return _Around(
+            replaced=_replaced(events, history),
+            because={event_id: form_of(one.event) for event_id, one in redactions.items()},
+            txn_ids={event_id: _client_txn(txn_id) for event_id, txn_id in txns.items()},
+            references=references,
+            threads=threads,
+        )
+
+    def _bundle(self, one: StoredEvent, around: _Around, outlook: Outlook, now_ms: int) -> bytes | None:
+        """`m.relations`: the latest edit, who refers to the event, and its thread."""
+        event_id = one.event.event_id
+        bundle: dict[str, object] = {}
+        if one.edit is not None:
+            bundle["m.replace"] = orjson.Fragment(self.form(one.edit).render(Aside(now_ms)))
+        references = [ref for ref in around.references.get(event_id, ()) if outlook.sees(ref)]
+        if references:
+            bundle[REFERENCE] = {"chunk": [{"event_id": ref.event.event_id} for ref in references]}
+        thread = around.threads.get(event_id)
+        if thread is not None and outlook.sees(thread.latest):
+            bundle["m.thread"] = {
+                "latest_event": orjson.Fragment(self.form(thread.latest.event).render(Aside(now_ms))),
+                "count": thread.count,
+                "current_user_participated": thread.has_own or one.event.sender == outlook.user_id,
+            }
+        return orjson.dumps(bundle) if bundle else None
+
+
+def _replaced(
+    events: Sequence[StoredEvent], history: Mapping[StateKey, Sequence[StoredEvent]]
+) -> dict[EventId, Event]:
+    """For each state event the one that it took the place of."""
+    found: dict[EventId, Event] = {}
+    for one in events:
+        if not one.event.is_state:
+            continue
+        earlier = [other for other in history.get(one.event.key, ()) if other.position < one.position]
+        if earlier:
+            found[one.event.event_id] = earlier[-1].event
+    return found
+
+
+def _client_txn(txn_id: str) -> str:
+    """The client's own part of a stored transaction id (see `roomevents`)."""
+    return txn_id.partition(" ")[2] or txn_id

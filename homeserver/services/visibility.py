@@ -1,0 +1,117 @@
+"""Which events of a room a person may see (client-server API, "Room History Visibility").
+
+The room's history visibility and the person's membership at each event are read off two short lists: the events that
+set them, in the order of the timeline.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, Moment, history_visibility_of, may_see
+from homeserver.storage import events as stored
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+
+_WORLD = "world_readable"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The events that set one thing, with their places in the timeline."""
+
+    places: Sequence[int]
+    events: Sequence[Event]
+
+    @classmethod
+    def of(cls, events: Sequence[StoredEvent]) -> Self:
+        return cls([one.position for one in events], [one.event for one in events])
+
+    def before(self, place: int) -> Event | None:
+        """What held just before a place."""
+        at = bisect_left(self.places, place)
+        return self.events[at - 1] if at else None
+
+    def at(self, place: int) -> Event | None:
+        """What holds once a place was reached."""
+        at = bisect_right(self.places, place)
+        return self.events[at - 1] if at else None
+
+    def after(self, place: int) -> Sequence[Event]:
+        """What came later than a place."""
+        return self.events[bisect_right(self.places, place) :]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What one person may see of one room."""
+
+    user_id: UserId
+    visibility: _Line
+    membership: _Line
+
+    def sees(self, event: StoredEvent) -> bool:
+        """Whether the person may see this event of the room."""
+        place = event.position
+        before = Moment(
+            history_visibility_of(self.visibility.before(place)), _membership(self.membership.before(place))
+        )
+        joined_later = any(one.membership == "join" for one in self.membership.after(place))
+        return may_see(event.event, self.user_id, before, joined_later=joined_later)
+
+    def membership_at(self, place: int) -> str:
+        """The person's membership once a place was reached."""
+        return _membership(self.membership.at(place))
+
+    @property
+    def last_place(self) -> int | None:
+        """The last place whose state the person may see; None: up to now.
+
+        For somebody who left, it is their leaving; 0 for somebody who was never there.
+        """
+        if not self.membership.events:
+            return None if self._is_open_now else 0
+        if self.membership.events[-1].membership == "join" or self._is_open_now:
+            return None
+        joins = [at for at, one in enumerate(self.membership.events) if one.membership == "join"]
+        if not joins:
+            return 0
+        return self.membership.places[joins[-1] + 1]
+
+    @property
+    def _is_open_now(self) -> bool:
+        newest = self.visibility.events[-1] if self.visibility.events else None
+        return history_visibility_of(newest) == _WORLD
+
+
+class Visibility:
+    """Makes outlooks: one query for each."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def outlook(self, user_id: UserId, room_id: RoomId) -> Outlook:
+        """What a person may see of a room, whether it is here or not (then nothing)."""
+        async with self._db.read() as conn:
+            found = await stored.state_history(
+                conn, room_id, [HISTORY_VISIBILITY_KEY, ("m.room.member", user_id)]
+            )
+        return Outlook(
+            user_id,
+            _Line.of(found[HISTORY_VISIBILITY_KEY]),
+            _Line.of(found["m.room.member", user_id]),
+        )
+
+    async def seen(
+        self, user_id: UserId, room_id: RoomId, events: Collection[StoredEvent]
+    ) -> list[StoredEvent]:
+        """Those of a room's events that a person may see."""
+        outlook = await self.outlook(user_id, room_id)
+        return [one for one in events if outlook.sees(one)]
+
+
+def _membership(event: Event | None) -> str:
+    return (event.membership if event is not None else None) or "leave"

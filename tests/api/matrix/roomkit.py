@@ -1,0 +1,32 @@
+"""Rooms of the tests."""
+
+from typing import Any
+from urllib.parse import quote
+
+from tests.api.matrix.driver import Client
+
+
+def path(room_id: str, rest: str, version: str = "v3") -> str:
+    """The path of a call about a room."""
+    return f"/_matrix/client/{version}/rooms/{quote(room_id, safe='')}/{rest}"
+
+
+async def create(client: Client, *others: Client, **body: Any) -> str:
+    """A room that the others have come into."""
+    wish = {"invite": [one.user_id for one in others], **body}
+    room_id = str((await client.call("POST", "createRoom", body=wish))["room_id"])
+    for one in others:
+        await one.call("POST", path(room_id, "join"), body={})
+    return room_id
+
+
+async def say(client: Client, room_id: str, text: str, **more: Any) -> str:
+    """Send a text; answers the event's id."""
+    content = {"msgtype": "m.text", "body": text, **more}
+    at = path(room_id, f"send/m.room.message/{quote(text, safe='')}")
+    return str((await client.call("PUT", at, body=content))["event_id"])
+
+
+def texts(chunk: Any) -> list[str]:
+    """The texts of the messages among events."""
+    return [one["content"].get("body", "") for one in chunk if one["type"] == "m.room.message"]

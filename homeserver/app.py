@@ -12,6 +12,7 @@ from homeserver.parts.core import Core, build_core
 from homeserver.parts.files import Storehouse, build_files
 from homeserver.parts.matrix import Proofs, RawRooms, build_proofs, build_raw_rooms
 from homeserver.parts.people import People, build_people
+from homeserver.parts.sync import Keeping, build_keeping
 from homeserver.services.chat import Chat
 from homeserver.services.e2ee.encryption import Encryption, make_encryption
 from homeserver.services.push.service import Push
@@ -31,6 +32,7 @@ class Homeserver:
     chat: Chat
     e2ee: Encryption
     raw: RawRooms
+    keeping: Keeping
     push: Push
     safety: Safety
 
@@ -57,6 +59,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
             server_name=settings.server.name,
         ),
         raw=build_raw_rooms(settings, core, people, chat),
+        keeping=build_keeping(settings, core),
         push=build_push(settings, core, people, chat),
         safety=Safety(words, build_moderation(core, chat)),
     )

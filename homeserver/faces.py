@@ -157,6 +157,10 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         events=hs.raw.events,
         history=hs.raw.history,
         rendering=hs.raw.rendering,
+        data=hs.keeping.data,
+        filters=hs.keeping.filters,
+        markers=hs.keeping.markers,
+        typing=hs.chat.typing,
         address=_address(hs),
     )
     return matrix.make(

@@ -297,6 +297,8 @@ class Feed:
             return SessionEnded(SessionId(session_id) if session_id else None, entry.user_id)
         if entry.kind is EntryKind.RECEIPT and entry.user_id is not None and entry.room_id is not None:
             body = entry.body or {}
+            if body.get("thread_id", "") not in ("", "main"):
+                return None  # a thread was read, not the room
             ref = MessageRef(EventId(body["event_id"]), body["position"])
             number = await self._number(entry.user_id)
             return ReadMoved(entry.room_id, entry.user_id, number, ref, body.get("count", 0))

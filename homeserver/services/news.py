@@ -1,10 +1,10 @@
 """How the services of people and keys tell the other workers: entries of the log."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from homeserver.model import EntryKind, SessionId
-from homeserver.protocol.ids import DeviceId, UserId
+from homeserver.protocol.ids import DeviceId, RoomId, UserId
 from homeserver.storage.log import Entry
 from homeserver.timeline.submission import Also, NewEntry
 
@@ -49,6 +49,11 @@ def keys_signed(signer: UserId, user_ids: Sequence[UserId]) -> NewEntry:
 def device_messages(user_id: UserId, device_ids: Sequence[DeviceId]) -> NewEntry:
     """The entry that says there are messages for these devices of a person."""
     return NewEntry(kind=EntryKind.TO_DEVICE, user_id=user_id, body={"device_ids": list(device_ids)})
+
+
+def account_data_changed(user_id: UserId, room_id: RoomId | Literal[""], kind: str) -> NewEntry:
+    """The entry that says what clients keep for a person changed; it has no room, for only they may hear of it."""
+    return NewEntry(kind=EntryKind.ACCOUNT_DATA, user_id=user_id, body={"room_id": room_id, "type": kind})
 
 
 def blocks_changed(user_id: UserId, *, guest: UserId | None = None) -> NewEntry:

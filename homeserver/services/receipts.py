@@ -74,13 +74,17 @@ class Receipts:
         move = ReadMove(event.room_id, requester.user_id, target.position, target.message_seq)
         body = {"type": READ, "event_id": event.event_id, "position": target.position, "count": count}
         entry = NewEntry(EntryKind.RECEIPT, body, room_id=event.room_id, user_id=requester.user_id)
-        await self._timeline.append([entry], also=[Also(_set_receipts, receipt), Also(_move_read, move)])
+        await self._timeline.append([entry], also=[Also(set_receipts, receipt), Also(move_read, move)])
 
 
-async def _set_receipts(conn: AsyncConnection, rows: Sequence[Placed[Receipt]]) -> None:
-    latest = {(one.row.room_id, one.row.user_id): one.row for one in rows}  # an upsert takes each key once
+async def set_receipts(conn: AsyncConnection, rows: Sequence[Placed[Receipt]]) -> None:
+    """Write receipts with their entries of the log; an upsert takes each key once."""
+    latest = {
+        (one.row.room_id, one.row.user_id, one.row.receipt_type, one.row.thread_id): one.row for one in rows
+    }
     await receipts.set_receipts(conn, list(latest.values()))
 
 
-async def _move_read(conn: AsyncConnection, rows: Sequence[Placed[ReadMove]]) -> None:
+async def move_read(conn: AsyncConnection, rows: Sequence[Placed[ReadMove]]) -> None:
+    """Move read markers with their entries of the log."""
     await members.move_read(conn, [one.row for one in rows])

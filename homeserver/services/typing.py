@@ -1,6 +1,8 @@
 """Who is typing where: kept in memory only, and forgotten by itself."""
 
 import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
 
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
@@ -9,6 +11,7 @@ from homeserver.services.blocks import Blocks
 from homeserver.services.feed import Feed, TypingChanged
 
 _FORGET_S = 20.0  # a client says again every few seconds that its person is typing
+_LONGEST_S = 120.0  # that a client may ask for
 _MOST = 10_000  # people typing at the same time; more are not shown
 
 
@@ -21,28 +24,59 @@ class Typing:
         self._blocks = blocks
         self._forget_s = forget_s
         self._timers: dict[tuple[RoomId, UserId], asyncio.TimerHandle] = {}
+        self._changes: OrderedDict[RoomId, int] = OrderedDict()
+        self._listeners: list[Callable[[RoomId], None]] = []
+        self.serial = 0
+        """Counts the changes, since the server began."""
 
-    async def set(self, requester: Requester, room_id: RoomId, *, is_typing: bool) -> None:
-        """Note that the requester types in a room or has stopped. Raises NotFound, Forbidden("blocked")."""
+    async def set(
+        self, requester: Requester, room_id: RoomId, *, is_typing: bool, forget_s: float | None = None
+    ) -> None:
+        """Note that the requester types in a room or has stopped; `forget_s`: for how long, if not as usual.
+
+        Raises NotFound, Forbidden("blocked").
+        """
         head = await self._access.room(requester, room_id)
         if is_typing:
             await self._blocks.check_room(requester, head)
-        self._set(requester, room_id, is_typing)
+        self._set(requester, room_id, is_typing, forget_s)
 
     def stop(self, requester: Requester, room_id: RoomId) -> None:
         """Note that the requester has stopped; also where they are not any more."""
         self._set(requester, room_id, is_typing=False)
 
-    def _set(self, requester: Requester, room_id: RoomId, is_typing: bool) -> None:
+    def listen(self, listener: Callable[[RoomId], None]) -> None:
+        """Call `listener` with every room where somebody begins or stops. It must not block or raise."""
+        self._listeners.append(listener)
+
+    def changed_after(self, serial: int) -> frozenset[RoomId]:
+        """The rooms where somebody began or stopped after a serial; of old ones perhaps not all."""
+        return frozenset(room_id for room_id, at in self._changes.items() if at > serial)
+
+    def _note_change(self, room_id: RoomId) -> None:
+        self.serial += 1
+        self._changes[room_id] = self.serial
+        self._changes.move_to_end(room_id)
+        if len(self._changes) > _MOST:
+            self._changes.popitem(last=False)
+        for listener in self._listeners:
+            listener(room_id)
+
+    def _set(
+        self, requester: Requester, room_id: RoomId, is_typing: bool, forget_s: float | None = None
+    ) -> None:
         key = (room_id, requester.user_id)
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
         if is_typing and len(self._timers) < _MOST:
             loop = asyncio.get_running_loop()
-            self._timers[key] = loop.call_later(self._forget_s, self.stop, requester, room_id)
+            self._timers[key] = loop.call_later(
+                min(forget_s or self._forget_s, _LONGEST_S), self.stop, requester, room_id
+            )
         if is_typing != (timer is not None):
             self._feed.announce(TypingChanged(room_id, requester.user_id, requester.number, is_typing))
+            self._note_change(room_id)
 
     def in_room(self, room_id: RoomId) -> list[UserId]:
         """Who types in a room now."""

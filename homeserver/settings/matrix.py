@@ -55,7 +55,9 @@ class MatrixSettings(Section):
     max_sync_timeline: int = Field(
         default=50, ge=1, le=1000, description="Most events of one room in a sync."
     )
-    max_sync_wait_s: int = Field(default=60, ge=1, le=600, description="How long a sync waits for news at most.")
+    max_sync_wait_s: int = Field(
+        default=60, ge=1, le=600, description="How long a sync waits for news at most."
+    )
     max_waiting_syncs: int = Field(
         default=10_000, ge=10, le=1_000_000, description="Most syncs that wait at the same time."
     )

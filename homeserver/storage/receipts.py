@@ -1,13 +1,14 @@
 """Receipts, as Matrix has them: the latest of each type, person and thread in a room."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import receipts
+from homeserver.storage.schema import events, receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,29 @@ class Receipt:
 _SET = Upsert(
     receipts, ["room_id", "user_id", "receipt_type", "thread_id"], ["event_id", "position", "created_ms"]
 )
+_OWN = select(receipts.c.receipt_type, receipts.c.thread_id, receipts.c.position).where(
+    receipts.c.room_id == bindparam("of_room"), receipts.c.user_id == bindparam("of_user")
+)
+_SHOWN = (
+    select(receipts)
+    .where(
+        receipts.c.room_id.in_(bindparam("room_ids", expanding=True)),
+        or_(receipts.c.receipt_type == "m.read", receipts.c.user_id == bindparam("reader")),
+    )
+    .order_by(receipts.c.position.desc())
+    .limit(bindparam("count"))
+)
+_SEQS = (
+    select(receipts.c.room_id, func.max(events.c.message_seq).label("seq"))
+    .join_from(receipts, events, events.c.event_id == receipts.c.event_id)
+    .where(
+        receipts.c.room_id.in_(bindparam("room_ids", expanding=True)),
+        receipts.c.user_id == bindparam("of_user"),
+        receipts.c.receipt_type == bindparam("of_type"),
+        receipts.c.thread_id.in_(("", "main")),
+    )
+    .group_by(receipts.c.room_id)
+)
 
 
 async def set_receipts(conn: AsyncConnection, rows: Sequence[Receipt]) -> None:
@@ -43,3 +67,25 @@ async def set_receipts(conn: AsyncConnection, rows: Sequence[Receipt]) -> None:
         for row in rows
     ]
     await conn.execute(_SET.on(conn), values)
+
+
+async def own_receipts(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> dict[tuple[str, str], int]:
+    """The positions of a person's receipts in a room, by type and thread."""
+    rows = await conn.execute(_OWN, {"of_room": room_id, "of_user": user_id})
+    return {(row.receipt_type, row.thread_id): row.position for row in rows}
+
+
+async def shown_to(
+    conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId], limit: int
+) -> list[Receipt]:
+    """The receipts in these rooms that a reader may see, the furthest first; at most `limit` altogether."""
+    values = {"reader": reader, "room_ids": list(room_ids), "count": limit}
+    return [Receipt(*row) for row in await conn.execute(_SHOWN, values)]
+
+
+async def seqs_read(
+    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId], kind: str
+) -> dict[RoomId, int]:
+    """How many messages of each room came up to a person's receipt of this type, where there is one."""
+    values = {"of_user": user_id, "room_ids": list(room_ids), "of_type": kind}
+    return {row.room_id: row.seq for row in await conn.execute(_SEQS, values)}

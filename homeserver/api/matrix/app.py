@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from homeserver.api.matrix.accountdata import AccountDataCalls
 from homeserver.api.matrix.accounts import AccountCalls, AccountServices
 from homeserver.api.matrix.devices import DeviceCalls
 from homeserver.api.matrix.discovery import Discovery
@@ -14,6 +15,7 @@ from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.logins import Logins
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.profiles import ProfileCalls
+from homeserver.api.matrix.receipts import ReceiptCalls
 from homeserver.api.matrix.rooms import RoomCalls
 from homeserver.api.matrix.sharedsecret import SharedSecret
 from homeserver.clock import Clock
@@ -22,17 +24,21 @@ from homeserver.http.credentials import Door, header_token
 from homeserver.http.routes import Admit, Desk, Face, Route
 from homeserver.http.site import face_application
 from homeserver.model import Requester
+from homeserver.services.accountdata import AccountData
 from homeserver.services.accounts import Accounts
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
+from homeserver.services.filters import Filters
 from homeserver.services.history import History
 from homeserver.services.interactive import Interactions
+from homeserver.services.markers import Markers
 from homeserver.services.membership import Membership
 from homeserver.services.profiles import Profiles
 from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.sessions import Sessions
+from homeserver.services.typing import Typing
 from homeserver.settings.models import MatrixSettings, ServerSettings
 
 ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `/_matrix/client`."
@@ -53,6 +59,10 @@ class MatrixServices:
     events: RoomEvents
     history: History
     rendering: Rendering
+    data: AccountData
+    filters: Filters
+    markers: Markers
+    typing: Typing
     address: Callable[[web.Request], str]
 
 
@@ -106,6 +116,8 @@ def _tables(
     yield from ProfileCalls(services.profiles).routes()
     yield from RoomCalls(creation=services.creation, membership=services.membership).routes()
     yield from EventCalls(services.events).routes()
+    yield from AccountDataCalls(services.data, services.filters).routes()
+    yield from ReceiptCalls(services.markers, services.typing).routes()
     yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()
 
 

@@ -29,6 +29,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "bad_email": "M_INVALID_PARAM",
         "bad_json": "M_NOT_JSON",
         "bad_event": "M_BAD_JSON",
+        "bad_receipt": "M_INVALID_PARAM",
         "bad_room_id": "M_INVALID_PARAM",
         "bad_token": "M_INVALID_PARAM",
         "bad_room_state": "M_INVALID_ROOM_STATE",
@@ -45,6 +46,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "password_too_long": "M_INVALID_PARAM",
         "password_too_short": "M_WEAK_PASSWORD",
         "room_version": "M_UNSUPPORTED_ROOM_VERSION",
+        "set_by_server": "M_BAD_JSON",
         "suspended": "M_USER_SUSPENDED",
         "threepid_refused": "M_THREEPID_DENIED",
         "unknown_people": "M_INVALID_PARAM",
@@ -58,6 +60,7 @@ _STATUSES: Mapping[str, int] = MappingProxyType(
         "bad_credentials": 403,
         "deactivated": 403,
         "name_too_long": 400,
+        "set_by_server": 405,
         "slow_body": 408,
         "user_id_in_use": 400,
     }

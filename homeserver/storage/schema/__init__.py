@@ -19,7 +19,7 @@ from homeserver.storage.schema.e2ee import (
     key_signatures,
     one_time_keys,
 )
-from homeserver.storage.schema.matrix import interactions, registration_tokens
+from homeserver.storage.schema.matrix import account_data, filters, interactions, registration_tokens
 from homeserver.storage.schema.people import (
     guests,
     host_users,
@@ -48,6 +48,7 @@ from homeserver.storage.schema.timeline import (
 )
 
 __all__ = [
+    "account_data",
     "backup_heads",
     "backup_keys",
     "backups",
@@ -62,6 +63,7 @@ __all__ = [
     "enquiries",
     "events",
     "fallback_keys",
+    "filters",
     "guests",
     "host_users",
     "interactions",

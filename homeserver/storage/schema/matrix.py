@@ -1,6 +1,6 @@
-"""What only the Matrix client API needs of accounts: log-ins under way, and tokens that let people register."""
+"""What only the Matrix client API needs of accounts: log-ins under way, registration tokens, settings of clients."""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 
 from homeserver.storage.schema.base import metadata
 
@@ -25,4 +25,25 @@ registration_tokens = Table(
     Column("uses", Integer, nullable=False, server_default="0"),
     Column("expires_ms", BigInteger),
     Column("created_ms", BigInteger, nullable=False),
+)
+
+# what clients keep for their people, of all rooms and of one; what is said of it is log kind ACCOUNT_DATA
+account_data = Table(
+    "account_data",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("room_id", Text, primary_key=True, server_default=""),  # empty: of no room
+    Column("type", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),  # JSON
+    Column("position", BigInteger, nullable=False),  # of the log entry of its last change
+    Index("ix_account_data_user_id_position", "user_id", "position"),
+)
+
+# filters that clients stored, by what they say
+filters = Table(
+    "filters",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("filter_id", Text, primary_key=True),  # hash of the body
+    Column("body", LargeBinary, nullable=False),  # JSON as the client gave it
 )

@@ -1,0 +1,79 @@
+"""How far people have read, and who is typing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from homeserver.api.matrix import schemas
+from homeserver.errors import Forbidden
+from homeserver.http.body import Body, Flag
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.accountdata import FULLY_READ
+from homeserver.services.markers import PRIVATE, Markers
+from homeserver.services.receipts import READ
+from homeserver.services.typing import Typing
+
+
+class ReceiptBody(Body):
+    thread_id: str | None = Field(default=None, min_length=1, max_length=255)
+
+
+class ReadMarkers(Body):
+    fully_read: str | None = Field(default=None, max_length=255, alias="m.fully_read")
+    read: str | None = Field(default=None, max_length=255, alias="m.read")
+    private: str | None = Field(default=None, max_length=255, alias="m.read.private")
+
+
+class TypingBody(Body):
+    """`timeout` in milliseconds."""
+
+    typing: Flag
+    timeout: int | None = Field(default=None, ge=0, le=2**53 - 1)
+
+
+class ReceiptCalls:
+    """The calls about receipts and typing."""
+
+    def __init__(self, markers: Markers, typing: Typing) -> None:
+        self._markers = markers
+        self._typing = typing
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        room, empty = "/client/v3/rooms/{room_id}", schemas.Empty
+        receipt, typing = f"{room}/receipt/{{type}}/{{event_id}}", f"{room}/typing/{{user_id}}"
+        return (
+            Route("POST", receipt, self.receipt, "Mark as read", body=ReceiptBody, answer=empty),
+            Route("POST", f"{room}/read_markers", self.mark, "Set markers", body=ReadMarkers, answer=empty),
+            Route("PUT", typing, self.typing, "Say that one types", body=TypingBody, answer=empty),
+        )
+
+    async def receipt(self, call: Call[ReceiptBody, None]) -> schemas.Empty:
+        """Of one type."""
+        event_id, thread_id = EventId(call.text("event_id")), call.body.thread_id or ""
+        await self._markers.set(call.requester, _room(call), call.text("type"), event_id, thread_id=thread_id)
+        return {}
+
+    async def mark(self, call: Call[ReadMarkers, None]) -> schemas.Empty:
+        """Of up to three types at once."""
+        body = call.body
+        for kind, event_id in ((FULLY_READ, body.fully_read), (READ, body.read), (PRIVATE, body.private)):
+            if event_id is not None:
+                await self._markers.set(call.requester, _room(call), kind, EventId(event_id))
+        return {}
+
+    async def typing(self, call: Call[TypingBody, None]) -> schemas.Empty:
+        """For as long as `timeout` says."""
+        requester, timeout = call.requester, call.body.timeout
+        if call.text("user_id") != requester.user_id:
+            raise Forbidden("nobody types for somebody else", code="not_yours")
+        await self._markers.check_joined(requester, _room(call))
+        forget_s = None if timeout is None else timeout / 1000
+        await self._typing.set(requester, _room(call), is_typing=call.body.typing, forget_s=forget_s)
+        return {}
+
+
+def _room(call: Call[Any, None]) -> RoomId:
+    return RoomId(call.text("room_id"))

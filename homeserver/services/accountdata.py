@@ -1,0 +1,164 @@
+"""What a person's clients keep with the server (client-server API, "Client Config", "Room Tagging", "Ignoring Users").
+
+The server looks into little of it: tags are changed one by one, and who is ignored is read for /sync. The person's
+other devices hear of each change.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import Invalid, NotFound, TooLarge
+from homeserver.model import Content, EntryKind, Requester
+from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.news import Appends, account_data_changed
+from homeserver.storage import accountdata as stored
+from homeserver.storage.accountdata import DataKey
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.timeline.submission import Also, Placed
+
+GLOBAL: Final = ""
+TAGS: Final = "m.tag"
+IGNORED: Final = "m.ignored_user_list"
+FULLY_READ: Final = "m.fully_read"
+_BY_OTHER_WAYS: Final = frozenset({FULLY_READ, "m.push_rules"})
+_CACHED_IGNORERS: Final = 10_000  # people whose ignored users are kept in memory
+
+Where: TypeAlias = RoomId | Literal[""]
+
+
+class _Change(NamedTuple):
+    """A new content, or one tag of the content that is there: None takes it away."""
+
+    key: DataKey
+    content: Content
+    tag: str | None = None
+    is_gone: bool = False
+
+    def applied_to(self, before: Content) -> Content:
+        if self.tag is None:
+            return self.content
+        tags = before.get("tags")
+        kept = {name: value for name, value in (tags or {}).items() if name != self.tag}
+        return {**before, "tags": kept if self.is_gone else {**kept, self.tag: self.content}}
+
+
+class AccountData:
+    """Every method takes who asks first; the data is their own."""
+
+    def __init__(self, *, db: Database, timeline: Appends, max_bytes: int, max_pieces: int) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._max_bytes = max_bytes
+        self._max_pieces = max_pieces
+        self._ignored: BoundedCache[UserId, frozenset[UserId]] = BoundedCache(_CACHED_IGNORERS)
+
+    async def get(self, requester: Requester, room_id: Where, kind: str) -> Content:
+        """One piece. Raises NotFound("account_data_not_found")."""
+        found = await self._find(DataKey(requester.user_id, room_id, kind))
+        if found is None:
+            raise NotFound("there is no such account data", code="account_data_not_found")
+        return found
+
+    async def set(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
+        """Keep a piece instead of what was there.
+
+        Raises Invalid("set_by_server", "invalid_param"), TooLarge("account_data_too_large", "too_much_account_data").
+        """
+        if kind in _BY_OTHER_WAYS:
+            raise Invalid(f"{kind} is not set by this call", code="set_by_server")
+        await self.put(requester, room_id, kind, content)
+
+    async def put(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
+        """The same for any type: for other services."""
+        await self._write(requester, _Change(DataKey(requester.user_id, room_id, kind), content))
+
+    async def tags(self, requester: Requester, room_id: RoomId) -> Mapping[str, Content]:
+        """A room's tags."""
+        found = await self._find(DataKey(requester.user_id, room_id, TAGS)) or {}
+        tags = found.get("tags")
+        return tags if isinstance(tags, dict) else {}
+
+    async def set_tag(self, requester: Requester, room_id: RoomId, tag: str, content: Content) -> None:
+        """Give a room a tag. Raises as `set` does."""
+        if not tag or not fits(tag):
+            raise Invalid("a tag has at most 255 bytes", code="invalid_param")
+        order = content.get("order")
+        if order is not None and (isinstance(order, bool) or not isinstance(order, int | float)):
+            raise Invalid("order must be a number", code="invalid_param")
+        held = await self.tags(requester, room_id)
+        if len(orjson.dumps({**held, tag: content})) > self._max_bytes:
+            raise self._too_large()
+        await self._write(requester, _Change(DataKey(requester.user_id, room_id, TAGS), content, tag))
+
+    async def remove_tag(self, requester: Requester, room_id: RoomId, tag: str) -> None:
+        """Take a tag away; one that is not there is passed over."""
+        if tag in await self.tags(requester, room_id):
+            key = DataKey(requester.user_id, room_id, TAGS)
+            await self._write(requester, _Change(key, {}, tag, is_gone=True))
+
+    async def ignored_by(self, user_id: UserId) -> frozenset[UserId]:
+        """Whom a person ignores; one query for people who were here lately costs none."""
+        found = self._ignored.get(user_id)
+        if found is None:
+            age = self._ignored.age
+            found = _ignored(await self._find(DataKey(user_id, GLOBAL, IGNORED)) or {}) - {user_id}
+            self._ignored.put(user_id, found, age)
+        return found
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: whom a person ignores is looked up anew."""
+        if entry.kind is not EntryKind.ACCOUNT_DATA or entry.user_id is None:
+            return
+        if (entry.body or {}).get("type") == IGNORED:
+            self._ignored.drop(entry.user_id)
+
+    async def _find(self, key: DataKey) -> Content | None:
+        async with self._db.read() as conn:
+            found = (await stored.pieces(conn, [key])).get(key)
+        content: Content | None = None if found is None else orjson.loads(found)
+        return content
+
+    async def _write(self, requester: Requester, change: _Change) -> None:
+        _, room_id, kind = change.key
+        if not kind or not fits(kind) or not fits(room_id):
+            raise Invalid("a type has 1 to 255 bytes", code="invalid_param")
+        if len(orjson.dumps(change.content)) > self._max_bytes:
+            raise self._too_large()
+        async with self._db.read() as conn:
+            held = await stored.count(conn, requester.user_id)
+            if held >= self._max_pieces and change.key not in await stored.pieces(conn, [change.key]):
+                raise TooLarge(f"at most {self._max_pieces} pieces", code="too_much_account_data")
+        where: Where = RoomId(room_id) if room_id else ""
+        news = account_data_changed(requester.user_id, where, kind)
+        for entry in await self._timeline.append([news], also=[Also(_write_changes, change)]):
+            self.note(entry)  # here at once; other workers hear it from the log
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"at most {self._max_bytes} bytes", code="account_data_too_large")
+
+
+def _ignored(content: Content) -> frozenset[UserId]:
+    users = content.get("ignored_users")
+    if not isinstance(users, dict):
+        return frozenset()
+    return frozenset(UserId(user_id) for user_id in users if is_user_id(user_id))
+
+
+async def _write_changes(conn: AsyncConnection, items: Sequence[Placed[_Change]]) -> None:
+    """In the order of the log; a tag goes into what stands there now."""
+    tagged = {item.row.key for item in items if item.row.tag is not None}
+    before = await stored.pieces(conn, tagged) if tagged else {}
+    contents: dict[DataKey, Content] = {key: orjson.loads(found) for key, found in before.items()}
+    positions: dict[DataKey, int] = {}
+    for item in items:
+        key = item.row.key
+        contents[key] = item.row.applied_to(contents.get(key, {}))
+        positions[key] = item.position
+    await stored.set_pieces(
+        conn, [(key, orjson.dumps(contents[key]), position) for key, position in positions.items()]
+    )

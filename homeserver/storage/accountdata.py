@@ -1,0 +1,103 @@
+"""What clients keep for their people, and the filters that they stored."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.schema import account_data, filters
+
+
+class DataKey(NamedTuple):
+    """Whose, of which room ("" for none), of which type."""
+
+    user_id: UserId
+    room_id: str
+    type: str
+
+
+class Piece(NamedTuple):
+    """A piece of account data: `content` is JSON, `position` its last change."""
+
+    room_id: str
+    type: str
+    content: bytes
+    position: int
+
+
+_key = (account_data.c.user_id, account_data.c.room_id, account_data.c.type)
+_SET = Upsert(account_data, ["user_id", "room_id", "type"], ["content", "position"])
+_FIND = select(*_key, account_data.c.content).where(
+    # By the person too: SQLite finds no rows by a list of several triples through an index.
+    account_data.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    tuple_(*_key).in_(bindparam("keys", expanding=True)),
+)
+_CHANGED = (
+    select(account_data.c.room_id, account_data.c.type, account_data.c.content, account_data.c.position)
+    .where(account_data.c.user_id == bindparam("of_user"), account_data.c.position > bindparam("after"))
+    .order_by(account_data.c.position)
+)
+_OF_ROOMS = (
+    select(account_data.c.room_id, account_data.c.type, account_data.c.content, account_data.c.position)
+    .where(
+        account_data.c.user_id == bindparam("of_user"),
+        account_data.c.room_id.in_(bindparam("room_ids", expanding=True)),
+    )
+    .order_by(account_data.c.position)
+)
+_COUNT = select(func.count()).where(account_data.c.user_id == bindparam("of_user"))
+_ADD_FILTER = Upsert(filters, ["user_id", "filter_id"])
+_FILTER = select(filters.c.body).where(
+    filters.c.user_id == bindparam("of_user"), filters.c.filter_id == bindparam("of_id")
+)
+_COUNT_FILTERS = select(func.count()).where(filters.c.user_id == bindparam("of_user"))
+
+
+async def pieces(conn: AsyncConnection, keys: Collection[DataKey]) -> dict[DataKey, bytes]:
+    """The content of those that are there."""
+    values = {"user_ids": list({key.user_id for key in keys}), "keys": list(keys)}
+    rows = await conn.execute(_FIND, values)
+    return {DataKey(row.user_id, row.room_id, row.type): row.content for row in rows}
+
+
+async def set_pieces(conn: AsyncConnection, rows: Sequence[tuple[DataKey, bytes, int]]) -> None:
+    """Write (key, content, position) over what was there."""
+    values: list[dict[str, Any]] = [
+        {**key._asdict(), "content": content, "position": position} for key, content, position in rows
+    ]
+    await conn.execute(_SET.on(conn), values)
+
+
+async def changed_after(conn: AsyncConnection, user_id: UserId, after: int) -> list[Piece]:
+    """A person's pieces that changed after a position, in the order of the changes."""
+    return [Piece(*row) for row in await conn.execute(_CHANGED, {"of_user": user_id, "after": after})]
+
+
+async def of_rooms(conn: AsyncConnection, user_id: UserId, room_ids: Collection[str]) -> list[Piece]:
+    """All that a person has of these rooms."""
+    values = {"of_user": user_id, "room_ids": list(room_ids)}
+    return [Piece(*row) for row in await conn.execute(_OF_ROOMS, values)]
+
+
+async def count(conn: AsyncConnection, user_id: UserId) -> int:
+    """How many pieces a person has."""
+    return (await conn.execute(_COUNT, {"of_user": user_id})).scalar_one()
+
+
+async def add_filter(conn: AsyncConnection, user_id: UserId, filter_id: str, body: bytes) -> None:
+    """Keep a filter; one that is there stays."""
+    values = {"user_id": user_id, "filter_id": filter_id, "body": body}
+    await conn.execute(_ADD_FILTER.on(conn), values)
+
+
+async def find_filter(conn: AsyncConnection, user_id: UserId, filter_id: str) -> bytes | None:
+    """The body of a person's filter."""
+    return (await conn.execute(_FILTER, {"of_user": user_id, "of_id": filter_id})).scalar_one_or_none()
+
+
+async def count_filters(conn: AsyncConnection, user_id: UserId) -> int:
+    """How many filters a person has."""
+    return (await conn.execute(_COUNT_FILTERS, {"of_user": user_id})).scalar_one()

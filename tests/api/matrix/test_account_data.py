@@ -1,0 +1,65 @@
+"""What clients keep with the server: account data, tags, filters, read markers."""
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.api.matrix.driver import Client
+from tests.api.matrix.roomkit import create, path, say
+
+
+@pytest.fixture
+async def bob(nobody: Client) -> Client:
+    return await nobody.register("bob")
+
+
+def own(client: Client, rest: str) -> str:
+    return f"user/{quote(client.user_id, safe='')}/{rest}"
+
+
+async def test_account_data_and_tags(alice: Client, bob: Client) -> None:
+    room_id = await create(alice)
+    here = own(alice, f"rooms/{quote(room_id, safe='')}")
+    assert await alice.errcode("GET", own(alice, "account_data/m.direct"), 404) == "M_NOT_FOUND"
+    await alice.call("PUT", own(alice, "account_data/m.direct"), body={"@bob:x": ["!a:x"]})
+    await alice.call("PUT", f"{here}/account_data/org.example", body={"color": "red"})
+    assert await alice.call("GET", own(alice, "account_data/m.direct")) == {"@bob:x": ["!a:x"]}
+    assert await alice.call("GET", f"{here}/account_data/org.example") == {"color": "red"}
+    assert await alice.errcode("GET", own(alice, "account_data/org.example"), 404) == "M_NOT_FOUND"
+    for kind in ("m.fully_read", "m.push_rules"):
+        put = f"{here}/account_data/{kind}"
+        assert await alice.errcode("PUT", put, 405, body={"event_id": "$a"}) == "M_BAD_JSON"
+    assert await bob.errcode("GET", own(alice, "account_data/m.direct"), 403) == "M_FORBIDDEN"
+    assert (
+        await alice.errcode("PUT", f"{here}/account_data/a", 413, body={"a": "x" * 70_000}) == "M_TOO_LARGE"
+    )
+
+    await alice.call("PUT", f"{here}/tags/u.work", body={"order": 0.25})
+    await alice.call("PUT", f"{here}/tags/m.favourite", body={})
+    await alice.call("DELETE", f"{here}/tags/u.work")
+    assert await alice.call("GET", f"{here}/tags") == {"tags": {"m.favourite": {}}}
+    assert await alice.call("GET", f"{here}/account_data/m.tag") == {"tags": {"m.favourite": {}}}
+
+
+async def test_filters_are_kept_by_what_they_say(alice: Client, bob: Client) -> None:
+    wish = {"room": {"timeline": {"limit": 3}}}
+    first = (await alice.call("POST", own(alice, "filter"), body=wish))["filter_id"]
+    assert (await alice.call("POST", own(alice, "filter"), body=wish))["filter_id"] == first
+    assert await alice.call("GET", own(alice, f"filter/{first}")) == wish
+    assert await bob.errcode("GET", own(bob, f"filter/{first}"), 404) == "M_NOT_FOUND"
+    assert await alice.errcode("POST", own(alice, "filter"), 400, body={"room": []}) == "M_BAD_JSON"
+
+
+async def test_markers_need_a_member_and_an_event(alice: Client, bob: Client) -> None:
+    room_id = await create(alice)
+    other = await create(bob)
+    event_id = quote(await say(alice, room_id, "hello"))
+    for kind in ("m.read", "m.read.private", "m.fully_read"):
+        await alice.call("POST", path(room_id, f"receipt/{kind}/{event_id}"), body={})
+        assert await bob.errcode("POST", path(room_id, f"receipt/{kind}/{event_id}"), 403) == "M_FORBIDDEN"
+    assert await bob.errcode("POST", path(other, f"receipt/m.read/{event_id}"), 404) == "M_NOT_FOUND"
+    bad = path(room_id, f"receipt/m.other/{event_id}")
+    assert await alice.errcode("POST", bad, 400, body={}) == "M_INVALID_PARAM"
+    typing = path(room_id, f"typing/{quote(bob.user_id, safe='')}")
+    for somebody in (alice, bob):
+        assert await somebody.errcode("PUT", typing, 403, body={"typing": True}) == "M_FORBIDDEN"

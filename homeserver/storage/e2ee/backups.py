@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Content
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.storage.dialect import Upsert
+from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.schema import backup_heads, backup_keys, backups
 
 
@@ -82,9 +82,8 @@ _DROP_KEYS = tuple(
 )
 _KEYS_AT = select(backup_keys).where(
     *_in_backup,
-    # The rooms are named by themselves too: SQLite finds no rows by a list of pairs through an index.
     backup_keys.c.room_id.in_(bindparam("room_ids", expanding=True)),
-    tuple_(backup_keys.c.room_id, backup_keys.c.session_id).in_(bindparam("places", expanding=True)),
+    among("places", backup_keys.c.room_id, backup_keys.c.session_id),
 )
 _SET_KEYS = Upsert(
     backup_keys,
@@ -159,7 +158,7 @@ async def keys_at(
 ) -> dict[KeyPlace, BackupKey]:
     """Those of the keys that are in a backup."""
     room_ids = list({place.room_id for place in places})
-    values = {"of": user_id, "at": version, "places": list(places), "room_ids": room_ids}
+    values = {"of": user_id, "at": version, "places": rows_of(places), "room_ids": room_ids}
     return {_place(row): _key(row) for row in await conn.execute(_KEYS_AT, values)}
 
 

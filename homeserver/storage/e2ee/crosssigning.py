@@ -5,12 +5,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, delete, or_, select, tuple_
+from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Content
 from homeserver.protocol.ids import UserId
-from homeserver.storage.dialect import Upsert
+from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.schema import cross_signing_keys, key_signatures
 
 
@@ -69,14 +69,13 @@ _SEEN_BY = select(
     or_(key_signatures.c.signer == key_signatures.c.user_id, key_signatures.c.signer == bindparam("reader")),
 )
 _ADD = Upsert(key_signatures, ["signer", "signer_key", "user_id", "target"], ["signature", "position"])
-# The people are named by themselves too: SQLite finds no rows by a list of pairs through an index.
 _DROP_ON = delete(key_signatures).where(
     key_signatures.c.user_id.in_(bindparam("user_ids", expanding=True)),
-    tuple_(key_signatures.c.user_id, key_signatures.c.target).in_(bindparam("targets", expanding=True)),
+    among("targets", key_signatures.c.user_id, key_signatures.c.target),
 )
 _DROP_BY = delete(key_signatures).where(
     key_signatures.c.signer.in_(bindparam("user_ids", expanding=True)),
-    tuple_(key_signatures.c.signer, key_signatures.c.signer_key).in_(bindparam("signers", expanding=True)),
+    among("signers", key_signatures.c.signer, key_signatures.c.signer_key),
 )
 _SIGNED_SINCE = (
     select(key_signatures.c.user_id)
@@ -142,10 +141,10 @@ async def drop_signatures(
     conn: AsyncConnection, targets: Collection[Target], signers: Collection[tuple[UserId, str]]
 ) -> None:
     """Delete the signatures on these keys, and those that were made by (person, `ed25519:` and name)."""
-    of_targets = list({target.user_id for target in targets})
-    await conn.execute(_DROP_ON, {"targets": list(targets), "user_ids": of_targets})
-    by_signers = list({user_id for user_id, _ in signers})
-    await conn.execute(_DROP_BY, {"signers": list(signers), "user_ids": by_signers})
+    signed = list({target.user_id for target in targets})
+    await conn.execute(_DROP_ON, {"targets": rows_of(targets), "user_ids": signed})
+    by = list({user_id for user_id, _ in signers})
+    await conn.execute(_DROP_BY, {"signers": rows_of(signers), "user_ids": by})
 
 
 async def drop_signatures_of_keys(conn: AsyncConnection, keys: Collection[CrossKey]) -> None:

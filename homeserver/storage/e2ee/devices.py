@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import and_, bindparam, delete, null, select, tuple_, union_all
+from sqlalchemy import ColumnElement, and_, bindparam, delete, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Content, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
-from homeserver.storage.dialect import Upsert
+from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.e2ee.crosssigning import Target, drop_signatures
 from homeserver.storage.schema import (
     dehydrated_devices,
@@ -40,20 +40,20 @@ class KeyedDevice(NamedTuple):
     name: str
 
 
-def of_devices(table: Any) -> Any:
+def of_devices(table: Any) -> ColumnElement[bool]:
     """The condition that a row belongs to one of the devices in `named`.
 
-    The people are named once more by themselves: SQLite finds no rows by a list of pairs through an index.
+    The people are named by themselves too: PostgreSQL guesses that `among` means many rows and would read all for one.
     """
     return and_(
         table.c.user_id.in_(bindparam("user_ids", expanding=True)),
-        tuple_(table.c.user_id, table.c.device_id).in_(bindparam("devices", expanding=True)),
+        among("devices", table.c.user_id, table.c.device_id),
     )
 
 
 def named(devices: Collection[Device]) -> dict[str, Any]:
     """The values for `of_devices`."""
-    return {"devices": list(devices), "user_ids": list({device.user_id for device in devices})}
+    return {"devices": rows_of(devices), "user_ids": list({device.user_id for device in devices})}
 
 
 _LOCK_SESSIONS = (

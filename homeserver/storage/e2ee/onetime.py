@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import DeviceId, UserId
-from homeserver.storage.dialect import Upsert
+from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.e2ee.devices import Device, named, of_devices
 from homeserver.storage.schema import fallback_keys, one_time_keys
 
@@ -76,18 +76,16 @@ _RENEW = (
 )
 
 
-def _of_wishes(table: Any) -> Any:
-    """The condition that a row is one of the `wishes`, whose people are in `user_ids` (see `of_devices`)."""
+def _of_wishes(table: Any) -> ColumnElement[bool]:
+    """The condition that a row is one of those in `_wished`; as with `of_devices`."""
     return and_(
         table.c.user_id.in_(bindparam("user_ids", expanding=True)),
-        tuple_(table.c.user_id, table.c.device_id, table.c.algorithm).in_(
-            bindparam("wishes", expanding=True)
-        ),
+        among("wishes", table.c.user_id, table.c.device_id, table.c.algorithm),
     )
 
 
 def _wished(wishes: Collection[Wish]) -> dict[str, Any]:
-    return {"wishes": list(wishes), "user_ids": list({wish.user_id for wish in wishes})}
+    return {"wishes": rows_of(wishes), "user_ids": list({wish.user_id for wish in wishes})}
 
 
 _FORGET_CLAIMED = delete(one_time_keys).where(

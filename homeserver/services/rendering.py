@@ -12,8 +12,8 @@ import orjson
 from homeserver.clock import Clock
 from homeserver.model import Requester
 from homeserver.protocol.clientevents import Aside, ClientForm, form_of
-from homeserver.protocol.event import Event, StateKey
-from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import EventId
 from homeserver.protocol.paths import Path
 from homeserver.services.bounded import BoundedCache
 from homeserver.services.visibility import Outlook
@@ -57,9 +57,29 @@ class Rendering:
         fields: Sequence[Path] | None = None,
     ) -> list[orjson.Fragment]:
         """Events of one room that the requester may see. `room_id=False`: without the room's id, for /sync."""
-        if not events:
-            return []
-        around = await self._around(requester, events[0].event.room_id, events)
+        (made,) = await self.pages(requester, [(outlook, events)], room_id=room_id, fields=fields)
+        return made
+
+    async def pages(
+        self,
+        requester: Requester,
+        pages: Sequence[tuple[Outlook, Sequence[StoredEvent]]],
+        *,
+        room_id: bool = True,
+        fields: Sequence[Path] | None = None,
+    ) -> list[list[orjson.Fragment]]:
+        """The same for many rooms, by as many queries as for one."""
+        around = await self._around(requester, [one for _, events in pages for one in events])
+        return [self._page(outlook, events, around, room_id, fields) for outlook, events in pages]
+
+    def _page(
+        self,
+        outlook: Outlook,
+        events: Sequence[StoredEvent],
+        around: _Around,
+        room_id: bool,
+        fields: Sequence[Path] | None,
+    ) -> list[orjson.Fragment]:
         now_ms = self._clock.now_ms()
         made = []
         for one in events:
@@ -100,19 +120,20 @@ class Rendering:
             return form_of(one.event, replaced=replaced, because=because, fields=fields)
         return self.form(one.event)
 
-    async def _around(self, requester: Requester, room_id: RoomId, events: Sequence[StoredEvent]) -> _Around:
-        keys: set[StateKey] = {one.event.key for one in events if one.event.is_state}
+    async def _around(self, requester: Requester, events: Sequence[StoredEvent]) -> _Around:
+        states = [one.event.event_id for one in events if one.event.is_state]
+        room_ids = {one.event.room_id for one in events}
         own = [one.event.event_id for one in events if one.event.sender == requester.user_id]
         cuts = {one.redacted_by for one in events if one.redacted_by is not None}
         ids = [one.event.event_id for one in events if one.redacted_by is None and not one.event.is_state]
         async with self._db.read() as conn:
-            history = await stored.state_history(conn, room_id, keys) if keys else {}
+            replaced = await stored.replaced_by(conn, states) if states else {}
             redactions = await stored.events_by_id(conn, cuts) if cuts else {}
-            txns = await transactions.made_by(conn, requester.session_key, room_id, own) if own else {}
+            txns = await transactions.made_by(conn, requester.session_key, room_ids, own) if own else {}
             references = await relations.related(conn, ids, REFERENCE, _MAX_REFERENCES) if ids else {}
             threads = await relations.threads_on(conn, ids, requester.user_id) if ids else {}
         return _Around(
-            replaced=_replaced(events, history),
+            replaced=replaced,
             because={event_id: form_of(one.event) for event_id, one in redactions.items()},
             txn_ids={event_id: _client_txn(txn_id) for event_id, txn_id in txns.items()},
             references=references,
@@ -136,20 +157,6 @@ class Rendering:
                 "current_user_participated": thread.has_own or one.event.sender == outlook.user_id,
             }
         return orjson.dumps(bundle) if bundle else None
-
-
-def _replaced(
-    events: Sequence[StoredEvent], history: Mapping[StateKey, Sequence[StoredEvent]]
-) -> dict[EventId, Event]:
-    """For each state event the one that it took the place of."""
-    found: dict[EventId, Event] = {}
-    for one in events:
-        if not one.event.is_state:
-            continue
-        earlier = [other for other in history.get(one.event.key, ()) if other.position < one.position]
-        if earlier:
-            found[one.event.event_id] = earlier[-1].event
-    return found
 
 
 def _client_txn(txn_id: str) -> str:

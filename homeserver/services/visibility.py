@@ -15,6 +15,7 @@ from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, Moment, histo
 from homeserver.storage import events as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
+from homeserver.storage.sync import sight_lines
 
 _WORLD = "world_readable"
 
@@ -104,6 +105,19 @@ class Visibility:
             _Line.of(found[HISTORY_VISIBILITY_KEY]),
             _Line.of(found["m.room.member", user_id]),
         )
+
+    async def outlooks(self, user_id: UserId, room_ids: Collection[RoomId]) -> dict[RoomId, Outlook]:
+        """The same for many rooms, by one query."""
+        async with self._db.read() as conn:
+            found = await sight_lines(conn, user_id, room_ids)
+        return {
+            room_id: Outlook(
+                user_id,
+                _Line.of([one for one in lines if one.event.key == HISTORY_VISIBILITY_KEY]),
+                _Line.of([one for one in lines if one.event.key == ("m.room.member", user_id)]),
+            )
+            for room_id, lines in found.items()
+        }
 
     async def seen(
         self, user_id: UserId, room_id: RoomId, events: Collection[StoredEvent]

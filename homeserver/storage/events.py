@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, bindparam, insert, or_, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.event import Event, StateKey
@@ -51,14 +51,14 @@ EVENT_COLUMNS = (
     events.c.pdu,
     rooms.c.version,
 )
-_SELECT: Select[Any] = (
+SELECT_EVENTS: Select[Any] = (
     select(*EVENT_COLUMNS, _edits.c.event_id.label("edit_id"), _edits.c.pdu.label("edit_pdu"))
     .join_from(events, rooms, rooms.c.room_id == events.c.room_id)
     .join(_edits, _edits.c.event_id == events.c.edited_by, isouter=True)
 )
-_BY_ID = _SELECT.where(events.c.event_id.in_(bindparam("event_ids", expanding=True)))
-_AT = _SELECT.where(events.c.position.in_(bindparam("positions", expanding=True)))
-_SHOWN = _SELECT.where(events.c.room_id == bindparam("in_room"), events.c.shown)
+_BY_ID = SELECT_EVENTS.where(events.c.event_id.in_(bindparam("event_ids", expanding=True)))
+_AT = SELECT_EVENTS.where(events.c.position.in_(bindparam("positions", expanding=True)))
+_SHOWN = SELECT_EVENTS.where(events.c.room_id == bindparam("in_room"), events.c.shown)
 _BEFORE = (
     _SHOWN.where(events.c.timeline_order < bindparam("before"))
     .order_by(events.c.timeline_order.desc())
@@ -85,39 +85,62 @@ _places_shown_to = (  # by room, along the index of shown messages: only rooms t
     .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
 )
-_SHOWN_TO_AFTER = _SELECT.where(events.c.position.in_(_places_shown_to.scalar_subquery())).order_by(
+_SHOWN_TO_AFTER = SELECT_EVENTS.where(events.c.position.in_(_places_shown_to.scalar_subquery())).order_by(
     events.c.position
 )
 _ALL_OF_ROOM = (
-    _SELECT.where(events.c.room_id == bindparam("in_room"), events.c.position > bindparam("after"))
+    SELECT_EVENTS.where(events.c.room_id == bindparam("in_room"), events.c.position > bindparam("after"))
     .order_by(events.c.position)
     .limit(bindparam("count"))
 )
 _of_timeline = (events.c.room_id == bindparam("in_room"), events.c.status == int(Status.ACCEPTED))
 _ROOM_BEFORE = (
-    _SELECT.where(*_of_timeline, events.c.timeline_order < bindparam("before"))
+    SELECT_EVENTS.where(*_of_timeline, events.c.timeline_order < bindparam("before"))
     .order_by(events.c.timeline_order.desc())
     .limit(bindparam("count"))
 )
 _ROOM_AFTER = (
-    _SELECT.where(*_of_timeline, events.c.timeline_order > bindparam("after"))
+    SELECT_EVENTS.where(*_of_timeline, events.c.timeline_order > bindparam("after"))
     .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
 )
 _STATE_HISTORY = (
-    _SELECT.where(
+    SELECT_EVENTS.where(
         *_of_timeline,
         events.c.state_key.is_not(None),
         tuple_(events.c.type, events.c.state_key).in_(bindparam("keys", expanding=True)),
     )
 ).order_by(events.c.timeline_order)
+_newer = events.alias("newer")
+_replaced_order = (
+    select(func.max(_edits.c.timeline_order))
+    .where(
+        _edits.c.room_id == _newer.c.room_id,
+        _edits.c.type == _newer.c.type,
+        _edits.c.state_key == _newer.c.state_key,
+        _edits.c.status == int(Status.ACCEPTED),
+        _edits.c.timeline_order < _newer.c.timeline_order,
+    )
+    .correlate(_newer)
+    .scalar_subquery()
+)
+_REPLACED = (
+    select(_newer.c.event_id.label("newer_id"), *EVENT_COLUMNS)
+    .join_from(_newer, events, events.c.room_id == _newer.c.room_id)
+    .join(rooms, rooms.c.room_id == events.c.room_id)
+    .where(
+        _newer.c.event_id.in_(bindparam("event_ids", expanding=True)),
+        _newer.c.state_key.is_not(None),
+        events.c.timeline_order == _replaced_order,
+    )
+)
 _SINCE = (
-    _SELECT.where(*_of_timeline, events.c.origin_server_ts >= bindparam("at_ms"))
+    SELECT_EVENTS.where(*_of_timeline, events.c.origin_server_ts >= bindparam("at_ms"))
     .order_by(events.c.origin_server_ts, events.c.timeline_order)
     .limit(bindparam("count"))
 )
 _UNTIL = (
-    _SELECT.where(*_of_timeline, events.c.origin_server_ts <= bindparam("at_ms"))
+    SELECT_EVENTS.where(*_of_timeline, events.c.origin_server_ts <= bindparam("at_ms"))
     .order_by(events.c.origin_server_ts.desc(), events.c.timeline_order.desc())
     .limit(bindparam("count"))
 )
@@ -220,6 +243,12 @@ async def state_history(
         one = stored_event(row)
         found[one.event.key].append(one)
     return found
+
+
+async def replaced_by(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, Event]:
+    """For each of these state events the one of its room whose place it took, where there was one."""
+    rows = await conn.execute(_REPLACED, {"event_ids": list(event_ids)})
+    return {row.newer_id: stored_event(row).event for row in rows}
 
 
 async def room_before(

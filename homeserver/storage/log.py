@@ -105,6 +105,18 @@ def _row(entry: Entry) -> Mapping[str, Any]:
     }
 
 
+def plain_entry(row: Row[*tuple[Any, ...]]) -> Entry:
+    """The record of a row of the log that is no event."""
+    return Entry(
+        position=row.position,
+        kind=EntryKind(row.kind),
+        room_id=row.room_id,
+        user_id=row.user_id,
+        created_ms=row.created_ms,
+        body=None if row.body is None else orjson.loads(row.body),
+    )
+
+
 def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
     return Entry(
         position=row.position,

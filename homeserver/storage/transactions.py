@@ -24,7 +24,7 @@ _columns = (transactions.c.session_key, transactions.c.room_id, transactions.c.t
 _FIND = select(transactions).where(among("keys", *_columns))
 _MADE_BY = select(transactions.c.event_id, transactions.c.txn_id).where(
     transactions.c.session_key == bindparam("session"),
-    transactions.c.room_id == bindparam("in_room"),
+    transactions.c.room_id.in_(bindparam("room_ids", expanding=True)),
     transactions.c.event_id.in_(bindparam("event_ids", expanding=True)),
 )
 _ADD = insert(transactions).execution_options(**UNANSWERED)
@@ -43,10 +43,10 @@ async def find(conn: AsyncConnection, keys: Collection[TxnKey]) -> dict[TxnKey, 
 
 
 async def made_by(
-    conn: AsyncConnection, session_key: str, room_id: RoomId, event_ids: Collection[EventId]
+    conn: AsyncConnection, session_key: str, room_ids: Collection[RoomId], event_ids: Collection[EventId]
 ) -> dict[EventId, str]:
-    """The transaction ids by which a session sent these events of a room, those that are still known."""
-    values = {"session": session_key, "in_room": room_id, "event_ids": list(event_ids)}
+    """The transaction ids by which a session sent these events of these rooms, those that are still known."""
+    values = {"session": session_key, "room_ids": list(room_ids), "event_ids": list(event_ids)}
     return {row.event_id: row.txn_id for row in await conn.execute(_MADE_BY, values)}
 
 

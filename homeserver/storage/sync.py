@@ -1,0 +1,314 @@
+"""What /sync reads: of all rooms of a person at once, so that the number of statements is fixed."""
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from sqlalchemy import BindParameter, and_, bindparam, case, func, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import EntryKind
+from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.protocol.versions import rules_for
+from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored_event
+from homeserver.storage.log import Entry, plain_entry
+from homeserver.storage.schema import events, log, members, rooms, snapshot_entries, snapshots
+
+HEROES = 5  # people after whom a room without a name is called
+
+
+class OwnRoom(NamedTuple):
+    """A room that a person has a member event in; `message_seq` counts its messages."""
+
+    room_id: RoomId
+    membership: str
+    sender: UserId
+    event_id: EventId
+    position: int
+    read_seq: int
+    unread_removed: int
+    message_seq: int
+
+
+class Companion(NamedTuple):
+    """Somebody else of a room."""
+
+    user_id: UserId
+    membership: str
+
+
+_in_rooms: BindParameter[Any] = bindparam("room_ids", expanding=True)
+_reader: BindParameter[Any] = bindparam("reader")
+_after: BindParameter[int] = bindparam("after")
+_until: BindParameter[int] = bindparam("until")
+_OWN = (
+    select(
+        members.c.room_id,
+        members.c.membership,
+        members.c.sender,
+        members.c.event_id,
+        members.c.position,
+        members.c.read_seq,
+        members.c.unread_removed,
+        rooms.c.message_seq,
+    )
+    .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
+    .where(members.c.user_id == _reader)
+)
+_older = events.alias("older")
+_end = case(
+    (members.c.membership == "join", _until), (members.c.position < _until, members.c.position), else_=_until
+)
+_edges = (  # for each room where its last events begin; looked up once a room, hence the offset
+    select(
+        members.c.room_id,
+        _end.label("edge_end"),
+        func.coalesce(
+            select(_older.c.timeline_order)
+            .where(
+                _older.c.room_id == members.c.room_id,
+                _older.c.status == int(Status.ACCEPTED),
+                _older.c.timeline_order > _after,
+                _older.c.timeline_order <= _end,
+            )
+            .order_by(_older.c.timeline_order.desc())
+            .limit(1)
+            .offset(bindparam("more"))
+            .correlate(members)
+            .scalar_subquery(),
+            _after + 1,
+        ).label("edge"),
+    )
+    .where(members.c.user_id == _reader, members.c.room_id.in_(_in_rooms))
+    .offset(0)
+    .subquery()
+)
+_LAST = (
+    SELECT_EVENTS.join(_edges, _edges.c.room_id == events.c.room_id)
+    .where(
+        events.c.status == int(Status.ACCEPTED),
+        events.c.timeline_order >= _edges.c.edge,
+        events.c.timeline_order <= _edges.c.edge_end,
+    )
+    .order_by(events.c.timeline_order)
+)
+_STATE_BETWEEN = SELECT_EVENTS.where(
+    events.c.room_id.in_(_in_rooms),
+    events.c.status == int(Status.ACCEPTED),
+    events.c.state_key.is_not(None),
+    events.c.timeline_order > _after,
+    events.c.timeline_order <= _until,
+).order_by(events.c.timeline_order)
+_place = (
+    select(_older.c.state_id)
+    .where(
+        _older.c.room_id == rooms.c.room_id,
+        _older.c.status == int(Status.ACCEPTED),
+        _older.c.timeline_order <= bindparam("place"),
+    )
+    .order_by(_older.c.timeline_order.desc())
+    .limit(1)
+    .correlate(rooms)
+    .scalar_subquery()
+)
+_STATE_IDS = select(rooms.c.room_id, _place.label("state_id")).where(rooms.c.room_id.in_(_in_rooms))
+_seed = select(
+    snapshots.c.state_id.label("root"),
+    snapshots.c.state_id,
+    snapshots.c.parent_id,
+    snapshots.c.whole,
+    literal(0).label("back"),
+).where(snapshots.c.state_id.in_(bindparam("state_ids", expanding=True)))
+_chain = _seed.cte("chain", recursive=True)
+_chain = _chain.union_all(
+    select(_chain.c.root, snapshots.c.state_id, snapshots.c.parent_id, snapshots.c.whole, _chain.c.back + 1)
+    .join_from(snapshots, _chain, snapshots.c.state_id == _chain.c.parent_id)
+    .where(~_chain.c.whole)
+)
+_STATES = (
+    select(
+        _chain.c.root,
+        snapshot_entries.c.type,
+        snapshot_entries.c.state_key,
+        events.c.event_id,
+        events.c.pdu,
+        rooms.c.version,
+    )
+    .join_from(_chain, snapshot_entries, snapshot_entries.c.state_id == _chain.c.state_id)
+    .join(events, events.c.event_id == snapshot_entries.c.event_id)
+    .join(rooms, rooms.c.room_id == events.c.room_id)
+    .order_by(_chain.c.back.desc())
+)
+_is_member = snapshot_entries.c.type == "m.room.member"
+_STATES_WITH_SOME = _STATES.where(
+    or_(~_is_member, snapshot_entries.c.state_key.in_(bindparam("user_ids", expanding=True)))
+)
+_STATES_OF_SOME = _STATES.where(
+    _is_member, snapshot_entries.c.state_key.in_(bindparam("user_ids", expanding=True))
+)
+_STATES_STRIPPED = _STATES.where(
+    or_(
+        and_(
+            snapshot_entries.c.type.in_(bindparam("types", expanding=True)),
+            snapshot_entries.c.state_key == "",
+        ),
+        and_(_is_member, snapshot_entries.c.state_key.in_(bindparam("user_ids", expanding=True))),
+    )
+)
+_COUNTS = (
+    select(members.c.room_id, members.c.membership, func.count().label("people"))
+    .where(members.c.room_id.in_(_in_rooms), members.c.membership.in_(("join", "invite")))
+    .group_by(members.c.room_id, members.c.membership)
+)
+_is_here = case((members.c.membership.in_(("join", "invite")), 0), else_=1)
+_ranked = (
+    select(
+        members.c.room_id,
+        members.c.user_id,
+        members.c.membership,
+        func.row_number()
+        .over(partition_by=members.c.room_id, order_by=(_is_here, members.c.joined_ms, members.c.user_id))
+        .label("place"),
+    )
+    .where(members.c.room_id.in_(_in_rooms), members.c.user_id != _reader)
+    .subquery()
+)
+_COMPANIONS = select(_ranked).where(_ranked.c.place <= HEROES).order_by(_ranked.c.place)
+_is_event = log.c.kind == EntryKind.EVENT.value
+_in_gap = and_(log.c.position > _after, log.c.position <= _until)
+_STIRRED = select(log.c.room_id).distinct().where(log.c.room_id.in_(_in_rooms), _in_gap, _is_event)
+_NEWS = (
+    select(log)
+    .where(_in_gap, ~_is_event, or_(log.c.room_id.in_(_in_rooms), log.c.user_id == _reader))
+    .order_by(log.c.position)
+)
+_LINES = (
+    SELECT_EVENTS.where(
+        events.c.room_id.in_(_in_rooms),
+        events.c.status == int(Status.ACCEPTED),
+        events.c.type.in_(("m.room.history_visibility", "m.room.member")),
+        events.c.state_key.in_(("", _reader)),
+    )
+).order_by(events.c.timeline_order)
+
+
+async def own_rooms(conn: AsyncConnection, user_id: UserId) -> list[OwnRoom]:
+    """Every room in which a person is or was, or is asked into."""
+    return [OwnRoom(*row) for row in await conn.execute(_OWN, {"reader": user_id})]
+
+
+async def last_events(
+    conn: AsyncConnection,
+    user_id: UserId,
+    room_ids: Collection[RoomId],
+    *,
+    after: int,
+    until: int,
+    limit: int,
+) -> dict[RoomId, list[StoredEvent]]:
+    """The last `limit` events of each room in a stretch of the log, the oldest first.
+
+    Where the person is not in a room any more, it ends with their own member event.
+    """
+    values = {
+        "reader": user_id,
+        "room_ids": list(room_ids),
+        "after": after,
+        "until": until,
+        "more": limit - 1,
+    }
+    return _by_room(room_ids, await conn.execute(_LAST, values))
+
+
+async def state_between(
+    conn: AsyncConnection, room_ids: Collection[RoomId], *, after: int, until: int
+) -> dict[RoomId, list[StoredEvent]]:
+    """The state events of each room in a stretch of the log."""
+    values = {"room_ids": list(room_ids), "after": after, "until": until}
+    return _by_room(room_ids, await conn.execute(_STATE_BETWEEN, values))
+
+
+async def state_ids_at(conn: AsyncConnection, room_ids: Collection[RoomId], place: int) -> dict[RoomId, int]:
+    """The state snapshot of each room once a place was reached; without those that were not there yet."""
+    rows = await conn.execute(_STATE_IDS, {"room_ids": list(room_ids), "place": place})
+    return {row.room_id: row.state_id for row in rows if row.state_id is not None}
+
+
+async def states_at(
+    conn: AsyncConnection, state_ids: Collection[int], *, user_ids: Collection[UserId] | None = None
+) -> dict[int, dict[StateKey, Event]]:
+    """The state events of each snapshot; `user_ids`: only these people's member events."""
+    values = {"state_ids": list(state_ids), "user_ids": list(user_ids or ())}
+    statement = _STATES if user_ids is None else _STATES_WITH_SOME
+    return _by_root(state_ids, await conn.execute(statement, values))
+
+
+async def member_events_at(
+    conn: AsyncConnection, state_ids: Collection[int], user_ids: Collection[UserId]
+) -> dict[int, dict[StateKey, Event]]:
+    """These people's member events in each snapshot."""
+    values = {"state_ids": list(state_ids), "user_ids": list(user_ids)}
+    return _by_root(state_ids, await conn.execute(_STATES_OF_SOME, values))
+
+
+async def stripped_states_at(
+    conn: AsyncConnection, state_ids: Collection[int], types: Collection[str], user_ids: Collection[UserId]
+) -> dict[int, dict[StateKey, Event]]:
+    """Of each snapshot the state of these types, and these people's member events."""
+    values = {"state_ids": list(state_ids), "types": list(types), "user_ids": list(user_ids)}
+    return _by_root(state_ids, await conn.execute(_STATES_STRIPPED, values))
+
+
+async def member_counts(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[tuple[RoomId, str], int]:
+    """How many are in each room, and how many are asked into it: by room and membership."""
+    rows = await conn.execute(_COUNTS, {"room_ids": list(room_ids)})
+    return {(row.room_id, row.membership): row.people for row in rows}
+
+
+async def companions(
+    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
+) -> dict[RoomId, list[Companion]]:
+    """The first few others of each room, those who are there or asked into it coming first."""
+    found: dict[RoomId, list[Companion]] = {room_id: [] for room_id in room_ids}
+    for row in await conn.execute(_COMPANIONS, {"reader": user_id, "room_ids": list(room_ids)}):
+        found[row.room_id].append(Companion(row.user_id, row.membership))
+    return found
+
+
+async def stirred_rooms(
+    conn: AsyncConnection, room_ids: Collection[RoomId], *, after: int, until: int
+) -> set[RoomId]:
+    """Those of the rooms that got events in a stretch of the log."""
+    values = {"room_ids": list(room_ids), "after": after, "until": until}
+    return {row.room_id for row in await conn.execute(_STIRRED, values)}
+
+
+async def news_for(
+    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId], *, after: int, until: int
+) -> list[Entry]:
+    """The entries of a stretch of the log that are no events, of these rooms or this person."""
+    values = {"reader": user_id, "room_ids": list(room_ids), "after": after, "until": until}
+    return [plain_entry(row) for row in await conn.execute(_NEWS, values)]
+
+
+async def sight_lines(
+    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
+) -> dict[RoomId, list[StoredEvent]]:
+    """The events that set what a person may see of each room: its history visibility, and their membership."""
+    return _by_room(room_ids, await conn.execute(_LINES, {"reader": user_id, "room_ids": list(room_ids)}))
+
+
+def _by_room(room_ids: Collection[RoomId], rows: Any) -> dict[RoomId, list[StoredEvent]]:
+    found: dict[RoomId, list[StoredEvent]] = {room_id: [] for room_id in room_ids}
+    for row in rows:
+        one = stored_event(row)
+        found[one.event.room_id].append(one)
+    return found
+
+
+def _by_root(state_ids: Collection[int], rows: Any) -> dict[int, dict[StateKey, Event]]:
+    states: dict[int, dict[StateKey, Event]] = {state_id: {} for state_id in state_ids}
+    for row in rows:  # oldest delta first, so that newer ones win
+        event = Event.from_json(row.pdu, rules_for(row.version), row.event_id)
+        states[row.root][row.type, row.state_key] = event
+    return states

@@ -12,7 +12,7 @@ from homeserver.parts.core import Core, build_core
 from homeserver.parts.files import Storehouse, build_files
 from homeserver.parts.matrix import Proofs, RawRooms, build_proofs, build_raw_rooms
 from homeserver.parts.people import People, build_people
-from homeserver.parts.sync import Keeping, build_keeping
+from homeserver.parts.sync import Following, Keeping, build_following, build_keeping
 from homeserver.services.chat import Chat
 from homeserver.services.e2ee.encryption import Encryption, make_encryption
 from homeserver.services.push.service import Push
@@ -33,6 +33,7 @@ class Homeserver:
     e2ee: Encryption
     raw: RawRooms
     keeping: Keeping
+    following: Following
     push: Push
     safety: Safety
 
@@ -43,6 +44,15 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
     people = build_people(settings, core)
     words = WordList(settings.moderation)
     chat = build_chat(settings, core, people, words)
+    e2ee = make_encryption(
+        db=core.db,
+        timeline=core.timeline,
+        clock=core.clock,
+        limits=people.limits,
+        settings=settings.e2ee,
+        server_name=settings.server.name,
+    )
+    raw, keeping = build_raw_rooms(settings, core, people, chat), build_keeping(settings, core)
     return Homeserver(
         settings=settings,
         core=core,
@@ -50,16 +60,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
         proofs=build_proofs(settings, core, people),
         files=build_files(settings, core, people),
         chat=chat,
-        e2ee=make_encryption(
-            db=core.db,
-            timeline=core.timeline,
-            clock=core.clock,
-            limits=people.limits,
-            settings=settings.e2ee,
-            server_name=settings.server.name,
-        ),
-        raw=build_raw_rooms(settings, core, people, chat),
-        keeping=build_keeping(settings, core),
+        e2ee=e2ee,
+        raw=raw,
+        keeping=keeping,
+        following=build_following(settings, core, chat, raw, keeping, e2ee),
         push=build_push(settings, core, people, chat),
         safety=Safety(words, build_moderation(core, chat)),
     )

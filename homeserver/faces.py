@@ -161,6 +161,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         filters=hs.keeping.filters,
         markers=hs.keeping.markers,
         typing=hs.chat.typing,
+        syncs=hs.following.syncs,
         address=_address(hs),
     )
     return matrix.make(

@@ -43,17 +43,13 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     await core.live.start()
     notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
-    for listener in (
-        *notes,
-        people.blocks.note,
-        hs.raw.rendering.note,
-        hs.keeping.data.note,
-        hs.chat.feed.hear,
-    ):
+    notes += (people.blocks.note, hs.raw.rendering.note, hs.keeping.data.note)
+    for listener in (*notes, hs.following.waiting.hear, hs.chat.feed.hear):
         core.live.listen(listener)
     tasks = core.tasks
     tasks.start("appender", core.appender.run)
     tasks.start("feed", hs.chat.feed.run)
+    tasks.start("waiting syncs", hs.following.waiting.run)
     tasks.start("follow", partial(follow, core.live, settings.timeline))
     tasks.start("purge transactions", partial(purge_transactions, core.db, core.clock, settings.timeline))
     tasks.start("sessions", people.sessions.run)
@@ -109,6 +105,7 @@ async def running(
         await site.start()
         stack.push_async_callback(site.stop)
         stack.callback(stopping.set)
+        stack.callback(hs.following.waiting.close)
         host, port = runner.addresses[0][:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         yield Running(hs, hub, url, metrics_port)

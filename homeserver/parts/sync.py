@@ -3,9 +3,17 @@
 from dataclasses import dataclass
 
 from homeserver.parts.core import Core
+from homeserver.parts.matrix import RawRooms
 from homeserver.services.accountdata import AccountData
+from homeserver.services.chat import Chat
+from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.markers import Markers
+from homeserver.services.sync.rooms import RoomSections
+from homeserver.services.sync.stretches import Stretches
+from homeserver.services.sync.v3 import Sources, Syncs
+from homeserver.services.sync.waiting import Waiting
+from homeserver.services.visibility import Visibility
 from homeserver.settings.models import Settings
 
 
@@ -31,3 +39,34 @@ def build_keeping(settings: Settings, core: Core) -> Keeping:
         filters=Filters(db=core.db, max_filters=settings.matrix.max_filters),
         markers=Markers(db=core.db, timeline=core.timeline, data=data, clock=core.clock),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What tells clients the news."""
+
+    waiting: Waiting
+    syncs: Syncs
+
+
+def build_following(
+    settings: Settings, core: Core, chat: Chat, raw: RawRooms, keeping: Keeping, e2ee: Encryption
+) -> Following:
+    """Build it."""
+    waiting = Waiting(core.db, settings.matrix.max_waiting_syncs)
+    stretches = Stretches(
+        core.db,
+        Visibility(core.db),
+        default=settings.matrix.sync_timeline,
+        most=settings.matrix.max_sync_timeline,
+    )
+    syncs = Syncs(
+        db=core.db,
+        live=core.live,
+        waiting=waiting,
+        rooms=RoomSections(core.db, stretches, raw.rendering, chat.typing),
+        sources=Sources(keeping.data, chat.typing, e2ee),
+        max_wait_s=settings.matrix.max_sync_wait_s,
+    )
+    chat.typing.listen(waiting.stir)
+    return Following(waiting, syncs)

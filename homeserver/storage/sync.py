@@ -18,7 +18,7 @@ HEROES = 5  # people after whom a room without a name is called
 
 
 class OwnRoom(NamedTuple):
-    """A room that a person has a member event in; `message_seq` counts its messages."""
+    """A room that a person has a member event in; `message_seq` counts its messages, `name` may be empty."""
 
     room_id: RoomId
     membership: str
@@ -28,6 +28,7 @@ class OwnRoom(NamedTuple):
     read_seq: int
     unread_removed: int
     message_seq: int
+    name: str
 
 
 class Companion(NamedTuple):
@@ -51,6 +52,7 @@ _OWN = (
         members.c.read_seq,
         members.c.unread_removed,
         rooms.c.message_seq,
+        rooms.c.name,
     )
     .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
     .where(members.c.user_id == _reader)

@@ -18,6 +18,7 @@ from homeserver.api.matrix.profiles import ProfileCalls
 from homeserver.api.matrix.receipts import ReceiptCalls
 from homeserver.api.matrix.rooms import RoomCalls
 from homeserver.api.matrix.sharedsecret import SharedSecret
+from homeserver.api.matrix.sync import SyncCalls
 from homeserver.clock import Clock
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Door, header_token
@@ -38,6 +39,7 @@ from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.sessions import Sessions
+from homeserver.services.sync.v3 import Syncs
 from homeserver.services.typing import Typing
 from homeserver.settings.models import MatrixSettings, ServerSettings
 
@@ -63,6 +65,7 @@ class MatrixServices:
     filters: Filters
     markers: Markers
     typing: Typing
+    syncs: Syncs
     address: Callable[[web.Request], str]
 
 
@@ -117,6 +120,7 @@ def _tables(
     yield from RoomCalls(creation=services.creation, membership=services.membership).routes()
     yield from EventCalls(services.events).routes()
     yield from AccountDataCalls(services.data, services.filters).routes()
+    yield from SyncCalls(services.syncs, services.filters).routes()
     yield from ReceiptCalls(services.markers, services.typing).routes()
     yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()
 

@@ -1,0 +1,65 @@
+"""The call by which clients stay up to date."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from homeserver.http.body import Query, QueryInt, parse_json
+from homeserver.http.routes import Call, Route
+from homeserver.model import Requester
+from homeserver.protocol.filters import Filter
+from homeserver.services import filters
+from homeserver.services.filters import Filters
+from homeserver.services.sync.tokens import SyncToken
+from homeserver.services.sync.v3 import Syncs
+from homeserver.services.sync.wishes import SyncWish
+
+Flag = Annotated[bool, Field()]
+
+
+class SyncQuery(Query):
+    """`filter`: an id, or a filter as JSON. `timeout` in milliseconds."""
+
+    filter: str | None = Field(default=None, max_length=65_536)
+    since: str | None = Field(default=None, max_length=200)
+    full_state: Flag = False
+    set_presence: Literal["offline", "online", "unavailable"] = "online"
+    timeout: QueryInt = Field(default=0, ge=0)
+    use_state_after: Flag = False
+    unstable_state_after: Flag = Field(default=False, alias="org.matrix.msc4222.use_state_after")
+
+
+class SyncCalls:
+    """The sync of version 3."""
+
+    def __init__(self, syncs: Syncs, filters: Filters) -> None:
+        self._syncs = syncs
+        self._filters = filters
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        path = "/client/v3/sync"
+        return (Route("GET", path, self.sync, "News", query=SyncQuery, answer=dict[str, Any], hot=True),)
+
+    async def sync(self, call: Call[None, SyncQuery]) -> dict[str, Any]:
+        """Everything without `since`; then what is new, for which it waits as long as `timeout` says."""
+        query, requester = call.query, call.requester
+        state_after = "state_after" if query.use_state_after else None
+        if query.unstable_state_after:
+            state_after = "org.matrix.msc4222.state_after"
+        wish = SyncWish(
+            since=None if query.since is None else SyncToken.parse(query.since),
+            filter=await self._filter(requester, query.filter),
+            full_state=query.full_state,
+            timeout_s=query.timeout / 1000,
+            state_after=state_after,
+        )
+        return await self._syncs.sync(requester, wish)
+
+    async def _filter(self, requester: Requester, text: str | None) -> Filter:
+        if not text:
+            return Filter()
+        if text.startswith("{"):
+            return filters.parse(parse_json(text))
+        return await self._filters.stored(requester, text)

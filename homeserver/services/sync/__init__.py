@@ -1,0 +1,1 @@
+"""Keeping Matrix clients up to date (client-server API, "Syncing")."""

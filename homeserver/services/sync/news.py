@@ -1,0 +1,74 @@
+"""What happened since a client's token, as far as it concerns its person: from memory, or else from the database."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from homeserver.model import EntryKind
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage import sync as stored
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.timeline.live import Live
+
+_LOOKED_THROUGH: Final = 2000  # entries in memory that are looked through; for more the database is quicker
+_KEYS: Final = frozenset({EntryKind.DEVICES, EntryKind.KEYS_SIGNED, EntryKind.SESSION_ENDED})
+
+
+@dataclass(slots=True)
+class News:
+    """`rooms`: those with new events. `own`: whether the person's own memberships changed."""
+
+    rooms: set[RoomId] = field(default_factory=set)
+    receipts: list[Entry] = field(default_factory=list)
+    data: bool = False
+    keys: bool = False
+    own: bool = False
+
+
+class NewsDesk:
+    """Finds news."""
+
+    def __init__(self, db: Database, live: Live) -> None:
+        self._db = db
+        self._live = live
+
+    async def since(self, user_id: UserId, room_ids: Collection[RoomId], *, after: int, until: int) -> News:
+        """The news of a stretch of the log for a person who is in these rooms."""
+        if until <= after:
+            return News()
+        entries = self._live.recent(after, _LOOKED_THROUGH + 1) if self._live.position >= until else None
+        if entries is None or len(entries) > _LOOKED_THROUGH:
+            return await self._from_database(user_id, room_ids, after, until)
+        return _sorted(user_id, room_ids, [one for one in entries if one.position <= until])
+
+    async def _from_database(
+        self, user_id: UserId, room_ids: Collection[RoomId], after: int, until: int
+    ) -> News:
+        async with self._db.read() as conn:
+            rooms = await stored.stirred_rooms(conn, room_ids, after=after, until=until)
+            entries = await stored.news_for(conn, user_id, room_ids, after=after, until=until)
+        news = _sorted(user_id, room_ids, entries)
+        news.rooms, news.keys, news.own = rooms, True, True
+        return news
+
+
+def _sorted(user_id: UserId, room_ids: Collection[RoomId], entries: Sequence[Entry]) -> News:
+    news, here = News(), frozenset(room_ids)
+    for entry in entries:
+        if entry.event is not None:
+            event = entry.event.event
+            if event.room_id in here:
+                news.rooms.add(event.room_id)
+            if event.type == "m.room.member":
+                news.keys = news.keys or event.room_id in here or event.state_key == user_id
+                news.own = news.own or event.state_key == user_id
+        elif entry.kind is EntryKind.RECEIPT:
+            room_id = entry.room_id or RoomId((entry.body or {}).get("room_id", ""))
+            if room_id in here and (entry.room_id is not None or entry.user_id == user_id):
+                news.receipts.append(entry)
+        elif entry.kind in _KEYS:
+            news.keys = True
+        elif entry.kind is EntryKind.ACCOUNT_DATA and entry.user_id == user_id:
+            news.data = True
+    return news

@@ -1,0 +1,262 @@
+"""The section `rooms` of a sync: rooms one is in, was put out of, is asked into, or asks to be let into."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from homeserver.model import Content, Requester
+from homeserver.protocol.clientevents import stripped
+from homeserver.protocol.filters import EventFilter
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.accountdata import GLOBAL
+from homeserver.services.markers import PRIVATE
+from homeserver.services.receipts import READ
+from homeserver.services.rendering import Rendering
+from homeserver.services.sync.stretches import Stretch, Stretches
+from homeserver.services.sync.tokens import place_token
+from homeserver.services.sync.wishes import Look
+from homeserver.services.typing import Typing
+from homeserver.storage import events as stored_events
+from homeserver.storage import receipts as stored_receipts
+from homeserver.storage import sync as stored
+from homeserver.storage.accountdata import Piece
+from homeserver.storage.db import Database
+from homeserver.storage.receipts import Receipt
+from homeserver.storage.sync import Companion, OwnRoom
+
+_MAX_RECEIPTS: Final = 20_000  # of all new rooms together; the furthest ones
+_STRIPPED: Final = (
+    "m.room.create",
+    "m.room.join_rules",
+    "m.room.name",
+    "m.room.avatar",
+    "m.room.topic",
+    "m.room.canonical_alias",
+    "m.room.encryption",
+)
+_PENDING: Final = {"invite": "invite_state", "knock": "knock_state"}
+
+
+class RoomSections:
+    """Builds it, by a fixed number of statements however many rooms there are."""
+
+    def __init__(self, db: Database, stretches: Stretches, rendering: Rendering, typing: Typing) -> None:
+        self._db = db
+        self._stretches = stretches
+        self._rendering = rendering
+        self._typing = typing
+
+    async def of(self, requester: Requester, look: Look, data: Sequence[Piece]) -> dict[str, Any]:
+        """`data`: the account data that is news, of all rooms. Sections that would be empty are left out."""
+        joined = self._touched(look, data)
+        left = [row.room_id for row in look.own.values() if _is_left(look, row)]
+        found = await self._stretches.of(look, [*joined, *left])
+        heroes = await self._heroes(look, [found[room_id] for room_id in joined])
+        names = {room_id: [one.user_id for one in people] for room_id, people in heroes.items()}
+        await self._stretches.add_states(look, list(found.values()), names)
+        bodies = await self._bodies(requester, look, found)
+        await self._add_rest(look, [found[room_id] for room_id in joined], bodies, heroes, data)
+        told = [room_id for room_id in joined if _says_something(look, found[room_id], bodies[room_id])]
+        sections = {
+            "join": {room_id: bodies[room_id] for room_id in told},
+            "leave": {room_id: bodies[room_id] for room_id in left},
+            **await self._pending(look),
+        }
+        return {name: rooms for name, rooms in sections.items() if rooms}
+
+    def _touched(self, look: Look, data: Sequence[Piece]) -> list[RoomId]:
+        """The rooms that one is in and that there is something to say about."""
+        if look.is_first or look.wish.full_state:
+            return look.joined
+        named = {piece.room_id for piece in data} | {entry.room_id for entry in look.news.receipts}
+        private = {(entry.body or {}).get("room_id") for entry in look.news.receipts}
+        touched = look.news.rooms | named | private | set(look.typing)
+        return [room_id for room_id in look.joined if room_id in touched or look.moved(look.own[room_id])]
+
+    async def _heroes(self, look: Look, stretches: Collection[Stretch]) -> dict[RoomId, list[Companion]]:
+        """The first others of each room without a name whose members are news."""
+        wanted = [one.room_id for one in stretches if _has_new_members(look, one) and not one.row.name]
+        if not wanted:
+            return {}
+        async with self._db.read() as conn:
+            found = await stored.companions(conn, look.reader, wanted)
+        return {room_id: _fitting(people) for room_id, people in found.items()}
+
+    async def _bodies(
+        self, requester: Requester, look: Look, found: Mapping[RoomId, Stretch]
+    ) -> dict[RoomId, Content]:
+        stretches = list(found.values())
+        timelines = await self._rendering.pages(
+            requester,
+            [(one.outlook, one.shown) for one in stretches],
+            room_id=False,
+            fields=look.wish.filter.event_fields,
+        )
+        wanted = look.wish.filter.room.state
+        bodies: dict[RoomId, Content] = {}
+        for one, timeline in zip(stretches, timelines, strict=True):
+            state = [event for event in one.state.values() if wanted.passes(event)]
+            place = one.start - 1 if one.start is not None else look.until
+            bodies[one.room_id] = {
+                "timeline": {"events": timeline, "limited": one.limited, "prev_batch": place_token(place)},
+                look.wish.state_after or "state": {"events": self._rendering.state(state, room_id=False)},
+                "account_data": {"events": []},
+            }
+        return bodies
+
+    async def _add_rest(
+        self,
+        look: Look,
+        stretches: Sequence[Stretch],
+        bodies: Mapping[RoomId, Content],
+        heroes: Mapping[RoomId, Sequence[Companion]],
+        data: Sequence[Piece],
+    ) -> None:
+        """What only the rooms have that one is in."""
+        if not stretches:
+            return
+        peopled = [one.room_id for one in stretches if _has_new_members(look, one)]
+        new = [one.room_id for one in stretches if one.is_new]
+        room_ids = [one.room_id for one in stretches]
+        async with self._db.read() as conn:
+            counts = await stored.member_counts(conn, peopled) if peopled else {}
+            receipts = await stored_receipts.shown_to(conn, look.reader, new, _MAX_RECEIPTS) if new else []
+            private = await stored_receipts.seqs_read(conn, look.reader, room_ids, PRIVATE)
+        receipts += [one for one in _receipts(look) if one.room_id not in set(new)]
+        read = _by_room(receipts)
+        for one in stretches:
+            body, room_id = bodies[one.room_id], one.room_id
+            body["ephemeral"] = {"events": self._ephemeral(look, one, read.get(room_id, ()))}
+            body["unread_notifications"] = _unread(one.row, private.get(room_id, 0))
+            body["summary"] = {}
+            if room_id in set(peopled):
+                body["summary"] = _summary(room_id, counts, heroes.get(room_id))
+        wanted = look.wish.filter.room.account_data
+        for piece in data:
+            if piece.room_id != GLOBAL and RoomId(piece.room_id) in bodies and wanted.admits_type(piece.type):
+                bodies[RoomId(piece.room_id)]["account_data"]["events"].append(data_event(piece))
+
+    def _ephemeral(self, look: Look, one: Stretch, receipts: Sequence[Receipt]) -> list[Content]:
+        wanted: EventFilter = look.wish.filter.room.ephemeral
+        found: list[Content] = []
+        if not wanted.admits_room(one.room_id):
+            return found
+        if receipts and wanted.admits_type("m.receipt"):
+            content: dict[str, dict[str, dict[str, Content]]] = {}
+            for receipt in receipts:
+                thread = {"thread_id": receipt.thread_id} if receipt.thread_id else {}
+                of_type = content.setdefault(receipt.event_id, {}).setdefault(receipt.receipt_type, {})
+                of_type[receipt.user_id] = {"ts": receipt.created_ms, **thread}
+            found.append({"type": "m.receipt", "content": content})
+        typing = [user_id for user_id in self._typing.in_room(one.room_id) if user_id not in look.ignored]
+        if wanted.admits_type("m.typing") and (one.room_id in look.typing or (one.is_new and typing)):
+            found.append({"type": "m.typing", "content": {"user_ids": typing}})
+        return found
+
+    async def _pending(self, look: Look) -> dict[str, dict[RoomId, Content]]:
+        """Invites and knocks, with as much state as one may know."""
+        rows = [
+            row
+            for row in look.own.values()
+            if row.membership in _PENDING
+            and (look.is_first or look.wish.full_state or look.moved(row))
+            and row.sender not in look.ignored
+        ]
+        sections: dict[str, dict[RoomId, Content]] = {name: {} for name in _PENDING}
+        if not rows:
+            return sections
+        people = {look.reader, *(row.sender for row in rows)}
+        async with self._db.read() as conn:
+            found = await stored_events.events_by_id(conn, [row.event_id for row in rows])
+            ids = [one.state_id for one in found.values()]
+            states = await stored.stripped_states_at(conn, ids, _STRIPPED, people)
+        for row in rows:
+            state = states[found[row.event_id].state_id]
+            shown = [
+                stripped(event)
+                for (kind, key), event in state.items()
+                if kind != "m.room.member" or key in (look.reader, row.sender)
+            ]
+            sections[row.membership][row.room_id] = {_PENDING[row.membership]: {"events": shown}}
+        return sections
+
+
+def data_event(piece: Piece) -> Content:
+    """Account data as clients get it."""
+    return {"type": piece.type, "content": orjson.Fragment(piece.content)}
+
+
+def _is_left(look: Look, row: OwnRoom) -> bool:
+    if row.membership not in ("leave", "ban"):
+        return False
+    if look.is_first or look.wish.full_state:
+        return look.wish.filter.room.include_leave
+    return look.moved(row)
+
+
+def _says_something(look: Look, one: Stretch, body: Content) -> bool:
+    """Whether a filter has left anything of what is new."""
+    if one.is_new or one.limited or look.wish.full_state:
+        return True
+    state = body[look.wish.state_after or "state"]
+    parts = (body["timeline"], state, body["ephemeral"], body["account_data"])
+    return any(part["events"] for part in parts)
+
+
+def _has_new_members(look: Look, one: Stretch) -> bool:
+    if one.is_new or one.limited or look.wish.full_state:
+        return True
+    return any(event.event.type == "m.room.member" for event in one.raw)
+
+
+def _fitting(people: Sequence[Companion]) -> list[Companion]:
+    """Those who are there or asked into it; those who went only if nobody else is left."""
+    here = [one for one in people if one.membership in ("join", "invite")]
+    return here or list(people)
+
+
+def _summary(
+    room_id: RoomId, counts: Mapping[tuple[RoomId, str], int], heroes: Sequence[Companion] | None
+) -> Content:
+    summary: Content = {
+        "m.joined_member_count": counts.get((room_id, "join"), 0),
+        "m.invited_member_count": counts.get((room_id, "invite"), 0),
+    }
+    if heroes is not None:
+        summary["m.heroes"] = [one.user_id for one in heroes]
+    return summary
+
+
+def _unread(row: OwnRoom, read_privately: int) -> Content:
+    read = max(row.read_seq + row.unread_removed, read_privately)
+    return {"notification_count": max(0, row.message_seq - read), "highlight_count": 0}
+
+
+def _receipts(look: Look) -> list[Receipt]:
+    """The receipts among the news."""
+    found = []
+    for entry in look.news.receipts:
+        body = entry.body or {}
+        room_id = entry.room_id or RoomId(body["room_id"])
+        found.append(
+            Receipt(
+                room_id=room_id,
+                user_id=entry.user_id or UserId(""),
+                receipt_type=body.get("type", READ),
+                thread_id=body.get("thread_id", ""),
+                event_id=body["event_id"],
+                position=body["position"],
+                created_ms=entry.created_ms,
+            )
+        )
+    return found
+
+
+def _by_room(receipts: Sequence[Receipt]) -> dict[RoomId, list[Receipt]]:
+    """Of each person, type and thread only the last one."""
+    latest = {(one.room_id, one.user_id, one.receipt_type, one.thread_id): one for one in receipts}
+    found: dict[RoomId, list[Receipt]] = {}
+    for one in latest.values():
+        found.setdefault(one.room_id, []).append(one)
+    return found

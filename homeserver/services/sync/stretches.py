@@ -1,0 +1,180 @@
+"""The timelines of a sync: of each room the last events of a stretch of the log, and the state before them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.sync.wishes import Look
+from homeserver.services.visibility import Outlook, Visibility
+from homeserver.storage import sync as stored
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.sync import OwnRoom
+
+
+@dataclass(slots=True)
+class Stretch:
+    """One room of a sync.
+
+    `is_new`: the client has nothing of it yet. `raw`: the events; `shown`: those for the client. `state_before`: the
+    snapshot before `raw`, where it is known. `limited`: there were more.
+    """
+
+    row: OwnRoom
+    outlook: Outlook
+    is_new: bool
+    raw: Sequence[StoredEvent] = ()
+    shown: Sequence[StoredEvent] = ()
+    state_before: int | None = None
+    limited: bool = False
+    state: dict[StateKey, Event] = field(default_factory=dict)
+
+    @property
+    def room_id(self) -> RoomId:
+        return self.row.room_id
+
+    @property
+    def start(self) -> int | None:
+        """The place of the first event."""
+        return self.raw[0].position if self.raw else None
+
+    @property
+    def senders(self) -> set[UserId]:
+        return {one.event.sender for one in self.shown}
+
+
+class Stretches:
+    """Finds them, by a fixed number of statements. `default`, `most`: how many events of a room."""
+
+    def __init__(self, db: Database, visibility: Visibility, *, default: int, most: int) -> None:
+        self._db = db
+        self._visibility = visibility
+        self._default = default
+        self._most = most
+
+    async def of(self, look: Look, room_ids: Collection[RoomId]) -> dict[RoomId, Stretch]:
+        """The stretches of these rooms."""
+        if not room_ids:
+            return {}
+        outlooks = await self._visibility.outlooks(look.reader, room_ids)
+        made = {
+            room_id: Stretch(look.own[room_id], outlook, _is_new(look, outlook))
+            for room_id, outlook in outlooks.items()
+        }
+        limit = look.wish.filter.room.timeline.limit_within(self._default, self._most)
+        async with self._db.read() as conn:
+            for is_new, after in ((True, 0), (False, look.after)):
+                rooms = [room_id for room_id, one in made.items() if one.is_new is is_new]
+                if rooms:
+                    found = await stored.last_events(
+                        conn, look.reader, rooms, after=after, until=look.until, limit=limit + 1
+                    )
+                    for room_id, events in found.items():
+                        _fill(look, made[room_id], events, limit)
+        return made
+
+    async def add_states(
+        self, look: Look, stretches: Collection[Stretch], heroes: Mapping[RoomId, Collection[UserId]]
+    ) -> None:
+        """Put into each stretch the state that its client must be told beside the timeline."""
+        lazy = look.wish.filter.room.state.lazy_load_members
+        whole = [one for one in stretches if one.is_new or look.wish.full_state]
+        part = [one for one in stretches if not (one.is_new or look.wish.full_state)]
+        await self._find_places(look, stretches if lazy else whole)
+        wanted = {one.room_id: one.senders | {look.reader, *heroes.get(one.room_id, ())} for one in stretches}
+        everybody = set().union(*wanted.values()) if lazy else None
+        await self._add_whole(whole, everybody, wanted)
+        if lazy:
+            await self._add_senders(part)
+        await self._add_gaps(look, part)
+        for one in stretches:
+            _add_hidden(one, whole_timeline=look.wish.state_after is not None)
+
+    async def _find_places(self, look: Look, stretches: Collection[Stretch]) -> None:
+        """The snapshots before timelines that go back to where the client stood."""
+        absent = [one for one in stretches if one.state_before is None and not one.is_new]
+        if absent:
+            async with self._db.read() as conn:
+                found = await stored.state_ids_at(conn, [one.room_id for one in absent], look.after)
+            for one in absent:
+                one.state_before = found.get(one.room_id)
+
+    async def _add_whole(
+        self,
+        stretches: Collection[Stretch],
+        everybody: Collection[UserId] | None,
+        wanted: Mapping[RoomId, Collection[UserId]],
+    ) -> None:
+        ids = [one.state_before for one in stretches if one.state_before is not None]
+        if not ids:
+            return
+        async with self._db.read() as conn:
+            states = await stored.states_at(conn, ids, user_ids=everybody)
+        for one in stretches:
+            if one.state_before is not None:
+                one.state = {
+                    key: event
+                    for key, event in states[one.state_before].items()
+                    if everybody is None or key[0] != "m.room.member" or key[1] in wanted[one.room_id]
+                }
+
+    async def _add_senders(self, stretches: Collection[Stretch]) -> None:
+        """Who wrote what is shown, as they were before it."""
+        ids = [one.state_before for one in stretches if one.state_before is not None and one.shown]
+        if not ids:
+            return
+        senders = set[UserId]().union(*(one.senders for one in stretches))
+        async with self._db.read() as conn:
+            found = await stored.member_events_at(conn, ids, senders)
+        for one in stretches:
+            if one.state_before in found:
+                members = found[one.state_before]
+                one.state = {key: event for key, event in members.items() if key[1] in one.senders}
+
+    async def _add_gaps(self, look: Look, stretches: Collection[Stretch]) -> None:
+        """What changed between the client's token and the timeline."""
+        limited = [one for one in stretches if one.limited]
+        if not limited:
+            return
+        async with self._db.read() as conn:
+            found = await stored.state_between(
+                conn, [one.room_id for one in limited], after=look.after, until=look.until
+            )
+        for one in limited:
+            for changed in found[one.room_id]:
+                if one.start is not None and changed.position < one.start:
+                    one.state[changed.event.key] = changed.event
+
+
+def _is_new(look: Look, outlook: Outlook) -> bool:
+    """Whether the reader was not in the room when the client last heard of it, and has been since."""
+    if look.is_first:
+        return True
+    if outlook.membership_at(look.after) == "join":
+        return False
+    return any(event.membership == "join" for event in outlook.membership.after(look.after))
+
+
+def _fill(look: Look, one: Stretch, events: Sequence[StoredEvent], limit: int) -> None:
+    """`events` may hold one more than asked for: it tells that there are more, and the state before the others."""
+    if len(events) > limit:
+        one.limited, one.state_before = True, events[0].state_id
+        events = events[1:]
+    one.raw = events
+    wanted = look.wish.filter.room.timeline
+    one.shown = [
+        event
+        for event in events
+        if one.outlook.sees(event)
+        and wanted.passes(event.event)
+        and (event.event.is_state or event.event.sender not in look.ignored)
+    ]
+
+
+def _add_hidden(one: Stretch, *, whole_timeline: bool) -> None:
+    """State that was set within the timeline and is not shown there, or all of it."""
+    shown = {event.event.event_id for event in one.shown}
+    for event in one.raw:
+        if event.event.is_state and (whole_timeline or event.event.event_id not in shown):
+            one.state[event.event.key] = event.event

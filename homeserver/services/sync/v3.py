@@ -1,0 +1,144 @@
+"""Version 3 of /sync: everything that is news for a person since a token, or a wait for it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from homeserver.model import Content, Requester
+from homeserver.protocol.ids import RoomId
+from homeserver.services.accountdata import GLOBAL, AccountData
+from homeserver.services.e2ee.encryption import Encryption
+from homeserver.services.sync.news import News, NewsDesk
+from homeserver.services.sync.rooms import RoomSections, data_event
+from homeserver.services.sync.tokens import SyncToken
+from homeserver.services.sync.waiting import Waiter, Waiting
+from homeserver.services.sync.wishes import Look, SyncWish
+from homeserver.services.typing import Typing
+from homeserver.storage import accountdata as stored_data
+from homeserver.storage import sync as stored
+from homeserver.storage.accountdata import Piece
+from homeserver.storage.db import Database
+from homeserver.storage.sync import OwnRoom
+from homeserver.timeline.live import Live
+
+
+class Sources(NamedTuple):
+    """What has news beside the log."""
+
+    data: AccountData
+    typing: Typing
+    e2ee: Encryption
+
+
+class Syncs:
+    """Answers /sync. A token is good on every worker; who types is known within one."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        live: Live,
+        waiting: Waiting,
+        rooms: RoomSections,
+        sources: Sources,
+        max_wait_s: float,
+    ) -> None:
+        self._db = db
+        self._live = live
+        self._waiting = waiting
+        self._news = NewsDesk(db, live)
+        self._rooms = rooms
+        self._data, self._typing, self._e2ee = sources
+        self._max_wait_s = max_wait_s
+
+    async def sync(self, requester: Requester, wish: SyncWish) -> Content:
+        """The answer, as JSON with ready parts. With nothing new, after the wished time: the same token again."""
+        end = asyncio.get_running_loop().time() + min(wish.timeout_s, self._max_wait_s)
+        with self._waiting.waiter(requester.user_id) as waiter:
+            answer, token = await self._look(requester, wish, waiter)
+            while not answer and wish.since is not None and not wish.full_state and not waiter.is_over:
+                try:
+                    async with asyncio.timeout_at(end):
+                        await waiter.woken.wait()
+                except TimeoutError:
+                    token = wish.since
+                    break
+                answer, token = await self._look(requester, wish, waiter)
+        answer["next_batch"] = str(token if answer or wish.since is None else wish.since)
+        await self._add_key_counts(requester, answer)
+        return answer
+
+    async def _look(self, requester: Requester, wish: SyncWish, waiter: Waiter) -> tuple[Content, SyncToken]:
+        """What there is now, empty for nothing; and where that leads to."""
+        since = wish.since or SyncToken()
+        waiter.woken.clear()  # what comes from here on is either seen below, or wakes anew
+        own = await self._own_rooms(requester, wish)
+        joined = [room_id for room_id, row in own.items() if row.membership == "join"]
+        self._waiting.watch(waiter, joined)
+        typing = self._typing.serial
+        # A member event that was seen is committed, and with it everything before it in the log.
+        until = max(self._live.position, since.position, *(row.position for row in own.values()), 0)
+        news = News(data=True)
+        if wish.since is not None:
+            news = await self._news.since(requester.user_id, joined, after=since.position, until=until)
+        look = Look(
+            wish=wish,
+            reader=requester.user_id,
+            own=own,
+            after=since.position,
+            until=until,
+            news=news,
+            typing=self._typing.changed_after(since.typing if since.typing <= typing else 0),
+            ignored=await self._data.ignored_by(requester.user_id),
+        )
+        answer = await self._sections(requester, look)
+        device = await self._add_messages(requester, since, until, answer)
+        return answer, SyncToken(until, device, typing)
+
+    async def _own_rooms(self, requester: Requester, wish: SyncWish) -> dict[RoomId, OwnRoom]:
+        async with self._db.read() as conn:
+            found = await stored.own_rooms(conn, requester.user_id)
+        return {row.room_id: row for row in found if wish.filter.room.admits_room(row.room_id)}
+
+    async def _sections(self, requester: Requester, look: Look) -> Content:
+        answer: Content = {}
+        data = await self._changed_data(look)
+        rooms = await self._rooms.of(requester, look, data)
+        if rooms:
+            answer["rooms"] = rooms
+        wanted = look.wish.filter.account_data
+        own = [data_event(one) for one in data if one.room_id == GLOBAL and wanted.admits_type(one.type)]
+        if own:
+            answer["account_data"] = {"events": own}
+        if look.news.keys and not look.is_first:
+            lists = await self._e2ee.lists.changes(requester, look.after)
+            if lists.changed or lists.left:
+                answer["device_lists"] = {"changed": sorted(lists.changed), "left": sorted(lists.left)}
+        return answer
+
+    async def _changed_data(self, look: Look) -> Sequence[Piece]:
+        """The account data that is news; of rooms that are new all of it."""
+        after = 0 if look.wish.full_state else look.after
+        came = [room_id for room_id in look.joined if look.moved(look.own[room_id])]
+        found: list[Piece] = []
+        async with self._db.read() as conn:
+            if look.news.data or look.wish.full_state:
+                found = await stored_data.changed_after(conn, look.reader, after)
+            if came and after:
+                old = await stored_data.of_rooms(conn, look.reader, came)
+                found = [*(one for one in old if one.position <= after), *found]
+        return [one for one in found if one.position <= look.until]
+
+    async def _add_messages(self, requester: Requester, since: SyncToken, until: int, answer: Content) -> int:
+        """The messages to the device; answers up to where they have arrived with this answer."""
+        found = await self._e2ee.to_device.read(requester, since=since.device)
+        if found.bodies:
+            answer["to_device"] = {"events": [orjson.Fragment(body) for body in found.bodies]}
+        return found.position if found.more else max(found.position, until)
+
+    async def _add_key_counts(self, requester: Requester, answer: dict[str, Any]) -> None:
+        counts = await self._e2ee.device_keys.counts(requester)
+        answer["device_one_time_keys_count"] = dict(counts.one_time)
+        answer["device_unused_fallback_key_types"] = list(counts.unused_fallback)

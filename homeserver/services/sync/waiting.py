@@ -1,0 +1,117 @@
+"""Long polls: who waits for news of which rooms and people. Only those whom an entry of the log concerns are woken."""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from homeserver.errors import Unavailable
+from homeserver.model import EntryKind
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage import members
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+
+Key = TypeVar("Key", RoomId, UserId)
+_KEYS_CHANGED = frozenset({EntryKind.DEVICES, EntryKind.SESSION_ENDED})
+_MOST_ROOMS = 100_000  # of people whose keys changed that are looked for at once
+
+
+class Waiter:
+    """One long poll: woken by news of its person and its rooms. `is_over`: it should answer what it has."""
+
+    def __init__(self, user_id: UserId) -> None:
+        self.user_id = user_id
+        self.rooms: frozenset[RoomId] = frozenset()
+        self.is_over = False
+        self.woken = asyncio.Event()
+
+
+class Waiting:
+    """Wakes long polls. `hear` must be given every new entry, `stir` every room where somebody begins to type."""
+
+    def __init__(self, db: Database, most: int) -> None:
+        self._db = db
+        self._most = most
+        self._count = 0
+        self._is_closed = False
+        self._by_room: dict[RoomId, set[Waiter]] = {}
+        self._by_user: dict[UserId, set[Waiter]] = {}
+        self._keys_changed: set[UserId] = set()
+        self._have_changed = asyncio.Event()
+
+    @contextmanager
+    def waiter(self, user_id: UserId) -> Iterator[Waiter]:
+        """A waiter for a person, while this lasts. Unavailable if too many wait."""
+        if self._count >= self._most:
+            raise Unavailable("too many clients wait for news", code="too_many_waiting")
+        waiter = Waiter(user_id)
+        waiter.is_over = self._is_closed
+        self._count += 1
+        self._by_user.setdefault(user_id, set()).add(waiter)
+        try:
+            yield waiter
+        finally:
+            self._count -= 1
+            _take_out(self._by_user, user_id, waiter)
+            self.watch(waiter, ())
+
+    def watch(self, waiter: Waiter, room_ids: Collection[RoomId]) -> None:
+        """Wake a waiter by news of these rooms from now on, and of no others."""
+        new = frozenset(room_ids)
+        for room_id in waiter.rooms - new:
+            _take_out(self._by_room, room_id, waiter)
+        for room_id in new - waiter.rooms:
+            self._by_room.setdefault(room_id, set()).add(waiter)
+        waiter.rooms = new
+
+    def hear(self, entry: Entry) -> None:
+        """Wake whom an entry concerns."""
+        if entry.room_id is not None:
+            self.stir(entry.room_id)
+        if entry.user_id is not None:
+            _wake(self._by_user, entry.user_id)
+            if entry.kind in _KEYS_CHANGED and self._count:
+                self._keys_changed.add(entry.user_id)
+                self._have_changed.set()
+            if entry.kind is EntryKind.SESSION_ENDED:
+                for waiter in self._by_user.get(entry.user_id, ()):
+                    waiter.is_over = True  # it may be its own session: the next call will show
+        event = None if entry.event is None else entry.event.event
+        if event is not None and event.type == "m.room.member" and event.state_key is not None:
+            _wake(self._by_user, UserId(event.state_key))
+
+    def stir(self, room_id: RoomId) -> None:
+        """Wake who waits for news of a room."""
+        _wake(self._by_room, room_id)
+
+    async def run(self) -> None:
+        """Wake who shares a room with people whose keys changed, until cancelled."""
+        while True:
+            await self._have_changed.wait()
+            self._have_changed.clear()
+            changed, self._keys_changed = self._keys_changed, set()
+            async with self._db.read() as conn:
+                found = await members.room_places(conn, changed, _MOST_ROOMS)
+            for place in {place.room_id for places in found.values() for place in places}:
+                self.stir(place)
+
+    def close(self) -> None:
+        """Let all who wait answer now; the server stops."""
+        self._is_closed = True
+        for waiters in self._by_user.values():
+            for waiter in waiters:
+                waiter.is_over = True
+                waiter.woken.set()
+
+
+def _wake(waiters: Mapping[Key, set[Waiter]], key: Key) -> None:
+    for waiter in waiters.get(key, ()):
+        waiter.woken.set()
+
+
+def _take_out(waiters: dict[Key, set[Waiter]], key: Key, waiter: Waiter) -> None:
+    here = waiters[key]
+    here.discard(waiter)
+    if not here:
+        del waiters[key]

@@ -1,0 +1,49 @@
+"""What a client asks of a sync, and the stretch of the log that it is about."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from homeserver.protocol.filters import Filter
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.sync.news import News
+from homeserver.services.sync.tokens import SyncToken
+from homeserver.storage.sync import OwnRoom
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncWish:
+    """`since`: None for a first sync. `state_after`: the name under which a room's state after its timeline is wanted
+    instead of that before."""
+
+    since: SyncToken | None = None
+    filter: Filter = field(default_factory=Filter)
+    full_state: bool = False
+    timeout_s: float = 0.0
+    state_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at the log: everything after `after` up to `until`, for a reader who has the rooms `own`."""
+
+    wish: SyncWish
+    reader: UserId
+    own: Mapping[RoomId, OwnRoom]
+    after: int
+    until: int
+    news: News
+    typing: Collection[RoomId]
+    ignored: Collection[UserId]
+
+    @property
+    def is_first(self) -> bool:
+        return self.wish.since is None
+
+    @property
+    def joined(self) -> list[RoomId]:
+        """The rooms that the reader is in."""
+        return [room_id for room_id, row in self.own.items() if row.membership == "join"]
+
+    def moved(self, row: OwnRoom) -> bool:
+        """Whether the reader's own membership was set in this stretch."""
+        return row.position > self.after

@@ -1,0 +1,60 @@
+"""A client that follows by /sync, and keeps what it was told as real clients do."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.api.matrix.driver import Client
+
+WAIT_MS = 5000
+
+
+@dataclass
+class Follower:
+    """What one device knows: `events` and `state` by room, `seen` are all answers."""
+
+    client: Client
+    token: str = ""
+    query: dict[str, Any] = field(default_factory=dict)
+    events: dict[str, list[Any]] = field(default_factory=dict)
+    state: dict[str, dict[tuple[str, str], Any]] = field(default_factory=dict)
+
+    async def sync(self, timeout: int = 0, **query: Any) -> Any:
+        """One call, taken in."""
+        params = {"timeout": timeout, **self.query, **query}
+        if self.token:
+            params["since"] = self.token
+        answer = await self.client.call("GET", "sync", params=params)
+        self.token = answer["next_batch"]
+        for room_id, room in answer.get("rooms", {}).get("join", {}).items():
+            state = self.state.setdefault(room_id, {})
+            for event in [*room["state"]["events"], *room["timeline"]["events"]]:
+                if "state_key" in event:
+                    state[event["type"], event["state_key"]] = event
+            self.events.setdefault(room_id, []).extend(room["timeline"]["events"])
+        return answer
+
+    async def until(self, wanted: Any) -> Any:
+        """Sync on until an answer has what is wanted: the first that is true of `wanted(answer)`."""
+        for _ in range(20):
+            answer = await self.sync(WAIT_MS)
+            if found := wanted(answer):
+                return found
+        raise AssertionError("it did not come")
+
+    async def until_text(self, room_id: str, text: str) -> Any:
+        """The event of a message."""
+
+        def find(answer: Any) -> Any:
+            room = answer.get("rooms", {}).get("join", {}).get(room_id)
+            events = [] if room is None else room["timeline"]["events"]
+            return next((one for one in events if one["content"].get("body") == text), None)
+
+        return await self.until(find)
+
+
+def joined(answer: Any, room_id: str) -> Any:
+    return answer["rooms"]["join"][room_id]
+
+
+def types(part: Any) -> list[str]:
+    return [one["type"] for one in part["events"]]

@@ -1,0 +1,163 @@
+"""Following by /sync: first all, then what is new, and nothing twice."""
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from homeserver.running import Running
+from tests.api.matrix.driver import Client
+from tests.api.matrix.roomkit import create, path, say, texts
+from tests.api.matrix.synckit import Follower, joined, types
+
+
+@pytest.fixture
+async def bob(nobody: Client) -> Client:
+    return await nobody.register("bob")
+
+
+async def test_a_conversation(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, name="Lunch", invite=[bob.user_id])
+    hers, his = Follower(alice), Follower(bob)
+    first = await his.sync()
+    invite = first["rooms"]["invite"][room_id]["invite_state"]
+    assert {"m.room.create", "m.room.name", "m.room.member"} <= set(types(invite))
+    assert "join" not in first["rooms"]
+    assert joined(await hers.sync(), room_id)["summary"] == {
+        "m.joined_member_count": 1,
+        "m.invited_member_count": 1,
+    }
+
+    await bob.call("POST", path(room_id, "join"), body={})
+    room = joined(await his.sync(), room_id)
+    assert room["timeline"]["events"][-1]["content"]["membership"] == "join"
+    assert his.state[room_id]["m.room.name", ""]["content"] == {"name": "Lunch"}
+    waiting = asyncio.create_task(hers.until_text(room_id, "hello"))
+    sent = await say(bob, room_id, "hello")
+    heard = await waiting
+    assert (heard["event_id"], heard["sender"]) == (sent, bob.user_id)
+    assert "transaction_id" not in heard["unsigned"]
+    assert "room_id" not in heard
+    own = await his.until_text(room_id, "hello")
+    assert own["unsigned"]["transaction_id"] == "hello"
+
+    before = hers.token
+    await hers.sync()
+    silent = await hers.sync(50)
+    assert silent["next_batch"] == hers.token
+    assert "rooms" not in silent
+    again = Follower(alice, token=before)
+    assert joined(await again.sync(full_state="true"), room_id)["state"]["events"]
+    assert await alice.errcode("GET", "sync?since=nonsense", 400) == "M_INVALID_PARAM"
+
+
+async def test_a_gap_is_told_and_can_be_filled(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, bob)
+    his = Follower(bob, query={"filter": json.dumps({"room": {"timeline": {"limit": 2}}})})
+    first = joined(await his.sync(), room_id)
+    assert first["timeline"]["limited"]
+    assert {"m.room.create", "m.room.power_levels"} <= set(types(first["state"]))
+    await alice.call("PUT", path(room_id, "state/m.room.topic"), body={"topic": "gap"})
+    sent = [str(number) for number in range(5)]
+    for text in sent:
+        await say(alice, room_id, text)
+    room = joined(await his.sync(), room_id)
+    assert (texts(room["timeline"]["events"]), room["timeline"]["limited"]) == (sent[3:], True)
+    assert types(room["state"]) == ["m.room.topic"]
+    back = {"dir": "b", "from": room["timeline"]["prev_batch"], "limit": "3"}
+    earlier = await bob.call("GET", path(room_id, "messages"), params=back)
+    assert texts(earlier["chunk"]) == ["2", "1", "0"]
+
+
+async def test_going_and_being_put_out(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, bob)
+    his = Follower(bob)
+    await his.sync()
+    await say(alice, room_id, "last")
+    await alice.call("POST", path(room_id, "kick"), body={"user_id": bob.user_id})
+    await say(alice, room_id, "secret")
+    gone = (await his.sync())["rooms"]["leave"][room_id]
+    assert texts(gone["timeline"]["events"]) == ["last"]
+    assert gone["timeline"]["events"][-1]["content"]["membership"] == "leave"
+    assert "rooms" not in await his.sync()
+    assert "rooms" not in await Follower(bob).sync()
+    archive = json.dumps({"room": {"include_leave": True}})
+    assert room_id in (await Follower(bob).sync(filter=archive))["rooms"]["leave"]
+    await alice.call("POST", path(room_id, "invite"), body={"user_id": bob.user_id})
+    assert room_id in (await his.sync())["rooms"]["invite"]
+    await bob.call("POST", path(room_id, "join"), body={})
+    assert (
+        his.state[room_id].keys()
+        <= {(one["type"], one["state_key"]) for one in joined(await his.sync(), room_id)["state"]["events"]}
+        | his.state[room_id].keys()
+    )
+
+
+async def test_what_is_read_and_typed_and_kept(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, bob)
+    hers, his = Follower(alice), Follower(bob)
+    await hers.sync()
+    await his.sync()
+    event_id = await say(alice, room_id, "read me")
+    room = joined(await his.sync(), room_id)
+    assert room["unread_notifications"] == {"notification_count": 1, "highlight_count": 0}
+    await hers.sync()
+    await bob.call("POST", path(room_id, f"receipt/m.read.private/{quote(event_id)}"), body={})
+    room = joined(await his.sync(), room_id)
+    assert room["unread_notifications"]["notification_count"] == 0
+    assert room["ephemeral"]["events"][0]["content"][event_id]["m.read.private"][bob.user_id]["ts"]
+    assert "rooms" not in await hers.sync()
+
+    await bob.call("POST", path(room_id, f"receipt/m.read/{quote(event_id)}"), body={"thread_id": "main"})
+    told = joined(await hers.sync(5000), room_id)["ephemeral"]["events"]
+    assert told[0]["content"][event_id]["m.read"][bob.user_id]["thread_id"] == "main"
+    typing = path(room_id, f"typing/{quote(bob.user_id)}")
+    for is_typing, people in ((True, [bob.user_id]), (False, [])):
+        await bob.call("PUT", typing, body={"typing": is_typing, "timeout": 30_000})
+        told = joined(await hers.sync(5000), room_id)["ephemeral"]["events"]
+        assert told == [{"type": "m.typing", "content": {"user_ids": people}}]
+
+    waiting = asyncio.create_task(his.until(lambda answer: answer.get("account_data")))
+    await bob.call("PUT", f"user/{quote(bob.user_id)}/account_data/m.direct", body={"a": ["b"]})
+    assert (await waiting)["events"] == [{"type": "m.direct", "content": {"a": ["b"]}}]
+    tag = f"user/{quote(bob.user_id)}/rooms/{quote(room_id)}/tags/u.work"
+    await bob.call("PUT", tag, body={"order": 0.5})
+    kept = joined(await his.sync(), room_id)["account_data"]["events"]
+    assert kept == [{"type": "m.tag", "content": {"tags": {"u.work": {"order": 0.5}}}}]
+    ignored: dict[str, Any] = {"ignored_users": {alice.user_id: {}}}
+    await bob.call("PUT", f"user/{quote(bob.user_id)}/account_data/m.ignored_user_list", body=ignored)
+    await his.sync()
+    await say(alice, room_id, "unheard")
+    other = await create(alice, invite=[bob.user_id])
+    assert other not in str((await his.sync()).get("rooms", {}))
+    assert "unheard" not in texts(his.events[room_id])
+
+
+async def test_members_are_loaded_lazily(nobody: Client, alice: Client, bob: Client) -> None:
+    carol = await nobody.register("carol")
+    room_id = await create(alice, bob, carol, preset="public_chat", name="Hall")
+    await say(bob, room_id, "one")
+    lazy = json.dumps({"room": {"state": {"lazy_load_members": True}, "timeline": {"limit": 1}}})
+    hers = Follower(alice, query={"filter": lazy})
+    room = joined(await hers.sync(), room_id)
+    known = {one["state_key"] for one in room["state"]["events"] if one["type"] == "m.room.member"}
+    assert known == {alice.user_id, bob.user_id}
+    assert room["summary"]["m.joined_member_count"] == 3
+    await say(carol, room_id, "two")
+    room = joined(await hers.sync(), room_id)
+    assert [one["state_key"] for one in room["state"]["events"]] == [carol.user_id]
+
+
+async def test_many_rooms_cost_as_many_statements_as_one(server: Running, alice: Client, bob: Client) -> None:
+    counts = []
+    await Follower(bob).sync()  # whom he ignores is in memory from now on
+    for rooms in (1, 5):
+        for _ in range(rooms):
+            await say(alice, await create(alice, bob), "hello")
+        before = server.hs.core.db.statements
+        answer = await Follower(bob).sync()
+        counts.append(server.hs.core.db.statements - before)
+    assert len(answer["rooms"]["join"]) == 6
+    assert counts[0] == counts[1]

@@ -7,11 +7,13 @@ from aiohttp import web
 
 from homeserver.api.matrix.accountdata import AccountDataCalls
 from homeserver.api.matrix.accounts import AccountCalls, AccountServices
+from homeserver.api.matrix.backups import BackupCalls
 from homeserver.api.matrix.devices import DeviceCalls
 from homeserver.api.matrix.discovery import Discovery
 from homeserver.api.matrix.errors import ERRORS
 from homeserver.api.matrix.events import EventCalls
 from homeserver.api.matrix.history import HistoryCalls
+from homeserver.api.matrix.keys import KeyCalls
 from homeserver.api.matrix.logins import Logins
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.profiles import ProfileCalls
@@ -29,6 +31,7 @@ from homeserver.services.accountdata import AccountData
 from homeserver.services.accounts import Accounts
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
+from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.history import History
 from homeserver.services.interactive import Interactions
@@ -66,6 +69,7 @@ class MatrixServices:
     markers: Markers
     typing: Typing
     syncs: Syncs
+    e2ee: Encryption
     address: Callable[[web.Request], str]
 
 
@@ -116,6 +120,8 @@ def _tables(
     yield from DeviceCalls(
         devices=services.devices, interactions=services.interactions, passwords=passwords
     ).routes()
+    yield from KeyCalls(services.e2ee, interactions=services.interactions, passwords=passwords).routes()
+    yield from BackupCalls(services.e2ee.backups).routes()
     yield from ProfileCalls(services.profiles).routes()
     yield from RoomCalls(creation=services.creation, membership=services.membership).routes()
     yield from EventCalls(services.events).routes()

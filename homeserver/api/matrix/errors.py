@@ -25,11 +25,15 @@ _BY_STATUS: Mapping[int, str] = MappingProxyType(
 # our code -> errcode, where it is another than the status says
 _BY_CODE: Mapping[str, str] = MappingProxyType(
     {
+        "bad_cross_signing_key": "M_INVALID_PARAM",
         "bad_device_id": "M_INVALID_PARAM",
+        "bad_device_keys": "M_INVALID_PARAM",
         "bad_email": "M_INVALID_PARAM",
         "bad_json": "M_NOT_JSON",
         "bad_event": "M_BAD_JSON",
         "bad_receipt": "M_INVALID_PARAM",
+        "bad_name": "M_INVALID_PARAM",
+        "bad_one_time_key": "M_INVALID_PARAM",
         "bad_room_id": "M_INVALID_PARAM",
         "bad_token": "M_INVALID_PARAM",
         "bad_room_state": "M_INVALID_ROOM_STATE",
@@ -40,6 +44,8 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "empty_name": "M_INVALID_PARAM",
         "guests_refused": "M_GUEST_ACCESS_FORBIDDEN",
         "invalid_param": "M_BAD_JSON",
+        "invalid_signature": "M_INVALID_SIGNATURE",
+        "missing_master_key": "M_MISSING_PARAM",
         "missing_param": "M_MISSING_PARAM",
         "missing_token": "M_MISSING_TOKEN",
         "name_too_long": "M_TOO_LARGE",
@@ -53,6 +59,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "unknown_stage": "M_UNRECOGNIZED",
         "unrecognized": "M_UNRECOGNIZED",
         "user_id_in_use": "M_USER_IN_USE",
+        "wrong_backup_version": "M_WRONG_ROOM_KEYS_VERSION",
     }
 )
 _STATUSES: Mapping[str, int] = MappingProxyType(
@@ -76,6 +83,8 @@ def _body(failure: Failure) -> Mapping[str, object]:
     }
     if failure.status == 429:
         body["retry_after_ms"] = failure.data.get("retry_ms", 0)
+    if failure.code == "wrong_backup_version":
+        body["current_version"] = failure.data.get("current_version")
     if failure.code == "token_expired":
         body["soft_logout"] = True  # the session runs on: a refresh is enough
     return body

@@ -16,6 +16,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.e2ee import backups as stored
 from homeserver.storage.e2ee.backups import Backup, BackupKey, KeyPlace, key_size
 
+__all__ = ["Backup", "BackupKey", "BackupState", "Backups", "KeyPlace"]
 _MAX_NUMBER = 2**53 - 1
 _MAX_VERSION_DIGITS = 18
 

@@ -23,6 +23,7 @@ from homeserver.storage.e2ee.crosssigning import CrossKey, Signature, Target, Us
 from homeserver.storage.e2ee.devices import Device, KeyedDevice
 from homeserver.timeline.submission import Also, Placed
 
+__all__ = ["CrossKeyWish", "CrossSigning", "Failures", "Usage"]
 CrossKeyWish = Mapping[Usage, Content]
 """Cross-signing keys as they came."""
 

@@ -1,0 +1,182 @@
+"""Keys of devices and people, and messages between devices (client-server API, "End-to-End Encryption")."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homeserver.api.matrix import keyschemas as schemas
+from homeserver.api.matrix.errors import ERRORS
+from homeserver.api.matrix.keyschemas import (
+    ChangesQuery,
+    CrossSigningKeys,
+    Json,
+    KeyClaim,
+    KeyQuery,
+    KeyUpload,
+    ToDevice,
+)
+from homeserver.api.matrix.people import Passwords
+from homeserver.api.matrix.schemas import Empty
+from homeserver.api.matrix.tokens import place_of
+from homeserver.errors import HomeserverError, Invalid
+from homeserver.http.body import JsonObject, check
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.ids import DeviceId, UserId
+from homeserver.services.e2ee import devicekeys
+from homeserver.services.e2ee.crosssigning import CrossKeyWish, Usage
+from homeserver.services.e2ee.encryption import Encryption
+from homeserver.services.interactive import PASSWORD, Interactions, Wanted
+
+_UNREACHABLE: Json = {"errcode": "M_UNKNOWN", "error": "This server is not asked."}
+
+
+class KeyCalls:
+    """The calls under keys, and sendToDevice."""
+
+    def __init__(self, e2ee: Encryption, *, interactions: Interactions, passwords: Passwords) -> None:
+        self._e2ee = e2ee
+        self._interactions = interactions
+        self._passwords = passwords
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        keys = "/client/v3/keys"
+        return (
+            _post(f"{keys}/upload", self.upload, "Publish keys of the device", KeyUpload, schemas.KeyCounts),
+            _post(f"{keys}/query", self.query, "Keys of people", KeyQuery, schemas.FoundKeys),
+            _post(f"{keys}/claim", self.claim, "Take one-time keys", KeyClaim, schemas.ClaimedKeys),
+            Route(
+                "GET",
+                f"{keys}/changes",
+                self.changes,
+                "Whose keys changed",
+                query=ChangesQuery,
+                answer=schemas.Changes,
+            ),
+            _post(
+                f"{keys}/device_signing/upload",
+                self.cross_sign,
+                "Publish own signing keys",
+                JsonObject,
+                Empty,
+            ),
+            _post(
+                f"{keys}/signatures/upload",
+                self.sign,
+                "Add signatures",
+                JsonObject,
+                schemas.SignatureFailures,
+            ),
+            Route(
+                "PUT",
+                "/client/v3/sendToDevice/{type}/{txn_id}",
+                self.send,
+                "Send to devices",
+                body=ToDevice,
+                answer=Empty,
+            ),
+        )
+
+    async def upload(self, call: Call[KeyUpload, None]) -> schemas.KeyCounts:
+        """Answers how many one-time keys the server has now."""
+        body = call.body
+        wish = devicekeys.KeyUpload(body.device_keys, body.one_time_keys, body.fallback_keys)
+        return {"one_time_key_counts": {**await self._e2ee.device_keys.upload(call.requester, wish)}}
+
+    async def query(self, call: Call[KeyQuery, None]) -> schemas.FoundKeys:
+        """Of all devices of a person where the list is empty."""
+        wanted = {
+            UserId(user_id): [DeviceId(one) for one in devices]
+            for user_id, devices in call.body.device_keys.items()
+        }
+        found = await self._e2ee.device_keys.query(call.requester, wanted)
+        return {
+            "failures": dict.fromkeys(found.elsewhere, _UNREACHABLE),
+            "device_keys": found.devices,
+            "master_keys": found.master,
+            "self_signing_keys": found.self_signing,
+            "user_signing_keys": found.user_signing,
+        }
+
+    async def claim(self, call: Call[KeyClaim, None]) -> schemas.ClaimedKeys:
+        """Devices that had no key are missing."""
+        wanted = {
+            UserId(user_id): {DeviceId(one): algorithm for one, algorithm in devices.items()}
+            for user_id, devices in call.body.one_time_keys.items()
+        }
+        claimed = await self._e2ee.device_keys.claim(call.requester, wanted)
+        return {
+            "failures": dict.fromkeys(claimed.elsewhere, _UNREACHABLE),
+            "one_time_keys": claimed.keys,
+        }
+
+    async def changes(self, call: Call[None, ChangesQuery]) -> schemas.Changes:
+        """Between two tokens of /sync; up to now, whatever `to` says."""
+        after = place_of(call.query.from_)
+        found = await self._e2ee.lists.changes(call.requester, after or 0)
+        return {"changed": sorted(found.changed), "left": sorted(found.left)}
+
+    async def cross_sign(self, call: Call[JsonObject, None]) -> Empty:
+        """Other keys than the first ones ask for the password."""
+        requester = call.requester
+        body = {name: value for name, value in call.body.root.items() if name != "auth"}
+        is_proven = "auth" in call.body.root or await self._e2ee.cross_signing.needs_proof(
+            requester, _wish(body)
+        )
+        if is_proven:
+            wanted = Wanted(
+                purpose="POST keys/device_signing/upload",
+                user_id=requester.user_id,
+                flows=[[PASSWORD]],
+                stages={PASSWORD: self._passwords.stage(call.request, requester.user_id)},
+            )
+            body = dict(await self._interactions.passed(wanted, call.body.root))
+        await self._e2ee.cross_signing.upload(requester, _wish(body), proven=is_proven)
+        return {}
+
+    async def sign(self, call: Call[JsonObject, None]) -> schemas.SignatureFailures:
+        """Answers what was not taken, and why; the rest was."""
+        signed = _signed(call.body.root)
+        failures = await self._e2ee.cross_signing.sign(call.requester, signed)
+        return {
+            "failures": {
+                user_id: {name: _error(error) for name, error in by_name.items()}
+                for user_id, by_name in failures.items()
+            }
+        }
+
+    async def send(self, call: Call[ToDevice, None]) -> Empty:
+        """A repeated transaction id sends nothing."""
+        messages = {
+            UserId(user_id): {DeviceId(one): content for one, content in devices.items()}
+            for user_id, devices in call.body.messages.items()
+        }
+        kind, txn_id = call.text("type"), call.text("txn_id")
+        await self._e2ee.to_device.send(call.requester, kind, messages, txn_id)
+        return {}
+
+
+def _post(path: str, handler: Any, summary: str, body: Any, answer: Any) -> Route:
+    return Route("POST", path, handler, summary, body=body, answer=answer)
+
+
+def _wish(body: Mapping[str, Any]) -> CrossKeyWish:
+    keys = check(CrossSigningKeys, body)
+    given = {
+        Usage.MASTER: keys.master_key,
+        Usage.SELF_SIGNING: keys.self_signing_key,
+        Usage.USER_SIGNING: keys.user_signing_key,
+    }
+    return {usage: key for usage, key in given.items() if key is not None}
+
+
+def _signed(body: Mapping[str, Any]) -> dict[UserId, dict[str, Json]]:
+    signed: dict[UserId, dict[str, Json]] = {}
+    for user_id, by_name in body.items():
+        if not isinstance(by_name, dict) or not all(isinstance(one, dict) for one in by_name.values()):
+            raise Invalid(f"{user_id}: must be an object of objects", code="invalid_param")
+        signed[UserId(user_id)] = by_name
+    return signed
+
+
+def _error(error: HomeserverError) -> Json:
+    return dict(ERRORS.shape(ERRORS.failure(error)))

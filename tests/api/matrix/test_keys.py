@@ -1,0 +1,155 @@
+"""End-to-end encryption over the Matrix API: the rules are told in tests/e2ee, here is what goes over the wire."""
+
+from typing import Any
+
+import pytest
+
+from homeserver.protocol.ids import UserId
+from homeserver.protocol.signing import SigningKey
+from homeserver.storage.e2ee.crosssigning import Usage
+from tests.api.matrix.driver import Client
+from tests.e2ee.world import Crossed, identity, key, signed
+
+OLM = "signed_curve25519"
+
+
+@pytest.fixture
+async def bob(nobody: Client) -> Client:
+    return await nobody.register("bob")
+
+
+def one_time(client: Client, by: SigningKey, *names: str, **more: Any) -> dict[str, Any]:
+    return {
+        f"{OLM}:{name}": signed({"key": f"curve {name}", **more}, client.user_id, client.device_id, by)
+        for name in names
+    }
+
+
+async def publish(client: Client, *names: str) -> SigningKey:
+    """Upload device keys, one-time keys of these names and a fallback key."""
+    by = key()
+    body = {
+        "device_keys": identity(client.user_id, client.device_id, by),
+        "one_time_keys": one_time(client, by, *names),
+        "fallback_keys": one_time(client, by, "last", fallback=True),
+    }
+    answer = await client.call("POST", "keys/upload", body=body)
+    assert answer["one_time_key_counts"].get(OLM, 0) == len(names)
+    return by
+
+
+async def test_keys_are_found_and_each_is_given_once(alice: Client, bob: Client) -> None:
+    await publish(alice, "a", "b")
+    wanted: dict[str, Any] = {"device_keys": {alice.user_id: [], "@carol:elsewhere.example": []}}
+    found = await bob.call("POST", "keys/query", body=wanted)
+    device = found["device_keys"][alice.user_id][alice.device_id]
+    assert device["user_id"] == alice.user_id
+    assert list(found["failures"]) == ["elsewhere.example"]
+    wish = {"one_time_keys": {alice.user_id: {alice.device_id: OLM}}}
+    given: list[str] = []
+    for _ in range(4):
+        claimed = await bob.call("POST", "keys/claim", body=wish)
+        given += claimed["one_time_keys"][alice.user_id][alice.device_id]
+    assert given == [f"{OLM}:a", f"{OLM}:b", f"{OLM}:last", f"{OLM}:last"]
+    assert (await alice.call("POST", "keys/upload", body={}))["one_time_key_counts"].get(OLM, 0) == 0
+
+
+async def test_keys_that_are_refused(alice: Client, bob: Client) -> None:
+    foreign = identity(bob.user_id, bob.device_id, key())
+    wrong = await alice.errcode("POST", "keys/upload", 400, body={"device_keys": foreign})
+    assert wrong == "M_INVALID_PARAM"
+    assert await alice.errcode("POST", "keys/query", 400, body={"device_keys": []}) == "M_BAD_JSON"
+    assert await alice.errcode("POST", "keys/claim", 400, body={}) == "M_MISSING_PARAM"
+
+
+async def test_the_first_signing_keys_need_no_password_and_others_do(alice: Client, bob: Client) -> None:
+    device = await publish(alice)
+    crossed = Crossed(UserId(alice.user_id))
+    names = {
+        "master_key": Usage.MASTER,
+        "self_signing_key": Usage.SELF_SIGNING,
+        "user_signing_key": Usage.USER_SIGNING,
+    }
+    body = {name: crossed.body(usage) for name, usage in names.items()}
+    assert await alice.call("POST", "keys/device_signing/upload", body=body) == {}
+    assert await alice.call("POST", "keys/device_signing/upload", body=body) == {}
+    others = Crossed(UserId(alice.user_id))
+    await alice.prove(
+        "POST", "keys/device_signing/upload", {name: others.body(usage) for name, usage in names.items()}
+    )
+    wanted: dict[str, Any] = {"device_keys": {alice.user_id: []}}
+    seen = await bob.call("POST", "keys/query", body=wanted)
+    public = others.master.verify_key_base64
+    assert list(seen["master_keys"][alice.user_id]["keys"].values()) == [public]
+    assert alice.user_id not in seen["user_signing_keys"]
+    assert alice.user_id in (await alice.call("POST", "keys/query", body=wanted))["user_signing_keys"]
+    mine = identity(alice.user_id, alice.device_id, device)
+    good = others.sign(mine, others.self_signing)
+    bad = crossed.sign(mine, crossed.self_signing)
+    for one, failed in ((good, False), (bad, True)):
+        answer = await alice.call(
+            "POST", "keys/signatures/upload", body={alice.user_id: {alice.device_id: one}}
+        )
+        assert bool(answer["failures"]) is failed
+    assert answer["failures"][alice.user_id][alice.device_id]["errcode"].startswith("M_")
+    shown = (await bob.call("POST", "keys/query", body=wanted))["device_keys"][alice.user_id][alice.device_id]
+    assert f"ed25519:{others.self_signing.verify_key_base64}" in shown["signatures"][alice.user_id]
+
+
+BACKUP = {
+    "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2",
+    "auth_data": {"public_key": "abc", "signatures": {}},
+}
+
+
+def backed_up(text: str, **more: Any) -> dict[str, Any]:
+    return {
+        "first_message_index": 1,
+        "forwarded_count": 0,
+        "is_verified": True,
+        "session_data": {"ciphertext": text},
+        **more,
+    }
+
+
+async def test_a_backup_from_its_birth_to_its_end(alice: Client, bob: Client) -> None:
+    root = "room_keys"
+    assert await alice.errcode("GET", f"{root}/version", 404) == "M_NOT_FOUND"
+    version = (await alice.call("POST", f"{root}/version", body=BACKUP))["version"]
+    at = {"version": version}
+    place = f"{root}/keys/!room:test.example/session"
+    first = await alice.call("PUT", place, params=at, body=backed_up("one"))
+    assert first["count"] == 1
+    worse = backed_up("two", is_verified=False)
+    assert await alice.call("PUT", place, params=at, body=worse) == first
+    assert (await alice.call("GET", place, params=at))["session_data"] == {"ciphertext": "one"}
+    whole = {"rooms": {"!other:test.example": {"sessions": {"s": backed_up("three")}}}}
+    assert (await alice.call("PUT", f"{root}/keys", params=at, body=whole))["count"] == 2
+    everything = await alice.call("GET", f"{root}/keys", params=at)
+    assert set(everything["rooms"]) == {"!room:test.example", "!other:test.example"}
+    one_room = await alice.call("GET", f"{root}/keys/!other:test.example", params=at)
+    assert one_room["sessions"]["s"]["session_data"] == {"ciphertext": "three"}
+    assert await bob.errcode("GET", f"{root}/keys", 404, params=at) == "M_NOT_FOUND"
+    newer = (await alice.call("POST", f"{root}/version", body=BACKUP))["version"]
+    refused = await alice.call("PUT", place, 403, params=at, body=backed_up("late"))
+    assert (refused["errcode"], refused["current_version"]) == ("M_WRONG_ROOM_KEYS_VERSION", newer)
+    other = {**BACKUP, "auth_data": {"public_key": "def"}}
+    assert await alice.call("PUT", f"{root}/version/{newer}", body={**other, "version": newer}) == {}
+    assert (await alice.call("GET", f"{root}/version"))["auth_data"] == {"public_key": "def"}
+    assert (await alice.call("DELETE", place, params=at))["count"] == 1
+    assert await alice.call("DELETE", f"{root}/version/{version}") == {}
+    assert await alice.errcode("GET", f"{root}/version/{version}", 404) == "M_NOT_FOUND"
+    assert await alice.errcode("PUT", f"{root}/keys", 400, body=whole) == "M_MISSING_PARAM"
+
+
+async def test_messages_between_devices(alice: Client, bob: Client) -> None:
+    since = (await bob.call("GET", "sync"))["next_batch"]
+    body = {"messages": {bob.user_id: {"*": {"secret": "one"}}}}
+    for _ in range(2):
+        assert await alice.call("PUT", "sendToDevice/a.b/1", body=body) == {}
+    found = await bob.call("GET", "sync", params={"since": since})
+    sent = {"type": "a.b", "sender": alice.user_id, "content": {"secret": "one"}}
+    assert found["to_device"]["events"] == [sent]
+    after = await bob.call("GET", "sync", params={"since": found["next_batch"], "timeout": 0})
+    assert not after.get("to_device", {}).get("events")
+    assert await alice.errcode("PUT", "sendToDevice/a.b/2", 400, body={"messages": 5}) == "M_BAD_JSON"

@@ -43,8 +43,8 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     await core.live.start()
     notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
-    notes += (people.blocks.note, hs.raw.rendering.note, hs.keeping.data.note)
-    for listener in (*notes, hs.following.waiting.hear, hs.chat.feed.hear):
+    more = (people.blocks.note, hs.raw.rendering.note, hs.keeping.data.note)
+    for listener in (*notes, *more, hs.following.waiting.hear, hs.chat.feed.hear):
         core.live.listen(listener)
     tasks = core.tasks
     tasks.start("appender", core.appender.run)

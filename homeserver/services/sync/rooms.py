@@ -97,7 +97,8 @@ class RoomSections:
         bodies: dict[RoomId, Content] = {}
         for one, timeline in zip(stretches, timelines, strict=True):
             state = [event for event in one.state.values() if wanted.passes(event)]
-            place = one.start - 1 if one.start is not None else look.until
+            start = one.page_start or one.start
+            place = look.until if start is None else start - 1
             bodies[one.room_id] = {
                 "timeline": {"events": timeline, "limited": one.limited, "prev_batch": place_token(place)},
                 look.wish.state_after or "state": {"events": self._rendering.state(state, room_id=False)},

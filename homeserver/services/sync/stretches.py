@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sync.wishes import Look
 from homeserver.services.visibility import Outlook, Visibility
@@ -18,7 +19,8 @@ class Stretch:
     """One room of a sync.
 
     `is_new`: the client has nothing of it yet. `raw`: the events; `shown`: those for the client. `state_before`: the
-    snapshot before `raw`, where it is known. `limited`: there were more.
+    snapshot before `raw`, where it is known. `limited`: there were more; `page_start`: before this event, if it is not
+    the first of `raw`.
     """
 
     row: OwnRoom
@@ -28,6 +30,7 @@ class Stretch:
     shown: Sequence[StoredEvent] = ()
     state_before: int | None = None
     limited: bool = False
+    page_start: int | None = None
     state: dict[StateKey, Event] = field(default_factory=dict)
 
     @property
@@ -38,6 +41,13 @@ class Stretch:
     def start(self) -> int | None:
         """The place of the first event."""
         return self.raw[0].position if self.raw else None
+
+    def may_tell_state(self, place: int) -> bool:
+        """Whether the reader may know the state that the room had at a place."""
+        if self.row.membership == "join":
+            return True
+        last = self.outlook.last_place
+        return last is None or place <= last
 
     @property
     def senders(self) -> set[UserId]:
@@ -62,16 +72,18 @@ class Stretches:
             room_id: Stretch(look.own[room_id], outlook, _is_new(look, outlook))
             for room_id, outlook in outlooks.items()
         }
-        limit = look.wish.filter.room.timeline.limit_within(self._default, self._most)
+        wanted = look.wish.filter.room.timeline
+        limit = wanted.limit_within(self._default, self._most)
+        raw = limit if wanted == EventFilter(limit=wanted.limit) else self._most  # a filter leaves some out
         async with self._db.read() as conn:
             for is_new, after in ((True, 0), (False, look.after)):
                 rooms = [room_id for room_id, one in made.items() if one.is_new is is_new]
                 if rooms:
                     found = await stored.last_events(
-                        conn, look.reader, rooms, after=after, until=look.until, limit=limit + 1
+                        conn, look.reader, rooms, after=after, until=look.until, limit=raw + 1
                     )
                     for room_id, events in found.items():
-                        _fill(look, made[room_id], events, limit)
+                        _fill(look, made[room_id], events, raw, limit)
         return made
 
     async def add_states(
@@ -98,7 +110,8 @@ class Stretches:
             async with self._db.read() as conn:
                 found = await stored.state_ids_at(conn, [one.room_id for one in absent], look.after)
             for one in absent:
-                one.state_before = found.get(one.room_id)
+                if one.may_tell_state(look.after):
+                    one.state_before = found.get(one.room_id)
 
     async def _add_whole(
         self,
@@ -143,7 +156,8 @@ class Stretches:
             )
         for one in limited:
             for changed in found[one.room_id]:
-                if one.start is not None and changed.position < one.start:
+                is_before = one.start is not None and changed.position < one.start
+                if is_before and one.may_tell_state(changed.position):
                     one.state[changed.event.key] = changed.event
 
 
@@ -156,25 +170,35 @@ def _is_new(look: Look, outlook: Outlook) -> bool:
     return any(event.membership == "join" for event in outlook.membership.after(look.after))
 
 
-def _fill(look: Look, one: Stretch, events: Sequence[StoredEvent], limit: int) -> None:
-    """`events` may hold one more than asked for: it tells that there are more, and the state before the others."""
-    if len(events) > limit:
-        one.limited, one.state_before = True, events[0].state_id
+def _fill(look: Look, one: Stretch, events: Sequence[StoredEvent], raw: int, limit: int) -> None:
+    """`events` may hold one more than `raw`: it tells that there are more, and the state before the others."""
+    if len(events) > raw:
+        one.limited = True
+        if one.may_tell_state(events[0].position):
+            one.state_before = events[0].state_id
         events = events[1:]
     one.raw = events
-    wanted = look.wish.filter.room.timeline
-    one.shown = [
-        event
-        for event in events
-        if one.outlook.sees(event)
-        and wanted.passes(event.event)
-        and (event.event.is_state or event.event.sender not in look.ignored)
-    ]
+    shown = [event for event in events if _is_shown(look, one.outlook, event)]
+    if len(shown) > limit:
+        one.limited, shown = True, shown[-limit:]
+        one.page_start = shown[0].position
+    one.shown = shown
+
+
+def _is_shown(look: Look, outlook: Outlook, event: StoredEvent) -> bool:
+    """What the reader may see and the filter wants; their own coming and going they may always see."""
+    if event.event.sender in look.ignored and not event.event.is_state:
+        return False
+    if not look.wish.filter.room.timeline.passes(event.event):
+        return False
+    is_own = event.event.type == "m.room.member" and event.event.state_key == look.reader
+    return is_own or outlook.sees(event)
 
 
 def _add_hidden(one: Stretch, *, whole_timeline: bool) -> None:
     """State that was set within the timeline and is not shown there, or all of it."""
     shown = {event.event.event_id for event in one.shown}
     for event in one.raw:
-        if event.event.is_state and (whole_timeline or event.event.event_id not in shown):
+        is_told = event.event.event_id in shown and not whole_timeline
+        if event.event.is_state and not is_told and one.may_tell_state(event.position):
             one.state[event.event.key] = event.event

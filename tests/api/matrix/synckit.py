@@ -27,7 +27,8 @@ class Follower:
         self.token = answer["next_batch"]
         for room_id, room in answer.get("rooms", {}).get("join", {}).items():
             state = self.state.setdefault(room_id, {})
-            for event in [*room["state"]["events"], *room["timeline"]["events"]]:
+            told = room.get("state") or room["state_after"]
+            for event in [*told["events"], *room["timeline"]["events"]]:
                 if "state_key" in event:
                     state[event["type"], event["state_key"]] = event
             self.events.setdefault(room_id, []).extend(room["timeline"]["events"])

@@ -161,3 +161,36 @@ async def test_many_rooms_cost_as_many_statements_as_one(server: Running, alice:
         counts.append(server.hs.core.db.statements - before)
     assert len(answer["rooms"]["join"]) == 6
     assert counts[0] == counts[1]
+
+
+async def test_who_never_came_in_learns_nothing(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, topic="secret topic", invite=[bob.user_id])
+    his = Follower(bob)
+    await his.sync()
+    await alice.call("PUT", path(room_id, "state/org.secret"), body={"secret": 1})
+    await say(alice, room_id, "secret words")
+    await bob.call("POST", path(room_id, "leave"), body={})
+    before = his.token
+    archive = {"filter": json.dumps({"room": {"include_leave": True}})}
+    for query in ({}, {"full_state": "true"}, {"use_state_after": "true"}):
+        for token in (before, ""):
+            answer = await Follower(bob, token, {**archive, **query}).sync()
+            left = answer["rooms"]["leave"][room_id]
+            assert "secret" not in str(left)
+            assert [one["content"]["membership"] for one in left["timeline"]["events"]][-1] == "leave"
+
+
+async def test_a_filter_looks_further_back(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, bob)
+    for text in ("one", "two"):
+        await say(alice, room_id, text)
+    await alice.call("PUT", path(room_id, "state/m.room.topic"), body={"topic": "new"})
+    wish = {"room": {"timeline": {"limit": 1, "types": ["m.room.message"]}}}
+    his = Follower(bob, query={"filter": json.dumps(wish)})
+    room = joined(await his.sync(), room_id)
+    assert (texts(room["timeline"]["events"]), room["timeline"]["limited"]) == (["two"], True)
+    assert his.state[room_id]["m.room.topic", ""]["content"] == {"topic": "new"}
+    back = {"dir": "b", "from": room["timeline"]["prev_batch"], "limit": "1"}
+    assert texts((await bob.call("GET", path(room_id, "messages"), params=back))["chunk"]) == ["one"]
+    after = joined(await Follower(bob).sync(use_state_after="true"), room_id)["state_after"]["events"]
+    assert {"topic": "new"} in [one["content"] for one in after if one["type"] == "m.room.topic"]

@@ -1,0 +1,131 @@
+"""Following rooms by /sync while others write: every event comes once, in order, whatever the limits are."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import orjson
+import pytest
+
+from homeserver.app import Homeserver, build
+from homeserver.model import Draft, Requester
+from homeserver.protocol.ids import RoomId
+from homeserver.running import working
+from homeserver.services import filters
+from homeserver.services.sync.tokens import SyncToken
+from homeserver.services.sync.wishes import SyncWish
+from homeserver.settings.models import Settings
+from homeserver.storage import events
+from tests.chat.world import group, person
+
+MESSAGES = 25
+
+
+@pytest.fixture
+def overrides() -> dict[str, object]:
+    return {"timeline": {"follow_interval_ms": 50}}
+
+
+@pytest.fixture
+async def workers(settings: Settings) -> AsyncIterator[list[Homeserver]]:
+    """Two on one PostgreSQL; SQLite has one."""
+    async with AsyncExitStack() as stack:
+        count = 1 if "sqlite" in str(settings.database.url) else 2
+        made = [build(settings) for _ in range(count)]
+        for one in made:
+            await stack.enter_async_context(working(one))
+        yield made
+
+
+class Reader:
+    """A client that fills the gaps it is told of."""
+
+    def __init__(self, requester: Requester, dice: random.Random) -> None:
+        self.requester = requester
+        self.token: SyncToken | None = None
+        self.known: list[str] = []
+        self.topic = ""
+        self._dice = dice
+
+    async def step(self, hs: Homeserver, room_id: RoomId, timeout_s: float = 0.5) -> None:
+        limit = self._dice.randint(1, 5)
+        wish = SyncWish(
+            since=self.token,
+            filter=filters.parse({"room": {"timeline": {"limit": limit}}}),
+            timeout_s=timeout_s,
+        )
+        answer = orjson.loads(orjson.dumps(await hs.following.syncs.sync(self.requester, wish)))
+        room = answer.get("rooms", {}).get("join", {}).get(room_id)
+        if room is not None:
+            timeline = room["timeline"]
+            if self.token is not None and timeline["limited"]:
+                await self._fill(hs, room_id, int(timeline["prev_batch"][1:]))
+            self.known += [one["event_id"] for one in timeline["events"]]
+            self._learn([*room["state"]["events"], *timeline["events"]])
+        self.token = SyncToken.parse(answer["next_batch"])
+
+    async def _fill(self, hs: Homeserver, room_id: RoomId, place: int) -> None:
+        missed: list[str] = []
+        start: int | None = place
+        while start is not None:
+            page = await hs.raw.history.page(self.requester, room_id, direction="b", start=start, limit=3)
+            for one in page.events:
+                if self.known and one.event.event_id == self.known[-1]:
+                    self.known += reversed(missed)
+                    return
+                missed.append(one.event.event_id)
+            start = page.end
+        self.known += reversed(missed)
+
+    def _learn(self, told: list[Any]) -> None:
+        for one in told:
+            if one["type"] == "m.room.topic":
+                self.topic = one["content"]["topic"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_nothing_is_lost_or_told_twice(workers: list[Homeserver], seed: int) -> None:
+    dice = random.Random(seed)
+    first = workers[0]
+    alice, bob, carol = [await person(first, name) for name in ("Alice", "Bob", "Carol")]
+    room = await group(first, alice, bob, carol)
+    room_id = room.room_id
+    reader = Reader(carol, dice)
+    await reader.step(first, room_id)
+    known_from = reader.known[0]
+
+    async def write(hs: Homeserver, who: Requester) -> None:
+        for number in range(MESSAGES):
+            draft = Draft("m.room.message", who.user_id, {"msgtype": "m.text", "body": f"{number}"})
+            if who is alice and number % 7 == 0:
+                draft = Draft("m.room.topic", who.user_id, {"topic": f"{number}"}, state_key="")
+            await hs.core.timeline.send(room_id, [draft])
+            await asyncio.sleep(dice.random() / 100)
+
+    writing = asyncio.gather(write(workers[0], alice), write(workers[-1], bob))
+    while not writing.done():
+        await reader.step(dice.choice(workers), room_id)
+        await asyncio.sleep(dice.random() / 20)
+    await writing
+    async with first.core.db.read() as conn:
+        stored = await events.of_room_after(conn, room_id, after=0, limit=1000)
+    ids = [str(one.event.event_id) for one in stored]
+    while reader.known[-1:] != ids[-1:]:
+        await reader.step(dice.choice(workers), room_id)
+    assert reader.known == ids[ids.index(known_from) :]
+    assert reader.topic == "21"
+
+
+async def test_a_poll_hears_of_another_worker(workers: list[Homeserver]) -> None:
+    first, last = workers[0], workers[-1]
+    alice, bob = await person(first, "Alice"), await person(first, "Bob")
+    room_id = (await group(first, alice, bob)).room_id
+    reader = Reader(bob, random.Random(1))
+    await reader.step(first, room_id)
+    waiting = asyncio.create_task(reader.step(last, room_id, timeout_s=30))
+    await first.core.timeline.send(room_id, [Draft("m.room.message", alice.user_id, {"body": "hello"})])
+    await asyncio.wait_for(waiting, 10)
+    assert len(reader.known) == len(set(reader.known))
+    assert not last.following.waiting._by_room

@@ -52,7 +52,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
         settings=settings.e2ee,
         server_name=settings.server.name,
     )
-    raw, keeping = build_raw_rooms(settings, core, people, chat), build_keeping(settings, core)
+    raw, keeping = build_raw_rooms(settings, core, people, chat), build_keeping(settings, core, chat)
     return Homeserver(
         settings=settings,
         core=core,

@@ -62,6 +62,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
         yield
     finally:
         hs.chat.typing.close()
+        hs.keeping.availability.close()
         try:
             async with asyncio.timeout(settings.listen.shutdown_grace_s):
                 await core.appender.drain()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from homeserver.parts.core import Core
 from homeserver.parts.matrix import RawRooms
 from homeserver.services.accountdata import AccountData
+from homeserver.services.availability import Availability
 from homeserver.services.chat import Chat
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
@@ -24,9 +25,10 @@ class Keeping:
     data: AccountData
     filters: Filters
     markers: Markers
+    availability: Availability
 
 
-def build_keeping(settings: Settings, core: Core) -> Keeping:
+def build_keeping(settings: Settings, core: Core, chat: Chat) -> Keeping:
     """Build it."""
     data = AccountData(
         db=core.db,
@@ -38,6 +40,14 @@ def build_keeping(settings: Settings, core: Core) -> Keeping:
         data=data,
         filters=Filters(db=core.db, max_filters=settings.matrix.max_filters),
         markers=Markers(db=core.db, timeline=core.timeline, data=data, clock=core.clock),
+        availability=Availability(
+            db=core.db,
+            clock=core.clock,
+            blocks=chat.blocks,
+            enabled=settings.matrix.presence,
+            most=settings.matrix.max_presences,
+            forget_s=settings.matrix.presence_forget_s,
+        ),
     )
 
 
@@ -65,8 +75,9 @@ def build_following(
         live=core.live,
         waiting=waiting,
         rooms=RoomSections(core.db, stretches, raw.rendering, chat.typing),
-        sources=Sources(keeping.data, chat.typing, e2ee),
+        sources=Sources(keeping.data, chat.typing, e2ee, keeping.availability),
         max_wait_s=settings.matrix.max_sync_wait_s,
     )
     chat.typing.listen(waiting.stir)
+    keeping.availability.listen(waiting.stir_around)
     return Following(waiting, syncs)

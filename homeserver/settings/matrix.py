@@ -61,6 +61,16 @@ class MatrixSettings(Section):
     max_waiting_syncs: int = Field(
         default=10_000, ge=10, le=1_000_000, description="Most syncs that wait at the same time."
     )
+    presence: bool = Field(default=True, description="Whether clients are told who is online.")
+    presence_forget_s: int = Field(
+        default=120, ge=70, le=3600, description="After how long without a word somebody is offline."
+    )
+    max_presences: int = Field(
+        default=10_000,
+        ge=10,
+        le=30_000,
+        description="Most people of whom it is known whether they are online.",
+    )
     registration_needs_token: bool = Field(
         default=False,
         description="Whether a registration token is asked for (see homeserver registration-token).",

@@ -16,6 +16,7 @@ from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.keys import KeyCalls
 from homeserver.api.matrix.logins import Logins
 from homeserver.api.matrix.people import Passwords
+from homeserver.api.matrix.presence import PresenceCalls
 from homeserver.api.matrix.profiles import ProfileCalls
 from homeserver.api.matrix.receipts import ReceiptCalls
 from homeserver.api.matrix.rooms import RoomCalls
@@ -29,6 +30,7 @@ from homeserver.http.site import face_application
 from homeserver.model import Requester
 from homeserver.services.accountdata import AccountData
 from homeserver.services.accounts import Accounts
+from homeserver.services.availability import Availability
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
 from homeserver.services.e2ee.encryption import Encryption
@@ -69,6 +71,7 @@ class MatrixServices:
     markers: Markers
     typing: Typing
     syncs: Syncs
+    availability: Availability
     e2ee: Encryption
     address: Callable[[web.Request], str]
 
@@ -127,6 +130,7 @@ def _tables(
     yield from EventCalls(services.events).routes()
     yield from AccountDataCalls(services.data, services.filters).routes()
     yield from SyncCalls(services.syncs, services.filters).routes()
+    yield from PresenceCalls(services.availability).routes()
     yield from ReceiptCalls(services.markers, services.typing).routes()
     yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()
 

@@ -54,6 +54,7 @@ class SyncCalls:
             full_state=query.full_state,
             timeout_s=query.timeout / 1000,
             state_after=state_after,
+            presence=query.set_presence,
         )
         return await self._syncs.sync(requester, wish)
 

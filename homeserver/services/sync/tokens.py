@@ -1,7 +1,7 @@
-"""Where a client stands: `s<position>_<device>_<typing>`.
+"""Where a client stands: `s<position>_<device>_<typing>_<presence>`.
 
-`position` is of the log; `device` that up to which the messages to the device have arrived; `typing` counts changes of
-who types, within one process.
+`position` is of the log; `device` that up to which the messages to the device have arrived; `typing` and `presence`
+count changes of who types and who is online, within one process.
 """
 
 import re
@@ -9,13 +9,14 @@ from typing import Final, NamedTuple, Self
 
 from homeserver.errors import Invalid
 
-_FORM: Final = re.compile(r"s([0-9]{1,18})(?:_([0-9]{1,18})_([0-9]{1,18}))?")
+_FORM: Final = re.compile(r"s([0-9]{1,18})(?:_([0-9]{1,18})_([0-9]{1,18})_([0-9]{1,18}))?")
 
 
 class SyncToken(NamedTuple):
     position: int = 0
     device: int = 0
     typing: int = 0
+    presence: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -23,11 +24,10 @@ class SyncToken(NamedTuple):
         found = _FORM.fullmatch(text)
         if found is None:
             raise Invalid("this is no token of a sync", code="bad_token")
-        position, device, typing = (int(part) for part in found.groups(default="0"))
-        return cls(position, device, typing)
+        return cls(*(int(part) for part in found.groups(default="0")))
 
     def __str__(self) -> str:
-        return f"s{self.position}_{self.device}_{self.typing}"
+        return f"s{self.position}_{self.device}_{self.typing}_{self.presence}"
 
 
 def place_token(place: int) -> str:

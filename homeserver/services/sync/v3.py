@@ -9,6 +9,7 @@ import orjson
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.accountdata import GLOBAL, AccountData
+from homeserver.services.availability import Availability
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.sync.news import News, NewsDesk
 from homeserver.services.sync.rooms import RoomSections, data_event
@@ -30,6 +31,7 @@ class Sources(NamedTuple):
     data: AccountData
     typing: Typing
     e2ee: Encryption
+    availability: Availability
 
 
 class Syncs:
@@ -50,12 +52,13 @@ class Syncs:
         self._waiting = waiting
         self._news = NewsDesk(db, live)
         self._rooms = rooms
-        self._data, self._typing, self._e2ee = sources
+        self._data, self._typing, self._e2ee, self._availability = sources
         self._max_wait_s = max_wait_s
 
     async def sync(self, requester: Requester, wish: SyncWish) -> Content:
         """The answer, as JSON with ready parts. With nothing new, after the wished time: the same token again."""
         end = asyncio.get_running_loop().time() + min(wish.timeout_s, self._max_wait_s)
+        self._availability.touch(requester.user_id, wish.presence)
         with self._waiting.waiter(requester.user_id) as waiter:
             answer, token = await self._look(requester, wish, waiter)
             while not answer and wish.since is not None and not wish.full_state and not waiter.is_over:
@@ -77,7 +80,7 @@ class Syncs:
         own = await self._own_rooms(requester, wish)
         joined = [room_id for room_id, row in own.items() if row.membership == "join"]
         self._waiting.watch(waiter, joined)
-        typing = self._typing.serial
+        typing, presence = self._typing.serial, self._availability.serial
         # A member event that was seen is committed, and with it everything before it in the log.
         until = max(self._live.position, since.position, *(row.position for row in own.values()), 0)
         news = News(data=True)
@@ -94,8 +97,9 @@ class Syncs:
             ignored=await self._data.ignored_by(requester.user_id),
         )
         answer = await self._sections(requester, look)
+        await self._add_presence(look, since.presence if since.presence <= presence else 0, answer)
         device = await self._add_messages(requester, since, until, answer)
-        return answer, SyncToken(until, device, typing)
+        return answer, SyncToken(until, device, typing, presence)
 
     async def _own_rooms(self, requester: Requester, wish: SyncWish) -> dict[RoomId, OwnRoom]:
         async with self._db.read() as conn:
@@ -130,6 +134,22 @@ class Syncs:
                 old = await stored_data.of_rooms(conn, look.reader, came)
                 found = [*(one for one in old if one.position <= after), *found]
         return [one for one in found if one.position <= look.until]
+
+    async def _add_presence(self, look: Look, after: int, answer: Content) -> None:
+        """How the people are whom one shares a room with, as far as it changed."""
+        wanted = look.wish.filter.presence
+        if not wanted.admits_type("m.presence"):
+            return
+        found = await self._availability.changes(look.reader, after)
+        shown = [
+            one
+            for one in found
+            if one["sender"] not in look.ignored
+            and wanted.admits_sender(one["sender"])
+            and (not look.is_first or one["content"]["presence"] != "offline")
+        ]
+        if shown:
+            answer["presence"] = {"events": shown}
 
     async def _add_messages(self, requester: Requester, since: SyncToken, until: int, answer: Content) -> int:
         """The messages to the device; answers up to where they have arrived with this answer."""

@@ -14,7 +14,7 @@ from homeserver.storage.log import Entry
 
 Key = TypeVar("Key", RoomId, UserId)
 _KEYS_CHANGED = frozenset({EntryKind.DEVICES, EntryKind.SESSION_ENDED})
-_MOST_ROOMS = 100_000  # of people whose keys changed that are looked for at once
+_MOST_ROOMS = 100_000  # of people who changed that are looked for at once
 
 
 class Waiter:
@@ -37,7 +37,7 @@ class Waiting:
         self._is_closed = False
         self._by_room: dict[RoomId, set[Waiter]] = {}
         self._by_user: dict[UserId, set[Waiter]] = {}
-        self._keys_changed: set[UserId] = set()
+        self._changed: set[UserId] = set()
         self._have_changed = asyncio.Event()
 
     @contextmanager
@@ -71,9 +71,8 @@ class Waiting:
             self.stir(entry.room_id)
         if entry.user_id is not None:
             _wake(self._by_user, entry.user_id)
-            if entry.kind in _KEYS_CHANGED and self._count:
-                self._keys_changed.add(entry.user_id)
-                self._have_changed.set()
+            if entry.kind in _KEYS_CHANGED:
+                self.stir_around(entry.user_id)
             if entry.kind is EntryKind.SESSION_ENDED:
                 for waiter in self._by_user.get(entry.user_id, ()):
                     waiter.is_over = True  # it may be its own session: the next call will show
@@ -85,12 +84,18 @@ class Waiting:
         """Wake who waits for news of a room."""
         _wake(self._by_room, room_id)
 
+    def stir_around(self, user_id: UserId) -> None:
+        """Wake, soon, who shares a room with a person."""
+        if self._count:
+            self._changed.add(user_id)
+            self._have_changed.set()
+
     async def run(self) -> None:
-        """Wake who shares a room with people whose keys changed, until cancelled."""
+        """Wake who shares a room with people whose keys or presence changed, until cancelled."""
         while True:
             await self._have_changed.wait()
             self._have_changed.clear()
-            changed, self._keys_changed = self._keys_changed, set()
+            changed, self._changed = self._changed, set()
             async with self._db.read() as conn:
                 found = await members.room_places(conn, changed, _MOST_ROOMS)
             for place in {place.room_id for places in found.values() for place in places}:

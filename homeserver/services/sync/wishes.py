@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from homeserver.protocol.filters import Filter
 from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.availability import Presence
 from homeserver.services.sync.news import News
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.storage.sync import OwnRoom
@@ -13,13 +14,14 @@ from homeserver.storage.sync import OwnRoom
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncWish:
     """`since`: None for a first sync. `state_after`: the name under which a room's state after its timeline is wanted
-    instead of that before."""
+    instead of that before. `presence`: how the client shows its person."""
 
     since: SyncToken | None = None
     filter: Filter = field(default_factory=Filter)
     full_state: bool = False
     timeout_s: float = 0.0
     state_after: str | None = None
+    presence: Presence = "online"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

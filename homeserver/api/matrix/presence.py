@@ -1,0 +1,44 @@
+"""Whether people are online."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from homeserver.api.matrix import schemas
+from homeserver.errors import Forbidden
+from homeserver.http.body import Body
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.ids import UserId
+from homeserver.services.availability import Availability
+
+
+class PresenceBody(Body):
+    presence: Literal["online", "offline", "unavailable"]
+    status_msg: str | None = Field(default=None, max_length=10_000)
+
+
+class PresenceCalls:
+    """The calls about presence."""
+
+    def __init__(self, availability: Availability) -> None:
+        self._availability = availability
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        path, empty = "/client/v3/presence/{user_id}/status", schemas.Empty
+        return (
+            Route("GET", path, self.get, "How somebody is", answer=dict[str, Any]),
+            Route("PUT", path, self.set, "Say how one is", body=PresenceBody, answer=empty),
+        )
+
+    async def get(self, call: Call[None, None]) -> dict[str, Any]:
+        """For those who share a room."""
+        return await self._availability.of(call.requester, UserId(call.text("user_id")))
+
+    async def set(self, call: Call[PresenceBody, None]) -> schemas.Empty:
+        """For oneself."""
+        if call.text("user_id") != call.requester.user_id:
+            raise Forbidden("this is somebody else", code="not_yours")
+        self._availability.show(call.requester, call.body.presence, call.body.status_msg)
+        return {}

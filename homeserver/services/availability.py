@@ -1,0 +1,141 @@
+"""Whether people are online, as Matrix clients say it (client-server API, "Presence"): in memory only.
+
+Each process knows what its own clients said; after a restart everybody is offline until they come again. This has
+nothing to do with the live connections of the product APIs (see `services/presence.py`).
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from homeserver.clock import Clock
+from homeserver.errors import Forbidden, TooLarge
+from homeserver.model import Content, Requester
+from homeserver.protocol.ids import UserId
+from homeserver.services.blocks import Blocks
+from homeserver.storage import members
+from homeserver.storage.db import Database
+
+Presence: TypeAlias = Literal["online", "offline", "unavailable"]
+_MAX_STATUS_CHARS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known of one person. `serial`: of the last change that others are told of."""
+
+    presence: Presence = "offline"
+    status: str = ""
+    active_ms: int = 0
+    serial: int = 0
+
+
+class Availability:
+    """Keeps the states of the people who were here last. `forget_s`: after so long without a word one is offline."""
+
+    def __init__(
+        self, *, db: Database, clock: Clock, blocks: Blocks, enabled: bool, most: int, forget_s: float
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._blocks = blocks
+        self._enabled = enabled
+        self._most = most
+        self._forget_s = forget_s
+        self._states: OrderedDict[UserId, State] = OrderedDict()
+        self._timers: dict[UserId, asyncio.TimerHandle] = {}
+        self._listeners: list[Callable[[UserId], None]] = []
+        self.serial = 0
+        """Counts the changes, since the server began."""
+
+    def listen(self, listener: Callable[[UserId], None]) -> None:
+        """Call `listener` with everybody whose state changes. It must not block or raise."""
+        self._listeners.append(listener)
+
+    def touch(self, user_id: UserId, presence: Presence) -> None:
+        """A client of this person is here, and shows them so; offline: it shows nothing."""
+        if presence != "offline":
+            self._set(user_id, presence, None)
+
+    def show(self, requester: Requester, presence: Presence, status: str | None) -> None:
+        """Say how one is. `status` None keeps none. Raises TooLarge."""
+        if status is not None and len(status) > _MAX_STATUS_CHARS:
+            raise TooLarge(f"at most {_MAX_STATUS_CHARS} characters", code="status_too_long")
+        self._set(requester.user_id, presence, status or "")
+
+    async def of(self, requester: Requester, user_id: UserId) -> Content:
+        """How somebody is whom the requester shares a room with. Raises Forbidden("not_shared")."""
+        if user_id != requester.user_id and not await self._known(requester.user_id, [user_id]):
+            raise Forbidden("you share no room with this person", code="not_shared")
+        return self._shape(self._states.get(user_id, State()))
+
+    async def changes(self, reader: UserId, after: int) -> list[Content]:
+        """Events about the people whom a reader shares a room with, and who changed after a serial."""
+        changed = {
+            user_id: state
+            for user_id, state in self._states.items()
+            if state.serial > after and user_id != reader
+        }
+        if not changed:
+            return []
+        known = await self._known(reader, changed)
+        return [
+            {"type": "m.presence", "sender": user_id, "content": self._shape(state)}
+            for user_id, state in changed.items()
+            if user_id in known
+        ]
+
+    async def _known(self, reader: UserId, user_ids: Collection[UserId]) -> Collection[UserId]:
+        """Those with whom a reader shares a room, without a block between."""
+        async with self._db.read() as conn:
+            sharing = await members.sharing_a_room(conn, reader, user_ids)
+        return sharing - await self._blocks.between(reader, sharing) if sharing else sharing
+
+    def close(self) -> None:
+        """Forget everything; the server stops."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _set(self, user_id: UserId, presence: Presence, status: str | None) -> None:
+        if not self._enabled:
+            return
+        before = self._states.get(user_id, State())
+        after = replace(before, presence=presence, status=before.status if status is None else status)
+        if after != before:
+            self.serial += 1
+            after = replace(after, serial=self.serial)
+        if presence != "offline":
+            after = replace(after, active_ms=self._clock.now_ms())
+        self._keep(user_id, after)
+        if after.serial != before.serial:
+            for listener in self._listeners:
+                listener(user_id)
+
+    def _keep(self, user_id: UserId, state: State) -> None:
+        self._states[user_id] = state
+        self._states.move_to_end(user_id)
+        self._stop_timer(user_id)
+        if state.presence != "offline":
+            loop = asyncio.get_running_loop()
+            self._timers[user_id] = loop.call_later(self._forget_s, self._set, user_id, "offline", None)
+        if len(self._states) > self._most:
+            gone, _ = self._states.popitem(last=False)
+            self._stop_timer(gone)
+
+    def _stop_timer(self, user_id: UserId) -> None:
+        timer = self._timers.pop(user_id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _shape(self, state: State) -> Content:
+        content: Content = {"presence": state.presence}
+        if state.active_ms:
+            content["last_active_ago"] = max(0, self._clock.now_ms() - state.active_ms)
+        if state.presence == "online":
+            content["currently_active"] = True
+        if state.status:
+            content["status_msg"] = state.status
+        return content

@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final, Literal, TypeAlias
 
 from homeserver.clock import Clock
@@ -45,6 +46,7 @@ class Availability:
         self._most = most
         self._forget_s = forget_s
         self._states: OrderedDict[UserId, State] = OrderedDict()
+        self._changes: OrderedDict[UserId, int] = OrderedDict()  # serials, in their order
         self._timers: dict[UserId, asyncio.TimerHandle] = {}
         self._listeners: list[Callable[[UserId], None]] = []
         self.serial = 0
@@ -73,11 +75,8 @@ class Availability:
 
     async def changes(self, reader: UserId, after: int) -> list[Content]:
         """Events about the people whom a reader shares a room with, and who changed after a serial."""
-        changed = {
-            user_id: state
-            for user_id, state in self._states.items()
-            if state.serial > after and user_id != reader
-        }
+        latest = takewhile(lambda change: change[1] > after, reversed(self._changes.items()))
+        changed = {user_id: self._states[user_id] for user_id, _ in latest if user_id != reader}
         if not changed:
             return []
         known = await self._known(reader, changed)
@@ -107,6 +106,8 @@ class Availability:
         if after != before:
             self.serial += 1
             after = replace(after, serial=self.serial)
+            self._changes[user_id] = self.serial
+            self._changes.move_to_end(user_id)
         if presence != "offline":
             after = replace(after, active_ms=self._clock.now_ms())
         self._keep(user_id, after)
@@ -123,6 +124,7 @@ class Availability:
             self._timers[user_id] = loop.call_later(self._forget_s, self._set, user_id, "offline", None)
         if len(self._states) > self._most:
             gone, _ = self._states.popitem(last=False)
+            self._changes.pop(gone, None)
             self._stop_timer(gone)
 
     def _stop_timer(self, user_id: UserId) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import takewhile
 
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
@@ -51,7 +52,8 @@ class Typing:
 
     def changed_after(self, serial: int) -> frozenset[RoomId]:
         """The rooms where somebody began or stopped after a serial; of old ones perhaps not all."""
-        return frozenset(room_id for room_id, at in self._changes.items() if at > serial)
+        latest = takewhile(lambda change: change[1] > serial, reversed(self._changes.items()))
+        return frozenset(room_id for room_id, _ in latest)
 
     def _note_change(self, room_id: RoomId) -> None:
         self.serial += 1

@@ -3,17 +3,19 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import orjson
 import pytest
 
 from homeserver.app import Homeserver, build
+from homeserver.errors import Unavailable
 from homeserver.model import Draft, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.running import working
 from homeserver.services import filters
+from homeserver.services.news import devices_changed, session_ended
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.wishes import SyncWish
 from homeserver.settings.models import Settings
@@ -129,3 +131,34 @@ async def test_a_poll_hears_of_another_worker(workers: list[Homeserver]) -> None
     await asyncio.wait_for(waiting, 10)
     assert len(reader.known) == len(set(reader.known))
     assert not last.following.waiting._by_room
+
+
+async def test_only_those_concerned_are_woken(hs: Homeserver) -> None:
+    alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
+    here, there = await group(hs, alice, bob), await group(hs, alice, carol)
+    waiting = hs.following.waiting
+    with waiting.waiter(bob.user_id) as his, waiting.waiter(carol.user_id) as hers:
+        waiting.watch(his, [here.room_id])
+        waiting.watch(hers, [there.room_id])
+        await hs.core.timeline.send(there.room_id, [Draft("m.room.message", alice.user_id, {"body": "hi"})])
+        assert (his.woken.is_set(), hers.woken.is_set()) == (False, True)
+        hers.woken.clear()
+        await hs.keeping.data.set(bob, "", "org.example", {})
+        assert (his.woken.is_set(), hers.woken.is_set()) == (True, False)
+        await hs.core.timeline.append([devices_changed(alice.user_id)])
+        await asyncio.wait_for(hers.woken.wait(), 10)
+        await hs.core.timeline.append([session_ended(carol.user_id, None, "test")])
+        assert (his.is_over, hers.is_over) == (False, True)
+        waiting.close()
+        assert his.is_over
+
+
+@pytest.mark.parametrize("overrides", [{"matrix": {"max_waiting_syncs": 10}}])
+async def test_no_more_wait_than_may(hs: Homeserver) -> None:
+    alice = await person(hs, "Alice")
+    with ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(hs.following.waiting.waiter(alice.user_id))
+        with pytest.raises(Unavailable):
+            await hs.following.syncs.sync(alice, SyncWish())
+    assert (await hs.following.syncs.sync(alice, SyncWish()))["next_batch"]

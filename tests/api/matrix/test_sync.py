@@ -7,10 +7,12 @@ from urllib.parse import quote
 
 import pytest
 
+from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.running import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
 from tests.api.matrix.synckit import Follower, joined, types
+from tests.e2ee.world import identity, key
 
 
 @pytest.fixture
@@ -212,3 +214,20 @@ async def test_who_is_online(nobody: Client, alice: Client, bob: Client) -> None
     assert "presence" not in await Follower(carol).sync()
     assert await carol.errcode("GET", status, 403) == "M_FORBIDDEN"
     assert await carol.errcode("PUT", status, 403, body={"presence": "online"}) == "M_FORBIDDEN"
+
+
+async def test_messages_to_devices_come_once(alice: Client, bob: Client) -> None:
+    await create(alice, bob)
+    his = Follower(bob)
+    first = await his.sync()
+    assert first["device_one_time_keys_count"] == {}
+    waiting = asyncio.create_task(his.until(lambda answer: answer.get("to_device")))
+    body = {"messages": {bob.user_id: {"*": {"secret": 1}}}}
+    await alice.call("PUT", "sendToDevice/org.example/1", body=body)
+    (told,) = (await waiting)["events"]
+    assert told == {"type": "org.example", "sender": alice.user_id, "content": {"secret": 1}}
+    assert "to_device" not in await his.sync()
+    keys = identity(UserId(alice.user_id), DeviceId(alice.device_id), key())
+    waiting = asyncio.create_task(his.until(lambda answer: answer.get("device_lists")))
+    await alice.call("POST", "keys/upload", body={"device_keys": keys})
+    assert alice.user_id in (await waiting)["changed"]

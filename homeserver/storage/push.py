@@ -141,7 +141,7 @@ _CANDIDATES = (
         push_subscriptions.c.created_ms,
     )
     .join_from(members, push_subscriptions, push_subscriptions.c.user_id == members.c.user_id)
-    .join(users, users.c.user_id == members.c.user_id)
+    .join(users, users.c.user_id == push_subscriptions.c.user_id)  # only of those who subscribed
     .where(
         members.c.room_id.in_(bindparam("room_ids", expanding=True)),
         members.c.membership == "join",

@@ -89,7 +89,7 @@ class Marketplace:
         return Parts(
             faces=_faces(context, settings, routes, cookie),
             pages=[route for one in embeds for route in one.routes()],
-            startup=[one.load for one in embeds],
+            startup=[one.load for one in embeds if isinstance(one, Demo)],
             listeners=[live.hear],
             warnings=warnings,
             push=PushFace(FACE, PushWords(market), live.attends),

@@ -96,7 +96,7 @@ class Demo:
                 "sellerId": self._seller.number,
                 "listings": {one.number: one.title[language] for one in LISTINGS},
             },
-            embed=f"/embed/{self._embeds.build}",
+            embed=f"/embed/{await self._embeds.build()}",
             lang=language,
             languages=LANGUAGES,
             listing=listing,

@@ -25,9 +25,9 @@ const PHONE = matchMedia("(max-width: 600px)");
  * @returns {Promise<Buyer>}
  */
 export async function startBuyer(given) {
-  const parts = connect(given);
+  const parts = await connect(given);
   const { theme, lang } = parts.options;
-  const shell = await makeShell({ name: "chat-buyer", theme, lang, styles: ["window.css"] });
+  const shell = await makeShell({ name: "chat-buyer", theme, lang, style: "buyer.css" });
   document.body.append(shell.host);
   const buyer = new Buyer(parts, shell);
   void buyer.start();
@@ -48,7 +48,7 @@ export class Buyer {
   #round = 0;
 
   /**
-   * @param {ReturnType<typeof connect>} parts
+   * @param {Awaited<ReturnType<typeof connect>>} parts
    * @param {import("./shell.js").Shell} shell
    */
   constructor(parts, shell) {

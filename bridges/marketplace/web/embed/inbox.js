@@ -1,7 +1,7 @@
 import { Announcer } from "../client/announcer.js";
 import { ConnectionBar } from "../client/connection.js";
 import { h, icon, iconButton, show } from "../client/dom.js";
-import { SessionOver } from "../client/errors.js";
+import { ApiError, SessionOver } from "../client/errors.js";
 import { ChatList } from "./chatlist.js";
 import { connect } from "./connect.js";
 import { InboxList } from "./inboxlist.js";
@@ -10,7 +10,6 @@ import { badge, buyerName, face } from "./inboxrow.js";
 import { Notifications } from "./notifications.js";
 import { dropSubscription, Push } from "./push.js";
 import { makeShell } from "./shell.js";
-import { Thread } from "./thread.js";
 import { showInTitle } from "./titlecount.js";
 import { titleOf } from "./titles.js";
 
@@ -36,9 +35,9 @@ const LINKED_CHAT = /(?:^#|&)chat=(\d{1,16})(?:&|$)/;
  * @returns {Promise<Inbox>}
  */
 export async function startInbox(given, place) {
-  const parts = connect(given, inboxTexts);
+  const parts = await connect(given, inboxTexts);
   const { theme, lang } = parts.options;
-  const shell = await makeShell({ name: "chat-inbox", theme, lang, styles: ["inbox.css"] });
+  const shell = await makeShell({ name: "chat-inbox", theme, lang, style: "inbox.css" });
   (place ?? document.body).append(shell.host);
   const inbox = new Inbox(parts, shell);
   await inbox.start();
@@ -54,16 +53,17 @@ export class Inbox {
   #context = null;
   /** @type {InboxList | null} */
   #list = null;
-  /** @type {Thread | null} */
+  /** @type {import("./thread.js").Thread | null} */
   #thread = null;
   #openId = 0;
+  #opening = 0;
   #isNarrow = false;
   #round = 0;
   #resizes = new ResizeObserver(() => this.#fit());
   #ending = new AbortController();
 
   /**
-   * @param {ReturnType<typeof connect>} parts
+   * @param {Awaited<ReturnType<typeof connect>>} parts
    * @param {import("./shell.js").Shell} shell
    */
   constructor(parts, shell) {
@@ -127,14 +127,17 @@ export class Inbox {
   async openChat(id) {
     const context = this.#context;
     if (!context) return false;
-    let chat = context.chats.get(id);
+    const round = (this.#opening += 1);
+    let found;
     try {
-      chat ??= await context.chats.fetch(id);
+      found = await Promise.all([context.chats.get(id) ?? context.chats.fetch(id), loadThread()]);
     } catch (error) {
       this.#say(this.#texts.explain(error));
+      return false;
     }
-    if (!chat || context !== this.#context) return false;
-    if (this.#openId !== id) this.#openThread(context, chat);
+    const [chat, Thread] = found;
+    if (!chat || round !== this.#opening) return false;
+    if (this.#openId !== id) this.#openThread(context, chat, Thread);
     // A keyboard that slides in over the messages is for who asks for it.
     if (!matchMedia("(hover: none) and (pointer: coarse)").matches) this.#thread?.focus();
     return true;
@@ -191,6 +194,7 @@ export class Inbox {
 
   #end() {
     this.#round += 1;
+    this.#opening += 1;
     this.#closeThread();
     this.#list?.destroy();
     this.#list = null;
@@ -210,8 +214,8 @@ export class Inbox {
     );
   }
 
-  /** @param {Context} context @param {import("./market.js").Chat} chat */
-  #openThread(context, chat) {
+  /** @param {Context} context @param {import("./market.js").Chat} chat @param {typeof import("./thread.js").Thread} Thread */
+  #openThread(context, chat, Thread) {
     this.#closeThread();
     const { market, texts, chats, online } = context;
     const container = h("div", { class: "pane-thread" });
@@ -327,6 +331,14 @@ export class Inbox {
     const id = linkedChat();
     if (id !== null) await this.openChat(id);
   }
+}
+
+/** The part that shows one chat, which nobody needs before they open one. @returns {Promise<typeof import("./thread.js").Thread>} */
+async function loadThread() {
+  const loading = import("./thread.js").catch(() => {
+    throw new ApiError(0, "network", "A part could not be loaded.");
+  });
+  return (await loading).Thread;
 }
 
 /** The chat that the page's address names. @returns {number | null} */

@@ -13,7 +13,6 @@ import { menuButton } from "./menu.js";
 import { MessageList } from "./messagelist.js";
 import { Outbox } from "./outbox.js";
 import { nameOf } from "./people.js";
-import { ask, openPicture } from "./sheet.js";
 
 const NEAR_TOP_PX = 240;
 const NOTICE_MS = 6000;
@@ -166,9 +165,8 @@ export class Thread extends Emitter {
     log.on("arrived", (message) => this.#arrived(message));
     this.#line.on("frame", (frame) => this.#hear(frame));
     this.#line.on("state", (state) => this.#stateChanged(state));
-    const { signal } = this.#ending;
-    document.addEventListener("visibilitychange", () => this.look(), { signal });
-    addEventListener("focus", () => this.look(), { signal });
+    document.addEventListener("visibilitychange", () => this.look(), { signal: this.#ending.signal });
+    addEventListener("focus", () => this.look(), { signal: this.#ending.signal });
     this.#outbox.resume();
     this.#line.open();
   }
@@ -178,7 +176,7 @@ export class Thread extends Emitter {
     return {
       market: this.#market,
       texts: this.#texts,
-      onPicture: (picture) => openPicture(this.element, picture, this.#texts),
+      onPicture: (picture) => void this.#act((actions, place) => actions.enlarge(place, picture)),
       onReport: (message) => void this.#report(message),
       onRetry: (clientId) => outbox.retry(clientId),
       onDiscard: (clientId) => outbox.discard(clientId),
@@ -265,8 +263,7 @@ export class Thread extends Emitter {
     if (message.message_type === "system") void this.#renew();
     if (message.sender_id === this.#ownId) return;
     this.#setUnread(this.unread + 1);
-    const text = message.message_text || message.file_name || "";
-    this.#announcer.say(this.#texts.t("message.new", { text }));
+    this.#announcer.say(this.#texts.t("message.new", { text: message.message_text || message.file_name || "" }));
     this.look();
   }
 
@@ -346,51 +343,58 @@ export class Thread extends Emitter {
     const items = [];
     const hasSupport = this.#isInvited || this.#chat.support_joined;
     if (!hasSupport) items.push({ icon: "headset", label: t("menu.support"), action: () => void this.#invite() });
-    if (this.#isBlocked) items.push({ icon: "block", label: t("block.undo"), action: () => void this.#setBlocked(false) });
+    if (this.#isBlocked) items.push({ icon: "block", label: t("block.undo"), action: () => void this.#unblock() });
     else items.push({ icon: "block", label: t("menu.block"), action: () => void this.#block() });
     return items;
   }
 
-  async #invite() {
+  /**
+   * Do what is rarely done, with a part that is loaded for it.
+   *
+   * @param {(actions: typeof import("./actions.js"), place: import("./actions.js").Place) => Promise<void> | void} action
+   */
+  async #act(action) {
+    const place = { market: this.#market, chatId: this.#chat.id, texts: this.#texts, element: this.element };
     try {
-      await this.#market.inviteSupport(this.#chat.id);
-      this.#isInvited = true;
+      await action(await import("./actions.js"), place);
     } catch (error) {
       this.#say(this.#texts.explain(error));
     }
   }
 
-  async #block() {
-    const { t } = this.#texts;
-    const words = await ask(this.element, { title: t("block.title"), text: t("block.ask"), confirm: t("block.confirm"), texts: this.#texts });
-    if (words !== null) await this.#setBlocked(true);
+  #invite() {
+    return this.#act(async (_, { market, chatId }) => {
+      await market.inviteSupport(chatId);
+      this.#isInvited = true;
+    });
+  }
+
+  #block() {
+    return this.#act(async (actions, place) => {
+      if (await actions.block(place)) this.#setBlocked(true);
+    });
+  }
+
+  #unblock() {
+    return this.#act(async (_, { market, chatId }) => {
+      await market.unblock(chatId);
+      this.#setBlocked(false);
+    });
   }
 
   /** @param {boolean} isBlocked */
-  async #setBlocked(isBlocked) {
+  #setBlocked(isBlocked) {
     const { t } = this.#texts;
-    try {
-      await (isBlocked ? this.#market.block(this.#chat.id) : this.#market.unblock(this.#chat.id));
-    } catch (error) {
-      return this.#say(this.#texts.explain(error));
-    }
     this.#isBlocked = isBlocked;
     show(this.composer.element, !isBlocked);
-    const undo = h("button", { type: "button", class: "link", on: { click: () => void this.#setBlocked(false) } }, t("block.undo"));
-    if (isBlocked) this.#say(t("block.done"), undo);
-    else show(this.#notice, false);
+    show(this.#notice, false);
+    if (isBlocked) this.#say(t("block.done"), h("button", { type: "button", class: "link", on: { click: () => void this.#unblock() } }, t("block.undo")));
   }
 
   /** @param {Message} message */
-  async #report(message) {
-    const { t } = this.#texts;
-    const words = await ask(this.element, { title: t("report.title"), label: t("report.reason"), confirm: t("report.confirm"), texts: this.#texts });
-    if (words === null) return;
-    try {
-      await this.#market.report(this.#chat.id, message.id, words);
-      this.#say(t("report.done"));
-    } catch (error) {
-      this.#say(this.#texts.explain(error));
-    }
+  #report(message) {
+    return this.#act(async (actions, place) => {
+      if (await actions.report(place, message.id)) this.#say(this.#texts.t("report.done"));
+    });
   }
 }

@@ -1,7 +1,5 @@
 """Browsers in front of a demonstration of the marketplace: a listing at /product.html, its seller at /profile.html."""
 
-from collections.abc import AsyncIterator
-
 import aiohttp
 import pytest
 
@@ -37,6 +35,6 @@ async def seller(server: Running, client: aiohttp.ClientSession) -> Shopper:
 
 
 @pytest.fixture
-async def shop(server: Running, browsers: Browsers, seller: Shopper) -> AsyncIterator[Shop]:
+async def shop(server: Running, browsers: Browsers, seller: Shopper) -> Shop:
     """Opens the pages."""
-    yield Shop(server, browsers, seller)
+    return Shop(server, browsers, seller)

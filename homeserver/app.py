@@ -355,7 +355,7 @@ def _enquiries(
         timeline=core.timeline,
         access=access,
         rooms=rooms,
-        views=EnquiryViews(core.db, people.profiles, message_views),
+        views=EnquiryViews(core.db, people.profiles, message_views, settings.rooms.cached_enquiries),
         limits=people.limits,
         founding=Founding(settings.rooms, settings.server.default_room_version),
         blocks=people.blocks,

@@ -43,7 +43,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     await core.live.start()
     notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
-    for listener in (*notes, people.blocks.note, hs.chat.feed.hear):
+    for listener in (*notes, people.blocks.note, hs.chat.enquiries.note, hs.chat.feed.hear):
         core.live.listen(listener)
     tasks = core.tasks
     tasks.start("appender", core.appender.run)

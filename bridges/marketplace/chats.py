@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import orjson
+
 from bridges.marketplace import schemas, shape
 from bridges.marketplace.auth import Caller, Callers, UnknownGuest
 from bridges.marketplace.listings import Listings
@@ -22,6 +24,7 @@ class Chats:
         self._callers = callers
         self._listings = listings
         self._cookie = cookie
+        self._shelf = shape.Shelf(market.settings.cached_chats)
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -98,7 +101,7 @@ class Chats:
         caller = await self._callers.of(call.request, query.buyer_id, may_be_new=True)
         return await self._open(caller, query.iphone_id, query.seller_id)
 
-    async def mine(self, call: Call[None, MyQuery]) -> list[schemas.Chat]:
+    async def mine(self, call: Call[None, MyQuery]) -> list[schemas.Chat] | list[orjson.Fragment]:
         """As the buyer or as the seller, hidden ones left out. A guest who never was here has none."""
         query = call.query
         try:
@@ -111,18 +114,20 @@ class Chats:
             caller.requester, self._market.settings.service, "owner" if query.is_seller else "enquirer", page
         )
         view = self._market.view(caller)
+        if query.is_seller:
+            return [self._shelf.chat(one, view) for one in found]
         return [shape.chat(one, view) for one in found]
 
-    async def grouped(self, call: Call[None, None]) -> dict[str, list[schemas.Chat]]:
+    async def grouped(self, call: Call[None, None]) -> dict[str, list[orjson.Fragment]]:
         """A seller's own chats."""
         caller = await self._callers.of(call.request, str(call.number("seller_id")))
         page = Page(self._market.settings.max_chats)
         found = await self._market.enquiries.listing(
             caller.requester, self._market.settings.service, "owner", page
         )
-        view, groups = self._market.view(caller), dict[str, list[schemas.Chat]]()
+        view, groups = self._market.view(caller), dict[str, list[orjson.Fragment]]()
         for one in found:
-            groups.setdefault(one.link.service_id, []).append(shape.chat(one, view))
+            groups.setdefault(one.link.service_id, []).append(self._shelf.chat(one, view))
         return groups
 
     async def info(self, call: Call[None, WhoQuery]) -> schemas.Chat:

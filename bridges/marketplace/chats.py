@@ -29,7 +29,7 @@ class Chats:
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
         opened = {
-            403: "You are somebody else, or the listing is.",
+            403: "You are somebody else, or the listing is; or there is a block between you.",
             404: "There is no such listing or seller.",
         }
         return (

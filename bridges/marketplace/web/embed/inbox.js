@@ -182,6 +182,7 @@ export class Inbox {
     const context = { market, texts: this.#texts, chats, online: new Set(), listingTitle: (/** @type {string} */ listing) => titleOf(listing, this.#parts) };
     this.#context = context;
     this.#list = new InboxList(context, { onOpen: (id) => void this.openChat(id), onHide: (id) => void this.#hide(id) });
+    this.element.classList.remove("is-closed");
     this.#side.replaceChildren(this.#list.element);
     chats.on("change", () => this.#drawHead());
     chats.on("gone", (id) => id === this.#openId && this.#closeThread());
@@ -209,6 +210,7 @@ export class Inbox {
     const { t } = this.#texts;
     const { login } = this.#parts.options;
     void dropSubscription();
+    this.element.classList.add("is-closed");
     this.#side.replaceChildren(
       h("div", { class: "inbox-state" }, h("p", { class: "state-title" }, t("inbox.signed_out")), h("p", null, t("inbox.signed_out_text")), login && h("a", { class: "button button-primary", href: login }, t("inbox.sign_in"))),
     );

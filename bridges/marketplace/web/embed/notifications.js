@@ -45,6 +45,6 @@ export class Notifications {
     this.element.disabled = state === "blocked";
     this.element.title = text;
     this.element.setAttribute("aria-pressed", String(state === "on"));
-    this.element.replaceChildren(icon(state === "on" ? "bell" : "bellOff", 18), h("span", null, text));
+    this.element.replaceChildren(icon(state === "blocked" ? "bellOff" : "bell", 18), h("span", { class: state === "off" ? null : "visually-hidden" }, text));
   }
 }

@@ -5,17 +5,13 @@ import re
 from typing import Any
 
 import aiohttp
-from playwright.async_api import Response, Route, expect
+from playwright.async_api import Route, expect
 
-from homeserver.running import Running
 from tests.bridges.marketplace.people import Shopper, guest
 from tests.bridges.marketplace.web.pages import LISTING, OTHER_LISTING, Shop
-from tests.web.browsers import Browsers
 from tests.web.person import register
 from tests.web.test_accessibility import violations
 from tests.web.test_safety import PAYLOADS
-
-MOST_BYTES = 30_000
 
 
 async def _guests_ask(seller: Shopper, count: int, listing: int = LISTING) -> list[Any]:
@@ -176,20 +172,3 @@ async def test_a_phone_and_axe(shop: Shop, seller: Shopper) -> None:
     await desktop.enter("Guest 3")
     await expect(desktop.log.locator(".text")).to_have_text(["Question 2"])
     assert await violations(desktop.page) == []
-
-
-async def test_what_a_seller_loads_is_small(shop: Shop, browsers: Browsers, server: Running) -> None:
-    """The script, all modules, styles and texts, as they come over the wire."""
-    page = (await browsers.open()).page
-    sizes: dict[str, int] = {}
-
-    async def note(response: Response) -> None:
-        path = response.url.removeprefix(server.url)
-        if path == "/seller-chats.js" or re.match(r"/embed/\w+/(client|widget)/", path):
-            sizes[path] = (await response.request.sizes())["responseBodySize"]
-
-    page.on("response", note)
-    await page.goto("/profile.html")
-    await expect(page.locator(".chat-inbox").get_by_text("You are not signed in")).to_be_visible()
-    assert len(sizes) > 3
-    assert sum(sizes.values()) < MOST_BYTES, sizes

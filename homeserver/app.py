@@ -33,6 +33,7 @@ from homeserver.services.profiles import Profiles
 from homeserver.services.push.service import Around, Push
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.receipts import Receipts
+from homeserver.services.replay import Replay
 from homeserver.services.reports import Reports
 from homeserver.services.rooms import Rooms
 from homeserver.services.roomviews import RoomViews
@@ -294,6 +295,7 @@ def _chat(settings: Settings, core: Core, people: People, words: WordList) -> Ch
         messages=messages,
         receipts=Receipts(db=core.db, timeline=core.timeline, access=access, clock=core.clock),
         feed=feed,
+        replay=Replay(db=core.db, access=access, views=message_views),
         typing=Typing(feed, access, blocks),
         presence=Presence(feed, access, blocks),
         enquiries=_enquiries(settings, core, people, rooms, (access, message_views)),

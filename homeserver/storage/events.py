@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import ATTACHMENT_REL
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
-from homeserver.storage.schema import events, members, rooms, successors
+from homeserver.storage.schema import events, members, relations, rooms, successors
 from homeserver.storage.sqlite import UNANSWERED
 
 
@@ -40,6 +41,7 @@ class StoredEvent:
     edit: Event | None = None  # the latest m.replace of it by its author
 
 
+PARTS = ("m.replace", ATTACHMENT_REL)  # rel_types of events that are part of another message
 _edits = events.alias("edits")
 EVENT_COLUMNS = (
     events.c.event_id,
@@ -70,7 +72,18 @@ _AFTER = (
     .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
 )
-_places_shown_to = (  # by room, along the index of shown messages: only rooms that have any are looked at
+_part = select(relations.c.event_id).where(
+    relations.c.event_id == events.c.event_id, relations.c.rel_type.in_(PARTS)
+)
+_is_told = or_(events.c.shown, events.c.type == "m.room.redaction", _part.exists())
+_TOLD_AFTER = (
+    _SELECT.where(
+        events.c.room_id == bindparam("in_room"), events.c.timeline_order > bindparam("after"), _is_told
+    )
+    .order_by(events.c.timeline_order)
+    .limit(bindparam("count"))
+)
+_places_told_to = (  # by room, along the index of its timeline: only rooms where something happened are looked at
     select(events.c.timeline_order)
     .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
     .join(events, events.c.room_id == rooms.c.room_id)
@@ -78,14 +91,14 @@ _places_shown_to = (  # by room, along the index of shown messages: only rooms t
         members.c.user_id == bindparam("to_user"),
         members.c.membership == "join",
         ~rooms.c.closed,
-        rooms.c.last_message_position > bindparam("after"),
-        events.c.shown,
+        rooms.c.head_position > bindparam("after"),
         events.c.timeline_order > bindparam("after"),
+        _is_told,
     )
     .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
 )
-_SHOWN_TO_AFTER = _SELECT.where(events.c.position.in_(_places_shown_to.scalar_subquery())).order_by(
+_TOLD_TO_AFTER = _SELECT.where(events.c.position.in_(_places_told_to.scalar_subquery())).order_by(
     events.c.position
 )
 _ALL_OF_ROOM = (
@@ -161,11 +174,17 @@ async def shown_after(conn: AsyncConnection, room_id: RoomId, *, after: int, lim
     return [stored_event(row) for row in rows]
 
 
-async def shown_to_after(
+async def told_after(conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int) -> list[StoredEvent]:
+    """What changes a room's messages after a place: messages, their edits and files, redactions; oldest first."""
+    rows = await conn.execute(_TOLD_AFTER, {"in_room": room_id, "after": after, "count": limit})
+    return [stored_event(row) for row in rows]
+
+
+async def told_to_after(
     conn: AsyncConnection, user_id: UserId, *, after: int, limit: int
 ) -> list[StoredEvent]:
-    """The messages after a place in all open rooms that a person is in, in the order of the log."""
-    rows = await conn.execute(_SHOWN_TO_AFTER, {"to_user": user_id, "after": after, "count": limit})
+    """The same of all open rooms that a person is in, in the order of the log."""
+    rows = await conn.execute(_TOLD_TO_AFTER, {"to_user": user_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
 

@@ -66,7 +66,7 @@ export class Buyer {
     this.#tools = h("div", { class: "window-tools" });
     this.#keep = h("p", { class: "window-keep", hidden: true });
     this.#body = h("div", { class: "window-body" });
-    const head = h("header", { class: "window-head" }, this.#back, this.#face, h("div", { class: "window-titles" }, this.#title, this.#subtitle), this.#tools, iconButton("close", t("action.close"), () => this.close()));
+    const head = h("div", { class: "window-head" }, this.#back, this.#face, h("div", { class: "window-titles" }, this.#title, this.#subtitle), this.#tools, iconButton("close", t("action.close"), () => this.close()));
     this.#window = h("dialog", { class: "window", "aria-labelledby": "window-title", on: { close: () => this.#closed(), keydown: (/** @type {Event} */ event) => this.#key(/** @type {KeyboardEvent} */ (event)) } }, head, this.#keep, this.#body);
     shell.frame.append(this.#launcher, this.#window);
     parts.identity.on("change", () => void this.#changed());

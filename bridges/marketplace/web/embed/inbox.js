@@ -7,14 +7,15 @@ import { connect } from "./connect.js";
 import { InboxList } from "./inboxlist.js";
 import inboxTexts from "./inboxtexts.js";
 import { badge, buyerName, face } from "./inboxrow.js";
+import { linkedChat, onLink } from "./links.js";
 import { Notifications } from "./notifications.js";
-import { dropSubscription, Push } from "./push.js";
+import { dropSubscription } from "./push.js";
 import { makeShell } from "./shell.js";
 import { showInTitle } from "./titlecount.js";
 import { titleOf } from "./titles.js";
 
 const NARROW_PX = 700;
-const LINKED_CHAT = /(?:^#|&)chat=(\d{1,16})(?:&|$)/;
+const NOTICE_MS = 6000;
 
 /**
  * What the parts of the inbox share.
@@ -57,6 +58,7 @@ export class Inbox {
   #thread = null;
   #openId = 0;
   #opening = 0;
+  #noticeTimer = 0;
   #isNarrow = false;
   #round = 0;
   #resizes = new ResizeObserver(() => this.#fit());
@@ -98,10 +100,8 @@ export class Inbox {
 
   async start() {
     const { signal } = this.#ending;
-    addEventListener("hashchange", () => void this.#openLinked(), { signal });
+    onLink((id) => void this.openChat(id), signal);
     for (const event of ["focus", "storage", "pageshow"]) addEventListener(event, () => void this.#recognise(), { signal });
-    const opened = (/** @type {MessageEvent} */ event) => event.data?.type === "chat-open" && void this.openChat(event.data.chat_id);
-    navigator.serviceWorker?.addEventListener("message", opened, { signal });
     this.#resizes.observe(this.element);
     await this.#begin();
   }
@@ -117,6 +117,7 @@ export class Inbox {
     this.#resizes.disconnect();
     this.#end();
     this.#connection.stop();
+    clearTimeout(this.#noticeTimer);
     this.#shell.host.remove();
   }
 
@@ -187,10 +188,11 @@ export class Inbox {
     chats.on("change", () => this.#drawHead());
     chats.on("gone", (id) => id === this.#openId && this.#closeThread());
     chats.on("message", (message) => this.#announce(message));
-    const push = new Push(market, options.worker, sellerId);
-    this.#tools.replaceChildren(new Notifications({ push, texts: this.#texts, onError: (text) => this.#say(text) }).element);
+    const notifications = new Notifications({ market, worker: options.worker, userId: sellerId, texts: this.#texts, onError: (text) => this.#say(text) });
+    this.#tools.replaceChildren(notifications.element);
     await chats.open();
-    await this.#openLinked();
+    const linked = linkedChat();
+    if (linked !== null) await this.openChat(linked);
   }
 
   #end() {
@@ -322,16 +324,12 @@ export class Inbox {
     this.#announcer.say(this.#texts.t("inbox.new_message", { name: buyerName(chat, this.#texts) }));
   }
 
-  /** @param {string} text empty: nothing any more */
+  /** A line that goes by itself. @param {string} text empty: at once */
   #say(text) {
+    clearTimeout(this.#noticeTimer);
     this.#notice.textContent = text;
     show(this.#notice, text !== "");
-  }
-
-  /** The page's address may name a chat. */
-  async #openLinked() {
-    const id = linkedChat();
-    if (id !== null) await this.openChat(id);
+    if (text) this.#noticeTimer = setTimeout(() => show(this.#notice, false), NOTICE_MS);
   }
 }
 
@@ -341,10 +339,4 @@ async function loadThread() {
     throw new ApiError(0, "network", "A part could not be loaded.");
   });
   return (await loading).Thread;
-}
-
-/** The chat that the page's address names. @returns {number | null} */
-function linkedChat() {
-  const id = LINKED_CHAT.exec(location.hash)?.[1];
-  return id === undefined ? null : Number(id);
 }

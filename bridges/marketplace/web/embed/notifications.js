@@ -1,5 +1,6 @@
 import { h, icon } from "../client/dom.js";
 import { ApiError } from "../client/errors.js";
+import { Push } from "./push.js";
 
 /** The button that turns notifications on and off; not there where there can be none. */
 export class Notifications {
@@ -9,14 +10,16 @@ export class Notifications {
 
   /**
    * @param {object} options
-   * @param {import("./push.js").Push} options.push
+   * @param {import("./market.js").Market} options.market
+   * @param {string | null} options.worker
+   * @param {string} options.userId
    * @param {import("./texts.js").Texts} options.texts
    * @param {(text: string) => void} options.onError
    */
-  constructor({ push, texts, onError }) {
+  constructor({ market, worker, userId, texts, onError }) {
     this.#texts = texts;
     this.#onError = onError;
-    this.#push = push;
+    this.#push = new Push(market, worker, userId);
     this.element = h("button", { type: "button", class: "button push-button", hidden: true, on: { click: () => void this.#toggle() } });
     this.#push.on("state", () => this.#draw());
     void this.#attempt(() => this.#push.look());

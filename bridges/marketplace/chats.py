@@ -9,6 +9,7 @@ from bridges.marketplace.auth import Caller, Callers, UnknownGuest
 from bridges.marketplace.listings import Listings
 from bridges.marketplace.schemas import ChatQuery, Claim, MyQuery, NewChat, OrderQuery, WhoQuery
 from bridges.marketplace.service import Market, route
+from bridges.marketplace.shelf import Shelf
 from homeserver.errors import Invalid
 from homeserver.http.guestcookie import GuestCookie
 from homeserver.http.routes import Call, Route
@@ -24,7 +25,7 @@ class Chats:
         self._callers = callers
         self._listings = listings
         self._cookie = cookie
-        self._shelf = shape.Shelf(market.settings.cached_chats)
+        self._shelf = Shelf(market.settings.cached_chats)
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -115,7 +116,7 @@ class Chats:
         )
         view = self._market.view(caller)
         if query.is_seller:
-            return [self._shelf.chat(one, view) for one in found]
+            return await self._shelf.chats(found, view)
         return [shape.chat(one, view) for one in found]
 
     async def grouped(self, call: Call[None, None]) -> dict[str, list[orjson.Fragment]]:
@@ -126,8 +127,8 @@ class Chats:
             caller.requester, self._market.settings.service, "owner", page
         )
         view, groups = self._market.view(caller), dict[str, list[orjson.Fragment]]()
-        for one in found:
-            groups.setdefault(one.link.service_id, []).append(self._shelf.chat(one, view))
+        for one, shown in zip(found, await self._shelf.chats(found, view), strict=True):
+            groups.setdefault(one.link.service_id, []).append(shown)
         return groups
 
     async def info(self, call: Call[None, WhoQuery]) -> schemas.Chat:

@@ -10,9 +10,8 @@ from bridges.marketplace import schemas
 from homeserver.errors import HomeserverError, RateLimited
 from homeserver.http.times import iso
 from homeserver.model import Attachment, Message, Person
-from homeserver.protocol.ids import RoomId, UserId
+from homeserver.protocol.ids import UserId
 from homeserver.services import publicids
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.enquiryviews import Enquiry
 from homeserver.services.guests import is_guest
 
@@ -77,22 +76,6 @@ def chat(shown: Enquiry, view: View) -> schemas.Chat:
         "last_message": None if last is None else last.text or neutral_name(_first_name(last)),
         "last_message_time": None if last is None else iso(last.created_ms),
     }
-
-
-class Shelf:
-    """Chats of sellers as JSON, each made once while it stays the same: a list may have thousands."""
-
-    def __init__(self, max_chats: int) -> None:
-        self._made: BoundedCache[RoomId, tuple[Enquiry, orjson.Fragment]] = BoundedCache(max_chats)
-
-    def chat(self, shown: Enquiry, view: View) -> orjson.Fragment:
-        """The same as `chat`, for the seller of it."""
-        held = self._made.get(shown.room_id)
-        if held is not None and held[0] is shown:
-            return held[1]
-        made = orjson.Fragment(orjson.dumps(chat(shown, view)))
-        self._made.put(shown.room_id, (shown, made))
-        return made
 
 
 def _first_name(message: Message) -> str:

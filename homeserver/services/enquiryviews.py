@@ -1,5 +1,6 @@
 """Stored enquiries as people see them; a fixed number of queries, however many there are."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from homeserver.storage.db import Database
 from homeserver.storage.enquiries import Help, ListedEnquiry
 from homeserver.storage.log import Entry
 from homeserver.timeline.build import relation_of
+
+_AT_A_TIME = 500  # made without a pause for others
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,9 @@ class EnquiryViews:
             {one.room_id: one.position for one in listed},
         )
         made = []
-        for one in listed:
+        for at, one in enumerate(listed, start=1):
+            if at % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
             owner, enquirer = people[one.owner], people[one.enquirer]
             helper = None if one.helper is None else people.get(one.helper)
             enquiry = _enquiry(one, owner, enquirer, helper, last.get(one.room_id))

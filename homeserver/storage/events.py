@@ -1,5 +1,6 @@
 """Events: writing them, finding them by id or place, reading a page of a room, cutting redacted ones."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -129,6 +130,7 @@ _EDITED = (  # only the sender of a message, or the account that a guest became;
 _POSITIONS = select(events.c.event_id, events.c.position).where(
     events.c.event_id.in_(bindparam("event_ids", expanding=True)), events.c.position.is_not(None)
 )
+_AT_A_TIME = 500  # events read without a pause
 NEWEST = 2**62  # before= of a page that starts at the end
 
 
@@ -156,8 +158,13 @@ async def events_by_id(conn: AsyncConnection, event_ids: Collection[EventId]) ->
 
 async def events_at(conn: AsyncConnection, positions: Collection[int]) -> dict[int, StoredEvent]:
     """Those of the positions that hold an event, by position."""
-    rows = await conn.execute(_AT, {"positions": list(positions)})
-    return {row.event_position: stored_event(row) for row in rows}
+    rows = (await conn.execute(_AT, {"positions": list(positions)})).all()
+    found: dict[int, StoredEvent] = {}
+    for start in range(0, len(rows), _AT_A_TIME):
+        if start:
+            await asyncio.sleep(0)  # to read thousands takes a while, and others wait
+        found |= {row.event_position: stored_event(row) for row in rows[start : start + _AT_A_TIME]}
+    return found
 
 
 async def shown_before(

@@ -106,7 +106,7 @@ class Demo:
             text=TEXTS[language],
         )
         response = web.Response(text=text, content_type="text/html")
-        response.headers.update(SECURITY_HEADERS | (_WITH_WORKER if name == "profile.html" else {}))
+        response.headers.update(SECURITY_HEADERS | _WITH_WORKER)
         response.headers[hdrs.CACHE_CONTROL] = "no-store"
         response.headers[hdrs.CONTENT_LANGUAGE] = language
         response.headers[hdrs.VARY] = f"{hdrs.ACCEPT_LANGUAGE}, {hdrs.COOKIE}"

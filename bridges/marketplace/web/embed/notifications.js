@@ -2,6 +2,21 @@ import { h, icon } from "../client/dom.js";
 import { ApiError } from "../client/errors.js";
 import { Push } from "./push.js";
 
+const TEXTS = {
+  en: {
+    blocked: "Notifications are blocked in the browser",
+    failed: "Notifications could not be turned on in this browser.",
+    off: "Turn on notifications",
+    on: "Turn off notifications",
+  },
+  ru: {
+    blocked: "Уведомления запрещены в браузере",
+    failed: "Не удалось включить уведомления в этом браузере.",
+    off: "Включить уведомления",
+    on: "Выключить уведомления",
+  },
+};
+
 /** The button that turns notifications on and off; not there where there can be none. */
 export class Notifications {
   #push;
@@ -37,14 +52,15 @@ export class Notifications {
       await action();
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof DOMException)) throw error;
-      this.#onError(error instanceof ApiError ? this.#texts.explain(error) : this.#texts.t("push.failed"));
+      this.#onError(error instanceof ApiError ? this.#texts.explain(error) : TEXTS[this.#texts.lang].failed);
     }
   }
 
   #draw() {
     const { state } = this.#push;
-    const text = this.#texts.t(`push.${state}`);
     this.element.hidden = state === "none";
+    if (state === "none") return;
+    const text = TEXTS[this.#texts.lang][state];
     this.element.disabled = state === "blocked";
     this.element.title = text;
     this.element.setAttribute("aria-pressed", String(state === "on"));

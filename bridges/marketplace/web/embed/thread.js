@@ -76,7 +76,7 @@ export class Thread extends Emitter {
         onSend: (text, files) => void this.#send(text, files),
         onTyping: () => this.#ownTyping.typed(),
         onStopTyping: () => this.#ownTyping.stopped(),
-        onRefused: (text) => this.#say(text),
+        onRefused: (text) => this.say(text),
       },
       texts,
     );
@@ -149,7 +149,7 @@ export class Thread extends Emitter {
     try {
       this.#ownId = (await this.#market.identity.me()).id;
     } catch (error) {
-      this.#say(this.#texts.explain(error));
+      this.say(this.#texts.explain(error));
       return;
     }
     if (this.#isOver) return;
@@ -221,7 +221,7 @@ export class Thread extends Emitter {
     try {
       await this.#history?.refresh();
     } catch (error) {
-      return this.#say(this.#texts.explain(error));
+      return this.say(this.#texts.explain(error));
     }
     if (this.#isOver || !this.#log) return;
     if (isFirst) this.#loaded(this.#log);
@@ -253,7 +253,7 @@ export class Thread extends Emitter {
     else if (type === "user_connected") this.#online.add(person);
     else if (type === "user_disconnected") this.#online.delete(person);
     else if (type === "support_invited") this.#isInvited = true;
-    else if (type === "error" && frame.detail && !frame.retry_ms) this.#say(frame.detail);
+    else if (type === "error" && frame.detail && !frame.retry_ms) this.say(frame.detail);
     this.#drawStatus();
   }
 
@@ -272,7 +272,7 @@ export class Thread extends Emitter {
     try {
       this.#chat = await this.#market.info(this.#chat.id);
     } catch (error) {
-      this.#say(this.#texts.explain(error));
+      this.say(this.#texts.explain(error));
     }
     this.#draw();
   }
@@ -322,12 +322,12 @@ export class Thread extends Emitter {
     try {
       await this.#history?.older();
     } catch (error) {
-      this.#say(this.#texts.explain(error));
+      this.say(this.#texts.explain(error));
     }
   }
 
   /** A line that goes by itself. @param {string} text @param {HTMLElement | null} [button] with it, it stays */
-  #say(text, button = null) {
+  say(text, button = null) {
     clearTimeout(this.#noticeTimer);
     this.#notice.replaceChildren(icon("info", 18), h("span", null, text), ...(button ? [button] : []));
     show(this.#notice, true);
@@ -358,7 +358,7 @@ export class Thread extends Emitter {
     try {
       await action(await import("./actions.js"), place);
     } catch (error) {
-      this.#say(this.#texts.explain(error));
+      this.say(this.#texts.explain(error));
     }
   }
 
@@ -388,13 +388,13 @@ export class Thread extends Emitter {
     this.#isBlocked = isBlocked;
     show(this.composer.element, !isBlocked);
     show(this.#notice, false);
-    if (isBlocked) this.#say(t("block.done"), h("button", { type: "button", class: "link", on: { click: () => void this.#unblock() } }, t("block.undo")));
+    if (isBlocked) this.say(t("block.done"), h("button", { type: "button", class: "link", on: { click: () => void this.#unblock() } }, t("block.undo")));
   }
 
   /** @param {Message} message */
   #report(message) {
     return this.#act(async (actions, place) => {
-      if (await actions.report(place, message.id)) this.#say(this.#texts.t("report.done"));
+      if (await actions.report(place, message.id)) this.say(this.#texts.t("report.done"));
     });
   }
 }

@@ -118,7 +118,16 @@ async def test_pushes(shop: Shop, seller: Shopper, server: Running) -> None:
     )
     await expect(theirs.frame.locator(".pane-title h3")).to_have_text("Guest 1")
     assert await pushes.shown() == []
+    await _reached_by_link(shop, chat, asker)
     async with page.expect_request("**/push/unsubscribe") as unsubscribed:
         await off.click()
     assert (await unsubscribed.value).post_data_json == {"endpoint": "https://push.example/of-this-browser"}
     await expect(theirs.frame.get_by_role("button", name="Turn on notifications")).to_be_enabled()
+
+
+async def _reached_by_link(shop: Shop, chat: Any, asker: Shopper) -> None:
+    """A guest's notification leads to the listing's page: it opens the chat there, and offers notifications, too."""
+    entry = {"name": "anonymous_user_id", "value": asker.name}
+    hers = await shop.buyer(fragment=f"chat={chat['id']}", stored=[entry])
+    await hers.sees("Still there?")
+    await expect(hers.frame.get_by_role("button", name="Turn on notifications")).to_be_visible()

@@ -25,7 +25,7 @@ LOADERS: Final = ("chat.js", "seller-chats.js", "chat-sw.js")
 ENTRIES: Final = ("widget/buyer.js", "widget/inbox.js")
 STYLES: Final = {
     "widget/buyer.css": ("widget.css", "thread.css", "window.css"),
-    "widget/inbox.css": ("widget.css", "thread.css", "inbox.css"),
+    "widget/inbox.css": ("widget.css", "thread.css", "inbox.css", "inboxlist.css"),
 }
 _ICONS: Final = "client/icons.js"
 _ICON = re.compile(r"^  (\w+): \[.*\],\n", re.MULTILINE)

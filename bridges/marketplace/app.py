@@ -43,8 +43,9 @@ the call names.
 `read`, `invite_support`. Server frames: `message`, `message_edited`, `message_deleted`, `typing`, `messages_read`,
 `user_connected`, `user_disconnected`, `support_invited`, `error`.
 
-**WebSocket** `{prefix}/ws/seller/{{seller_id}}`: `connected`, then what others say in all chats of the seller, and
-`messages_read` with `chat_id`. The text `ping` is answered by `{{"type": "pong"}}`.
+**WebSocket** `{prefix}/ws/seller/{{seller_id}}`: `connected`, then what others say in all chats of the seller,
+`message_edited`, `message_deleted`, and with `chat_id` `messages_read` and `chat_deleted`. The text `ping` is answered
+by `{{"type": "pong"}}`.
 """
 
 

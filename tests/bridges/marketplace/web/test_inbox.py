@@ -99,6 +99,26 @@ async def _until(heard: asyncio.Queue[str], text: str) -> None:
             pass
 
 
+async def test_what_is_changed_or_deleted_is_so_in_the_list(shop: Shop, seller: Shopper) -> None:
+    bert = await _buyer(seller.session, "Bert")
+    chat = await bert.open(LISTING, int(seller.name))
+    await bert.say(chat, "First")
+    said = await bert.say(chat, "Secnd")
+    theirs = await shop.seller()
+    row, last = theirs.row("Bert"), theirs.row("Bert").locator(".row-last")
+    await expect(last).to_have_text("Secnd")
+    url = f"/api/v1/messages/{said['id']}"
+    await bert.session.patch(url, json={"content": "Second"}, headers=bert.headers)
+    await expect(last).to_have_text("Second")
+    await bert.session.delete(url, headers=bert.headers)
+    await expect(last).to_have_text("First")
+    await expect(row.locator(".badge")).to_contain_text("1")
+    await theirs.enter("Bert")
+    await bert.call("DELETE", f"chats/{chat['id']}")
+    await expect(row).to_have_count(0)
+    await expect(theirs.frame.get_by_text("Choose a chat")).to_be_visible()
+
+
 async def test_markup_stays_text(shop: Shop, seller: Shopper) -> None:
     title = "document.title"
     for number, payload in enumerate(PAYLOADS):

@@ -7,7 +7,7 @@ from playwright.async_api import CDPSession, Page, expect
 
 from homeserver.running import Running
 from tests.bridges.marketplace.people import Shopper, guest
-from tests.bridges.marketplace.web.pages import LISTING, Shop
+from tests.bridges.marketplace.web.pages import LISTING, SellerPage, Shop
 
 # A browser without a push service, as here, cannot subscribe; this stands for one that can.
 SUBSCRIBE = """() => {
@@ -76,19 +76,10 @@ async def test_pushes(shop: Shop, seller: Shopper, server: Running) -> None:
     chat = await asker.open(LISTING, int(seller.name))
     await asker.say(chat, "Still there?")
     theirs = await shop.seller(permissions=["notifications"])
-    page = theirs.page
-    devtools = await page.context.new_cdp_session(page)
-    pushes = Pushes(devtools, page)
+    devtools = await theirs.page.context.new_cdp_session(theirs.page)
+    pushes = Pushes(devtools, theirs.page)
     await devtools.send("ServiceWorker.enable")
-    await page.evaluate(SUBSCRIBE)
-    async with page.expect_response("**/push/subscribe") as subscribed:
-        await theirs.frame.get_by_role("button", name="Turn on notifications").click()
-    assert (await (await subscribed.value).json())["success"]
-    off = theirs.frame.get_by_role("button", name="Turn off notifications")
-    await expect(off).to_have_attribute("aria-pressed", "true")
-
-    for data in BAD:
-        await pushes.deliver(data)
+    await _turn_on(theirs)
     told = {
         "type": "message",
         "chat_id": chat["id"],
@@ -98,18 +89,39 @@ async def test_pushes(shop: Shop, seller: Shopper, server: Running) -> None:
         "url": f"/profile.html#chat={chat['id']}",
         "tag": f"chat-{chat['id']}",
     }
+    await _are_shown(pushes, told, server.url)
+    await _lead_to_the_chat(pushes, theirs)
+    await _reached_by_link(shop, chat, asker)
+    await _turn_off(theirs)
+
+
+async def _turn_on(theirs: SellerPage) -> None:
+    await theirs.page.evaluate(SUBSCRIBE)
+    async with theirs.page.expect_response("**/push/subscribe") as subscribed:
+        await theirs.frame.get_by_role("button", name="Turn on notifications").click()
+    assert (await (await subscribed.value).json())["success"]
+    off = theirs.frame.get_by_role("button", name="Turn off notifications")
+    await expect(off).to_have_attribute("aria-pressed", "true")
+
+
+async def _are_shown(pushes: Pushes, told: dict[str, Any], own_url: str) -> None:
+    """Nothing foreign is shown, and no notification leads to another site."""
+    for data in BAD:
+        await pushes.deliver(data)
     await pushes.deliver(json.dumps(told))
-    shown = await pushes.until_shown("Guest <b>1</b>")
-    assert (shown["body"], shown["tag"]) == ("Still there?", told["tag"])
-    assert shown["data"]["chat"]["url"] == f"{server.url}/profile.html#chat={chat['id']}"
+    shown = await pushes.until_shown(told["title"])
+    assert (shown["body"], shown["tag"]) == (told["body"], told["tag"])
+    assert shown["data"]["chat"]["url"] == own_url + told["url"]
     await pushes.deliver(json.dumps({**told, "title": "Again", "url": "https://elsewhere.example/"}))
     shown = await pushes.until_shown("Again")
-    assert shown["data"]["chat"]["url"] == f"{server.url}/"
+    assert shown["data"]["chat"]["url"] == f"{own_url}/"
     assert len(await pushes.shown()) == 1, "one for each chat"
-
     await pushes.deliver(json.dumps(told))
     await pushes.until_shown(told["title"])
-    (worker,) = page.context.service_workers
+
+
+async def _lead_to_the_chat(pushes: Pushes, theirs: SellerPage) -> None:
+    (worker,) = theirs.page.context.service_workers
     await worker.evaluate(
         """async () => {
             const [notification] = await registration.getNotifications();
@@ -118,11 +130,6 @@ async def test_pushes(shop: Shop, seller: Shopper, server: Running) -> None:
     )
     await expect(theirs.frame.locator(".pane-title h3")).to_have_text("Guest 1")
     assert await pushes.shown() == []
-    await _reached_by_link(shop, chat, asker)
-    async with page.expect_request("**/push/unsubscribe") as unsubscribed:
-        await off.click()
-    assert (await unsubscribed.value).post_data_json == {"endpoint": "https://push.example/of-this-browser"}
-    await expect(theirs.frame.get_by_role("button", name="Turn on notifications")).to_be_enabled()
 
 
 async def _reached_by_link(shop: Shop, chat: Any, asker: Shopper) -> None:
@@ -131,3 +138,10 @@ async def _reached_by_link(shop: Shop, chat: Any, asker: Shopper) -> None:
     hers = await shop.buyer(fragment=f"chat={chat['id']}", stored=[entry])
     await hers.sees("Still there?")
     await expect(hers.frame.get_by_role("button", name="Turn on notifications")).to_be_visible()
+
+
+async def _turn_off(theirs: SellerPage) -> None:
+    async with theirs.page.expect_request("**/push/unsubscribe") as unsubscribed:
+        await theirs.frame.get_by_role("button", name="Turn off notifications").click()
+    assert (await unsubscribed.value).post_data_json == {"endpoint": "https://push.example/of-this-browser"}
+    await expect(theirs.frame.get_by_role("button", name="Turn on notifications")).to_be_enabled()

@@ -2,6 +2,7 @@ import { h, icon, iconButton, show } from "../client/dom.js";
 import { avatar } from "./avatar.js";
 import { connect } from "./connect.js";
 import { badgeCount } from "./format.js";
+import { later } from "./later.js";
 import { linkedChat, onLink } from "./links.js";
 import { MyChats } from "./mychats.js";
 import { nameOf } from "./people.js";
@@ -265,9 +266,14 @@ export class Buyer {
     const { options, market, texts } = this.#parts;
     if (!options.worker || this.#bell.dataset.userId === userId) return;
     this.#bell.dataset.userId = userId;
-    const { Notifications } = await import("./notifications.js");
     const onError = (/** @type {string} */ text) => this.#thread?.say(text);
-    this.#bell.replaceChildren(new Notifications({ market, worker: options.worker, userId, texts, onError }).element);
+    try {
+      const { Notifications } = await later(import("./notifications.js"));
+      this.#bell.replaceChildren(new Notifications({ market, worker: options.worker, userId, texts, onError }).element);
+    } catch (error) {
+      texts.explain(error);
+      delete this.#bell.dataset.userId; // It is tried again with the next chat.
+    }
   }
 
   #drawLauncher() {

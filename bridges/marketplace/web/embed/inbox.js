@@ -1,12 +1,13 @@
 import { Announcer } from "../client/announcer.js";
 import { ConnectionBar } from "../client/connection.js";
 import { h, icon, iconButton, show } from "../client/dom.js";
-import { ApiError, SessionOver } from "../client/errors.js";
+import { SessionOver } from "../client/errors.js";
 import { ChatList } from "./chatlist.js";
 import { connect } from "./connect.js";
 import { InboxList } from "./inboxlist.js";
 import inboxTexts from "./inboxtexts.js";
 import { badge, buyerName, face } from "./inboxrow.js";
+import { later } from "./later.js";
 import { linkedChat, onLink } from "./links.js";
 import { Notifications } from "./notifications.js";
 import { dropSubscription } from "./push.js";
@@ -335,8 +336,5 @@ export class Inbox {
 
 /** The part that shows one chat, which nobody needs before they open one. @returns {Promise<typeof import("./thread.js").Thread>} */
 async function loadThread() {
-  const loading = import("./thread.js").catch(() => {
-    throw new ApiError(0, "network", "A part could not be loaded.");
-  });
-  return (await loading).Thread;
+  return (await later(import("./thread.js"))).Thread;
 }

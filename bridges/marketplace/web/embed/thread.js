@@ -8,6 +8,7 @@ import { ScrollKeeper } from "../client/scroll.js";
 import { OthersTyping, OwnTyping } from "../client/typing.js";
 import { Composer } from "./composer.js";
 import { History } from "./history.js";
+import { later } from "./later.js";
 import { Log } from "./log.js";
 import { menuButton } from "./menu.js";
 import { MessageList } from "./messagelist.js";
@@ -339,8 +340,7 @@ export class Thread extends Emitter {
   /** @returns {import("./menu.js").Item[]} */
   #items() {
     const { t } = this.#texts;
-    /** @type {import("./menu.js").Item[]} */
-    const items = [];
+    const items = /** @type {import("./menu.js").Item[]} */ ([]);
     const hasSupport = this.#isInvited || this.#chat.support_joined;
     if (!hasSupport) items.push({ icon: "headset", label: t("menu.support"), action: () => void this.#invite() });
     if (this.#isBlocked) items.push({ icon: "block", label: t("block.undo"), action: () => void this.#unblock() });
@@ -356,7 +356,7 @@ export class Thread extends Emitter {
   async #act(action) {
     const place = { market: this.#market, chatId: this.#chat.id, texts: this.#texts, element: this.element };
     try {
-      await action(await import("./actions.js"), place);
+      await action(await later(import("./actions.js")), place);
     } catch (error) {
       this.say(this.#texts.explain(error));
     }

@@ -358,7 +358,10 @@ async def drop_pushes(conn: AsyncConnection, keys: Collection[PushKey]) -> None:
 
 async def postpone(conn: AsyncConnection, due_ms: Sequence[tuple[PushKey, int]]) -> None:
     """Pushes are to be tried again at these times."""
-    rows = [{"of": key.endpoint_hash, "at": key.position, "until_ms": until_ms} for key, until_ms in sorted(due_ms)]
+    rows = [
+        {"of": key.endpoint_hash, "at": key.position, "until_ms": until_ms}
+        for key, until_ms in sorted(due_ms)
+    ]
     await conn.execute(_POSTPONE, rows)
 
 

@@ -1,11 +1,14 @@
 """Browsers in front of a demonstration of the marketplace: a listing at /product.html, its seller at /profile.html."""
 
+from collections.abc import AsyncIterator
+
 import aiohttp
 import pytest
 
 from homeserver.running import Running
 from homeserver.services.demo import SELLER_EMAIL
 from tests.bridges.marketplace.people import Shopper
+from tests.bridges.marketplace.web.host import Host, other_site
 from tests.bridges.marketplace.web.pages import Shop, demo_login
 from tests.web.browsers import Browsers
 from tests.web.conftest import browsers, chromium, database_kind
@@ -20,8 +23,20 @@ def market() -> dict[str, object]:
 
 
 @pytest.fixture
-def more() -> dict[str, object]:
-    return {"issuers": [], "web": {"demo": True}, "push": {"subject": "mailto:admin@test.example"}}
+async def host() -> AsyncIterator[Host]:
+    """Another site, whose pages may use the widgets."""
+    async with other_site() as one:
+        yield one
+
+
+@pytest.fixture
+def more(host: Host) -> dict[str, object]:
+    return {
+        "issuers": [],
+        "web": {"demo": True},
+        "push": {"subject": "mailto:admin@test.example"},
+        "cors": {"origins": [host.origin]},
+    }
 
 
 @pytest.fixture

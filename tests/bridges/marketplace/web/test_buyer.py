@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ from playwright.async_api import Page, Route, expect
 from homeserver.running import Running
 from homeserver.services.demo import BUYER_EMAIL
 from tests.bridges.marketplace.people import Shopper
-from tests.bridges.marketplace.web.host import Host, other_site
+from tests.bridges.marketplace.web.host import Host
 from tests.bridges.marketplace.web.pages import BuyerPage, Shop, demo_login
 from tests.web.browsers import Browsers
 from tests.web.test_accessibility import violations
@@ -21,17 +20,6 @@ from tests.web.test_safety import PAYLOADS
 
 TEXT_COLOURS: dict[Literal["light", "dark"], str] = {"light": "rgb(23, 33, 31)", "dark": "rgb(230, 236, 234)"}
 GIF = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs=")
-
-
-@pytest.fixture
-async def host() -> AsyncIterator[Host]:
-    async with other_site() as one:
-        yield one
-
-
-@pytest.fixture
-def more(more: dict[str, object], host: Host) -> dict[str, object]:
-    return {**more, "cors": {"origins": [host.origin]}}
 
 
 async def _chat(seller: Shopper, listing: int = 101) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from playwright.async_api import CDPSession, Page, expect
 
 from homeserver.running import Running
 from tests.bridges.marketplace.people import Shopper, guest
+from tests.bridges.marketplace.web.host import Host
 from tests.bridges.marketplace.web.pages import LISTING, SellerPage, Shop
+from tests.web.browsers import Browsers
 
 # A browser without a push service, as here, cannot subscribe; this stands for one that can.
 SUBSCRIBE = """() => {
@@ -93,6 +95,31 @@ async def test_pushes(shop: Shop, seller: Shopper, server: Running) -> None:
     await _lead_to_the_chat(pushes, theirs)
     await _reached_by_link(shop, chat, asker)
     await _turn_off(theirs)
+
+
+async def test_a_seller_on_another_site(
+    server: Running, browsers: Browsers, seller: Shopper, host: Host
+) -> None:
+    """The inbox under the site's hostile styles, and its own worker with the one line."""
+    host.chat, host.seller = server.url, seller.name
+    page = (await browsers.open(permissions=["notifications"])).page
+    await page.goto(f"{host.origin}/profile")
+    theirs = SellerPage(page)
+    await expect(theirs.frame.get_by_text("You are not signed in")).to_be_in_viewport()
+    token = seller.headers["Authorization"].removeprefix("Bearer ")
+    await page.evaluate("(token) => localStorage.setItem('access_token', token)", token)
+    await page.evaluate("sellerChatsManager.refresh()")
+    await theirs.enter("Bob")
+    await theirs.write("Yes, it is")
+    await theirs.sees("Yes, it is")
+    devtools = await page.context.new_cdp_session(page)
+    pushes = Pushes(devtools, page)
+    await devtools.send("ServiceWorker.enable")
+    await _turn_on(theirs)
+    told = {"type": "message", "chat_id": 5, "title": "Bob", "body": "Thanks", "url": "/profile#chat=5"}
+    await pushes.deliver(json.dumps(told))
+    shown = await pushes.until_shown("Bob")
+    assert shown["data"]["chat"]["url"] == f"{host.origin}/profile#chat=5"
 
 
 async def _turn_on(theirs: SellerPage) -> None:

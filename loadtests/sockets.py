@@ -54,29 +54,18 @@ async def sockets(world: World, plan: Plan, result: Result) -> None:
     half = plan.sockets // 2
     groups = await _groups(world, await register(world.server, half, "socket"))
     chats = await _chats(world, plan.sockets - half)
-
-    def place_of(number: int) -> Place:
-        pool = chats if number % 2 else groups
-        return pool[number // 2 % len(pool)]
-
     before_mib = memory_mib(world.server.pid)[0]
+
+    def each_kib() -> str:
+        return f"{(memory_mib(world.server.pid)[0] - before_mib) * 1024 / plan.sockets:.1f} KiB"
+
     try:
         await _open(world, b'"message.created"', groups)
         await _open(world, b'"type":"message"', chats)
         await asyncio.sleep(SETTLE_S)
-        each_kib = (memory_mib(world.server.pid)[0] - before_mib) * 1024 / plan.sockets
-        result.notes.append(f"{plan.sockets:,} open sockets, {each_kib:.1f} KiB resident for each while idle")
-        async with connections(world.server, SPEAKERS) as opened:
-            talk = Talk(
-                opened,
-                RATE,
-                lambda number, _: place_of(number).request(number),
-                lambda number: place_of(number).listeners,
-            )
-            _all_hear(talk, [*groups, *chats])
-            await measure(world, plan, result, talk.run)
-        after_kib = (memory_mib(world.server.pid)[0] - before_mib) * 1024 / plan.sockets
-        result.notes.append(f"{after_kib:.1f} KiB for each after the rounds")
+        result.notes.append(f"{plan.sockets:,} open sockets, {each_kib()} resident for each while idle")
+        talk = await _talk(world, plan, result, groups, chats)
+        result.notes.append(f"{each_kib()} for each after the rounds")
     finally:
         for place in (*groups, *chats):
             for one in place.listeners:
@@ -85,13 +74,35 @@ async def sockets(world: World, plan: Plan, result: Result) -> None:
     expected: dict[int, list[int]] = {id(place): [] for place in (*groups, *chats)}
     for message_id in sorted(talk.ids, key=int):  # positions of the log
         number = talk.ids[message_id]
-        expected[id(place_of(number))].append(number)
+        expected[id(_place_of(number, groups, chats))].append(number)
     result.problems += {
         fault
         for place in (*groups, *chats)
         for one in place.listeners
         if (fault := faults(one, expected[id(place)]))
     }
+
+
+def _place_of(number: int, groups: Sequence[Place], chats: Sequence[Place]) -> Place:
+    """Where a number is said."""
+    pool = chats if number % 2 else groups
+    return pool[number // 2 % len(pool)]
+
+
+async def _talk(
+    world: World, plan: Plan, result: Result, groups: Sequence[Place], chats: Sequence[Place]
+) -> Talk:
+    """Measure with all sockets open."""
+    async with connections(world.server, SPEAKERS) as opened:
+        talk = Talk(
+            opened,
+            RATE,
+            lambda number, _: _place_of(number, groups, chats).request(number),
+            lambda number: _place_of(number, groups, chats).listeners,
+        )
+        _all_hear(talk, [*groups, *chats])
+        await measure(world, plan, result, talk.run)
+    return talk
 
 
 async def _groups(world: World, people: Sequence[Person]) -> list[Place]:

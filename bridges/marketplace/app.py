@@ -43,8 +43,9 @@ the call names.
 `read`, `invite_support`. Server frames: `message`, `message_edited`, `message_deleted`, `typing`, `messages_read`,
 `user_connected`, `user_disconnected`, `support_invited`, `error`.
 
-**WebSocket** `{prefix}/ws/seller/{{seller_id}}`: `connected`, then what others say in all chats of the seller, and
-`messages_read` with `chat_id`. The text `ping` is answered by `{{"type": "pong"}}`.
+**WebSocket** `{prefix}/ws/seller/{{seller_id}}`: `connected`, then what others say in all chats of the seller,
+`message_edited`, `message_deleted`, and with `chat_id` `messages_read` and `chat_deleted`. The text `ping` is answered
+by `{{"type": "pong"}}`.
 """
 
 
@@ -89,7 +90,7 @@ class Marketplace:
         return Parts(
             faces=_faces(context, settings, routes, cookie),
             pages=[route for one in embeds for route in one.routes()],
-            startup=[one.load for one in embeds],
+            startup=[one.load for one in embeds if isinstance(one, Demo)],
             listeners=[live.hear],
             warnings=warnings,
             push=PushFace(FACE, PushWords(market), live.attends),

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import orjson
+
 from bridges.marketplace import schemas, shape
 from bridges.marketplace.auth import Caller, Callers, UnknownGuest
 from bridges.marketplace.listings import Listings
 from bridges.marketplace.schemas import ChatQuery, Claim, MyQuery, NewChat, OrderQuery, WhoQuery
 from bridges.marketplace.service import Market, route
+from bridges.marketplace.shelf import Shelf
 from homeserver.errors import Invalid
 from homeserver.http.guestcookie import GuestCookie
 from homeserver.http.routes import Call, Route
@@ -22,11 +25,12 @@ class Chats:
         self._callers = callers
         self._listings = listings
         self._cookie = cookie
+        self._shelf = Shelf(market.settings.cached_chats)
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
         opened = {
-            403: "You are somebody else, or the listing is.",
+            403: "You are somebody else, or the listing is; or there is a block between you.",
             404: "There is no such listing or seller.",
         }
         return (
@@ -98,7 +102,7 @@ class Chats:
         caller = await self._callers.of(call.request, query.buyer_id, may_be_new=True)
         return await self._open(caller, query.iphone_id, query.seller_id)
 
-    async def mine(self, call: Call[None, MyQuery]) -> list[schemas.Chat]:
+    async def mine(self, call: Call[None, MyQuery]) -> list[schemas.Chat] | list[orjson.Fragment]:
         """As the buyer or as the seller, hidden ones left out. A guest who never was here has none."""
         query = call.query
         try:
@@ -111,18 +115,20 @@ class Chats:
             caller.requester, self._market.settings.service, "owner" if query.is_seller else "enquirer", page
         )
         view = self._market.view(caller)
+        if query.is_seller:
+            return await self._shelf.chats(found, view)
         return [shape.chat(one, view) for one in found]
 
-    async def grouped(self, call: Call[None, None]) -> dict[str, list[schemas.Chat]]:
+    async def grouped(self, call: Call[None, None]) -> dict[str, list[orjson.Fragment]]:
         """A seller's own chats."""
         caller = await self._callers.of(call.request, str(call.number("seller_id")))
         page = Page(self._market.settings.max_chats)
         found = await self._market.enquiries.listing(
             caller.requester, self._market.settings.service, "owner", page
         )
-        view, groups = self._market.view(caller), dict[str, list[schemas.Chat]]()
-        for one in found:
-            groups.setdefault(one.link.service_id, []).append(shape.chat(one, view))
+        view, groups = self._market.view(caller), dict[str, list[orjson.Fragment]]()
+        for one, shown in zip(found, await self._shelf.chats(found, view), strict=True):
+            groups.setdefault(one.link.service_id, []).append(shown)
         return groups
 
     async def info(self, call: Call[None, WhoQuery]) -> schemas.Chat:

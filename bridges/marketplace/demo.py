@@ -96,7 +96,7 @@ class Demo:
                 "sellerId": self._seller.number,
                 "listings": {one.number: one.title[language] for one in LISTINGS},
             },
-            embed=f"/embed/{self._embeds.build}",
+            embed=f"/embed/{await self._embeds.build()}",
             lang=language,
             languages=LANGUAGES,
             listing=listing,
@@ -106,7 +106,7 @@ class Demo:
             text=TEXTS[language],
         )
         response = web.Response(text=text, content_type="text/html")
-        response.headers.update(SECURITY_HEADERS | (_WITH_WORKER if name == "profile.html" else {}))
+        response.headers.update(SECURITY_HEADERS | _WITH_WORKER)
         response.headers[hdrs.CACHE_CONTROL] = "no-store"
         response.headers[hdrs.CONTENT_LANGUAGE] = language
         response.headers[hdrs.VARY] = f"{hdrs.ACCEPT_LANGUAGE}, {hdrs.COOKIE}"

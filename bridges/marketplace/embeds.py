@@ -1,39 +1,55 @@
 """What a marketplace's pages load from us: the buyer's window, the seller's inbox, the worker for notifications.
 
-Two small scripts stand at the root, under names that never change. Each imports modules from
-`/embed/<build>/widget/`, and those import the small client that our own pages use as well, at `/embed/<build>/client/`.
-`<build>` changes with any file, so the modules may be kept for a year. Pages of all sites may load these files; what
-the scripts may then do is a matter of `cors.origins`.
+Small scripts stand at the root, under names that never change. Each imports a module from `/embed/<build>/`, which is
+made of many: those of `bridges/marketplace/web/embed` and of the client that our own pages use as well. `<build>`
+changes with any file, so the modules may be kept for a year. Pages of all sites may load these files; what the scripts
+may then do is a matter of `cors.origins`.
 """
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
-from homeserver.web.assets import Asset, Assets, load_assets, make_asset
+from bridges.marketplace.bundle import bundles, stripped, style
+from homeserver.web.assets import Assets, make_assets, read_files
 from homeserver.web.pages import CLIENT
 
 HERE: Final = Path(__file__).parent / "web"
 LOADERS: Final = ("chat.js", "seller-chats.js", "chat-sw.js")
+ENTRIES: Final = ("widget/buyer.js", "widget/inbox.js")
+STYLES: Final = {
+    "widget/buyer.css": ("widget.css", "thread.css", "window.css"),
+    "widget/inbox.css": ("widget.css", "thread.css", "inbox.css", "inboxlist.css"),
+}
+_ICONS: Final = "client/icons.js"
+_ICON = re.compile(r"^  (\w+): \[.*\],\n", re.MULTILINE)
 _SERVED: Final = '"__SERVED__"'  # stands in a loader where the server says what it knows of itself
 
 
+@dataclass(frozen=True, slots=True)
+class Scripts:
+    """All that is served: the scripts at the root, and the tree below `/embed/`."""
+
+    loaders: Assets
+    tree: Assets
+
+
 class Embeds:
-    """Serves the scripts. `served`: what they are told besides the build. Files are read at start, in a thread."""
+    """Serves the scripts. `served`: what they are told besides the build.
+
+    Making the files ready takes a tenth of a second, so that is done when somebody first asks, once, and in a thread.
+    """
 
     def __init__(self, served: Mapping[str, object]) -> None:
         self._served = served
-        self._tree = Assets({}, "")
-        self._loaders = Assets({}, "")
-
-    @property
-    def build(self) -> str:
-        """The name of this set of files."""
-        return self._tree.build
+        self._made: Scripts | None = None
+        self._making = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """The scripts at the root, and everything below `/embed/`."""
@@ -42,22 +58,44 @@ class Embeds:
             web.get("/embed/{path:.+}", self._file),
         ]
 
-    async def load(self, _: web.Application) -> None:
-        """Read the files."""
-        await asyncio.to_thread(self._load)
+    async def build(self) -> str:
+        """The name of this set of files."""
+        return (await self._scripts()).tree.build
 
-    def _load(self) -> None:
-        folders = {"client/": CLIENT, "widget/": HERE / "embed", "demo/": HERE / "demo"}
-        self._tree = load_assets(folders, is_shared=True)
-        served = json.dumps({**self._served, "build": self._tree.build})
-        loaders: dict[str, Asset] = {}
-        for name in LOADERS:
-            text = (HERE / name).read_text(encoding="utf-8")
-            loaders[name] = make_asset(".js", text.replace(_SERVED, served).encode())
-        self._loaders = Assets(loaders, "", is_shared=True)
+    async def _scripts(self) -> Scripts:
+        async with self._making:
+            if self._made is None:
+                self._made = await asyncio.to_thread(make_scripts, self._served)
+            return self._made
 
     async def _loader(self, request: web.Request) -> web.Response:
-        return self._loaders.answer(request.path.lstrip("/"), request)
+        return (await self._scripts()).loaders.answer(request.path.lstrip("/"), request)
 
     async def _file(self, request: web.Request) -> web.Response:
-        return self._tree.answer(request.match_info["path"], request)
+        return (await self._scripts()).tree.answer(request.match_info["path"], request)
+
+
+def make_scripts(served: Mapping[str, object]) -> Scripts:
+    """Read the files and make them ready. Blocks."""
+    widget = {name: body.decode() for name, body in read_files(HERE / "embed").items()}
+    sources = {
+        **{f"client/{name}": body.decode() for name, body in read_files(CLIENT).items()},
+        **{f"widget/{name}": text for name, text in widget.items()},
+    }
+    files = {name: text for entry in ENTRIES for name, text in _bundles(entry, sources).items()}
+    files |= {name: style("".join(widget[part] for part in parts)) for name, parts in STYLES.items()}
+    files |= {f"widget/{name}": stripped(text) for name, text in widget.items() if name.startswith("texts/")}
+    demo = {f"demo/{name}": body for name, body in read_files(HERE / "demo").items()}
+    tree = make_assets({**{name: text.encode() for name, text in files.items()}, **demo}, is_shared=True)
+    told = json.dumps({**served, "build": tree.build})
+    loaders = {name: (HERE / name).read_text(encoding="utf-8").replace(_SERVED, told) for name in LOADERS}
+    return Scripts(
+        make_assets({name: stripped(text).encode() for name, text in loaders.items()}, is_shared=True), tree
+    )
+
+
+def _bundles(entry: str, sources: Mapping[str, str]) -> dict[str, str]:
+    """With those icons only that the widgets name."""
+    named = "".join(text for name, text in sources.items() if name != _ICONS)
+    icons = _ICON.sub(lambda match: match[0] if f'"{match[1]}"' in named else "", sources[_ICONS])
+    return bundles(entry, {**sources, _ICONS: icons})

@@ -133,9 +133,13 @@ class Live:
                 self._message(message)
             case news.MessageEdited(message=message):
                 self._tell(message.room_id, lambda view: shape.message_frame(message, view, "message_edited"))
+                self._tell_seller(
+                    message.room_id, shape.message_frame(message, self._plain, "message_edited")
+                )
             case news.MessageDeleted(room_id=room_id, room_position=chat_id, ref=ref):
                 gone = shape.frame("message_deleted", id=ref.position, chat_id=chat_id)
                 self._tell(room_id, lambda _view: gone)
+                self._tell_seller(room_id, gone)
             case news.SessionEnded(session_id=session_id, user_id=user_id):
                 self._hub.end_session(user_id, session_id)
             case news.NewsLost():
@@ -164,6 +168,8 @@ class Live:
                 )
             case news.MemberRemoved(room_id=room_id, user_id=user_id):
                 self._removed(room_id, user_id)
+            case news.RoomClosed(room_id=room_id):
+                self._closed(room_id)
             case _:
                 return
 
@@ -179,7 +185,7 @@ class Live:
         if seller is not None:
             self._inboxes[seller].rooms[message.room_id] = message.room_position
         if seller is not None and message.sender_number != self._inboxes[seller].number:
-            self._hub.broadcast(InboxKey(FACE, seller), shape.message_frame(message, self._plain))
+            self._tell_seller(message.room_id, shape.message_frame(message, self._plain))
 
     def _read(self, moved: news.ReadMoved) -> None:
         self._tell(
@@ -195,17 +201,37 @@ class Live:
         reader = self._plain.person_id(moved.user_id, moved.number)
         chat_id = self._inboxes[seller].rooms.get(moved.room_id)
         frame = shape.frame("messages_read", chat_id=chat_id, user_id=reader, count=moved.count)
-        self._hub.broadcast(InboxKey(FACE, seller), frame)
+        self._tell_seller(moved.room_id, frame)
 
     def _removed(self, room_id: RoomId, user_id: UserId) -> None:
         """What was said until now still arrives; then the person's sockets close."""
         chat = self._chats.get(room_id)
         for guest in tuple(chat.views) if chat is not None else ():
             self._hub.end_in_group(ChatKey(FACE, room_id, guest), user_id, "you are no longer in this chat")
+        if self._sellers.get(room_id) == user_id:
+            self._forget_for_seller(room_id)
+
+    def _closed(self, room_id: RoomId) -> None:
+        """Nobody is in the chat any more, though not everybody is put out by name."""
+        chat = self._chats.get(room_id)
+        keys = [ChatKey(FACE, room_id, guest) for guest in chat.views] if chat is not None else []
+        for key in keys:
+            for user_id in {socket.visitor.user_id for socket in self._hub.sockets(key)}:
+                self._hub.end_in_group(key, user_id, "the chat was deleted")
+        self._forget_for_seller(room_id)
+
+    def _forget_for_seller(self, room_id: RoomId) -> None:
         seller = self._sellers.get(room_id)
-        if seller == user_id:
+        if seller is not None:
+            chat_id = self._inboxes[seller].rooms.pop(room_id, None)
+            self._tell_seller(room_id, shape.frame("chat_deleted", chat_id=chat_id))
             del self._sellers[room_id]
-            self._inboxes[seller].rooms.pop(room_id, None)
+
+    def _tell_seller(self, room_id: RoomId, frame: bytes) -> None:
+        """One frame to the open inbox that hears this chat."""
+        seller = self._sellers.get(room_id)
+        if seller is not None:
+            self._hub.broadcast(InboxKey(FACE, seller), frame)
 
     def _tell(
         self,

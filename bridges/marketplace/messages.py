@@ -53,6 +53,7 @@ class MessageCalls:
                 query=WhoQuery,
                 answer=schemas.Message,
                 hot=True,
+                errors={403: "There is a block between you, or a word that may not be written."},
             ),
         )
 

@@ -92,6 +92,12 @@ class MarketplaceSettings(BaseModel):
     max_chats: int = Field(
         default=5000, ge=1, le=20_000, description="Most chats in a list, and on a seller's socket."
     )
+    cached_chats: int = Field(
+        default=20_000,
+        ge=100,
+        le=1_000_000,
+        description="Chats kept in memory as lists show them to sellers.",
+    )
     max_upload_bytes: int = Field(
         default=10 * 1024 * 1024,
         ge=1024,

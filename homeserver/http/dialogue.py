@@ -35,6 +35,14 @@ class Piece(NamedTuple):
     frame: bytes
 
 
+class Portion(NamedTuple):
+    """Some frames of a replay, which tell everything up to a place."""
+
+    pieces: Sequence[Piece]
+    upto: int
+    is_last: bool
+
+
 def error_data(error: HomeserverError, client_id: str | None = None) -> dict[str, object]:
     """What a frame says of a refusal; `client_id` names the message that was not sent."""
     data: dict[str, object] = {"code": error.code, "detail": error.message}
@@ -92,16 +100,14 @@ class Dialogue(Generic[T]):
             socket.put(self.refusal(error, client_id))
 
 
-async def catch_up(
-    socket: Socket, after: int, page: Callable[[int], Awaitable[Sequence[Piece]]], *, full: int
-) -> None:
-    """Send everything after a place, in order, then what came meanwhile; nothing that was sent here already.
+async def catch_up(socket: Socket, after: int, page: Callable[[int], Awaitable["Portion"]]) -> None:
+    """Send everything after a place, in order, then what came meanwhile; no message that was sent here already.
 
-    `page` reads what comes next after a place; a page of less than `full` pieces is the last.
+    `page` reads what comes next after a place.
     """
     socket.hold()
     try:
-        newest = await _replay(socket, after, page, full)
+        newest = await _replay(socket, after, page)
         await socket.flushed()
     except HomeserverError:
         # Half a replay is a gap that the client cannot see; a new socket can begin anew.
@@ -110,16 +116,15 @@ async def catch_up(
         socket.release(newest)
 
 
-async def _replay(
-    socket: Socket, after: int, page: Callable[[int], Awaitable[Sequence[Piece]]], full: int
-) -> int:
-    """Answers the place of the last piece that was sent."""
+async def _replay(socket: Socket, after: int, page: Callable[[int], Awaitable["Portion"]]) -> int:
+    """Answers the place up to which everything was sent."""
     while True:
-        pieces = await page(after)
-        for piece in pieces:
+        portion = await page(after)
+        for piece in portion.pieces:
             if 0 < socket.first_live <= piece.position:
                 return after
             await socket.push(piece.frame)
             after = piece.position
-        if len(pieces) < full:
+        after = portion.upto
+        if portion.is_last:
             return after

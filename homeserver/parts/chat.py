@@ -17,6 +17,7 @@ from homeserver.services.moderation import Moderation
 from homeserver.services.presence import Presence
 from homeserver.services.push.service import Around, Push
 from homeserver.services.receipts import Receipts
+from homeserver.services.replay import Replay
 from homeserver.services.reports import Reports
 from homeserver.services.rooms import Rooms
 from homeserver.services.roomviews import RoomViews
@@ -79,6 +80,7 @@ def build_chat(settings: Settings, core: Core, people: People, words: WordList) 
         messages=messages,
         receipts=Receipts(db=core.db, timeline=core.timeline, access=access, clock=core.clock),
         feed=feed,
+        replay=Replay(db=core.db, access=access, views=message_views),
         typing=Typing(feed, access, blocks),
         presence=Presence(feed, access, blocks),
         enquiries=_enquiries(settings, core, people, rooms, (access, message_views)),
@@ -143,7 +145,7 @@ def _enquiries(
         timeline=core.timeline,
         access=access,
         rooms=rooms,
-        views=EnquiryViews(core.db, people.profiles, message_views),
+        views=EnquiryViews(core.db, people.profiles, message_views, settings.rooms.cached_enquiries),
         limits=people.limits,
         founding=Founding(settings.rooms, settings.server.default_room_version),
         blocks=people.blocks,

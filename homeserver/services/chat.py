@@ -10,6 +10,7 @@ from homeserver.services.members import Members
 from homeserver.services.messages import Messages
 from homeserver.services.presence import Presence
 from homeserver.services.receipts import Receipts
+from homeserver.services.replay import Replay
 from homeserver.services.reports import Reports
 from homeserver.services.rooms import Rooms
 from homeserver.services.speech import Speech
@@ -26,6 +27,7 @@ class Chat:
     messages: Messages
     receipts: Receipts
     feed: Feed
+    replay: Replay
     typing: Typing
     presence: Presence
     enquiries: Enquiries

@@ -23,6 +23,7 @@ from homeserver.services.rooms import Rooms
 from homeserver.storage import enquiries as stored
 from homeserver.storage import rooms as rooms_table
 from homeserver.storage.enquiries import EnquiryRow, Help, HelpMove, NewEnquiry, Side
+from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import Also, KeyTaken, Placed
@@ -106,7 +107,11 @@ class Enquiries:
             listed = await stored.enquiries_on_side(
                 conn, requester.user_id, service, side, limit=page.limit, offset=page.offset
             )
-        return await self._views.many(listed)
+        return await self._views.many(listed, requester.user_id)
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log, each of them: lists show what it changes."""
+        self._views.note(entry)
 
     async def rooms_of_owner(self, requester: Requester, service: str, limit: int) -> dict[RoomId, int]:
         """Where somebody asks the requester, with the rooms' public numbers: those latest active."""

@@ -34,7 +34,7 @@ from homeserver.storage import events, relations
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
-from homeserver.timeline.build import relation_of
+from homeserver.timeline.build import MESSAGE_TYPES, relation_of
 from homeserver.timeline.writer import Timeline
 
 logger = logging.getLogger(__name__)
@@ -341,7 +341,7 @@ class Feed:
             return None
         if event.redacts in parents:  # an edit or a file of a message
             return await self._edited(parents[event.redacts])
-        if target.event.type not in ("m.room.message", "m.room.encrypted"):
+        if target.event.type not in MESSAGE_TYPES:
             return None
         at = await self._timeline.room_position(event.room_id)
         return MessageDeleted(event.room_id, at, MessageRef(event.redacts, target.position))

@@ -89,6 +89,10 @@ class Members:
         """Whether there is a block between the requester and any of the people: nothing brings them together."""
         return bool(await self._blocks.between(requester.user_id, [one.user_id for one in people]))
 
+    async def check_reach(self, requester: Requester, head: Head) -> None:
+        """Raise Forbidden("blocked") where what the requester writes would only reach a person they do not reach."""
+        await self._blocks.check_room(requester, head)
+
     async def _person(self, number: int) -> Person:
         person = (await self._profiles.by_numbers([number])).get(number)
         if person is None:

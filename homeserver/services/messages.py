@@ -184,15 +184,6 @@ class Messages:
                 page = newest[::-1]
         return await self._views.complete(room_id, page)
 
-    async def missed(self, requester: Requester, *, after: int, limit: int) -> list[Message]:
-        """What came after a place of the log in all of the requester's rooms, in the order of the log.
-
-        Who has read them is not counted.
-        """
-        async with self._db.read() as conn:
-            page = await events.shown_to_after(conn, requester.user_id, after=after, limit=limit)
-        return await self._views.of_rooms(page)
-
     async def newest_place(self) -> int:
         """Where the log ends: no message has a greater position yet."""
         async with self._db.read() as conn:

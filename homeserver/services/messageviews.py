@@ -1,5 +1,6 @@
 """Stored events as messages: edits applied, files gathered, readers counted, each in one query for all."""
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from homeserver.storage.events import StoredEvent
 from homeserver.timeline.writer import Timeline
 
 _MAX_FILES = 1000  # over the messages of one page
+_AT_A_TIME = 500  # made without a pause for others
 
 
 class MessageViews:
@@ -81,14 +83,16 @@ class MessageViews:
         async with self._db.read() as conn:
             found = await events.events_at(conn, positions)
         numbers = await self._numbers({one.event.sender for one in found.values()})
-        return {
-            one.event.room_id: self._message(
+        made: dict[RoomId, Message] = {}
+        for at, one in enumerate(found.values(), start=1):
+            if at % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
+            made[one.event.room_id] = self._message(
                 one,
                 room_position=room_positions[one.event.room_id],
                 sender_number=numbers.get(one.event.sender, 0),
             )
-            for one in found.values()
-        }
+        return made
 
     async def _whole(
         self,

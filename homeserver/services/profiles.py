@@ -44,6 +44,11 @@ class Profiles:
         self._user_ids: BoundedCache[int, UserId] = BoundedCache(cached_people)  # never changes
         self._successors: BoundedCache[UserId, UserId] = BoundedCache(cached_people)  # never changes either
 
+    @property
+    def age(self) -> int:
+        """Another number than before once any profile may have changed."""
+        return self._people.age
+
     async def people(self, user_ids: Collection[UserId]) -> dict[UserId, Person]:
         """These people, by id; whoever is not here is missing. At most one query for some thousands of them.
 

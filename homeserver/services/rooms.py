@@ -117,9 +117,10 @@ class Rooms:
     async def change(
         self, requester: Requester, room_id: RoomId, *, title: str | None = None, topic: str | None = None
     ) -> Room:
-        """Set title or topic; for admins."""
+        """Set title or topic; for admins. Raises Forbidden("not_admin", "blocked"), TooLarge, NotFound."""
         self._founding.check_texts(title, topic)
-        await self._access.room_to_manage(requester, room_id)
+        head = await self._access.room_to_manage(requester, room_id)
+        await self._members.check_reach(requester, head)
         drafts = []
         if title is not None:
             drafts.append(state_draft("m.room.name", requester.user_id, {"name": title.strip()}))

@@ -51,6 +51,8 @@ def _about_the_network(settings: Settings) -> Iterator[str]:
         yield 'cors.origins is "*": any web site may call the APIs from a browser (it still needs a token)'
     if settings.metrics.enabled and settings.metrics.allow_public and not is_loopback(settings.metrics.host):
         yield f"metrics.allow_public is true: whoever reaches port {settings.metrics.port} reads the numbers"
+    if settings.push.allow_private:
+        yield "push.allow_private is true: whoever subscribes to pushes can make this server call its own network"
 
 
 def _about_the_name(settings: Settings) -> Iterator[str]:

@@ -14,6 +14,12 @@ class RoomSettings(Section):
     max_title_chars: int = Field(default=200, ge=1, le=1000, description="Longest title of a room.")
     max_message_chars: int = Field(default=10_000, ge=1, le=15_000, description="Longest text of a message.")
     max_page: int = Field(default=200, ge=1, le=1000, description="Most items in one page of a list.")
+    cached_enquiries: int = Field(
+        default=20_000,
+        ge=100,
+        le=1_000_000,
+        description="Rooms about objects, such as listings, that are kept in memory as their owners see them.",
+    )
     linked_groups_open: bool = Field(
         default=True,
         description="Whether anybody who asks for the group of a host's object (e.g. a course) may join it.",

@@ -1,5 +1,6 @@
 """Events: writing them, finding them by id or place, reading a page of a room, cutting redacted ones."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -8,10 +9,11 @@ from typing import Any, cast
 from sqlalchemy import Row, Select, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import ATTACHMENT_REL
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
-from homeserver.storage.schema import events, members, rooms, successors
+from homeserver.storage.schema import events, members, relations, rooms, successors
 from homeserver.storage.sqlite import UNANSWERED
 
 
@@ -40,6 +42,7 @@ class StoredEvent:
     edit: Event | None = None  # the latest m.replace of it by its author
 
 
+PARTS = ("m.replace", ATTACHMENT_REL)  # rel_types of events that are part of another message
 _edits = events.alias("edits")
 EVENT_COLUMNS = (
     events.c.event_id,
@@ -70,7 +73,18 @@ _AFTER = (
     .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
 )
-_places_shown_to = (  # by room, along the index of shown messages: only rooms that have any are looked at
+_part = select(relations.c.event_id).where(
+    relations.c.event_id == events.c.event_id, relations.c.rel_type.in_(PARTS)
+)
+_is_told = or_(events.c.shown, events.c.type == "m.room.redaction", _part.exists())
+_TOLD_AFTER = (
+    SELECT_EVENTS.where(
+        events.c.room_id == bindparam("in_room"), events.c.timeline_order > bindparam("after"), _is_told
+    )
+    .order_by(events.c.timeline_order)
+    .limit(bindparam("count"))
+)
+_places_told_to = (  # by room, along the index of its timeline: only rooms where something happened are looked at
     select(events.c.timeline_order)
     .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
     .join(events, events.c.room_id == rooms.c.room_id)
@@ -78,14 +92,14 @@ _places_shown_to = (  # by room, along the index of shown messages: only rooms t
         members.c.user_id == bindparam("to_user"),
         members.c.membership == "join",
         ~rooms.c.closed,
-        rooms.c.last_message_position > bindparam("after"),
-        events.c.shown,
+        rooms.c.head_position > bindparam("after"),
         events.c.timeline_order > bindparam("after"),
+        _is_told,
     )
     .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
 )
-_SHOWN_TO_AFTER = SELECT_EVENTS.where(events.c.position.in_(_places_shown_to.scalar_subquery())).order_by(
+_TOLD_TO_AFTER = SELECT_EVENTS.where(events.c.position.in_(_places_told_to.scalar_subquery())).order_by(
     events.c.position
 )
 _ALL_OF_ROOM = (
@@ -173,6 +187,7 @@ _EDITED = (  # only the sender of a message, or the account that a guest became;
 _POSITIONS = select(events.c.event_id, events.c.position).where(
     events.c.event_id.in_(bindparam("event_ids", expanding=True)), events.c.position.is_not(None)
 )
+_AT_A_TIME = 500  # events read without a pause
 NEWEST = 2**62  # before= of a page that starts at the end
 
 
@@ -200,8 +215,13 @@ async def events_by_id(conn: AsyncConnection, event_ids: Collection[EventId]) ->
 
 async def events_at(conn: AsyncConnection, positions: Collection[int]) -> dict[int, StoredEvent]:
     """Those of the positions that hold an event, by position."""
-    rows = await conn.execute(_AT, {"positions": list(positions)})
-    return {row.event_position: stored_event(row) for row in rows}
+    rows = (await conn.execute(_AT, {"positions": list(positions)})).all()
+    found: dict[int, StoredEvent] = {}
+    for start in range(0, len(rows), _AT_A_TIME):
+        if start:
+            await asyncio.sleep(0)  # to read thousands takes a while, and others wait
+        found |= {row.event_position: stored_event(row) for row in rows[start : start + _AT_A_TIME]}
+    return found
 
 
 async def shown_before(
@@ -218,11 +238,17 @@ async def shown_after(conn: AsyncConnection, room_id: RoomId, *, after: int, lim
     return [stored_event(row) for row in rows]
 
 
-async def shown_to_after(
+async def told_after(conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int) -> list[StoredEvent]:
+    """What changes a room's messages after a place: messages, their edits and files, redactions; oldest first."""
+    rows = await conn.execute(_TOLD_AFTER, {"in_room": room_id, "after": after, "count": limit})
+    return [stored_event(row) for row in rows]
+
+
+async def told_to_after(
     conn: AsyncConnection, user_id: UserId, *, after: int, limit: int
 ) -> list[StoredEvent]:
-    """The messages after a place in all open rooms that a person is in, in the order of the log."""
-    rows = await conn.execute(_SHOWN_TO_AFTER, {"to_user": user_id, "after": after, "count": limit})
+    """The same of all open rooms that a person is in, in the order of the log."""
+    rows = await conn.execute(_TOLD_TO_AFTER, {"to_user": user_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
 

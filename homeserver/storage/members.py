@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import RoomPlace
@@ -92,6 +92,7 @@ _JOINED = (
     .order_by(members.c.position)
 )
 _JOINED_AMONG = _JOINED.where(members.c.room_id.in_(bindparam("room_ids", expanding=True)))
+_room = rooms.c.room_id == bindparam("of_room")
 _READ = (
     update(members)
     .where(
@@ -99,7 +100,18 @@ _READ = (
         members.c.user_id == bindparam("of_user"),
         members.c.read_position < bindparam("at"),
     )
-    .values(read_position=bindparam("at"), read_seq=bindparam("seq"), unread_removed=0)
+    .values(
+        read_position=bindparam("at"),
+        # What came after a room's last message was deleted since: it is not unread either.
+        read_seq=case(
+            (
+                select(rooms.c.last_message_position).where(_room).scalar_subquery() <= bindparam("at"),
+                select(rooms.c.message_seq).where(_room).scalar_subquery(),
+            ),
+            else_=bindparam("seq"),
+        ),
+        unread_removed=0,
+    )
     .execution_options(**UNANSWERED)
 )
 _UNREAD_REMOVED = (

@@ -141,7 +141,7 @@ _CANDIDATES = (
         push_subscriptions.c.created_ms,
     )
     .join_from(members, push_subscriptions, push_subscriptions.c.user_id == members.c.user_id)
-    .join(users, users.c.user_id == members.c.user_id)
+    .join(users, users.c.user_id == push_subscriptions.c.user_id)  # only of those who subscribed
     .where(
         members.c.room_id.in_(bindparam("room_ids", expanding=True)),
         members.c.membership == "join",
@@ -352,13 +352,16 @@ async def targets(conn: AsyncConnection, keys: Collection[PushKey]) -> dict[Push
 
 
 async def drop_pushes(conn: AsyncConnection, keys: Collection[PushKey]) -> None:
-    """Pushes are sent, or shall not be."""
-    await conn.execute(_DROP_PUSH, [{"of": key.endpoint_hash, "at": key.position} for key in keys])
+    """Pushes are sent, or shall not be. All workers take rows in one order, so none waits for the other in turns."""
+    await conn.execute(_DROP_PUSH, [{"of": key.endpoint_hash, "at": key.position} for key in sorted(keys)])
 
 
 async def postpone(conn: AsyncConnection, due_ms: Sequence[tuple[PushKey, int]]) -> None:
     """Pushes are to be tried again at these times."""
-    rows = [{"of": key.endpoint_hash, "at": key.position, "until_ms": until_ms} for key, until_ms in due_ms]
+    rows = [
+        {"of": key.endpoint_hash, "at": key.position, "until_ms": until_ms}
+        for key, until_ms in sorted(due_ms)
+    ]
     await conn.execute(_POSTPONE, rows)
 
 

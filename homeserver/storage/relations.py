@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import Select, bindparam, case, exists, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import ATTACHMENT_REL
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.storage.events import EVENT_COLUMNS, NEWEST, StoredEvent, events_at, stored_event
+from homeserver.storage.events import EVENT_COLUMNS, NEWEST, PARTS, StoredEvent, events_at, stored_event
 from homeserver.storage.schema import events, relations, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
@@ -54,7 +53,6 @@ class ThreadRoot:
     latest: int
 
 
-PARTS = ("m.replace", ATTACHMENT_REL)  # rel_types of events that are part of another message
 _ADD = insert(relations).execution_options(**UNANSWERED)
 _RELATED = (
     select(relations.c.relates_to, *EVENT_COLUMNS)

@@ -16,7 +16,7 @@ from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.versions import EventIdFormat, RoomRules
 from homeserver.timeline.heads import EMPTY, Head, Snapshot
 
-_COUNTABLE = frozenset({"m.room.message", "m.room.encrypted"})
+MESSAGE_TYPES = frozenset({"m.room.message", "m.room.encrypted"})
 _PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types that make no message of its own
 
 
@@ -80,7 +80,7 @@ def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -
 
 def is_message(event: Event) -> bool:
     """Whether an event is a message of its own: one that counts as unread and stands in product lists."""
-    if event.type not in _COUNTABLE or event.is_state:
+    if event.type not in MESSAGE_TYPES or event.is_state:
         return False
     relation = relation_of(event.content)
     return relation is None or relation[0] not in _PARTS_OF_OTHERS

@@ -79,21 +79,28 @@ class Assets:
         return web.Response(body=asset.body if packed is None else packed, headers=headers)
 
 
-def load_assets(folders: Mapping[str, Path], *, is_shared: bool = False) -> Assets:
-    """Read all files of known kinds below each folder; its key stands before their paths. Blocks: call it from a
-    thread."""
-    files = {
-        prefix + path.relative_to(folder).as_posix(): make_asset(path.suffix, path.read_bytes())
-        for prefix, folder in folders.items()
+def load_assets(folder: Path) -> Assets:
+    """Make all files of known kinds below `folder` ready. Blocks: call it from a thread."""
+    return make_assets(read_files(folder))
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """All files of known kinds below `folder`, by their path there. Blocks."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.suffix in CONTENT_TYPES and path.is_file()
     }
-    whole = "".join(f"{name}\0{asset.etag}\n" for name, asset in sorted(files.items()))
-    return Assets(files, hashlib.sha256(whole.encode()).hexdigest()[:BUILD_CHARS], is_shared)
 
 
-def make_asset(suffix: str, body: bytes) -> Asset:
-    """A file of a known kind, made ready."""
+def make_assets(files: Mapping[str, bytes], *, is_shared: bool = False) -> Assets:
+    """Make files of known kinds ready, and find the name of the whole. It takes a while: call it from a thread."""
+    made = {name: _asset(Path(name).suffix, body) for name, body in files.items()}
+    whole = "".join(f"{name}\0{asset.etag}\n" for name, asset in sorted(made.items()))
+    return Assets(made, hashlib.sha256(whole.encode()).hexdigest()[:BUILD_CHARS], is_shared)
+
+
+def _asset(suffix: str, body: bytes) -> Asset:
     packed = None if suffix in PACKED_ALREADY else gzip.compress(body, 6, mtime=0)
     if packed is not None and len(packed) >= len(body):
         packed = None

@@ -110,7 +110,7 @@ class Pages:
         return routes
 
     def _load(self, environment: jinja2.Environment) -> None:
-        self._assets = load_assets({"": HERE / "static"})
+        self._assets = load_assets(HERE / "static")
         scripts = (name for name in self._assets.files if name.startswith("js/"))
         self._modules = [name for name in scripts if name not in LONE_SCRIPTS]
         self._version = metadata.version("homeserver")

@@ -71,6 +71,7 @@ async def test_neither_reaches_the_other_and_both_are_told_the_same(hs: Homeserv
         sent = await hs.chat.messages.send(who, together.room_id, text="in a group nothing is different")
         assert [await code(way) for way in all_ways(hs, who, together.room_id, sent)] == [""] * 5
     assert len(told) == 1
+    assert await code(hs.chat.rooms.change(alice, room_id, title="can you read this?")) == "blocked"
     await hs.chat.messages.redact(bob, own[bob.number].event_id)
     assert await code(hs.chat.messages.send(carol, await private(hs, carol, bob), text="hi")) == ""
     await hs.chat.blocks.unblock(bob, alice.user_id)

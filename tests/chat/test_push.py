@@ -154,6 +154,24 @@ async def test_who_may_not_hear_is_not_told(hs: Homeserver, clock: FakeClock, se
     assert len(service.got) == 2
 
 
+@pytest.mark.parametrize("overrides", [{"push": {**QUICK, "hold_s": 1}}])
+async def test_a_push_says_what_the_message_says_by_then(
+    hs: Homeserver, clock: FakeClock, service: PushService
+) -> None:
+    alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
+    room, send = await group(hs, alice, bob), hs.chat.messages.send
+    browser = service.browser("bob")
+    await subscribe(hs, bob, browser)
+    sent = [await send(alice, room.room_id, text=text) for text in ("deleted", "edited", "kept")]
+    await waiting(hs.core.db, 3)
+    await hs.chat.messages.redact(alice, sent[0].event_id)
+    await hs.chat.messages.edit(alice, sent[1].event_id, text="as it reads now")
+    await hs.chat.rooms.change(alice, room.room_id, title="of which nobody need be told")
+    clock.advance(1000)
+    assert [browser.open(one)["body"] for one in await service.delivered(2)] == ["as it reads now", "kept"]
+    await waiting(hs.core.db, 0)
+
+
 async def test_a_session_takes_its_browsers_along(
     hs: Homeserver, service: PushService, clock: FakeClock
 ) -> None:

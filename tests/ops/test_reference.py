@@ -144,6 +144,7 @@ def test_defaults_raise_no_question() -> None:
         ("messenger: {enabled: false}", "nobody can log in"),
         ("cors: {origins: ['*']}", "any web site"),
         ("moderation: {word_list: absent.txt}", "nothing is refused"),
+        ("push: {allow_private: true}", "its own network"),
         ("metrics: {enabled: true, host: '::', allow_public: true}", "whoever reaches port 9108"),
         (f"issuers: [{{name: a, namespace: 1, secret: {'s' * 32}}}]", "neither issuer nor audience"),
     ],

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import cast
 
+from sqlalchemy import QueuePool
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import EntryKind
 from homeserver.storage import log
+from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.consume import Effect, consume
 from homeserver.timeline.submission import NewEntry
@@ -41,6 +44,9 @@ class Counting:
         task = asyncio.create_task(work)
         try:
             yield task
+            await until(
+                lambda: not busy(writing.db)
+            )  # a driver may lose a connection that it is just opening
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -55,6 +61,12 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+def busy(db: Database) -> int:
+    """How many connections are in use, or being opened."""
+    pools = [cast(QueuePool, engine.pool) for engine in (db._reads, db._writes)]
+    return sum(pool.checkedout() for pool in pools)
 
 
 async def cursor(writing: Writing) -> int | None:

@@ -14,7 +14,7 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-async def _violations(page: Page) -> list[str]:
+async def violations(page: Page) -> list[str]:
     await page.evaluate(AXE)
     found: list[dict[str, Any]] = await page.evaluate(
         """async (rules) => {
@@ -35,12 +35,12 @@ async def test_status_and_login(browsers: Browsers, colours: str) -> None:
     page = (await browsers.open(color_scheme=colours, reduced_motion="reduce")).page
     await page.goto("/")
     await expect(page.locator("#health")).to_have_text("Working")
-    assert await _violations(page) == []
+    assert await violations(page) == []
     await page.goto("/login")
     await page.get_by_role("button", name="Sign in").click()
-    assert await _violations(page) == []
+    assert await violations(page) == []
     await page.get_by_role("button", name="Create an account").click()
-    assert await _violations(page) == []
+    assert await violations(page) == []
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -55,24 +55,24 @@ async def test_chat(people: People, browsers: Browsers, tmp_path: Path, colours:
     hers = await browsers.open(alice, phone=phone, color_scheme=colours, reduced_motion="reduce")
     page = hers.page
     await expect(page.locator(".badge").first).to_be_visible()
-    assert await _violations(page) == []
+    assert await violations(page) == []
     await page.get_by_role("button", name="Profile and settings").click()
-    assert await _violations(page) == []
+    assert await violations(page) == []
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="New conversation").click()
     await page.get_by_role("dialog").get_by_role("radio", name="Group").check()
     await page.get_by_role("option", name="Bob").click()
-    assert await _violations(page) == []
+    assert await violations(page) == []
     await page.keyboard.press("Escape")
 
     await hers.enter("Everything")
     (tmp_path / "plan.txt").write_text("plan")
     await page.locator("input[type=file]").set_input_files(tmp_path / "plan.txt")
     await hers.message("Thank you").focus()
-    assert await _violations(page) == []
+    assert await violations(page) == []
     await hers.message("Thank you").get_by_role("button", name="Delete").click()
-    assert await _violations(page) == []
+    assert await violations(page) == []
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Details and members").click()
     await expect(page.locator(".person")).to_have_count(3)
-    assert await _violations(page) == []
+    assert await violations(page) == []

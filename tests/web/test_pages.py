@@ -85,10 +85,10 @@ async def test_nothing_else_is_served(client: aiohttp.ClientSession, path: str) 
 
 def test_the_build_changes_with_any_file(tmp_path: Path) -> None:
     (tmp_path / "a.js").write_text("one")
-    before = load_assets({"": tmp_path})
-    assert load_assets({"": tmp_path}).build == before.build
+    before = load_assets(tmp_path)
+    assert load_assets(tmp_path).build == before.build
     (tmp_path / "b.css").write_text("two")
-    after = load_assets({"": tmp_path})
+    after = load_assets(tmp_path)
     assert after.build != before.build
     assert set(after.files) == {"a.js", "b.css"}
 

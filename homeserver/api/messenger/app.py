@@ -37,7 +37,7 @@ token that is good for one `POST {prefix}/auth/refresh`. Using a refresh token t
 | `message.send` | as the body of `POST {prefix}/messages` |
 | `typing` | `chat_id`, `is_typing` |
 | `read` | `chat_id`, `message_id`? (default: the newest) |
-| `sync` | `after`: a message id; answered with every message after it, of all chats, in order, as `message.created` |
+| `sync` | `after`: a message id; answered with what was said, edited and deleted after it, in all chats, in order |
 | `ping` | nothing; answered with `pong` |
 
 | the server sends | data |

@@ -12,7 +12,8 @@ from homeserver.services.chat import Chat
 _ONE = "/chats/{chat_id:int}"
 _MEMBER = f"{_ONE}/members/{{user_id:int}}"
 _TAGS = ("Chats",)
-_ADMINS_ONLY = {403: "Only an admin of the chat may do this."}
+_ADMINS_ONLY = {403: "Only an admin of the chat may do this. Or there is a block between you."}
+_BLOCKED = {403: "There is a block between you."}
 
 
 class Chats:
@@ -38,6 +39,7 @@ class Chats:
                 body=NewDirectChat,
                 answer=schemas.Chat,
                 tags=_TAGS,
+                errors=_BLOCKED,
             ),
             Route(
                 "POST",
@@ -47,6 +49,7 @@ class Chats:
                 body=NewGroupChat,
                 answer=schemas.Chat,
                 tags=_TAGS,
+                errors=_BLOCKED,
             ),
             Route(
                 "GET",

@@ -11,10 +11,11 @@ from homeserver.api.messenger import shape
 from homeserver.http.audience import Audience
 from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
-from homeserver.model import Message, Requester, RoomNow, RoomPlace
+from homeserver.model import Requester, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services import feed as news
 from homeserver.services.presence import Presence
+from homeserver.services.replay import Told
 
 FACE = "messenger"
 
@@ -152,12 +153,11 @@ class Live:
         match record:
             case news.MessageNew(message=message):
                 self.newest = max(self.newest, message.position)
-                self._message("message.created", message, position=message.position)
+                self._message(record, message.room_id, position=message.position)
             case news.MessageEdited(message=message):
-                self._message("message.updated", message)
-            case news.MessageDeleted(room_id=room_id, room_position=chat_id, ref=ref):
-                gone = shape.frame("message.deleted", {"id": ref.position, "chat_id": chat_id})
-                self._audience.tell(room_id, lambda _namespace: gone)
+                self._message(record, message.room_id)
+            case news.MessageDeleted(room_id=room_id):
+                self._message(record, room_id)
             case news.SessionEnded(session_id=session_id, user_id=user_id):
                 self._hub.end_session(user_id, session_id)
             case news.NewsLost():
@@ -199,11 +199,11 @@ class Live:
                 for user_id in self._audience.people(room_id):
                     self._went(room_id, user_id)
 
-    def _message(self, event: str, message: Message, *, position: int = 0) -> None:
+    def _message(self, record: Told, room_id: RoomId, *, position: int = 0) -> None:
         def frame(namespace: int) -> bytes:
-            return shape.frame(event, {**shape.message(message, self._views.in_namespace(namespace))})
+            return told_frame(record, self._views.in_namespace(namespace))
 
-        self._audience.tell(message.room_id, frame, position=position)
+        self._audience.tell(room_id, frame, position=position)
 
     def _came(self, now: RoomNow, user_id: UserId) -> None:
         """Nothing in the room is unread for one who just came."""
@@ -252,3 +252,14 @@ class Live:
             chat = shape.chat(now.room, self._views.in_namespace(namespace), unread=unread)
             drawn[key] = shape.frame(event, {**chat})
         return drawn[key]
+
+
+def told_frame(record: Told, view: shape.View) -> bytes:
+    """The frame that tells what became of a message, now or in a replay."""
+    match record:
+        case news.MessageNew(message=message):
+            return shape.frame("message.created", {**shape.message(message, view)})
+        case news.MessageEdited(message=message):
+            return shape.frame("message.updated", {**shape.message(message, view)})
+        case news.MessageDeleted(room_position=chat_id, ref=ref):
+            return shape.frame("message.deleted", {"id": ref.position, "chat_id": chat_id})

@@ -11,6 +11,7 @@ from homeserver.services.chat import Chat
 
 DEFAULT_PAGE = 50
 _TAGS = ("Messages",)
+_REFUSED = "Or there is a block between you, or a word that may not be written."
 
 
 class MessageCalls:
@@ -38,7 +39,7 @@ class MessageCalls:
                 status=201,
                 tags=_TAGS,
                 hot=True,
-                errors={403: "Only the server writes system messages."},
+                errors={403: f"Only the server writes system messages. {_REFUSED}"},
             ),
             Route(
                 "GET",
@@ -58,7 +59,7 @@ class MessageCalls:
                 body=MessageChange,
                 answer=schemas.Message,
                 tags=_TAGS,
-                errors={403: "Only the author may edit a message."},
+                errors={403: f"Only the author may edit a message. {_REFUSED}"},
             ),
             Route(
                 "DELETE",

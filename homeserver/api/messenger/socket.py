@@ -3,7 +3,7 @@
 See `http/dialogue.py` for what it shares with the sockets of other faces.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 from aiohttp import web
 
 from homeserver.api.messenger import shape
-from homeserver.api.messenger.live import FACE, Live
+from homeserver.api.messenger.live import FACE, Live, told_frame
 from homeserver.api.messenger.posting import Posting
 from homeserver.api.messenger.schemas import Frame, NewMessage, ReadData, SyncData, TypingData
 from homeserver.http.body import check, parse_json
-from homeserver.http.dialogue import SYNC, Dialogue, Piece, Said, catch_up, open_socket
+from homeserver.http.dialogue import SYNC, Dialogue, Piece, Portion, Said, catch_up, open_socket
 from homeserver.http.pump import Socket, Visitor
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit, Call, Route
@@ -147,19 +147,18 @@ class PersonSocket:
         talk.socket.put(shape.frame("pong", {}))
 
     async def _sync(self, talk: Talk, data: Mapping[str, Any]) -> None:
-        """Every message after a place, of all chats, in order; a place beyond the end is the end."""
-        wanted, messages = check(SyncData, data), self._chat.messages
-        view, full = self._views.of(talk.requester), self._limits.page
+        """What was said, changed and deleted after a place, in all chats, in order; beyond the end is the end."""
+        wanted, view = check(SyncData, data), self._views.of(talk.requester)
+        since = min(wanted.after, await self._chat.messages.newest_place())
 
-        async def page(after: int) -> Sequence[Piece]:
-            found = await messages.missed(talk.requester, after=after, limit=full)
-            return [
-                Piece(one.position, shape.frame("message.created", {**shape.message(one, view)}))
-                for one in found
-            ]
+        async def page(place: int) -> Portion:
+            found = await self._chat.replay.of_person(
+                talk.requester, since=since, after=place, limit=self._limits.page
+            )
+            pieces = [Piece(one.position, told_frame(one.record, view)) for one in found.news]
+            return Portion(pieces, found.upto, found.is_last)
 
-        after = min(wanted.after, await messages.newest_place())
-        await catch_up(talk.socket, after, page, full=full)
+        await catch_up(talk.socket, since, page)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class Users:
                 "Block a person: neither writes to the other",
                 status=204,
                 tags=tags,
+                errors={400: "It is you.", 413: "You have blocked too many."},
             ),
             Route("DELETE", block, self.unblock, "Take the block away", status=204, tags=tags),
             Route("GET", "/users/{user_id:int}", self.get, "A person", answer=schemas.User, tags=tags),

@@ -35,7 +35,7 @@ servers may send `X-Service-Key: KEY` with `X-Act-For: NUMBER` instead, but for 
 | `message:new` | `text`, `reply_to`?, `client_id`? |
 | `typing` | `is_typing` |
 | `message:read` | `message_id`? (default: the newest) |
-| `sync` | `after`: a message id; answered with every message after it, in order, as `message:new` |
+| `sync` | `after`: a message id; answered with what was said, edited and deleted after it, in order |
 
 | the server sends | payload |
 |---|---|

@@ -56,6 +56,7 @@ class Conversations:
                 body=NewConversation,
                 answer=schemas.Conversation,
                 tags=tags,
+                errors={403: "There is a block between you, or you may not come into this group."},
             ),
             Route(
                 "GET",

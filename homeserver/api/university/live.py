@@ -11,8 +11,10 @@ from homeserver.http.sockets import Hub
 from homeserver.model import Message, Room
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services import feed as news
+from homeserver.services.replay import Told
 
 FACE = "university"
+NEW, EDITED, DELETED = "message:new", "message:edited", "message:deleted"
 
 
 @dataclass(slots=True)
@@ -67,13 +69,9 @@ class Live:
             case news.MessageNew(message=message):
                 self._message(message)
             case news.MessageEdited(message=message):
-                self._tell(message.room_id, "message:edited", lambda view: shape.message(message, view))
-            case news.MessageDeleted(room_id=room_id, room_position=position, ref=ref):
-                gone = {
-                    "id": shape.message_id(ref),
-                    "conversation_id": shape.conversation_id(position, room_id),
-                }
-                self._tell(room_id, "message:deleted", lambda _view: gone)
+                self._tell(message.room_id, EDITED, lambda view: told(record, view)[1])
+            case news.MessageDeleted(room_id=room_id):
+                self._tell(room_id, DELETED, lambda view: told(record, view)[1])
             case news.RoomChanged(room_id=room_id):
                 self._tell(room_id, "conversation:updated", lambda _view: {})
             case news.SessionEnded(session_id=session_id, user_id=user_id):
@@ -113,7 +111,7 @@ class Live:
             room.newest = max(room.newest, message.position)
             self._tell(
                 message.room_id,
-                "message:new",
+                NEW,
                 lambda view: shape.message(message, view),
                 position=message.position,
             )
@@ -146,3 +144,15 @@ class Live:
             return shape.frame(kind, {"conversation_id": conversation_id, **shown})
 
         self._audience.tell(room_id, frame, position=position, but=but)
+
+
+def told(record: Told, view: View) -> tuple[str, Mapping[str, object]]:
+    """Type and payload of the frame that tells what became of a message, now or in a replay."""
+    match record:
+        case news.MessageNew(message=message):
+            return NEW, {**shape.message(message, view)}
+        case news.MessageEdited(message=message):
+            return EDITED, {**shape.message(message, view)}
+        case news.MessageDeleted(room_id=room_id, room_position=position, ref=ref):
+            conversation_id = shape.conversation_id(position, room_id)
+            return DELETED, {"id": shape.message_id(ref), "conversation_id": conversation_id}

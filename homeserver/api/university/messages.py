@@ -15,6 +15,7 @@ from homeserver.services.messages import Messages
 from homeserver.services.reports import Reports
 
 DEFAULT_PAGE = 50
+_REFUSED = "Or there is a block between you, or a word that may not be written."
 
 
 class MessageCalls:
@@ -43,7 +44,10 @@ class MessageCalls:
                 answer=schemas.Message,
                 tags=tags,
                 hot=True,
-                errors={403: "`sender_id` is somebody else.", 404: "There is no such conversation for you."},
+                errors={
+                    403: f"`sender_id` is somebody else. {_REFUSED}",
+                    404: "There is no such conversation for you.",
+                },
             ),
             Route(
                 "GET",
@@ -63,7 +67,7 @@ class MessageCalls:
                 body=MessageChange,
                 answer=schemas.Message,
                 tags=tags,
-                errors={403: "Only the author may edit a message."},
+                errors={403: f"Only the author may edit a message. {_REFUSED}"},
             ),
             Route(
                 "DELETE",

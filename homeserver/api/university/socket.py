@@ -9,12 +9,12 @@ from uuid import UUID
 from aiohttp import web
 
 from homeserver.api.university import shape
-from homeserver.api.university.live import FACE, Live
+from homeserver.api.university.live import FACE, Live, told
 from homeserver.api.university.schemas import Frame, MessageFrame, ReadMark, SyncFrame, TypingFrame
 from homeserver.api.university.shape import Views
 from homeserver.errors import NotFound
 from homeserver.http.body import check, parse_json
-from homeserver.http.dialogue import SYNC, Dialogue, Piece, Said, catch_up, open_socket
+from homeserver.http.dialogue import SYNC, Dialogue, Piece, Portion, Said, catch_up, open_socket
 from homeserver.http.pump import Socket, Visitor
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit, Call, Route
@@ -152,20 +152,19 @@ class ConversationSocket:
         await self._chat.receipts.mark_read(talk.requester, talk.room_id, event_id=event_id)
 
     async def _sync(self, talk: Talk, payload: Mapping[str, Any]) -> None:
-        """Everything after a message, in order, then what came meanwhile; nothing that was sent here already."""
+        """What was said, changed and deleted after a message, in order, then what came meanwhile."""
         wanted = check(SyncFrame, payload)
         after = await self._chat.access.place_by_uuid(talk.requester, talk.room_id, wanted.after)
         view = self._views.of(talk.requester)
 
-        async def page(place: int) -> Sequence[Piece]:
-            found = await self._chat.messages.page(
-                talk.requester, talk.room_id, limit=self._max_page, after=place
+        async def page(place: int) -> Portion:
+            found = await self._chat.replay.of_room(
+                talk.requester, talk.room_id, since=after, after=place, limit=self._max_page
             )
-            return [
-                Piece(one.position, shape.frame("message:new", {**shape.message(one, view)})) for one in found
-            ]
+            pieces = [Piece(one.position, shape.frame(*told(one.record, view))) for one in found.news]
+            return Portion(pieces, found.upto, found.is_last)
 
-        await catch_up(talk.socket, after, page, full=self._max_page)
+        await catch_up(talk.socket, after, page)
 
 
 def _parse(text: str) -> Said:

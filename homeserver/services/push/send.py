@@ -85,15 +85,14 @@ class Sender:
                 await self._land(under_way)
 
     async def _wait(self, under_way: Collection[asyncio.Task[Outcome]]) -> set[asyncio.Task[Outcome]]:
-        """Those that are done, gathered for a moment so that they share a transaction."""
+        """Those that are done: to be noted at once, as a crash before that repeats them. More may come meanwhile."""
         if not under_way:
             await asyncio.sleep(self._settings.poll_interval_s)
             return set()
-        await asyncio.wait(
+        done, _ = await asyncio.wait(
             under_way, timeout=self._settings.poll_interval_s, return_when=asyncio.FIRST_COMPLETED
         )
-        await asyncio.sleep(min(self._settings.gather_s, self._settings.poll_interval_s))
-        return {task for task in under_way if task.done()}
+        return done
 
     async def _take(self, most: int) -> Sequence[Parcel]:
         """Pushes that are due, ready to go. Those that nobody shall get any more are dropped on the way."""

@@ -62,6 +62,25 @@ async def test_files_and_replies_are_whole_in_a_replay(alice: User, bob: User) -
         assert await his.next() == ("message.created", whole)
 
 
+async def test_sync_brings_what_became_of_known_messages(alice: User, bob: User, carol: User) -> None:
+    one, two, other = await direct(alice, bob), await group(alice, bob, carol), await direct(alice, carol)
+    kept, gone, theirs = (
+        await say(alice, one, "kept"),
+        await say(alice, two, "gone"),
+        await say(alice, other, "x"),
+    )
+    last = await say(alice, two, "last")
+    await v1(alice, "DELETE", f"messages/{theirs['id']}", 204)
+    await v1(alice, "DELETE", f"messages/{gone['id']}", 204)
+    kept = await v1(alice, "PATCH", f"messages/{kept['id']}", json={"content": "mended"})
+    async with line(bob) as his:
+        await his.say("sync", after=last["id"])
+        assert await his.next() == ("message.deleted", {"id": gone["id"], "chat_id": two["id"]})
+        assert await his.next() == ("message.updated", kept)
+        live = await say(alice, one, "live")
+        assert await his.next() == ("message.created", live)
+
+
 @pytest.mark.parametrize("overrides", [{"sockets": {"first_frame_wait_s": 10}}])
 async def test_what_comes_before_the_client_can_ask_does_not_overtake(alice: User, bob: User) -> None:
     one, other = await direct(alice, bob), await group(alice, bob)

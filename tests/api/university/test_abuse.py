@@ -43,9 +43,6 @@ async def test_a_block_holds_on_every_api(alice: User, bob: User) -> None:
     await alice.chat("DELETE", f"users/{bob.id}/block/", 204)
     assert await bob.texts(room) == [said["text"]]
     await bob.say(room, "friends again")
-
-
-async def test_people_who_cannot_be_blocked(alice: User) -> None:
     assert await alice.code("POST", f"/api/unet-chat/users/{alice.id}/block", 400) == "own_block"
     assert await alice.code("POST", "/api/unet-chat/users/999999/block", 404) == "user_not_found"
 

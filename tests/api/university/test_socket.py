@@ -228,7 +228,13 @@ async def test_sync_brings_what_was_missed_in_order(alice: User, bob: User) -> N
         assert (await ear.next())["payload"]["text"] == "live"
         await ear.say("sync", after=missed[4]["id"])
         await alice.say(group, "more")
-        assert (await ear.next())["payload"]["text"] == "more", "nothing that was heard already comes again"
+        gone = {"id": missed[2]["id"], "conversation_id": group["id"]}
+        assert (await ear.next()) == {"type": "message:deleted", "payload": gone}, (
+            "it was deleted after that one"
+        )
+        assert (await ear.next())["payload"]["text"] == "more", (
+            "no message that was heard already comes again"
+        )
 
 
 @pytest.mark.parametrize("overrides", [{"sockets": {"first_frame_wait_s": 10}}])
@@ -267,6 +273,38 @@ async def test_sync_after_a_message_that_was_deleted_since(alice: User, bob: Use
     async with bob.socket(group) as ear:
         await ear.say("sync", after=seen["id"])
         assert (await ear.next())["payload"]["text"] == "missed"
+        assert (await ear.next())["payload"] == {"id": seen["id"], "conversation_id": group["id"]}
+
+
+@pytest.mark.parametrize("overrides", [{"rooms": {"max_page": 3}}])
+async def test_sync_brings_what_became_of_known_messages(alice: User, bob: User) -> None:
+    group = await alice.group(bob)
+    first, second, third, last = [await alice.say(group, text) for text in ("one", "two", "three", "four")]
+    link = {"file_url": "https://x.example/a.pdf", "file_type": "file", "file_size": 5}
+    for text in ("one!", "one!!"):
+        await alice.chat("PUT", f"messages/{first['id']}", json={"text": text})
+    await alice.chat("PUT", f"messages/{second['id']}", json={"text": "in vain"})
+    await alice.chat("DELETE", f"messages/{second['id']}", 204)
+    new = await alice.say(group, "five")
+    await alice.chat("POST", "attachments/", json={"message_id": third["id"], **link})
+    await alice.chat("PUT", f"messages/{new['id']}", json={"text": "five!"})
+    async with bob.socket(group) as ear:
+        await ear.say("sync", after=last["id"])
+        await ear.say("no such frame")
+        heard: list[Any] = []
+        while not heard or heard[-1]["type"] != "error":
+            heard.append(await ear.next())
+    pages = [await bob.chat("GET", f"messages/{group['id']}?offset={offset}") for offset in (0, 3)]
+    page = {one["id"]: one for each in pages for one in each}
+    assert [(one["type"], one["payload"].get("id")) for one in heard[:-1]] == [
+        ("message:edited", first["id"]),
+        ("message:deleted", second["id"]),
+        ("message:new", new["id"]),
+        ("message:edited", third["id"]),
+    ]
+    assert [one["payload"] for one in heard if one["type"] in ("message:edited", "message:new")] == [
+        page[one["id"]] for one in (first, new, third)
+    ], "as they read now"
 
 
 @pytest.mark.parametrize("overrides", [{"rooms": {"max_page": 7}, "sockets": {"queue_frames": 16}}])

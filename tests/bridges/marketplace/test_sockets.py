@@ -155,6 +155,19 @@ async def test_the_inbox_hears_what_others_say_in_every_chat(
         assert (told["user_id"], told["count"]) == (str(SELLER), 1)
         await ear.ws.send_str("ping")
         assert (await ear.until("pong")) == {"type": "pong"}
+        messages = f"/api/v1/messages/{second['id']}"
+        change = {"content": "said otherwise"}
+        await buyer.session.patch(messages, json=change, headers=buyer.headers)
+        edited = (await ear.until("message_edited"))["message"]
+        assert (edited["id"], edited["message_text"]) == (second["id"], "said otherwise")
+        await buyer.session.delete(messages, headers=buyer.headers)
+        gone = await ear.until("message_deleted")
+        assert (gone["id"], gone["chat_id"]) == (second["id"], fresh["id"])
+        async with seller.socket(fresh) as beside:
+            await greeted(beside)
+            await buyer.call("DELETE", f"chats/{fresh['id']}")
+            assert await beside.closed() == 1008
+        assert (await ear.until("chat_deleted"))["chat_id"] == fresh["id"]
         await ear.say("message", message_text="this socket only listens")
         assert (await ear.until("error"))["code"] == "unknown_type"
     assert visitor.name not in str(ear.seen)

@@ -2,6 +2,8 @@ import { h, icon, iconButton, show } from "../client/dom.js";
 import { avatar } from "./avatar.js";
 import { connect } from "./connect.js";
 import { badgeCount } from "./format.js";
+import { later } from "./later.js";
+import { linkedChat, onLink } from "./links.js";
 import { MyChats } from "./mychats.js";
 import { nameOf } from "./people.js";
 import { makeShell } from "./shell.js";
@@ -25,9 +27,9 @@ const PHONE = matchMedia("(max-width: 600px)");
  * @returns {Promise<Buyer>}
  */
 export async function startBuyer(given) {
-  const parts = connect(given);
+  const parts = await connect(given);
   const { theme, lang } = parts.options;
-  const shell = await makeShell({ name: "chat-buyer", theme, lang, styles: ["window.css"] });
+  const shell = await makeShell({ name: "chat-buyer", theme, lang, style: "buyer.css" });
   document.body.append(shell.host);
   const buyer = new Buyer(parts, shell);
   void buyer.start();
@@ -48,7 +50,7 @@ export class Buyer {
   #round = 0;
 
   /**
-   * @param {ReturnType<typeof connect>} parts
+   * @param {Awaited<ReturnType<typeof connect>>} parts
    * @param {import("./shell.js").Shell} shell
    */
   constructor(parts, shell) {
@@ -64,9 +66,10 @@ export class Buyer {
     this.#title = h("h2", { class: "window-title", tabindex: -1, id: "window-title" });
     this.#subtitle = h("p", { class: "window-subtitle" });
     this.#tools = h("div", { class: "window-tools" });
+    this.#bell = h("span", null);
     this.#keep = h("p", { class: "window-keep", hidden: true });
     this.#body = h("div", { class: "window-body" });
-    const head = h("header", { class: "window-head" }, this.#back, this.#face, h("div", { class: "window-titles" }, this.#title, this.#subtitle), this.#tools, iconButton("close", t("action.close"), () => this.close()));
+    const head = h("div", { class: "window-head" }, this.#back, this.#face, h("div", { class: "window-titles" }, this.#title, this.#subtitle), this.#bell, this.#tools, iconButton("close", t("action.close"), () => this.close()));
     this.#window = h("dialog", { class: "window", "aria-labelledby": "window-title", on: { close: () => this.#closed(), keydown: (/** @type {Event} */ event) => this.#key(/** @type {KeyboardEvent} */ (event)) } }, head, this.#keep, this.#body);
     shell.frame.append(this.#launcher, this.#window);
     parts.identity.on("change", () => void this.#changed());
@@ -80,6 +83,7 @@ export class Buyer {
   /** @type {HTMLElement} */ #title;
   /** @type {HTMLElement} */ #subtitle;
   /** @type {HTMLElement} */ #tools;
+  /** @type {HTMLElement} */ #bell;
   /** @type {HTMLElement} */ #keep;
   /** @type {HTMLElement} */ #body;
   /** @type {HTMLDialogElement} */ #window;
@@ -88,7 +92,22 @@ export class Buyer {
   async start() {
     for (const event of ["focus", "storage", "pageshow"]) addEventListener(event, () => void this.#recognise());
     document.addEventListener("visibilitychange", () => void this.#mine.look());
-    if (await this.#parts.identity.isKnown()) await this.#mine.look();
+    onLink((id) => void this.#openLinked(id));
+    if (!(await this.#parts.identity.isKnown())) return;
+    const id = linkedChat();
+    if (id !== null) await this.#openLinked(id);
+    await this.#mine.look();
+  }
+
+  /** A link leads to a chat of the reader's own; to any other it leads nowhere. @param {number} id */
+  async #openLinked(id) {
+    const { market, identity, texts } = this.#parts;
+    try {
+      const [chat, me] = await Promise.all([market.info(id), identity.me()]);
+      if (chat.buyer_id === me.id) await this.openChat(chat.seller_id, chat.iphone_id);
+    } catch (error) {
+      texts.explain(error);
+    }
   }
 
   /**
@@ -219,6 +238,7 @@ export class Buyer {
     thread.on("message", () => void this.#drawKeep());
     this.#mine.without(chat.id);
     void this.#drawKeep();
+    void this.#offerNotifications(chat.buyer_id);
     show(this.#back, this.#mine.count > 0);
     this.#drawLauncher();
   }
@@ -239,6 +259,21 @@ export class Buyer {
     const { login } = options;
     show(this.#keep, !isRegistered && login !== null && this.#thread !== null);
     if (!this.#keep.hidden && login) this.#keep.replaceChildren(h("a", { href: login }, texts.t("guest.keep")));
+  }
+
+  /** Where there can be any, and who has a chat to hear of. @param {string} userId */
+  async #offerNotifications(userId) {
+    const { options, market, texts } = this.#parts;
+    if (!options.worker || this.#bell.dataset.userId === userId) return;
+    this.#bell.dataset.userId = userId;
+    const onError = (/** @type {string} */ text) => this.#thread?.say(text);
+    try {
+      const { Notifications } = await later(import("./notifications.js"));
+      this.#bell.replaceChildren(new Notifications({ market, worker: options.worker, userId, texts, onError }).element);
+    } catch (error) {
+      texts.explain(error);
+      delete this.#bell.dataset.userId; // It is tried again with the next chat.
+    }
   }
 
   #drawLauncher() {

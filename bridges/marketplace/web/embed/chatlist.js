@@ -1,6 +1,7 @@
 import { Emitter } from "../client/emitter.js";
+import { ApiError } from "../client/errors.js";
 
-const MOST_UNKNOWN = 5;
+const MOST_ASKED = 5;
 const OLD_MS = 300000;
 
 /**
@@ -27,8 +28,8 @@ export class ChatList extends Emitter {
   #early = null;
   #isStale = false;
   #loadedAt = 0;
-  /** @type {Set<number>} chats that are being asked for */
-  #unknown = new Set();
+  /** @type {Map<number, boolean>} chats that are being asked for, and whether there was news of them meanwhile */
+  #asked = new Map();
   #onVisible = () => this.#look();
 
   /**
@@ -156,34 +157,44 @@ export class ChatList extends Emitter {
       this.emit("message", frame.message);
     } else if (frame.type === "messages_read" && String(frame.user_id) === this.#sellerId) {
       this.#read(frame.chat_id, frame.count);
+    } else if (frame.type === "chat_deleted") {
+      this.#remove(frame.chat_id);
+    } else if (frame.type === "message_edited" || frame.type === "message_deleted") {
+      // What was said last, and how much is unread, may be something else now.
+      const id = frame.message?.chat_id ?? frame.chat_id;
+      if (this.#early) this.#isStale = true;
+      else if (this.#chats.has(id)) void this.#ask(id);
     }
   }
 
   /** @param {Message} message */
   #take(message) {
     const chat = this.#chats.get(message.chat_id);
-    if (!chat) return void this.#meet(message.chat_id);
+    if (!chat || this.#asked.has(message.chat_id)) return void this.#ask(message.chat_id);
     this.#put({ ...chat, ...lastOf(message), unread_count: chat.unread_count + 1 });
   }
 
   /** @param {number} id @param {number} count how many messages are no longer unread */
   #read(id, count) {
     if (this.#early) this.#isStale = true;
+    if (this.#asked.has(id)) return void this.#ask(id);
     const chat = this.#chats.get(id);
     if (chat && count > 0) this.#put({ ...chat, unread_count: Math.max(0, chat.unread_count - count) });
   }
 
-  /** A chat that is new, or was hidden. @param {number} id */
-  async #meet(id) {
-    if (this.#unknown.has(id)) return;
-    if (this.#unknown.size >= MOST_UNKNOWN) return this.load();
-    this.#unknown.add(id);
+  /** Ask for one chat: it is new, was hidden, or something in it was changed. @param {number} id */
+  async #ask(id) {
+    if (this.#asked.has(id)) return void this.#asked.set(id, true);
+    if (this.#asked.size >= MOST_ASKED) return this.load();
     try {
-      await this.fetch(id);
-    } catch {
-      // The next look at the whole list brings it, if it is still there.
+      do {
+        this.#asked.set(id, false);
+        await this.fetch(id);
+      } while (this.#asked.get(id));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // The next look at the whole list brings it, if it is still there.
     } finally {
-      this.#unknown.delete(id);
+      this.#asked.delete(id);
     }
   }
 

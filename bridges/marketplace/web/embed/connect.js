@@ -9,9 +9,9 @@ import { textsFor } from "./texts.js";
  * @param {import("./options.js").Given} given
  * @param {Parameters<typeof textsFor>[1]} [more] texts of one part only
  */
-export function connect(given, more) {
+export async function connect(given, more) {
   const options = readOptions(given);
   const identity = new Identity(options);
   const market = new Market({ ...options, identity });
-  return { options, identity, market, texts: textsFor(options.lang, more) };
+  return { options, identity, market, texts: await textsFor(options.lang, more) };
 }

@@ -7,15 +7,16 @@ import { connect } from "./connect.js";
 import { InboxList } from "./inboxlist.js";
 import inboxTexts from "./inboxtexts.js";
 import { badge, buyerName, face } from "./inboxrow.js";
+import { later } from "./later.js";
+import { linkedChat, onLink } from "./links.js";
 import { Notifications } from "./notifications.js";
-import { dropSubscription, Push } from "./push.js";
+import { dropSubscription } from "./push.js";
 import { makeShell } from "./shell.js";
-import { Thread } from "./thread.js";
 import { showInTitle } from "./titlecount.js";
 import { titleOf } from "./titles.js";
 
 const NARROW_PX = 700;
-const LINKED_CHAT = /(?:^#|&)chat=(\d{1,16})(?:&|$)/;
+const NOTICE_MS = 6000;
 
 /**
  * What the parts of the inbox share.
@@ -36,9 +37,9 @@ const LINKED_CHAT = /(?:^#|&)chat=(\d{1,16})(?:&|$)/;
  * @returns {Promise<Inbox>}
  */
 export async function startInbox(given, place) {
-  const parts = connect(given, inboxTexts);
+  const parts = await connect(given, inboxTexts);
   const { theme, lang } = parts.options;
-  const shell = await makeShell({ name: "chat-inbox", theme, lang, styles: ["inbox.css"] });
+  const shell = await makeShell({ name: "chat-inbox", theme, lang, style: "inbox.css" });
   (place ?? document.body).append(shell.host);
   const inbox = new Inbox(parts, shell);
   await inbox.start();
@@ -54,16 +55,18 @@ export class Inbox {
   #context = null;
   /** @type {InboxList | null} */
   #list = null;
-  /** @type {Thread | null} */
+  /** @type {import("./thread.js").Thread | null} */
   #thread = null;
   #openId = 0;
+  #opening = 0;
+  #noticeTimer = 0;
   #isNarrow = false;
   #round = 0;
   #resizes = new ResizeObserver(() => this.#fit());
   #ending = new AbortController();
 
   /**
-   * @param {ReturnType<typeof connect>} parts
+   * @param {Awaited<ReturnType<typeof connect>>} parts
    * @param {import("./shell.js").Shell} shell
    */
   constructor(parts, shell) {
@@ -98,10 +101,8 @@ export class Inbox {
 
   async start() {
     const { signal } = this.#ending;
-    addEventListener("hashchange", () => void this.#openLinked(), { signal });
+    onLink((id) => void this.openChat(id), signal);
     for (const event of ["focus", "storage", "pageshow"]) addEventListener(event, () => void this.#recognise(), { signal });
-    const opened = (/** @type {MessageEvent} */ event) => event.data?.type === "chat-open" && void this.openChat(event.data.chat_id);
-    navigator.serviceWorker?.addEventListener("message", opened, { signal });
     this.#resizes.observe(this.element);
     await this.#begin();
   }
@@ -117,6 +118,7 @@ export class Inbox {
     this.#resizes.disconnect();
     this.#end();
     this.#connection.stop();
+    clearTimeout(this.#noticeTimer);
     this.#shell.host.remove();
   }
 
@@ -127,14 +129,17 @@ export class Inbox {
   async openChat(id) {
     const context = this.#context;
     if (!context) return false;
-    let chat = context.chats.get(id);
+    const round = (this.#opening += 1);
+    let found;
     try {
-      chat ??= await context.chats.fetch(id);
+      found = await Promise.all([context.chats.get(id) ?? context.chats.fetch(id), loadThread()]);
     } catch (error) {
       this.#say(this.#texts.explain(error));
+      return false;
     }
-    if (!chat || context !== this.#context) return false;
-    if (this.#openId !== id) this.#openThread(context, chat);
+    const [chat, Thread] = found;
+    if (!chat || round !== this.#opening) return false;
+    if (this.#openId !== id) this.#openThread(context, chat, Thread);
     // A keyboard that slides in over the messages is for who asks for it.
     if (!matchMedia("(hover: none) and (pointer: coarse)").matches) this.#thread?.focus();
     return true;
@@ -179,18 +184,21 @@ export class Inbox {
     const context = { market, texts: this.#texts, chats, online: new Set(), listingTitle: (/** @type {string} */ listing) => titleOf(listing, this.#parts) };
     this.#context = context;
     this.#list = new InboxList(context, { onOpen: (id) => void this.openChat(id), onHide: (id) => void this.#hide(id) });
+    this.element.classList.remove("is-closed");
     this.#side.replaceChildren(this.#list.element);
     chats.on("change", () => this.#drawHead());
     chats.on("gone", (id) => id === this.#openId && this.#closeThread());
     chats.on("message", (message) => this.#announce(message));
-    const push = new Push(market, options.worker, sellerId);
-    this.#tools.replaceChildren(new Notifications({ push, texts: this.#texts, onError: (text) => this.#say(text) }).element);
+    const notifications = new Notifications({ market, worker: options.worker, userId: sellerId, texts: this.#texts, onError: (text) => this.#say(text) });
+    this.#tools.replaceChildren(notifications.element);
     await chats.open();
-    await this.#openLinked();
+    const linked = linkedChat();
+    if (linked !== null) await this.openChat(linked);
   }
 
   #end() {
     this.#round += 1;
+    this.#opening += 1;
     this.#closeThread();
     this.#list?.destroy();
     this.#list = null;
@@ -205,13 +213,14 @@ export class Inbox {
     const { t } = this.#texts;
     const { login } = this.#parts.options;
     void dropSubscription();
+    this.element.classList.add("is-closed");
     this.#side.replaceChildren(
       h("div", { class: "inbox-state" }, h("p", { class: "state-title" }, t("inbox.signed_out")), h("p", null, t("inbox.signed_out_text")), login && h("a", { class: "button button-primary", href: login }, t("inbox.sign_in"))),
     );
   }
 
-  /** @param {Context} context @param {import("./market.js").Chat} chat */
-  #openThread(context, chat) {
+  /** @param {Context} context @param {import("./market.js").Chat} chat @param {typeof import("./thread.js").Thread} Thread */
+  #openThread(context, chat, Thread) {
     this.#closeThread();
     const { market, texts, chats, online } = context;
     const container = h("div", { class: "pane-thread" });
@@ -316,21 +325,16 @@ export class Inbox {
     this.#announcer.say(this.#texts.t("inbox.new_message", { name: buyerName(chat, this.#texts) }));
   }
 
-  /** @param {string} text empty: nothing any more */
+  /** A line that goes by itself. @param {string} text empty: at once */
   #say(text) {
+    clearTimeout(this.#noticeTimer);
     this.#notice.textContent = text;
     show(this.#notice, text !== "");
-  }
-
-  /** The page's address may name a chat. */
-  async #openLinked() {
-    const id = linkedChat();
-    if (id !== null) await this.openChat(id);
+    if (text) this.#noticeTimer = setTimeout(() => show(this.#notice, false), NOTICE_MS);
   }
 }
 
-/** The chat that the page's address names. @returns {number | null} */
-function linkedChat() {
-  const id = LINKED_CHAT.exec(location.hash)?.[1];
-  return id === undefined ? null : Number(id);
+/** The part that shows one chat, which nobody needs before they open one. @returns {Promise<typeof import("./thread.js").Thread>} */
+async function loadThread() {
+  return (await later(import("./thread.js"))).Thread;
 }

@@ -20,10 +20,6 @@ export default {
     "inbox.signed_out": "You are not signed in",
     "inbox.signed_out_text": "Sign in to see what buyers write to you.",
     "inbox.title": "Messages",
-    "push.blocked": "Notifications are blocked in the browser",
-    "push.failed": "Notifications could not be turned on in this browser.",
-    "push.off": "Turn on notifications",
-    "push.on": "Turn off notifications",
   },
   ru: {
     "inbox.back": "Назад к списку",
@@ -45,9 +41,5 @@ export default {
     "inbox.signed_out": "Вы не вошли",
     "inbox.signed_out_text": "Войдите, чтобы видеть, что вам пишут покупатели.",
     "inbox.title": "Сообщения",
-    "push.blocked": "Уведомления запрещены в браузере",
-    "push.failed": "Не удалось включить уведомления в этом браузере.",
-    "push.off": "Включить уведомления",
-    "push.on": "Выключить уведомления",
   },
 };

@@ -208,7 +208,8 @@ export class Market {
     try {
       const { origin, pathname, search } = new URL(url ?? "", this.#publicUrl);
       const base = new URL(this.#base, location.href);
-      if (origin !== new URL(this.#publicUrl).origin && origin !== base.origin) return null;
+      const isOurs = origin === new URL(this.#publicUrl).origin || origin === base.origin;
+      if (!isOurs || !pathname.startsWith("/media/")) return null;
       return base.origin + pathname + search;
     } catch {
       return null;

@@ -20,9 +20,9 @@ export function openSheet(parent, { title, texts, content, actions = [], classNa
   const sheet = h(
     "dialog",
     { class: `sheet ${className}`.trim(), "aria-labelledby": id },
-    h("header", { class: "sheet-head" }, h("h2", { id }, title), iconButton("close", texts.t("action.close"), () => sheet.close())),
+    h("div", { class: "sheet-head" }, h("h2", { id }, title), iconButton("close", texts.t("action.close"), () => sheet.close())),
     h("div", { class: "sheet-content" }, content),
-    actions.length > 0 && h("footer", { class: "sheet-actions" }, actions),
+    actions.length > 0 && h("div", { class: "sheet-actions" }, actions),
   );
   sheet.addEventListener("click", (event) => {
     if (event.target === sheet) sheet.close();

@@ -1,7 +1,5 @@
 import { h } from "../client/dom.js";
 
-const COMMON = ["widget.css", "thread.css"];
-
 /** @type {Map<string, Promise<CSSStyleSheet>>} */
 const sheets = new Map();
 
@@ -19,14 +17,14 @@ const sheets = new Map();
  * @param {string} options.name class of the host, and of the frame in it
  * @param {"auto" | "light" | "dark"} options.theme
  * @param {string} options.lang
- * @param {string[]} [options.styles] more style sheets beside this module
+ * @param {string} options.style the style sheet beside this module
  * @returns {Promise<Shell>} not yet in the page
  */
-export async function makeShell({ name, theme, lang, styles = [] }) {
-  const loaded = await Promise.all([...new Set([...COMMON, ...styles])].map(load));
+export async function makeShell({ name, theme, lang, style }) {
+  const sheet = await load(style);
   const host = h("div", { class: name, "data-theme": theme });
   const root = host.attachShadow({ mode: "open" });
-  root.adoptedStyleSheets = loaded;
+  root.adoptedStyleSheets = [sheet];
   const frame = h("div", { class: `frame ${name}-frame`, lang, "data-theme": theme });
   root.append(frame);
   return { host, root, frame };

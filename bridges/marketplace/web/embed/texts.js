@@ -1,6 +1,4 @@
 import { ApiError } from "../client/errors.js";
-import en from "./texts/en.js";
-import ru from "./texts/ru.js";
 
 const DAY_MS = 86400000;
 
@@ -107,6 +105,7 @@ function daysAgo(date) {
  * @param {"ru" | "en"} lang
  * @param {Record<"ru" | "en", Dictionary>} [more] texts of one part only
  */
-export function textsFor(lang, more) {
-  return new Texts(lang, { ...{ en, ru }[lang], ...more?.[lang] });
+export async function textsFor(lang, more) {
+  const own = await import(`./texts/${lang}.js`);
+  return new Texts(lang, { ...own.default, ...more?.[lang] });
 }

@@ -8,12 +8,12 @@ import { ScrollKeeper } from "../client/scroll.js";
 import { OthersTyping, OwnTyping } from "../client/typing.js";
 import { Composer } from "./composer.js";
 import { History } from "./history.js";
+import { later } from "./later.js";
 import { Log } from "./log.js";
 import { menuButton } from "./menu.js";
 import { MessageList } from "./messagelist.js";
 import { Outbox } from "./outbox.js";
 import { nameOf } from "./people.js";
-import { ask, openPicture } from "./sheet.js";
 
 const NEAR_TOP_PX = 240;
 const NOTICE_MS = 6000;
@@ -77,7 +77,7 @@ export class Thread extends Emitter {
         onSend: (text, files) => void this.#send(text, files),
         onTyping: () => this.#ownTyping.typed(),
         onStopTyping: () => this.#ownTyping.stopped(),
-        onRefused: (text) => this.#say(text),
+        onRefused: (text) => this.say(text),
       },
       texts,
     );
@@ -150,7 +150,7 @@ export class Thread extends Emitter {
     try {
       this.#ownId = (await this.#market.identity.me()).id;
     } catch (error) {
-      this.#say(this.#texts.explain(error));
+      this.say(this.#texts.explain(error));
       return;
     }
     if (this.#isOver) return;
@@ -166,9 +166,8 @@ export class Thread extends Emitter {
     log.on("arrived", (message) => this.#arrived(message));
     this.#line.on("frame", (frame) => this.#hear(frame));
     this.#line.on("state", (state) => this.#stateChanged(state));
-    const { signal } = this.#ending;
-    document.addEventListener("visibilitychange", () => this.look(), { signal });
-    addEventListener("focus", () => this.look(), { signal });
+    document.addEventListener("visibilitychange", () => this.look(), { signal: this.#ending.signal });
+    addEventListener("focus", () => this.look(), { signal: this.#ending.signal });
     this.#outbox.resume();
     this.#line.open();
   }
@@ -178,7 +177,7 @@ export class Thread extends Emitter {
     return {
       market: this.#market,
       texts: this.#texts,
-      onPicture: (picture) => openPicture(this.element, picture, this.#texts),
+      onPicture: (picture) => void this.#act((actions, place) => actions.enlarge(place, picture)),
       onReport: (message) => void this.#report(message),
       onRetry: (clientId) => outbox.retry(clientId),
       onDiscard: (clientId) => outbox.discard(clientId),
@@ -223,7 +222,7 @@ export class Thread extends Emitter {
     try {
       await this.#history?.refresh();
     } catch (error) {
-      return this.#say(this.#texts.explain(error));
+      return this.say(this.#texts.explain(error));
     }
     if (this.#isOver || !this.#log) return;
     if (isFirst) this.#loaded(this.#log);
@@ -255,7 +254,7 @@ export class Thread extends Emitter {
     else if (type === "user_connected") this.#online.add(person);
     else if (type === "user_disconnected") this.#online.delete(person);
     else if (type === "support_invited") this.#isInvited = true;
-    else if (type === "error" && frame.detail && !frame.retry_ms) this.#say(frame.detail);
+    else if (type === "error" && frame.detail && !frame.retry_ms) this.say(frame.detail);
     this.#drawStatus();
   }
 
@@ -265,8 +264,7 @@ export class Thread extends Emitter {
     if (message.message_type === "system") void this.#renew();
     if (message.sender_id === this.#ownId) return;
     this.#setUnread(this.unread + 1);
-    const text = message.message_text || message.file_name || "";
-    this.#announcer.say(this.#texts.t("message.new", { text }));
+    this.#announcer.say(this.#texts.t("message.new", { text: message.message_text || message.file_name || "" }));
     this.look();
   }
 
@@ -275,7 +273,7 @@ export class Thread extends Emitter {
     try {
       this.#chat = await this.#market.info(this.#chat.id);
     } catch (error) {
-      this.#say(this.#texts.explain(error));
+      this.say(this.#texts.explain(error));
     }
     this.#draw();
   }
@@ -325,12 +323,12 @@ export class Thread extends Emitter {
     try {
       await this.#history?.older();
     } catch (error) {
-      this.#say(this.#texts.explain(error));
+      this.say(this.#texts.explain(error));
     }
   }
 
   /** A line that goes by itself. @param {string} text @param {HTMLElement | null} [button] with it, it stays */
-  #say(text, button = null) {
+  say(text, button = null) {
     clearTimeout(this.#noticeTimer);
     this.#notice.replaceChildren(icon("info", 18), h("span", null, text), ...(button ? [button] : []));
     show(this.#notice, true);
@@ -342,55 +340,61 @@ export class Thread extends Emitter {
   /** @returns {import("./menu.js").Item[]} */
   #items() {
     const { t } = this.#texts;
-    /** @type {import("./menu.js").Item[]} */
-    const items = [];
+    const items = /** @type {import("./menu.js").Item[]} */ ([]);
     const hasSupport = this.#isInvited || this.#chat.support_joined;
     if (!hasSupport) items.push({ icon: "headset", label: t("menu.support"), action: () => void this.#invite() });
-    if (this.#isBlocked) items.push({ icon: "block", label: t("block.undo"), action: () => void this.#setBlocked(false) });
+    if (this.#isBlocked) items.push({ icon: "block", label: t("block.undo"), action: () => void this.#unblock() });
     else items.push({ icon: "block", label: t("menu.block"), action: () => void this.#block() });
     return items;
   }
 
-  async #invite() {
+  /**
+   * Do what is rarely done, with a part that is loaded for it.
+   *
+   * @param {(actions: typeof import("./actions.js"), place: import("./actions.js").Place) => Promise<void> | void} action
+   */
+  async #act(action) {
+    const place = { market: this.#market, chatId: this.#chat.id, texts: this.#texts, element: this.element };
     try {
-      await this.#market.inviteSupport(this.#chat.id);
-      this.#isInvited = true;
+      await action(await later(import("./actions.js")), place);
     } catch (error) {
-      this.#say(this.#texts.explain(error));
+      this.say(this.#texts.explain(error));
     }
   }
 
-  async #block() {
-    const { t } = this.#texts;
-    const words = await ask(this.element, { title: t("block.title"), text: t("block.ask"), confirm: t("block.confirm"), texts: this.#texts });
-    if (words !== null) await this.#setBlocked(true);
+  #invite() {
+    return this.#act(async (_, { market, chatId }) => {
+      await market.inviteSupport(chatId);
+      this.#isInvited = true;
+    });
+  }
+
+  #block() {
+    return this.#act(async (actions, place) => {
+      if (await actions.block(place)) this.#setBlocked(true);
+    });
+  }
+
+  #unblock() {
+    return this.#act(async (_, { market, chatId }) => {
+      await market.unblock(chatId);
+      this.#setBlocked(false);
+    });
   }
 
   /** @param {boolean} isBlocked */
-  async #setBlocked(isBlocked) {
+  #setBlocked(isBlocked) {
     const { t } = this.#texts;
-    try {
-      await (isBlocked ? this.#market.block(this.#chat.id) : this.#market.unblock(this.#chat.id));
-    } catch (error) {
-      return this.#say(this.#texts.explain(error));
-    }
     this.#isBlocked = isBlocked;
     show(this.composer.element, !isBlocked);
-    const undo = h("button", { type: "button", class: "link", on: { click: () => void this.#setBlocked(false) } }, t("block.undo"));
-    if (isBlocked) this.#say(t("block.done"), undo);
-    else show(this.#notice, false);
+    show(this.#notice, false);
+    if (isBlocked) this.say(t("block.done"), h("button", { type: "button", class: "link", on: { click: () => void this.#unblock() } }, t("block.undo")));
   }
 
   /** @param {Message} message */
-  async #report(message) {
-    const { t } = this.#texts;
-    const words = await ask(this.element, { title: t("report.title"), label: t("report.reason"), confirm: t("report.confirm"), texts: this.#texts });
-    if (words === null) return;
-    try {
-      await this.#market.report(this.#chat.id, message.id, words);
-      this.#say(t("report.done"));
-    } catch (error) {
-      this.#say(this.#texts.explain(error));
-    }
+  #report(message) {
+    return this.#act(async (actions, place) => {
+      if (await actions.report(place, message.id)) this.say(this.#texts.t("report.done"));
+    });
   }
 }

@@ -8,6 +8,7 @@ import pytest
 from homeserver.running import Running
 from homeserver.services.demo import SELLER_EMAIL
 from tests.bridges.marketplace.people import Shopper
+from tests.bridges.marketplace.web.host import Host, other_site
 from tests.bridges.marketplace.web.pages import Shop, demo_login
 from tests.web.browsers import Browsers
 from tests.web.conftest import browsers, chromium, database_kind
@@ -22,8 +23,20 @@ def market() -> dict[str, object]:
 
 
 @pytest.fixture
-def more() -> dict[str, object]:
-    return {"issuers": [], "web": {"demo": True}, "push": {"subject": "mailto:admin@test.example"}}
+async def host() -> AsyncIterator[Host]:
+    """Another site, whose pages may use the widgets."""
+    async with other_site() as one:
+        yield one
+
+
+@pytest.fixture
+def more(host: Host) -> dict[str, object]:
+    return {
+        "issuers": [],
+        "web": {"demo": True},
+        "push": {"subject": "mailto:admin@test.example"},
+        "cors": {"origins": [host.origin]},
+    }
 
 
 @pytest.fixture
@@ -37,6 +50,6 @@ async def seller(server: Running, client: aiohttp.ClientSession) -> Shopper:
 
 
 @pytest.fixture
-async def shop(server: Running, browsers: Browsers, seller: Shopper) -> AsyncIterator[Shop]:
+async def shop(server: Running, browsers: Browsers, seller: Shopper) -> Shop:
     """Opens the pages."""
-    yield Shop(server, browsers, seller)
+    return Shop(server, browsers, seller)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,19 @@ class Shop:
         self._browsers = browsers
         self._seller = seller
 
-    async def buyer(self, listing: int = LISTING, **options: Any) -> BuyerPage:
-        """Somebody without an account looks at a listing."""
+    async def buyer(
+        self,
+        listing: int = LISTING,
+        *,
+        fragment: str = "",
+        stored: Sequence[dict[str, str]] = (),
+        **options: Any,
+    ) -> BuyerPage:
+        """Somebody without an account looks at a listing. `stored`: what their browser has kept."""
+        base_url = options.get("url") or self._server.url
+        options["storage_state"] = {"origins": [{"origin": base_url, "localStorage": list(stored)}]}
         page = (await self._browsers.open(**options)).page
-        await page.goto(f"/product.html?id={listing}")
+        await page.goto(f"/product.html?id={listing}#{fragment}")
         return BuyerPage(page)
 
     async def seller(self, path: str = "/profile.html", **options: Any) -> SellerPage:

@@ -36,6 +36,7 @@ async def _sign_in(server: Running, browsers: Browsers) -> SellerPage:
     theirs = SellerPage(page)
     await expect(theirs.frame.get_by_text("You are not signed in")).to_be_visible()
     await page.get_by_role("banner").get_by_role("link", name="Sign in").click()
+    await expect(page.locator("#login-email")).to_be_focused()  # the page's script is at work
     await page.locator(".demo-account", has_text=demo_login(server, SELLER_EMAIL)["email"]).click()
     await expect(theirs.row("Bob")).to_contain_text("Is the iPhone still for sale?")
     await theirs.has_unread(1)
@@ -126,6 +127,7 @@ async def _get_an_account(hers: BuyerPage, theirs: SellerPage) -> None:
     """The chat is the same; the seller sees a name instead of a number."""
     page, said = hers.page, await hers.texts()
     await hers.frame.get_by_role("link", name="Sign in or register to keep this chat").click()
+    await expect(page.get_by_label("Name")).to_be_focused()
     await page.get_by_label("Name").fill("Rita Guest")
     view = page.locator("#register-view")
     await view.get_by_label("E-mail").fill("rita@example.org")

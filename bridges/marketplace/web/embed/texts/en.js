@@ -1,6 +1,5 @@
 /** @type {import("../texts.js").Dictionary} */
 export default {
-  "action.back": "Back",
   "action.cancel": "Cancel",
   "action.close": "Close",
   "action.discard": "Discard",
@@ -22,7 +21,6 @@ export default {
   "chat.older": "Show earlier ones",
   "chat.open": "Open the chat",
   "chat.seller": "Seller",
-  "chat.window": "Chat with the seller",
   "composer.attach": "Attach an image or a PDF",
   "composer.files": "File to send",
   "composer.label": "Message text",
@@ -42,7 +40,6 @@ export default {
   "error.server": "The server has a problem. Please try later.",
   "error.session": "Your session has ended. Please sign in again.",
   "error.too_large": "The file is too large: 10 MB at most.",
-  "error.too_long": "The message is too long.",
   "error.wait": { one: "Too fast. Please wait {count} second.", other: "Too fast. Please wait {count} seconds." },
   "file.download": "Download {name}",
   "file.file": "File",
@@ -53,7 +50,6 @@ export default {
   "file.remove": "Remove {name}",
   "guest.keep": "Sign in or register to keep this chat",
   "menu.block": "Block",
-  "menu.hide": "Hide the chat",
   "menu.open": "Actions",
   "menu.support": "Call support",
   "message.failed": "Not sent.",
@@ -78,5 +74,4 @@ export default {
   "size.bytes": "{count} B",
   "size.kilo": "{count} kB",
   "size.mega": "{count} MB",
-  "support.joined": "Support is in the chat",
 };

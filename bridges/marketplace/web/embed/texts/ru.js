@@ -1,6 +1,5 @@
 /** @type {import("../texts.js").Dictionary} */
 export default {
-  "action.back": "Назад",
   "action.cancel": "Отмена",
   "action.close": "Закрыть",
   "action.discard": "Убрать",
@@ -22,7 +21,6 @@ export default {
   "chat.older": "Показать более ранние",
   "chat.open": "Открыть чат",
   "chat.seller": "Продавец",
-  "chat.window": "Чат с продавцом",
   "composer.attach": "Прикрепить изображение или PDF",
   "composer.files": "Файл для отправки",
   "composer.label": "Текст сообщения",
@@ -42,7 +40,6 @@ export default {
   "error.server": "На сервере ошибка. Попробуйте позже.",
   "error.session": "Вход закончился. Войдите снова.",
   "error.too_large": "Файл слишком большой: не больше 10 МБ.",
-  "error.too_long": "Сообщение слишком длинное.",
   "error.wait": { one: "Слишком быстро. Подождите {count} секунду.", few: "Слишком быстро. Подождите {count} секунды.", many: "Слишком быстро. Подождите {count} секунд.", other: "Слишком быстро. Подождите {count} секунды." },
   "file.download": "Скачать {name}",
   "file.file": "Файл",
@@ -53,7 +50,6 @@ export default {
   "file.remove": "Убрать {name}",
   "guest.keep": "Войдите, чтобы не потерять переписку",
   "menu.block": "Заблокировать",
-  "menu.hide": "Скрыть чат",
   "menu.open": "Действия",
   "menu.support": "Позвать поддержку",
   "message.failed": "Не отправлено.",
@@ -78,5 +74,4 @@ export default {
   "size.bytes": "{count} Б",
   "size.kilo": "{count} КБ",
   "size.mega": "{count} МБ",
-  "support.joined": "Поддержка в чате",
 };

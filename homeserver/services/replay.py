@@ -1,0 +1,133 @@
+"""What a client missed while it was away: messages that were said, changed or deleted, in the order of the log.
+
+What was said since is told as it reads now. What the client knows already (it says up to where) and was changed or
+deleted since is told as that.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from homeserver.model import Message, MessageRef, Requester
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.access import Access
+from homeserver.services.feed import MessageDeleted, MessageEdited, MessageNew
+from homeserver.services.messageviews import MessageViews
+from homeserver.storage import events, relations, rooms
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.timeline.build import MESSAGE_TYPES
+
+Told: TypeAlias = MessageNew | MessageEdited | MessageDeleted
+_Complete: TypeAlias = Callable[[Sequence[StoredEvent]], Awaitable[list[Message]]]
+
+
+class Missed(NamedTuple):
+    """A piece of news, and its place in the log."""
+
+    position: int
+    record: Told
+
+
+class Stretch(NamedTuple):
+    """A piece of the log, read up to `upto`."""
+
+    news: Sequence[Missed]
+    upto: int
+    is_last: bool
+
+
+class _Found(NamedTuple):
+    """Messages to be told of, each with the place of what happened to it last."""
+
+    new: dict[EventId, tuple[int, StoredEvent]]
+    edited: dict[EventId, tuple[int, StoredEvent]]
+    deleted: dict[EventId, tuple[int, StoredEvent]]
+
+
+class Replay:
+    """Reads the log for clients, stretch by stretch; each costs a fixed number of queries.
+
+    `since`: the client knows the messages up to here. `after`: where the stretch begins. `limit`: its most entries.
+    """
+
+    def __init__(self, *, db: Database, access: Access, views: MessageViews) -> None:
+        self._db = db
+        self._access = access
+        self._views = views
+
+    async def of_room(
+        self, requester: Requester, room_id: RoomId, *, since: int, after: int, limit: int
+    ) -> Stretch:
+        """What happened in one room. Raises NotFound where the requester is not in it."""
+        await self._access.room(requester, room_id)
+        async with self._db.read() as conn:
+            page = await events.told_after(conn, room_id, after=after, limit=limit)
+
+        async def complete(shown: Sequence[StoredEvent]) -> list[Message]:
+            return await self._views.complete(room_id, shown)
+
+        return await self._stretch(page, since, after, limit, complete)
+
+    async def of_person(self, requester: Requester, *, since: int, after: int, limit: int) -> Stretch:
+        """What happened in all rooms of the requester. Who has read the messages is not counted."""
+        async with self._db.read() as conn:
+            page = await events.told_to_after(conn, requester.user_id, after=after, limit=limit)
+        return await self._stretch(page, since, after, limit, self._views.of_rooms)
+
+    async def _stretch(
+        self, page: Sequence[StoredEvent], since: int, after: int, limit: int, complete: _Complete
+    ) -> Stretch:
+        found = await self._find(page, since)
+        places = {**found.new, **found.edited}
+        whole = await complete([stored for _, stored in places.values()])
+        news = [
+            Missed(
+                places[one.event_id][0],
+                MessageNew(one) if one.event_id in found.new else MessageEdited(one),
+            )
+            for one in whole
+        ]
+        news += await self._deletions(found)
+        upto = page[-1].position if page else after
+        return Stretch(sorted(news, key=lambda one: one.position), upto, len(page) < limit)
+
+    async def _find(self, page: Sequence[StoredEvent], since: int) -> _Found:
+        found = _Found({}, {}, {})
+        cut = {one.event.redacts for one in page if one.event.redacts is not None}
+        parts = {one.event.event_id for one in page if not one.shown}
+        async with self._db.read() as conn:
+            parents = await relations.targets_of(conn, cut | parts) if cut or parts else {}
+            wanted = cut | set(parents.values())
+            named = await events.events_by_id(conn, wanted) if wanted else {}
+        for one in page:
+            if one.shown:
+                found.new[one.event.event_id] = (one.position, one)
+                continue
+            subject = one.event.redacts or one.event.event_id
+            message = named.get(parents.get(subject, subject))
+            if message is None or message.position > since:
+                continue  # new to the client as well: told as it is now, or not at all
+            if subject in parents:
+                if message.shown:
+                    found.edited[message.event.event_id] = (one.position, message)
+            elif message.redacted_by == one.event.event_id and message.event.type in MESSAGE_TYPES:
+                found.deleted[message.event.event_id] = (one.position, message)
+        return found
+
+    async def _deletions(self, found: _Found) -> list[Missed]:
+        room_ids = {stored.event.room_id for _, stored in found.deleted.values()}
+        if not room_ids:
+            return []
+        async with self._db.read() as conn:
+            known = await rooms.rooms_by_id(conn, room_ids)
+        return [
+            Missed(
+                position,
+                MessageDeleted(
+                    stored.event.room_id,
+                    known[stored.event.room_id].position,
+                    MessageRef(event_id, stored.position),
+                ),
+            )
+            for event_id, (position, stored) in found.deleted.items()
+        ]

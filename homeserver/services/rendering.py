@@ -46,6 +46,7 @@ class Rendering:
         self._db = db
         self._clock = clock
         self._forms: BoundedCache[tuple[EventId, EventId | None], ClientForm] = BoundedCache(cached_events)
+        self._redacted: BoundedCache[EventId, bool] = BoundedCache(cached_events)
 
     async def page(
         self,
@@ -105,13 +106,16 @@ class Rendering:
         found = self._forms.get(key)
         if found is None:
             found = form_of(event)
-            self._forms.put(key, found)
+            if self._redacted.get(event.event_id) is None:  # else it was read just before it was redacted
+                self._forms.put(key, found)
         return found
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: what was redacted is made anew."""
         if entry.event is not None and entry.event.event.redacts is not None:
-            self._forms.drop((entry.event.event.redacts, None))
+            target = entry.event.event.redacts
+            self._redacted.put(target, True)
+            self._forms.drop((target, None))
 
     def _form(self, one: StoredEvent, around: _Around, fields: Sequence[Path] | None) -> ClientForm:
         replaced = around.replaced.get(one.event.event_id)

@@ -1,5 +1,6 @@
 """Notifications: turned on by a click, shown by the worker, and back to the chat."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -43,13 +44,17 @@ class Pushes:
         self._devtools = devtools
         self._page = page
         self._id = ""
+        self._is_known = asyncio.Event()
         devtools.on("ServiceWorker.workerRegistrationUpdated", self._registered)
 
     def _registered(self, event: dict[str, Any]) -> None:
         for registration in event["registrations"]:
             self._id = registration["registrationId"]
+            self._is_known.set()
 
     async def deliver(self, data: str) -> None:
+        async with asyncio.timeout(15):
+            await self._is_known.wait()
         origin = await self._page.evaluate("location.origin")
         await self._devtools.send(
             "ServiceWorker.deliverPushMessage", {"origin": origin, "registrationId": self._id, "data": data}
@@ -67,10 +72,10 @@ class Pushes:
         return found
 
     async def until_shown(self, title: str) -> dict[str, Any]:
-        while True:
-            for one in await self.shown():
-                if one["title"] == title:
-                    return one
+        async with asyncio.timeout(15):
+            while not (found := [one for one in await self.shown() if one["title"] == title]):
+                pass
+        return found[0]
 
 
 async def test_pushes(shop: Shop, seller: Shopper, server: Running) -> None:

@@ -63,21 +63,28 @@ class Access:
         """The room of a public integer id, whoever asks: for calls that staff or other servers may make."""
         return await self._room_at(position)
 
-    async def message_by_uuid(self, requester: Requester, uuid: UUID) -> StoredEvent:
-        """The message of a public UUID, if the requester is in its room and it was not deleted."""
+    async def message_by_uuid(
+        self, requester: Requester, uuid: UUID, *, or_deleted: bool = False
+    ) -> StoredEvent:
+        """The message of a public UUID, if the requester is in its room and it was not deleted.
+
+        `or_deleted`: a deleted one too, for what it says of the time; nothing of it is left to show.
+        """
         position = publicids.position_of(uuid)
-        stored = await self.message_by_number(requester, position)
+        stored = await self.message_by_number(requester, position, or_deleted=or_deleted)
         if publicids.message_uuid(position, stored.event.event_id) != uuid:
             raise _no_message()
         return stored
 
-    async def message_by_number(self, requester: Requester, position: int) -> StoredEvent:
+    async def message_by_number(
+        self, requester: Requester, position: int, *, or_deleted: bool = False
+    ) -> StoredEvent:
         """The message of a public integer id, under the same conditions."""
         if not 0 < position < events.NEWEST:
             raise _no_message()
         async with self._db.read() as conn:
             found = await events.events_at(conn, [position])
-        return await self._shown(requester, found.get(position))
+        return await self._shown(requester, found.get(position), or_deleted=or_deleted)
 
     async def place_by_uuid(self, requester: Requester, room_id: RoomId, uuid: UUID) -> int:
         """The position of a message of this room, also of one that was deleted: a place to read on from."""
@@ -93,14 +100,18 @@ class Access:
             raise _no_message()
         return position
 
-    async def message(self, requester: Requester, event_id: EventId) -> StoredEvent:
+    async def message(
+        self, requester: Requester, event_id: EventId, *, or_deleted: bool = False
+    ) -> StoredEvent:
         """The message of an event id, under the same conditions."""
         async with self._db.read() as conn:
             found = await events.events_by_id(conn, [event_id])
-        return await self._shown(requester, found.get(event_id))
+        return await self._shown(requester, found.get(event_id), or_deleted=or_deleted)
 
-    async def _shown(self, requester: Requester, stored: StoredEvent | None) -> StoredEvent:
-        if stored is None or not stored.shown:
+    async def _shown(
+        self, requester: Requester, stored: StoredEvent | None, *, or_deleted: bool
+    ) -> StoredEvent:
+        if stored is None or not (stored.shown or (or_deleted and stored.redacted_by is not None)):
             raise _no_message()
         head = await self._timeline.head(stored.event.room_id)
         if not is_open_to(head, requester.user_id):

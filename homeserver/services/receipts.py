@@ -34,7 +34,8 @@ class Receipts:
     ) -> int:
         """Everything up to a message (by default the newest) is read. Answers how many messages that were.
 
-        A marker that is further already stays, and nobody is told anything.
+        The message may have been deleted just before its reader came to say so. A marker that is further already
+        stays, and nobody is told anything.
         """
         await self._access.room(requester, room_id)
         target = await self._target(requester, room_id, event_id)
@@ -52,7 +53,7 @@ class Receipts:
         self, requester: Requester, room_id: RoomId, event_id: EventId | None
     ) -> StoredEvent | None:
         if event_id is not None:
-            target = await self._access.message(requester, event_id)
+            target = await self._access.message(requester, event_id, or_deleted=True)
             if target.event.room_id != room_id:
                 raise Invalid("this message is of another room", code="message_elsewhere")
             return target

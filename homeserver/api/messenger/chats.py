@@ -140,7 +140,7 @@ class Chats:
         room_id = await self._access.room_by_number(requester, call.number("chat_id"))
         event_id = None
         if call.body.message_id is not None:
-            stored = await self._access.message_by_number(requester, call.body.message_id)
+            stored = await self._access.message_by_number(requester, call.body.message_id, or_deleted=True)
             event_id = stored.event.event_id
         await self._receipts.mark_read(requester, room_id, event_id=event_id)
 

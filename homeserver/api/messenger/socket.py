@@ -136,7 +136,9 @@ class PersonSocket:
         room_id: RoomId | None = None
         event_id: EventId | None = None
         if wanted.message_id is not None:
-            stored = await self._chat.access.message_by_number(talk.requester, wanted.message_id)
+            stored = await self._chat.access.message_by_number(
+                talk.requester, wanted.message_id, or_deleted=True
+            )
             room_id, event_id = stored.event.room_id, stored.event.event_id
         if wanted.chat_id is not None:
             room_id = await self._chat.access.room_by_number(talk.requester, wanted.chat_id)

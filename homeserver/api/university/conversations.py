@@ -178,7 +178,7 @@ class Conversations:
         room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
         event_id = None
         if call.body.message_id is not None:
-            stored = await self._access.message_by_uuid(call.requester, call.body.message_id)
+            stored = await self._access.message_by_uuid(call.requester, call.body.message_id, or_deleted=True)
             event_id = stored.event.event_id
         await self._receipts.mark_read(call.requester, room_id, event_id=event_id)
 

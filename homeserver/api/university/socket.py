@@ -147,7 +147,9 @@ class ConversationSocket:
         wanted = check(ReadMark, payload)
         event_id = None
         if wanted.message_id is not None:
-            stored = await self._chat.access.message_by_uuid(talk.requester, wanted.message_id)
+            stored = await self._chat.access.message_by_uuid(
+                talk.requester, wanted.message_id, or_deleted=True
+            )
             event_id = stored.event.event_id
         await self._chat.receipts.mark_read(talk.requester, talk.room_id, event_id=event_id)
 

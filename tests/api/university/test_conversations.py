@@ -209,3 +209,12 @@ async def test_reading_moves_the_mark(alice: User, bob: User) -> None:
     assert (await bob.chat("GET", path))["unread_count"] == 0, "a mark moves forward only"
     elsewhere = await alice.say(await alice.group(bob), "other")
     assert await bob.code("POST", f"/api/unet-chat/{path}/read", 400, json={"message_id": elsewhere["id"]})
+
+
+async def test_reading_up_to_a_message_that_was_just_deleted(alice: User, bob: User) -> None:
+    group = await alice.group(bob)
+    path = f"conversations/{group['id']}"
+    _, last = [await alice.say(group, str(n)) for n in range(2)]
+    await alice.chat("DELETE", f"messages/{last['id']}", 204)
+    await bob.chat("POST", f"{path}/read", 204, json={"message_id": last["id"]})
+    assert (await bob.chat("GET", path))["unread_count"] == 0

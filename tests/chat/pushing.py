@@ -141,11 +141,11 @@ async def decided(db: Database, position: int) -> None:
 
 
 async def waiting(db: Database, count: int) -> list[WaitingPush]:
-    """The pushes that nobody tried yet, once there are so many."""
+    """The pushes that nobody tried yet, in the order of their messages, once there are so many."""
     async with asyncio.timeout(20):
         while True:
             async with db.read() as conn:
                 found = await push.untried(conn, 1000)
             if len(found) == count:
-                return found
+                return sorted(found, key=lambda one: one.key.position)
             await asyncio.sleep(0.005)

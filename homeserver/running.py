@@ -25,6 +25,9 @@ from homeserver.timeline.housekeeping import follow, purge_transactions
 from homeserver.web.pages import DemoAccount
 
 logger = logging.getLogger(__name__)
+# A long list makes some ten thousand objects that go with its answer. With the usual limits the collector looks through
+# them, and every so often through all that is cached, while everybody waits.
+_COLLECTOR = (50_000, 20, 20)
 
 
 class Running(NamedTuple):
@@ -136,6 +139,7 @@ async def serve(settings: Settings, ready: Callable[[Running], None] | None = No
         # What is here now stays for good: the collector need not look through it again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_COLLECTOR)
         logger.info("listening at %s", server.url)
         if ready is not None:
             ready(server)

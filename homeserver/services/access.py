@@ -131,6 +131,19 @@ class Access:
         return room_id
 
 
+async def head_for_member(timeline: Timeline, requester: Requester, room_id: RoomId) -> Head:
+    """The head of a room that the requester is in, for Matrix clients, who are told Forbidden("not_joined") else."""
+    head = await timeline.head(room_id)
+    if membership_in(head.state.events, requester.user_id) != "join":
+        raise not_joined()
+    return head
+
+
+def not_joined() -> Forbidden:
+    """What Matrix clients are told of a room that they are not in."""
+    return Forbidden("you are not in this room", code="not_joined")
+
+
 def is_open_to(head: Head, user_id: UserId) -> bool:
     """Whether a person is in the room, and it was not closed."""
     state = head.state.events

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from homeserver.errors import Forbidden, NotFound
+from homeserver.errors import NotFound
 from homeserver.model import Requester
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.access import head_for_member, not_joined
 from homeserver.services.visibility import Outlook, Visibility
 from homeserver.storage import events as stored
 from homeserver.storage import relations
@@ -141,10 +142,7 @@ class History:
 
     async def now_joined(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
         """The state, for those who are in the room. Raises Forbidden("not_joined")."""
-        head = await self._timeline.head(room_id)
-        member = head.state.events.get(("m.room.member", requester.user_id))
-        if member is None or member.membership != "join":
-            raise _not_joined()
+        head = await head_for_member(self._timeline, requester, room_id)
         return head.state.events
 
     async def near(
@@ -185,7 +183,7 @@ class History:
         """What the requester may see; Forbidden("not_joined") where that is nothing."""
         outlook = await self._visibility.outlook(requester.user_id, room_id)
         if outlook.last_place == 0:
-            raise _not_joined()
+            raise not_joined()
         return outlook
 
     async def _state_at(self, room_id: RoomId, place: int) -> Mapping[StateKey, Event]:
@@ -208,7 +206,3 @@ def _is_within(place: int, direction: Direction, until: int | None) -> bool:
 
 def _no_event() -> NotFound:
     return NotFound("no such event", code="event_not_found")
-
-
-def _not_joined() -> Forbidden:
-    return Forbidden("you are not in this room", code="not_joined")

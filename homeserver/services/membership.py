@@ -12,7 +12,7 @@ from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
-from homeserver.services.access import joined_in, levels_of
+from homeserver.services.access import head_for_member, joined_in, levels_of
 from homeserver.services.blocks import Blocks
 from homeserver.services.members import member_content
 from homeserver.services.profiles import Profiles
@@ -89,7 +89,7 @@ class Membership:
         Raises NotFound("room_not_found", "user_not_found"), Forbidden("blocked", "already_joined").
         """
         self._limits.check("create", requester.user_id)
-        head = await self._member_of(requester, room_id)
+        head = await head_for_member(self._timeline, requester, room_id)
         person = (await self._profiles.people([user_id])).get(user_id)
         if person is None:
             raise NotFound(f"there is no {user_id} here", code="user_not_found")
@@ -101,21 +101,21 @@ class Membership:
 
     async def kick(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Put somebody out, or take their invite or knock away. Forbidden("not_in_room") if they are not in."""
-        head = await self._member_of(requester, room_id)
+        head = await head_for_member(self._timeline, requester, room_id)
         if membership_in(head.state.events, user_id) not in ("join", "invite", "knock"):
             raise Forbidden("this person is not in the room", code="not_in_room")
         await self._send(room_id, requester.user_id, user_id, {"membership": "leave", **_reason(reason)})
 
     async def ban(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Put somebody out and keep them out."""
-        await self._member_of(requester, room_id)
+        await head_for_member(self._timeline, requester, room_id)
         await self._send(room_id, requester.user_id, user_id, {"membership": "ban", **_reason(reason)})
 
     async def unban(
         self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
     ) -> None:
         """Let somebody come again. Forbidden("not_banned") if they are not kept out."""
-        head = await self._member_of(requester, room_id)
+        head = await head_for_member(self._timeline, requester, room_id)
         if membership_in(head.state.events, user_id) != "ban":
             raise Forbidden("this person is not banned", code="not_banned")
         await self._send(room_id, requester.user_id, user_id, {"membership": "leave", **_reason(reason)})
@@ -124,13 +124,6 @@ class Membership:
         """The rooms that the requester is in."""
         async with self._db.read() as conn:
             return await stored.joined_rooms(conn, requester.user_id)
-
-    async def _member_of(self, requester: Requester, room_id: RoomId) -> Head:
-        """The head of a room that the requester is in; Forbidden("not_joined") where they are not."""
-        head = await self._timeline.head(room_id)
-        if membership_in(head.state.events, requester.user_id) != "join":
-            raise Forbidden("you are not in this room", code="not_joined")
-        return head
 
     async def _voucher(self, head: Head, user_id: UserId) -> UserId | None:
         """Who of the room lets the person in, where its join rule asks for membership elsewhere."""

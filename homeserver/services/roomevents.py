@@ -6,8 +6,7 @@ from typing import Any, Final
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.protocol.member import membership_in
-from homeserver.services.access import levels_of
+from homeserver.services.access import head_for_member, levels_of
 from homeserver.services.speech import Speech
 from homeserver.storage import events
 from homeserver.storage.db import Database
@@ -43,7 +42,7 @@ class RoomEvents:
             return await self.redact(
                 requester, room_id, EventId(content["redacts"]), content, txn_id=f"{kind} {txn_id}"
             )
-        head = await self.member_of(requester, room_id)
+        head = await head_for_member(self._timeline, requester, room_id)
         told = await self._check_words(requester, head, kind, content, txn_id)
         draft = Draft(kind, requester.user_id, content)
         return _first(await self._timeline.send(room_id, [draft], txn=txn, also=told))
@@ -70,7 +69,7 @@ class RoomEvents:
         Raises NotFound("event_not_found"), Forbidden("not_joined", "low_power").
         """
         self._speech.check_pace(requester)
-        head = await self.member_of(requester, room_id)
+        head = await head_for_member(self._timeline, requester, room_id)
         async with self._db.read() as conn:
             found = (await events.events_by_id(conn, [target])).get(target)
         if found is None or found.event.room_id != room_id:
@@ -92,13 +91,6 @@ class RoomEvents:
         target = relation[1] if relation is not None and relation[0] == "m.replace" else None
         text = body if is_text else None
         return await self._speech.check(requester, head, text, txn_id=txn_id, edits=target)
-
-    async def member_of(self, requester: Requester, room_id: RoomId) -> Head:
-        """The head of a room that the requester is in; Forbidden("not_joined") to everybody else."""
-        head = await self._timeline.head(room_id)
-        if membership_in(head.state.events, requester.user_id) != "join":
-            raise Forbidden("you are not in this room", code="not_joined")
-        return head
 
 
 def _txn(requester: Requester, room_id: RoomId, txn_id: str) -> TxnKey:

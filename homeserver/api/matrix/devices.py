@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from homeserver.api.matrix import schemas
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.schemas import DeviceChange
-from homeserver.errors import NotFound
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
-from homeserver.model import Requester
 from homeserver.protocol.ids import DeviceId
 from homeserver.services.devices import Device, Devices
 from homeserver.services.interactive import PASSWORD, Interactions, Wanted
@@ -89,13 +87,6 @@ class DeviceCalls:
 
 def _device_id(call: Call[JsonObject, None] | Call[DeviceChange, None] | Call[None, None]) -> DeviceId:
     return DeviceId(call.text("device_id"))
-
-
-def device_of(requester: Requester) -> DeviceId:
-    """The requester's device. Raises NotFound for a credential that stands for none."""
-    if requester.device_id is None:
-        raise NotFound("this credential stands for no device", code="device_not_found")
-    return requester.device_id
 
 
 def _shape(device: Device) -> schemas.Device:

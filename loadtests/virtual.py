@@ -3,6 +3,7 @@
 import itertools
 import secrets
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -78,7 +79,7 @@ class Caller(FastHttpUser):
         self.token, self.refresh_token = tokens["access_token"], tokens["refresh_token"]
 
 
-class Wire:
+class Wire(ABC):
     """A socket; a greenlet reads it. Tells locust how long own messages take to come back."""
 
     def __init__(self, environment: Environment, connection: websocket.WebSocket) -> None:
@@ -121,9 +122,9 @@ class Wire:
         """The server did not take a frame."""
         report(self._environment, "error frame", time.perf_counter(), RuntimeError(code))
 
+    @abstractmethod
     def take(self, frame: Any) -> None:
         """What to do with a frame of the server."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Hang up. What was said and did not come back is left out: nobody waited for it."""

@@ -147,6 +147,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         return ()
     services = matrix.MatrixServices(
         accounts=people.accounts,
+        hosts=people.hosts,
         sessions=people.sessions,
         devices=hs.proofs.devices,
         profiles=people.profiles,

@@ -102,6 +102,15 @@ class Hosts:
             known.requester = replace(known.requester, address=address)
         return known.requester
 
+    @property
+    def has_issuers(self) -> bool:
+        """Whether there is any host application whose word counts."""
+        return bool(self._issuers)
+
+    async def person(self, token: str) -> Person:
+        """Who holds this token, for a session of ours that begins with it. Raises what `authenticate` raises."""
+        return await self._profiles.own(await self.authenticate(token))
+
     async def introduce(self, issuer: str, number: int) -> Person:
         """The person with this id at a host application, made if they were never here: others may write to them.
 

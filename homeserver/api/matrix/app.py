@@ -36,6 +36,7 @@ from homeserver.services.devices import Devices
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.history import History
+from homeserver.services.hosts import Hosts
 from homeserver.services.interactive import Interactions
 from homeserver.services.markers import Markers
 from homeserver.services.membership import Membership
@@ -56,6 +57,7 @@ class MatrixServices:
     """What this face calls. `address`: whose request it is, for limits."""
 
     accounts: Accounts
+    hosts: Hosts
     sessions: Sessions
     devices: Devices
     profiles: Profiles
@@ -91,6 +93,7 @@ def make(
     logins = Logins(
         sessions=services.sessions,
         passwords=passwords,
+        hosts=services.hosts,
         public_url=server.public_url,
         server_name=server.name,
     )

@@ -5,22 +5,26 @@ from collections.abc import Sequence
 from homeserver.api.matrix import schemas
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.schemas import DeviceWish, Login, Refresh
-from homeserver.errors import Invalid
+from homeserver.errors import Forbidden, Invalid, Unauthenticated
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person
 from homeserver.protocol.ids import DeviceId
+from homeserver.services.hosts import Hosts
 from homeserver.services.interactive import PASSWORD
 from homeserver.services.sessions import Sessions
+
+VOUCHED = "org.matrix.login.jwt"  # with a token of a host application: what other servers call it, too
 
 
 class Logins:
     """The calls under login, logout and refresh."""
 
     def __init__(
-        self, *, sessions: Sessions, passwords: Passwords, public_url: str, server_name: str
+        self, *, sessions: Sessions, passwords: Passwords, hosts: Hosts, public_url: str, server_name: str
     ) -> None:
         self._sessions = sessions
         self._passwords = passwords
+        self._hosts = hosts
         self._public_url = public_url
         self._server_name = server_name
 
@@ -55,17 +59,32 @@ class Logins:
 
     async def flows(self, _: Call[None, None]) -> schemas.Flows:
         """What `login` takes."""
-        return {"flows": [{"type": PASSWORD}]}
+        vouched: list[schemas.Flow] = [{"type": VOUCHED}] if self._hosts.has_issuers else []
+        return {"flows": [{"type": PASSWORD}, *vouched]}
 
     async def login(self, call: Call[Login, None]) -> schemas.LoggedIn:
-        """Start a session with a password."""
+        """Start a session with a password, or with a host application's word."""
         body = call.body
+        if body.type == VOUCHED and self._hosts.has_issuers:
+            return await self.open(await self._vouched(body.token), body)
         if body.type != PASSWORD:
             raise Invalid("there is no such way to log in here", code="unknown_stage")
         if body.password is None:
             raise Invalid("password: is required", code="missing_param")
         person = await self._passwords.check(body, body.password, call.request)
         return await self.open(person, body)
+
+    async def _vouched(self, token: str | None) -> Person:
+        """Whom a host application's token is of."""
+        if token is None:
+            raise Invalid("token: is required", code="missing_param")
+        try:
+            return await self._hosts.person(token)
+        except Unauthenticated as refused:
+            if refused.code == "deactivated":
+                raise
+            # Here 401 would say that the client's own session has ended.
+            raise Forbidden(refused.message, code="bad_credentials") from refused
 
     async def open(self, person: Person, wish: DeviceWish) -> schemas.LoggedIn:
         """A new session as a client wishes it."""

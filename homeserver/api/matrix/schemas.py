@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from homeserver.http.body import Body, Flag, Query
+from homeserver.http.credentials import MAX_TOKEN_CHARS
 
 _NAME = Field(max_length=1000)
 _PASSWORD = Field(max_length=10_000)
@@ -40,6 +41,7 @@ class DeviceWish(Body):
 class Login(Who, DeviceWish):
     type: str = Field(max_length=255)
     password: str | None = Field(default=None, max_length=10_000)
+    token: str | None = Field(default=None, max_length=MAX_TOKEN_CHARS)
 
 
 class PasswordStage(Who):

@@ -6,11 +6,13 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Executable,
     Table,
     Text,
     bindparam,
+    cast,
     event,
     literal_column,
     select,
@@ -143,19 +145,33 @@ def _item_postgresql(element: _Item, compiler: SQLCompiler, **options: Any) -> s
     return f"({value} ->> {place})"
 
 
+class Rows:
+    """Rows that `rows_of` puts into the parameter, as a table to join with: their columns by place."""
+
+    def __init__(self, parameter: str) -> None:
+        self.table = _Listed(bindparam(parameter, type_=Text())).table_valued("value")
+
+    def text(self, place: int) -> ColumnElement[str]:
+        """A column of text."""
+        return _Item(self.table.c.value, literal_column(str(place)))
+
+    def number(self, place: int) -> ColumnElement[int]:
+        """A column of whole numbers."""
+        return cast(self.text(place), BigInteger)
+
+
 def among(parameter: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:
     """The condition that these columns of text are one of many rows, which `rows_of` puts into the parameter.
 
     Both databases find them by an index. They do not with IN and a list of pairs: of that SQLite reads the whole table,
     and PostgreSQL makes a condition for each pair.
     """
-    listed = _Listed(bindparam(parameter, type_=Text())).table_valued("value")
-    items = (_Item(listed.c.value, literal_column(str(place))) for place in range(len(columns)))
-    return tuple_(*columns).in_(select(*items))
+    rows = Rows(parameter)
+    return tuple_(*columns).in_(select(*(rows.text(place) for place in range(len(columns)))))
 
 
-def rows_of(rows: Collection[Sequence[str]]) -> str:
-    """The rows for `among`."""
+def rows_of(rows: Collection[Sequence[str | int]]) -> str:
+    """The rows for `among` and `Rows`."""
     return orjson.dumps([tuple(row) for row in rows]).decode()
 
 

@@ -1,6 +1,6 @@
 """What /sync reads: of all rooms of a person at once, so that the number of statements is fixed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, and_, bindparam, case, func, literal, or_, select
@@ -10,6 +10,7 @@ from homeserver.model import EntryKind
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
+from homeserver.storage.dialect import Rows, rows_of
 from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored_event
 from homeserver.storage.log import Entry, plain_entry
 from homeserver.storage.schema import events, log, members, rooms, snapshot_entries, snapshots
@@ -41,6 +42,8 @@ class Companion(NamedTuple):
 _in_rooms: BindParameter[Any] = bindparam("room_ids", expanding=True)
 _reader: BindParameter[Any] = bindparam("reader")
 _after: BindParameter[int] = bindparam("after")
+_places = Rows("places")  # (room, place) for each
+_place_room, _place = _places.text(0), _places.number(1)
 _until: BindParameter[int] = bindparam("until")
 _OWN = (
     select(
@@ -70,18 +73,19 @@ _edges = (  # for each room where its last events begin; looked up once a room, 
             .where(
                 _older.c.room_id == members.c.room_id,
                 _older.c.status == int(Status.ACCEPTED),
-                _older.c.timeline_order > _after,
+                _older.c.timeline_order > _place,
                 _older.c.timeline_order <= _end,
             )
             .order_by(_older.c.timeline_order.desc())
             .limit(1)
             .offset(bindparam("more"))
-            .correlate(members)
+            .correlate(members, _places.table)
             .scalar_subquery(),
-            _after + 1,
+            _place + 1,
         ).label("edge"),
     )
-    .where(members.c.user_id == _reader, members.c.room_id.in_(_in_rooms))
+    .join_from(_places.table, members, members.c.room_id == _place_room)
+    .where(members.c.user_id == _reader)
     .offset(0)
     .subquery()
 )
@@ -94,26 +98,29 @@ _LAST = (
     )
     .order_by(events.c.timeline_order)
 )
-_STATE_BETWEEN = SELECT_EVENTS.where(
-    events.c.room_id.in_(_in_rooms),
-    events.c.status == int(Status.ACCEPTED),
-    events.c.state_key.is_not(None),
-    events.c.timeline_order > _after,
-    events.c.timeline_order <= _until,
-).order_by(events.c.timeline_order)
-_place = (
+_STATE_BETWEEN = (
+    SELECT_EVENTS.join(_places.table, events.c.room_id == _place_room)
+    .where(
+        events.c.status == int(Status.ACCEPTED),
+        events.c.state_key.is_not(None),
+        events.c.timeline_order > _place,
+        events.c.timeline_order <= _until,
+    )
+    .order_by(events.c.timeline_order)
+)
+_state_id = (
     select(_older.c.state_id)
     .where(
-        _older.c.room_id == rooms.c.room_id,
+        _older.c.room_id == _place_room,
         _older.c.status == int(Status.ACCEPTED),
-        _older.c.timeline_order <= bindparam("place"),
+        _older.c.timeline_order <= _place,
     )
     .order_by(_older.c.timeline_order.desc())
     .limit(1)
-    .correlate(rooms)
+    .correlate(_places.table)
     .scalar_subquery()
 )
-_STATE_IDS = select(rooms.c.room_id, _place.label("state_id")).where(rooms.c.room_id.in_(_in_rooms))
+_STATE_IDS = select(_place_room.label("room_id"), _state_id.label("state_id")).select_from(_places.table)
 _seed = select(
     snapshots.c.state_id.label("root"),
     snapshots.c.state_id,
@@ -202,37 +209,30 @@ async def own_rooms(conn: AsyncConnection, user_id: UserId) -> list[OwnRoom]:
 async def last_events(
     conn: AsyncConnection,
     user_id: UserId,
-    room_ids: Collection[RoomId],
+    starts: Mapping[RoomId, int],
     *,
-    after: int,
     until: int,
     limit: int,
 ) -> dict[RoomId, list[StoredEvent]]:
-    """The last `limit` events of each room in a stretch of the log, the oldest first.
+    """The last `limit` events of each room after its start and up to a position, the oldest first.
 
     Where the person is not in a room any more, it ends with their own member event.
     """
-    values = {
-        "reader": user_id,
-        "room_ids": list(room_ids),
-        "after": after,
-        "until": until,
-        "more": limit - 1,
-    }
-    return _by_room(room_ids, await conn.execute(_LAST, values))
+    values = {"reader": user_id, "places": rows_of(list(starts.items())), "until": until, "more": limit - 1}
+    return _by_room(starts, await conn.execute(_LAST, values))
 
 
 async def state_between(
-    conn: AsyncConnection, room_ids: Collection[RoomId], *, after: int, until: int
+    conn: AsyncConnection, starts: Mapping[RoomId, int], *, until: int
 ) -> dict[RoomId, list[StoredEvent]]:
-    """The state events of each room in a stretch of the log."""
-    values = {"room_ids": list(room_ids), "after": after, "until": until}
-    return _by_room(room_ids, await conn.execute(_STATE_BETWEEN, values))
+    """The state events of each room after its start and up to a position."""
+    values = {"places": rows_of(list(starts.items())), "until": until}
+    return _by_room(starts, await conn.execute(_STATE_BETWEEN, values))
 
 
-async def state_ids_at(conn: AsyncConnection, room_ids: Collection[RoomId], place: int) -> dict[RoomId, int]:
-    """The state snapshot of each room once a place was reached; without those that were not there yet."""
-    rows = await conn.execute(_STATE_IDS, {"room_ids": list(room_ids), "place": place})
+async def state_ids_at(conn: AsyncConnection, places: Mapping[RoomId, int]) -> dict[RoomId, int]:
+    """The state snapshot of each room once its place was reached; without those that were not there yet."""
+    rows = await conn.execute(_STATE_IDS, {"places": rows_of(list(places.items()))})
     return {row.room_id: row.state_id for row in rows if row.state_id is not None}
 
 

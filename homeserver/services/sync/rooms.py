@@ -97,8 +97,7 @@ class RoomSections:
         bodies: dict[RoomId, Content] = {}
         for one, timeline in zip(stretches, timelines, strict=True):
             state = [event for event in one.state.values() if wanted.passes(event)]
-            start = one.page_start or one.start
-            place = look.until if start is None else start - 1
+            place = look.until if one.place is None else one.place
             bodies[one.room_id] = {
                 "timeline": {"events": timeline, "limited": one.limited, "prev_batch": place_token(place)},
                 look.wish.state_after or "state": {"events": self._rendering.state(state, room_id=False)},

@@ -1,7 +1,8 @@
 """The timelines of a sync: of each room the last events of a stretch of the log, and the state before them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
@@ -53,6 +54,35 @@ class Stretch:
     def senders(self) -> set[UserId]:
         return {one.event.sender for one in self.shown}
 
+    @property
+    def place(self) -> int | None:
+        """Before this place its timeline begins."""
+        start = self.page_start or self.start
+        return None if start is None else start - 1
+
+    def fill(
+        self,
+        events: Sequence[StoredEvent],
+        raw: int,
+        limit: int,
+        is_shown: Callable[[Outlook, StoredEvent], bool],
+    ) -> None:
+        """Take in its events, of which at most `raw` are looked at, and `limit` shown.
+
+        There may be one more than `raw`: it tells that there are more, and the state before the others.
+        """
+        if len(events) > raw:
+            self.limited = True
+            if self.may_tell_state(events[0].position):
+                self.state_before = events[0].state_id
+            events = events[1:]
+        self.raw = events
+        shown = [event for event in events if is_shown(self.outlook, event)]
+        if len(shown) > limit:
+            self.limited, shown = True, shown[-limit:]
+            self.page_start = shown[0].position
+        self.shown = shown
+
 
 class Stretches:
     """Finds them, by a fixed number of statements. `default`, `most`: how many events of a room."""
@@ -75,15 +105,11 @@ class Stretches:
         wanted = look.wish.filter.room.timeline
         limit = wanted.limit_within(self._default, self._most)
         raw = limit if wanted == EventFilter(limit=wanted.limit) else self._most  # a filter leaves some out
+        starts = {room_id: 0 if one.is_new else look.after for room_id, one in made.items()}
         async with self._db.read() as conn:
-            for is_new, after in ((True, 0), (False, look.after)):
-                rooms = [room_id for room_id, one in made.items() if one.is_new is is_new]
-                if rooms:
-                    found = await stored.last_events(
-                        conn, look.reader, rooms, after=after, until=look.until, limit=raw + 1
-                    )
-                    for room_id, events in found.items():
-                        _fill(look, made[room_id], events, raw, limit)
+            found = await stored.last_events(conn, look.reader, starts, until=look.until, limit=raw + 1)
+        for room_id, events in found.items():
+            made[room_id].fill(events, raw, limit, partial(_is_shown, look))
         return made
 
     async def add_states(
@@ -108,7 +134,7 @@ class Stretches:
         absent = [one for one in stretches if one.state_before is None and not one.is_new]
         if absent:
             async with self._db.read() as conn:
-                found = await stored.state_ids_at(conn, [one.room_id for one in absent], look.after)
+                found = await stored.state_ids_at(conn, {one.room_id: look.after for one in absent})
             for one in absent:
                 if one.may_tell_state(look.after):
                     one.state_before = found.get(one.room_id)
@@ -151,9 +177,8 @@ class Stretches:
         if not limited:
             return
         async with self._db.read() as conn:
-            found = await stored.state_between(
-                conn, [one.room_id for one in limited], after=look.after, until=look.until
-            )
+            starts = {one.room_id: look.after for one in limited}
+            found = await stored.state_between(conn, starts, until=look.until)
         for one in limited:
             for changed in found[one.room_id]:
                 is_before = one.start is not None and changed.position < one.start
@@ -170,28 +195,16 @@ def _is_new(look: Look, outlook: Outlook) -> bool:
     return any(event.membership == "join" for event in outlook.membership.after(look.after))
 
 
-def _fill(look: Look, one: Stretch, events: Sequence[StoredEvent], raw: int, limit: int) -> None:
-    """`events` may hold one more than `raw`: it tells that there are more, and the state before the others."""
-    if len(events) > raw:
-        one.limited = True
-        if one.may_tell_state(events[0].position):
-            one.state_before = events[0].state_id
-        events = events[1:]
-    one.raw = events
-    shown = [event for event in events if _is_shown(look, one.outlook, event)]
-    if len(shown) > limit:
-        one.limited, shown = True, shown[-limit:]
-        one.page_start = shown[0].position
-    one.shown = shown
-
-
 def _is_shown(look: Look, outlook: Outlook, event: StoredEvent) -> bool:
-    """What the reader may see and the filter wants; their own coming and going they may always see."""
-    if event.event.sender in look.ignored and not event.event.is_state:
+    """What the reader may see and the filter wants."""
+    return look.wish.filter.room.timeline.passes(event.event) and is_visible(outlook, look.ignored, event)
+
+
+def is_visible(outlook: Outlook, ignored: Collection[UserId], event: StoredEvent) -> bool:
+    """Whether a reader may see an event and does not ignore who wrote it; they always see their own coming and going."""
+    if event.event.sender in ignored and not event.event.is_state:
         return False
-    if not look.wish.filter.room.timeline.passes(event.event):
-        return False
-    is_own = event.event.type == "m.room.member" and event.event.state_key == look.reader
+    is_own = event.event.type == "m.room.member" and event.event.state_key == outlook.user_id
     return is_own or outlook.sees(event)
 
 

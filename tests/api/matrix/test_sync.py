@@ -152,6 +152,9 @@ async def test_members_are_loaded_lazily(nobody: Client, alice: Client, bob: Cli
     assert [one["state_key"] for one in room["state"]["events"]] == [carol.user_id]
 
 
+@pytest.mark.parametrize(
+    "overrides", [{"matrix": {"enabled": True}, "timeline": {"follow_interval_ms": 60_000}}]
+)
 async def test_many_rooms_cost_as_many_statements_as_one(server: Running, alice: Client, bob: Client) -> None:
     counts = []
     await Follower(bob).sync()  # whom he ignores is in memory from now on

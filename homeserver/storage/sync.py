@@ -149,21 +149,10 @@ _STATES = (
     .order_by(_chain.c.back.desc())
 )
 _is_member = snapshot_entries.c.type == "m.room.member"
-_STATES_WITH_SOME = _STATES.where(
-    or_(~_is_member, snapshot_entries.c.state_key.in_(bindparam("user_ids", expanding=True)))
-)
-_STATES_OF_SOME = _STATES.where(
-    _is_member, snapshot_entries.c.state_key.in_(bindparam("user_ids", expanding=True))
-)
-_STATES_STRIPPED = _STATES.where(
-    or_(
-        and_(
-            snapshot_entries.c.type.in_(bindparam("types", expanding=True)),
-            snapshot_entries.c.state_key == "",
-        ),
-        and_(_is_member, snapshot_entries.c.state_key.in_(bindparam("user_ids", expanding=True))),
-    )
-)
+_is_of_some = snapshot_entries.c.state_key.in_(bindparam("user_ids", expanding=True))
+_is_of_types = snapshot_entries.c.type.in_(bindparam("types", expanding=True))
+_STATES_WITH_SOME = _STATES.where(or_(~_is_member, _is_of_some))
+_STATES_OF_TYPES = _STATES.where(or_(_is_of_types, and_(_is_member, _is_of_some)))
 _COUNTS = (
     select(members.c.room_id, members.c.membership, func.count().label("people"))
     .where(members.c.room_id.in_(_in_rooms), members.c.membership.in_(("join", "invite")))
@@ -237,28 +226,22 @@ async def state_ids_at(conn: AsyncConnection, places: Mapping[RoomId, int]) -> d
 
 
 async def states_at(
-    conn: AsyncConnection, state_ids: Collection[int], *, user_ids: Collection[UserId] | None = None
+    conn: AsyncConnection,
+    state_ids: Collection[int],
+    *,
+    types: Collection[str] | None = None,
+    user_ids: Collection[UserId] | None = None,
 ) -> dict[int, dict[StateKey, Event]]:
-    """The state events of each snapshot; `user_ids`: only these people's member events."""
-    values = {"state_ids": list(state_ids), "user_ids": list(user_ids or ())}
+    """The state events of each snapshot.
+
+    `types`: only these types, and these people's member events. `user_ids` without types: everything, but only these
+    people's member events.
+    """
+    values = {"state_ids": list(state_ids), "types": list(types or ()), "user_ids": list(user_ids or ())}
     statement = _STATES if user_ids is None else _STATES_WITH_SOME
+    if types is not None:
+        statement = _STATES_OF_TYPES
     return _by_root(state_ids, await conn.execute(statement, values))
-
-
-async def member_events_at(
-    conn: AsyncConnection, state_ids: Collection[int], user_ids: Collection[UserId]
-) -> dict[int, dict[StateKey, Event]]:
-    """These people's member events in each snapshot."""
-    values = {"state_ids": list(state_ids), "user_ids": list(user_ids)}
-    return _by_root(state_ids, await conn.execute(_STATES_OF_SOME, values))
-
-
-async def stripped_states_at(
-    conn: AsyncConnection, state_ids: Collection[int], types: Collection[str], user_ids: Collection[UserId]
-) -> dict[int, dict[StateKey, Event]]:
-    """Of each snapshot the state of these types, and these people's member events."""
-    values = {"state_ids": list(state_ids), "types": list(types), "user_ids": list(user_ids)}
-    return _by_root(state_ids, await conn.execute(_STATES_STRIPPED, values))
 
 
 async def member_counts(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[tuple[RoomId, str], int]:

@@ -6,18 +6,18 @@ from typing import Any, Final
 import orjson
 
 from homeserver.model import Content, Requester
-from homeserver.protocol.clientevents import stripped
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accountdata import GLOBAL
-from homeserver.services.markers import PRIVATE
 from homeserver.services.receipts import READ
 from homeserver.services.rendering import Rendering
+from homeserver.services.sync.news import News
+from homeserver.services.sync.previews import PENDING, previews
 from homeserver.services.sync.stretches import Stretch, Stretches
 from homeserver.services.sync.tokens import place_token
+from homeserver.services.sync.unread import unread_of
 from homeserver.services.sync.wishes import Look
 from homeserver.services.typing import Typing
-from homeserver.storage import events as stored_events
 from homeserver.storage import receipts as stored_receipts
 from homeserver.storage import sync as stored
 from homeserver.storage.accountdata import Piece
@@ -26,16 +26,6 @@ from homeserver.storage.receipts import Receipt
 from homeserver.storage.sync import Companion, OwnRoom
 
 _MAX_RECEIPTS: Final = 20_000  # of all new rooms together; the furthest ones
-_STRIPPED: Final = (
-    "m.room.create",
-    "m.room.join_rules",
-    "m.room.name",
-    "m.room.avatar",
-    "m.room.topic",
-    "m.room.canonical_alias",
-    "m.room.encryption",
-)
-_PENDING: Final = {"invite": "invite_state", "knock": "knock_state"}
 
 
 class RoomSections:
@@ -81,7 +71,7 @@ class RoomSections:
             return {}
         async with self._db.read() as conn:
             found = await stored.companions(conn, look.reader, wanted)
-        return {room_id: _fitting(people) for room_id, people in found.items()}
+        return {room_id: fitting(people) for room_id, people in found.items()}
 
     async def _bodies(
         self, requester: Requester, look: Look, found: Mapping[RoomId, Stretch]
@@ -118,17 +108,16 @@ class RoomSections:
             return
         peopled = [one.room_id for one in stretches if _has_new_members(look, one)]
         new = [one.room_id for one in stretches if one.is_new]
-        room_ids = [one.room_id for one in stretches]
         async with self._db.read() as conn:
             counts = await stored.member_counts(conn, peopled) if peopled else {}
             receipts = await stored_receipts.shown_to(conn, look.reader, new, _MAX_RECEIPTS) if new else []
-            private = await stored_receipts.seqs_read(conn, look.reader, room_ids, PRIVATE)
-        receipts += [one for one in _receipts(look) if one.room_id not in set(new)]
-        read = _by_room(receipts)
+            unread = await unread_of(conn, look.reader, [one.row for one in stretches])
+        receipts += [one for one in told_receipts(look.news) if one.room_id not in set(new)]
+        read = receipts_by_room(receipts)
         for one in stretches:
             body, room_id = bodies[one.room_id], one.room_id
             body["ephemeral"] = {"events": self._ephemeral(look, one, read.get(room_id, ()))}
-            body["unread_notifications"] = _unread(one.row, private.get(room_id, 0))
+            body["unread_notifications"] = unread[room_id]
             body["summary"] = {}
             if room_id in set(peopled):
                 body["summary"] = _summary(room_id, counts, heroes.get(room_id))
@@ -143,15 +132,10 @@ class RoomSections:
         if not wanted.admits_room(one.room_id):
             return found
         if receipts and wanted.admits_type("m.receipt"):
-            content: dict[str, dict[str, dict[str, Content]]] = {}
-            for receipt in receipts:
-                thread = {"thread_id": receipt.thread_id} if receipt.thread_id else {}
-                of_type = content.setdefault(receipt.event_id, {}).setdefault(receipt.receipt_type, {})
-                of_type[receipt.user_id] = {"ts": receipt.created_ms, **thread}
-            found.append({"type": "m.receipt", "content": content})
+            found.append(receipts_event(receipts))
         typing = [user_id for user_id in self._typing.in_room(one.room_id) if user_id not in look.ignored]
         if wanted.admits_type("m.typing") and (one.room_id in look.typing or (one.is_new and typing)):
-            found.append({"type": "m.typing", "content": {"user_ids": typing}})
+            found.append(typing_event(typing))
         return found
 
     async def _pending(self, look: Look) -> dict[str, dict[RoomId, Content]]:
@@ -159,32 +143,36 @@ class RoomSections:
         rows = [
             row
             for row in look.own.values()
-            if row.membership in _PENDING
+            if row.membership in PENDING
             and (look.is_first or look.wish.full_state or look.moved(row))
             and row.sender not in look.ignored
         ]
-        sections: dict[str, dict[RoomId, Content]] = {name: {} for name in _PENDING}
-        if not rows:
-            return sections
-        people = {look.reader, *(row.sender for row in rows)}
-        async with self._db.read() as conn:
-            found = await stored_events.events_by_id(conn, [row.event_id for row in rows])
-            ids = [one.state_id for one in found.values()]
-            states = await stored.stripped_states_at(conn, ids, _STRIPPED, people)
+        sections: dict[str, dict[RoomId, Content]] = {name: {} for name in PENDING}
+        shown = await previews(self._db, look.reader, rows)
         for row in rows:
-            state = states[found[row.event_id].state_id]
-            shown = [
-                stripped(event)
-                for (kind, key), event in state.items()
-                if kind != "m.room.member" or key in (look.reader, row.sender)
-            ]
-            sections[row.membership][row.room_id] = {_PENDING[row.membership]: {"events": shown}}
+            state = {"events": shown[row.room_id]}
+            sections[row.membership][row.room_id] = {f"{row.membership}_state": state}
         return sections
 
 
 def data_event(piece: Piece) -> Content:
     """Account data as clients get it."""
     return {"type": piece.type, "content": orjson.Fragment(piece.content)}
+
+
+def receipts_event(receipts: Sequence[Receipt]) -> Content:
+    """Receipts of a room as clients get them."""
+    content: dict[str, dict[str, dict[str, Content]]] = {}
+    for receipt in receipts:
+        thread = {"thread_id": receipt.thread_id} if receipt.thread_id else {}
+        of_type = content.setdefault(receipt.event_id, {}).setdefault(receipt.receipt_type, {})
+        of_type[receipt.user_id] = {"ts": receipt.created_ms, **thread}
+    return {"type": "m.receipt", "content": content}
+
+
+def typing_event(user_ids: Sequence[UserId]) -> Content:
+    """Who types in a room, as clients get it."""
+    return {"type": "m.typing", "content": {"user_ids": list(user_ids)}}
 
 
 def _is_left(look: Look, row: OwnRoom) -> bool:
@@ -210,7 +198,7 @@ def _has_new_members(look: Look, one: Stretch) -> bool:
     return any(event.event.type == "m.room.member" for event in one.raw)
 
 
-def _fitting(people: Sequence[Companion]) -> list[Companion]:
+def fitting(people: Sequence[Companion]) -> list[Companion]:
     """Those who are there or asked into it; those who went only if nobody else is left."""
     here = [one for one in people if one.membership in ("join", "invite")]
     return here or list(people)
@@ -228,15 +216,10 @@ def _summary(
     return summary
 
 
-def _unread(row: OwnRoom, read_privately: int) -> Content:
-    read = max(row.read_seq + row.unread_removed, read_privately)
-    return {"notification_count": max(0, row.message_seq - read), "highlight_count": 0}
-
-
-def _receipts(look: Look) -> list[Receipt]:
+def told_receipts(news: News) -> list[Receipt]:
     """The receipts among the news."""
     found = []
-    for entry in look.news.receipts:
+    for entry in news.receipts:
         body = entry.body or {}
         room_id = entry.room_id or RoomId(body["room_id"])
         found.append(
@@ -253,7 +236,7 @@ def _receipts(look: Look) -> list[Receipt]:
     return found
 
 
-def _by_room(receipts: Sequence[Receipt]) -> dict[RoomId, list[Receipt]]:
+def receipts_by_room(receipts: Sequence[Receipt]) -> dict[RoomId, list[Receipt]]:
     """Of each person, type and thread only the last one."""
     latest = {(one.room_id, one.user_id, one.receipt_type, one.thread_id): one for one in receipts}
     found: dict[RoomId, list[Receipt]] = {}

@@ -165,7 +165,7 @@ class Stretches:
             return
         senders = set[UserId]().union(*(one.senders for one in stretches))
         async with self._db.read() as conn:
-            found = await stored.member_events_at(conn, ids, senders)
+            found = await stored.states_at(conn, ids, types=(), user_ids=senders)
         for one in stretches:
             if one.state_before in found:
                 members = found[one.state_before]
@@ -201,7 +201,7 @@ def _is_shown(look: Look, outlook: Outlook, event: StoredEvent) -> bool:
 
 
 def is_visible(outlook: Outlook, ignored: Collection[UserId], event: StoredEvent) -> bool:
-    """Whether a reader may see an event and does not ignore who wrote it; they always see their own coming and going."""
+    """Whether a reader may see an event and does not ignore its author. They always see their own coming and going."""
     if event.event.sender in ignored and not event.event.is_state:
         return False
     is_own = event.event.type == "m.room.member" and event.event.state_key == outlook.user_id

@@ -1,7 +1,7 @@
 """Puts the Matrix API together: `/_matrix`, `/.well-known/matrix`, and what tools of other servers call."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -100,7 +100,7 @@ def make(
     discovery = Discovery(server=server)
     routes = (*discovery.routes(), *logins.routes(), *_tables(services, logins, passwords, settings))
     faces = [
-        _face("Matrix", "/_matrix", desk_here, routes, ABOUT),
+        _face("Matrix", "/_matrix", desk_here, (*routes, *_by_old_names(routes)), ABOUT),
         _face("MatrixWellKnown", "/.well-known/matrix", desk_here, discovery.well_known()),
     ]
     if settings.shared_secret is not None:
@@ -136,6 +136,13 @@ def _tables(
     yield from PresenceCalls(services.availability).routes()
     yield from ReceiptCalls(services.markers, services.typing).routes()
     yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()
+
+
+def _by_old_names(routes: Iterable[Route]) -> Iterator[Route]:
+    """The same calls as clients know them that were written before version 1.1 of the specification."""
+    for route in routes:
+        if "/v3/" in route.path:
+            yield replace(route, path=route.path.replace("/v3/", "/r0/", 1), documented=False)
 
 
 def _face(name: str, prefix: str, desk: Desk, routes: Sequence[Route], about: str = "") -> Face:

@@ -26,6 +26,16 @@ async def test_what_is_not_there_is_not_recognised(nobody: Client) -> None:
     assert await nobody.errcode("DELETE", "/_matrix/client/versions", 405) == "M_UNRECOGNIZED"
 
 
+async def test_calls_are_known_by_their_old_names_too(nobody: Client, alice: Client) -> None:
+    """The log-in of simplematrixbotlib with a token it kept, among others."""
+    old = "/_matrix/client/r0"
+    assert "r0.6.1" in (await nobody.call("GET", "/_matrix/client/versions"))["versions"]
+    assert await nobody.call("GET", f"{old}/login") == await nobody.call("GET", "login")
+    assert (await alice.call("GET", f"{old}/account/whoami"))["user_id"] == alice.user_id
+    assert await nobody.errcode("GET", f"{old}/account/whoami", 401) == "M_MISSING_TOKEN"
+    assert await nobody.errcode("GET", f"{old}/nothing", 404) == "M_UNRECOGNIZED"
+
+
 async def test_a_page_of_any_site_may_call(client: aiohttp.ClientSession) -> None:
     headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
     async with client.options("/_matrix/client/v3/login", headers=headers) as answer:

@@ -93,5 +93,6 @@ def _shape(device: Device) -> schemas.Device:
     return {
         "device_id": device.device_id,
         "display_name": device.name,
+        "last_seen_ip": "",  # not kept; but there are clients that refuse the whole list where it is absent
         "last_seen_ts": device.last_used_ms,
     }

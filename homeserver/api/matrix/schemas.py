@@ -182,6 +182,7 @@ class Unbound(TypedDict):
 class Device(TypedDict):
     device_id: str
     display_name: str
+    last_seen_ip: str
     last_seen_ts: int
 
 

@@ -1,4 +1,4 @@
-# What the commands share: Debian's packages and the virtual environment. Source it from the project's folder.
+# What the commands share: Debian's packages and the virtual environments. Source it from the project's folder.
 # shellcheck shell=sh
 
 say() {
@@ -80,24 +80,56 @@ ensure_venv() {
     ) 9<.
 }
 
-# Errors only: the builders of packages warn about much that is not ours.
+# pip_install VENV ARGUMENT... : errors only, as the builders of packages warn about much that is not ours.
 pip_install() {
-    .venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet --quiet "$@"
+    local venv="$1"
+    shift
+    "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet --quiet "$@"
+}
+
+# A virtual environment at this path; one that works is left as it is.
+ensure_bare_venv() {
+    local python
+    if ! "$1/bin/python" -c '' 2>/dev/null; then
+        python=$(ensure_python)
+        say "Making $1 with $python"
+        rm -rf "$1"
+        "$python" -m venv "$1" || fail "$python cannot make a virtual environment"
+    fi
 }
 
 make_venv() {
-    local python
-    if ! .venv/bin/python -c '' 2>/dev/null; then
-        python=$(ensure_python)
-        say "Making .venv with $python"
-        rm -rf .venv
-        "$python" -m venv .venv || fail "$python cannot make a virtual environment"
-    fi
+    ensure_bare_venv .venv
     say "Installing what $1 names"
     rm -f .venv/stamp
     # The build tools are in the lock too, so nothing unpinned is fetched for the project itself.
-    pip_install --require-hashes --requirement "$1" ||
+    pip_install .venv --require-hashes --requirement "$1" ||
         fail "pip could not install what $1 names; is there a network?"
-    pip_install --no-deps --no-build-isolation --editable . || fail "pip could not install the project itself"
+    pip_install .venv --no-deps --no-build-isolation --editable . || fail "pip could not install the project itself"
     venv_stamp "$1" >.venv/stamp
+}
+
+# The Matrix clients that the tests in tests/clients let loose on the server: .venv-clients, which has node too, and
+# packages for node beside the stories.
+ensure_clients() {
+    (
+        flock 9
+        [ "$(cat .venv-clients/stamp 2>/dev/null)" = "$(clients_stamp)" ] || make_clients
+    ) 9<.
+}
+
+clients_stamp() {
+    printf '%s\n' "$PWD"
+    sha256sum tests/clients/requirements.lock tests/clients/js/package-lock.json
+}
+
+make_clients() {
+    ensure_bare_venv .venv-clients
+    say "Installing Matrix clients for the tests"
+    rm -f .venv-clients/stamp
+    pip_install .venv-clients --require-hashes --requirement tests/clients/requirements.lock ||
+        fail "pip could not install what tests/clients/requirements.lock names; is there a network?"
+    (PATH="$PWD/.venv-clients/bin:$PATH" && cd tests/clients/js && npm ci --loglevel=error >&2) ||
+        fail "npm could not install what tests/clients/js/package-lock.json names"
+    clients_stamp >.venv-clients/stamp
 }

@@ -24,7 +24,8 @@ def main() -> int:
     try:
         checks = subprocess.run([_ROOT / "scripts" / "check"], cwd=_ROOT, check=False).returncode
         with _postgres() as url:
-            tests = _pytest(sys.argv[1:], {**os.environ, "HOMESERVER_TEST_POSTGRES": url})
+            required = {"HOMESERVER_TEST_POSTGRES": url, "HOMESERVER_TEST_CLIENTS": "required"}
+            tests = _pytest(sys.argv[1:], {**os.environ, **required})
     except KeyboardInterrupt:
         return _INTERRUPTED
     if checks:

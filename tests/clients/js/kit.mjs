@@ -1,0 +1,118 @@
+// What the stories share: clients of matrix-js-sdk, waiting for what must come, and telling what was seen.
+//
+// A story is run as `node story.mjs URL PREFIX`: the server, and what names must begin with so that stories do not meet.
+// Each thing seen is a line of JSON on standard output; everything that the library says goes to standard error.
+
+import assert from "node:assert/strict";
+import { format } from "node:util";
+
+const [url, prefix] = process.argv.slice(2);
+const PASSWORD = "correct horse battery";
+const PATIENCE_MS = 20_000;
+const LOOK_EVERY_MS = 10;
+
+for (const level of ["debug", "error", "info", "log", "trace", "warn"]) {
+    const isLoud = level === "error" || level === "warn";
+    console[level] = (...words) => isLoud && process.stderr.write(`${level}: ${format(...words)}\n`);
+}
+// After the line above: the library keeps what `console` had when it was loaded.
+const { createClient } = await import("matrix-js-sdk");
+
+const running = [];
+
+/** Tell what was seen. */
+export function saw(what, found = true) {
+    process.stdout.write(`${JSON.stringify({ saw: what, found })}\n`);
+}
+
+/** Run a story; whatever it leaves running ends with it. */
+export async function story(tell) {
+    try {
+        await tell();
+        saw("the end");
+    } catch (error) {
+        saw("a failure", { error: String(error), data: error.data, stack: error.stack });
+        process.exitCode = 1;
+    }
+    for (const client of running) {
+        client.stopClient();
+    }
+    process.exit();
+}
+
+/** What `probe` finds, as soon as it finds something. */
+export async function until(what, probe) {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+        const found = await probe();
+        if (found) {
+            return found;
+        }
+        assert.ok(Date.now() < deadline, `it did not come: ${what}`);
+        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+}
+
+/** A new account with its first device. */
+export async function register(name, options) {
+    const wish = { username: prefix + name, password: PASSWORD, auth: { type: "m.login.dummy" } };
+    const made = await createClient({ baseUrl: url }).registerRequest(wish);
+    return device(made, options);
+}
+
+/** Another device of somebody. */
+export async function login(name, options) {
+    const identifier = { type: "m.id.user", user: prefix + name };
+    const wish = { type: "m.login.password", identifier, password: PASSWORD };
+    return device(await createClient({ baseUrl: url }).loginRequest(wish), options);
+}
+
+function device(made, options = {}) {
+    const client = createClient({
+        baseUrl: url,
+        accessToken: made.access_token,
+        userId: made.user_id,
+        deviceId: made.device_id,
+        fetchFn: (u, o) => String(u).includes("pushrules") ? Promise.resolve(new Response(JSON.stringify({global:{}}), {headers: {"content-type": "application/json"}})) : fetch(u, o),
+        ...options,
+    });
+    running.push(client);
+    return client;
+}
+
+/** Follow the server; returns when the first sync is in. */
+export async function follow(client, options = {}) {
+    await client.startClient({ initialSyncLimit: 20, threadSupport: true, pollTimeout: 5_000, ...options });
+    await until("the first sync", () => client.isInitialSyncComplete());
+}
+
+/** For calls that ask for the password, if they do; `asked` gets a line each time. */
+export function password(client, asked = []) {
+    return (makeRequest) =>
+        makeRequest(null).catch((error) => {
+            asked.push(error.data.flows);
+            const { session } = error.data;
+            const identifier = { type: "m.id.user", user: client.getUserId() };
+            return makeRequest({ type: "m.login.password", identifier, password: PASSWORD, session });
+        });
+}
+
+/** A room as the client knows it. */
+export function inRoom(client, roomId, membership = "join") {
+    return until(`${membership} of ${roomId}`, () => {
+        const room = client.getRoom(roomId);
+        return room?.getMyMembership() === membership && room;
+    });
+}
+
+/** A message with this text, in the main timeline or a thread, decrypted where it was not plain. */
+export function message(client, roomId, text) {
+    return until(`"${text}" at ${client.getDeviceId()}`, () => {
+        const room = client.getRoom(roomId);
+        const threads = room?.getThreads().flatMap((one) => one.events) ?? [];
+        const main = room?.getLiveTimeline().getEvents() ?? [];
+        return [...main, ...threads].find((event) => event.getContent().body === text);
+    });
+}
+
+export { assert };

@@ -1,0 +1,13 @@
+"""Matrix clients that others wrote tell their stories: see the programs in `js` and `python`."""
+
+from tests.clients.conftest import Teller
+
+
+async def test_matrix_nio_encrypts(told: Teller) -> None:
+    seen = await told("encryption.py")
+    assert seen["read by exported keys"] == ["secret 3", "secret 2", "secret 1", "secret 0"]
+
+
+async def test_a_bot_answers(told: Teller) -> None:
+    seen = await told("bot.py")
+    assert seen["an answer after a start"] == "you said: twice"

@@ -10,6 +10,7 @@ from homeserver.services.chat import Chat
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.markers import Markers
+from homeserver.services.notify.counts import Counts
 from homeserver.services.sync.rooms import RoomSections
 from homeserver.services.sync.stretches import Stretches
 from homeserver.services.sync.v3 import Sources, Syncs
@@ -57,6 +58,7 @@ class Following:
 
     waiting: Waiting
     syncs: Syncs
+    counts: Counts
 
 
 def build_following(
@@ -80,4 +82,4 @@ def build_following(
     )
     chat.typing.listen(waiting.stir)
     keeping.availability.listen(waiting.stir_around)
-    return Following(waiting, syncs)
+    return Following(waiting, syncs, Counts(core.db))

@@ -4,7 +4,11 @@ A receipt of no thread, or of the main timeline, that all may see is also the re
 one is told to its own person only, and moves nothing that others can see.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, NotFound
@@ -12,14 +16,15 @@ from homeserver.model import EntryKind, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId, is_event_id
 from homeserver.protocol.member import membership_in
 from homeserver.services.accountdata import FULLY_READ, AccountData
-from homeserver.services.receipts import READ, move_read, set_receipts
-from homeserver.storage import events
+from homeserver.services.receipts import READ, move_read, move_to, set_receipts
+from homeserver.storage import events, notify, relations
 from homeserver.storage import receipts as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.members import ReadMove
+from homeserver.storage.notify import ThreadRead
 from homeserver.storage.receipts import Receipt
-from homeserver.timeline.submission import Also, NewEntry
+from homeserver.timeline.submission import Also, NewEntry, Placed
 from homeserver.timeline.writer import Timeline
 
 PRIVATE: Final = "m.read.private"
@@ -49,6 +54,8 @@ class Markers:
             raise Invalid("this thread cannot be marked", code="bad_receipt")
         await self.check_joined(requester, room_id)
         target = await self._target(room_id, event_id)
+        if thread_id:
+            await self._check_thread(target, EventId(thread_id))
         if kind == FULLY_READ:
             await self._data.put(requester, room_id, FULLY_READ, {"event_id": event_id})
         else:
@@ -70,6 +77,16 @@ class Markers:
             raise NotFound("there is no such event in this room", code="event_not_found")
         return found
 
+    async def _check_thread(self, target: StoredEvent, thread_id: EventId) -> None:
+        """Raise Invalid unless an event is in the thread, or in none; what begins a thread counts for it as well."""
+        event_id = target.event.event_id
+        if thread_id == event_id:
+            return
+        async with self._db.read() as conn:
+            threads = await relations.threads_of(conn, [event_id])
+        if threads.get(event_id, MAIN) != thread_id:
+            raise Invalid("this event is not in this thread", code="bad_receipt")
+
     async def _mark(self, requester: Requester, target: StoredEvent, kind: str, thread_id: str) -> None:
         receipt = Receipt(
             room_id=target.event.room_id,
@@ -84,11 +101,25 @@ class Markers:
             held = await stored.own_receipts(conn, receipt.room_id, receipt.user_id)
         if held.get((kind, thread_id), 0) >= target.position:
             return
-        also: list[Also[Receipt] | Also[ReadMove]] = [Also(set_receipts, receipt)]
-        if kind == READ and thread_id in ("", MAIN):
-            move = ReadMove(receipt.room_id, receipt.user_id, target.position, target.message_seq)
-            also.append(Also(move_read, move))
+        also: list[Also[Any]] = [Also(set_receipts, receipt)]
+        if thread_id in ("", MAIN):
+            also.append(Also(move_read, _move(target, receipt)))
+        else:
+            place = ThreadRead(receipt.user_id, receipt.room_id, EventId(thread_id), target.position)
+            also.append(Also(_move_thread_reads, place))
         await self._timeline.append([_news(receipt)], also=also)
+
+
+def _move(target: StoredEvent, receipt: Receipt) -> ReadMove:
+    """What a receipt of the whole room, or of what is in no thread, says is read."""
+    move = move_to(target, receipt.user_id)
+    if receipt.receipt_type == PRIVATE:
+        move = replace(move, position=0)
+    return move if receipt.thread_id != MAIN else replace(move, seen=0)
+
+
+async def _move_thread_reads(conn: AsyncConnection, rows: Sequence[Placed[ThreadRead]]) -> None:
+    await notify.move_thread_reads(conn, [one.row for one in rows])
 
 
 def _news(receipt: Receipt) -> NewEntry:

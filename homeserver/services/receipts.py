@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import Invalid
 from homeserver.model import EntryKind, Requester
-from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import Access
 from homeserver.storage import events, members, receipts
 from homeserver.storage.db import Database
@@ -72,10 +72,23 @@ class Receipts:
             position=target.position,
             created_ms=self._clock.now_ms(),
         )
-        move = ReadMove(event.room_id, requester.user_id, target.position, target.message_seq)
+        move = move_to(target, requester.user_id)
         body = {"type": READ, "event_id": event.event_id, "position": target.position, "count": count}
         entry = NewEntry(EntryKind.RECEIPT, body, room_id=event.room_id, user_id=requester.user_id)
         await self._timeline.append([entry], also=[Also(set_receipts, receipt), Also(move_read, move)])
+
+
+def move_to(target: StoredEvent, user_id: UserId) -> ReadMove:
+    """A person has read everything up to an event: for lists of rooms, and for Matrix clients."""
+    return ReadMove(
+        room_id=target.event.room_id,
+        user_id=user_id,
+        position=target.position,
+        seq=target.message_seq,
+        seen=target.position,
+        main=target.position,
+        main_seq=target.notify_seq,
+    )
 
 
 async def set_receipts(conn: AsyncConnection, rows: Sequence[Placed[Receipt]]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    case,
     cast,
     event,
     literal_column,
@@ -83,14 +84,21 @@ def prepare(engine: Engine, settings: DatabaseSettings, *, writes: bool) -> None
 class Upsert:
     """INSERT that yields to a row which is there.
 
-    It updates `change`, and adds to the numbers in `count`; the row is left alone if both are empty.
+    It updates `change`, adds to the numbers in `count`, and raises those in `furthest`; the row is left alone if all
+    are empty.
     """
 
     def __init__(
-        self, table: Table, keys: Sequence[str], change: Sequence[str] = (), *, count: Sequence[str] = ()
+        self,
+        table: Table,
+        keys: Sequence[str],
+        change: Sequence[str] = (),
+        *,
+        count: Sequence[str] = (),
+        furthest: Sequence[str] = (),
     ) -> None:
-        self._sqlite = _on_conflict(sqlite.insert(table), keys, change, count)
-        self._postgresql = _on_conflict(postgresql.insert(table), keys, change, count)
+        self._sqlite = _on_conflict(sqlite.insert(table), keys, change, count, furthest)
+        self._postgresql = _on_conflict(postgresql.insert(table), keys, change, count, furthest)
 
     def on(self, conn: AsyncConnection) -> Executable:
         """The statement for this connection's database."""
@@ -102,12 +110,19 @@ def _on_conflict(
     keys: Sequence[str],
     change: Sequence[str],
     count: Sequence[str],
+    furthest: Sequence[str],
 ) -> Executable:
-    if not change and not count:
+    if not change and not count and not furthest:
         return insert.on_conflict_do_nothing(index_elements=list(keys))
     changed = {name: insert.excluded[name] for name in change}
     counted = {name: insert.table.c[name] + insert.excluded[name] for name in count}
-    return insert.on_conflict_do_update(index_elements=list(keys), set_={**changed, **counted})
+    raised = {name: larger(insert.table.c[name], insert.excluded[name]) for name in furthest}
+    return insert.on_conflict_do_update(index_elements=list(keys), set_={**changed, **counted, **raised})
+
+
+def larger(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
+    """The larger of two numbers; the databases have no one name for it."""
+    return case((one >= other, one), else_=other)
 
 
 class _Listed(FunctionElement[str]):

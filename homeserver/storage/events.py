@@ -30,7 +30,8 @@ class Status(IntEnum):
 class StoredEvent:
     """An event with its place. `shown`: a message of its own in product lists (no edit, no file of another).
 
-    `message_seq` counts the room's countable messages up to and with this event.
+    `message_seq` counts the room's countable messages up to and with this event, `notify_seq` what notifies everybody
+    outside of its threads.
     """
 
     event: Event
@@ -40,6 +41,7 @@ class StoredEvent:
     shown: bool
     redacted_by: EventId | None = None
     edit: Event | None = None  # the latest m.replace of it by its author
+    notify_seq: int = 0
 
 
 PARTS = ("m.replace", ATTACHMENT_REL)  # rel_types of events that are part of another message
@@ -49,6 +51,7 @@ EVENT_COLUMNS = (
     events.c.position.label("event_position"),
     events.c.state_id,
     events.c.message_seq,
+    events.c.notify_seq,
     events.c.shown,
     events.c.redacted_by,
     events.c.pdu,
@@ -204,6 +207,7 @@ def stored_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
         row.shown,
         row.redacted_by,
         Event.from_json(edit_pdu, rules, row.edit_id) if edit_pdu else None,
+        row.notify_seq,
     )
 
 
@@ -353,6 +357,7 @@ def _row(stored: StoredEvent) -> dict[str, Any]:
         "status": int(Status.ACCEPTED),
         "state_id": stored.state_id,
         "message_seq": stored.message_seq,
+        "notify_seq": stored.notify_seq,
         "shown": stored.shown,
         "redacted_by": stored.redacted_by,
         "pdu": event.json,

@@ -92,7 +92,10 @@ _KEEP_READ = (
     .values(
         {
             name: select(_theirs.c[name]).where(*_own_of_guest).scalar_subquery()
-            for name in ("read_position", "read_seq", "unread_removed")
+            for name in (
+                *("read_position", "read_seq", "unread_removed"),
+                *("seen_position", "main_position", "main_seq"),
+            )
         }
     )
 )

@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import BigInteger, Select, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import RoomPlace
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.storage.dialect import Upsert
+from homeserver.storage.dialect import Upsert, larger
 from homeserver.storage.rooms import ROOM_COLUMNS, RoomRow, room_row
 from homeserver.storage.schema import members, rooms, users
 from homeserver.storage.sqlite import UNANSWERED
@@ -29,16 +29,24 @@ class MemberRow:
     read_position: int = 0
     read_seq: int = 0
     unread_removed: int = 0
+    main_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ReadMove:
-    """A person has read a room up to `position`, where its `message_seq` was `seq`."""
+    """A person has read a room up to `position`, where its `message_seq` was `seq`.
+
+    For the counts of Matrix clients, they have read up to `seen` with all threads, and up to `main` without these,
+    where its `notify_seq` was `main_seq`. What is 0 stays as it is.
+    """
 
     room_id: RoomId
     user_id: UserId
-    position: int
-    seq: int
+    position: int = 0
+    seq: int = 0
+    seen: int = 0
+    main: int = 0
+    main_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,10 @@ _CHANGED = ["membership", "sender", "event_id", "position"]
 _SET_JOINED = Upsert(
     members,
     ["room_id", "user_id"],
-    [*_CHANGED, "joined_ms", "read_position", "read_seq", "unread_removed"],
+    [
+        *(*_CHANGED, "joined_ms", "read_position", "read_seq", "unread_removed"),
+        *("seen_position", "main_position", "main_seq"),
+    ],
 )
 _SET_OTHERS = Upsert(members, ["room_id", "user_id"], _CHANGED)
 _OF_ROOMS = (
@@ -93,24 +104,33 @@ _JOINED = (
 )
 _JOINED_AMONG = _JOINED.where(members.c.room_id.in_(bindparam("room_ids", expanding=True)))
 _room = rooms.c.room_id == bindparam("of_room")
+_is_further = members.c.read_position < bindparam("at", type_=BigInteger)
 _READ = (
     update(members)
     .where(
         members.c.room_id == bindparam("of_room"),
         members.c.user_id == bindparam("of_user"),
-        members.c.read_position < bindparam("at"),
+        or_(
+            _is_further,
+            members.c.seen_position < bindparam("seen", type_=BigInteger),
+            members.c.main_position < bindparam("main", type_=BigInteger),
+        ),
     )
     .values(
-        read_position=bindparam("at"),
+        read_position=larger(members.c.read_position, bindparam("at", type_=BigInteger)),
         # What came after a room's last message was deleted since: it is not unread either.
         read_seq=case(
+            (~_is_further, members.c.read_seq),
             (
                 select(rooms.c.last_message_position).where(_room).scalar_subquery() <= bindparam("at"),
                 select(rooms.c.message_seq).where(_room).scalar_subquery(),
             ),
             else_=bindparam("seq"),
         ),
-        unread_removed=0,
+        unread_removed=case((_is_further, 0), else_=members.c.unread_removed),
+        seen_position=larger(members.c.seen_position, bindparam("seen", type_=BigInteger)),
+        main_position=larger(members.c.main_position, bindparam("main", type_=BigInteger)),
+        main_seq=larger(members.c.main_seq, bindparam("main_seq", type_=BigInteger)),
     )
     .execution_options(**UNANSWERED)
 )
@@ -235,7 +255,15 @@ async def joined_among(conn: AsyncConnection, user_id: UserId, room_ids: Collect
 async def move_read(conn: AsyncConnection, moves: Sequence[ReadMove]) -> None:
     """Move read markers forward; one that is further already stays."""
     rows = [
-        {"of_room": move.room_id, "of_user": move.user_id, "at": move.position, "seq": move.seq}
+        {
+            "of_room": move.room_id,
+            "of_user": move.user_id,
+            "at": move.position,
+            "seq": move.seq,
+            "seen": move.seen,
+            "main": move.main,
+            "main_seq": move.main_seq,
+        }
         for move in moves
     ]
     await conn.execute(_READ, rows)
@@ -320,4 +348,7 @@ def _row(row: MemberRow) -> dict[str, Any]:
         "read_position": row.read_position,
         "read_seq": row.read_seq,
         "unread_removed": 0,
+        "seen_position": row.read_position,
+        "main_position": row.read_position,
+        "main_seq": row.main_seq,
     }

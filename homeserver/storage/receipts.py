@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import events, receipts
+from homeserver.storage.schema import receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,6 @@ _SHOWN = (
     )
     .order_by(receipts.c.position.desc())
     .limit(bindparam("count"))
-)
-_SEQS = (
-    select(receipts.c.room_id, func.max(events.c.message_seq).label("seq"))
-    .join_from(receipts, events, events.c.event_id == receipts.c.event_id)
-    .where(
-        receipts.c.room_id.in_(bindparam("room_ids", expanding=True)),
-        receipts.c.user_id == bindparam("of_user"),
-        receipts.c.receipt_type == bindparam("of_type"),
-        receipts.c.thread_id.in_(("", "main")),
-    )
-    .group_by(receipts.c.room_id)
 )
 
 
@@ -81,11 +70,3 @@ async def shown_to(
     """The receipts in these rooms that a reader may see, the furthest first; at most `limit` altogether."""
     values = {"reader": reader, "room_ids": list(room_ids), "count": limit}
     return [Receipt(*row) for row in await conn.execute(_SHOWN, values)]
-
-
-async def seqs_read(
-    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId], kind: str
-) -> dict[RoomId, int]:
-    """How many messages of each room came up to a person's receipt of this type, where there is one."""
-    values = {"of_user": user_id, "room_ids": list(room_ids), "of_type": kind}
-    return {row.room_id: row.seq for row in await conn.execute(_SEQS, values)}

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, exists, func, insert, or_, select
+from sqlalchemy import Select, bindparam, case, exists, func, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
@@ -53,7 +53,21 @@ class ThreadRoot:
     latest: int
 
 
+_MAX_HOPS = 3  # of relations after which an event is in no thread ("Event relationships")
 _ADD = insert(relations).execution_options(**UNANSWERED)
+_first = select(
+    relations.c.event_id.label("start"),
+    relations.c.relates_to,
+    relations.c.rel_type,
+    literal(1).label("hops"),
+).where(relations.c.event_id.in_(bindparam("event_ids", expanding=True)))
+_way = _first.cte("way", recursive=True)
+_way = _way.union_all(
+    select(_way.c.start, relations.c.relates_to, relations.c.rel_type, _way.c.hops + 1)
+    .join_from(_way, relations, relations.c.event_id == _way.c.relates_to)
+    .where(_way.c.rel_type != "m.thread", _way.c.hops < _MAX_HOPS)
+)
+_THREAD_OF = select(_way.c.start, _way.c.relates_to).where(_way.c.rel_type == "m.thread")
 _RELATED = (
     select(relations.c.relates_to, *EVENT_COLUMNS)
     .join_from(relations, events, events.c.event_id == relations.c.event_id)
@@ -134,6 +148,12 @@ _TARGETS = select(relations.c.event_id, relations.c.relates_to).where(
     relations.c.event_id.in_(bindparam("event_ids", expanding=True)),
     relations.c.rel_type.in_(PARTS),
 )
+
+
+async def threads_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, EventId]:
+    """The threads (by their first events) of those of the events that are in one, if only by what they relate to."""
+    rows = await conn.execute(_THREAD_OF, {"event_ids": list(event_ids)})
+    return {row.start: row.relates_to for row in rows}
 
 
 async def add_relations(conn: AsyncConnection, rows: Sequence[Relation]) -> None:

@@ -28,6 +28,7 @@ class HeadRow:
     state_id: int
     state_chain: int  # deltas between this state and its last whole ancestor
     message_seq: int
+    notify_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class HeadMove:
     depth: int
     state_id: int
     message_seq: int
+    notify_seq: int
     last_message_position: int | None
     active_position: int | None
     joined: int  # how many members more (or fewer)
@@ -100,6 +102,7 @@ _HEAD = select(
     rooms.c.state_id,
     snapshots.c.chain,
     rooms.c.message_seq,
+    rooms.c.notify_seq,
 ).join_from(rooms, snapshots, snapshots.c.state_id == rooms.c.state_id)
 _HEAD_OF = _HEAD.where(rooms.c.room_id == bindparam("of_room"))
 _LOCK = (  # in the order of ids, so that two workers never wait for each other
@@ -118,6 +121,7 @@ _MOVE = (
         depth=bindparam("new_depth"),
         state_id=bindparam("new_state"),
         message_seq=bindparam("new_seq"),
+        notify_seq=bindparam("new_notify_seq"),
         last_message_position=func.coalesce(bindparam("new_last"), rooms.c.last_message_position),
         active_position=func.coalesce(bindparam("new_active"), rooms.c.active_position),
         member_count=rooms.c.member_count + bindparam("joined"),
@@ -173,6 +177,7 @@ async def head_of(conn: AsyncConnection, room_id: RoomId) -> HeadRow | None:
         state_id=row.state_id,
         state_chain=row.chain,
         message_seq=row.message_seq,
+        notify_seq=row.notify_seq,
     )
 
 
@@ -281,6 +286,7 @@ def _new_row(room: NewRoom) -> dict[str, Any]:
         "depth": head.depth,
         "state_id": head.state_id,
         "message_seq": head.message_seq,
+        "notify_seq": head.notify_seq,
         "active_position": head.head_position,
     }
 
@@ -293,6 +299,7 @@ def _move_row(move: HeadMove) -> dict[str, Any]:
         "new_depth": move.depth,
         "new_state": move.state_id,
         "new_seq": move.message_seq,
+        "new_notify_seq": move.notify_seq,
         "new_last": move.last_message_position,
         "new_active": move.active_position,
         "joined": move.joined,

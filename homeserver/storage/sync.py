@@ -19,16 +19,13 @@ HEROES = 5  # people after whom a room without a name is called
 
 
 class OwnRoom(NamedTuple):
-    """A room that a person has a member event in; `message_seq` counts its messages, `name` may be empty."""
+    """A room that a person has a member event in; `name` may be empty."""
 
     room_id: RoomId
     membership: str
     sender: UserId
     event_id: EventId
     position: int
-    read_seq: int
-    unread_removed: int
-    message_seq: int
     name: str
 
 
@@ -52,9 +49,6 @@ _OWN = (
         members.c.sender,
         members.c.event_id,
         members.c.position,
-        members.c.read_seq,
-        members.c.unread_removed,
-        rooms.c.message_seq,
         rooms.c.name,
     )
     .join_from(members, rooms, rooms.c.room_id == members.c.room_id)

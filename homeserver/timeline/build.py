@@ -11,18 +11,23 @@ from homeserver.protocol.errors import AuthRefused, ProtocolError
 from homeserver.protocol.errors import TooLarge as ProtocolTooLarge
 from homeserver.protocol.event import MAX_PREV_EVENTS, Event
 from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.pushrules.defaults import notifies_everybody
 from homeserver.protocol.seal import seal
 from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.versions import EventIdFormat, RoomRules
 from homeserver.timeline.heads import EMPTY, Head, Snapshot
 
 MESSAGE_TYPES = frozenset({"m.room.message", "m.room.encrypted"})
+THREAD = "m.thread"
 _PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types that make no message of its own
 
 
 @dataclass(slots=True, eq=False)
 class Built:
-    """An event ready to be stored. `position` is 0 until the appender gives it a place."""
+    """An event ready to be stored. `position` is 0 until the appender gives it a place.
+
+    `notifies`: it counts as unread for everybody whose push rules are as they were.
+    """
 
     event: Event
     before: Snapshot
@@ -30,6 +35,8 @@ class Built:
     message_seq: int
     shown: bool
     position: int = 0
+    notify_seq: int = 0
+    notifies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class Signer:
 
 def new_head(room_id: RoomId, rules: RoomRules) -> Head:
     """The head of a room that has no event yet. In version 12 the create event will name the room."""
-    return Head(room_id, rules, (), 0, EMPTY, 0)
+    return Head(room_id, rules, (), 0, EMPTY, 0, 0)
 
 
 def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -> tuple[Head, Built]:
@@ -67,6 +74,8 @@ def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -
     after = head.state.with_event(event, signer.snapshot_chain) if event.is_state else head.state
     shown = is_message(event)
     seq = head.message_seq + shown
+    notifies = notifies_everybody(event)
+    notify_seq = head.notify_seq + (notifies and not is_in_thread(event))
     moved = replace(
         head,
         room_id=event.room_id,
@@ -74,8 +83,9 @@ def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -
         depth=event.depth,
         state=after,
         message_seq=seq,
+        notify_seq=notify_seq,
     )
-    return moved, Built(event, head.state, after, seq, shown)
+    return moved, Built(event, head.state, after, seq, shown, notify_seq=notify_seq, notifies=notifies)
 
 
 def is_message(event: Event) -> bool:
@@ -95,6 +105,12 @@ def relation_of(content: Mapping[str, Any]) -> tuple[str, EventId] | None:
     if not isinstance(rel_type, str) or not isinstance(target, str):
         return None
     return rel_type, EventId(target)
+
+
+def is_in_thread(event: Event) -> bool:
+    """Whether an event says that it belongs to a thread. Others may, by what they relate to."""
+    relation = relation_of(event.content)
+    return relation is not None and relation[0] == THREAD and not event.is_state
 
 
 def _event(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -> Event:

@@ -53,6 +53,7 @@ class Head:
     depth: int
     state: Snapshot
     message_seq: int
+    notify_seq: int
 
 
 class Tip:
@@ -85,7 +86,15 @@ async def load_tip(conn: AsyncConnection, room_id: RoomId) -> Tip | None:
         return None
     events = await state.state_at(conn, row.state_id)
     snapshot = Snapshot(events, row.state_chain, row.state_id)
-    head = Head(row.room_id, rules_for(row.version), row.extremities, row.depth, snapshot, row.message_seq)
+    head = Head(
+        row.room_id,
+        rules_for(row.version),
+        row.extremities,
+        row.depth,
+        snapshot,
+        row.message_seq,
+        row.notify_seq,
+    )
     return Tip(head, row.head_position, row.position)
 
 

@@ -1,7 +1,7 @@
 """From placed events to rows: what one transaction writes, each table once however many events there are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,7 +19,8 @@ from homeserver.storage.members import MemberRow, ReadMove
 from homeserver.storage.relations import Relation
 from homeserver.storage.rooms import HeadMove, HeadRow, NewRoom
 from homeserver.storage.state import SnapshotRow
-from homeserver.timeline.build import Built, relation_of
+from homeserver.timeline.build import Built, is_in_thread, relation_of
+from homeserver.timeline.counting import count_threads, uncount
 from homeserver.timeline.heads import Snapshot
 
 _BUMPS = frozenset({"m.room.create", "m.room.message", "m.room.encrypted"})  # what moves a room up in lists
@@ -54,7 +55,8 @@ class RoomRows:
             self.active = built.position
         if built.shown:
             self.last_message = built.position
-            self.read[event.sender] = ReadMove(self.room_id, event.sender, built.position, built.message_seq)
+        if built.shown or built.notifies:
+            self.read[event.sender] = self._own_read(built)
         if event.type == "m.room.redaction":
             self.redactions.append(built)
         relation = relation_of(event.content)
@@ -62,6 +64,15 @@ class RoomRows:
             self.edits.append((relation[1], event))
         if event.is_state:
             self._add_state(built)
+
+    def _own_read(self, built: Built) -> ReadMove:
+        """Who says something has read what was said before: in its thread, as Matrix clients count."""
+        move = self.read.get(built.event.sender) or ReadMove(self.room_id, built.event.sender)
+        if built.shown:
+            move = replace(move, position=built.position, seq=built.message_seq)
+        if not is_in_thread(built.event):
+            move = replace(move, main=built.position, main_seq=built.notify_seq)
+        return move
 
     def _add_state(self, built: Built) -> None:
         event, content = built.event, built.event.content
@@ -92,6 +103,7 @@ class RoomRows:
             joined_ms=event.origin_server_ts,
             read_position=built.position,
             read_seq=built.message_seq,
+            main_seq=built.notify_seq,
         )
         if row.membership == "join" and not was_joined:
             self.member_delta += 1
@@ -108,7 +120,14 @@ class RoomRows:
 
 def stored(built: Built) -> StoredEvent:
     """The record of a placed event."""
-    return StoredEvent(built.event, built.position, _id_of(built.after), built.message_seq, built.shown)
+    return StoredEvent(
+        built.event,
+        built.position,
+        _id_of(built.after),
+        built.message_seq,
+        built.shown,
+        notify_seq=built.notify_seq,
+    )
 
 
 async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
@@ -120,6 +139,7 @@ async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
     await rooms.move_heads(conn, [_move(room) for room in work])
     if related := [row for room in work for built in room.built if (row := _relation(built)) is not None]:
         await relations.add_relations(conn, related)
+        await count_threads(conn, [built for room in work for built in room.built])
     if edits := [edit for room in work for edit in room.edits]:
         await events.mark_edited(conn, edits)
     await _show(conn, work)
@@ -147,6 +167,7 @@ def _new_room(room: RoomRows, kind: RoomKind) -> NewRoom:
         state_id=_id_of(last.after),
         state_chain=last.after.chain,
         message_seq=last.message_seq,
+        notify_seq=last.notify_seq,
     )
     return NewRoom(head, create.event.sender, create.event.origin_server_ts, kind)
 
@@ -184,6 +205,7 @@ def _move(room: RoomRows) -> HeadMove:
         depth=last.event.depth,
         state_id=_id_of(last.after),
         message_seq=last.message_seq,
+        notify_seq=last.notify_seq,
         last_message_position=room.last_message,
         active_position=room.active,
         joined=room.member_delta,
@@ -222,15 +244,18 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
     heirs = await _heirs(conn, wanted, targets)
     cuts: dict[EventId, tuple[EventId, bytes]] = {}
     removed: list[tuple[RoomId, int]] = []
+    gone: list[StoredEvent] = []
     for room, built, target_id in wanted:
         target = targets.get(target_id)
         if target is None or target_id in cuts or not _applies(room, built, target, heirs):
             continue
         cuts[target_id] = (built.event.event_id, canonical.encode(redact(target.event.pdu, room.rules)))
+        gone.append(target)
         if target.shown:
             removed.append((room.room_id, target.position))
     if cuts:
         await events.cut_events(conn, cuts)
+        await uncount(conn, gone)
     if removed:
         await members.count_removed(conn, removed)
         await rooms.find_last_messages(conn, {room_id for room_id, _ in removed})

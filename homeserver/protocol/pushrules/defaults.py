@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from homeserver.protocol.event import Event
 from homeserver.protocol.pushrules.conditions import (
     Condition,
     ContainsDisplayName,
@@ -100,6 +101,25 @@ _UNDERRIDES = (
     _underride(".org.matrix.msc3930.rule.poll_end_one_to_one", _LOUD, _OF_TWO, _POLL_END),
     _underride(".org.matrix.msc3930.rule.poll_end", _NOTIFY, _POLL_END),
 )
+
+_NOTIFYING = frozenset(
+    condition.pattern
+    for rule in _UNDERRIDES
+    for condition in rule.conditions
+    if isinstance(condition, EventMatch) and condition.key == "type"
+)
+
+
+def notifies_everybody(event: Event) -> bool:
+    """Whether the unchanged rules notify all who are in a room of an event: quick, and right for nearly all events.
+
+    What they do beside that, for some or for all, is found by evaluating them.
+    """
+    if event.type not in _NOTIFYING or event.content.get("msgtype") == "m.notice":
+        return False
+    relation = event.content.get("m.relates_to")
+    return not (isinstance(relation, Mapping) and relation.get("rel_type") == "m.replace")
+
 
 BELOW: Mapping[Kind, tuple[Rule, ...]] = MappingProxyType(
     {Kind.OVERRIDE: _OVERRIDES, Kind.CONTENT: _CONTENTS, Kind.UNDERRIDE: _UNDERRIDES}

@@ -9,13 +9,14 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accountdata import GLOBAL
+from homeserver.services.notify.counts import unread_of
 from homeserver.services.receipts import READ
 from homeserver.services.rendering import Rendering
 from homeserver.services.sync.news import News
 from homeserver.services.sync.previews import PENDING, previews
 from homeserver.services.sync.stretches import Stretch, Stretches
 from homeserver.services.sync.tokens import place_token
-from homeserver.services.sync.unread import unread_of
+from homeserver.services.sync.unread import unread_parts
 from homeserver.services.sync.wishes import Look
 from homeserver.services.typing import Typing
 from homeserver.storage import receipts as stored_receipts
@@ -111,13 +112,14 @@ class RoomSections:
         async with self._db.read() as conn:
             counts = await stored.member_counts(conn, peopled) if peopled else {}
             receipts = await stored_receipts.shown_to(conn, look.reader, new, _MAX_RECEIPTS) if new else []
-            unread = await unread_of(conn, look.reader, [one.row for one in stretches])
+            unread = await unread_of(conn, look.reader, [one.room_id for one in stretches])
         receipts += [one for one in told_receipts(look.news) if one.room_id not in set(new)]
         read = receipts_by_room(receipts)
+        apart = look.wish.filter.room.timeline.unread_thread_notifications
         for one in stretches:
             body, room_id = bodies[one.room_id], one.room_id
             body["ephemeral"] = {"events": self._ephemeral(look, one, read.get(room_id, ()))}
-            body["unread_notifications"] = unread[room_id]
+            body.update(unread_parts(unread[room_id], apart=apart))
             body["summary"] = {}
             if room_id in set(peopled):
                 body["summary"] = _summary(room_id, counts, heroes.get(room_id))
@@ -240,6 +242,7 @@ def receipts_by_room(receipts: Sequence[Receipt]) -> dict[RoomId, list[Receipt]]
     """Of each person, type and thread only the last one."""
     latest = {(one.room_id, one.user_id, one.receipt_type, one.thread_id): one for one in receipts}
     found: dict[RoomId, list[Receipt]] = {}
-    for one in latest.values():
+    # Of several at one event the last is told: that without a thread wins (MSC4102).
+    for one in sorted(latest.values(), key=lambda one: one.thread_id == ""):
         found.setdefault(one.room_id, []).append(one)
     return found

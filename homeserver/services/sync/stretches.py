@@ -1,7 +1,7 @@
 """The timelines of a sync: of each room the last events of a stretch of the log, and the state before them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from homeserver.protocol.event import Event, StateKey
@@ -104,7 +104,7 @@ class Stretches:
         }
         wanted = look.wish.filter.room.timeline
         limit = wanted.limit_within(self._default, self._most)
-        raw = limit if wanted == EventFilter(limit=wanted.limit) else self._most  # a filter leaves some out
+        raw = limit if _admits_all(wanted) else self._most  # a filter leaves some out
         starts = {room_id: 0 if one.is_new else look.after for room_id, one in made.items()}
         async with self._db.read() as conn:
             found = await stored.last_events(conn, look.reader, starts, until=look.until, limit=raw + 1)
@@ -184,6 +184,10 @@ class Stretches:
                 is_before = one.start is not None and changed.position < one.start
                 if is_before and one.may_tell_state(changed.position):
                     one.state[changed.event.key] = changed.event
+
+
+def _admits_all(wanted: EventFilter) -> bool:
+    return replace(wanted, limit=None, unread_thread_notifications=False) == EventFilter()
 
 
 def _is_new(look: Look, outlook: Outlook) -> bool:

@@ -1,24 +1,17 @@
 """How much of rooms a person has not read, as clients are told."""
 
-from collections.abc import Collection
-
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from homeserver.model import Content
-from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.markers import PRIVATE
-from homeserver.storage import receipts
-from homeserver.storage.sync import OwnRoom
+from homeserver.services.notify.counts import Count, Unread
 
 
-async def unread_of(
-    conn: AsyncConnection, reader: UserId, rows: Collection[OwnRoom]
-) -> dict[RoomId, Content]:
-    """`notification_count` and `highlight_count` of each of these rooms of the reader."""
-    private = await receipts.seqs_read(conn, reader, [row.room_id for row in rows], PRIVATE) if rows else {}
-    return {row.room_id: _unread(row, private.get(row.room_id, 0)) for row in rows}
+def unread_parts(unread: Unread, *, apart: bool = False) -> Content:
+    """The parts of a room that say it: with the threads together, or `apart` from them."""
+    if not apart:
+        return {"unread_notifications": _count(unread.whole)}
+    threads = {thread_id: _count(count) for thread_id, count in unread.threads.items()}
+    more = {"unread_thread_notifications": threads} if threads else {}
+    return {"unread_notifications": _count(unread.main), **more}
 
 
-def _unread(row: OwnRoom, read_privately: int) -> Content:
-    read = max(row.read_seq + row.unread_removed, read_privately)
-    return {"notification_count": max(0, row.message_seq - read), "highlight_count": 0}
+def _count(count: Count) -> Content:
+    return {"notification_count": count.notify, "highlight_count": count.highlight}

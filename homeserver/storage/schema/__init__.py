@@ -20,6 +20,14 @@ from homeserver.storage.schema.e2ee import (
     one_time_keys,
 )
 from homeserver.storage.schema.matrix import account_data, filters, interactions, registration_tokens
+from homeserver.storage.schema.notify import (
+    notify_marks,
+    notify_thread_events,
+    notify_threads,
+    push_rules,
+    quiet_spells,
+    thread_reads,
+)
 from homeserver.storage.schema.people import (
     guests,
     host_users,
@@ -73,10 +81,15 @@ __all__ = [
     "media",
     "members",
     "metadata",
+    "notify_marks",
+    "notify_thread_events",
+    "notify_threads",
     "number_heads",
     "one_time_keys",
     "push_outbox",
+    "push_rules",
     "push_subscriptions",
+    "quiet_spells",
     "receipts",
     "registration_tokens",
     "relations",
@@ -88,6 +101,7 @@ __all__ = [
     "snapshot_entries",
     "snapshots",
     "successors",
+    "thread_reads",
     "transactions",
     "users",
 ]

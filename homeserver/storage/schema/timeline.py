@@ -70,6 +70,7 @@ events = Table(
     Column("status", SmallInteger, nullable=False),  # storage.events.Status
     Column("state_id", BigInteger),  # state snapshot after the event
     Column("message_seq", BigInteger, nullable=False, server_default="0"),  # countable messages up to here
+    Column("notify_seq", BigInteger, nullable=False, server_default="0"),  # what notifies, outside of threads
     Column(
         "shown", Boolean, nullable=False, server_default=text("false")
     ),  # is a message of its own in product lists
@@ -142,6 +143,7 @@ rooms = Table(
     Column("depth", BigInteger, nullable=False),
     Column("state_id", BigInteger, nullable=False),
     Column("message_seq", BigInteger, nullable=False, server_default="0"),
+    Column("notify_seq", BigInteger, nullable=False, server_default="0"),
     Column("last_message_position", BigInteger),
     Column("active_position", BigInteger, nullable=False),  # latest activity, for the order of lists
     Column("member_count", Integer, nullable=False, server_default="0"),
@@ -198,6 +200,11 @@ members = Table(
     Column("read_position", BigInteger, nullable=False, server_default="0"),  # everything up to here is read
     Column("read_seq", BigInteger, nullable=False, server_default="0"),  # rooms.message_seq at that place
     Column("unread_removed", BigInteger, nullable=False, server_default="0"),  # deleted since, so not unread
+    Column(
+        "seen_position", BigInteger, nullable=False, server_default="0"
+    ),  # read for Matrix, with all threads
+    Column("main_position", BigInteger, nullable=False, server_default="0"),  # the same without its threads
+    Column("main_seq", BigInteger, nullable=False, server_default="0"),  # rooms.notify_seq at that place
     Index("ix_members_user_id_membership", "user_id", "membership"),
 )
 

@@ -1,0 +1,88 @@
+"""How many unread notifications people have: kept with the events and receipts, and only added up here."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.storage import unread as stored
+from homeserver.storage.db import Database
+from homeserver.storage.notify import NO_THREAD
+from homeserver.storage.unread import Tally
+
+
+class Count(NamedTuple):
+    """Unread notifications, and how many of them are highlighted."""
+
+    notify: int = 0
+    highlight: int = 0
+
+
+_NONE = Count()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Of a room: `main` is what is in none of its `threads`, of which those without anything unread are left out."""
+
+    main: Count = _NONE
+    threads: Mapping[EventId, Count] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> Count:
+        """With all threads."""
+        parts = (self.main, *self.threads.values())
+        return Count(sum(one.notify for one in parts), sum(one.highlight for one in parts))
+
+
+class Counts:
+    """Adds up what is kept. A fixed number of statements, however many rooms and people."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def of(self, user_id: UserId, room_ids: Collection[RoomId]) -> dict[RoomId, Unread]:
+        """What a person has not read in each of these rooms; nothing in those that they are not in."""
+        async with self._db.read() as conn:
+            return await unread_of(conn, user_id, room_ids)
+
+    async def totals(self, user_ids: Collection[UserId]) -> dict[UserId, Count]:
+        """What each of these people has not read in all rooms together."""
+        if not user_ids:
+            return {}
+        async with self._db.read() as conn:
+            tallies = await stored.tallies(conn, user_ids)
+        of_people: dict[UserId, list[Tally]] = {user_id: [] for user_id in user_ids}
+        for one in tallies:
+            of_people[one.user_id].append(one)
+        return {user_id: _sum(_by_room(parts).values()) for user_id, parts in of_people.items()}
+
+
+async def unread_of(
+    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
+) -> dict[RoomId, Unread]:
+    """The same for who has a connection already."""
+    found = dict.fromkeys(room_ids, Unread())
+    return found | _by_room(await stored.tallies(conn, [user_id], room_ids)) if room_ids else found
+
+
+def _by_room(tallies: Iterable[Tally]) -> dict[RoomId, Unread]:
+    added: dict[RoomId, dict[EventId, Count]] = {}
+    for one in tallies:
+        parts = added.setdefault(one.room_id, {})
+        before = parts.get(one.thread_id, _NONE)
+        parts[one.thread_id] = Count(before.notify + one.notify, before.highlight + one.highlight)
+    return {room_id: _unread(parts) for room_id, parts in added.items()}
+
+
+def _unread(parts: Mapping[EventId, Count]) -> Unread:
+    shown = {key: Count(max(0, one.notify), max(0, one.highlight)) for key, one in parts.items()}
+    threads = {key: one for key, one in shown.items() if key != NO_THREAD and one.notify}
+    return Unread(shown.get(NO_THREAD, _NONE), threads)
+
+
+def _sum(rooms: Iterable[Unread]) -> Count:
+    wholes = [one.whole for one in rooms]
+    return Count(sum(one.notify for one in wholes), sum(one.highlight for one in wholes))

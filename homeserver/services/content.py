@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -29,6 +30,7 @@ _FILE_KINDS: dict[str, AttachmentKind] = {
 }
 _MSGTYPES: dict[AttachmentKind, str] = {"image": "m.image", "video": "m.video", "file": "m.file"}
 _FILE_KINDS_CALLED: dict[str, AttachmentKind] = {kind: kind for kind in _MSGTYPES}
+_MAX_FILE_URL = 2000
 _ENCRYPTED = "🔒"  # what a product client shows of a message that only its readers' devices can open
 
 
@@ -97,7 +99,7 @@ def text_content(
 def edit_content(original: Mapping[str, Any], target: EventId, text: str) -> Content:
     """The content of an event that puts `text` in the place of a message's text."""
     new = {key: value for key, value in original.items() if key not in ("m.relates_to", CLIENT_ID_KEY)}
-    new["body"] = text
+    new["body"] = _with_address(text, original)
     return {
         "msgtype": original.get("msgtype", "m.text"),
         "body": f"* {text}",
@@ -121,17 +123,12 @@ def file_content(
         info["mimetype"] = file.content_type
     if file.width and file.height:
         info |= {"w": file.width, "h": file.height}
-    content: Content = {
-        "msgtype": _MSGTYPES[file.kind],
-        "body": text or file.name,
-        "filename": file.name,
-        "info": info,
-        **_extra(beside.payload),
-    }
+    content: Content = {"filename": file.name, "info": info, **_extra(beside.payload)}
     if file.media_id is not None:
-        content["url"] = f"mxc://{server}/{file.media_id}"
-    else:
-        content[FILE_URL_KEY] = file.file_url
+        content |= {"msgtype": _MSGTYPES[file.kind], "url": f"mxc://{server}/{file.media_id}"}
+    else:  # Matrix knows no files elsewhere: its clients show a text with the address
+        content |= {"msgtype": "m.text", CALLED_KEY: file.kind, FILE_URL_KEY: file.file_url}
+    content["body"] = _with_address(text or file.name, content)
     if part_of is not None:
         content["m.relates_to"] = {"rel_type": ATTACHMENT_REL, "event_id": part_of}
     elif beside.reply_to is not None:
@@ -160,9 +157,9 @@ def text_of(stored: StoredEvent) -> str | None:
     body = content.get("body")
     if not isinstance(body, str):
         return None
-    if content.get("msgtype") in _FILE_KINDS and content.get("filename", body) == body:
-        return None
-    return body
+    is_file = content.get("msgtype") in _FILE_KINDS or FILE_URL_KEY in content
+    text = body.removesuffix(_address_line(content))
+    return None if is_file and content.get("filename", text) == text else text
 
 
 def payload_of(content: Mapping[str, Any]) -> Content | None:
@@ -201,7 +198,7 @@ def attachment_of(stored: StoredEvent, server: str) -> Attachment | None:
     if kind not in ("image", "video", "file"):
         return None
     media_id, file_url = media_id_of(content, server), content.get(FILE_URL_KEY)
-    if media_id is None and not isinstance(file_url, str):
+    if media_id is None and not (isinstance(file_url, str) and is_file_url(file_url)):
         return None
     info = content.get("info")
     info = info if isinstance(info, dict) else {}
@@ -227,6 +224,27 @@ def media_id_of(content: Mapping[str, Any], server: str) -> MediaId | None:
     if not isinstance(url, str) or not url.startswith(prefix):
         return None
     return MediaId(url.removeprefix(prefix))
+
+
+def is_file_url(url: str) -> bool:
+    """Whether a file can lie there: an http(s) address, or a path of this server."""
+    try:
+        parts = urlsplit(url) if len(url) <= _MAX_FILE_URL and url.isprintable() else None
+    except ValueError:
+        return False
+    is_web = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+    is_path = parts is not None and not parts.scheme and not parts.netloc and url.startswith("/")
+    return (is_web or is_path) and not any(mark in url for mark in "\"'<> \\")
+
+
+def _with_address(text: str, content: Mapping[str, Any]) -> str:
+    return text + _address_line(content)
+
+
+def _address_line(content: Mapping[str, Any]) -> str:
+    """What follows the text of a file that lies elsewhere; nothing in messages from before this was so."""
+    url = content.get(FILE_URL_KEY)
+    return f"\n{url}" if content.get("msgtype") == "m.text" and isinstance(url, str) else ""
 
 
 def _answering(event_id: EventId) -> Content:

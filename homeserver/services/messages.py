@@ -1,8 +1,7 @@
 """Messages: send, edit, redact, attach, and pages of history."""
 
 from collections.abc import Sequence
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +19,7 @@ from homeserver.services.content import (
     attachment_of,
     edit_content,
     file_content,
+    is_file_url,
     media_id_of,
     text_content,
 )
@@ -30,10 +30,9 @@ from homeserver.storage import events, log, media, relations
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.transactions import TxnKey
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Also, Placed, Written
 from homeserver.timeline.writer import Timeline
 
-_MAX_FILE_URL = 2000
 _MAX_PARTS = 500  # edits or files of one message that a deletion takes along
 
 
@@ -149,18 +148,25 @@ class Messages:
         await self.redact_as(requester.user_id, target)
 
     async def redact_as(
-        self, by: UserId, target: StoredEvent, *, reason: str = "", also: Sequence[Also[Any]] = ()
-    ) -> None:
+        self,
+        by: UserId,
+        target: StoredEvent,
+        *,
+        content: Content | None = None,
+        txn: TxnKey | None = None,
+        also: Sequence[Also[Any]] = (),
+    ) -> Written:
         """Delete a message with its edits and files in the name of `by`, whom the room's rules let do it.
 
-        Nobody else is asked. `also` goes into the same transaction.
+        Nobody else is asked. `content`: of the redactions, the message's own first. `also` goes into the same
+        transaction.
         """
-        parts = await self._parts(target.event.event_id)
-        content: Content = {"reason": reason} if reason else {}
-        await self._timeline.send(
+        gone = [target, *await self._parts(target.event.event_id)]
+        return await self._timeline.send(
             target.event.room_id,
-            [Draft("m.room.redaction", by, content, redacts=one.event.event_id) for one in (target, *parts)],
-            also=[*self._files.deletions([target, *parts]), *also],
+            [Draft("m.room.redaction", by, content or {}, redacts=one.event.event_id) for one in gone],
+            txn=txn,
+            also=[*self._files.deletions(gone), *also],
         )
 
     async def page(
@@ -241,26 +247,34 @@ class Files:
         self._clock = clock
         self._grace_ms = settings.deleted_grace_s * 1000
 
-    def deletions(self, gone: Sequence[StoredEvent]) -> list[Also[tuple[MediaId, int]]]:
+    def deletions(self, gone: Sequence[StoredEvent]) -> list[Also["_GoneFile"]]:
         """Rows that have the files of deleted messages deleted after the grace time."""
         after_ms = self._clock.now_ms() + self._grace_ms
-        ids = (media_id_of(one.event.content, self.server) for one in gone)
-        return [Also(_delete_media, (media_id, after_ms)) for media_id in ids if media_id is not None]
+        ids = [(media_id_of(one.event.content, self.server), one.event.sender) for one in gone]
+        return [
+            Also(_delete_media, _GoneFile(media_id, sender, after_ms))
+            for media_id, sender in ids
+            if media_id is not None
+        ]
 
 
-async def _delete_media(conn: AsyncConnection, rows: Sequence[Placed[tuple[MediaId, int]]]) -> None:
-    await media.delete_media_after(conn, [placed.row for placed in rows])
+class _GoneFile(NamedTuple):
+    media_id: MediaId
+    sender: UserId
+    after_ms: int
+
+
+async def _delete_media(conn: AsyncConnection, rows: Sequence[Placed[_GoneFile]]) -> None:
+    """Each only if its sender brought it here: anybody may write the address of any file into a message."""
+    gone = [placed.row for placed in rows]
+    files = await media.media_of(conn, {one.media_id for one in gone})
+    own = [one for one in gone if one.media_id in files and files[one.media_id].uploader == one.sender]
+    await media.delete_media_after(conn, [(one.media_id, one.after_ms) for one in own])
 
 
 def check_file(file: NewFile) -> None:
     """Invalid (code "bad_file_url") unless the file is ours, or has an http(s) address or a path of this server."""
-    if file.media_id is not None:
-        return
-    url = file.file_url or ""
-    parts = urlsplit(url) if len(url) <= _MAX_FILE_URL and url.isprintable() else None
-    is_web = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
-    is_path = parts is not None and not parts.scheme and not parts.netloc and url.startswith("/")
-    if not (is_web or is_path) or any(mark in url for mark in "\"'<> \\"):
+    if file.media_id is None and not is_file_url(file.file_url or ""):
         raise Invalid("file_url must be an http(s) address or a path of this server", code="bad_file_url")
 
 

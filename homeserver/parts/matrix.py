@@ -66,8 +66,9 @@ def build_raw_rooms(settings: Settings, core: Core, people: People, chat: Chat) 
             profiles=people.profiles,
             limits=people.limits,
             blocks=chat.blocks,
+            members=chat.members,
         ),
-        events=RoomEvents(db=core.db, timeline=core.timeline, speech=chat.speech),
+        events=RoomEvents(db=core.db, timeline=core.timeline, messages=chat.messages, speech=chat.speech),
         history=History(db=core.db, timeline=core.timeline, visibility=Visibility(core.db)),
         rendering=Rendering(db=core.db, clock=core.clock, cached_events=settings.matrix.cached_events),
     )

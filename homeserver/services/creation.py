@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from homeserver.errors import Forbidden, Invalid, Unsupported
-from homeserver.model import Content, Draft, Person, Requester
+from homeserver.model import KIND_KEY, Content, Draft, Person, Requester
 from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.ids import RoomId, UserId, is_user_id
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services.blocks import Blocks
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
+from homeserver.services.productrooms import check_unreserved
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import RoomSettings
@@ -130,6 +131,7 @@ def _first_events(creator: Person, wish: RoomWish, rules: RoomRules) -> list[Dra
     wished: dict[tuple[str, str], Content] = _preset_state(wish.preset)
     levels = {**_levels(own, wish, rules), **wish.levels}
     for one in wish.initial_state:
+        check_unreserved(one.type)
         if one.type in ("m.room.create", "m.room.member"):
             raise Invalid(f"{one.type} cannot stand in initial_state", code="bad_room_state")
         if (one.type, one.state_key) == ("m.room.power_levels", ""):
@@ -154,6 +156,7 @@ def _first_events(creator: Person, wish: RoomWish, rules: RoomRules) -> list[Dra
 def _create_content(creator: UserId, wish: RoomWish, rules: RoomRules) -> Content:
     content: Content = {**wish.creation_content, "room_version": rules.version}
     content.pop("creator", None)
+    content.pop(KIND_KEY, None)  # which marks the rooms of the products
     if not rules.creator_is_sender:
         content["creator"] = creator
     if not rules.additional_creators:

@@ -12,9 +12,10 @@ from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
-from homeserver.services.access import head_for_member, joined_in, levels_of
+from homeserver.services import productrooms
+from homeserver.services.access import head_for_member, is_open_to, joined_in, levels_of
 from homeserver.services.blocks import Blocks
-from homeserver.services.members import member_content
+from homeserver.services.members import Members, member_content
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.storage import members as stored
@@ -31,13 +32,21 @@ class Membership:
     """Every method takes who asks first. `reason` is text for people, and may be empty."""
 
     def __init__(
-        self, *, db: Database, timeline: Timeline, profiles: Profiles, limits: RateLimits, blocks: Blocks
+        self,
+        *,
+        db: Database,
+        timeline: Timeline,
+        profiles: Profiles,
+        limits: RateLimits,
+        blocks: Blocks,
+        members: Members,
     ) -> None:
         self._db = db
         self._timeline = timeline
         self._profiles = profiles
         self._limits = limits
         self._blocks = blocks
+        self._members = members
 
     async def join(
         self,
@@ -56,6 +65,7 @@ class Membership:
         own = requester.user_id
         if membership_in(head.state.events, own) == "join" and not extra:
             return
+        productrooms.check_open(head)
         person = await self._profiles.own(requester)
         content: Content = {**(extra or {}), **member_content(person), **_reason(reason)}
         voucher = await self._voucher(head, own)
@@ -64,13 +74,19 @@ class Membership:
         await self._send(room_id, own, own, content)
 
     async def leave(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
-        """Go, or refuse an invite, or take a knock back. Nothing happens to somebody who left already."""
+        """Go, or refuse an invite, or take a knock back. Nothing happens to somebody who left already.
+
+        Who goes out of a room of a product leaves it as the product's people do.
+        """
         head = await self._timeline.head(room_id)
         own = requester.user_id
         was = head.state.events.get(("m.room.member", own))
         if was is None:
             raise _no_room()
         if was.membership == "leave":
+            return
+        if was.membership == "join" and productrooms.is_product_room(head) and is_open_to(head, own):
+            await self._members.leave(requester, room_id)
             return
         await self._send(room_id, own, own, {"membership": "leave", **_reason(reason)})
 
@@ -86,29 +102,35 @@ class Membership:
     ) -> None:
         """Invite somebody of this server; again, if they are invited already, changes nothing.
 
-        Raises NotFound("room_not_found", "user_not_found"), Forbidden("blocked", "already_joined").
+        Into a group of a product they come at once: its other clients know no invites. Raises
+        NotFound("room_not_found", "user_not_found"), Forbidden("blocked", "already_joined").
         """
         self._limits.check("create", requester.user_id)
         head = await head_for_member(self._timeline, requester, room_id)
+        productrooms.check_others(head)
         person = (await self._profiles.people([user_id])).get(user_id)
         if person is None:
             raise NotFound(f"there is no {user_id} here", code="user_not_found")
         await self._blocks.check_people(requester.user_id, [user_id])
         if membership_in(head.state.events, user_id) == "join":
             raise Forbidden("this person is in the room already", code="already_joined")
+        if productrooms.is_product_room(head):
+            await self._members.add(requester, room_id, person.number)
+            return
         content: Content = {**member_content(person), "membership": "invite", **_reason(reason)}
         await self._send(room_id, requester.user_id, user_id, content)
 
     async def kick(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Put somebody out, or take their invite or knock away. Forbidden("not_in_room") if they are not in."""
         head = await head_for_member(self._timeline, requester, room_id)
+        productrooms.check_others(head)
         if membership_in(head.state.events, user_id) not in ("join", "invite", "knock"):
             raise Forbidden("this person is not in the room", code="not_in_room")
         await self._send(room_id, requester.user_id, user_id, {"membership": "leave", **_reason(reason)})
 
     async def ban(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Put somebody out and keep them out."""
-        await head_for_member(self._timeline, requester, room_id)
+        productrooms.check_others(await head_for_member(self._timeline, requester, room_id))
         await self._send(room_id, requester.user_id, user_id, {"membership": "ban", **_reason(reason)})
 
     async def unban(

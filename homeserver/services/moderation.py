@@ -57,7 +57,7 @@ class Moderation:
             raise NotFound("no such message, or it was deleted already", code="message_not_found")
         head = await self._open_room(found.event.room_id)
         closing = Also(_close_reports, _Closing(event_id, self._clock.now_ms()))
-        await self._messages.redact_as(_strongest(head), found, reason=REASON, also=[closing])
+        await self._messages.redact_as(_strongest(head), found, content={"reason": REASON}, also=[closing])
 
     async def close_room(self, room_id: RoomId) -> None:
         """Close a room for all who are in it. Raises NotFound("room_not_found"), Conflict("room_closed")."""

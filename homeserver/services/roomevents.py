@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester
-from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services import productrooms
 from homeserver.services.access import head_for_member, levels_of
+from homeserver.services.messages import Messages
 from homeserver.services.speech import Speech
 from homeserver.storage import events
 from homeserver.storage.db import Database
@@ -23,9 +25,10 @@ MAX_TXN_CHARS: Final = 255
 class RoomEvents:
     """Sends what a client gives. Every method takes who asks first."""
 
-    def __init__(self, *, db: Database, timeline: Timeline, speech: Speech) -> None:
+    def __init__(self, *, db: Database, timeline: Timeline, messages: Messages, speech: Speech) -> None:
         self._db = db
         self._timeline = timeline
+        self._messages = messages
         self._speech = speech
 
     async def send(
@@ -33,8 +36,8 @@ class RoomEvents:
     ) -> EventId:
         """Send an event that is no state. A repeated `txn_id` of the same device answers the first event's id.
 
-        Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule", "blocked", "word_refused"), Invalid,
-        TooLarge, RateLimited.
+        Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule", "blocked", "word_refused", or what
+        `productrooms` says), Invalid, TooLarge, RateLimited.
         """
         self._speech.check_pace(requester)
         txn = _txn(requester, room_id, f"{kind} {txn_id}")
@@ -43,6 +46,7 @@ class RoomEvents:
                 requester, room_id, EventId(content["redacts"]), content, txn_id=f"{kind} {txn_id}"
             )
         head = await head_for_member(self._timeline, requester, room_id)
+        productrooms.check_send(head, kind, content)
         told = await self._check_words(requester, head, kind, content, txn_id)
         draft = Draft(kind, requester.user_id, content)
         return _first(await self._timeline.send(room_id, [draft], txn=txn, also=told))
@@ -55,16 +59,20 @@ class RoomEvents:
         if kind in _STATE_BY_OTHER_WAYS:
             raise Forbidden("this stands at the beginning of a room only", code="auth_rule")
         head = await self._timeline.head(room_id)
+        productrooms.check_state(requester, head, kind, state_key, content)
         current = head.state.events.get((kind, state_key))
         if current is not None and current.sender == requester.user_id and current.content == content:
             return current.event_id
+        if kind == "m.room.member" and content.get("membership") == "invite":
+            await self._speech.check_people(requester, [UserId(state_key)])
         draft = Draft(kind, requester.user_id, content, state_key=state_key)
         return _first(await self._timeline.send(room_id, [draft]))
 
     async def redact(
         self, requester: Requester, room_id: RoomId, target: EventId, content: Content, *, txn_id: str
     ) -> EventId:
-        """Take an event's content away; for its sender, and for those with the power to.
+        """Take an event's content away, a message's with its edits and files; for its sender, and for those with
+        the power to.
 
         Raises NotFound("event_not_found"), Forbidden("not_joined", "low_power").
         """
@@ -77,8 +85,9 @@ class RoomEvents:
         levels = levels_of(head)
         if found.event.sender != requester.user_id and levels.user(requester.user_id) < levels.redact:
             raise Forbidden("this event is somebody else's", code="low_power")
-        draft = Draft("m.room.redaction", requester.user_id, content, redacts=target)
-        return _first(await self._timeline.send(room_id, [draft], txn=_txn(requester, room_id, txn_id)))
+        productrooms.check_redaction(head, found.event)
+        txn = _txn(requester, room_id, txn_id)
+        return _first(await self._messages.redact_as(requester.user_id, found, content=content, txn=txn))
 
     async def _check_words(
         self, requester: Requester, head: Head, kind: str, content: Content, txn_id: str

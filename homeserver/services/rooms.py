@@ -133,10 +133,15 @@ class Rooms:
     async def close_as(self, own: UserId, head: Head, *, reason: str = "") -> None:
         """Close a room for all in the name of `own`, whom its rules let do it. Nobody else is asked."""
         levels = levels_of(head)
-        below = [one for one in joined_in(head.state.events) if levels.user(one) < levels.user(own)]
+        others = [one for one in joined_in(head.state.events) if one != own]
         gone = [
-            Draft("m.room.member", own, {"membership": "leave"}, state_key=user_id)
-            for user_id in (*(one for one in below if one != own), own)
+            Draft(
+                "m.room.member",
+                own if levels.user(user_id) < levels.user(own) else user_id,
+                {"membership": "leave"},
+                state_key=user_id,
+            )
+            for user_id in (*others, own)
         ]
         closed = {"closed_by": own, **({"reason": reason} if reason else {})}
         # From the first event on nobody gets in any more; the rest says it to Matrix clients, in small pieces.

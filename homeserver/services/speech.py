@@ -3,11 +3,11 @@
 What the server says by itself goes past this. All answers come from memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from homeserver.model import Requester
-from homeserver.protocol.ids import EventId
+from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.blocks import Blocks
 from homeserver.services.guests import is_guest
 from homeserver.services.plain import plain
@@ -41,6 +41,10 @@ class Speech:
         if guest:
             self._limits.check_address("send_guests", requester.address)
         self._limits.check_address("send_address", requester.address)
+
+    async def check_people(self, requester: Requester, others: Collection[UserId]) -> None:
+        """Raise Forbidden("blocked") if there is a block between the requester and any of the others."""
+        await self._blocks.check_people(requester.user_id, others)
 
     async def check(
         self,

@@ -13,7 +13,11 @@ from tests.bridges.marketplace.conftest import ISSUER
 
 @pytest.fixture
 def overrides() -> dict[str, object]:
-    return {"issuers": [ISSUER], "bridges": {"marketplace": {"issuer": "market"}}}
+    return {
+        "issuers": [ISSUER],
+        "bridges": {"marketplace": {"issuer": "market"}},
+        "matrix": {"enabled": True},
+    }
 
 
 @pytest.fixture

@@ -1,0 +1,132 @@
+"""What Matrix clients may not do to rooms that the products made, so that these stay what the products say they are.
+
+A private conversation stays one of its two, with nobody else and unchanged rules. A group stays closed to strangers,
+readable to every product, and never without an admin. Nobody but the server writes what ties a room to a product.
+Pure: the callers have the room's head.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from homeserver.errors import Forbidden, Invalid
+from homeserver.model import ATTACHMENT_REL, CLOSED_EVENT, ENQUIRY_EVENT, KIND_KEY, LINK_EVENT, Requester
+from homeserver.protocol.errors import BadPowerLevel
+from homeserver.protocol.event import Event
+from homeserver.protocol.member import membership_in
+from homeserver.services.access import ADMIN_LEVEL, joined_in, kind_of, levels_of
+from homeserver.timeline.build import relation_of
+from homeserver.timeline.heads import Head
+
+RESERVED: Final = frozenset({LINK_EVENT, CLOSED_EVENT, ENQUIRY_EVENT})
+_LEVELS = "m.room.power_levels"
+_FIXED: Final = frozenset(
+    {
+        "m.room.join_rules",
+        "m.room.history_visibility",
+        "m.room.guest_access",
+        "m.room.encryption",  # the products' own clients could read nothing any more
+        "m.room.server_acl",
+        "m.room.third_party_invite",
+        "m.room.tombstone",
+    }
+)
+_FIXED_IN_PRIVATE: Final = _FIXED | {
+    _LEVELS,
+    "m.room.name",
+    "m.room.topic",
+    "m.room.avatar",
+    "m.room.canonical_alias",
+}
+
+
+def is_product_room(head: Head) -> bool:
+    """Whether one of the products made the room; Matrix clients cannot set the mark."""
+    create = head.state.events.get(("m.room.create", ""))
+    return create is not None and KIND_KEY in create.content
+
+
+def check_unreserved(kind: str) -> None:
+    """Raise Forbidden("reserved") for state that only the server sets, in whatever room."""
+    if kind in RESERVED:
+        raise Forbidden(f"only the server sets {kind}", code="reserved")
+
+
+def check_send(head: Head, kind: str, content: Mapping[str, Any]) -> None:
+    """Whether an event that is no state may be sent. Raises Forbidden("reserved", "room_closed", "product_room")."""
+    relation = relation_of(content)
+    if relation is not None and relation[0] == ATTACHMENT_REL:
+        raise Forbidden("only the server makes a file part of a message", code="reserved")
+    if not is_product_room(head):
+        return
+    check_open(head)
+    if kind == "m.room.message" and content.get("msgtype") == "m.notice":
+        raise _refused("a notice here is the product's own voice")
+    if kind == "m.room.encrypted":
+        raise _refused("the others here could not read what is encrypted")
+
+
+def check_state(
+    requester: Requester, head: Head, kind: str, state_key: str, content: Mapping[str, Any]
+) -> None:
+    """Whether state may be set, by the same rules."""
+    check_unreserved(kind)
+    if not is_product_room(head):
+        return
+    check_open(head)
+    if kind == "m.room.member":
+        _check_own_profile(requester, head, state_key, content)
+    if kind in (_FIXED_IN_PRIVATE if kind_of(head) == "private" else _FIXED):
+        raise _refused(f"{kind} stays as it is in this room")
+    if kind == _LEVELS:
+        _check_admin_left(head, content)
+
+
+def check_redaction(head: Head, target: Event) -> None:
+    """Whether an event's content may be taken away, by the same rules."""
+    if not is_product_room(head):
+        return
+    check_open(head)
+    if target.is_state:
+        raise _refused("what this room is stays written")
+
+
+def check_others(head: Head) -> None:
+    """Whether somebody may be brought in or put out, by the same rules."""
+    if not is_product_room(head):
+        return
+    check_open(head)
+    if kind_of(head) == "private":
+        raise _refused("a private conversation stays between its two people")
+
+
+def check_open(head: Head) -> None:
+    """Raise Forbidden("room_closed") if the room was closed for all."""
+    if is_closed(head):
+        raise Forbidden("this room is closed", code="room_closed")
+
+
+def is_closed(head: Head) -> bool:
+    """Whether the room was closed for all."""
+    return (CLOSED_EVENT, "") in head.state.events
+
+
+def _check_own_profile(requester: Requester, head: Head, state_key: str, content: Mapping[str, Any]) -> None:
+    """As state one sets how one is called here; coming and going have calls of their own."""
+    stays = content.get("membership") == membership_in(head.state.events, requester.user_id) == "join"
+    if state_key != requester.user_id or not stays:
+        raise _refused("people come into this room and go by the calls for it")
+
+
+def _check_admin_left(head: Head, content: Mapping[str, Any]) -> None:
+    levels = replace(levels_of(head), content=dict(content))
+    try:
+        has_admin = any(levels.user(one) >= ADMIN_LEVEL for one in joined_in(head.state.events))
+    except BadPowerLevel as error:
+        raise Invalid(str(error), code="bad_event") from error
+    if not has_admin:
+        raise _refused("somebody must stay an admin of this room")
+
+
+def _refused(why: str) -> Forbidden:
+    return Forbidden(why, code="product_room")

@@ -1,0 +1,204 @@
+"""What Matrix clients may not do to rooms of the products, and that these rooms go on as the products know them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from homeserver.model import CALLED_KEY, CLOSED_EVENT, ENQUIRY_EVENT, FILE_URL_KEY, KIND_KEY, LINK_EVENT
+from homeserver.running import Running
+from homeserver.storage import rooms
+from tests.api.driver import User
+from tests.api.matrix.driver import Client
+from tests.api.matrix.roomkit import create, path, say, texts
+from tests.api.messenger.wire import v1
+from tests.bridges.marketplace.people import Shopper, guest, registered, token
+from tests.faces.hands import place
+
+ALICE, BOB, CAROL = 2, 7, 9
+
+
+@dataclass
+class People:
+    """Three people, each at the products and with a Matrix client."""
+
+    server: Running
+    users: dict[int, User]
+    clients: dict[int, Client]
+
+    async def room(self, product_id: int) -> str:
+        async with self.server.hs.core.db.read() as conn:
+            return str(await rooms.room_at(conn, product_id))
+
+    async def group(self) -> tuple[Any, str]:
+        """Alice's, with Bob."""
+        made = await self.users[ALICE].group(self.users[BOB])
+        return made, await self.room(place(made["id"]))
+
+    async def private(self) -> tuple[Any, str]:
+        made = await self.users[ALICE].private(self.users[BOB])
+        return made, await self.room(place(made["id"]))
+
+
+@pytest.fixture
+async def people(server: Running, client: aiohttp.ClientSession) -> People:
+    users, clients = {}, {}
+    for number, name in ((ALICE, "Alice"), (BOB, "Bob"), (CAROL, "Carol")):
+        users[number] = User(client, token(number, username=name), number, name)
+        body = {"type": "org.matrix.login.jwt", "token": users[number].token}
+        nobody = Client(client)
+        clients[number] = nobody.of(await nobody.call("POST", "login", body=body))
+    return People(server, users, clients)
+
+
+def state(room_id: str, kind: str, key: str = "") -> str:
+    return path(room_id, f"state/{kind}/{key}")
+
+
+async def refused(client: Client, method: str, at: str, body: Any) -> None:
+    assert await client.errcode(method, at, 403, body=body) == "M_FORBIDDEN", at
+
+
+PRIVATE_STATE = [
+    ("m.room.name", {"name": "Ours"}),
+    ("m.room.topic", {"topic": "Ours"}),
+    ("m.room.power_levels", {"users": {}}),
+    ("m.room.join_rules", {"join_rule": "public"}),
+    ("m.room.history_visibility", {"history_visibility": "world_readable"}),
+    ("m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"}),
+    ("m.room.tombstone", {"body": "moved", "replacement_room": "!x:test.example"}),
+    (LINK_EVENT, {"service": "course", "service_id": "1"}),
+    (CLOSED_EVENT, {"closed_by": "@market_2:test.example"}),
+    (ENQUIRY_EVENT, {"service": "iphone"}),
+]
+
+
+async def test_a_private_conversation_stays_between_its_two(people: People) -> None:
+    made, room_id = await people.private()
+    alice, bob, carol = (people.clients[one] for one in (ALICE, BOB, CAROL))
+    for verb in ("invite", "ban"):
+        await refused(alice, "POST", path(room_id, verb), {"user_id": carol.user_id})
+    for verb in ("kick", "ban"):
+        await refused(alice, "POST", path(room_id, verb), {"user_id": bob.user_id})
+    invite, away = {"membership": "invite"}, {"membership": "leave"}
+    await refused(alice, "PUT", state(room_id, "m.room.member", carol.user_id), invite)
+    await refused(alice, "PUT", state(room_id, "m.room.member", bob.user_id), away)
+    await refused(alice, "PUT", state(room_id, "m.room.member", alice.user_id), away)
+    for kind, content in PRIVATE_STATE:
+        await refused(alice, "PUT", state(room_id, kind), content)
+    for event in await alice.call("GET", path(room_id, "state")):
+        await refused(alice, "PUT", path(room_id, f"redact/{event['event_id']}/{event['type']}"), {})
+    found = await people.users[BOB].chat("GET", f"conversations/{made['id']}")
+    assert [one["user_id"] for one in found["participants"]] == [ALICE, BOB]
+
+
+async def test_who_leaves_by_matrix_can_begin_anew_at_the_product(people: People) -> None:
+    made, room_id = await people.private()
+    await people.clients[BOB].call("POST", path(room_id, "leave"), body={})
+    anew = await people.users[ALICE].private(people.users[BOB])
+    assert anew["id"] != made["id"]
+
+
+async def test_a_group_stays_the_products(people: People) -> None:
+    made, room_id = await people.group()
+    alice, bob, carol = (people.clients[one] for one in (ALICE, BOB, CAROL))
+    for kind, content in PRIVATE_STATE[3:]:
+        await refused(alice, "PUT", state(room_id, kind), content)
+    await refused(alice, "PUT", state(room_id, "m.room.power_levels"), {"users": {}})
+    await refused(bob, "POST", path(room_id, "invite"), {"user_id": carol.user_id})
+    await alice.call("PUT", state(room_id, "m.room.name"), body={"name": "Chess"})
+    await alice.call("POST", path(room_id, "invite"), body={"user_id": carol.user_id})
+    found = await people.users[CAROL].chat("GET", f"conversations/{made['id']}")
+    assert (found["title"], len(found["participants"])) == ("Chess", 3)
+    await alice.call("POST", path(room_id, "kick"), body={"user_id": carol.user_id})
+    assert await people.users[CAROL].chat("GET", "conversations/") == []
+    await alice.call("POST", path(room_id, "leave"), body={})
+    assert await people.users[BOB].chat("GET", "conversations/")
+    levels = await bob.call("GET", state(room_id, "m.room.power_levels"))
+    assert levels["users"][bob.user_id] == 50
+
+
+async def test_nobody_sets_up_a_room_as_if_a_product_had(people: People) -> None:
+    alice = people.clients[ALICE]
+    for kind in (LINK_EVENT, ENQUIRY_EVENT, CLOSED_EVENT):
+        wish = {"initial_state": [{"type": kind, "content": {"service": "course", "service_id": "1"}}]}
+        await refused(alice, "POST", "createRoom", wish)
+    room_id = await create(alice, creation_content={KIND_KEY: "private"})
+    assert KIND_KEY not in await alice.call("GET", state(room_id, "m.room.create"))
+    await alice.call("PUT", state(room_id, "m.room.join_rules"), body={"join_rule": "public"})
+
+
+async def test_what_is_said_by_matrix_speaks_for_its_sender_only(people: People) -> None:
+    made, room_id = await people.group()
+    alice, bob = people.clients[ALICE], people.clients[BOB]
+    said = await say(alice, room_id, "hello")
+    part = {"rel_type": "chat.homeserver.attachment", "event_id": said}
+    send = path(room_id, "send/m.room.message/1")
+    await refused(bob, "PUT", send, {"msgtype": "m.file", "body": "x", "m.relates_to": part})
+    await refused(bob, "PUT", send, {"msgtype": "m.notice", "body": "The support has come"})
+    await refused(bob, "PUT", path(room_id, "send/m.room.encrypted/1"), {"ciphertext": "x"})
+    evil = {CALLED_KEY: "file", FILE_URL_KEY: "javascript:alert(1)", "filename": "x"}
+    await say(bob, room_id, "look", **evil)
+    shown = (await people.users[ALICE].chat("GET", f"messages/{made['id']}"))[-1]
+    assert (shown["text"], shown["attachments"]) == ("look", [])
+
+
+async def test_a_deleted_message_takes_its_edits_along(people: People) -> None:
+    made, room_id = await people.group()
+    bob = people.clients[BOB]
+    sent = await people.users[ALICE].say(made, "a secret")
+    await people.users[ALICE].chat("PUT", f"messages/{sent['id']}", json={"text": "nothing"})
+    page = (await bob.call("GET", path(room_id, "messages?dir=b")))["chunk"]
+    assert texts(page) == ["* nothing", "a secret"]
+    original = page[1]["event_id"]
+    await refused(bob, "PUT", path(room_id, f"redact/{original}/1"), {})
+    await people.clients[ALICE].call("PUT", path(room_id, f"redact/{original}/1"), body={"reason": "no"})
+    page = (await bob.call("GET", path(room_id, "messages?dir=b")))["chunk"]
+    assert texts(page) == ["", ""]
+    assert await people.users[BOB].texts(made) == []
+
+
+async def test_a_block_and_the_end_of_a_chat_hold_for_matrix(people: People) -> None:
+    session = people.users[ALICE].session
+    buyer, seller = registered(session, BOB), people.clients[ALICE]
+    chat = await buyer.open(seller=ALICE)
+    room_id = await people.room(chat["id"])
+    await people.clients[BOB].call("PUT", path(room_id, "send/m.room.message/1"), body=text("hello"))
+    await seller.call("PUT", path(room_id, "send/m.room.message/1"), body=text("good day"))
+    await v1(people.users[ALICE], "POST", f"users/{BOB}/block", 204)
+    for client in (seller, people.clients[BOB]):
+        await refused(client, "PUT", path(room_id, "send/m.room.message/2"), text("again"))
+        await refused(client, "PUT", path(room_id, f"typing/{client.user_id}"), {"typing": True})
+    await close(buyer, chat)
+    assert room_id not in (await seller.call("GET", "joined_rooms"))["joined_rooms"]
+    await refused(seller, "PUT", path(room_id, "send/m.room.message/3"), text("still there?"))
+    await refused(seller, "POST", path(room_id, "join"), {})
+
+
+async def test_a_guest_and_a_seller_with_a_matrix_client(people: People) -> None:
+    visitor = guest(people.users[ALICE].session)
+    chat = await visitor.open(seller=ALICE)
+    room_id, seller = await people.room(chat["id"]), people.clients[ALICE]
+    question = await visitor.say(chat, "is it new?")
+    first = await seller.call("GET", "sync")
+    room = first["rooms"]["join"][room_id]
+    assert room["summary"]["m.joined_member_count"] == 2
+    asked = room["timeline"]["events"][-1]
+    members = (await seller.call("GET", path(room_id, "joined_members")))["joined"]
+    assert members[asked["sender"]]["display_name"] == "Guest"
+    linked = await seller.call("GET", state(room_id, ENQUIRY_EVENT))
+    assert (linked["owner"], linked["service_id"]) == (seller.user_id, str(chat["iphone_id"]))
+    reply = {"m.in_reply_to": {"event_id": asked["event_id"]}}
+    await say(seller, room_id, "as new", **{"m.relates_to": reply})
+    answer = (await visitor.messages(chat))[-1]
+    assert (answer["message_text"], answer["sender_id"]) == ("as new", str(ALICE))
+    assert (await visitor.messages(chat))[0]["id"] == question["id"]
+
+
+def text(body: str) -> dict[str, str]:
+    return {"msgtype": "m.text", "body": body}
+
+
+async def close(shopper: Shopper, chat: Any) -> None:
+    await shopper.call("DELETE", f"chats/{chat['id']}", params={"user_id": shopper.name})

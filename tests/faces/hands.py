@@ -17,7 +17,7 @@ from homeserver.services import publicids
 from tests.api.driver import Ear, User
 from tests.api.messenger.wire import Line, line, v1
 
-Verb = Literal["edit", "delete", "read up to"]
+Verb = Literal["edit", "delete", "read up to", "send file", "presence"]
 NOTHING: frozenset[Verb] = frozenset()
 
 

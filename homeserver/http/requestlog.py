@@ -24,6 +24,8 @@ USER_ID = web.RequestKey("user_id", str)
 """Set by a face once it knows who asks, for the log."""
 SERVICE_KEY_ID = web.RequestKey("service_key_id", str)
 """The key of the host's server that asks, perhaps for somebody; set where it was checked."""
+WAITS = web.RequestKey("waits", bool)
+"""Set where the answer waits for news, on purpose: such a request is never slow."""
 
 HEADER = "X-Request-ID"
 UNMATCHED = "unmatched"
@@ -67,7 +69,8 @@ def request_log(metrics: Metrics, *, slow_request_ms: int = 1000) -> Middleware:
                 status=status,
                 seconds=None if is_socket else seconds,
             )
-            _write(request, status, seconds, is_slow=not is_socket and seconds * 1000 > slow_request_ms)
+            is_long = is_socket or WAITS in request
+            _write(request, status, seconds, is_slow=not is_long and seconds * 1000 > slow_request_ms)
             request_id.reset(token)
 
     return log_request

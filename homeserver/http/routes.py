@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from homeserver.errors import NotFound
 from homeserver.http.body import check_body, check_query, read_bytes
-from homeserver.http.requestlog import USER_ID
+from homeserver.http.requestlog import USER_ID, WAITS
 from homeserver.model import Requester
 
 B = TypeVar("B")
@@ -46,6 +46,10 @@ class Call(Generic[B, Q]):
         if self.caller is None:
             raise LookupError("a public route has no requester")
         return self.caller
+
+    def wait(self) -> None:
+        """Say that the answer waits for news: how long that takes is not the server's doing."""
+        self.request[WAITS] = True
 
     def uuid(self, name: str) -> uuid.UUID:
         """A path parameter of the kind uuid."""

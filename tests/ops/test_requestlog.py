@@ -173,21 +173,28 @@ async def test_questions_after_health_are_only_for_debugging(
     assert record.levelno == logging.DEBUG
 
 
-async def test_a_slow_request_is_a_warning(
+async def test_a_slow_request_is_a_warning_unless_it_waits_for_news(
     client: aiohttp.ClientSession, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response()
 
+    async def wait(request: web.Request) -> web.Response:
+        request[requestlog.WAITS] = True
+        return web.Response()
+
     app = web.Application()
     app.router.add_get("/", answer)
+    app.router.add_get("/wait", wait)
     requestlog.install(app, Metrics(), slow_request_ms=0)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with client.get(f"http://127.0.0.1:{runner.addresses[0][1]}/"):
-        pass
+    for path in ("/", "/wait"):
+        async with client.get(f"http://127.0.0.1:{runner.addresses[0][1]}{path}"):
+            pass
     await runner.cleanup()
-    [record] = [record for record in caplog.records if record.name == "homeserver.access"]
-    assert record.levelno == logging.WARNING
-    assert record.getMessage().endswith(" slow")
+    slow, waited = [record for record in caplog.records if record.name == "homeserver.access"]
+    assert slow.levelno == logging.WARNING
+    assert slow.getMessage().endswith(" slow")
+    assert waited.levelno == logging.INFO

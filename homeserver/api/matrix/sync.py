@@ -56,6 +56,8 @@ class SyncCalls:
             state_after=state_after,
             presence=query.set_presence,
         )
+        if wish.since is not None and wish.timeout_s:
+            call.wait()
         return await self._syncs.sync(requester, wish)
 
     async def _filter(self, requester: Requester, text: str | None) -> Filter:

@@ -120,6 +120,7 @@ def _settings(folder: Path, url: str, port: int, metrics_port: int) -> dict[str,
         "rate_limits": dict.fromkeys(_buckets(), _NO_LIMIT),
         "metrics": {"enabled": True, "port": metrics_port},
         "bridges": {"marketplace": {}},
+        "matrix": {"enabled": True},
     }
 
 

@@ -1,9 +1,10 @@
 """Virtual users for locust: `locust -f loadtests/locustfile.py Student --headless -u 200 -r 20 -t 2m --host URL`.
 
-Name the kinds that you want; without a name all of them come. A `Student` of the university and a `Chatter` of the
-messenger log in: with accounts from `--accounts FILE` (a line `email,password` each), or with new ones by `--register`
-where the server lets anybody register. A `Guest` of the marketplace needs nothing; a `Seller` has a token, signed with
-the secret in `--market-secret-file`. Every option has an environment variable, see `locust --help`.
+Name the kinds that you want; without a name all of them come. A `Student` of the university, a `Chatter` of the
+messenger and a `MatrixClient` in the students' courses log in: with accounts from `--accounts FILE` (a line
+`email,password` each), or with new ones by `--register` where the server lets anybody register. A `Guest` of the
+marketplace needs nothing; a `Seller` has a token, signed with the secret in `--market-secret-file`. Every option has an
+environment variable, see `locust --help`.
 
 Run it from the folder of the project. One machine seems like one address to the server: give it room in
 `rate_limits` (login, registration, guests, send_guests, send_address, address) first, or most of what you measure are
@@ -19,10 +20,11 @@ from locust import events
 from locust.argument_parser import LocustArgumentParser
 
 from loadtests.market_users import Guest, Seller
+from loadtests.matrix_users import MatrixClient
 from loadtests.messenger_users import Chatter
 from loadtests.users import Student
 
-__all__ = ["Chatter", "Guest", "Seller", "Student"]
+__all__ = ["Chatter", "Guest", "MatrixClient", "Seller", "Student"]
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # locust has none

@@ -1,4 +1,4 @@
-"""What is measured: senders in a closed loop, one busy room with many sockets, many sockets, a long inbox."""
+"""What is measured: senders in a closed loop, a busy room with many sockets or long polls, many sockets, an inbox."""
 
 import asyncio
 import time
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import orjson
 
 from loadtests.figures import Result
+from loadtests.following import follow
 from loadtests.inbox import inbox
 from loadtests.measuring import Plan, measure
 from loadtests.sockets import sockets
@@ -136,6 +137,7 @@ SCENARIOS: dict[str, Callable[[World, Plan, Result], Awaitable[None]]] = {
     "send-64": lambda world, plan, result: send(world, plan, result, senders=64, many_rooms=False),
     "send-64-rooms": lambda world, plan, result: send(world, plan, result, senders=64, many_rooms=True),
     "fan-out": fan_out,
+    "follow": follow,
     "sockets": sockets,
     "inbox-my": lambda world, plan, result: inbox(world, plan, result, grouped=False),
     "inbox-grouped": lambda world, plan, result: inbox(world, plan, result, grouped=True),

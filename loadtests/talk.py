@@ -76,7 +76,8 @@ class Talk:
         number = self._asked[n].pop(0)
         self._moved.set()
         if status in (200, 201):
-            self.ids[orjson.loads(body)["id"]] = number
+            made = orjson.loads(body)
+            self.ids[made["id"] if "id" in made else made["event_id"]] = number
         else:
             self.problems.append(f"{status} {body[:200].decode(errors='replace')}")
 

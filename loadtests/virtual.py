@@ -30,6 +30,7 @@ class Caller(FastHttpUser):
 
     abstract = True
     token = refresh_token = login = ""
+    account = Account("", "")
 
     def headers(self) -> dict[str, str]:
         """What every call carries."""
@@ -39,10 +40,10 @@ class Caller(FastHttpUser):
         """Register or log in; the answer, None where that failed."""
         options = options_of(self.environment)
         self.login = f"{options.accounts_prefix}/auth"
-        account = next(_accounts(self.environment))
-        verb, body = "login", account._asdict()
+        self.account = next(_accounts(self.environment))
+        verb, body = "login", self.account._asdict()
         if options.register:
-            verb, body = "register", {**body, "display_name": account.email.partition("@")[0]}
+            verb, body = "register", {**body, "display_name": self.account.email.partition("@")[0]}
         tokens = self.post(f"{self.login}/{verb}", body)
         if tokens is not None:
             self._take(tokens)
@@ -152,10 +153,12 @@ class Wire(ABC):
         self.is_open = False
 
 
-def report(environment: Environment, name: str, began: float, error: Exception | None = None) -> None:
-    """Count something that happened on a socket."""
+def report(
+    environment: Environment, name: str, began: float, error: Exception | None = None, kind: str = "WS"
+) -> None:
+    """Count something that happened on a socket, or in another way that is no call."""
     environment.events.request.fire(  # type: ignore[no-untyped-call]  # locust has types only here and there
-        request_type="WS",
+        request_type=kind,
         name=name,
         response_time=(time.perf_counter() - began) * 1000,
         response_length=0,

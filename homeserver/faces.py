@@ -159,6 +159,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         history=hs.raw.history,
         rendering=hs.raw.rendering,
         data=hs.keeping.data,
+        push_rules=hs.keeping.rules,
         filters=hs.keeping.filters,
         markers=hs.keeping.markers,
         typing=hs.chat.typing,

@@ -46,8 +46,9 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     await core.live.start()
     notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
-    more = (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note, hs.keeping.data.note)
-    for listener in (*notes, *more, hs.following.waiting.hear, hs.chat.feed.hear):
+    more = (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note)
+    kept = (hs.keeping.data.note, hs.keeping.rules.note)
+    for listener in (*notes, *more, *kept, hs.following.waiting.hear, hs.chat.feed.hear):
         core.live.listen(listener)
     tasks = core.tasks
     tasks.start("appender", core.appender.run)

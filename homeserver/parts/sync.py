@@ -11,6 +11,7 @@ from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.markers import Markers
 from homeserver.services.notify.counts import Counts
+from homeserver.services.notify.rules import PushRules
 from homeserver.services.sync.rooms import RoomSections
 from homeserver.services.sync.stretches import Stretches
 from homeserver.services.sync.v3 import Sources, Syncs
@@ -24,6 +25,7 @@ class Keeping:
     """What clients keep with the server for their people."""
 
     data: AccountData
+    rules: PushRules
     filters: Filters
     markers: Markers
     availability: Availability
@@ -31,14 +33,17 @@ class Keeping:
 
 def build_keeping(settings: Settings, core: Core, chat: Chat) -> Keeping:
     """Build it."""
+    rules = PushRules(db=core.db, timeline=core.timeline)
     data = AccountData(
         db=core.db,
         timeline=core.timeline,
+        rules=rules,
         max_bytes=settings.matrix.max_account_data_bytes,
         max_pieces=settings.matrix.max_account_data,
     )
     return Keeping(
         data=data,
+        rules=rules,
         filters=Filters(db=core.db, max_filters=settings.matrix.max_filters),
         markers=Markers(db=core.db, timeline=core.timeline, data=data, clock=core.clock),
         availability=Availability(

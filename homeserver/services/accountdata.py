@@ -15,8 +15,9 @@ from homeserver.model import Content, EntryKind, Requester
 from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
 from homeserver.services.bounded import BoundedCache
 from homeserver.services.news import Appends, account_data_changed
+from homeserver.services.notify.rules import PUSH_RULES, PushRules
 from homeserver.storage import accountdata as stored
-from homeserver.storage.accountdata import DataKey
+from homeserver.storage.accountdata import DataKey, Piece
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.submission import Also, Placed
@@ -25,7 +26,7 @@ GLOBAL: Final = ""
 TAGS: Final = "m.tag"
 IGNORED: Final = "m.ignored_user_list"
 FULLY_READ: Final = "m.fully_read"
-_BY_OTHER_WAYS: Final = frozenset({FULLY_READ, "m.push_rules"})
+_BY_OTHER_WAYS: Final = frozenset({FULLY_READ, PUSH_RULES})
 _CACHED_IGNORERS: Final = 10_000  # people whose ignored users are kept in memory
 
 Where: TypeAlias = RoomId | Literal[""]
@@ -50,8 +51,11 @@ class _Change(NamedTuple):
 class AccountData:
     """Every method takes who asks first; the data is their own."""
 
-    def __init__(self, *, db: Database, timeline: Appends, max_bytes: int, max_pieces: int) -> None:
+    def __init__(
+        self, *, db: Database, timeline: Appends, rules: PushRules, max_bytes: int, max_pieces: int
+    ) -> None:
         self._db = db
+        self._rules = rules
         self._timeline = timeline
         self._max_bytes = max_bytes
         self._max_pieces = max_pieces
@@ -59,6 +63,8 @@ class AccountData:
 
     async def get(self, requester: Requester, room_id: Where, kind: str) -> Content:
         """One piece. Raises NotFound("account_data_not_found")."""
+        if (room_id, kind) == (GLOBAL, PUSH_RULES):
+            return dict(await self._rules.shown(requester.user_id))
         found = await self._find(DataKey(requester.user_id, room_id, kind))
         if found is None:
             raise NotFound("there is no such account data", code="account_data_not_found")
@@ -76,6 +82,13 @@ class AccountData:
     async def put(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
         """The same for any type: for other services."""
         await self._write(requester, _Change(DataKey(requester.user_id, room_id, kind), content))
+
+    async def changed_after(self, user_id: UserId, after: int) -> list[Piece]:
+        """A person's pieces that changed after a position, push rules with them; from 0 on all there are."""
+        rules = await self._rules.piece(user_id)
+        async with self._db.read() as conn:
+            found = await stored.changed_after(conn, user_id, after)
+        return [*found, rules] if rules.position > after or after == 0 else found
 
     async def tags(self, requester: Requester, room_id: RoomId) -> Mapping[str, Content]:
         """A room's tags."""
@@ -106,7 +119,7 @@ class AccountData:
         found = self._ignored.get(user_id)
         if found is None:
             age = self._ignored.age
-            found = _ignored(await self._find(DataKey(user_id, GLOBAL, IGNORED)) or {}) - {user_id}
+            found = ignored_in(await self._find(DataKey(user_id, GLOBAL, IGNORED)) or {}) - {user_id}
             self._ignored.put(user_id, found, age)
         return found
 
@@ -142,7 +155,8 @@ class AccountData:
         return TooLarge(f"at most {self._max_bytes} bytes", code="account_data_too_large")
 
 
-def _ignored(content: Content) -> frozenset[UserId]:
+def ignored_in(content: Content) -> frozenset[UserId]:
+    """The people in the content of m.ignored_user_list."""
     users = content.get("ignored_users")
     if not isinstance(users, dict):
         return frozenset()

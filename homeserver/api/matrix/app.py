@@ -18,6 +18,7 @@ from homeserver.api.matrix.logins import Logins
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.presence import PresenceCalls
 from homeserver.api.matrix.profiles import ProfileCalls
+from homeserver.api.matrix.pushrules import PushRuleCalls
 from homeserver.api.matrix.receipts import ReceiptCalls
 from homeserver.api.matrix.rooms import RoomCalls
 from homeserver.api.matrix.sharedsecret import SharedSecret
@@ -40,6 +41,7 @@ from homeserver.services.hosts import Hosts
 from homeserver.services.interactive import Interactions
 from homeserver.services.markers import Markers
 from homeserver.services.membership import Membership
+from homeserver.services.notify.rules import PushRules
 from homeserver.services.profiles import Profiles
 from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rendering import Rendering
@@ -69,6 +71,7 @@ class MatrixServices:
     history: History
     rendering: Rendering
     data: AccountData
+    push_rules: PushRules
     filters: Filters
     markers: Markers
     typing: Typing
@@ -132,6 +135,7 @@ def _tables(
     yield from RoomCalls(creation=services.creation, membership=services.membership).routes()
     yield from EventCalls(services.events).routes()
     yield from AccountDataCalls(services.data, services.filters).routes()
+    yield from PushRuleCalls(services.push_rules).routes()
     yield from SyncCalls(services.syncs, services.filters).routes()
     yield from PresenceCalls(services.availability).routes()
     yield from ReceiptCalls(services.markers, services.typing).routes()

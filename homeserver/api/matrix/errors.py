@@ -31,6 +31,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "bad_email": "M_INVALID_PARAM",
         "bad_json": "M_NOT_JSON",
         "bad_event": "M_BAD_JSON",
+        "bad_push_rule": "M_INVALID_PARAM",
         "bad_receipt": "M_INVALID_PARAM",
         "bad_name": "M_INVALID_PARAM",
         "bad_one_time_key": "M_INVALID_PARAM",

@@ -127,12 +127,12 @@ class Syncs:
         after = 0 if look.wish.full_state else look.after
         came = [room_id for room_id in look.joined if look.moved(look.own[room_id])]
         found: list[Piece] = []
-        async with self._db.read() as conn:
-            if look.news.data or look.wish.full_state:
-                found = await stored_data.changed_after(conn, look.reader, after)
-            if came and after:
+        if look.news.data or look.wish.full_state:
+            found = await self._data.changed_after(look.reader, after)
+        if came and after:
+            async with self._db.read() as conn:
                 old = await stored_data.of_rooms(conn, look.reader, came)
-                found = [*(one for one in old if one.position <= after), *found]
+            found = [*(one for one in old if one.position <= after), *found]
         return [one for one in found if one.position <= look.until]
 
     async def _add_presence(self, look: Look, after: int, answer: Content) -> None:

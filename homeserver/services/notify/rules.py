@@ -1,0 +1,181 @@
+"""Push rules of people: read, changed one by one, and told to their other devices as account data m.push_rules."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import Invalid, NotFound
+from homeserver.model import EntryKind, Requester
+from homeserver.protocol.canonical import JsonObject
+from homeserver.protocol.errors import ProtocolError, UnknownPushRule
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.protocol.pushrules.rules import read_actions, read_kind
+from homeserver.protocol.pushrules.ruleset import UNCHANGED, Ruleset
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.news import Appends, account_data_changed
+from homeserver.storage import pushrules as stored
+from homeserver.storage.accountdata import Piece
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.storage.pushrules import StoredRules
+from homeserver.timeline.submission import Also, Placed
+
+PUSH_RULES: Final = "m.push_rules"
+_CACHED: Final = 10_000  # people whose rules are kept in memory
+_AT_ONCE: Final = 200  # people whose rules are carried to another room in one go
+
+Change: TypeAlias = Callable[[Ruleset], Ruleset]
+
+
+class Known(NamedTuple):
+    """Rules, and their last change: 0 for none."""
+
+    rules: Ruleset
+    position: int
+
+
+class _Wish(NamedTuple):
+    user_id: UserId
+    change: Change
+
+
+class PushRules:
+    """Every method with a requester is about their own rules. `note` must be given every new entry of the log."""
+
+    def __init__(self, *, db: Database, timeline: Appends) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._known: BoundedCache[UserId, Known] = BoundedCache(_CACHED)
+
+    async def of(self, user_id: UserId) -> Ruleset:
+        """Somebody's rules."""
+        return (await self._find(user_id)).rules
+
+    async def shown(self, user_id: UserId) -> JsonObject:
+        """The content of m.push_rules."""
+        return (await self.of(user_id)).shown(user_id)
+
+    async def piece(self, user_id: UserId) -> Piece:
+        """The same as account data."""
+        known = await self._find(user_id)
+        return Piece("", PUSH_RULES, orjson.dumps(known.rules.shown(user_id)), known.position)
+
+    async def rule(self, requester: Requester, kind: str, rule_id: str) -> JsonObject:
+        """One rule. Raises NotFound("push_rule_not_found"), Invalid("bad_push_rule")."""
+        rules = await self.of(requester.user_id)
+        with _told():
+            return rules.find(read_kind(kind), rule_id).shown(requester.user_id)
+
+    async def put(
+        self,
+        requester: Requester,
+        kind: str,
+        rule_id: str,
+        body: JsonObject,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+    ) -> None:
+        """Make or change an own rule. Raises Invalid("bad_push_rule")."""
+        await self._change(
+            requester,
+            lambda rules: rules.put(read_kind(kind), rule_id, body, before=before, after=after),
+        )
+
+    async def delete(self, requester: Requester, kind: str, rule_id: str) -> None:
+        """Take an own rule away. Raises NotFound("push_rule_not_found"), Invalid("bad_push_rule")."""
+        await self._change(requester, lambda rules: rules.delete(read_kind(kind), rule_id))
+
+    async def enable(self, requester: Requester, kind: str, rule_id: str, *, enabled: bool) -> None:
+        """Switch a rule on or off. Raises the same."""
+        await self._change(requester, lambda rules: rules.enable(read_kind(kind), rule_id, enabled))
+
+    async def act(self, requester: Requester, kind: str, rule_id: str, actions: Sequence[Any]) -> None:
+        """Let a rule do something else. Raises the same."""
+        with _told():
+            wanted = read_actions(list(actions))
+        await self._change(requester, lambda rules: rules.act(read_kind(kind), rule_id, wanted))
+
+    async def carry(self, old_room: RoomId, new_room: RoomId) -> None:
+        """Who is in a room that is upgraded keeps for the new one what they had set for the old."""
+        async with self._db.read() as conn:
+            rows = await stored.rules_in(conn, old_room)
+        wishes = [
+            _Wish(row.user_id, lambda rules: rules.copied(old_room, new_room))
+            for row in rows
+            if (rules := _read(row.rules)).copied(old_room, new_room) != rules
+        ]
+        for start in range(0, len(wishes), _AT_ONCE):
+            await asyncio.gather(*(self._append(wish) for wish in wishes[start : start + _AT_ONCE]))
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: somebody's rules are looked up anew."""
+        if entry.kind is not EntryKind.ACCOUNT_DATA or entry.user_id is None:
+            return
+        if (entry.body or {}).get("type") == PUSH_RULES:
+            self._known.drop(entry.user_id)
+
+    async def _change(self, requester: Requester, change: Change) -> None:
+        rules = await self.of(requester.user_id)
+        with _told():
+            changed = change(rules)
+        if changed != rules:
+            await self._append(_Wish(requester.user_id, change))
+
+    async def _append(self, wish: _Wish) -> None:
+        news = account_data_changed(wish.user_id, "", PUSH_RULES)
+        for entry in await self._timeline.append([news], also=[Also(_write, wish)]):
+            self.note(entry)  # here at once; other workers hear it from the log
+
+    async def _find(self, user_id: UserId) -> Known:
+        known = self._known.get(user_id)
+        if known is None:
+            age = self._known.age
+            async with self._db.read() as conn:
+                row = (await stored.rules_of(conn, [user_id])).get(user_id)
+            known = Known(UNCHANGED, 0) if row is None else Known(_read(row.rules), row.position)
+            self._known.put(user_id, known, age)
+        return known
+
+
+def rules_from(row: StoredRules) -> Ruleset:
+    """The rules of a row."""
+    return _read(row.rules)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the protocol's rules refuse is told to who asked."""
+    try:
+        yield
+    except UnknownPushRule as error:
+        raise NotFound(str(error), code="push_rule_not_found") from error
+    except ProtocolError as error:
+        raise Invalid(str(error), code="bad_push_rule") from error
+
+
+def _read(rules: bytes) -> Ruleset:
+    return Ruleset.from_stored(orjson.loads(rules))
+
+
+async def _write(conn: AsyncConnection, items: Sequence[Placed[_Wish]]) -> None:
+    """In the order of the log; each changes the rules that stand there now."""
+    rows = await stored.rules_of(conn, {item.row.user_id for item in items})
+    rules = {user_id: _read(row.rules) for user_id, row in rows.items()}
+    positions: dict[UserId, int] = {}
+    for item in items:
+        user_id = item.row.user_id
+        with _told():
+            rules[user_id] = item.row.change(rules.get(user_id, UNCHANGED))
+        positions[user_id] = item.position
+    await stored.set_rules(
+        conn,
+        [
+            StoredRules(user_id, orjson.dumps(rules[user_id].stored()), position)
+            for user_id, position in positions.items()
+        ],
+    )

@@ -1,0 +1,44 @@
+"""Push rules of people who changed any of those that everybody has."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.schema import members, push_rules
+
+
+class StoredRules(NamedTuple):
+    """`rules` is JSON, `position` their last change."""
+
+    user_id: UserId
+    rules: bytes
+    position: int
+
+
+_SET = Upsert(push_rules, ["user_id"], ["rules", "position"])
+_OF = select(push_rules).where(push_rules.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_IN_ROOM = (
+    select(push_rules)
+    .join_from(members, push_rules, push_rules.c.user_id == members.c.user_id)
+    .where(members.c.room_id == bindparam("in_room"), members.c.membership == "join")
+)
+
+
+async def rules_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, StoredRules]:
+    """The rules of those of these people who changed any."""
+    rows = await conn.execute(_OF, {"user_ids": list(user_ids)})
+    return {row.user_id: StoredRules(*row) for row in rows}
+
+
+async def rules_in(conn: AsyncConnection, room_id: RoomId) -> list[StoredRules]:
+    """The rules of those in a room who changed any."""
+    return [StoredRules(*row) for row in await conn.execute(_IN_ROOM, {"in_room": room_id})]
+
+
+async def set_rules(conn: AsyncConnection, rows: Sequence[StoredRules]) -> None:
+    """Write rules over those that were there."""
+    await conn.execute(_SET.on(conn), [row._asdict() for row in rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, TypeAlias
 
 import orjson
@@ -38,9 +39,9 @@ _CREATE = "m.room.create"
 class Event:
     """One event of a room. Nothing in it may be changed, the dicts neither.
 
-    `pdu` is the federation format without `unsigned`, and `json` its canonical bytes, signatures included; in
-    room version 12 a create event has no `room_id` there. `auth_events` and `prev_events` are ids in all
-    versions. `redacts` is set on redactions only, from wherever the room version keeps it.
+    `json` is the federation format without `unsigned` as canonical bytes, signatures included; in room version 12 a
+    create event has no `room_id` there. `auth_events` and `prev_events` are ids in all versions. `redacts` is set on
+    redactions only, from wherever the room version keeps it.
     """
 
     event_id: EventId
@@ -54,7 +55,6 @@ class Event:
     prev_events: tuple[EventId, ...]
     auth_events: tuple[EventId, ...]
     redacts: EventId | None
-    pdu: JsonObject
     json: bytes
 
     @classmethod
@@ -85,19 +85,25 @@ class Event:
             redacts = EventId(target) if isinstance(target, str) else None
         return cls(
             event_id=event_id,
-            room_id=RoomId("!" + event_id[1:] if implied else pdu["room_id"]),
-            type=event_type,
+            # Thousands of events are in memory, of few rooms, types and people.
+            room_id=RoomId(intern("!" + event_id[1:] if implied else pdu["room_id"])),
+            type=intern(event_type),
             state_key=pdu.get("state_key"),
-            sender=UserId(pdu["sender"]),
+            sender=UserId(intern(pdu["sender"])),
             content=content,
             origin_server_ts=pdu["origin_server_ts"],
             depth=pdu["depth"],
             prev_events=_ids_of(pdu["prev_events"]),
             auth_events=_ids_of(pdu["auth_events"]),
             redacts=redacts,
-            pdu=pdu,
             json=json,
         )
+
+    @property
+    def pdu(self) -> JsonObject:
+        """`json` as an object, made anew: it is as large as all the rest, and few ask for it."""
+        decoded: JsonObject = canonical.decode(self.json)
+        return decoded
 
     @property
     def is_state(self) -> bool:

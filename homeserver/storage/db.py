@@ -20,6 +20,7 @@ from homeserver.settings.models import DatabaseSettings
 from homeserver.storage import dialect
 
 SQLITE_FILE = "homeserver.db"
+_SQLITE_READERS = 4  # each is a thread with a cache of its own; more than there are cores gain nothing
 
 
 def database_url(settings: DatabaseSettings, data_dir: Path) -> URL:
@@ -84,7 +85,9 @@ class Database:
 
     def _engine(self, *, writes: bool) -> AsyncEngine:
         settings = self._settings
-        size = 1 if self.is_sqlite and writes else settings.pool_size
+        size = settings.pool_size
+        if self.is_sqlite:
+            size = 1 if writes else min(size, _SQLITE_READERS)
         options: dict[str, Any] = {"pool_reset_on_return": "rollback" if writes else None}
         if not writes:
             options["isolation_level"] = "AUTOCOMMIT"

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey, derive_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
-from pywebpush import WebPusher
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid
@@ -63,6 +62,8 @@ class Sealer:
     def seal(self, subscription: Subscription, payload: bytes) -> Sealed:
         """The body and headers for one browser. It takes a fraction of a millisecond."""
         keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
+        from pywebpush import WebPusher  # it brings an HTTP client along: 5 MiB that many servers never need
+
         pusher = WebPusher({"endpoint": subscription.endpoint, "keys": keys})
         body: bytes = pusher.encode(payload)["body"]
         headers = {

@@ -26,7 +26,6 @@ def message(content: Content) -> Event:
         prev_events=(),
         auth_events=(),
         redacts=None,
-        pdu={},
         json=b"",
     )
 

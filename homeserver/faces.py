@@ -164,6 +164,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         markers=hs.keeping.markers,
         typing=hs.chat.typing,
         syncs=hs.following.syncs,
+        sliding=hs.following.sliding,
         availability=hs.keeping.availability,
         e2ee=hs.e2ee,
         address=_address(hs),

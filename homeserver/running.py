@@ -49,13 +49,14 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     await core.live.start()
     notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
     more = (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note)
-    kept = (hs.keeping.data.note, hs.keeping.rules.note)
+    kept = (hs.keeping.data.note, hs.keeping.rules.note, hs.following.rosters.note)
     for listener in (*notes, *more, *kept, hs.following.waiting.hear, hs.chat.feed.hear):
         core.live.listen(listener)
     tasks = core.tasks
     tasks.start("appender", core.appender.run)
     tasks.start("feed", hs.chat.feed.run)
     tasks.start("waiting syncs", hs.following.waiting.run)
+    tasks.start("sliding connections", hs.following.connections.run)
     tasks.start("follow", partial(follow, core.live, settings.timeline))
     tasks.start("purge transactions", partial(purge_transactions, core.db, core.clock, settings.timeline))
     tasks.start("sessions", people.sessions.run)

@@ -12,6 +12,13 @@ from homeserver.services.filters import Filters
 from homeserver.services.markers import Markers
 from homeserver.services.notify.counts import Counts
 from homeserver.services.notify.rules import PushRules
+from homeserver.services.sliding.connections import Connections
+from homeserver.services.sliding.extensions import Extensions
+from homeserver.services.sliding.lists import Lists
+from homeserver.services.sliding.rooms import SlidingRooms
+from homeserver.services.sliding.rosters import Rosters
+from homeserver.services.sliding.service import Sections, SlidingSyncs
+from homeserver.services.sync.news import NewsDesk
 from homeserver.services.sync.rooms import RoomSections
 from homeserver.services.sync.stretches import Stretches
 from homeserver.services.sync.v3 import Sources, Syncs
@@ -64,6 +71,9 @@ class Following:
     waiting: Waiting
     syncs: Syncs
     counts: Counts
+    sliding: SlidingSyncs
+    rosters: Rosters
+    connections: Connections
 
 
 def build_following(
@@ -71,6 +81,7 @@ def build_following(
 ) -> Following:
     """Build it."""
     waiting = Waiting(core.db, settings.matrix.max_waiting_syncs)
+    sources = Sources(keeping.data, chat.typing, e2ee, keeping.availability)
     stretches = Stretches(
         core.db,
         Visibility(core.db),
@@ -82,9 +93,27 @@ def build_following(
         live=core.live,
         waiting=waiting,
         rooms=RoomSections(core.db, stretches, raw.rendering, chat.typing),
-        sources=Sources(keeping.data, chat.typing, e2ee, keeping.availability),
+        sources=sources,
         max_wait_s=settings.matrix.max_sync_wait_s,
     )
     chat.typing.listen(waiting.stir)
     keeping.availability.listen(waiting.stir_around)
-    return Following(waiting, syncs, Counts(core.db))
+    rosters = Rosters(core.db, core.live, cached=settings.matrix.cached_rosters)
+    connections = Connections(db=core.db, clock=core.clock, settings=settings.matrix)
+    rooms = SlidingRooms(
+        core.db,
+        Visibility(core.db),
+        raw.rendering,
+        most_rooms=settings.matrix.max_sliding_rooms,
+        most_events=settings.matrix.max_sync_timeline,
+    )
+    sliding = SlidingSyncs(
+        news=NewsDesk(core.db, core.live),
+        waiting=waiting,
+        connections=connections,
+        rosters=rosters,
+        sections=Sections(Lists(core.db, rosters), rooms, Extensions(core.db, sources)),
+        sources=sources,
+        max_wait_s=settings.matrix.max_sync_wait_s,
+    )
+    return Following(waiting, syncs, Counts(core.db), sliding, rosters, connections)

@@ -61,6 +61,21 @@ class MatrixSettings(Section):
     max_waiting_syncs: int = Field(
         default=10_000, ge=10, le=1_000_000, description="Most syncs that wait at the same time."
     )
+    max_sliding_rooms: int = Field(
+        default=500, ge=10, le=10_000, description="Most rooms in one answer of sliding sync; more come next."
+    )
+    max_sliding_connections: int = Field(
+        default=10, ge=2, le=1000, description="Most connections of sliding sync of one session."
+    )
+    max_all_sliding_connections: int = Field(
+        default=100_000, ge=100, le=10_000_000, description="Most of them altogether."
+    )
+    sliding_connection_days: int = Field(
+        default=14, ge=1, le=365, description="After how many days without use a connection is forgotten."
+    )
+    cached_rosters: int = Field(
+        default=1000, ge=10, le=100_000, description="People whose list of rooms is kept in memory."
+    )
     presence: bool = Field(default=True, description="Whether clients are told who is online.")
     presence_forget_s: int = Field(
         default=120, ge=70, le=3600, description="After how long without a word somebody is offline."

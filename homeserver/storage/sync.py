@@ -19,7 +19,11 @@ HEROES = 5  # people after whom a room without a name is called
 
 
 class OwnRoom(NamedTuple):
-    """A room that a person has a member event in; `name` may be empty."""
+    """A room that a person has a member event in; `name` may be empty.
+
+    `position` is of the member event, `head_position` of the room's last event, `active_position` of the last one that
+    moves a room up in lists.
+    """
 
     room_id: RoomId
     membership: str
@@ -27,6 +31,8 @@ class OwnRoom(NamedTuple):
     event_id: EventId
     position: int
     name: str
+    head_position: int
+    active_position: int
 
 
 class Companion(NamedTuple):
@@ -50,10 +56,13 @@ _OWN = (
         members.c.event_id,
         members.c.position,
         rooms.c.name,
+        rooms.c.head_position,
+        rooms.c.active_position,
     )
     .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
     .where(members.c.user_id == _reader)
 )
+_OWN_AMONG = _OWN.where(members.c.room_id.in_(_in_rooms))
 _older = events.alias("older")
 _end = case(
     (members.c.membership == "join", _until), (members.c.position < _until, members.c.position), else_=_until
@@ -187,6 +196,14 @@ _LINES = (
 async def own_rooms(conn: AsyncConnection, user_id: UserId) -> list[OwnRoom]:
     """Every room in which a person is or was, or is asked into."""
     return [OwnRoom(*row) for row in await conn.execute(_OWN, {"reader": user_id})]
+
+
+async def own_rooms_among(
+    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
+) -> list[OwnRoom]:
+    """Those of the rooms."""
+    values = {"reader": user_id, "room_ids": list(room_ids)}
+    return [OwnRoom(*row) for row in await conn.execute(_OWN_AMONG, values)]
 
 
 async def last_events(

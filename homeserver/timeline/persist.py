@@ -23,7 +23,19 @@ from homeserver.timeline.build import Built, is_in_thread, relation_of
 from homeserver.timeline.counting import count_threads, uncount
 from homeserver.timeline.heads import Snapshot
 
-_BUMPS = frozenset({"m.room.create", "m.room.message", "m.room.encrypted"})  # what moves a room up in lists
+_BUMPS = frozenset(  # what moves a room up in lists
+    {
+        "m.room.create",
+        "m.room.message",
+        "m.room.encrypted",
+        "m.sticker",
+        "m.call.invite",
+        "m.poll.start",
+        "m.beacon_info",
+        "org.matrix.msc3381.poll.start",  # as clients send the two until they are in the specification
+        "org.matrix.msc3672.beacon_info",
+    }
+)
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from homeserver.api.matrix.pushrules import PushRuleCalls
 from homeserver.api.matrix.receipts import ReceiptCalls
 from homeserver.api.matrix.rooms import RoomCalls
 from homeserver.api.matrix.sharedsecret import SharedSecret
+from homeserver.api.matrix.sliding import SlidingCalls
 from homeserver.api.matrix.sync import SyncCalls
 from homeserver.clock import Clock
 from homeserver.http.cors import Cors
@@ -47,6 +48,7 @@ from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.sessions import Sessions
+from homeserver.services.sliding.service import SlidingSyncs
 from homeserver.services.sync.v3 import Syncs
 from homeserver.services.typing import Typing
 from homeserver.settings.models import MatrixSettings, ServerSettings
@@ -76,6 +78,7 @@ class MatrixServices:
     markers: Markers
     typing: Typing
     syncs: Syncs
+    sliding: SlidingSyncs
     availability: Availability
     e2ee: Encryption
     address: Callable[[web.Request], str]
@@ -137,6 +140,7 @@ def _tables(
     yield from AccountDataCalls(services.data, services.filters).routes()
     yield from PushRuleCalls(services.push_rules).routes()
     yield from SyncCalls(services.syncs, services.filters).routes()
+    yield from SlidingCalls(services.sliding).routes()
     yield from PresenceCalls(services.availability).routes()
     yield from ReceiptCalls(services.markers, services.typing).routes()
     yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()

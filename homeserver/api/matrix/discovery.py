@@ -12,6 +12,8 @@ VERSIONS = (
     *(f"v1.{minor}" for minor in range(1, 16)),
 )
 
+_UNSTABLE = {"org.matrix.simplified_msc3575": True}  # sliding sync
+
 
 class Discovery:
     """The public calls that say what this server is."""
@@ -49,7 +51,7 @@ class Discovery:
 
     async def versions(self, _: Call[None, None]) -> schemas.Versions:
         """Versions of the specification that are spoken here."""
-        return {"versions": list(VERSIONS), "unstable_features": {}}
+        return {"versions": list(VERSIONS), "unstable_features": dict(_UNSTABLE)}
 
     async def client(self, _: Call[None, None]) -> schemas.WellKnown:
         """The address of the client API."""

@@ -57,6 +57,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "suspended": "M_USER_SUSPENDED",
         "threepid_refused": "M_THREEPID_DENIED",
         "unknown_people": "M_INVALID_PARAM",
+        "unknown_pos": "M_UNKNOWN_POS",
         "unknown_stage": "M_UNRECOGNIZED",
         "unrecognized": "M_UNRECOGNIZED",
         "user_id_in_use": "M_USER_IN_USE",

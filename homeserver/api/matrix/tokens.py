@@ -1,10 +1,10 @@
-"""Places in a room's timeline as clients carry them: `t<place>` of pages, and /sync's `s<place>...`."""
+"""Places in a room's timeline as clients carry them: `t<place>` of pages, `s<place>...` and `p<place>...` of syncs."""
 
 import re
 
 from homeserver.errors import Invalid
 
-_TOKEN = re.compile(r"[ts]([0-9]{1,18})(?:_.*)?")
+_TOKEN = re.compile(r"[tsp]([0-9]{1,18})(?:_.*)?")
 
 
 def place_of(token: str | None) -> int | None:

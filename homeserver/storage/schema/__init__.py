@@ -19,7 +19,13 @@ from homeserver.storage.schema.e2ee import (
     key_signatures,
     one_time_keys,
 )
-from homeserver.storage.schema.matrix import account_data, filters, interactions, registration_tokens
+from homeserver.storage.schema.matrix import (
+    account_data,
+    filters,
+    interactions,
+    registration_tokens,
+    sliding_connections,
+)
 from homeserver.storage.schema.notify import (
     notify_marks,
     notify_thread_events,
@@ -98,6 +104,7 @@ __all__ = [
     "rooms",
     "service_keys",
     "sessions",
+    "sliding_connections",
     "snapshot_entries",
     "snapshots",
     "successors",

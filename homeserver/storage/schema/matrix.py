@@ -39,6 +39,17 @@ account_data = Table(
     Index("ix_account_data_user_id_position", "user_id", "position"),
 )
 
+# what each connection of sliding sync was told (services/sliding/connections.py); rows are written once
+sliding_connections = Table(
+    "sliding_connections",
+    metadata,
+    Column("session_key", Text, primary_key=True),
+    Column("conn_id", Text, primary_key=True),  # the client's name for it
+    Column("serial", Text, primary_key=True),  # random, part of the token
+    Column("body", LargeBinary, nullable=False),  # JSON, compressed
+    Column("used_ms", BigInteger, nullable=False, index=True),  # about when it was last used
+)
+
 # filters that clients stored, by what they say
 filters = Table(
     "filters",

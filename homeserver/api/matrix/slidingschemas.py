@@ -1,0 +1,133 @@
+"""What goes over the wire of sliding sync, as clients in use write it (MSC4186 with its unstable names)."""
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from homeserver.http.body import Body, Flag, Query, QueryInt
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.sliding.wishes import (
+    Config,
+    ExtensionWishes,
+    ListWish,
+    Required,
+    RoomFilters,
+    Scope,
+    ToDeviceWish,
+)
+
+_Key = Annotated[str, Field(max_length=255)]
+_Keys = Annotated[list[_Key], Field(max_length=1000)]
+_Place = Annotated[int, Field(ge=0, le=2**53 - 1)]
+
+
+class SlidingQuery(Query):
+    """`timeout` in milliseconds."""
+
+    pos: str | None = Field(default=None, max_length=200)
+    timeout: QueryInt = Field(default=0, ge=0)
+    set_presence: Literal["offline", "online", "unavailable"] = "online"
+
+
+class RoomWish(Body):
+    timeline_limit: int = Field(default=0, ge=0, le=10_000)
+    required_state: list[tuple[_Key, _Key]] = Field(default_factory=list, max_length=1000)
+
+    def config(self, reader: UserId) -> Config:
+        """What the services take."""
+        return Config(self.timeline_limit, Required.of(self.required_state, reader))
+
+
+class Filters(Body):
+    is_dm: Flag | None = None
+    is_encrypted: Flag | None = None
+    is_invite: Flag | None = None
+    room_types: Annotated[list[_Key | None], Field(max_length=100)] | None = None
+    not_room_types: Annotated[list[_Key | None], Field(max_length=100)] | None = None
+    spaces: Annotated[list[_Key], Field(max_length=100)] | None = None
+    tags: _Keys | None = None
+    not_tags: _Keys | None = None
+    room_name_like: str = Field(default="", max_length=255)
+
+    def read(self) -> RoomFilters:
+        """What the services take."""
+        return RoomFilters(
+            is_dm=self.is_dm,
+            is_encrypted=self.is_encrypted,
+            is_invite=self.is_invite,
+            room_types=None if self.room_types is None else frozenset(self.room_types),
+            not_room_types=frozenset(self.not_room_types or ()),
+            spaces=None if self.spaces is None else [RoomId(space) for space in self.spaces],
+            tags=None if self.tags is None else frozenset(self.tags),
+            not_tags=frozenset(self.not_tags or ()),
+            name=self.room_name_like,
+        )
+
+
+class RoomList(RoomWish):
+    ranges: Annotated[list[tuple[_Place, _Place]], Field(max_length=100)] | None = None
+    filters: Filters | None = None
+
+    def read(self, reader: UserId) -> ListWish:
+        """What the services take."""
+        filters = Filters() if self.filters is None else self.filters
+        return ListWish(self.ranges, self.config(reader), filters.read())
+
+
+class Extension(Body):
+    enabled: Flag | None = None
+    lists: _Keys | None = None
+    rooms: _Keys | None = None
+
+    def scope(self) -> Scope:
+        """What the services take."""
+        whole = Scope()
+        lists = whole.lists if self.lists is None else self.lists
+        return Scope(bool(self.enabled), lists, whole.rooms if self.rooms is None else self.rooms)
+
+
+class ToDevice(Body):
+    enabled: Flag | None = None
+    since: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
+    limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
+
+    def read(self) -> ToDeviceWish:
+        """What the services take."""
+        return ToDeviceWish(bool(self.enabled), int(self.since or 0), self.limit)
+
+
+class ExtensionBodies(Body):
+    to_device: ToDevice = Field(default_factory=ToDevice)
+    e2ee: Extension = Field(default_factory=Extension)
+    account_data: Extension = Field(default_factory=Extension)
+    receipts: Extension = Field(default_factory=Extension)
+    typing: Extension = Field(default_factory=Extension)
+
+    def read(self) -> ExtensionWishes:
+        """What the services take."""
+        return ExtensionWishes(
+            to_device=self.to_device.read(),
+            e2ee=bool(self.e2ee.enabled),
+            account_data=self.account_data.scope(),
+            receipts=self.receipts.scope(),
+            typing=self.typing.scope(),
+        )
+
+
+class SlidingBody(Body):
+    """Names that are not here are ignored: what the first proposal remembered from one request to the next is gone."""
+
+    conn_id: str = Field(default="", max_length=255)
+    lists: dict[_Key, RoomList] = Field(default_factory=dict, max_length=100)
+    room_subscriptions: dict[_Key, RoomWish] = Field(default_factory=dict, max_length=1000)
+    extensions: ExtensionBodies = Field(default_factory=ExtensionBodies)
+    txn_id: str | None = Field(default=None, max_length=255)
+
+
+class SlidingAnswer(TypedDict):
+    pos: str
+    lists: dict[str, dict[str, int]]
+    rooms: dict[str, dict[str, Any]]
+    extensions: dict[str, Any]
+    txn_id: NotRequired[str]

@@ -1,0 +1,266 @@
+"""The rooms of an answer of sliding sync: of each what is news over this connection."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from orjson import Fragment
+
+from homeserver.model import Content, Requester
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.notify.counts import Unread, unread_of
+from homeserver.services.rendering import Rendering
+from homeserver.services.sliding.connections import DM, Sent
+from homeserver.services.sliding.look import SlidingLook, View, Wanted
+from homeserver.services.sliding.states import AVATAR, NAME, Room, States
+from homeserver.services.sync.previews import PENDING, previews
+from homeserver.services.sync.rooms import fitting
+from homeserver.services.sync.stretches import Stretch, is_visible
+from homeserver.services.sync.tokens import place_token
+from homeserver.services.visibility import Outlook, Visibility
+from homeserver.storage import sync as stored
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.log import Entry
+from homeserver.storage.sync import OwnRoom
+
+_SIZES: Final = (1, 5, 20)  # of timelines that are read together: each size is a statement
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`bodies`: what is told. `sent`: what the connection was told then, of all rooms that were looked at.
+
+    `put_off`: rooms that did not fit into the answer. `fresh`: those told from their beginning, or with more of it.
+    """
+
+    bodies: Mapping[RoomId, Content]
+    sent: Mapping[RoomId, Sent]
+    put_off: Collection[RoomId]
+    fresh: Collection[RoomId]
+    event_ids: Sequence[EventId] = field(default_factory=list)
+
+
+class SlidingRooms:
+    """Puts them together, by a fixed number of statements. `most`: rooms in an answer, and events of a room."""
+
+    def __init__(
+        self, db: Database, visibility: Visibility, rendering: Rendering, *, most_rooms: int, most_events: int
+    ) -> None:
+        self._db = db
+        self._visibility = visibility
+        self._rendering = rendering
+        self._states = States(db)
+        self._most_rooms = most_rooms
+        self._most_events = most_events
+
+    async def of(self, requester: Requester, look: SlidingLook, view: View) -> Told:
+        """What there is to tell of the rooms that the client looks at."""
+        read = {entry.room_id or RoomId((entry.body or {})["room_id"]) for entry in _own_receipts(look)}
+        due = [room_id for room_id, one in view.wanted.items() if _is_due(look, one) or room_id in read]
+        put_off = frozenset(due[self._most_rooms :])
+        due = due[: self._most_rooms]
+        pending = [view.wanted[room_id] for room_id in due if view.wanted[room_id].row.membership in PENDING]
+        rooms = await self._rooms(look, [view.wanted[room_id] for room_id in due])
+        bodies = {**await self._pending(look, pending), **await self._bodies(requester, look, rooms, read)}
+        sent = {
+            room_id: _sent(look, one, rooms.get(room_id))
+            for room_id, one in view.wanted.items()
+            if room_id not in put_off
+        }
+        return Told(
+            {
+                room_id: {**bodies[room_id], **_common(view.wanted[room_id])}
+                for room_id in due
+                if room_id in bodies
+            },
+            sent,
+            put_off,
+            frozenset(room_id for room_id, one in rooms.items() if one.is_new or one.is_expanded),
+            [event.event.event_id for one in rooms.values() for event in one.stretch.shown],
+        )
+
+    async def _rooms(self, look: SlidingLook, due: Sequence[Wanted]) -> dict[RoomId, Room]:
+        """Everything that has to be known of the rooms that the reader is or was in."""
+        wanted = {one.row.room_id: one for one in due if one.row.membership not in PENDING}
+        if not wanted:
+            return {}
+        outlooks = await self._visibility.outlooks(look.reader, wanted)
+        rooms = {room_id: _room(look, one, outlooks[room_id]) for room_id, one in wanted.items()}
+        await self._add_timelines(look, rooms)
+        await self._states.add_changes(look, rooms.values())
+        await self._add_heroes(look, rooms.values())
+        await self._states.add_states(look, rooms.values())
+        return rooms
+
+    async def _add_timelines(self, look: SlidingLook, rooms: Mapping[RoomId, Room]) -> None:
+        """A statement for each size of timeline, of which there are few."""
+        sizes: dict[int, dict[RoomId, int]] = {}
+        for room_id, one in rooms.items():
+            limit = min(one.config.limit, self._most_events)
+            size = next((size for size in _SIZES if limit <= size), self._most_events)
+            if one.is_new or one.is_expanded or look.has_moved(one.row, one.base):
+                sizes.setdefault(size, {})[room_id] = 0 if one.is_new or one.is_expanded else one.base
+        for size, starts in sizes.items():
+            async with self._db.read() as conn:
+                found = await stored.last_events(conn, look.reader, starts, until=look.until, limit=size + 1)
+            for room_id, events in found.items():
+                limit = min(rooms[room_id].config.limit, self._most_events)
+                is_shown = partial(_is_shown, look)
+                rooms[room_id].stretch.fill(events[-limit - 1 :], limit, limit, is_shown)
+
+    async def _add_heroes(self, look: SlidingLook, rooms: Collection[Room]) -> None:
+        """The first others of each room without a name whose members are news."""
+        nameless = [one for one in rooms if one.is_joined and one.has_new_members and not one.row.name]
+        if not nameless:
+            return
+        async with self._db.read() as conn:
+            found = await stored.companions(conn, look.reader, [one.row.room_id for one in nameless])
+        for one in nameless:
+            one.heroes = fitting(found[one.row.room_id])
+
+    async def _pending(self, look: SlidingLook, pending: Sequence[Wanted]) -> dict[RoomId, Content]:
+        """Invites and knocks. Clients read the state by the name that the proposal had for it before."""
+        shown = await previews(self._db, look.reader, [one.row for one in pending])
+        return {
+            room_id: {"initial": True, "invite_state": state, "stripped_state": state}
+            for room_id, state in shown.items()
+        }
+
+    async def _bodies(
+        self, requester: Requester, look: SlidingLook, rooms: Mapping[RoomId, Room], read: Collection[RoomId]
+    ) -> dict[RoomId, Content]:
+        pages = [(one.stretch.outlook, one.stretch.shown) for one in rooms.values()]
+        timelines = await self._rendering.pages(requester, pages, room_id=False) if pages else []
+        joined = [room_id for room_id, one in rooms.items() if one.is_joined]
+        peopled = [one.row.room_id for one in rooms.values() if one.is_joined and one.has_new_members]
+        async with self._db.read() as conn:
+            unread = await unread_of(conn, look.reader, joined)
+            counts = await stored.member_counts(conn, peopled) if peopled else {}
+        bodies = {}
+        for (room_id, one), timeline in zip(rooms.items(), timelines, strict=True):
+            state = self._rendering.state(one.told_state(), room_id=False)
+            is_direct = room_id in look.roster.direct
+            is_other = is_direct is not bool(one.sent and one.sent.marks & DM)
+            if not (one.is_new or timeline or state or is_other or room_id in read):
+                continue
+            body: Content = {"required_state": state}
+            bodies[room_id] = body
+            if one.is_joined:
+                body.update(_unread(unread[room_id]))
+            body.update(_timeline(look, one, timeline))
+            body.update(_names(one))
+            if is_other:
+                body["is_dm"] = is_direct
+            if one.is_joined and one.has_new_members:
+                body["joined_count"] = counts.get((room_id, "join"), 0)
+                body["invited_count"] = counts.get((room_id, "invite"), 0)
+        return bodies
+
+
+def _own_receipts(look: SlidingLook) -> list[Entry]:
+    return [entry for entry in look.news.receipts if entry.user_id == look.reader]
+
+
+def _is_due(look: SlidingLook, one: Wanted) -> bool:
+    """Whether there may be something to tell of a room."""
+    sent = look.connection.rooms.get(one.row.room_id)
+    if sent is None or look.has_moved(one.row, look.base(one.row.room_id)):
+        return True
+    if one.row.membership != "join":
+        return False
+    if one.config.limit > sent.limit or not one.config.required.pairs <= sent.required.pairs:
+        return True
+    return bool(sent.marks & DM) is not (one.row.room_id in look.roster.direct)
+
+
+def _room(look: SlidingLook, one: Wanted, outlook: Outlook) -> Room:
+    room_id = one.row.room_id
+    sent, base = look.connection.rooms.get(room_id), look.base(room_id)
+    came = one.row.membership == "join" and outlook.membership_at(base) != "join"
+    return Room(one, sent, base, Stretch(one.row, outlook, is_new=sent is None or came))
+
+
+def _is_shown(look: SlidingLook, outlook: Outlook, event: StoredEvent) -> bool:
+    return is_visible(outlook, look.ignored, event)
+
+
+def _sent(look: SlidingLook, wanted: Wanted, room: Room | None) -> Sent:
+    """What the connection was told of a room with this answer."""
+    before = look.connection.rooms.get(wanted.row.room_id)
+    marks = DM if wanted.row.room_id in look.roster.direct else 0
+    if before is not None:
+        marks |= before.marks & ~DM
+    if room is None:
+        kept = before is not None and wanted.row.membership == "join"
+        limit, required = (before.limit, before.required) if before and kept else wanted.config
+        return Sent(0, limit, required, marks)
+    limit = wanted.config.limit
+    if before is not None and not room.is_new and not room.stretch.limited:
+        limit = max(limit, before.limit)
+    return Sent(0, limit, wanted.config.required, marks)
+
+
+def _common(wanted: Wanted) -> Content:
+    row = wanted.row
+    stamp = row.active_position if row.membership == "join" else row.position
+    common: Content = {"bump_stamp": stamp, "membership": row.membership}
+    if wanted.lists:
+        common["lists"] = list(wanted.lists)
+    return common
+
+
+def _timeline(look: SlidingLook, one: Room, timeline: Sequence[Fragment]) -> Content:
+    stretch = one.stretch
+    place = look.until if stretch.place is None else stretch.place
+    body: Content = {}
+    if one.is_new or timeline or stretch.limited:
+        body["timeline"] = timeline
+        body["limited"] = stretch.limited
+        body["prev_batch"] = place_token(place)
+        body["num_live"] = sum(event.position > look.after for event in stretch.shown if not look.is_first)
+    if one.is_new:
+        body["initial"] = True
+    if one.is_expanded:
+        body["unstable_expanded_timeline"] = True
+    return body
+
+
+def _names(one: Room) -> Content:
+    """Name, picture and heroes, where they are news. What was taken away is null."""
+    changed = {change.event.key for change in one.changes}
+    body: Content = {}
+    for name, key, field_name in (("name", NAME, "name"), ("avatar", AVATAR, "url")):
+        event = one.current(key)
+        value = None if event is None else event.content.get(field_name)
+        if isinstance(value, str) and value and (one.is_new or key in changed):
+            body[name] = value
+        elif key in changed and not one.is_new:
+            body[name] = None
+    if one.heroes is not None:
+        body["heroes"] = [_hero(one, companion.user_id) for companion in one.heroes]
+    return body
+
+
+def _hero(one: Room, user_id: str) -> Content:
+    event = one.current(("m.room.member", user_id))
+    content = {} if event is None else event.content
+    hero: Content = {"user_id": user_id}
+    for name in ("displayname", "avatar_url"):
+        if isinstance(content.get(name), str):
+            hero[name] = content[name]
+    return hero
+
+
+def _unread(unread: Unread) -> Content:
+    """With the threads together: nothing else tells of them."""
+    whole = unread.whole
+    return {"notification_count": whole.notify, "highlight_count": whole.highlight}
+
+
+def is_gone(look: SlidingLook, row: OwnRoom) -> bool:
+    """Whether the reader left a room themselves, or is not asked into it any more: that is told once."""
+    if row.membership not in ("leave", "ban"):
+        return False
+    return row.sender == look.reader or row.room_id in look.roster.strange

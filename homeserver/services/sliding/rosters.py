@@ -1,0 +1,188 @@
+"""The list of a person's rooms, latest activity first: kept in memory, and read anew only where something moved."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from homeserver.model import EntryKind
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.accountdata import TAGS
+from homeserver.services.bounded import BoundedCache
+from homeserver.storage import sliding as stored_sliding
+from homeserver.storage import sync as stored
+from homeserver.storage.accountdata import Piece
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.storage.sync import OwnRoom
+from homeserver.timeline.live import Live
+
+DIRECT: Final = "m.direct"
+_LOOKED_THROUGH: Final = 2000  # entries in memory that are looked through; for more all is read anew
+_CACHED_FACTS: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """A person's rooms as they were at `seen`, or shortly after. `strange`: those left that they never were in."""
+
+    seen: int
+    rows: Mapping[RoomId, OwnRoom]
+    order: Sequence[OwnRoom]
+    strange: Collection[RoomId]
+    direct: Collection[RoomId]
+    tags: Mapping[RoomId, Collection[str]]
+
+    @property
+    def joined(self) -> list[RoomId]:
+        return [room_id for room_id, row in self.rows.items() if row.membership == "join"]
+
+
+class Facts(NamedTuple):
+    """What a room's state says of it, for filters."""
+
+    type: str | None
+    is_encrypted: bool
+
+
+class _Moves(NamedTuple):
+    """What an old roster lacks."""
+
+    rooms: Collection[RoomId]
+    data: bool
+
+
+class Rosters:
+    """Knows the rosters of those who asked last. `note` must be given every entry of the log."""
+
+    def __init__(self, db: Database, live: Live, *, cached: int) -> None:
+        self._db = db
+        self._live = live
+        self._rosters: BoundedCache[UserId, Roster] = BoundedCache(cached)
+        self._facts: BoundedCache[RoomId, Facts] = BoundedCache(_CACHED_FACTS)
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: encryption may have been switched on."""
+        if entry.event is not None and entry.event.event.type == "m.room.encryption":
+            self._facts.drop(entry.event.event.room_id)
+
+    async def of(self, user_id: UserId) -> Roster:
+        """A person's rooms, with everything that this process has heard of."""
+        seen, held = self._live.position, self._rosters.get(user_id)
+        moves = None if held is None else self._moves(held, user_id)
+        if held is None or moves is None:
+            roster = await self._whole(user_id, seen)
+        else:
+            roster = await self._moved(user_id, seen, held, moves)
+        self._rosters.put(user_id, roster)
+        return roster
+
+    async def facts(self, room_ids: Collection[RoomId]) -> Mapping[RoomId, Facts]:
+        """What the states of these rooms say; of those that were asked for lately it is known."""
+        found = {room_id: self._facts.get(room_id) for room_id in room_ids}
+        known = {room_id: facts for room_id, facts in found.items() if facts is not None}
+        missing = [room_id for room_id, facts in found.items() if facts is None]
+        if missing:
+            age = self._facts.age
+            async with self._db.read() as conn:
+                pieces = await stored_sliding.state_pieces(conn, missing)
+            types = {one.room_id: _type(one.pdu) for one in pieces if one.type == "m.room.create"}
+            encrypted = {one.room_id for one in pieces if one.type == "m.room.encryption"}
+            for room_id in missing:
+                known[room_id] = Facts(types.get(room_id), room_id in encrypted)
+                self._facts.put(room_id, known[room_id], age)
+        return known
+
+    def _moves(self, held: Roster, user_id: UserId) -> _Moves | None:
+        """What happened since; None if that is not in memory."""
+        entries = self._live.recent(held.seen, _LOOKED_THROUGH + 1)
+        if entries is None or len(entries) > _LOOKED_THROUGH:
+            return None
+        rooms, data = set[RoomId](), False
+        for entry in entries:
+            if entry.event is not None:
+                event = entry.event.event
+                is_own = event.type == "m.room.member" and event.state_key == user_id
+                if is_own or event.room_id in held.rows:
+                    rooms.add(event.room_id)
+            elif entry.user_id == user_id:
+                body = entry.body or {}
+                if entry.kind is EntryKind.RECEIPT:
+                    rooms.add(entry.room_id or RoomId(body.get("room_id", "")))
+                data = data or (entry.kind is EntryKind.ACCOUNT_DATA and body.get("type") in (TAGS, DIRECT))
+        return _Moves(rooms, data)
+
+    async def _whole(self, user_id: UserId, seen: int) -> Roster:
+        async with self._db.read() as conn:
+            rows = {row.room_id: row for row in await stored.own_rooms(conn, user_id)}
+            pieces = await stored_sliding.data_of_types(conn, user_id, (TAGS, DIRECT))
+        strange = await self._strange(user_id, rows.values())
+        return Roster(seen, rows, _ordered(rows.values()), strange, _direct(pieces), _tags(pieces))
+
+    async def _moved(self, user_id: UserId, seen: int, held: Roster, moves: _Moves) -> Roster:
+        rows, order, strange, direct, tags = held.rows, held.order, held.strange, held.direct, held.tags
+        if moves.rooms:
+            async with self._db.read() as conn:
+                new = await stored.own_rooms_among(conn, user_id, moves.rooms)
+            kept = {room_id: row for room_id, row in rows.items() if room_id not in moves.rooms}
+            rows = {**kept, **{row.room_id: row for row in new}}
+            order = _ordered(rows.values())
+            strange = {*(set(strange) - set(moves.rooms)), *await self._strange(user_id, new)}
+        if moves.data:
+            async with self._db.read() as conn:
+                pieces = await stored_sliding.data_of_types(conn, user_id, (TAGS, DIRECT))
+            direct, tags = _direct(pieces), _tags(pieces)
+        return Roster(seen, rows, order, strange, direct, tags)
+
+    async def _strange(self, user_id: UserId, rows: Iterable[OwnRoom]) -> set[RoomId]:
+        """The rooms that others keep a person out of who never was in them."""
+        put_out = [row.room_id for row in rows if is_put_out(row, user_id)]
+        if not put_out:
+            return set()
+        async with self._db.read() as conn:
+            lines = await stored.sight_lines(conn, user_id, put_out)
+        return {
+            room_id
+            for room_id, line in lines.items()
+            if not any(one.event.membership == "join" for one in line)
+        }
+
+
+def is_put_out(row: OwnRoom, user_id: UserId) -> bool:
+    """Whether somebody else made the person leave."""
+    return row.membership in ("leave", "ban") and row.sender != user_id
+
+
+def last_activity(row: OwnRoom) -> int:
+    """By which lists are sorted: the room's last event; for those who are not in it, the last of their own."""
+    return row.head_position if row.membership == "join" else row.position
+
+
+def _ordered(rows: Iterable[OwnRoom]) -> list[OwnRoom]:
+    return sorted(rows, key=last_activity, reverse=True)
+
+
+def _type(pdu: bytes) -> str | None:
+    content: Any = orjson.loads(pdu).get("content")
+    found = content.get("type") if isinstance(content, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _direct(pieces: Iterable[Piece]) -> frozenset[RoomId]:
+    found: set[RoomId] = set()
+    for one in pieces:
+        if one.type == DIRECT and not one.room_id:
+            for room_ids in orjson.loads(one.content).values():
+                if isinstance(room_ids, list):
+                    found.update(RoomId(room_id) for room_id in room_ids if isinstance(room_id, str))
+    return frozenset(found)
+
+
+def _tags(pieces: Iterable[Piece]) -> dict[RoomId, frozenset[str]]:
+    found = {}
+    for one in pieces:
+        tags = orjson.loads(one.content).get("tags") if one.type == TAGS and one.room_id else None
+        if isinstance(tags, dict):
+            found[RoomId(one.room_id)] = frozenset(tags)
+    return found

@@ -1,0 +1,158 @@
+"""Sliding sync: what is news in the rooms that a client looks at, or a wait for it."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from homeserver.model import Content, Requester
+from homeserver.protocol.ids import RoomId
+from homeserver.services.sliding.connections import DATA, RECEIPTS, Connection, Connections, Sent
+from homeserver.services.sliding.extensions import Extended, Extensions
+from homeserver.services.sliding.lists import Lists
+from homeserver.services.sliding.look import SlidingLook, View
+from homeserver.services.sliding.rooms import SlidingRooms, Told, is_gone
+from homeserver.services.sliding.rosters import Rosters
+from homeserver.services.sliding.tokens import Pos
+from homeserver.services.sliding.wishes import SlidingWish
+from homeserver.services.sync.news import News, NewsDesk
+from homeserver.services.sync.v3 import Sources
+from homeserver.services.sync.waiting import Waiter, Waiting
+
+
+class Sections(NamedTuple):
+    """What puts an answer together."""
+
+    lists: Lists
+    rooms: SlidingRooms
+    extensions: Extensions
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a look found. `typing`: the serial of it."""
+
+    look: SlidingLook
+    view: View
+    told: Told
+    extended: Extended
+    typing: int
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self.told.bodies) or self.extended.has_news
+
+
+class SlidingSyncs:
+    """Answers requests. A connection goes on at every worker; who types is known within one."""
+
+    def __init__(
+        self,
+        *,
+        news: NewsDesk,
+        waiting: Waiting,
+        connections: Connections,
+        rosters: Rosters,
+        sections: Sections,
+        sources: Sources,
+        max_wait_s: float,
+    ) -> None:
+        self._waiting = waiting
+        self._connections = connections
+        self._rosters = rosters
+        self._news = news
+        self._lists, self._rooms, self._extensions = sections
+        self._sources = sources
+        self._max_wait_s = max_wait_s
+
+    async def sync(self, requester: Requester, wish: SlidingWish) -> Content:
+        """The answer, as JSON with ready parts. With nothing new, after the wished time: the same place again.
+
+        Raises Invalid("unknown_pos").
+        """
+        end = asyncio.get_running_loop().time() + min(wish.timeout_s, self._max_wait_s)
+        connection = await self._connections.at(requester, wish.conn_id, wish.pos)
+        self._sources.availability.touch(requester.user_id, wish.presence)
+        pos = wish.pos
+        with self._waiting.waiter(requester.user_id) as waiter:
+            seen = await self._look(requester, wish, connection, waiter)
+            while not seen.has_news and pos is not None and not waiter.is_over:
+                try:
+                    async with asyncio.timeout_at(end):
+                        await waiter.woken.wait()
+                except TimeoutError:
+                    break
+                seen = await self._look(requester, wish, connection, waiter)
+        if pos is None or seen.has_news:
+            serial = await self._connections.keep(requester, wish.conn_id, connection, _after(seen))
+            pos = Pos(seen.look.until, seen.typing, serial)
+        answer: Content = {
+            "pos": str(pos),
+            "lists": {name: {"count": count} for name, count in seen.view.counts.items()},
+            "rooms": seen.told.bodies,
+            "extensions": seen.extended.answer,
+        }
+        await self._extensions.add_key_counts(requester, seen.extended.answer)
+        return answer
+
+    async def _look(
+        self, requester: Requester, wish: SlidingWish, connection: Connection, waiter: Waiter
+    ) -> _Seen:
+        waiter.woken.clear()  # what comes from here on is either seen below, or wakes anew
+        roster = await self._rosters.of(requester.user_id)
+        joined = roster.joined
+        self._waiting.watch(waiter, joined)
+        after = 0 if wish.pos is None else wish.pos.position
+        # A member event that was seen is committed, and with it everything before it in the log.
+        until = max(roster.seen, after, *(row.position for row in roster.rows.values()), 0)
+        news = News(data=True)
+        if wish.pos is not None:
+            news = await self._news.since(requester.user_id, joined, after=after, until=until)
+        typing = self._sources.typing.serial
+        typed = typing if wish.pos is None else wish.pos.typing
+        look = SlidingLook(
+            wish=wish,
+            reader=requester.user_id,
+            connection=connection,
+            roster=roster,
+            after=after,
+            until=until,
+            news=news,
+            typing=self._sources.typing.changed_after(typed if typed <= typing else 0),
+            ignored=await self._sources.data.ignored_by(requester.user_id),
+        )
+        view = await self._lists.view(look)
+        told = await self._rooms.of(requester, look, view)
+        extended = await self._extensions.of(requester, look, view, told)
+        return _Seen(look, view, told, extended, typing)
+
+
+def _after(seen: _Seen) -> Connection:
+    """What the connection was told with this answer."""
+    look, extended, wish = seen.look, seen.extended, seen.look.wish.extensions
+    rooms: dict[RoomId, Sent] = {}
+    for room_id, sent in look.connection.rooms.items():
+        row = look.roster.rows.get(room_id)
+        if row is None or room_id in seen.told.sent:
+            continue
+        if not sent.at and (room_id in extended.stirred or look.has_moved(row, look.after)):
+            rooms[room_id] = sent._replace(at=look.after)
+        else:
+            rooms[room_id] = sent
+    for room_id, sent in seen.told.sent.items():
+        if not is_gone(look, look.roster.rows[room_id]):
+            rooms[room_id] = sent._replace(marks=_marks(seen, room_id, sent.marks))
+    keys_from = 0 if wish.e2ee or look.is_first else look.connection.keys_from or look.after
+    has_data = wish.account_data.enabled or (look.connection.has_data and not look.news.data)
+    return Connection(look.connection.serial, rooms, has_data, keys_from)
+
+
+def _marks(seen: _Seen, room_id: RoomId, marks: int) -> int:
+    """What the client has of a room beside it. What it did not ask for while there was news it lacks from now on."""
+    before = seen.look.connection.rooms.get(room_id)
+    lacks = before is None or before.at > 0 or room_id in seen.extended.stirred
+    for mark, rooms in ((DATA, seen.extended.data_of), (RECEIPTS, seen.extended.receipts_of)):
+        if room_id in rooms:
+            marks |= mark
+        elif lacks:
+            marks &= ~mark
+    return marks

@@ -1,0 +1,178 @@
+"""The state that rooms of sliding sync need: read for all of them at once, each with what its client wants."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.sliding.connections import Sent
+from homeserver.services.sliding.look import SlidingLook, Wanted
+from homeserver.services.sliding.wishes import MEMBER, Config, Required
+from homeserver.services.sync.stretches import Stretch
+from homeserver.storage import sync as stored
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.sync import Companion, OwnRoom
+
+NAME: Final = ("m.room.name", "")
+AVATAR: Final = ("m.room.avatar", "")
+
+
+@dataclass(slots=True)
+class Room:
+    """A room that there may be something to tell of, as it is put together.
+
+    `changes`: the state that was set since it was told. `state`: what it is now, as far as it was needed.
+    """
+
+    wanted: Wanted
+    sent: Sent | None
+    base: int
+    stretch: Stretch
+    changes: Sequence[StoredEvent] = ()
+    heroes: Sequence[Companion] | None = None
+    state: Mapping[StateKey, Event] = field(default_factory=dict)
+
+    @property
+    def row(self) -> OwnRoom:
+        return self.wanted.row
+
+    @property
+    def config(self) -> Config:
+        return self.wanted.config
+
+    @property
+    def is_new(self) -> bool:
+        return self.stretch.is_new
+
+    @property
+    def is_joined(self) -> bool:
+        return self.row.membership == "join"
+
+    @property
+    def end(self) -> int:
+        """Where the room ends for a reader who is not in it any more."""
+        return min(self.row.position, self.stretch.outlook.last_place or self.row.position)
+
+    @property
+    def is_expanded(self) -> bool:
+        return not self.is_new and self.sent is not None and self.config.limit > self.sent.limit
+
+    @property
+    def added(self) -> Required | None:
+        """The state that is wanted now and was not before: looked up, as it did not change."""
+        if self.is_new or self.sent is None:
+            return self.config.required
+        return None if self.config.required.pairs <= self.sent.required.pairs else self.config.required
+
+    @property
+    def has_new_members(self) -> bool:
+        return self.is_new or any(one.event.type == MEMBER for one in self.changes)
+
+    @property
+    def people(self) -> set[UserId]:
+        """Whose member events are needed, whoever else is."""
+        people = {one.user_id for one in self.heroes or ()}
+        if self.config.required.is_lazy:
+            people |= self.stretch.senders
+            people |= {
+                UserId(one.event.state_key or "") for one in self.stretch.shown if one.event.type == MEMBER
+            }
+        if self.added is not None:
+            people |= self.added.people
+        if not self.is_joined:
+            people.add(self.stretch.outlook.user_id)
+        return people
+
+    def told_state(self) -> list[Event]:
+        """The state to tell, by what is wanted."""
+        required, lazy = self.config.required, self.config.required.is_lazy
+        before = None if self.is_new or self.sent is None else self.sent.required
+        me = self.stretch.outlook.user_id
+        people = self.people if lazy else set()
+        told = {
+            key: event
+            for key, event in self.state.items()
+            if (key[0] == MEMBER and (key[1] in people or (key[1] == me and not self.is_joined)))
+            or (self.added is not None and required.admits(*key) and not (before and before.admits(*key)))
+        }
+        for one in self.changes:
+            key = one.event.key
+            is_member = lazy and key[0] == MEMBER and not self.stretch.limited
+            if required.admits(*key) or is_member or (key == (MEMBER, me) and not self.is_joined):
+                told[key] = one.event
+        return list(told.values())
+
+    def current(self, key: StateKey) -> Event | None:
+        """A piece of state, if it is looked up or has changed."""
+        changed = [one.event for one in self.changes if one.event.key == key]
+        return changed[-1] if changed else self.state.get(key)
+
+
+class States:
+    """Reads them."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def add_changes(self, look: SlidingLook, rooms: Collection[Room]) -> None:
+        """What was set since the rooms were told."""
+        starts = {
+            one.row.room_id: one.base for one in rooms if not one.is_new and look.has_moved(one.row, one.base)
+        }
+        if not starts:
+            return
+        async with self._db.read() as conn:
+            found = await stored.state_between(conn, starts, until=look.until)
+        for one in rooms:
+            one.changes = [
+                change for change in found.get(one.row.room_id, ()) if _may_tell(look, one.stretch, change)
+            ]
+
+    async def add_states(self, look: SlidingLook, rooms: Collection[Room]) -> None:
+        """The state now, of rooms that need any; at their leaving of those that the reader left."""
+        needing = [one for one in rooms if one.added is not None or one.people]
+        if not needing:
+            return
+        places = {one.row.room_id: look.until if one.is_joined else one.end for one in needing}
+        async with self._db.read() as conn:
+            ids = await stored.state_ids_at(conn, places)
+        for group in _groups(needing):
+            await self._read(group, {one.row.room_id: ids[one.row.room_id] for one in group})
+
+    async def _read(self, rooms: Sequence[Room], ids: Mapping[RoomId, int]) -> None:
+        people = set[UserId]().union(*(one.people for one in rooms))
+        types: set[str] | None = set()
+        everybody = False
+        for one in rooms:
+            wanted = one.added.types if one.added is not None else frozenset()
+            types = None if wanted is None or types is None else types | wanted
+            everybody = everybody or (one.added is not None and one.added.everybody)
+        if types is not None:
+            types |= {NAME[0], AVATAR[0]}
+        async with self._db.read() as conn:
+            states = await stored.states_at(
+                conn, ids.values(), types=types, user_ids=None if everybody and types is None else people
+            )
+        for one in rooms:
+            state = states[ids[one.row.room_id]]
+            me = one.stretch.outlook.user_id
+            if not one.stretch.may_tell_state(one.end):
+                state = {key: event for key, event in state.items() if key == (MEMBER, me)}
+            one.state = state
+
+
+def _groups(rooms: Iterable[Room]) -> list[list[Room]]:
+    """By how much state has to be looked at: some types, all types, or all members too."""
+    groups: dict[int, list[Room]] = {}
+    for one in rooms:
+        added = one.added or Required()
+        groups.setdefault((added.types is None) + (added.types is None and added.everybody), []).append(one)
+    return list(groups.values())
+
+
+def _may_tell(look: SlidingLook, stretch: Stretch, change: StoredEvent) -> bool:
+    if change.event.key == (MEMBER, look.reader):
+        return True
+    return stretch.may_tell_state(change.position)

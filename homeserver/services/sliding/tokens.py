@@ -1,0 +1,37 @@
+"""Where a connection of sliding sync stands: `p<position>_<typing>_<serial>`.
+
+`position` is of the log, `typing` counts changes of who types within one process, and `serial` names what the
+connection had been told up to then.
+"""
+
+import re
+from typing import Final, NamedTuple, Self
+
+from homeserver.errors import Invalid
+
+NOTHING: Final = "0"
+"""The serial of a connection that was told nothing of rooms."""
+
+_FORM: Final = re.compile(r"p([0-9]{1,18})_([0-9]{1,18})_([A-Za-z0-9-]{1,40})")
+
+
+class Pos(NamedTuple):
+    position: int
+    typing: int
+    serial: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises Invalid("unknown_pos")."""
+        found = _FORM.fullmatch(text)
+        if found is None:
+            raise unknown_pos()
+        return cls(int(found[1]), int(found[2]), found[3])
+
+    def __str__(self) -> str:
+        return f"p{self.position}_{self.typing}_{self.serial}"
+
+
+def unknown_pos() -> Invalid:
+    """What clients are told who must begin anew."""
+    return Invalid("this place is not known, or not any more: begin without one", code="unknown_pos")

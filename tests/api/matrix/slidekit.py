@@ -1,0 +1,63 @@
+"""A client that follows by sliding sync, and keeps what it was told as real clients do."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.api.matrix.driver import Client
+from tests.api.matrix.synckit import WAIT_MS
+
+PATH = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
+ALL_STATE = [["*", "*"]]
+
+
+@dataclass
+class Slider:
+    """What one connection of a device knows: `events`, `state`, and the last that was said of each room."""
+
+    client: Client
+    body: dict[str, Any] = field(default_factory=dict)
+    pos: str = ""
+    events: dict[str, list[Any]] = field(default_factory=dict)
+    state: dict[str, dict[tuple[str, str], Any]] = field(default_factory=dict)
+    rooms: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    async def sync(self, timeout: int = 0, status: int = 200, **more: Any) -> Any:
+        """One call, taken in."""
+        params = {"timeout": str(timeout), **({"pos": self.pos} if self.pos else {})}
+        answer = await self.client.call("POST", PATH, status, body={**self.body, **more}, params=params)
+        if status != 200:
+            return answer
+        self.pos = answer["pos"]
+        for room_id, room in answer["rooms"].items():
+            self._take(room_id, room)
+        return answer
+
+    async def until(self, wanted: Any, **more: Any) -> Any:
+        """Sync on until an answer has what is wanted: the first that is true of `wanted(answer)`."""
+        for _ in range(20):
+            answer = await self.sync(WAIT_MS, **more)
+            if found := wanted(answer):
+                return found
+        raise AssertionError("it did not come")
+
+    def _take(self, room_id: str, room: Any) -> None:
+        if room.get("initial"):
+            self.events[room_id], self.state[room_id], self.rooms[room_id] = [], {}, {}
+        self.rooms[room_id].update(room)
+        for event in room.get("required_state", []):
+            self.state[room_id][event["type"], event["state_key"]] = event
+        new = room.get("timeline", [])
+        if room.get("unstable_expanded_timeline"):
+            known = {one["event_id"] for one in new}
+            self.events[room_id] = [one for one in self.events[room_id] if one["event_id"] not in known]
+        self.events[room_id] += new
+
+
+def a_list(*ranges: list[int], limit: int = 10, state: Any = (), **filters: Any) -> dict[str, Any]:
+    """A list of a request; without ranges all of it."""
+    wish: dict[str, Any] = {"timeline_limit": limit, "required_state": [*state], "filters": filters}
+    return {**wish, "ranges": [*ranges]} if ranges else wish
+
+
+def ids(events: Any) -> list[str]:
+    return [one["event_id"] for one in events]

@@ -3,6 +3,11 @@
 from tests.clients.conftest import Teller
 
 
+async def test_matrix_nio_talks(told: Teller) -> None:
+    seen = await told("talk.py")
+    assert seen["events back to the beginning"] == 17
+
+
 async def test_matrix_nio_encrypts(told: Teller) -> None:
     seen = await told("encryption.py")
     assert seen["read by exported keys"] == ["secret 3", "secret 2", "secret 1", "secret 0"]

@@ -46,11 +46,16 @@ async def must(asked: Awaitable[Any]) -> Any:
 
 @dataclass
 class Device:
-    """A client that follows the server. `heard` are all events of rooms, `notes` everything beside them."""
+    """A client that follows the server.
+
+    `heard` are all events of rooms, `notes` everything beside them, `left` the last events of rooms that were left, of
+    which the library keeps nothing itself.
+    """
 
     client: nio.AsyncClient
     heard: list[tuple[str, nio.Event]] = field(default_factory=list)
     notes: list[Any] = field(default_factory=list)
+    left: dict[str, list[nio.Event]] = field(default_factory=dict)
     complaints: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,6 +64,7 @@ class Device:
         self.client.add_room_account_data_callback(self._note_in_room, nio.AccountDataEvent)
         self.client.add_presence_callback(self._note, nio.PresenceEvent)
         self.client.add_to_device_callback(self._note, nio.ToDeviceEvent)
+        self.client.add_response_callback(self._part, nio.SyncResponse)
         self.client.add_response_callback(self._complain, nio.ErrorResponse)
 
     @property
@@ -108,6 +114,10 @@ class Device:
 
     async def _note(self, event: Any) -> None:
         self.notes.append(event)
+
+    async def _part(self, answer: nio.SyncResponse) -> None:
+        for room_id, room in answer.rooms.leave.items():
+            self.left[room_id] = room.timeline.events
 
     async def _complain(self, answer: nio.ErrorResponse) -> None:
         self.complaints.append(str(answer))

@@ -217,5 +217,8 @@ def _add_hidden(one: Stretch, *, whole_timeline: bool) -> None:
     shown = {event.event.event_id for event in one.shown}
     for event in one.raw:
         is_told = event.event.event_id in shown and not whole_timeline
-        if event.event.is_state and not is_told and one.may_tell_state(event.position):
+        if not event.event.is_state or is_told:
+            continue
+        # Who left before is told of their ban all the same.
+        if event.event.key == ("m.room.member", one.outlook.user_id) or one.may_tell_state(event.position):
             one.state[event.event.key] = event.event

@@ -73,6 +73,21 @@ async def test_a_gap_is_told_and_can_be_filled(alice: Client, bob: Client) -> No
     assert texts(earlier["chunk"]) == ["2", "1", "0"]
 
 
+@pytest.mark.parametrize("section", ["state", "state_after"])
+async def test_who_left_is_told_of_a_ban(alice: Client, bob: Client, section: str) -> None:
+    """matrix-js-sdk asks for the state after the timeline, and believes nothing else."""
+    room_id = await create(alice, bob)
+    his = Follower(bob, query={"use_state_after": "true"} if section == "state_after" else {})
+    await his.sync()
+    for call, membership in (("kick", "leave"), ("ban", "ban")):
+        await alice.call("POST", path(room_id, call), body={"user_id": bob.user_id})
+        await alice.call("PUT", path(room_id, "state/m.room.topic"), body={"topic": f"after a {call}"})
+        room = (await his.sync())["rooms"]["leave"][room_id]
+        told = [*room[section]["events"], *room["timeline"]["events"]]
+        assert {one["content"].get("membership") for one in told} == {membership}
+        assert (section == "state") == (room[section]["events"] == [])
+
+
 async def test_going_and_being_put_out(alice: Client, bob: Client) -> None:
     room_id = await create(alice, bob)
     his = Follower(bob)

@@ -16,3 +16,12 @@ async def test_matrix_nio_encrypts(told: Teller) -> None:
 async def test_a_bot_answers(told: Teller) -> None:
     seen = await told("bot.py")
     assert seen["an answer after a start"] == "you said: twice"
+
+
+async def test_matrix_js_sdk_talks(told: Teller) -> None:
+    await told("talk.mjs")
+
+
+async def test_matrix_js_sdk_encrypts(told: Teller) -> None:
+    seen = await told("encryption.mjs")
+    assert seen["restored"] == {"total": 2, "imported": 2}

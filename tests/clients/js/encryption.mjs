@@ -3,11 +3,14 @@
 
 import { CryptoEvent } from "matrix-js-sdk/lib/crypto-api/index.js";
 import { VerificationPhase, VerifierEvent } from "matrix-js-sdk/lib/crypto-api/verification.js";
+import { RustBackupManager } from "matrix-js-sdk/lib/rust-crypto/backup.js";
 
 import { assert, follow, inRoom, login, message, password, register, saw, story, until } from "./kit.mjs";
 
 const SAS = "m.sas.v1";
 const V3 = "/_matrix/client/v3";
+
+RustBackupManager.maxBackupLoopStartDelayMillis = 0; // it would wait for up to ten seconds
 
 let recoveryKey;
 const vault = {

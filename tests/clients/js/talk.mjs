@@ -129,7 +129,8 @@ async function part() {
     await alice.kick(roomId, bob.getUserId(), "enough");
     await inRoom(bob, roomId, KnownMembership.Leave);
     await alice.ban(roomId, bob.getUserId());
-    await inRoom(bob, roomId, KnownMembership.Ban);
+    const himself = () => bob.getRoom(roomId).getMember(bob.getUserId());
+    await until("the ban", () => himself().membership === KnownMembership.Ban);
     await assert.rejects(bob.joinRoom(roomId), { errcode: "M_FORBIDDEN" });
     await alice.unban(roomId, bob.getUserId());
     bob.stopClient();

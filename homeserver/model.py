@@ -51,6 +51,7 @@ class EntryKind(StrEnum):
     DEVICES = "devices"  # a person's devices or keys changed; so may they at any SESSION_ENDED
     KEYS_SIGNED = "keys_signed"  # a person signed the keys of others, which only they see
     TO_DEVICE = "to_device"  # messages for devices of a person
+    MEDIA = "media"  # a file came that downloads may wait for: {"media_id"}
     ACCOUNT_DATA = "account_data"  # what a person's clients keep changed: {"room_id": "" for none, "type"}
 
 

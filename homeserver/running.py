@@ -49,7 +49,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     await core.live.start()
     notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
     more = (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note)
-    kept = (hs.keeping.data.note, hs.keeping.rules.note, hs.following.rosters.note)
+    kept = (hs.keeping.data.note, hs.keeping.rules.note, hs.following.rosters.note, hs.files.repository.hear)
     for listener in (*notes, *more, *kept, hs.following.waiting.hear, hs.chat.feed.hear):
         core.live.listen(listener)
     tasks = core.tasks
@@ -114,6 +114,7 @@ async def running(
         stack.push_async_callback(site.stop)
         stack.callback(stopping.set)
         stack.callback(hs.following.waiting.close)
+        stack.callback(hs.files.repository.close)
         host, port = runner.addresses[0][:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         yield Running(hs, hub, url, metrics_port)

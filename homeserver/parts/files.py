@@ -6,6 +6,7 @@ from pathlib import Path
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
 from homeserver.services.media.files import Disk, Places
+from homeserver.services.media.repository import Repository
 from homeserver.services.media.store import Media
 from homeserver.services.media.sweep import Sweep
 from homeserver.services.media.urls import MediaUrls
@@ -17,6 +18,7 @@ class Storehouse:
     """Files: kept, served, deleted."""
 
     media: Media
+    repository: Repository
     sweep: Sweep
     disk: Disk
 
@@ -33,7 +35,15 @@ def build_files(settings: Settings, core: Core, people: People) -> Storehouse:
         disk=disk,
         places=places,
     )
+    repository = Repository(
+        db=core.db,
+        timeline=core.timeline,
+        clock=core.clock,
+        settings=settings.media,
+        media=media,
+        server=settings.server.name,
+    )
     sweep = Sweep(
         db=core.db, clock=core.clock, disk=disk, places=places, interval_s=settings.media.sweep_interval_s
     )
-    return Storehouse(media, sweep, disk)
+    return Storehouse(media, repository, sweep, disk)

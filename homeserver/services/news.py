@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
-from homeserver.model import EntryKind, SessionId
+from homeserver.model import EntryKind, MediaId, SessionId
 from homeserver.protocol.ids import DeviceId, RoomId, UserId
 from homeserver.storage.log import Entry
 from homeserver.timeline.submission import Also, NewEntry
@@ -54,6 +54,11 @@ def device_messages(user_id: UserId, device_ids: Sequence[DeviceId]) -> NewEntry
 def account_data_changed(user_id: UserId, room_id: RoomId | Literal[""], kind: str) -> NewEntry:
     """The entry that says what clients keep for a person changed; it has no room, for only they may hear of it."""
     return NewEntry(kind=EntryKind.ACCOUNT_DATA, user_id=user_id, body={"room_id": room_id, "type": kind})
+
+
+def media_arrived(media_id: MediaId) -> NewEntry:
+    """The entry that says a file came which downloads may wait for."""
+    return NewEntry(kind=EntryKind.MEDIA, body={"media_id": media_id})
 
 
 def blocks_changed(user_id: UserId, *, guest: UserId | None = None) -> NewEntry:

@@ -46,6 +46,34 @@ class MediaSettings(Section):
     quota_bytes: int = Field(
         default=5 * GIB, ge=0, le=1024 * GIB, description="Most that one person may keep; 0: no limit."
     )
+    quota_files: int = Field(
+        default=100_000, ge=0, le=100_000_000, description="Most files that one person may keep; 0: no limit."
+    )
+    daily_bytes: int = Field(
+        default=2 * GIB,
+        ge=0,
+        le=1024 * GIB,
+        description="Most that one person may send in a day; 0: no limit.",
+    )
+    daily_files: int = Field(
+        default=5000, ge=0, le=10_000_000, description="Most files of one person in a day; 0: no limit."
+    )
+    legacy_download: bool = Field(
+        default=False,
+        description="Whether anybody may fetch, without a token, what Matrix clients sent: only old clients need it.",
+    )
+    max_pending_uploads: int = Field(
+        default=20, ge=1, le=1000, description="Most addresses of one person whose file is still to come."
+    )
+    pending_ttl_s: int = Field(
+        default=DAY_S, ge=60, le=30 * DAY_S, description="How long such an address waits for its file."
+    )
+    max_download_wait_s: float = Field(
+        default=60.0, ge=0, le=600, description="How long a download waits at most for a file still to come."
+    )
+    max_waiting_downloads: int = Field(
+        default=1000, ge=1, le=100_000, description="Most downloads that wait so; more are refused."
+    )
     url_ttl_s: int = Field(
         default=DAY_S, ge=300, le=30 * DAY_S, description="How long the address of a file is valid."
     )
@@ -54,6 +82,12 @@ class MediaSettings(Section):
         ge=10_000,
         le=500_000_000,
         description="Pictures with more pixels get no thumbnail (they could fill the memory).",
+    )
+    max_animation_pixels: int = Field(
+        default=50_000_000,
+        ge=0,
+        le=500_000_000,
+        description="Moving pictures with more pixels, over all their frames, get a thumbnail that stands still.",
     )
     thumbnail_sizes: tuple[ThumbnailSize, ...] = Field(
         default=tuple(

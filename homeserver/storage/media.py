@@ -2,19 +2,22 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import MediaId
 from homeserver.protocol.ids import UserId
-from homeserver.storage.schema import media
+from homeserver.storage.schema import media, pending_media
+
+Source = Literal["product", "matrix"]
 
 
 @dataclass(frozen=True, slots=True)
 class MediaRow:
-    """A file. `content_type` was found by looking at it; `delete_after_ms` is set when its message goes."""
+    """A file. `content_type` was found by looking at it, `declared_type` is what a Matrix client called it;
+    `delete_after_ms` is set when its message goes."""
 
     media_id: MediaId
     uploader: UserId
@@ -26,6 +29,27 @@ class MediaRow:
     sha256: str
     created_ms: int
     delete_after_ms: int | None = None
+    declared_type: str = ""
+    source: Source = "product"
+
+
+class Kept(NamedTuple):
+    """What a person keeps here, and what of it came lately. `since_ms`: when the first of that came."""
+
+    size: int = 0
+    files: int = 0
+    late_size: int = 0
+    late_files: int = 0
+    since_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRow:
+    """A media id whose file is still to come."""
+
+    media_id: MediaId
+    uploader: UserId
+    expires_ms: int
 
 
 _COLUMNS = (
@@ -39,10 +63,20 @@ _COLUMNS = (
     media.c.sha256,
     media.c.created_ms,
     media.c.delete_after_ms,
+    media.c.declared_type,
+    media.c.source,
 )
 _BY_ID: Select[Any] = select(*_COLUMNS).where(media.c.media_id.in_(bindparam("media_ids", expanding=True)))
-_STORED_BYTES = (
-    select(media.c.uploader, func.sum(media.c.size))
+_IS_LATE = media.c.created_ms > bindparam("late_ms")
+_KEPT = (
+    select(
+        media.c.uploader,
+        func.sum(media.c.size),
+        func.count(),
+        func.sum(case((_IS_LATE, media.c.size), else_=0)),
+        func.sum(case((_IS_LATE, 1), else_=0)),
+        func.min(case((_IS_LATE, media.c.created_ms))),
+    )
     .where(media.c.uploader.in_(bindparam("uploaders", expanding=True)))
     .group_by(media.c.uploader)
 )
@@ -51,6 +85,7 @@ _DELETE_AFTER = (
     update(media)
     .where(
         media.c.media_id == bindparam("of"),
+        media.c.source == "product",  # a Matrix client's file may be shown in any number of rooms
         or_(media.c.delete_after_ms.is_(None), media.c.delete_after_ms > bindparam("after_ms")),
     )
     .values(delete_after_ms=bindparam("after_ms"))
@@ -62,6 +97,23 @@ _DUE = (
     .limit(bindparam("count"))
 )
 _FORGET = delete(media).where(media.c.media_id.in_(bindparam("media_ids", expanding=True)))
+_PENDING = select(pending_media.c.media_id, pending_media.c.uploader, pending_media.c.expires_ms).where(
+    pending_media.c.media_id.in_(bindparam("media_ids", expanding=True))
+)
+_COUNT_PENDING = (
+    select(func.count())
+    .select_from(pending_media)
+    .where(
+        pending_media.c.uploader == bindparam("uploader"), pending_media.c.expires_ms > bindparam("now_ms")
+    )
+)
+_ADD_PENDING = insert(pending_media)
+_TAKE_PENDING = delete(pending_media).where(
+    pending_media.c.media_id == bindparam("of"),
+    pending_media.c.uploader == bindparam("by"),
+    pending_media.c.expires_ms > bindparam("now_ms"),
+)
+_FORGET_PENDING = delete(pending_media).where(pending_media.c.expires_ms <= bindparam("now_ms"))
 
 
 async def media_of(conn: AsyncConnection, media_ids: Collection[MediaId]) -> dict[MediaId, MediaRow]:
@@ -70,11 +122,16 @@ async def media_of(conn: AsyncConnection, media_ids: Collection[MediaId]) -> dic
     return {row.media_id: MediaRow(*row) for row in rows}
 
 
-async def stored_bytes(conn: AsyncConnection, uploaders: Collection[UserId]) -> dict[UserId, int]:
-    """How much each of these people keeps here, in bytes."""
-    rows = await conn.execute(_STORED_BYTES, {"uploaders": list(uploaders)})
-    found = {uploader: int(total) for uploader, total in rows}
-    return {uploader: found.get(uploader, 0) for uploader in uploaders}
+async def kept_by(
+    conn: AsyncConnection, uploaders: Collection[UserId], *, late_ms: int
+) -> dict[UserId, Kept]:
+    """How much each of these people keeps here; what came after `late_ms` also for itself."""
+    rows = await conn.execute(_KEPT, {"uploaders": list(uploaders), "late_ms": late_ms})
+    found = {
+        uploader: Kept(int(size), files, int(late_size), int(late_files), since_ms)
+        for uploader, size, files, late_size, late_files, since_ms in rows
+    }
+    return {uploader: found.get(uploader, Kept()) for uploader in uploaders}
 
 
 async def add_media(conn: AsyncConnection, files: Sequence[MediaRow]) -> None:
@@ -91,6 +148,8 @@ async def add_media(conn: AsyncConnection, files: Sequence[MediaRow]) -> None:
             "sha256": one.sha256,
             "created_ms": one.created_ms,
             "delete_after_ms": one.delete_after_ms,
+            "declared_type": one.declared_type,
+            "source": one.source,
         }
         for one in files
     ]
@@ -98,7 +157,7 @@ async def add_media(conn: AsyncConnection, files: Sequence[MediaRow]) -> None:
 
 
 async def delete_media_after(conn: AsyncConnection, deadlines: Sequence[tuple[MediaId, int]]) -> None:
-    """Have files deleted once a time has come: [(media id, ms)]. An earlier deadline stays."""
+    """Have files of products deleted once a time has come: [(media id, ms)]. An earlier deadline stays."""
     if deadlines:
         await conn.execute(_DELETE_AFTER, [{"of": media_id, "after_ms": ms} for media_id, ms in deadlines])
 
@@ -111,3 +170,32 @@ async def media_due(conn: AsyncConnection, *, now_ms: int, limit: int) -> list[M
 async def forget_media(conn: AsyncConnection, media_ids: Collection[MediaId]) -> None:
     """Take files off the list, after they were deleted."""
     await conn.execute(_FORGET, {"media_ids": list(media_ids)})
+
+
+async def pending_of(conn: AsyncConnection, media_ids: Collection[MediaId]) -> dict[MediaId, PendingRow]:
+    """Those of the ids that wait for their files, also those that waited too long."""
+    rows = await conn.execute(_PENDING, {"media_ids": list(media_ids)})
+    return {row.media_id: PendingRow(*row) for row in rows}
+
+
+async def count_pending(conn: AsyncConnection, uploader: UserId, *, now_ms: int) -> int:
+    """How many ids of a person wait for their files."""
+    counted = await conn.execute(_COUNT_PENDING, {"uploader": uploader, "now_ms": now_ms})
+    return int(counted.scalar_one())
+
+
+async def add_pending(conn: AsyncConnection, new: Sequence[PendingRow]) -> None:
+    """Keep ids whose files are to come."""
+    rows = [{"media_id": one.media_id, "uploader": one.uploader, "expires_ms": one.expires_ms} for one in new]
+    await conn.execute(_ADD_PENDING, rows)
+
+
+async def take_pending(conn: AsyncConnection, media_id: MediaId, uploader: UserId, *, now_ms: int) -> bool:
+    """End the wait of an id as its file has come; False if it did not wait for one of this person any more."""
+    taken = await conn.execute(_TAKE_PENDING, {"of": media_id, "by": uploader, "now_ms": now_ms})
+    return taken.rowcount > 0
+
+
+async def forget_pending(conn: AsyncConnection, *, now_ms: int) -> None:
+    """Take away the ids that waited too long."""
+    await conn.execute(_FORGET_PENDING, {"now_ms": now_ms})

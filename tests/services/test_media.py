@@ -251,7 +251,7 @@ async def test_what_was_left_lying_about_is_cleared_away_once_it_is_old(
     orphan, fresh = new_media_id(), new_media_id()
     paths = [
         places.file(orphan),
-        places.thumb(orphan, 96, 96),
+        places.thumb(orphan, "96x96"),
         places.file(fresh),
         places.incoming / "stopped",
     ]

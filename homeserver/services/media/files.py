@@ -1,7 +1,7 @@
 """Where files lie on disk, and the blocking work with them; `Disk` runs that in threads of its own.
 
 ROOT/files/ab/abcd...       a file, named by its media id (which we make: no name of a sender gets here)
-ROOT/thumbs/ab/abcd...-320x240.webp
+ROOT/thumbs/ab/abcd...-320x240.webp, -320x240-crop.webp, -320x240-moving.webp
 ROOT/incoming/...           files that are still being received
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from homeserver.errors import NotFound
+from homeserver.errors import Conflict, NotFound
 from homeserver.model import MediaId
 
 T = TypeVar("T")
@@ -57,9 +57,9 @@ class Places:
         """Where a file lies. Raises NotFound for what is no media id."""
         return self.files / _checked(media_id)[:2] / media_id
 
-    def thumb(self, media_id: str, width: int, height: int) -> Path:
-        """Where a small picture lies. Raises NotFound for what is no media id."""
-        return self.thumbs / _checked(media_id)[:2] / f"{media_id}-{width}x{height}.webp"
+    def thumb(self, media_id: str, form: str) -> Path:
+        """Where a small picture of this form lies. Raises NotFound for what is no media id."""
+        return self.thumbs / _checked(media_id)[:2] / f"{media_id}-{form}.webp"
 
     def thumbs_of(self, media_id: str) -> list[Path]:
         """The small pictures that were made of a file."""
@@ -88,11 +88,18 @@ class Incoming:
             self._sha256.update(data)
 
     def finish(self, target: Path) -> str:
-        """Have it on the disk for sure, under its name for good; answers the SHA-256 in hex."""
+        """Have it on the disk for sure, under its name for good; answers the SHA-256 in hex.
+
+        Raises Conflict("file_exists"): nothing is ever put in the place of another file.
+        """
         with self._lock:
             os.fsync(self._open_handle())
             self._close()
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                target.touch(0o600, exist_ok=False)  # only one can: then the place is ours
+            except FileExistsError as error:
+                raise Conflict("there is a file already", code="file_exists") from error
             self.path.replace(target)
             sync_folder(target.parent)
             return self._sha256.hexdigest()

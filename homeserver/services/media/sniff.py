@@ -10,9 +10,11 @@ BINARY = "application/octet-stream"
 # Types that a browser shows without running anything in them (Client-Server API, "Serving inline content").
 INLINE_TYPES = frozenset(
     {
+        "text/css",
         "text/plain",
         "text/csv",
         "application/json",
+        "application/ld+json",
         "image/jpeg",
         "image/gif",
         "image/png",
@@ -28,8 +30,10 @@ INLINE_TYPES = frozenset(
         "audio/aac",
         "audio/mpeg",
         "audio/ogg",
+        "audio/wave",
         "audio/wav",
         "audio/x-wav",
+        "audio/x-pn-wav",
         "audio/flac",
         "audio/x-flac",
     }
@@ -72,7 +76,7 @@ def sniff(head: bytes, declared: str = "") -> str:
 
 def is_inline(content_type: str) -> bool:
     """Whether a browser may show the file rather than only save it."""
-    return content_type in INLINE_TYPES
+    return content_type.partition(";")[0].strip().lower() in INLINE_TYPES
 
 
 def served_type(content_type: str) -> str:

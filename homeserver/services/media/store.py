@@ -12,20 +12,21 @@ from functools import partial
 from pathlib import Path
 
 from homeserver.clock import Clock
-from homeserver.errors import Invalid, NotFound, RateLimited, TooLarge
+from homeserver.errors import Conflict, Invalid, NotFound, RateLimited, TooLarge
 from homeserver.model import MediaId, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.media import images, sniff
 from homeserver.services.media.disposition import clean_name, content_disposition
 from homeserver.services.media.files import Disk, Incoming, Places, new_media_id
+from homeserver.services.media.images import Wish
+from homeserver.services.media.quota import Quota
 from homeserver.services.media.thumbs import Thumbnails
 from homeserver.services.media.urls import MediaUrls
 from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import MediaSettings
-from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import media as stored
 from homeserver.storage.db import Database
-from homeserver.storage.media import MediaRow
+from homeserver.storage.media import Kept, MediaRow, Source
 
 _WRITE_BYTES = 256 * 1024  # gathered before they go to the disk
 _RETRY_MS = 5000
@@ -63,11 +64,13 @@ class _Received:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a file is called, and what its sender says that it is."""
+    """What a file is called, and what its sender says that it is. `is_awaited`: its id was given out before it."""
 
     name: str
     declared_type: str
     media_id: MediaId
+    source: Source
+    is_awaited: bool
 
 
 class Media:
@@ -91,6 +94,7 @@ class Media:
         self._urls = urls
         self._disk = disk
         self._places = places
+        self._quota = Quota(settings, db, clock)
         self._thumbnails = Thumbnails(places, settings)
         self._uploads = 0
         self._in_flight: Counter[UserId] = Counter()  # bytes being received
@@ -103,10 +107,14 @@ class Media:
         chunks: AsyncIterable[bytes],
         declared_type: str = "",
         media_id: MediaId | None = None,
+        source: Source = "product",
+        is_awaited: bool = False,
     ) -> StoredMedia:
-        """Take in a file. Nothing is kept of one that fails. `media_id` is one that was made for it before.
+        """Take in a file. Nothing is kept of one that fails. `media_id` is one that was made for it before, and
+        `is_awaited` if others may know it already.
 
-        Raises TooLarge("file_too_large" or "quota_exceeded"), RateLimited, Invalid("upload_stalled").
+        Raises TooLarge("file_too_large" or "quota_exceeded"), RateLimited, Invalid("upload_stalled"),
+        Conflict("file_exists"), NotFound where the file is not awaited any more.
         """
         self._limits.check("upload", requester.user_id)
         if self._uploads >= self._settings.max_uploads:
@@ -116,7 +124,7 @@ class Media:
         try:
             incoming = await self._disk.run(partial(Incoming, self._places.incoming))
             received = await self._receive(requester.user_id, incoming, chunks)
-            said = _Said(clean_name(name), declared_type, media_id or new_media_id())
+            said = _Said(clean_name(name), declared_type, media_id or new_media_id(), source, is_awaited)
             return await self._keep(requester.user_id, incoming, received, said)
         finally:
             self._uploads -= 1
@@ -151,13 +159,18 @@ class Media:
         """A file by its signed address. Raises NotFound: wrong or old address, or the file is gone."""
         self._urls.check_file(media_id, expiry_ms, signature, self._clock.now_ms())
         row = await self._row(MediaId(media_id))
+        inline = sniff.is_inline(row.content_type)
+        return await self.whole(row, sniff.served_type(row.content_type), row.name, inline=inline)
+
+    async def whole(self, row: MediaRow, content_type: str, name: str, *, inline: bool) -> Served:
+        """A listed file as it is to be sent. Raises NotFound if it is gone."""
         path = self._places.file(row.media_id)
         if not await self._disk.run(path.is_file):
             raise _not_found()
         return Served(
             path=path,
-            content_type=sniff.served_type(row.content_type),
-            disposition=content_disposition(row.name, inline=sniff.is_inline(row.content_type)),
+            content_type=content_type,
+            disposition=content_disposition(name, inline=inline),
             size=row.size,
             etag=f'"{row.sha256[:32]}"',
         )
@@ -168,16 +181,23 @@ class Media:
         """A small picture by its signed address. Raises NotFound as `open` does, and for what is no picture."""
         self._urls.check_thumbnail(media_id, (width, height), expiry_ms, signature, self._clock.now_ms())
         row = await self._row(MediaId(media_id))
+        return await self.small(row, Wish(self._thumbnails.box(width, height)))
+
+    def box(self, width: int, height: int) -> images.Size:
+        """The size on the list that serves a wish for these pixels."""
+        return self._thumbnails.box(width, height)
+
+    async def small(self, row: MediaRow, wish: Wish) -> Served:
+        """A small picture of a listed file. Raises NotFound("no_thumbnail") for what is no picture."""
         if row.content_type not in images.PICTURE_TYPES:
             raise NotFound("there is no small picture of this file", code="no_thumbnail")
-        box = self._thumbnails.box(width, height)
-        path = await self._thumbnails.path(row.media_id, box)
+        path = await self._thumbnails.path(row.media_id, wish)
         return Served(
             path=path,
             content_type="image/webp",
             disposition=content_disposition("thumbnail.webp", inline=True),
             size=(await self._disk.run(path.stat)).st_size,
-            etag=f'"{row.sha256[:32]}-{box.width}x{box.height}"',
+            etag=f'"{row.sha256[:32]}-{wish.form}"',
         )
 
     def close(self) -> None:
@@ -185,7 +205,7 @@ class Media:
         self._thumbnails.close()
 
     async def _receive(self, user_id: UserId, incoming: Incoming, chunks: AsyncIterable[bytes]) -> _Received:
-        quota_left = await self._quota_left(user_id)
+        kept = await self._quota.kept(user_id)
         head = bytearray()
         waiting = bytearray()
         size = 0
@@ -193,7 +213,7 @@ class Media:
             async for chunk in _with_deadline(chunks, self._settings.upload_idle_s):
                 size += len(chunk)
                 self._in_flight[user_id] += len(chunk)
-                self._check_size(size, self._in_flight[user_id], quota_left)
+                self._check_size(size, self._in_flight[user_id], kept)
                 if len(head) < sniff.HEAD_BYTES:
                     head += chunk[: sniff.HEAD_BYTES - len(head)]
                 waiting += chunk
@@ -207,18 +227,11 @@ class Media:
                 del self._in_flight[user_id]
         return _Received(bytes(head), size)
 
-    async def _quota_left(self, user_id: UserId) -> int | None:
-        if not self._settings.quota_bytes:
-            return None
-        async with self._db.read() as conn:
-            return self._settings.quota_bytes - (await stored.stored_bytes(conn, [user_id]))[user_id]
-
-    def _check_size(self, size: int, in_flight: int, quota_left: int | None) -> None:
+    def _check_size(self, size: int, in_flight: int, kept: Kept) -> None:
         limit = self._settings.max_upload_bytes
         if size > limit:
             raise TooLarge(f"a file may have at most {limit} bytes", code="file_too_large", max_bytes=limit)
-        if quota_left is not None and in_flight > quota_left:
-            raise _over_quota()
+        self._quota.check(kept, in_flight)
 
     async def _keep(
         self, user_id: UserId, incoming: Incoming, received: _Received, said: _Said
@@ -241,22 +254,28 @@ class Media:
             height=size.height if size else None,
             sha256=sha256,
             created_ms=self._clock.now_ms(),
+            declared_type=said.declared_type if said.source == "matrix" else "",
+            source=said.source,
         )
         try:
-            await self._list(row)
-        except TooLarge:  # after any other failure the row may be there; the sweep will know
+            await self._list(row, is_awaited=said.is_awaited)
+        except (
+            TooLarge,
+            RateLimited,
+            NotFound,
+            Conflict,
+        ):  # after any other failure the row may be there; the sweep will know
             await self._disk.run(partial(path.unlink, missing_ok=True))
             raise
         return _stored_media(row)
 
-    async def _list(self, row: MediaRow) -> None:
+    async def _list(self, row: MediaRow, *, is_awaited: bool) -> None:
         async with self._db.write() as conn:
-            if self._settings.quota_bytes:
-                # Uploads of one person wait for each other here, so that together they stay within the quota.
-                await stored_accounts.lock_users(conn, [row.uploader])
-                kept = (await stored.stored_bytes(conn, [row.uploader]))[row.uploader]
-                if kept + row.size > self._settings.quota_bytes:
-                    raise _over_quota()
+            await self._quota.check_listed(conn, row.uploader, row.size)
+            if is_awaited and not await stored.take_pending(
+                conn, row.media_id, row.uploader, now_ms=row.created_ms
+            ):
+                raise _not_found()
             await stored.add_media(conn, [row])
 
     async def _row(self, media_id: MediaId) -> MediaRow:
@@ -295,7 +314,3 @@ def _stored_media(row: MediaRow) -> StoredMedia:
 
 def _not_found() -> NotFound:
     return NotFound("no such file, or its address is too old", code="file_not_found")
-
-
-def _over_quota() -> TooLarge:
-    return TooLarge("your files take up all the space you have", code="quota_exceeded")

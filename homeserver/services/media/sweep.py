@@ -38,6 +38,8 @@ class Sweep:
 
     async def run_once(self) -> int:
         """Delete what is due, and look at the next few folders for orphans; answers how many files went."""
+        async with self._db.write() as conn:
+            await stored.forget_pending(conn, now_ms=self._clock.now_ms())
         deleted = await self._delete_due()
         older_than_s = time.time() - _ORPHAN_AGE_S  # against the times of files, which are the machine's
         deleted += await self._disk.run(partial(_delete_old, self._places.incoming, older_than_s))

@@ -93,10 +93,21 @@ media = Table(
     Column("uploader", Text, nullable=False, index=True),
     Column("name", Text, nullable=False, server_default=""),
     Column("content_type", Text, nullable=False),  # sniffed, not what the client said
+    Column("declared_type", Text, nullable=False, server_default=""),  # what a Matrix client said
+    Column("source", Text, nullable=False, server_default="product"),  # or "matrix"
     Column("size", BigInteger, nullable=False),
     Column("width", Integer),
     Column("height", Integer),
     Column("sha256", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("delete_after_ms", BigInteger, index=True),  # set when its message was deleted
+)
+
+# media ids that Matrix clients asked for, whose files are still to come
+pending_media = Table(
+    "pending_media",
+    metadata,
+    Column("media_id", Text, primary_key=True),
+    Column("uploader", Text, nullable=False, index=True),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
 )

@@ -1,0 +1,286 @@
+"""The media repository of Matrix clients, on the store of files: mxc addresses, files that are still to come.
+
+What a Matrix client said of its file is what is served: encrypted files are bytes, and only clients know of what.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+from homeserver.clock import Clock
+from homeserver.errors import Conflict, Forbidden, NotFound, RateLimited, TooLarge, Unavailable
+from homeserver.model import EntryKind, MediaId, Requester
+from homeserver.services.media import sniff
+from homeserver.services.media.files import new_media_id
+from homeserver.services.media.images import Wish
+from homeserver.services.media.store import Media, Served
+from homeserver.services.news import Appends, media_arrived
+from homeserver.settings.models import MediaSettings
+from homeserver.storage import accounts as stored_accounts
+from homeserver.storage import media as stored
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.storage.media import MediaRow, PendingRow
+
+_TYPE = re.compile(r"[\w.+!#$&^-]{1,100}/[\w.+!#$&^-]{1,100}(?:\s*;[\t -~]*)?", re.ASCII)
+_MAX_TYPE_CHARS = 255
+_RETRY_MS = 60_000
+
+
+class Upload(NamedTuple):
+    """A file as a client sends it; name and type may be empty."""
+
+    name: str
+    content_type: str
+    chunks: AsyncIterable[bytes]
+
+
+class Pending(NamedTuple):
+    """An address whose file is still to come, and when it ends if none does."""
+
+    uri: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is asked for. `wait_ms`: how long the client waits for a file that is still to come; `is_open`: for
+    anybody, without a token."""
+
+    server: str
+    media_id: MediaId
+    wait_ms: int
+    is_open: bool = False
+
+
+class Elsewhere(Protocol):
+    """Files of other servers."""
+
+    async def file(self, place: Place) -> Served:
+        """A file. Raises NotFound, Upstream."""
+        ...
+
+    async def thumbnail(self, place: Place, wish: Wish) -> Served:
+        """A small picture. Raises NotFound, Upstream."""
+        ...
+
+
+class Repository:
+    """Takes in and hands out media by its mxc address. `hear` must be given every new entry of the log."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Appends,
+        clock: Clock,
+        settings: MediaSettings,
+        media: Media,
+        server: str,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._clock = clock
+        self._settings = settings
+        self._media = media
+        self._server = server
+        self._elsewhere = elsewhere
+        self._arrivals = _Arrivals(settings.max_waiting_downloads)
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest file that is taken."""
+        return self._settings.max_upload_bytes
+
+    @property
+    def waiting(self) -> int:
+        """How many downloads wait for a file that is still to come."""
+        return self._arrivals.count
+
+    async def upload(self, requester: Requester, upload: Upload) -> str:
+        """Take in a file; answers its address. Raises what `Media.upload` does."""
+        made = await self._media.upload(
+            requester,
+            name=upload.name,
+            chunks=upload.chunks,
+            declared_type=_checked_type(upload.content_type),
+            source="matrix",
+        )
+        return self._uri(made.media_id)
+
+    async def create(self, requester: Requester) -> Pending:
+        """Give out an address whose file comes later. RateLimited("too_many_pending") if too many wait already."""
+        now_ms = self._clock.now_ms()
+        row = PendingRow(new_media_id(), requester.user_id, now_ms + self._settings.pending_ttl_s * 1000)
+        async with self._db.write() as conn:
+            await stored_accounts.lock_users(conn, [requester.user_id])
+            waiting = await stored.count_pending(conn, requester.user_id, now_ms=now_ms)
+            if waiting >= self._settings.max_pending_uploads:
+                raise RateLimited(
+                    "too many of your files are still to come", retry_ms=_RETRY_MS, code="too_many_pending"
+                )
+            await stored.add_pending(conn, [row])
+        return Pending(self._uri(row.media_id), row.expires_ms)
+
+    async def fill(self, requester: Requester, server: str, media_id: MediaId, upload: Upload) -> None:
+        """Take in the file of an address that was given out before.
+
+        Raises NotFound, Forbidden("not_yours"), Conflict("file_exists"), and what `Media.upload` does.
+        """
+        row, pending = await self._look(media_id) if server == self._server else (None, None)
+        owner = row.uploader if row is not None else pending.uploader if pending is not None else None
+        if owner is None:
+            raise _not_found()
+        if owner != requester.user_id:
+            raise Forbidden("this address was given to somebody else", code="not_yours")
+        if row is not None:
+            raise Conflict("there is a file at this address already", code="file_exists")
+        await self._media.upload(
+            requester,
+            name=upload.name,
+            chunks=upload.chunks,
+            declared_type=_checked_type(upload.content_type),
+            media_id=media_id,
+            source="matrix",
+            is_awaited=True,
+        )
+        await self._timeline.append([media_arrived(media_id)])
+
+    async def file(self, place: Place, name: str | None = None) -> Served:
+        """A file; `name` goes before the one it was sent with.
+
+        Raises NotFound, Unavailable("not_uploaded_yet").
+        """
+        if place.server != self._server:
+            return await self._elsewhere_for(place).file(place)
+        row = await self._arrived(place)
+        kind = row.declared_type or (
+            sniff.BINARY if row.source == "matrix" else sniff.served_type(row.content_type)
+        )
+        return await self._media.whole(
+            row, kind, row.name if name is None else name, inline=sniff.is_inline(kind)
+        )
+
+    async def thumbnail(self, place: Place, wish: Wish) -> Served:
+        """A small picture, in a size on the list. Raises NotFound (also "no_thumbnail"), TooLarge, Unavailable."""
+        wish = replace(wish, box=self._media.box(wish.box.width, wish.box.height))
+        if place.server != self._server:
+            return await self._elsewhere_for(place).thumbnail(place, wish)
+        row = await self._arrived(place)
+        if (row.width or 0) * (row.height or 0) > self._settings.max_pixels:
+            raise TooLarge("this picture is too large to make a small one of it", code="too_many_pixels")
+        return await self._media.small(row, wish)
+
+    def hear(self, entry: Entry) -> None:
+        """Wake the downloads that wait for a file which came, to whichever worker."""
+        if entry.kind is EntryKind.MEDIA and entry.body is not None:
+            self._arrivals.wake(str(entry.body["media_id"]))
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        self._arrivals.close()
+
+    async def _arrived(self, place: Place) -> MediaRow:
+        """The file asked for, once it is there. Without a token never one of a product: their addresses are signed."""
+        self._check_open(place)
+        row, pending = await self._look(place.media_id)
+        if row is None and pending is not None:
+            row = await self._await(place)
+        if row is None or row.delete_after_ms is not None:
+            raise _not_found()
+        if place.is_open and row.source == "product":
+            raise _not_found()
+        return row
+
+    async def _await(self, place: Place) -> MediaRow:
+        wait_s = min(place.wait_ms / 1000, self._settings.max_download_wait_s)
+        with self._arrivals.expected(place.media_id) as arrived:
+            row, _ = await self._look(place.media_id)  # it may have come just before
+            if row is None and wait_s > 0:
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await arrived.wait()
+                except TimeoutError:
+                    raise _not_yet() from None
+                row, _ = await self._look(place.media_id)
+        if row is None:
+            raise _not_yet()
+        return row
+
+    async def _look(self, media_id: MediaId) -> tuple[MediaRow | None, PendingRow | None]:
+        """The file, or that it is still to come."""
+        async with self._db.read() as conn:
+            row = (await stored.media_of(conn, [media_id])).get(media_id)
+            pending = None
+            if row is None:
+                pending = (await stored.pending_of(conn, [media_id])).get(media_id)
+        if pending is not None and pending.expires_ms <= self._clock.now_ms():
+            pending = None
+        return row, pending
+
+    def _elsewhere_for(self, place: Place) -> Elsewhere:
+        self._check_open(place)
+        if self._elsewhere is None:
+            raise _not_found()
+        return self._elsewhere
+
+    def _check_open(self, place: Place) -> None:
+        if place.is_open and not self._settings.legacy_download:
+            raise _not_found()
+
+    def _uri(self, media_id: MediaId) -> str:
+        return f"mxc://{self._server}/{media_id}"
+
+
+class _Arrivals:
+    """Who waits for which file."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.count = 0
+        self._is_closed = False
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+
+    @contextmanager
+    def expected(self, media_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set when the file comes, while this lasts. Unavailable if too many wait."""
+        if self.count >= self._most or self._is_closed:
+            raise _not_yet()
+        self.count += 1
+        event = asyncio.Event()
+        events = self._waiting.setdefault(media_id, set())
+        events.add(event)
+        try:
+            yield event
+        finally:
+            self.count -= 1
+            events.discard(event)
+            if not events and self._waiting.get(media_id) is events:
+                del self._waiting[media_id]
+
+    def wake(self, media_id: str) -> None:
+        for event in self._waiting.get(media_id, ()):
+            event.set()
+
+    def close(self) -> None:
+        self._is_closed = True
+        for media_id in self._waiting:
+            self.wake(media_id)
+
+
+def _checked_type(content_type: str) -> str:
+    """The type as it can be sent back; what is none are bytes."""
+    said = content_type.strip()
+    return said if len(said) <= _MAX_TYPE_CHARS and _TYPE.fullmatch(said) else sniff.BINARY
+
+
+def _not_found() -> NotFound:
+    return NotFound("there is no such file", code="file_not_found")
+
+
+def _not_yet() -> Unavailable:
+    return Unavailable("the file is still to come", code="not_uploaded_yet")

@@ -167,6 +167,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         sliding=hs.following.sliding,
         availability=hs.keeping.availability,
         e2ee=hs.e2ee,
+        media=hs.files.repository,
         address=_address(hs),
     )
     return matrix.make(

@@ -6,7 +6,7 @@ One parser reads a body once: JSON in UTF-8, no NUL characters, no lone surrogat
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -101,13 +101,33 @@ async def read_bytes(request: web.Request, max_bytes: int, timeout_s: float = BO
     except TimeoutError:
         raise slow_body() from None
     except BROKEN:
-        raise Invalid("The body is broken: it breaks off, or is encoded wrongly.", code="bad_body") from None
+        raise _broken() from None
     return bytes(body)
+
+
+async def body_chunks(request: web.Request, timeout_s: float = BODY_TIMEOUT_S) -> AsyncIterator[bytes]:
+    """A body as it comes, for what is never whole in memory. Raises Invalid (slow_body, bad_body)."""
+    chunks = request.content.iter_any()
+    try:
+        while True:
+            async with asyncio.timeout(timeout_s):
+                chunk = await anext(chunks, b"")
+            if not chunk:
+                return
+            yield chunk
+    except TimeoutError:
+        raise slow_body() from None
+    except BROKEN:
+        raise _broken() from None
 
 
 def slow_body() -> Invalid:
     """What to raise when the rest of a body does not come."""
     return Invalid("The body did not arrive in time.", code="slow_body")
+
+
+def _broken() -> Invalid:
+    return Invalid("The body is broken: it breaks off, or is encoded wrongly.", code="bad_body")
 
 
 def _too_large(max_bytes: int) -> TooLarge:

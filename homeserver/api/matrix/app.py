@@ -15,6 +15,7 @@ from homeserver.api.matrix.events import EventCalls
 from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.keys import KeyCalls
 from homeserver.api.matrix.logins import Logins
+from homeserver.api.matrix.media import MediaCalls
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.presence import PresenceCalls
 from homeserver.api.matrix.profiles import ProfileCalls
@@ -41,6 +42,7 @@ from homeserver.services.history import History
 from homeserver.services.hosts import Hosts
 from homeserver.services.interactive import Interactions
 from homeserver.services.markers import Markers
+from homeserver.services.media.repository import Repository
 from homeserver.services.membership import Membership
 from homeserver.services.notify.rules import PushRules
 from homeserver.services.profiles import Profiles
@@ -81,6 +83,7 @@ class MatrixServices:
     sliding: SlidingSyncs
     availability: Availability
     e2ee: Encryption
+    media: Repository
     address: Callable[[web.Request], str]
 
 
@@ -143,6 +146,7 @@ def _tables(
     yield from SlidingCalls(services.sliding).routes()
     yield from PresenceCalls(services.availability).routes()
     yield from ReceiptCalls(services.markers, services.typing).routes()
+    yield from MediaCalls(services.media).routes()
     yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()
 
 

@@ -43,6 +43,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "bad_username": "M_INVALID_USERNAME",
         "deactivated": "M_USER_DEACTIVATED",
         "empty_name": "M_INVALID_PARAM",
+        "file_exists": "M_CANNOT_OVERWRITE_MEDIA",
         "guests_refused": "M_GUEST_ACCESS_FORBIDDEN",
         "invalid_param": "M_BAD_JSON",
         "invalid_signature": "M_INVALID_SIGNATURE",
@@ -50,6 +51,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "missing_param": "M_MISSING_PARAM",
         "missing_token": "M_MISSING_TOKEN",
         "name_too_long": "M_TOO_LARGE",
+        "not_uploaded_yet": "M_NOT_YET_UPLOADED",
         "password_too_long": "M_INVALID_PARAM",
         "password_too_short": "M_WEAK_PASSWORD",
         "room_version": "M_UNSUPPORTED_ROOM_VERSION",
@@ -69,8 +71,11 @@ _STATUSES: Mapping[str, int] = MappingProxyType(
         "bad_credentials": 403,
         "deactivated": 403,
         "name_too_long": 400,
+        "no_thumbnail": 400,
+        "not_uploaded_yet": 504,
         "set_by_server": 405,
         "slow_body": 408,
+        "upload_stalled": 408,
         "user_id_in_use": 400,
     }
 )

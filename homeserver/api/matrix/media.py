@@ -1,0 +1,147 @@
+"""Media: files by their mxc addresses, small pictures, addresses for files that come later.
+
+What people send is data, never a page of this server: the headers here let no browser run anything in it.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from homeserver.api.matrix import schemas
+from homeserver.errors import TooLarge
+from homeserver.http.body import BODY_TIMEOUT_S, Query, QueryInt, body_chunks
+from homeserver.http.routes import Call, Handler, Route
+from homeserver.model import MediaId
+from homeserver.services.media.images import Size, Wish
+from homeserver.services.media.repository import Place, Repository, Upload
+from homeserver.services.media.store import Served
+
+_DEFAULT_WAIT_MS = 20_000
+_KEEP_S = 86_400
+_SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": (
+        "sandbox; default-src 'none'; script-src 'none'; plugin-types application/pdf; "
+        "style-src 'unsafe-inline'; object-src 'self';"
+    ),
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+}
+_NEW, _OLD = "/client/v1/media", ("/media/v3", "/media/v1")
+
+
+class NameQuery(Query):
+    filename: str = Field(default="", max_length=4000)
+
+
+class DownloadQuery(Query):
+    """`allow_redirect` and `allow_remote` are taken; there is nowhere to redirect to, and nothing remote yet."""
+
+    timeout_ms: QueryInt = Field(default=_DEFAULT_WAIT_MS, ge=0, le=2**53)
+
+
+class ThumbnailQuery(DownloadQuery):
+    width: QueryInt = Field(ge=1, le=2**31)
+    height: QueryInt = Field(ge=1, le=2**31)
+    method: Literal["crop", "scale"] = "scale"
+    animated: Literal["true", "false"] = "false"
+
+
+class MediaCalls:
+    """The calls about media."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        upload = self.upload
+        filled = "/media/v3/upload/{server_name}/{media_id}"
+        return (
+            *self._reading(_NEW, public=False),
+            *(route for prefix in _OLD for route in self._reading(prefix, public=True)),
+            *(
+                Route(
+                    "POST", f"{prefix}/upload", upload, "Send a file", query=NameQuery, answer=dict[str, Any]
+                )
+                for prefix in _OLD
+            ),
+            Route("POST", "/media/v1/create", self.create, "An address for a file", answer=dict[str, Any]),
+            Route("PUT", filled, self.fill, "Send its file", query=NameQuery, answer=schemas.Empty),
+        )
+
+    def _reading(self, prefix: str, *, public: bool) -> Sequence[Route]:
+        """What is there with a token, and for old clients without."""
+        one = "{server_name}/{media_id}"
+        download, small = f"{prefix}/download/{one}", f"{prefix}/thumbnail/{one}"
+        named = f"{download}/{{file_name}}"
+
+        def route(path: str, handler: Handler, summary: str, query: type[Query]) -> Route:
+            return Route("GET", path, handler, summary, query=query, public=public)
+
+        return (
+            Route("GET", f"{prefix}/config", self.config, "What may be sent", answer=dict[str, Any]),
+            route(download, self.download, "A file", DownloadQuery),
+            route(named, self.download, "A file under another name", DownloadQuery),
+            route(small, self.thumbnail, "A small picture", ThumbnailQuery),
+        )
+
+    async def config(self, _call: Call[None, None]) -> dict[str, Any]:
+        """The largest file."""
+        return {"m.upload.size": self._repository.max_bytes}
+
+    async def upload(self, call: Call[None, NameQuery]) -> dict[str, Any]:
+        """The body is the file."""
+        return {"content_uri": await self._repository.upload(call.requester, self._given(call))}
+
+    async def create(self, call: Call[None, None]) -> dict[str, Any]:
+        """The file comes later."""
+        made = await self._repository.create(call.requester)
+        return {"content_uri": made.uri, "unused_expires_at": made.expires_ms}
+
+    async def fill(self, call: Call[None, NameQuery]) -> schemas.Empty:
+        """Now it comes."""
+        media_id = MediaId(call.text("media_id"))
+        await self._repository.fill(call.requester, call.text("server_name"), media_id, self._given(call))
+        return {}
+
+    async def download(self, call: Call[None, DownloadQuery]) -> web.StreamResponse:
+        """The file, in parts where the client asks for them."""
+        name = call.path.get("file_name")
+        return _respond(call, await self._repository.file(_place(call), name))
+
+    async def thumbnail(self, call: Call[None, ThumbnailQuery]) -> web.StreamResponse:
+        """A picture of about this size."""
+        asked = call.query
+        wish = Wish(
+            Size(asked.width, asked.height), crop=asked.method == "crop", moving=asked.animated == "true"
+        )
+        return _respond(call, await self._repository.thumbnail(_place(call), wish))
+
+    def _given(self, call: Call[None, NameQuery]) -> Upload:
+        request, most = call.request, self._repository.max_bytes
+        if request.content_length is not None and request.content_length > most:
+            raise TooLarge(f"a file may have at most {most} bytes", code="file_too_large", max_bytes=most)
+        chunks: AsyncIterator[bytes] = body_chunks(request, BODY_TIMEOUT_S)
+        return Upload(call.query.filename, request.headers.get("Content-Type", ""), chunks)
+
+
+def _place(call: Call[None, Any]) -> Place:
+    media_id = MediaId(call.text("media_id"))
+    return Place(call.text("server_name"), media_id, call.query.timeout_ms, is_open=call.caller is None)
+
+
+def _respond(call: Call[None, Any], served: Served) -> web.StreamResponse:
+    """The file never changes, so it may be kept; one that needs a token only by the client itself."""
+    scope = "public" if call.caller is None else "private"
+    return web.FileResponse(
+        served.path,
+        headers={
+            **_SAFE,
+            "Content-Type": served.content_type,
+            "Content-Disposition": served.disposition,
+            "Cache-Control": f"{scope}, max-age={_KEEP_S}, immutable",
+        },
+    )

@@ -96,7 +96,7 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
             issuer=issuer or None,
         )
         server, rooms = hs.settings.server, hs.settings.rooms
-        return Entrance(desk(keys.beside(door)), door, hub, server.public_url, rooms.max_page)
+        return Entrance(desk(keys.beside(door)), door, hub, server.public_url, server.name, rooms.max_page)
 
     files = media.make(hs.files.media, desk=desk(door), clock=hs.core.clock)
     return [files, *_products(hs, entrance), *_matrix(hs, desk, door)]

@@ -18,12 +18,13 @@ from homeserver.metrics import Metrics
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """What stands between a face and the network. `public_url`: what the server is called outside, without a slash
-    at the end; `max_page`: most items in one page of a list."""
+    at the end; `server`: its name in Matrix ids; `max_page`: most items in one page of a list."""
 
     desk: Desk
     door: Door
     hub: Hub
     public_url: str
+    server: str
     max_page: int
 
 

@@ -71,13 +71,17 @@ class MessengerServices:
 def make(services: MessengerServices, entrance: Entrance, *, settings: MessengerSettings) -> Sequence[Face]:
     """The face, and its socket, which has an address of its own; it follows the feed from now on."""
     chat = services.chat
-    views = Views(MediaFiles(services.media, entrance.public_url))
+    views = Views(MediaFiles(services.media, entrance.public_url, entrance.server))
     posting = Posting(messages=chat.messages, access=chat.access)
     paging = Paging(entrance.max_page)
     messages = MessageCalls(chat, posting=posting, views=views, paging=paging)
     chats = Chats(chat, views=views, paging=paging, listed_participants=settings.listed_participants)
-    logins = Logins(accounts=services.accounts, sessions=services.sessions, address=services.address)
-    users = Users(profiles=services.profiles, members=chat.members, blocks=chat.blocks, paging=paging)
+    logins = Logins(
+        accounts=services.accounts, sessions=services.sessions, address=services.address, views=views
+    )
+    users = Users(
+        profiles=services.profiles, members=chat.members, blocks=chat.blocks, views=views, paging=paging
+    )
     routes = (*messages.routes(), *chats.routes(), *logins.routes(), *users.routes())
     socket = (_socket(chat, entrance, posting, views, settings).route(),)
     return (

@@ -6,20 +6,27 @@ from aiohttp import web
 
 from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import Login, Refresh, Registration
+from homeserver.api.messenger.shape import Views
 from homeserver.http.routes import Call, Route
 from homeserver.services.accounts import Accounts
-from homeserver.services.sessions import Sessions
+from homeserver.services.sessions import Sessions, Tokens
 
 
 class Logins:
     """The calls under `auth/`, but for `auth/me`."""
 
     def __init__(
-        self, *, accounts: Accounts, sessions: Sessions, address: Callable[[web.Request], str]
+        self,
+        *,
+        accounts: Accounts,
+        sessions: Sessions,
+        address: Callable[[web.Request], str],
+        views: Views,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._address = address
+        self._views = views
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -72,23 +79,26 @@ class Logins:
             tag=body.tag or None,
             address=self._address(call.request),
         )
-        return shape.tokens(await self._sessions.start(person, _device(call.request)))
+        return self._shown(await self._sessions.start(person, _device(call.request)))
 
     async def login(self, call: Call[Login, None]) -> schemas.Tokens:
         """Start a session with e-mail and password."""
         person = await self._accounts.check_password(
             email=call.body.email, password=call.body.password, address=self._address(call.request)
         )
-        return shape.tokens(await self._sessions.start(person, _device(call.request)))
+        return self._shown(await self._sessions.start(person, _device(call.request)))
 
     async def refresh(self, call: Call[Refresh, None]) -> schemas.Tokens:
         """Trade a refresh token for a new pair."""
         made = await self._sessions.refresh(call.body.refresh_token, self._address(call.request))
-        return shape.tokens(made)
+        return self._shown(made)
 
     async def logout(self, call: Call[None, None]) -> None:
         """End the session of the token; its sockets close."""
         await self._sessions.end(call.requester)
+
+    def _shown(self, made: Tokens) -> schemas.Tokens:
+        return shape.tokens(made, self._views.in_namespace(0))
 
 
 def _device(request: web.Request) -> str:

@@ -50,26 +50,26 @@ class Views:
         return View(namespace, self.files)
 
 
-def user(person: Person, namespace: int, *, shows_email: bool) -> schemas.User:
-    """A person as somebody of `namespace` sees them."""
+def user(person: Person, view: View, *, shows_email: bool) -> schemas.User:
+    """A person."""
     return {
-        "id": publicids.to_public(person.number, namespace),
+        "id": view.number(person.number),
         "email": (person.email or None) if shows_email else None,
         "display_name": person.display_name,
         "tag": person.tag,
-        "avatar_url": person.avatar_url or None,
+        "avatar_url": view.files.avatar_url(person.avatar_url) or None,
         "created_at": iso(person.created_ms),
     }
 
 
-def tokens(made: Tokens) -> schemas.Tokens:
+def tokens(made: Tokens, view: View) -> schemas.Tokens:
     """New tokens, with the person they are for."""
     return {
         "access_token": made.access_token,
         "refresh_token": made.refresh_token,
         "token_type": "bearer",
         "expires_in": made.expires_in_s,
-        "user": user(made.person, 0, shows_email=True),
+        "user": user(made.person, view, shows_email=True),
     }
 
 
@@ -81,7 +81,7 @@ def chat(room: Room, view: View, *, unread: int | None = None) -> schemas.Chat:
         "title": _title(room, people),
         "is_group": room.kind == "group",
         "created_at": iso(room.created_ms),
-        "participants": [user(person, view.namespace, shows_email=True) for person in people],
+        "participants": [user(person, view, shows_email=True) for person in people],
         "last_message": None if room.last_message is None else message(room.last_message, view),
         "unread_count": room.unread_count if unread is None else unread,
     }

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import ProfileChange, UserQuery
+from homeserver.api.messenger.shape import Views
 from homeserver.errors import NotFound
 from homeserver.http.paging import PageQuery, Paging
 from homeserver.http.routes import Call, Route
@@ -26,10 +27,13 @@ class Companions(Protocol):
 class Users:
     """The calls under `users/`, and `auth/me`."""
 
-    def __init__(self, *, profiles: Profiles, members: Companions, blocks: Blocks, paging: Paging) -> None:
+    def __init__(
+        self, *, profiles: Profiles, members: Companions, blocks: Blocks, views: Views, paging: Paging
+    ) -> None:
         self._profiles = profiles
         self._members = members
         self._blocks = blocks
+        self._views = views
         self._paging = paging
 
     def routes(self) -> Sequence[Route]:
@@ -82,7 +86,7 @@ class Users:
     async def me(self, call: Call[None, None]) -> schemas.User:
         """The caller's own profile, with e-mail."""
         person = await self._profiles.own(call.requester)
-        return shape.user(person, call.requester.namespace, shows_email=True)
+        return shape.user(person, self._views.of(call.requester), shows_email=True)
 
     async def change(self, call: Call[ProfileChange, None]) -> schemas.User:
         """A new name, tag or picture for the caller."""
@@ -90,7 +94,7 @@ class Users:
         person = await self._profiles.update(
             call.requester, display_name=body.display_name, tag=body.tag, avatar_url=body.avatar_url
         )
-        return shape.user(person, call.requester.namespace, shows_email=True)
+        return shape.user(person, self._views.of(call.requester), shows_email=True)
 
     async def search(self, call: Call[None, UserQuery]) -> list[schemas.User]:
         """People by words of their names; all of them without words."""
@@ -127,6 +131,5 @@ class Users:
         """E-mails only of oneself and of people one shares a chat with."""
         others = {person.user_id for person in people} - {requester.user_id}
         known = {requester.user_id, *await self._members.companions(requester, others)}
-        return [
-            shape.user(person, requester.namespace, shows_email=person.user_id in known) for person in people
-        ]
+        view = self._views.of(requester)
+        return [shape.user(person, view, shows_email=person.user_id in known) for person in people]

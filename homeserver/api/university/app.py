@@ -66,7 +66,7 @@ class UniversityServices:
 def make(services: UniversityServices, entrance: Entrance, *, settings: UniversitySettings) -> Face:
     """The face; it watches the feed from now on."""
     chat = services.chat
-    views = Views(MediaFiles(services.media, entrance.public_url), settings.show_contacts)
+    views = Views(MediaFiles(services.media, entrance.public_url, entrance.server), settings.show_contacts)
     paging = Paging(entrance.max_page)
     conversations = Conversations(
         rooms=chat.rooms,

@@ -93,7 +93,7 @@ def participant(member: Member, view: View) -> schemas.Participant:
         "joined_at": iso(member.joined_ms),
         "first_name": first,
         "last_name": last,
-        "avatar": member.person.avatar_url,
+        "avatar": view.files.avatar_url(member.person.avatar_url),
     }
 
 
@@ -146,7 +146,7 @@ def chat_user(person: Person, view: View) -> schemas.ChatUser:
         "first_name": first,
         "last_name": last,
         "middle_name": person.middle_name,
-        "avatar": person.avatar_url,
+        "avatar": view.files.avatar_url(person.avatar_url),
         "role": person.role,
         "position": person.job,
         "email": person.email if view.show_contacts else "",

@@ -98,8 +98,13 @@ def federation_form_of(
     The event's id is in it in all room versions, as clients cannot work it out. The room is named where the PDU does
     that, be it asked for or not.
     """
-    head = _open({**event.pdu, "event_id": event.event_id})
+    head = _open(event_in_full(event))
     return _with_replaced(ClientForm(event.origin_server_ts, head, b"", because=because), replaced)
+
+
+def event_in_full(event: Event) -> JsonObject:
+    """An event as servers send it, with its id: so the create event stands in stripped state (MSC4311)."""
+    return {**event.pdu, "event_id": event.event_id}
 
 
 def client_format(event: Event) -> dict[str, Any]:

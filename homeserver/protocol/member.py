@@ -9,12 +9,14 @@ from types import MappingProxyType
 from homeserver.protocol.canonical import JsonObject
 from homeserver.protocol.errors import AuthRefused, BadSignature
 from homeserver.protocol.event import Event, StateKey
-from homeserver.protocol.ids import ServerName
+from homeserver.protocol.ids import RoomId, ServerName, is_room_id
 from homeserver.protocol.power import PowerLevels
 from homeserver.protocol.signing import VerifyKey, signatures_of, verify_json
 from homeserver.protocol.versions import RoomRules
 
 JOIN_RULES_KEY: StateKey = ("m.room.join_rules", "")
+RESTRICTED_RULES = frozenset({"restricted", "knock_restricted"})
+_MAX_ALLOWED = 100  # rooms that a join rule may name; more are not looked at
 
 
 def membership_in(state: Mapping[StateKey, Event], user_id: str) -> str:
@@ -28,6 +30,22 @@ def join_rule_in(state: Mapping[StateKey, Event]) -> str:
     event = state.get(JOIN_RULES_KEY)
     rule = event.content.get("join_rule") if event is not None else None
     return rule if isinstance(rule, str) else "invite"
+
+
+def allowed_rooms_in(state: Mapping[StateKey, Event]) -> list[RoomId]:
+    """The rooms whose members a restricted join rule lets in. What is malformed allows nobody."""
+    event = state.get(JOIN_RULES_KEY)
+    if event is None or event.content.get("join_rule") not in RESTRICTED_RULES:
+        return []
+    allow = event.content.get("allow")
+    return [
+        RoomId(one["room_id"])
+        for one in (allow[:_MAX_ALLOWED] if isinstance(allow, list) else ())
+        if isinstance(one, dict)
+        and one.get("type") == "m.room_membership"
+        and isinstance(one.get("room_id"), str)
+        and is_room_id(one["room_id"])
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class ListedRoom:
     unread_count: int
 
 
-_CHANGED = ["membership", "sender", "event_id", "position"]
+_CHANGED = ["membership", "sender", "event_id", "position", "forgotten"]
 _SET_JOINED = Upsert(
     members,
     ["room_id", "user_id"],
@@ -351,4 +351,5 @@ def _row(row: MemberRow) -> dict[str, Any]:
         "seen_position": row.read_position,
         "main_position": row.read_position,
         "main_seq": row.main_seq,
+        "forgotten": False,
     }

@@ -33,6 +33,7 @@ class OwnRoom(NamedTuple):
     name: str
     head_position: int
     active_position: int
+    forgotten: bool
 
 
 class Companion(NamedTuple):
@@ -58,6 +59,7 @@ _OWN = (
         rooms.c.name,
         rooms.c.head_position,
         rooms.c.active_position,
+        members.c.forgotten,
     )
     .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
     .where(members.c.user_id == _reader)
@@ -195,7 +197,7 @@ _LINES = (
 
 async def own_rooms(conn: AsyncConnection, user_id: UserId) -> list[OwnRoom]:
     """Every room in which a person is or was, or is asked into."""
-    return [OwnRoom(*row) for row in await conn.execute(_OWN, {"reader": user_id})]
+    return [OwnRoom._make(row) for row in await conn.execute(_OWN, {"reader": user_id})]
 
 
 async def own_rooms_among(

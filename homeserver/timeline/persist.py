@@ -13,7 +13,7 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.power import PowerLevels
 from homeserver.protocol.redact import redact
 from homeserver.protocol.versions import RoomRules
-from homeserver.storage import events, guests, members, relations, rooms, state
+from homeserver.storage import events, guests, members, relations, rooms, state, summaries
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.members import MemberRow, ReadMove
 from homeserver.storage.relations import Relation
@@ -22,6 +22,7 @@ from homeserver.storage.state import SnapshotRow
 from homeserver.timeline.build import Built, is_in_thread, relation_of
 from homeserver.timeline.counting import count_threads, uncount
 from homeserver.timeline.heads import Snapshot
+from homeserver.timeline.summary import SUMMARISED, summary_of
 
 _BUMPS = frozenset(  # what moves a room up in lists
     {
@@ -58,6 +59,7 @@ class RoomRows:
     topic: str | None = None
     links: list[Link | None] = field(default_factory=list)
     closed: bool = False
+    is_resummarised: bool = False
 
     def add(self, built: Built) -> None:
         """Note one placed event."""
@@ -88,6 +90,8 @@ class RoomRows:
 
     def _add_state(self, built: Built) -> None:
         event, content = built.event, built.event.content
+        if event.type in SUMMARISED:
+            self.is_resummarised = True
         match event.type, event.state_key:
             case "m.room.member", str(user_id):
                 self._add_member(built, UserId(user_id))
@@ -242,6 +246,9 @@ async def _show(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
         await rooms.set_links(conn, links)
     if closed := [room.room_id for room in work if room.closed]:
         await rooms.close_rooms(conn, closed)
+    if changed := [room for room in work if room.is_resummarised]:
+        rows = [summary_of(room.room_id, room.last.after.events) for room in changed]
+        await summaries.set_summaries(conn, rows)
 
 
 async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from homeserver.model import Draft, RoomKind
@@ -71,16 +71,53 @@ class Timeline:
         also: Sequence[Also[Any]] = (),
     ) -> Written:
         """Make a room of its first events, m.room.create leading. KeyTaken if `room_key` has a room already."""
+        submission = await self._begin_room(drafts, version, kind, also=also, room_key=room_key)
+        return await self._found([submission])
+
+    async def replace_room(
+        self,
+        old: RoomId,
+        drafts: Sequence[Draft],
+        farewell: Callable[[RoomId], Sequence[Draft]],
+        *,
+        version: str,
+        kind: RoomKind,
+        also: Sequence[Also[Any]] = (),
+    ) -> Written:
+        """Make a room in the place of another, in one transaction with `farewell`: by the new room's id, what is said
+        in the old one. Raises as `send` does, and then there is no new room.
+        """
+        tip = await self._heads.tip(old)
+        bundle = object()
+        submission = await self._begin_room(drafts, version, kind, also=also, bundle=bundle)
+        new = submission.room_id
+        if new is None:
+            raise AssertionError("a new room has a tip")
+        return await self._found([submission, Submission(tip=tip, drafts=farewell(new), bundle=bundle)])
+
+    async def _begin_room(
+        self, drafts: Sequence[Draft], version: str, kind: RoomKind, **more: Any
+    ) -> Submission:
+        """A submission with the first events of a room, built."""
         room_id = make_room_id(secrets.token_urlsafe(18).replace("-", "A").replace("_", "B"), self._server)
         tip = Tip(new_head(room_id, rules_for(version)), base=0)
-        submission = Submission(tip=tip, drafts=drafts, also=also, room_key=room_key, kind=kind)
+        submission = Submission(tip=tip, drafts=drafts, kind=kind, **more)
         self._appender.check_open(submission.size)
         await self._chainer.chain_new(submission)
-        self._appender.check_open(submission.size)
-        self._appender.put(submission)
+        return submission
+
+    async def _found(self, parts: Sequence[Submission]) -> Written:
+        """Put a new room, and what goes with it, into the queue side by side; answers for the room."""
+        tip = parts[0].tip
+        if tip is None:
+            raise AssertionError("a new room has a tip")
+        self._appender.check_open(sum(part.size for part in parts))
+        for part in parts:
+            self._appender.put(part)
         self._heads.add(tip)
         try:
-            return await asyncio.shield(submission.done)
+            await asyncio.shield(asyncio.gather(*(part.done for part in parts), return_exceptions=True))
+            return await parts[0].done
         except Exception:
             self._heads.drop(tip.head.room_id)
             raise

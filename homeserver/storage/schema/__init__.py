@@ -5,6 +5,7 @@ id.
 """
 
 from homeserver.storage.schema.base import metadata
+from homeserver.storage.schema.directory import aliases, room_summaries
 from homeserver.storage.schema.e2ee import (
     backup_heads,
     backup_keys,
@@ -64,6 +65,7 @@ from homeserver.storage.schema.timeline import (
 
 __all__ = [
     "account_data",
+    "aliases",
     "backup_heads",
     "backup_keys",
     "backups",
@@ -103,6 +105,7 @@ __all__ = [
     "relations",
     "reports",
     "room_keys",
+    "room_summaries",
     "rooms",
     "service_keys",
     "sessions",

@@ -205,6 +205,7 @@ members = Table(
     ),  # read for Matrix, with all threads
     Column("main_position", BigInteger, nullable=False, server_default="0"),  # the same without its threads
     Column("main_seq", BigInteger, nullable=False, server_default="0"),  # rooms.notify_seq at that place
+    Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # until the next member event
     Index("ix_members_user_id_membership", "user_id", "membership"),
 )
 

@@ -1,0 +1,56 @@
+"""What one person has to do with rooms: their membership in each of many, rooms in common, and forgotten ones."""
+
+from collections.abc import Collection
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import RoomPlace
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage.members import MemberRow
+from homeserver.storage.schema import members, rooms
+
+_OF_ROOMS = select(members.c.room_id, members.c.membership).where(
+    members.c.user_id == bindparam("of_user"), members.c.room_id.in_(bindparam("room_ids", expanding=True))
+)
+_others = members.alias("others")
+_MUTUAL = (
+    select(members.c.room_id, rooms.c.position)
+    .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
+    .join(_others, _others.c.room_id == members.c.room_id)
+    .where(
+        members.c.user_id == bindparam("of_user"),
+        members.c.membership == "join",
+        _others.c.user_id == bindparam("of_other"),
+        _others.c.membership == "join",
+    )
+    .order_by(rooms.c.position)
+)
+_one = (members.c.room_id == bindparam("of_room"), members.c.user_id == bindparam("of_user"))
+_FORGET = update(members).where(*_one, members.c.position == bindparam("at")).values(forgotten=True)
+_FORGOTTEN = select(members.c.forgotten).where(*_one)
+
+
+async def memberships(
+    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
+) -> dict[RoomId, str]:
+    """A person's membership in each of the rooms that they have one in."""
+    rows = await conn.execute(_OF_ROOMS, {"of_user": user_id, "room_ids": list(room_ids)})
+    return {row.room_id: row.membership for row in rows}
+
+
+async def mutual_rooms(conn: AsyncConnection, user_id: UserId, other: UserId) -> list[RoomPlace]:
+    """The rooms that two people are both in, the oldest first."""
+    rows = await conn.execute(_MUTUAL, {"of_user": user_id, "of_other": other})
+    return [RoomPlace(row.room_id, row.position) for row in rows]
+
+
+async def forget(conn: AsyncConnection, row: MemberRow) -> None:
+    """Note that a person wants to know no more of a room, unless their membership has changed since."""
+    values = {"of_room": row.room_id, "of_user": row.user_id, "at": row.position}
+    await conn.execute(_FORGET, values)
+
+
+async def is_forgotten(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> bool:
+    """Whether a person forgot a room, and has had nothing to do with it since."""
+    return bool((await conn.execute(_FORGOTTEN, {"of_room": room_id, "of_user": user_id})).scalar())

@@ -155,6 +155,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         tokens=hs.proofs.registration_tokens,
         creation=hs.raw.creation,
         membership=hs.raw.membership,
+        finding=hs.raw.finding,
         events=hs.raw.events,
         history=hs.raw.history,
         rendering=hs.raw.rendering,

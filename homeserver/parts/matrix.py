@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from homeserver.parts.core import Core
+from homeserver.parts.finding import build_finding
 from homeserver.parts.people import People
 from homeserver.services.chat import Chat
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
+from homeserver.services.finding import Finding
 from homeserver.services.history import History
 from homeserver.services.interactive import Interactions
 from homeserver.services.membership import Membership
@@ -30,6 +32,7 @@ class Proofs:
 class RawRooms:
     """Rooms and events as Matrix clients speak of them."""
 
+    finding: Finding
     creation: Creation
     membership: Membership
     events: RoomEvents
@@ -51,7 +54,9 @@ def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
 
 def build_raw_rooms(settings: Settings, core: Core, people: People, chat: Chat) -> RawRooms:
     """Build the rooms as Matrix clients speak of them."""
+    finding = build_finding(settings, core, people)
     return RawRooms(
+        finding=finding,
         creation=Creation(
             timeline=core.timeline,
             profiles=people.profiles,
@@ -59,6 +64,7 @@ def build_raw_rooms(settings: Settings, core: Core, people: People, chat: Chat) 
             settings=settings.rooms,
             default_version=settings.server.default_room_version,
             blocks=chat.blocks,
+            aliases=finding.aliases,
         ),
         membership=Membership(
             db=core.db,
@@ -68,7 +74,13 @@ def build_raw_rooms(settings: Settings, core: Core, people: People, chat: Chat) 
             blocks=chat.blocks,
             members=chat.members,
         ),
-        events=RoomEvents(db=core.db, timeline=core.timeline, messages=chat.messages, speech=chat.speech),
+        events=RoomEvents(
+            db=core.db,
+            timeline=core.timeline,
+            messages=chat.messages,
+            speech=chat.speech,
+            aliases=finding.aliases,
+        ),
         history=History(db=core.db, timeline=core.timeline, visibility=Visibility(core.db)),
         rendering=Rendering(db=core.db, clock=core.clock, cached_events=settings.matrix.cached_events),
     )

@@ -10,15 +10,18 @@ from typing import Any, Final, Literal
 from homeserver.errors import Forbidden, Invalid, Unsupported
 from homeserver.model import KIND_KEY, Content, Draft, Person, Requester
 from homeserver.protocol.errors import UnknownRoomVersion
-from homeserver.protocol.ids import RoomId, UserId, is_user_id
+from homeserver.protocol.ids import RoomAlias, RoomId, UserId, is_user_id
 from homeserver.protocol.versions import RoomRules, rules_for
+from homeserver.services.aliases import CANONICAL, Aliases, names_in
 from homeserver.services.blocks import Blocks
+from homeserver.services.directory import publication
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
 from homeserver.services.productrooms import check_unreserved
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import RoomSettings
+from homeserver.timeline.submission import Also
 from homeserver.timeline.writer import Timeline
 
 Preset = Literal["private_chat", "trusted_private_chat", "public_chat"]
@@ -52,13 +55,14 @@ class InitialState:
 
 @dataclass(frozen=True, slots=True)
 class RoomWish:
-    """What a client asked for. `alias`: the whole alias, which the caller has made sure of."""
+    """What a client asked for. `alias`: the room's name without "#" and server. `published`: list it for all."""
 
     preset: Preset = "private_chat"
     version: str | None = None
     name: str | None = None
     topic: str | None = None
     alias: str | None = None
+    published: bool = False
     invited: Sequence[UserId] = ()
     is_direct: bool = False
     creation_content: Mapping[str, Any] = field(default_factory=dict)
@@ -78,7 +82,9 @@ class Creation:
         settings: RoomSettings,
         default_version: str,
         blocks: Blocks,
+        aliases: Aliases,
     ) -> None:
+        self._aliases = aliases
         self._timeline = timeline
         self._profiles = profiles
         self._limits = limits
@@ -89,18 +95,22 @@ class Creation:
     async def create(self, requester: Requester, wish: RoomWish) -> RoomId:
         """Make a room and answer its id.
 
-        Raises Unsupported("room_version"), Invalid ("bad_room_state", "bad_event", "unknown_people"),
-        Forbidden("blocked").
+        Raises Unsupported("room_version"), Invalid ("bad_room_state", "bad_event", "unknown_people", "bad_alias"),
+        Conflict("room_in_use"), Forbidden("blocked").
         """
         self._limits.check("create", requester.user_id)
         rules = self._rules(wish.version)
         people = await self._people(requester, wish.invited)
-        drafts = _first_events(people[requester.user_id], wish, rules)
+        alias = None if wish.alias is None else await self._aliases.claim(requester, wish.alias)
+        also: list[Also[Any]] = [publication()] if wish.published else []
+        drafts = _first_events(people[requester.user_id], wish, rules, alias.row.alias if alias else None)
         drafts += [
             _invite(requester.user_id, people[one], is_direct=wish.is_direct) for one in _invited(wish)
         ]
         try:
-            written = await self._timeline.create_room(drafts, version=rules.version, kind="group")
+            written = await self._timeline.create_room(
+                drafts, version=rules.version, kind="group", also=[*also, *([alias] if alias else [])]
+            )
         except Forbidden as refused:
             raise Invalid(
                 f"a room cannot begin like this: {refused.message}", code="bad_room_state"
@@ -125,7 +135,7 @@ class Creation:
         return found
 
 
-def _first_events(creator: Person, wish: RoomWish, rules: RoomRules) -> list[Draft]:
+def _first_events(creator: Person, wish: RoomWish, rules: RoomRules, alias: RoomAlias | None) -> list[Draft]:
     own = creator.user_id
     content = _create_content(own, wish, rules)
     wished: dict[tuple[str, str], Content] = _preset_state(wish.preset)
@@ -134,6 +144,8 @@ def _first_events(creator: Person, wish: RoomWish, rules: RoomRules) -> list[Dra
         check_unreserved(one.type)
         if one.type in ("m.room.create", "m.room.member"):
             raise Invalid(f"{one.type} cannot stand in initial_state", code="bad_room_state")
+        if (one.type, one.state_key) == (CANONICAL, "") and set(names_in(one.content)) - {alias}:
+            raise Invalid("a new room has no other names than its alias", code="bad_room_state")
         if (one.type, one.state_key) == ("m.room.power_levels", ""):
             levels = {**one.content, **wish.levels}
         else:
@@ -147,8 +159,8 @@ def _first_events(creator: Person, wish: RoomWish, rules: RoomRules) -> list[Dra
         Draft("m.room.member", own, member_content(creator), state_key=own),
         state_draft("m.room.power_levels", own, levels),
     ]
-    if wish.alias is not None:
-        drafts.append(state_draft("m.room.canonical_alias", own, {"alias": wish.alias}))
+    if alias is not None:
+        drafts.append(state_draft(CANONICAL, own, {"alias": alias}))
     drafts += [Draft(kind, own, content, state_key=key) for (kind, key), content in wished.items()]
     return drafts
 

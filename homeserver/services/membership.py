@@ -7,11 +7,10 @@ say: who is meant, what an event of membership holds, and that doing a thing twi
 from collections.abc import Mapping
 from typing import Any
 
-from homeserver.errors import Forbidden, NotFound
-from homeserver.model import Content, Draft, Requester
-from homeserver.protocol.event import Event
+from homeserver.errors import Forbidden, Invalid, NotFound
+from homeserver.model import Content, Draft, Requester, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.protocol.member import membership_in
+from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_rule_in, membership_in
 from homeserver.services import productrooms
 from homeserver.services.access import head_for_member, is_open_to, joined_in, levels_of
 from homeserver.services.blocks import Blocks
@@ -19,13 +18,10 @@ from homeserver.services.members import Members, member_content
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.storage import members as stored
+from homeserver.storage import memberships
 from homeserver.storage.db import Database
 from homeserver.timeline.heads import Head
 from homeserver.timeline.writer import Timeline
-
-_JOIN_RULES = ("m.room.join_rules", "")
-_RESTRICTED = frozenset({"restricted", "knock_restricted"})
-_MAX_ALLOWED = 100  # rooms that a join rule may name; more are not looked at
 
 
 class Membership:
@@ -91,8 +87,9 @@ class Membership:
         await self._send(room_id, own, own, {"membership": "leave", **_reason(reason)})
 
     async def knock(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
-        """Ask to be let in."""
+        """Ask to be let in; again, if one has asked already. Forbidden("auth_rule") where nobody may."""
         self._limits.check("create", requester.user_id)
+        productrooms.check_open(await self._timeline.head(room_id))
         person = await self._profiles.own(requester)
         content: Content = {**member_content(person), "membership": "knock", **_reason(reason)}
         await self._send(room_id, requester.user_id, requester.user_id, content)
@@ -147,14 +144,41 @@ class Membership:
         async with self._db.read() as conn:
             return await stored.joined_rooms(conn, requester.user_id)
 
+    async def mutual_rooms(
+        self, requester: Requester, other: UserId, *, after: int, limit: int
+    ) -> tuple[list[RoomPlace], int]:
+        """The rooms that the requester is in together with another: a page after a position, and how many in all.
+
+        Raises Invalid("bad_user_id") for oneself.
+        """
+        self._limits.check("directory", requester.user_id)
+        if other == requester.user_id:
+            raise Invalid("one shares all rooms with oneself", code="bad_user_id")
+        async with self._db.read() as conn:
+            found = await memberships.mutual_rooms(conn, requester.user_id, other)
+        return [one for one in found if one.position > after][:limit], len(found)
+
+    async def forget(self, requester: Requester, room_id: RoomId) -> None:
+        """Want to know no more of a room that one left: its history is gone for the requester.
+
+        Raises NotFound("room_not_found") for a room that one was never in, Invalid("still_in_room").
+        """
+        async with self._db.read() as conn:
+            row = await stored.member(conn, room_id, requester.user_id)
+        if row is None:
+            raise _no_room()
+        if row.membership not in ("leave", "ban"):
+            raise Invalid("leave the room first", code="still_in_room")
+        async with self._db.write() as conn:
+            await memberships.forget(conn, row)
+
     async def _voucher(self, head: Head, user_id: UserId) -> UserId | None:
         """Who of the room lets the person in, where its join rule asks for membership elsewhere."""
-        rule = head.state.events.get(_JOIN_RULES)
-        if rule is None or rule.content.get("join_rule") not in _RESTRICTED:
+        if join_rule_in(head.state.events) not in RESTRICTED_RULES:
             return None
         if membership_in(head.state.events, user_id) in ("join", "invite"):
             return None
-        allowed = _allowed_rooms(rule)
+        allowed = allowed_rooms_in(head.state.events)
         async with self._db.read() as conn:
             inside = await stored.joined_among(conn, user_id, allowed)
         if not inside:
@@ -165,20 +189,6 @@ class Membership:
 
     async def _send(self, room_id: RoomId, sender: UserId, of: UserId, content: Content) -> None:
         await self._timeline.send(room_id, [Draft("m.room.member", sender, content, state_key=of)])
-
-
-def _allowed_rooms(rule: Event) -> list[RoomId]:
-    """The rooms whose members may come in. What is malformed allows nobody."""
-    allow = rule.content.get("allow")
-    if not isinstance(allow, list):
-        return []
-    return [
-        RoomId(one["room_id"])
-        for one in allow[:_MAX_ALLOWED]
-        if isinstance(one, dict)
-        and one.get("type") == "m.room_membership"
-        and isinstance(one.get("room_id"), str)
-    ]
 
 
 def _reason(reason: str) -> Content:

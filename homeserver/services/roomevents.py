@@ -8,6 +8,7 @@ from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services import productrooms
 from homeserver.services.access import head_for_member, levels_of
+from homeserver.services.aliases import CANONICAL, Aliases
 from homeserver.services.messages import Messages
 from homeserver.services.speech import Speech
 from homeserver.storage import events
@@ -25,7 +26,10 @@ MAX_TXN_CHARS: Final = 255
 class RoomEvents:
     """Sends what a client gives. Every method takes who asks first."""
 
-    def __init__(self, *, db: Database, timeline: Timeline, messages: Messages, speech: Speech) -> None:
+    def __init__(
+        self, *, db: Database, timeline: Timeline, messages: Messages, speech: Speech, aliases: Aliases
+    ) -> None:
+        self._aliases = aliases
         self._db = db
         self._timeline = timeline
         self._messages = messages
@@ -65,6 +69,9 @@ class RoomEvents:
             return current.event_id
         if kind == "m.room.member" and content.get("membership") == "invite":
             await self._speech.check_people(requester, [UserId(state_key)])
+        if (kind, state_key) == (CANONICAL, ""):
+            before = current.content if current is not None else {}
+            await self._aliases.check_canonical(room_id, before, content)
         draft = Draft(kind, requester.user_id, content, state_key=state_key)
         return _first(await self._timeline.send(room_id, [draft]))
 

@@ -15,6 +15,7 @@ from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, Moment, histo
 from homeserver.storage import events as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
+from homeserver.storage.memberships import is_forgotten
 from homeserver.storage.sync import sight_lines
 
 _WORLD = "world_readable"
@@ -100,11 +101,11 @@ class Visibility:
             found = await stored.state_history(
                 conn, room_id, [HISTORY_VISIBILITY_KEY, ("m.room.member", user_id)]
             )
-        return Outlook(
-            user_id,
-            _Line.of(found[HISTORY_VISIBILITY_KEY]),
-            _Line.of(found["m.room.member", user_id]),
-        )
+            own = found["m.room.member", user_id]
+            is_gone = bool(own) and own[-1].event.membership in ("leave", "ban")
+            if is_gone and await is_forgotten(conn, room_id, user_id):
+                own = []  # as if they had never been there
+        return Outlook(user_id, _Line.of(found[HISTORY_VISIBILITY_KEY]), _Line.of(own))
 
     async def outlooks(self, user_id: UserId, room_ids: Collection[RoomId]) -> dict[RoomId, Outlook]:
         """The same for many rooms, by one query."""

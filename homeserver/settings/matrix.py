@@ -86,6 +86,23 @@ class MatrixSettings(Section):
         le=30_000,
         description="Most people of whom it is known whether they are online.",
     )
+    max_room_aliases: int = Field(
+        default=100, ge=1, le=10_000, description="Most names that a room may have on this server."
+    )
+    max_public_rooms: int = Field(
+        default=100, ge=10, le=1000, description="Most published rooms in one page of the list."
+    )
+    max_space_page: int = Field(default=50, ge=1, le=500, description="Most rooms in one page of a space.")
+    max_space_depth: int = Field(default=10, ge=1, le=50, description="How deep spaces are looked into.")
+    max_space_rooms: int = Field(
+        default=1000, ge=10, le=20_000, description="Most rooms of a space that are looked at."
+    )
+    max_upgrade_events: int = Field(
+        default=5000,
+        ge=100,
+        le=100_000,
+        description="Most pieces of state that go into the room which replaces another.",
+    )
     registration_needs_token: bool = Field(
         default=False,
         description="Whether a registration token is asked for (see homeserver registration-token).",

@@ -109,6 +109,9 @@ class RateLimitSettings(Section):
     send_address: BucketSettings = _bucket(100, 500, "The same, all people of an address together.")
     safety: BucketSettings = _bucket(0.2, 20, "Blocks and reports per person; reports of guests per address.")
     create: BucketSettings = _bucket(0.5, 20, "New rooms and added members per person.")
+    directory: BucketSettings = _bucket(
+        5, 100, "Looks at published rooms and spaces, and changes of rooms' names, per person or address."
+    )
     upload: BucketSettings = _bucket(1, 20, "Files per person.")
     encryption: BucketSettings = _bucket(
         20, 300, "Claims of one-time keys, and calls that send to devices, per person."

@@ -9,6 +9,7 @@ from homeserver.api.matrix.accountdata import AccountDataCalls
 from homeserver.api.matrix.accounts import AccountCalls, AccountServices
 from homeserver.api.matrix.backups import BackupCalls
 from homeserver.api.matrix.devices import DeviceCalls
+from homeserver.api.matrix.directory import DirectoryCalls
 from homeserver.api.matrix.discovery import Discovery
 from homeserver.api.matrix.errors import ERRORS
 from homeserver.api.matrix.events import EventCalls
@@ -24,6 +25,7 @@ from homeserver.api.matrix.receipts import ReceiptCalls
 from homeserver.api.matrix.rooms import RoomCalls
 from homeserver.api.matrix.sharedsecret import SharedSecret
 from homeserver.api.matrix.sliding import SlidingCalls
+from homeserver.api.matrix.spaces import SpaceCalls
 from homeserver.api.matrix.sync import SyncCalls
 from homeserver.clock import Clock
 from homeserver.http.cors import Cors
@@ -38,6 +40,7 @@ from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
+from homeserver.services.finding import Finding
 from homeserver.services.history import History
 from homeserver.services.hosts import Hosts
 from homeserver.services.interactive import Interactions
@@ -71,6 +74,7 @@ class MatrixServices:
     tokens: RegistrationTokens
     creation: Creation
     membership: Membership
+    finding: Finding
     events: RoomEvents
     history: History
     rendering: Rendering
@@ -138,7 +142,17 @@ def _tables(
     yield from KeyCalls(services.e2ee, interactions=services.interactions, passwords=passwords).routes()
     yield from BackupCalls(services.e2ee.backups).routes()
     yield from ProfileCalls(services.profiles).routes()
-    yield from RoomCalls(creation=services.creation, membership=services.membership).routes()
+    finding = services.finding
+    yield from RoomCalls(
+        creation=services.creation,
+        membership=services.membership,
+        aliases=finding.aliases,
+        upgrades=finding.upgrades,
+    ).routes()
+    yield from DirectoryCalls(
+        finding.aliases, finding.directory, server_name=finding.server_name, address=services.address
+    ).routes()
+    yield from SpaceCalls(finding.spaces, finding.aliases, services.membership).routes()
     yield from EventCalls(services.events).routes()
     yield from AccountDataCalls(services.data, services.filters).routes()
     yield from PushRuleCalls(services.push_rules).routes()

@@ -25,6 +25,9 @@ _BY_STATUS: Mapping[int, str] = MappingProxyType(
 # our code -> errcode, where it is another than the status says
 _BY_CODE: Mapping[str, str] = MappingProxyType(
     {
+        "alias_elsewhere": "M_BAD_ALIAS",
+        "alias_taken": "M_UNKNOWN",
+        "bad_alias": "M_INVALID_PARAM",
         "bad_cross_signing_key": "M_INVALID_PARAM",
         "bad_device_id": "M_INVALID_PARAM",
         "bad_device_keys": "M_INVALID_PARAM",
@@ -54,6 +57,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "not_uploaded_yet": "M_NOT_YET_UPLOADED",
         "password_too_long": "M_INVALID_PARAM",
         "password_too_short": "M_WEAK_PASSWORD",
+        "room_in_use": "M_ROOM_IN_USE",
         "room_version": "M_UNSUPPORTED_ROOM_VERSION",
         "set_by_server": "M_BAD_JSON",
         "suspended": "M_USER_SUSPENDED",
@@ -73,6 +77,7 @@ _STATUSES: Mapping[str, int] = MappingProxyType(
         "name_too_long": 400,
         "no_thumbnail": 400,
         "not_uploaded_yet": 504,
+        "room_in_use": 400,
         "set_by_server": 405,
         "slow_body": 408,
         "upload_stalled": 408,

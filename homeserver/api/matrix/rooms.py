@@ -6,13 +6,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from homeserver.api.matrix import schemas
+from homeserver.api.matrix.directoryschemas import Replacement, Upgrade
 from homeserver.api.matrix.schemas import NewRoom, Reason, Target
-from homeserver.errors import Invalid, Unsupported
+from homeserver.api.matrix.targets import room_called, room_id_in, user_id_in
+from homeserver.errors import Unsupported
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Handler, Route
-from homeserver.protocol.ids import RoomId, UserId, is_room_id, is_user_id
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.aliases import Aliases
 from homeserver.services.creation import Creation, InitialState, RoomWish
 from homeserver.services.membership import Membership
+from homeserver.services.upgrades import Upgrades
 
 _OWN_KEYS = frozenset(
     {"reason", "third_party_signed"}
@@ -22,8 +26,12 @@ _OWN_KEYS = frozenset(
 class RoomCalls:
     """createRoom and the calls about membership."""
 
-    def __init__(self, *, creation: Creation, membership: Membership) -> None:
+    def __init__(
+        self, *, creation: Creation, membership: Membership, aliases: Aliases, upgrades: Upgrades
+    ) -> None:
         self._creation = creation
+        self._aliases = aliases
+        self._upgrades = upgrades
         self._membership = membership
 
     def routes(self) -> Sequence[Route]:
@@ -32,11 +40,13 @@ class RoomCalls:
         return (
             _post(f"{root}/createRoom", self.create, "Make a room", NewRoom, schemas.CreatedRoom),
             Route("GET", f"{root}/joined_rooms", self.joined, "Rooms one is in", answer=schemas.JoinedRooms),
-            _post(f"{root}/join/{{room_id}}", self.join, "Come in", JsonObject, schemas.CreatedRoom),
+            _post(f"{root}/join/{{room}}", self.join_called, "Come in", JsonObject, schemas.CreatedRoom),
             _post(f"{room}/join", self.join, "Come in", JsonObject, schemas.CreatedRoom),
-            _post(f"{root}/knock/{{room_id}}", self.knock, "Ask to be let in", Reason, schemas.CreatedRoom),
+            _post(f"{root}/knock/{{room}}", self.knock, "Ask to be let in", Reason, schemas.CreatedRoom),
             _post(f"{room}/leave", self.leave, "Go", Reason, schemas.Empty),
-            _post(f"{room}/invite", self.invite, "Invite somebody", Target, schemas.Empty),
+            _post(f"{room}/forget", self.forget, "Know no more of it", JsonObject, schemas.Empty),
+            _post(f"{room}/upgrade", self.upgrade, "Put a new room in its place", Upgrade, Replacement),
+            _post(f"{room}/invite", self.invite, "Invite somebody", schemas.Invitation, schemas.Empty),
             _post(f"{room}/kick", self.kick, "Put somebody out", Target, schemas.Empty),
             _post(f"{room}/ban", self.ban, "Keep somebody out", Target, schemas.Empty),
             _post(f"{room}/unban", self.unban, "Let somebody come again", Target, schemas.Empty),
@@ -53,7 +63,9 @@ class RoomCalls:
             version=body.room_version,
             name=body.name,
             topic=body.topic,
-            invited=[_user_id(one) for one in body.invite],
+            alias=body.room_alias_name,
+            published=body.visibility == "public",
+            invited=[user_id_in(one) for one in body.invite],
             is_direct=body.is_direct,
             creation_content=body.creation_content,
             levels=body.power_level_content_override,
@@ -67,25 +79,43 @@ class RoomCalls:
 
     async def join(self, call: Call[JsonObject, None]) -> schemas.CreatedRoom:
         """What else stands in the body goes into the event."""
-        room_id = _room_id(call)
-        body = call.body.root
-        extra = {name: value for name, value in body.items() if name not in _OWN_KEYS}
-        await self._membership.join(call.requester, room_id, reason=check(Reason, body).reason, extra=extra)
-        return {"room_id": room_id}
+        return await self._join(call, _room_id(call))
+
+    async def join_called(self, call: Call[JsonObject, None]) -> schemas.CreatedRoom:
+        """By the room's id or a name; servers to go by are not needed, as all rooms are here."""
+        return await self._join(call, await room_called(self._aliases, call.text("room")))
 
     async def knock(self, call: Call[Reason, None]) -> schemas.CreatedRoom:
         """Those inside see it, and may invite."""
-        await self._membership.knock(call.requester, _room_id(call), reason=call.body.reason)
-        return {"room_id": _room_id(call)}
+        room_id = await room_called(self._aliases, call.text("room"))
+        await self._membership.knock(call.requester, room_id, reason=call.body.reason)
+        return {"room_id": room_id}
 
     async def leave(self, call: Call[Reason, None]) -> schemas.Empty:
         """Also refuses an invite."""
         await self._membership.leave(call.requester, _room_id(call), reason=call.body.reason)
         return {}
 
-    async def invite(self, call: Call[Target, None]) -> schemas.Empty:
+    async def forget(self, call: Call[JsonObject, None]) -> schemas.Empty:
+        """For who is not in it."""
+        await self._membership.forget(call.requester, _room_id(call))
+        return {}
+
+    async def upgrade(self, call: Call[Upgrade, None]) -> Replacement:
+        """Who is in the old room comes into the new one by themselves."""
+        body = call.body
+        made = await self._upgrades.upgrade(
+            call.requester, _room_id(call), body.new_version, body.additional_creators
+        )
+        return {"replacement_room": made}
+
+    async def invite(self, call: Call[schemas.Invitation, None]) -> schemas.Empty:
         """Somebody of this server."""
-        await self._membership.invite(call.requester, _room_id(call), _target(call), reason=call.body.reason)
+        body = call.body
+        if body.user_id is None:
+            raise Unsupported("people are invited by their user id here", code="threepid_refused")
+        target = user_id_in(body.user_id)
+        await self._membership.invite(call.requester, _room_id(call), target, reason=body.reason)
         return {}
 
     async def kick(self, call: Call[Target, None]) -> schemas.Empty:
@@ -103,23 +133,20 @@ class RoomCalls:
         await self._membership.unban(call.requester, _room_id(call), _target(call), reason=call.body.reason)
         return {}
 
+    async def _join(self, call: Call[JsonObject, None], room_id: RoomId) -> schemas.CreatedRoom:
+        body = call.body.root
+        extra = {name: value for name, value in body.items() if name not in _OWN_KEYS}
+        await self._membership.join(call.requester, room_id, reason=check(Reason, body).reason, extra=extra)
+        return {"room_id": room_id}
+
 
 def _post(path: str, handler: Handler, summary: str, body: type[BaseModel], answer: Any) -> Route:
     return Route("POST", path, handler, summary, body=body, answer=answer)
 
 
 def _room_id(call: Call[Any, Any]) -> RoomId:
-    text = call.text("room_id")
-    if not is_room_id(text):
-        raise Invalid("this is no room id", code="bad_room_id")
-    return RoomId(text)
+    return room_id_in(call.text("room_id"))
 
 
 def _target(call: Call[Target, None]) -> UserId:
-    return _user_id(call.body.user_id)
-
-
-def _user_id(text: str) -> UserId:
-    if not is_user_id(text):
-        raise Invalid(f"{text!r} is no user id", code="bad_user_id")
-    return UserId(text)
+    return user_id_in(call.body.user_id)

@@ -1,8 +1,8 @@
 """What goes over the wire of the Matrix client API, for the calls about accounts and devices."""
 
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal, NotRequired, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from homeserver.http.body import Body, Flag, Query
@@ -228,6 +228,19 @@ class Reason(Body):
 
 class Target(Reason):
     user_id: str = Field(max_length=255)
+
+
+class Invitation(Reason):
+    """Somebody by their user id, or by an address that an identity server knows."""
+
+    user_id: str | None = Field(default=None, max_length=255)
+    address: str | None = Field(default=None, max_length=1000)
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if self.user_id is None and self.address is None:
+            raise ValueError("user_id is required")
+        return self
 
 
 class CreatedRoom(TypedDict):

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 from homeserver.protocol.canonical import JsonObject
-from homeserver.protocol.clientevents import stripped
+from homeserver.protocol.clientevents import event_in_full, stripped
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage import events as stored_events
 from homeserver.storage import sync as stored
@@ -34,7 +34,7 @@ async def previews(db: Database, reader: UserId, rows: Collection[OwnRoom]) -> d
         states = await stored.states_at(conn, ids, types=_SHOWN, user_ids=people)
     return {
         row.room_id: [
-            stripped(event)
+            event_in_full(event) if event.type == "m.room.create" else stripped(event)
             for (kind, key), event in states[found[row.event_id].state_id].items()
             if (key in (reader, row.sender) if kind == "m.room.member" else key == "")
         ]

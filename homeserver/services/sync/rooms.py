@@ -180,9 +180,11 @@ def typing_event(user_ids: Sequence[UserId]) -> Content:
 def _is_left(look: Look, row: OwnRoom) -> bool:
     if row.membership not in ("leave", "ban"):
         return False
-    if look.is_first or look.wish.full_state:
-        return look.wish.filter.room.include_leave
-    return look.moved(row)
+    if look.moved(row) and not look.is_first:
+        return True
+    return (
+        (look.is_first or look.wish.full_state) and look.wish.filter.room.include_leave and not row.forgotten
+    )
 
 
 def _says_something(look: Look, one: Stretch, body: Content) -> bool:

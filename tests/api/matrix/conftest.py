@@ -20,3 +20,13 @@ def nobody(client: aiohttp.ClientSession) -> Client:
 @pytest.fixture
 async def alice(nobody: Client) -> Client:
     return await nobody.register("alice")
+
+
+@pytest.fixture
+async def bob(nobody: Client) -> Client:
+    return await nobody.register("bob")
+
+
+@pytest.fixture
+async def carol(nobody: Client) -> Client:
+    return await nobody.register("carol")

@@ -30,3 +30,19 @@ async def say(client: Client, room_id: str, text: str, **more: Any) -> str:
 def texts(chunk: Any) -> list[str]:
     """The texts of the messages among events."""
     return [one["content"].get("body", "") for one in chunk if one["type"] == "m.room.message"]
+
+
+async def state(client: Client, room_id: str, kind: str, key: str = "") -> Any:
+    """The content of a piece of state."""
+    return await client.call("GET", path(room_id, f"state/{kind}/{quote(key, safe='')}"))
+
+
+async def set_state(client: Client, room_id: str, kind: str, content: Any, key: str = "") -> str:
+    """Set it; answers the event's id."""
+    at = path(room_id, f"state/{kind}/{quote(key, safe='')}")
+    return str((await client.call("PUT", at, body=content))["event_id"])
+
+
+def named(alias: str) -> str:
+    """The path of the calls about an alias."""
+    return f"directory/room/{quote(alias, safe='')}"

@@ -1,6 +1,6 @@
 """Aliases of rooms, what people see of rooms that they are not in, and rooms that people forgot.
 
-Revision: 0007, after 0006
+Revision: 0008, after 0007
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

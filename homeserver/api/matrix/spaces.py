@@ -1,0 +1,78 @@
+"""Rooms as those outside see them: one of them, the tree of a space, and those that one shares with somebody."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from homeserver.api.matrix import directoryschemas as schemas
+from homeserver.api.matrix.directoryschemas import MutualQuery, TreeQuery
+from homeserver.api.matrix.roomshape import branch, summarised
+from homeserver.api.matrix.targets import room_called
+from homeserver.errors import Invalid
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.ids import RoomId, UserId, is_user_id
+from homeserver.services.aliases import Aliases
+from homeserver.services.membership import Membership
+from homeserver.services.spaces import Spaces, TreeWish
+
+_MUTUAL_TOKEN: Final = re.compile(r"m([0-9]{1,18})")
+_MUTUAL_PAGE: Final = 100
+
+
+class SpaceCalls:
+    """The calls that look at rooms from outside."""
+
+    def __init__(self, spaces: Spaces, aliases: Aliases, membership: Membership) -> None:
+        self._spaces = spaces
+        self._aliases = aliases
+        self._membership = membership
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls, some of them also at the places where they were first tried out."""
+        v1, nheko = "/client/v1", "/client/unstable/im.nheko.summary"
+        msc2666 = "/client/unstable/uk.half-shot.msc2666/user/mutual_rooms"
+        tree, tree_query = f"{v1}/rooms/{{room_id}}/hierarchy", TreeQuery
+        return (
+            *(
+                Route("GET", f"{path}/{{room}}", self.summary, "One room", answer=schemas.RoomSummary)
+                for path in (f"{v1}/room_summary", f"{nheko}/room_summary", f"{nheko}/summary")
+            ),
+            Route("GET", tree, self.tree, "A space's rooms", query=tree_query, answer=schemas.Tree),
+            *(
+                Route("GET", path, self.mutual, "Shared", query=MutualQuery, answer=schemas.MutualRooms)
+                for path in (f"{v1}/mutual_rooms", msc2666)
+            ),
+        )
+
+    async def summary(self, call: Call[None, None]) -> schemas.RoomSummary:
+        """By its id or a name."""
+        room_id = await room_called(self._aliases, call.text("room"))
+        room, membership = await self._spaces.summary(call.requester, room_id)
+        return {**summarised(room), "membership": membership}
+
+    async def tree(self, call: Call[None, TreeQuery]) -> schemas.Tree:
+        """Depth first, a page at a time."""
+        query = call.query
+        wish = TreeWish(query.limit, query.max_depth, query.suggested_only, query.from_)
+        found, following = await self._spaces.tree(call.requester, RoomId(call.text("room_id")), wish)
+        answer: schemas.Tree = {"rooms": [branch(one) for one in found]}
+        if following is not None:
+            answer["next_batch"] = following
+        return answer
+
+    async def mutual(self, call: Call[None, MutualQuery]) -> schemas.MutualRooms:
+        """The oldest first."""
+        query = call.query
+        if not is_user_id(query.user_id):
+            raise Invalid("this is no user id", code="bad_user_id")
+        start = _MUTUAL_TOKEN.fullmatch(query.from_ or "m0")
+        if start is None:
+            raise Invalid("this is no token of this list", code="bad_token")
+        found, count = await self._membership.mutual_rooms(
+            call.requester, UserId(query.user_id), after=int(start[1]), limit=_MUTUAL_PAGE + 1
+        )
+        page = found[:_MUTUAL_PAGE]
+        answer: schemas.MutualRooms = {"joined": [one.room_id for one in page], "count": count}
+        if len(found) > _MUTUAL_PAGE:
+            answer["next_batch"] = f"m{page[-1].position}"
+        return answer

@@ -1,0 +1,46 @@
+"""By what rooms are found, grouped and replaced."""
+
+from collections.abc import Sequence
+
+from homeserver.parts.core import Core
+from homeserver.parts.people import People
+from homeserver.services.aliases import Aliases
+from homeserver.services.directory import Directory
+from homeserver.services.finding import Finding
+from homeserver.services.heirs import DataHeir
+from homeserver.services.spaces import SpaceLimits, Spaces
+from homeserver.services.upgrades import Heir, Upgrades
+from homeserver.settings.models import Settings
+
+
+def build_finding(settings: Settings, core: Core, people: People, heirs: Sequence[Heir] = ()) -> Finding:
+    """Build it. `heirs`: who else carries something over when a room is replaced."""
+    server, matrix = settings.server.name, settings.matrix
+    aliases = Aliases(
+        db=core.db,
+        timeline=core.timeline,
+        limits=people.limits,
+        clock=core.clock,
+        server_name=server,
+        max_of_room=matrix.max_room_aliases,
+    )
+    directory = Directory(
+        db=core.db,
+        timeline=core.timeline,
+        limits=people.limits,
+        server_name=server,
+        max_page=matrix.max_public_rooms,
+    )
+    spaces = Spaces(
+        db=core.db,
+        limits=people.limits,
+        space_limits=SpaceLimits(matrix.max_space_page, matrix.max_space_depth, matrix.max_space_rooms),
+    )
+    upgrades = Upgrades(
+        timeline=core.timeline,
+        profiles=people.profiles,
+        limits=people.limits,
+        heirs=[DataHeir(core.db, core.timeline), *heirs],
+        max_events=matrix.max_upgrade_events,
+    )
+    return Finding(aliases, directory, spaces, upgrades, server)

@@ -1,0 +1,233 @@
+"""Names of rooms (client-server API, "Room aliases"): made, looked up, taken away, and checked in canonical aliases.
+
+Only names of this server are known. `resolve` is the one place that would ask another server for its own.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
+from homeserver.model import Content, Requester
+from homeserver.protocol.ids import RoomAlias, RoomId, UserId, domain_of, is_room_alias
+from homeserver.protocol.member import membership_in
+from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, history_visibility_of
+from homeserver.services.access import head_for_member, levels_of
+from homeserver.services.founding import state_draft
+from homeserver.services.ratelimit import RateLimits
+from homeserver.storage import aliases as stored
+from homeserver.storage.aliases import AliasRow
+from homeserver.storage.db import Database
+from homeserver.storage.summaries import rooms_at
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.writer import Timeline
+
+CANONICAL: Final = "m.room.canonical_alias"
+_SPACE = re.compile(r"\s")
+
+
+class NewAlias(NamedTuple):
+    """The name of a room that is being made."""
+
+    alias: RoomAlias
+    creator: UserId
+    created_ms: int
+
+
+class Aliases:
+    """`max_of_room`: how many names a room may have here."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Timeline,
+        limits: RateLimits,
+        clock: Clock,
+        server_name: str,
+        max_of_room: int,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._limits = limits
+        self._clock = clock
+        self._server = server_name
+        self._max_of_room = max_of_room
+
+    async def resolve(self, alias: str) -> RoomId:
+        """The room of a name. Raises Invalid("bad_alias"), NotFound("alias_not_found")."""
+        return (await self._find(_checked(alias))).room_id
+
+    async def add(self, requester: Requester, alias: str, room_id: RoomId) -> None:
+        """Give a room a name; for those who are in it.
+
+        Raises Invalid("bad_alias"), Conflict("alias_taken"), TooLarge("too_many_aliases"), and what
+        `head_for_member` raises.
+        """
+        self._limits.check("directory", requester.user_id)
+        name = self._own(alias)
+        await head_for_member(self._timeline, requester, room_id)
+        row = AliasRow(name, room_id, requester.user_id, self._clock.now_ms())
+        try:
+            async with self._db.write() as conn:
+                if name in await stored.find(conn, [name]):
+                    raise _taken(name)
+                if await stored.count(conn, room_id) >= self._max_of_room:
+                    most = self._max_of_room
+                    raise TooLarge(f"a room has at most {most} names", code="too_many_aliases", most=most)
+                await stored.add(conn, [row])
+        except IntegrityError as error:  # somebody else was quicker
+            raise _taken(name) from error
+
+    async def remove(self, requester: Requester, alias: str) -> None:
+        """Take a name away, also from what the room calls itself if the requester may set that.
+
+        For whom made it, and for whom may say what the room calls itself. Raises NotFound("alias_not_found"),
+        Forbidden("not_your_alias").
+        """
+        self._limits.check("directory", requester.user_id)
+        row = await self._find(_checked(alias))
+        head = await self._timeline.head(row.room_id)
+        may_name = may_name_room(head, requester.user_id)
+        if row.creator != requester.user_id and not may_name:
+            raise Forbidden("this name was given by somebody else", code="not_your_alias")
+        without = _without(head, row.alias) if may_name else None
+        if without is None:
+            async with self._db.write() as conn:
+                await stored.drop(conn, [row.alias])
+            return
+        draft = state_draft(CANONICAL, requester.user_id, without)
+        await self._timeline.send(row.room_id, [draft], also=[Also(_drop, row.alias)])
+
+    async def of_room(self, requester: Requester, room_id: RoomId) -> list[RoomAlias]:
+        """A room's names here; for those who are in it, or may read it from outside. Forbidden("not_joined")."""
+        head = await self._timeline.head(room_id)
+        if history_visibility_of(head.state.events.get(HISTORY_VISIBILITY_KEY)) != "world_readable":
+            await head_for_member(self._timeline, requester, room_id)
+        async with self._db.read() as conn:
+            return await stored.of_room(conn, room_id)
+
+    async def check_canonical(self, room_id: RoomId, before: Mapping[str, Any], content: Content) -> None:
+        """Refuse what a room shall call itself where a name that is new in it is not one of its names.
+
+        Raises Invalid("bad_alias", "alias_elsewhere").
+        """
+        new = set(names_in(content)) - set(_readable_names(before))
+        if not new:
+            return
+        async with self._db.read() as conn:
+            found = await stored.find(conn, new)
+        if any(one not in found or found[one].room_id != room_id for one in new):
+            raise Invalid("there is no such name of this room", code="alias_elsewhere")
+
+    async def claim(self, requester: Requester, localpart: str) -> Also[NewAlias]:
+        """What gives a room that is being made its name, together with it.
+
+        Raises Invalid("bad_alias"), Conflict("room_in_use"); the latter may also come when the room is written.
+        """
+        alias = self._own(f"#{localpart}:{self._server}")
+        async with self._db.read() as conn:
+            if alias in await stored.find(conn, [alias]):
+                raise _in_use(alias)
+        return Also(_claim, NewAlias(alias, requester.user_id, self._clock.now_ms()))
+
+    def _own(self, alias: str) -> RoomAlias:
+        """A name that may be given here."""
+        name = _checked(alias)
+        if domain_of(name) != self._server:
+            raise Invalid("names of other servers are given there", code="bad_alias")
+        if _SPACE.search(name):
+            raise Invalid("a name has no spaces", code="bad_alias")
+        return name
+
+    async def _find(self, alias: RoomAlias) -> AliasRow:
+        async with self._db.read() as conn:
+            row = (await stored.find(conn, [alias])).get(alias)
+        if row is None:
+            raise NotFound(f"there is no room called {alias}", code="alias_not_found")
+        return row
+
+
+def may_name_room(head: Head, user_id: UserId) -> bool:
+    """Whether a person may say what a room calls itself, and so also whether it is published."""
+    if membership_in(head.state.events, user_id) != "join":
+        return False
+    levels = levels_of(head)
+    return levels.user(user_id) >= levels.event(CANONICAL, is_state=True)
+
+
+def _checked(alias: str) -> RoomAlias:
+    if not is_room_alias(alias):
+        raise Invalid(f"{alias!r} is no room alias", code="bad_alias")
+    return RoomAlias(alias)
+
+
+def names_in(content: Mapping[str, Any]) -> list[str]:
+    """The names in a content of m.room.canonical_alias. Raises Invalid("bad_alias")."""
+    alias, others = content.get("alias"), content.get("alt_aliases")
+    names = [*([] if alias in (None, "") else [alias]), *([] if others is None else _list(others))]
+    for name in names:
+        if not isinstance(name, str) or not is_room_alias(name):
+            raise Invalid(f"{name!r} is no room alias", code="bad_alias")
+    return names
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise Invalid("alt_aliases must be a list", code="bad_alias")
+    return value
+
+
+def _readable_names(content: Mapping[str, Any]) -> list[str]:
+    """The names in a content that is there already, whatever else stands in it."""
+    alias, others = content.get("alias"), content.get("alt_aliases")
+    return [one for one in (alias, *(others if isinstance(others, list) else ())) if isinstance(one, str)]
+
+
+def _without(head: Head, alias: RoomAlias) -> Content | None:
+    """What a room calls itself without this name; None if that changes nothing."""
+    current = head.state.events.get((CANONICAL, ""))
+    if current is None or alias not in _readable_names(current.content):
+        return None
+    content: Content = dict(current.content)
+    if content.get("alias") == alias:
+        del content["alias"]
+    others = content.get("alt_aliases")
+    if isinstance(others, list):
+        content["alt_aliases"] = [one for one in others if one != alias]
+        if not content["alt_aliases"]:
+            del content["alt_aliases"]
+    return content
+
+
+async def _drop(conn: AsyncConnection, items: Sequence[Placed[RoomAlias]]) -> None:
+    await stored.drop(conn, [item.row for item in items])
+
+
+async def _claim(conn: AsyncConnection, items: Sequence[Placed[NewAlias]]) -> None:
+    """Give the new rooms their names. Rooms are written one at a time in the end, so that only who is late fails."""
+    wanted = [item.row.alias for item in items]
+    taken = await stored.find(conn, wanted)
+    if taken or len(set(wanted)) < len(wanted):
+        raise _in_use(next(iter(taken), wanted[0]))
+    rooms = await rooms_at(conn, [item.position for item in items])
+    await stored.add(
+        conn,
+        [
+            AliasRow(item.row.alias, rooms[item.position], item.row.creator, item.row.created_ms)
+            for item in items
+        ],
+    )
+
+
+def _taken(alias: str) -> Conflict:
+    return Conflict(f"there is a room called {alias} already", code="alias_taken")
+
+
+def _in_use(alias: str) -> Conflict:
+    return Conflict(f"there is a room called {alias} already", code="room_in_use")

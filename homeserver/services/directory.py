@@ -1,0 +1,149 @@
+"""The list of published rooms (client-server API, "Published Room Directory")."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import Forbidden, Invalid, NotFound, Unsupported
+from homeserver.folding import like_pattern
+from homeserver.model import Requester
+from homeserver.protocol.ids import RoomId
+from homeserver.services import productrooms
+from homeserver.services.access import head_for_member
+from homeserver.services.aliases import may_name_room
+from homeserver.services.ratelimit import RateLimits
+from homeserver.storage import summaries as stored
+from homeserver.storage.db import Database
+from homeserver.storage.summaries import ListWish, Place, Summary
+from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.writer import Timeline
+
+_TOKEN: Final = re.compile(r"([nb])([0-9]{1,9})_([0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicWish:
+    """`server`: whose list, None for ours. `network`: of which application service, None for what is ours itself."""
+
+    limit: int | None = None
+    since: str | None = None
+    server: str | None = None
+    search: str = ""
+    room_types: Collection[str | None] | None = None
+    network: str | None = None
+    all_networks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PublicPage:
+    """A page, the tokens of its neighbours, and how many rooms there are in all."""
+
+    rooms: Sequence[Summary]
+    next: str | None
+    previous: str | None
+    total: int
+
+
+class Directory:
+    """Who is in it, and pages of it. `max_page`: most rooms of one page."""
+
+    def __init__(
+        self, *, db: Database, timeline: Timeline, limits: RateLimits, server_name: str, max_page: int
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._limits = limits
+        self._server = server_name
+        self._max_page = max_page
+
+    async def is_published(self, room_id: RoomId) -> bool:
+        """Whether a room is in the list. NotFound("room_not_found")."""
+        async with self._db.read() as conn:
+            found = (await stored.summaries(conn, [room_id])).get(room_id)
+        if found is None:
+            raise NotFound("no such room", code="room_not_found")
+        return found.published
+
+    async def publish(self, requester: Requester, room_id: RoomId, *, is_on: bool) -> None:
+        """Put a room into the list or take it out; for who may say what the room calls itself.
+
+        Raises NotFound("room_not_found"), Forbidden("not_joined", "low_power", "product_room").
+        """
+        self._limits.check("directory", requester.user_id)
+        head = await head_for_member(self._timeline, requester, room_id)
+        if is_on and productrooms.is_product_room(head):
+            raise Forbidden("rooms of applications are open to nobody else", code="product_room")
+        if not may_name_room(head, requester.user_id):
+            raise Forbidden("you may not publish this room", code="low_power")
+        async with self._db.write() as conn:
+            await stored.publish(conn, [(room_id, is_on)])
+
+    async def publish_in(self, requester: Requester, network: str, room_id: RoomId) -> None:
+        """Put a room into the list of a network. Forbidden("no_appservice"): nobody here is an application service."""
+        raise Forbidden(
+            f"{requester.user_id} is no application service of {network} that could list {room_id}",
+            code="no_appservice",
+        )
+
+    async def page(self, wish: PublicWish, *, asker: str) -> PublicPage:
+        """A page, the largest rooms first. `asker`: for limits.
+
+        Raises Invalid("bad_token", "invalid_param"), Unsupported("other_server").
+        """
+        self._limits.check("directory", asker)
+        if wish.server not in (None, "", self._server):
+            raise Unsupported("lists of other servers are not known here", code="other_server")
+        if wish.network is not None and wish.all_networks:
+            raise Invalid("one network, or all of them", code="invalid_param")
+        backward, place = _parse(wish.since)
+        limit = self._max_page if wish.limit is None else min(max(wish.limit, 1), self._max_page)
+        if wish.network is not None:  # there is no application service that has rooms
+            return PublicPage((), None, None, 0)
+        query = ListWish(
+            limit=limit + 1,
+            place=place,
+            backward=backward,
+            pattern=like_pattern(wish.search) if wish.search.strip() else "",
+            room_types=wish.room_types,
+        )
+        async with self._db.read() as conn:
+            found = await stored.published(conn, query)
+            total = await stored.count_published(conn)
+        has_more = len(found) > limit
+        if has_more:
+            found = found[1:] if backward else found[:-1]
+        there_is_next = bool(found) and (has_more or backward)
+        there_is_previous = bool(found) and (has_more if backward else place is not None)
+        return PublicPage(
+            found,
+            _token("n", found[-1]) if there_is_next else None,
+            _token("b", found[0]) if there_is_previous else None,
+            total,
+        )
+
+
+def publication() -> Also[None]:
+    """What publishes a room that is being made, together with it."""
+    return Also(_publish_new, None)
+
+
+async def _publish_new(conn: AsyncConnection, items: Sequence[Placed[None]]) -> None:
+    rooms = await stored.rooms_at(conn, [item.position for item in items])
+    await stored.publish(conn, [(room_id, True) for room_id in rooms.values()])
+
+
+def _parse(token: str | None) -> tuple[bool, Place | None]:
+    """Whether it leads backward, and from which place on."""
+    if token is None:
+        return False, None
+    found = _TOKEN.fullmatch(token)
+    if found is None:
+        raise Invalid("this is no token of this list", code="bad_token")
+    return found[1] == "b", Place(int(found[2]), int(found[3]))
+
+
+def _token(direction: str, room: Summary) -> str:
+    return f"{direction}{room.member_count}_{room.position}"

@@ -1,0 +1,227 @@
+"""Rooms that take the place of others, in a newer room version (client-server API, "Room Upgrades").
+
+The new room, the tombstone in the old one, its names and its place in the directory move in one transaction. Then the
+heirs are called, who carry what people keep of the room for themselves.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import Forbidden, Invalid, TooLarge, Unsupported
+from homeserver.model import Content, Draft, Requester
+from homeserver.protocol.errors import UnknownRoomVersion
+from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.ids import RoomId, UserId, is_user_id
+from homeserver.protocol.power import creators
+from homeserver.protocol.versions import RoomRules, rules_for
+from homeserver.services import productrooms
+from homeserver.services.access import head_for_member, joined_in, levels_of
+from homeserver.services.aliases import CANONICAL
+from homeserver.services.founding import state_draft
+from homeserver.services.members import member_content
+from homeserver.services.profiles import Profiles
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.spaces import CHILD, SPACE
+from homeserver.storage import aliases, summaries
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.writer import Timeline
+
+TOMBSTONE: Final = "m.room.tombstone"
+_POWER: Final = "m.room.power_levels"
+_CREATOR_LEVEL: Final = 100
+_TOMBSTONE_OF_CREATORS: Final = 150  # version 12: above every admin
+_CARRIED: Final = (
+    *("m.room.join_rules", "m.room.name", "m.room.topic", "m.room.avatar", "m.room.history_visibility"),
+    *("m.room.guest_access", "m.room.encryption", "m.room.server_acl", "m.room.related_groups"),
+    *("m.room.pinned_events", "m.room.policy", CANONICAL),
+)
+_OF_THE_OLD: Final = frozenset({"room_version", "creator", "predecessor", "additional_creators"})
+
+
+class Heir(Protocol):
+    """Carries something that people of this server keep of a room over to the one that takes its place."""
+
+    async def inherit(self, people: Collection[UserId], old: RoomId, new: RoomId) -> None:
+        """Called once, after the upgrade, with those who are in the old room."""
+
+
+class Upgrades:
+    """`max_events`: most pieces of state of a new room."""
+
+    def __init__(
+        self,
+        *,
+        timeline: Timeline,
+        profiles: Profiles,
+        limits: RateLimits,
+        heirs: Sequence[Heir],
+        max_events: int,
+    ) -> None:
+        self._timeline = timeline
+        self._profiles = profiles
+        self._limits = limits
+        self._heirs = heirs
+        self._max_events = max_events
+
+    async def upgrade(
+        self, requester: Requester, room_id: RoomId, version: str, more_creators: Sequence[str] = ()
+    ) -> RoomId:
+        """Put a new room in the place of one, and answer its id.
+
+        Raises NotFound("room_not_found"), Forbidden("not_joined", "low_power", "product_room"), Invalid("bad_user_id"),
+        Unsupported("room_version"), TooLarge("too_much_state").
+        """
+        self._limits.check("create", requester.user_id)
+        rules = _rules(version)
+        head = await head_for_member(self._timeline, requester, room_id)
+        own = requester.user_id
+        _check_power(head, own)
+        if rules.additional_creators and not all(is_user_id(one) for one in more_creators):
+            raise Invalid("additional_creators must be user ids", code="bad_user_id")
+        makers = [UserId(one) for one in dict.fromkeys(more_creators) if one != own]
+        person = await self._profiles.own(requester)
+        drafts = [
+            state_draft("m.room.create", own, _create_content(head, own, rules, makers)),
+            Draft("m.room.member", own, member_content(person), state_key=own),
+            *_carried(head, own),
+            # Last, for until they are set the creator may do all of this.
+            state_draft(_POWER, own, _levels_content(head, rules, {own, *makers}, own)),
+        ]
+        if len(drafts) > self._max_events:
+            raise TooLarge(f"a new room takes at most {self._max_events} events", code="too_much_state")
+        written = await self._timeline.replace_room(
+            room_id,
+            drafts,
+            lambda new: _farewell(head, own, new),
+            version=rules.version,
+            kind="group",
+            also=[Also(_move_names, room_id)],
+        )
+        new = written.events[0].event.room_id
+        people = joined_in(head.state.events)
+        for heir in self._heirs:
+            await heir.inherit(people, room_id, new)
+        return new
+
+
+def _rules(version: str) -> RoomRules:
+    try:
+        return rules_for(version)
+    except UnknownRoomVersion as error:
+        raise Unsupported("there is no such room version here", code="room_version") from error
+
+
+def _check_power(head: Head, own: UserId) -> None:
+    if productrooms.is_product_room(head):
+        raise Forbidden("an application knows this room, and only as it is", code="product_room")
+    levels = levels_of(head)
+    if levels.user(own) < levels.event(TOMBSTONE, is_state=True):
+        raise Forbidden("you may not upgrade this room", code="low_power")
+
+
+def _create_of(head: Head) -> Event:
+    return head.state.events["m.room.create", ""]
+
+
+def _create_content(head: Head, own: UserId, rules: RoomRules, makers: Sequence[UserId]) -> Content:
+    """What the old room was made with, and where the new one comes from."""
+    old = _create_of(head).content
+    content: Content = {name: value for name, value in old.items() if name not in _OF_THE_OLD}
+    content["room_version"] = rules.version
+    content["predecessor"] = {"room_id": head.room_id, "event_id": head.extremities[-1]}
+    if not rules.creator_is_sender:
+        content["creator"] = own
+    if rules.additional_creators and makers:
+        content["additional_creators"] = list(makers)
+    return content
+
+
+def _carried(head: Head, own: UserId) -> list[Draft]:
+    """The state that goes into the new room: how it looks, who may come in and who may not, and a space's rooms."""
+    state = head.state.events
+    drafts = [
+        state_draft(kind, own, dict(event.content))
+        for kind in _CARRIED
+        if (event := state.get((kind, ""))) is not None
+    ]
+    is_space = _create_of(head).content.get("type") == SPACE
+    for (kind, key), event in state.items():
+        if kind == "m.room.member" and event.membership == "ban":
+            drafts.append(Draft(kind, own, _ban_content(event), state_key=key))
+        elif kind == CHILD and is_space and event.content:
+            drafts.append(Draft(kind, own, dict(event.content), state_key=key))
+    return drafts
+
+
+def _ban_content(event: Event) -> Content:
+    reason = event.content.get("reason")
+    return {"membership": "ban", **({"reason": reason} if isinstance(reason, str) else {})}
+
+
+def _levels_content(head: Head, rules: RoomRules, makers: Collection[UserId], own: UserId) -> Content:
+    """The old power levels, as they may stand in the new room version.
+
+    From version 12 on creators stand above them all and are not listed; who upgrades to an older one is.
+    """
+    state = head.state.events
+    event = state.get((_POWER, ""))
+    content: Content = dict(event.content) if event is not None else {}
+    users, events = _table(content, "users"), _table(content, "events")
+    old_makers = creators(_create_of(head), head.rules) if head.rules.additional_creators else frozenset()
+    if rules.additional_creators:
+        users = {user_id: level for user_id, level in users.items() if user_id not in makers}
+        if not head.rules.additional_creators:
+            events[TOMBSTONE] = _TOMBSTONE_OF_CREATORS
+    else:
+        users |= dict.fromkeys(old_makers, _CREATOR_LEVEL)
+        if event is None:
+            users[own] = _CREATOR_LEVEL
+        if head.rules.additional_creators:
+            events.pop(TOMBSTONE, None)
+    return {**content, "users": users, "events": events}
+
+
+def _table(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = content.get(name)
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _farewell(head: Head, own: UserId, new: RoomId) -> list[Draft]:
+    """What is said in the old room: where to go, and as far as the requester may, that nobody speaks here any more."""
+    body = {"body": "This room has been replaced", "replacement_room": new}
+    drafts = [state_draft(TOMBSTONE, own, body)]
+    levels, state = levels_of(head), head.state.events
+    if (CANONICAL, "") in state and levels.user(own) >= levels.event(CANONICAL, is_state=True):
+        drafts.append(state_draft(CANONICAL, own, {}))
+    quiet = _quiet_levels(state)
+    highest = max(quiet["events_default"], quiet["invite"])
+    if levels.user(own) >= max(levels.event(_POWER, is_state=True), highest):
+        drafts.append(state_draft(_POWER, own, quiet))
+    return drafts
+
+
+def _quiet_levels(state: Mapping[StateKey, Event]) -> Content:
+    """Power levels by which an ordinary member neither speaks nor invites."""
+    event = state.get((_POWER, ""))
+    content: Content = dict(event.content) if event is not None else {}
+    default = content.get("users_default")
+    needed = max(50, (default if type(default) is int else 0) + 1)
+    for name in ("events_default", "invite"):
+        level = content.get(name)
+        content[name] = max(needed, level if type(level) is int else 0)
+    return content
+
+
+async def _move_names(conn: AsyncConnection, items: Sequence[Placed[RoomId]]) -> None:
+    """Give the new rooms the old ones' names and their places in the directory."""
+    at = await summaries.rooms_at(conn, [item.position for item in items])
+    moves = {item.row: at[item.position] for item in items}
+    await aliases.move(conn, moves)
+    old = await summaries.summaries(conn, moves)
+    published = [one for one in old.values() if one.published]
+    if published:
+        away = [(one.room_id, False) for one in published]
+        await summaries.publish(conn, [*away, *((moves[one.room_id], True) for one in published)])

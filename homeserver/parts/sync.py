@@ -18,6 +18,7 @@ from homeserver.services.sliding.lists import Lists
 from homeserver.services.sliding.rooms import SlidingRooms
 from homeserver.services.sliding.rosters import Rosters
 from homeserver.services.sliding.service import Sections, SlidingSyncs
+from homeserver.services.sync.direct import DirectChats
 from homeserver.services.sync.news import NewsDesk
 from homeserver.services.sync.rooms import RoomSections
 from homeserver.services.sync.stretches import Stretches
@@ -80,8 +81,8 @@ def build_following(
     settings: Settings, core: Core, chat: Chat, raw: RawRooms, keeping: Keeping, e2ee: Encryption
 ) -> Following:
     """Build it."""
-    waiting = Waiting(core.db, settings.matrix.max_waiting_syncs)
-    sources = Sources(keeping.data, chat.typing, e2ee, keeping.availability)
+    waiting, direct = Waiting(core.db, settings.matrix.max_waiting_syncs), DirectChats(core.db, keeping.data)
+    sources = Sources(keeping.data, chat.typing, e2ee, keeping.availability, direct)
     stretches = Stretches(
         core.db,
         Visibility(core.db),

@@ -26,6 +26,7 @@ GLOBAL: Final = ""
 TAGS: Final = "m.tag"
 IGNORED: Final = "m.ignored_user_list"
 FULLY_READ: Final = "m.fully_read"
+DIRECT: Final = "m.direct"
 _BY_OTHER_WAYS: Final = frozenset({FULLY_READ, PUSH_RULES})
 _CACHED_IGNORERS: Final = 10_000  # people whose ignored users are kept in memory
 
@@ -33,14 +34,22 @@ Where: TypeAlias = RoomId | Literal[""]
 
 
 class _Change(NamedTuple):
-    """A new content, or one tag of the content that is there: None takes it away."""
+    """A new content, one tag of the content that is there (`is_gone` takes it away), or more direct chats."""
 
     key: DataKey
     content: Content
     tag: str | None = None
     is_gone: bool = False
+    is_direct: bool = False
+
+    @property
+    def goes_into(self) -> bool:
+        """Whether what stands there stays, but for what is changed."""
+        return self.tag is not None or self.is_direct
 
     def applied_to(self, before: Content) -> Content:
+        if self.is_direct:
+            return _with_direct(before, self.content)
         if self.tag is None:
             return self.content
         tags = before.get("tags")
@@ -114,6 +123,17 @@ class AccountData:
             key = DataKey(requester.user_id, room_id, TAGS)
             await self._write(requester, _Change(key, {}, tag, is_gone=True))
 
+    async def add_direct(self, requester: Requester, chats: Mapping[UserId, Sequence[RoomId]]) -> bool:
+        """Note rooms as direct chats with people; False if all are noted already, or there is no place for them."""
+        key = DataKey(requester.user_id, GLOBAL, DIRECT)
+        held = await self._find(key) or {}
+        change = _Change(key, {user_id: [*rooms] for user_id, rooms in chats.items()}, is_direct=True)
+        whole = change.applied_to(held)
+        if whole == held or len(orjson.dumps(whole)) > self._max_bytes or not await self._has_place(key):
+            return False
+        await self._write(requester, change)
+        return True
+
     async def ignored_by(self, user_id: UserId) -> frozenset[UserId]:
         """Whom a person ignores; one query for people who were here lately costs none."""
         found = self._ignored.get(user_id)
@@ -142,14 +162,17 @@ class AccountData:
             raise Invalid("a type has 1 to 255 bytes", code="invalid_param")
         if len(orjson.dumps(change.content)) > self._max_bytes:
             raise self._too_large()
-        async with self._db.read() as conn:
-            held = await stored.count(conn, requester.user_id)
-            if held >= self._max_pieces and change.key not in await stored.pieces(conn, [change.key]):
-                raise TooLarge(f"at most {self._max_pieces} pieces", code="too_much_account_data")
+        if not await self._has_place(change.key):
+            raise TooLarge(f"at most {self._max_pieces} pieces", code="too_much_account_data")
         where: Where = RoomId(room_id) if room_id else ""
         news = account_data_changed(requester.user_id, where, kind)
         for entry in await self._timeline.append([news], also=[Also(_write_changes, change)]):
             self.note(entry)  # here at once; other workers hear it from the log
+
+    async def _has_place(self, key: DataKey) -> bool:
+        async with self._db.read() as conn:
+            held = await stored.count(conn, key.user_id)
+            return held < self._max_pieces or key in await stored.pieces(conn, [key])
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"at most {self._max_bytes} bytes", code="account_data_too_large")
@@ -163,10 +186,20 @@ def ignored_in(content: Content) -> frozenset[UserId]:
     return frozenset(UserId(user_id) for user_id in users if is_user_id(user_id))
 
 
+def _with_direct(before: Content, chats: Content) -> Content:
+    """The old content may be of any form: clients write it."""
+    after = dict(before)
+    for user_id, rooms in chats.items():
+        held = before.get(user_id)
+        known = held if isinstance(held, list) else []
+        after[user_id] = [*known, *(room_id for room_id in rooms if room_id not in known)]
+    return after
+
+
 async def _write_changes(conn: AsyncConnection, items: Sequence[Placed[_Change]]) -> None:
-    """In the order of the log; a tag goes into what stands there now."""
-    tagged = {item.row.key for item in items if item.row.tag is not None}
-    before = await stored.pieces(conn, tagged) if tagged else {}
+    """In the order of the log; what goes into another content finds it as it stands now."""
+    kept = {item.row.key for item in items if item.row.goes_into}
+    before = await stored.pieces(conn, kept) if kept else {}
     contents: dict[DataKey, Content] = {key: orjson.loads(found) for key, found in before.items()}
     positions: dict[DataKey, int] = {}
     for item in items:

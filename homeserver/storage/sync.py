@@ -65,6 +65,17 @@ _OWN = (
     .where(members.c.user_id == _reader)
 )
 _OWN_AMONG = _OWN.where(members.c.room_id.in_(_in_rooms))
+_PRIVATE_OTHERS = (
+    select(members.c.room_id, members.c.user_id)
+    .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
+    .where(
+        members.c.room_id.in_(_in_rooms),
+        rooms.c.kind == "private",
+        members.c.user_id != _reader,
+        members.c.membership == "join",
+    )
+    .order_by(members.c.position)
+)
 _older = events.alias("older")
 _end = case(
     (members.c.membership == "join", _until), (members.c.position < _until, members.c.position), else_=_until
@@ -193,6 +204,16 @@ _LINES = (
         events.c.state_key.in_(("", _reader)),
     )
 ).order_by(events.c.timeline_order)
+
+
+async def private_others(
+    conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId]
+) -> dict[RoomId, list[UserId]]:
+    """Who else is in those of the rooms that a product made for two."""
+    found: dict[RoomId, list[UserId]] = {}
+    for row in await conn.execute(_PRIVATE_OTHERS, {"reader": reader, "room_ids": list(room_ids)}):
+        found.setdefault(row.room_id, []).append(row.user_id)
+    return found
 
 
 async def own_rooms(conn: AsyncConnection, user_id: UserId) -> list[OwnRoom]:

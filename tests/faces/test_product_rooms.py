@@ -12,6 +12,7 @@ from homeserver.storage import rooms
 from tests.api.driver import User
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
+from tests.api.matrix.slidekit import Slider, a_list
 from tests.api.messenger.wire import v1
 from tests.bridges.marketplace.people import Shopper, guest, registered, token
 from tests.faces.hands import place
@@ -194,6 +195,38 @@ async def test_a_guest_and_a_seller_with_a_matrix_client(people: People) -> None
     answer = (await visitor.messages(chat))[-1]
     assert (answer["message_text"], answer["sender_id"]) == ("as new", str(ALICE))
     assert (await visitor.messages(chat))[0]["id"] == question["id"]
+
+
+async def test_private_conversations_are_direct_chats(people: People) -> None:
+    alice, bob, carol = (people.clients[one] for one in (ALICE, BOB, CAROL))
+    _, with_bob = await people.private()
+    await people.group()
+    before = await alice.call("GET", "sync")
+    assert direct(before) == {bob.user_id: [with_bob]}
+    chat = await registered(people.users[ALICE].session, CAROL).open(seller=ALICE)
+    with_carol = await people.room(chat["id"])
+    after = await alice.call("GET", "sync", params={"since": before["next_batch"], "timeout": 5000})
+    assert direct(after) == {bob.user_id: [with_bob], carol.user_id: [with_carol]}
+    own = {bob.user_id: "of any form", "more": [1]}
+    await alice.call("PUT", f"user/{alice.user_id}/account_data/m.direct", body=own)
+    again = await alice.call("GET", "sync")
+    assert direct(again) == {**own, bob.user_id: [with_bob], carol.user_id: [with_carol]}
+    assert direct(await alice.call("GET", "sync", params={"since": again["next_batch"]})) is None
+
+
+async def test_sliding_clients_hear_of_direct_chats_too(people: People) -> None:
+    _, with_bob = await people.private()
+    await people.group()
+    slider = Slider(people.clients[ALICE], {"lists": {"all": a_list([0, 9]), "direct": a_list(is_dm=True)}})
+    lists = (await slider.sync())["lists"]
+    assert (lists["all"]["count"], lists["direct"]["count"]) == (2, 1)
+    assert slider.rooms[with_bob]["is_dm"] is True
+
+
+def direct(answer: Any) -> Any:
+    """What a sync says of direct chats."""
+    told = answer.get("account_data", {}).get("events", [])
+    return next((one["content"] for one in told if one["type"] == "m.direct"), None)
 
 
 def text(body: str) -> dict[str, str]:

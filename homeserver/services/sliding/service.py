@@ -99,9 +99,12 @@ class SlidingSyncs:
     ) -> _Seen:
         waiter.woken.clear()  # what comes from here on is either seen below, or wakes anew
         roster = await self._rosters.of(requester.user_id)
+        after = 0 if wish.pos is None else wish.pos.position
+        came = [row for row in roster.rows.values() if row.membership == "join" and row.position > after]
+        if await self._sources.direct.note(requester, came):
+            roster = await self._rosters.of(requester.user_id)
         joined = roster.joined
         self._waiting.watch(waiter, joined)
-        after = 0 if wish.pos is None else wish.pos.position
         # A member event that was seen is committed, and with it everything before it in the log.
         until = max(roster.seen, after, *(row.position for row in roster.rows.values()), 0)
         news = News(data=True)

@@ -11,6 +11,7 @@ from homeserver.protocol.ids import RoomId
 from homeserver.services.accountdata import GLOBAL, AccountData
 from homeserver.services.availability import Availability
 from homeserver.services.e2ee.encryption import Encryption
+from homeserver.services.sync.direct import DirectChats
 from homeserver.services.sync.news import News, NewsDesk
 from homeserver.services.sync.rooms import RoomSections, data_event
 from homeserver.services.sync.tokens import SyncToken
@@ -32,6 +33,7 @@ class Sources(NamedTuple):
     typing: Typing
     e2ee: Encryption
     availability: Availability
+    direct: DirectChats
 
 
 class Syncs:
@@ -52,7 +54,7 @@ class Syncs:
         self._waiting = waiting
         self._news = NewsDesk(db, live)
         self._rooms = rooms
-        self._data, self._typing, self._e2ee, self._availability = sources
+        self._data, self._typing, self._e2ee, self._availability, self._direct = sources
         self._max_wait_s = max_wait_s
 
     async def sync(self, requester: Requester, wish: SyncWish) -> Content:
@@ -80,6 +82,8 @@ class Syncs:
         own = await self._own_rooms(requester, wish)
         joined = [room_id for room_id, row in own.items() if row.membership == "join"]
         self._waiting.watch(waiter, joined)
+        # First of all, for what it writes belongs to this answer.
+        await self._direct.note(requester, [own[one] for one in joined if own[one].position > since.position])
         typing, presence = self._typing.serial, self._availability.serial
         # A member event that was seen is committed, and with it everything before it in the log.
         until = max(self._live.position, since.position, *(row.position for row in own.values()), 0)

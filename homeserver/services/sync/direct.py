@@ -1,0 +1,38 @@
+"""Private conversations of the products, as Matrix clients tell them from rooms ("Direct Messaging").
+
+A client notes a direct chat itself when its person accepts an invite to one. To those of the products nobody is
+invited, so the server notes them when a client first hears of them.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from homeserver.model import Requester
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.accountdata import AccountData
+from homeserver.storage import sync as stored
+from homeserver.storage.db import Database
+from homeserver.storage.sync import OwnRoom
+
+_MOST: Final = 300  # rooms at once, the newest: clients get the whole list again at each change
+
+
+class DirectChats:
+    """Notes them in `m.direct`, where the person's own clients may change it."""
+
+    def __init__(self, db: Database, data: AccountData) -> None:
+        self._db = db
+        self._data = data
+
+    async def note(self, requester: Requester, came: Collection[OwnRoom]) -> bool:
+        """Note those among the rooms that a person came into which are private and of two; False if none is new."""
+        if not came:
+            return False
+        newest = sorted(came, key=lambda row: row.position)[-_MOST:]
+        async with self._db.read() as conn:
+            others = await stored.private_others(conn, requester.user_id, [row.room_id for row in newest])
+        chats: dict[UserId, list[RoomId]] = {}
+        for room_id, people in others.items():
+            if len(people) == 1:
+                chats.setdefault(people[0], []).append(room_id)
+        return bool(chats) and await self._data.add_direct(requester, chats)

@@ -148,7 +148,7 @@ class Rendering:
         """`m.relations`: the latest edit, who refers to the event, and its thread."""
         event_id = one.event.event_id
         bundle: dict[str, object] = {}
-        if one.edit is not None:
+        if one.edit is not None and one.redacted_by is None:
             bundle["m.replace"] = orjson.Fragment(self.form(one.edit).render(Aside(now_ms)))
         references = [ref for ref in around.references.get(event_id, ()) if outlook.sees(ref)]
         if references:

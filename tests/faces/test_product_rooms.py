@@ -157,6 +157,7 @@ async def test_a_deleted_message_takes_its_edits_along(people: People) -> None:
     await people.clients[ALICE].call("PUT", path(room_id, f"redact/{original}/1"), body={"reason": "no"})
     page = (await bob.call("GET", path(room_id, "messages?dir=b")))["chunk"]
     assert texts(page) == ["", ""]
+    assert not [one for one in page if "m.relations" in one["unsigned"]]
     assert await people.users[BOB].texts(made) == []
 
 

@@ -17,7 +17,7 @@ from homeserver.services import publicids
 from tests.api.driver import Ear, User
 from tests.api.messenger.wire import Line, line, v1
 
-Verb = Literal["edit", "delete", "read up to", "send file", "presence"]
+Verb = Literal["edit", "delete", "read up to", "presence"]
 NOTHING: frozenset[Verb] = frozenset()
 
 

@@ -112,8 +112,6 @@ async def a_message_from_its_birth_to_its_end(story: Story) -> None:
 
 async def a_file(story: Story) -> None:
     alice, bob = story.alice, story.bob
-    if "send file" in alice.lacks:
-        return
     sent = await alice.sends_file("photo.png", picture(8, 8))
     assert (sent.sender, sent.files) == (alice.name, ("photo.png",))
     assert await story.his.news("new") == News("new", sent.place, alice.name, "photo.png", ("photo.png",))

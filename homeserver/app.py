@@ -52,7 +52,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
         settings=settings.e2ee,
         server_name=settings.server.name,
     )
-    raw, keeping = build_raw_rooms(settings, core, people, chat), build_keeping(settings, core, chat)
+    keeping = build_keeping(settings, core, chat)
+    raw = build_raw_rooms(settings, core, people, chat, [keeping.rules])
     return Homeserver(
         settings=settings,
         core=core,

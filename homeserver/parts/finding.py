@@ -13,7 +13,7 @@ from homeserver.services.upgrades import Heir, Upgrades
 from homeserver.settings.models import Settings
 
 
-def build_finding(settings: Settings, core: Core, people: People, heirs: Sequence[Heir] = ()) -> Finding:
+def build_finding(settings: Settings, core: Core, people: People, heirs: Sequence[Heir]) -> Finding:
     """Build it. `heirs`: who else carries something over when a room is replaced."""
     server, matrix = settings.server.name, settings.matrix
     aliases = Aliases(

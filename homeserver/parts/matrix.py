@@ -1,5 +1,6 @@
 """What only Matrix clients ask for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from homeserver.parts.core import Core
@@ -15,6 +16,7 @@ from homeserver.services.membership import Membership
 from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
+from homeserver.services.upgrades import Heir
 from homeserver.services.visibility import Visibility
 from homeserver.settings.models import Settings
 
@@ -52,9 +54,11 @@ def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
     )
 
 
-def build_raw_rooms(settings: Settings, core: Core, people: People, chat: Chat) -> RawRooms:
-    """Build the rooms as Matrix clients speak of them."""
-    finding = build_finding(settings, core, people)
+def build_raw_rooms(
+    settings: Settings, core: Core, people: People, chat: Chat, heirs: Sequence[Heir]
+) -> RawRooms:
+    """Build the rooms as Matrix clients speak of them. `heirs`: who carries something over when one is replaced."""
+    finding = build_finding(settings, core, people, heirs)
     return RawRooms(
         finding=finding,
         creation=Creation(

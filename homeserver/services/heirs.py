@@ -13,6 +13,7 @@ from homeserver.services.news import Appends, account_data_changed
 from homeserver.storage import accountdata as stored
 from homeserver.storage.accountdata import DataKey
 from homeserver.storage.db import Database
+from homeserver.storage.members import members_of
 from homeserver.timeline.submission import Also, Placed
 
 _DIRECT: Final = "m.direct"
@@ -34,16 +35,18 @@ class DataHeir:
         self._db = db
         self._timeline = timeline
 
-    async def inherit(self, people: Collection[UserId], old: RoomId, new: RoomId) -> None:
-        """Carry it for all of these people; what they keep of the new room already stays."""
-        everybody = list(people)
+    async def carry(self, old_room: RoomId, new_room: RoomId) -> None:
+        """Carry it for all who are in the old room; what they keep of the new one already stays."""
+        async with self._db.read() as conn:
+            everybody = [row.user_id for row in (await members_of(conn, [old_room]))[old_room]]
         for start in range(0, len(everybody), _PAGE):
-            bequest = _Bequest(everybody[start : start + _PAGE], old, new)
+            bequest = _Bequest(everybody[start : start + _PAGE], old_room, new_room)
             async with self._db.read() as conn:
                 changes = await _changes(conn, bequest)
             if changes:
                 news = [
-                    account_data_changed(key.user_id, new if key.room_id else "", key.type) for key in changes
+                    account_data_changed(key.user_id, new_room if key.room_id else "", key.type)
+                    for key in changes
                 ]
                 await self._timeline.append(news, also=[Also(_carry, bequest)])
 

@@ -17,7 +17,7 @@ from homeserver.protocol.ids import RoomId, UserId, is_user_id
 from homeserver.protocol.power import creators
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services import productrooms
-from homeserver.services.access import head_for_member, joined_in, levels_of
+from homeserver.services.access import head_for_member, levels_of
 from homeserver.services.aliases import CANONICAL
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
@@ -44,8 +44,8 @@ _OF_THE_OLD: Final = frozenset({"room_version", "creator", "predecessor", "addit
 class Heir(Protocol):
     """Carries something that people of this server keep of a room over to the one that takes its place."""
 
-    async def inherit(self, people: Collection[UserId], old: RoomId, new: RoomId) -> None:
-        """Called once, after the upgrade, with those who are in the old room."""
+    async def carry(self, old_room: RoomId, new_room: RoomId) -> None:
+        """Called once, after the upgrade, for those who are in the old room."""
 
 
 class Upgrades:
@@ -101,9 +101,8 @@ class Upgrades:
             also=[Also(_move_names, room_id)],
         )
         new = written.events[0].event.room_id
-        people = joined_in(head.state.events)
         for heir in self._heirs:
-            await heir.inherit(people, room_id, new)
+            await heir.carry(room_id, new)
         return new
 
 

@@ -12,7 +12,10 @@ VERSIONS = (
     *(f"v1.{minor}" for minor in range(1, 16)),
 )
 
-_UNSTABLE = {"org.matrix.simplified_msc3575": True}  # sliding sync
+_UNSTABLE = {
+    "org.matrix.simplified_msc3575": True,  # sliding sync
+    "uk.half-shot.msc2666.query_mutual_rooms": True,
+}
 
 
 class Discovery:

@@ -78,8 +78,7 @@ class Extensions:
         found: Sequence[Piece] = ()
         if look.news.data or (wish.enabled and not told_all):
             after = 0 if wish.enabled and not told_all else look.after
-            async with self._db.read() as conn:
-                found = await stored_data.changed_after(conn, look.reader, after)
+            found = await self._data.changed_after(look.reader, after)
             found = [one for one in found if one.position <= look.until]
         made.stirred = {
             *(RoomId(one.room_id) for one in found if one.room_id and one.position > look.after),
@@ -99,8 +98,11 @@ class Extensions:
         for one in pieces.values():
             if one.position > starts[RoomId(one.room_id)]:
                 by_room.setdefault(one.room_id, []).append(data_event(one))
-        after = look.after if told_all else 0
-        of_none = [data_event(one) for one in found if one.room_id == GLOBAL and one.position > after]
+        of_none = [
+            data_event(one)
+            for one in found
+            if one.room_id == GLOBAL and (one.position > look.after or not told_all)
+        ]
         made.answer["account_data"] = {"global": of_none, "rooms": by_room}
         made.has_news = made.has_news or bool(of_none or by_room)
 

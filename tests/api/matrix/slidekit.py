@@ -47,9 +47,10 @@ class Slider:
         for event in room.get("required_state", []):
             self.state[room_id][event["type"], event["state_key"]] = event
         new = room.get("timeline", [])
-        if room.get("unstable_expanded_timeline"):
-            known = {one["event_id"] for one in new}
-            self.events[room_id] = [one for one in self.events[room_id] if one["event_id"] not in known]
+        known = {one["event_id"] for one in new} if room.get("unstable_expanded_timeline") else set()
+        if room.get("limited"):  # what is before the gap, real clients show apart
+            self.events[room_id] = []
+        self.events[room_id] = [one for one in self.events[room_id] if one["event_id"] not in known]
         self.events[room_id] += new
 
 

@@ -80,6 +80,7 @@ async def test_account_data(alice: Client, bob: Client) -> None:
     his = Slider(bob, {"lists": {"top": a_list([0, 0])}, "extensions": {"account_data": ON}})
     first = extension(await his.sync(), "account_data")
     assert {"type": "org.one", "content": {"a": 1}} in first["global"]
+    assert "m.push_rules" in [one["type"] for one in first["global"]]
     tagged = [{"type": "m.tag", "content": {"tags": {"u.work": {"order": 0.5}}}}]
     assert first["rooms"] == {rooms[1]: tagged}
 

@@ -166,6 +166,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         typing=hs.chat.typing,
         syncs=hs.following.syncs,
         sliding=hs.following.sliding,
+        old_syncs=hs.following.old,
         availability=hs.keeping.availability,
         e2ee=hs.e2ee,
         media=hs.files.repository,

@@ -20,6 +20,7 @@ from homeserver.services.sliding.rosters import Rosters
 from homeserver.services.sliding.service import Sections, SlidingSyncs
 from homeserver.services.sync.direct import DirectChats
 from homeserver.services.sync.news import NewsDesk
+from homeserver.services.sync.old import OldSyncs
 from homeserver.services.sync.rooms import RoomSections
 from homeserver.services.sync.stretches import Stretches
 from homeserver.services.sync.v3 import Sources, Syncs
@@ -75,6 +76,7 @@ class Following:
     sliding: SlidingSyncs
     rosters: Rosters
     connections: Connections
+    old: OldSyncs
 
 
 def build_following(
@@ -97,10 +99,37 @@ def build_following(
         sources=sources,
         max_wait_s=settings.matrix.max_sync_wait_s,
     )
+    old = _old(settings, core, raw, syncs, waiting)
     chat.typing.listen(waiting.stir)
     keeping.availability.listen(waiting.stir_around)
     rosters = Rosters(core.db, core.live, cached=settings.matrix.cached_rosters)
     connections = Connections(db=core.db, clock=core.clock, settings=settings.matrix)
+    sliding = SlidingSyncs(
+        news=NewsDesk(core.db, core.live),
+        waiting=waiting,
+        connections=connections,
+        rosters=rosters,
+        sections=_sections(settings, core, raw, rosters, sources),
+        sources=sources,
+        max_wait_s=settings.matrix.max_sync_wait_s,
+    )
+    return Following(waiting, syncs, Counts(core.db), sliding, rosters, connections, old)
+
+
+def _old(settings: Settings, core: Core, raw: RawRooms, syncs: Syncs, waiting: Waiting) -> OldSyncs:
+    return OldSyncs(
+        db=core.db,
+        syncs=syncs,
+        history=raw.history,
+        rendering=raw.rendering,
+        waiting=waiting,
+        most=settings.matrix.max_sync_timeline,
+        max_wait_s=settings.matrix.max_sync_wait_s,
+    )
+
+
+def _sections(settings: Settings, core: Core, raw: RawRooms, rosters: Rosters, sources: Sources) -> Sections:
+    """What sliding sync puts its answers together with."""
     rooms = SlidingRooms(
         core.db,
         Visibility(core.db),
@@ -108,13 +137,4 @@ def build_following(
         most_rooms=settings.matrix.max_sliding_rooms,
         most_events=settings.matrix.max_sync_timeline,
     )
-    sliding = SlidingSyncs(
-        news=NewsDesk(core.db, core.live),
-        waiting=waiting,
-        connections=connections,
-        rosters=rosters,
-        sections=Sections(Lists(core.db, rosters), rooms, Extensions(core.db, sources)),
-        sources=sources,
-        max_wait_s=settings.matrix.max_sync_wait_s,
-    )
-    return Following(waiting, syncs, Counts(core.db), sliding, rosters, connections)
+    return Sections(Lists(core.db, rosters), rooms, Extensions(core.db, sources))

@@ -62,11 +62,18 @@ class History:
         self, requester: Requester, room_id: RoomId, event_id: EventId
     ) -> tuple[Outlook, StoredEvent]:
         """One event, and what else the requester may see. Raises NotFound("event_not_found")."""
+        outlook, found = await self.event_anywhere(requester, event_id)
+        if found.event.room_id != room_id:
+            raise _no_event()
+        return outlook, found
+
+    async def event_anywhere(self, requester: Requester, event_id: EventId) -> tuple[Outlook, StoredEvent]:
+        """The same without knowing its room."""
         async with self._db.read() as conn:
             found = (await stored.events_by_id(conn, [event_id])).get(event_id)
-        if found is None or found.event.room_id != room_id:
+        if found is None:
             raise _no_event()
-        outlook = await self._visibility.outlook(requester.user_id, room_id)
+        outlook = await self._visibility.outlook(requester.user_id, found.event.room_id)
         if not outlook.sees(found):
             raise _no_event()
         return outlook, found

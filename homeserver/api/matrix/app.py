@@ -17,6 +17,7 @@ from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.keys import KeyCalls
 from homeserver.api.matrix.logins import Logins
 from homeserver.api.matrix.media import MediaCalls
+from homeserver.api.matrix.oldsync import OldSyncCalls
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.presence import PresenceCalls
 from homeserver.api.matrix.profiles import ProfileCalls
@@ -54,6 +55,7 @@ from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.sessions import Sessions
 from homeserver.services.sliding.service import SlidingSyncs
+from homeserver.services.sync.old import OldSyncs
 from homeserver.services.sync.v3 import Syncs
 from homeserver.services.typing import Typing
 from homeserver.settings.models import MatrixSettings, ServerSettings
@@ -85,6 +87,7 @@ class MatrixServices:
     typing: Typing
     syncs: Syncs
     sliding: SlidingSyncs
+    old_syncs: OldSyncs
     availability: Availability
     e2ee: Encryption
     media: Repository
@@ -158,6 +161,7 @@ def _tables(
     yield from PushRuleCalls(services.push_rules).routes()
     yield from SyncCalls(services.syncs, services.filters).routes()
     yield from SlidingCalls(services.sliding).routes()
+    yield from OldSyncCalls(services.old_syncs, services.history, services.rendering).routes()
     yield from PresenceCalls(services.availability).routes()
     yield from ReceiptCalls(services.markers, services.typing).routes()
     yield from MediaCalls(services.media).routes()

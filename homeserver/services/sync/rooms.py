@@ -81,7 +81,7 @@ class RoomSections:
         timelines = await self._rendering.pages(
             requester,
             [(one.outlook, one.shown) for one in stretches],
-            room_id=False,
+            room_id=look.wish.is_old,
             fields=look.wish.filter.event_fields,
         )
         wanted = look.wish.filter.room.state
@@ -91,7 +91,9 @@ class RoomSections:
             place = look.until if one.place is None else one.place
             bodies[one.room_id] = {
                 "timeline": {"events": timeline, "limited": one.limited, "prev_batch": place_token(place)},
-                look.wish.state_after or "state": {"events": self._rendering.state(state, room_id=False)},
+                look.wish.state_after or "state": {
+                    "events": self._rendering.state(state, room_id=look.wish.is_old)
+                },
                 "account_data": {"events": []},
             }
         return bodies

@@ -75,6 +75,10 @@ class Syncs:
         await self._add_key_counts(requester, answer)
         return answer
 
+    def now(self) -> SyncToken:
+        """Where a client stands that wants no more than what comes."""
+        return SyncToken(self._live.position, 0, self._typing.serial, self._availability.serial)
+
     async def _look(self, requester: Requester, wish: SyncWish, waiter: Waiter) -> tuple[Content, SyncToken]:
         """What there is now, empty for nothing; and where that leads to."""
         since = wish.since or SyncToken()
@@ -102,7 +106,9 @@ class Syncs:
         )
         answer = await self._sections(requester, look)
         await self._add_presence(look, since.presence if since.presence <= presence else 0, answer)
-        device = await self._add_messages(requester, since, until, answer)
+        device = since.device
+        if not wish.is_old:
+            device = await self._add_messages(requester, since, until, answer)
         return answer, SyncToken(until, device, typing, presence)
 
     async def _own_rooms(self, requester: Requester, wish: SyncWish) -> dict[RoomId, OwnRoom]:

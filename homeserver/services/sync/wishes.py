@@ -14,7 +14,8 @@ from homeserver.storage.sync import OwnRoom
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncWish:
     """`since`: None for a first sync. `state_after`: the name under which a room's state after its timeline is wanted
-    instead of that before. `presence`: how the client shows its person."""
+    instead of that before. `presence`: how the client shows its person. `is_old`: for the calls before /sync, whose
+    events name their rooms, and which know no messages to devices."""
 
     since: SyncToken | None = None
     filter: Filter = field(default_factory=Filter)
@@ -22,6 +23,7 @@ class SyncWish:
     timeout_s: float = 0.0
     state_after: str | None = None
     presence: Presence = "online"
+    is_old: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

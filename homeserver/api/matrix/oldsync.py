@@ -1,0 +1,76 @@
+"""The calls that clients followed by before /sync; some bots still do."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from homeserver.http.body import Query, QueryInt
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.history import History
+from homeserver.services.rendering import Rendering
+from homeserver.services.sync.old import OldSyncs
+from homeserver.services.sync.tokens import SyncToken
+
+_SHAPE: Final = dict[str, Any]
+
+
+class InitialQuery(Query):
+    limit: QueryInt = Field(default=10, ge=0)
+    archived: Annotated[bool, Field()] = False
+
+
+class EventsQuery(Query):
+    """`timeout` in milliseconds. With `room_id`: of one room, which need not be joined if everybody may look in."""
+
+    from_: str | None = Field(default=None, alias="from", max_length=200)
+    timeout: QueryInt = Field(default=0, ge=0)
+    room_id: str | None = Field(default=None, max_length=255)
+
+
+class OldSyncCalls:
+    """These calls."""
+
+    def __init__(self, syncs: OldSyncs, history: History, rendering: Rendering) -> None:
+        self._syncs = syncs
+        self._history = history
+        self._rendering = rendering
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        room = "/client/v3/rooms/{room_id}/initialSync"
+        return (
+            Route(
+                "GET", "/client/v3/initialSync", self.initial, "Everything", query=InitialQuery, answer=_SHAPE
+            ),
+            Route("GET", room, self.initial_of, "Everything of a room", query=InitialQuery, answer=_SHAPE),
+            Route("GET", "/client/v3/events", self.events, "What comes", query=EventsQuery, answer=_SHAPE),
+            Route("GET", "/client/v3/events/{event_id}", self.event, "One event", answer=_SHAPE),
+        )
+
+    async def initial(self, call: Call[None, InitialQuery]) -> dict[str, Any]:
+        """All rooms as they are."""
+        query = call.query
+        return await self._syncs.initial(call.requester, limit=query.limit, archived=query.archived)
+
+    async def initial_of(self, call: Call[None, InitialQuery]) -> dict[str, Any]:
+        """One room as it is."""
+        room_id = RoomId(call.text("room_id"))
+        return await self._syncs.initial_of(call.requester, room_id, limit=call.query.limit)
+
+    async def events(self, call: Call[None, EventsQuery]) -> dict[str, Any]:
+        """What came since a token, or a wait for it."""
+        query, requester = call.query, call.requester
+        since = None if query.from_ is None else SyncToken.parse(query.from_)
+        timeout_s = query.timeout / 1000
+        if query.room_id is not None:
+            return await self._syncs.events_of(requester, RoomId(query.room_id), since, timeout_s=timeout_s)
+        return await self._syncs.events(requester, since, timeout_s=timeout_s)
+
+    async def event(self, call: Call[None, None]) -> Any:
+        """By its id alone."""
+        event_id = EventId(call.text("event_id"))
+        outlook, found = await self._history.event_anywhere(call.requester, event_id)
+        (made,) = await self._rendering.page(call.requester, outlook, [found])
+        return made

@@ -146,17 +146,18 @@ class Syncs:
         return [one for one in found if one.position <= look.until]
 
     async def _add_presence(self, look: Look, after: int, answer: Content) -> None:
-        """How the people are whom one shares a room with, as far as it changed."""
+        """How the people are whom one shares a room with, as far as it changed; after coming into a room of all."""
         wanted = look.wish.filter.presence
         if not wanted.admits_type("m.presence"):
             return
-        found = await self._availability.changes(look.reader, after)
+        came = any(look.moved(look.own[room_id]) for room_id in look.joined)
+        found = await self._availability.changes(look.reader, 0 if came else after)
         shown = [
             one
             for one in found
             if one["sender"] not in look.ignored
             and wanted.admits_sender(one["sender"])
-            and (not look.is_first or one["content"]["presence"] != "offline")
+            and (not (look.is_first or came) or one["content"]["presence"] != "offline")
         ]
         if shown:
             answer["presence"] = {"events": shown}

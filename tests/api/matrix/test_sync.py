@@ -234,6 +234,17 @@ async def test_who_is_online(nobody: Client, alice: Client, bob: Client) -> None
     assert await carol.errcode("PUT", status, 403, body={"presence": "online"}) == "M_FORBIDDEN"
 
 
+async def test_who_comes_into_a_room_hears_who_is_online(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, preset="public_chat")
+    hers, his = Follower(alice), Follower(bob)
+    await hers.sync()
+    assert "presence" not in await his.sync()
+    await bob.call("POST", path(room_id, "join"), body={})
+    (shown,) = (await his.sync())["presence"]["events"]
+    assert (shown["sender"], shown["content"]["presence"]) == (alice.user_id, "online")
+    assert "presence" not in await his.sync()
+
+
 async def test_messages_to_devices_come_once(alice: Client, bob: Client) -> None:
     await create(alice, bob)
     his = Follower(bob)

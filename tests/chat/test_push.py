@@ -11,7 +11,8 @@ from homeserver.errors import Invalid, RateLimited, Unavailable
 from homeserver.model import Content, Requester, SessionId
 from homeserver.running import working
 from homeserver.services.news import session_ended
-from homeserver.services.push.addresses import is_public, origin_of
+from homeserver.services.publicnet import is_public
+from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.post import Courier
 from homeserver.services.push.seal import Sealed
 from homeserver.services.push.words import Notice, PushFace
@@ -76,6 +77,7 @@ async def subscribe(hs: Homeserver, who: Requester, browser: Browser) -> None:
         ("::ffff:1.1.1.1", True),
         ("2002:7f00:1::", False),
         ("64:ff9b::a9fe:a9fe", False),
+        ("64:ff9b:1::1", False),
         ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
     ],
 )

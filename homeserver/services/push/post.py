@@ -10,7 +10,8 @@ import aiohttp
 from yarl import URL
 
 from homeserver.clock import Clock
-from homeserver.services.push.addresses import origin_of, public_socket
+from homeserver.services.publicnet import public_socket
+from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.seal import Sealed
 from homeserver.settings.models import PushSettings
 

@@ -6,6 +6,8 @@ life and down again. A constructor takes only what stands above it here, so the 
 
 from dataclasses import dataclass
 
+from aiohttp.abc import AbstractResolver
+
 from homeserver.clock import Clock, SystemClock
 from homeserver.parts.chat import Safety, build_chat, build_moderation, build_push
 from homeserver.parts.core import Core, build_core
@@ -38,8 +40,13 @@ class Homeserver:
     safety: Safety
 
 
-def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
-    """Build a server. Makes the keys at the first start; touches neither the network nor the database."""
+def build(
+    settings: Settings, *, clock: Clock | None = None, resolver: AbstractResolver | None = None
+) -> Homeserver:
+    """Build a server. Makes the keys at the first start; touches neither the network nor the database.
+
+    `resolver` finds the addresses of web pages; the system's if there is none.
+    """
     core = build_core(settings, clock or SystemClock())
     people = build_people(settings, core)
     words = WordList(settings.moderation)
@@ -59,7 +66,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Homeserver:
         core=core,
         people=people,
         proofs=build_proofs(settings, core, people),
-        files=build_files(settings, core, people),
+        files=build_files(settings, core, people, resolver),
         chat=chat,
         e2ee=e2ee,
         raw=raw,

@@ -170,6 +170,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         availability=hs.keeping.availability,
         e2ee=hs.e2ee,
         media=hs.files.repository,
+        previews=hs.files.previews,
         address=_address(hs),
     )
     return matrix.make(

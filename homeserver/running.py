@@ -63,6 +63,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     tasks.start("guests", people.guests.run)
     tasks.start("interactions", hs.proofs.interactions.run)
     tasks.start("media sweep", hs.files.sweep.run)
+    tasks.start("previews", hs.files.previews.run)
     await hs.safety.words.load()
     tasks.start("word list", hs.safety.words.run)
     try:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiohttp.abc import AbstractResolver
+
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
 from homeserver.services.media.files import Disk, Places
@@ -10,6 +12,8 @@ from homeserver.services.media.repository import Repository
 from homeserver.services.media.store import Media
 from homeserver.services.media.sweep import Sweep
 from homeserver.services.media.urls import MediaUrls
+from homeserver.services.previews.service import Previews, Shelf
+from homeserver.services.previews.web import Web
 from homeserver.settings.models import Settings
 
 
@@ -21,10 +25,13 @@ class Storehouse:
     repository: Repository
     sweep: Sweep
     disk: Disk
+    previews: Previews
 
 
-def build_files(settings: Settings, core: Core, people: People) -> Storehouse:
-    """Build them; nothing is read or written yet."""
+def build_files(
+    settings: Settings, core: Core, people: People, resolver: AbstractResolver | None = None
+) -> Storehouse:
+    """Build them; nothing is read or written yet. `resolver` finds the addresses of web pages."""
     disk, places = Disk(), Places(Path(settings.server.data_dir) / "media")
     media = Media(
         db=core.db,
@@ -46,4 +53,11 @@ def build_files(settings: Settings, core: Core, people: People) -> Storehouse:
     sweep = Sweep(
         db=core.db, clock=core.clock, disk=disk, places=places, interval_s=settings.media.sweep_interval_s
     )
-    return Storehouse(media, repository, sweep, disk)
+    previews = Previews(
+        Shelf(core.db, media, disk, settings.server.name),
+        Web(settings.previews, resolver),
+        settings=settings.previews,
+        limits=people.limits,
+        clock=core.clock,
+    )
+    return Storehouse(media, repository, sweep, disk, previews)

@@ -30,6 +30,7 @@ from homeserver.settings.people import (
     RateLimitSettings,
     TokenSettings,
 )
+from homeserver.settings.previews import PreviewSettings
 from homeserver.settings.process import (
     DatabaseSettings,
     ListenSettings,
@@ -60,6 +61,7 @@ __all__ = [
     "MetricsSettings",
     "ModerationSettings",
     "PolicySettings",
+    "PreviewSettings",
     "PushSettings",
     "RateLimitSettings",
     "RoomSettings",
@@ -94,6 +96,9 @@ class Settings(Section):
         default=ModerationSettings(), description="What keeps people safe from each other."
     )
     media: MediaSettings = Field(default=MediaSettings(), description="Files that people send.")
+    previews: PreviewSettings = Field(
+        default=PreviewSettings(), description="Previews of web pages, for Matrix clients."
+    )
     rooms: RoomSettings = Field(default=RoomSettings(), description="Rooms and messages.")
     e2ee: EncryptionSettings = Field(
         default=EncryptionSettings(), description="End-to-end encryption: what the server keeps for it."

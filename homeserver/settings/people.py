@@ -113,6 +113,7 @@ class RateLimitSettings(Section):
         5, 100, "Looks at published rooms and spaces, and changes of rooms' names, per person or address."
     )
     upload: BucketSettings = _bucket(1, 20, "Files per person.")
+    previews: BucketSettings = _bucket(0.5, 30, "Web pages fetched for previews per person.")
     encryption: BucketSettings = _bucket(
         20, 300, "Claims of one-time keys, and calls that send to devices, per person."
     )

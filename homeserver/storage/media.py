@@ -11,7 +11,7 @@ from homeserver.model import MediaId
 from homeserver.protocol.ids import UserId
 from homeserver.storage.schema import media, pending_media
 
-Source = Literal["product", "matrix"]
+Source = Literal["product", "matrix", "preview"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ _DELETE_AFTER = (
     update(media)
     .where(
         media.c.media_id == bindparam("of"),
-        media.c.source == "product",  # a Matrix client's file may be shown in any number of rooms
+        media.c.source != "matrix",  # a Matrix client's file may be shown in any number of rooms
         or_(media.c.delete_after_ms.is_(None), media.c.delete_after_ms > bindparam("after_ms")),
     )
     .values(delete_after_ms=bindparam("after_ms"))
@@ -157,7 +157,7 @@ async def add_media(conn: AsyncConnection, files: Sequence[MediaRow]) -> None:
 
 
 async def delete_media_after(conn: AsyncConnection, deadlines: Sequence[tuple[MediaId, int]]) -> None:
-    """Have files of products deleted once a time has come: [(media id, ms)]. An earlier deadline stays."""
+    """Have files of products and previews deleted once a time has come: [(media id, ms)]. An earlier deadline stays."""
     if deadlines:
         await conn.execute(_DELETE_AFTER, [{"of": media_id, "after_ms": ms} for media_id, ms in deadlines])
 

@@ -49,6 +49,7 @@ from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
 from homeserver.services.membership import Membership
 from homeserver.services.notify.rules import PushRules
+from homeserver.services.previews.service import Previews
 from homeserver.services.profiles import Profiles
 from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rendering import Rendering
@@ -91,6 +92,7 @@ class MatrixServices:
     availability: Availability
     e2ee: Encryption
     media: Repository
+    previews: Previews
     address: Callable[[web.Request], str]
 
 
@@ -164,7 +166,7 @@ def _tables(
     yield from OldSyncCalls(services.old_syncs, services.history, services.rendering).routes()
     yield from PresenceCalls(services.availability).routes()
     yield from ReceiptCalls(services.markers, services.typing).routes()
-    yield from MediaCalls(services.media).routes()
+    yield from MediaCalls(services.media, services.previews).routes()
     yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()
 
 

@@ -3,7 +3,7 @@
 What people send is data, never a page of this server: the headers here let no browser run anything in it.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from homeserver.model import MediaId
 from homeserver.services.media.images import Size, Wish
 from homeserver.services.media.repository import Place, Repository, Upload
 from homeserver.services.media.store import Served
+from homeserver.services.previews.service import Previews
 
 _DEFAULT_WAIT_MS = 20_000
 _KEEP_S = 86_400
@@ -49,11 +50,17 @@ class ThumbnailQuery(DownloadQuery):
     animated: Literal["true", "false"] = "false"
 
 
+class PreviewQuery(Query):
+    url: str = Field(min_length=1, max_length=4000)
+    ts: QueryInt | None = None
+
+
 class MediaCalls:
     """The calls about media."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, previews: Previews) -> None:
         self._repository = repository
+        self._previews = previews
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -83,6 +90,14 @@ class MediaCalls:
 
         return (
             Route("GET", f"{prefix}/config", self.config, "What may be sent", answer=dict[str, Any]),
+            Route(
+                "GET",
+                f"{prefix}/preview_url",
+                self.preview,
+                "What a web page says of itself",
+                query=PreviewQuery,
+                answer=dict[str, Any],
+            ),
             route(download, self.download, "A file", DownloadQuery),
             route(named, self.download, "A file under another name", DownloadQuery),
             route(small, self.thumbnail, "A small picture", ThumbnailQuery),
@@ -91,6 +106,10 @@ class MediaCalls:
     async def config(self, _call: Call[None, None]) -> dict[str, Any]:
         """The largest file."""
         return {"m.upload.size": self._repository.max_bytes}
+
+    async def preview(self, call: Call[None, PreviewQuery]) -> Mapping[str, Any]:
+        """Its title, description and picture."""
+        return await self._previews.preview(call.requester, call.query.url, call.query.ts)
 
     async def upload(self, call: Call[None, NameQuery]) -> dict[str, Any]:
         """The body is the file."""

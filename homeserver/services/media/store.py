@@ -30,6 +30,7 @@ from homeserver.storage.media import Kept, MediaRow, Source
 
 _WRITE_BYTES = 256 * 1024  # gathered before they go to the disk
 _RETRY_MS = 5000
+_NOBODY = UserId("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,17 @@ class Media:
             self._uploads -= 1
             if incoming is not None:
                 await asyncio.shield(self._disk.run(incoming.discard))
+
+    async def keep(self, data: bytes, *, name: str, source: Source) -> StoredMedia:
+        """Keep what the server itself fetched: it counts for nobody."""
+        incoming = await self._disk.run(partial(Incoming, self._places.incoming))
+        try:
+            await self._disk.run(partial(incoming.write, data))
+            said = _Said(clean_name(name), "", new_media_id(), source, is_awaited=False)
+            received = _Received(data[: sniff.HEAD_BYTES], len(data))
+            return await self._keep(_NOBODY, incoming, received, said)
+        finally:
+            await asyncio.shield(self._disk.run(incoming.discard))
 
     async def stored(self, media_ids: Collection[MediaId]) -> dict[MediaId, StoredMedia]:
         """Those of the files that are here and not deleted, with at most one query."""
@@ -271,7 +283,8 @@ class Media:
 
     async def _list(self, row: MediaRow, *, is_awaited: bool) -> None:
         async with self._db.write() as conn:
-            await self._quota.check_listed(conn, row.uploader, row.size)
+            if row.uploader != _NOBODY:
+                await self._quota.check_listed(conn, row.uploader, row.size)
             if is_awaited and not await stored.take_pending(
                 conn, row.media_id, row.uploader, now_ms=row.created_ms
             ):

@@ -45,6 +45,7 @@ from homeserver.storage.schema.people import (
     successors,
     users,
 )
+from homeserver.storage.schema.previews import url_previews
 from homeserver.storage.schema.push import push_outbox, push_subscriptions
 from homeserver.storage.schema.safety import blocks, reports, service_keys
 from homeserver.storage.schema.timeline import (
@@ -115,5 +116,6 @@ __all__ = [
     "successors",
     "thread_reads",
     "transactions",
+    "url_previews",
     "users",
 ]

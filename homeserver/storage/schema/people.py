@@ -94,7 +94,7 @@ media = Table(
     Column("name", Text, nullable=False, server_default=""),
     Column("content_type", Text, nullable=False),  # sniffed, not what the client said
     Column("declared_type", Text, nullable=False, server_default=""),  # what a Matrix client said
-    Column("source", Text, nullable=False, server_default="product"),  # or "matrix"
+    Column("source", Text, nullable=False, server_default="product"),  # or "matrix", "preview"
     Column("size", BigInteger, nullable=False),
     Column("width", Integer),
     Column("height", Integer),

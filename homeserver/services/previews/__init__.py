@@ -1,0 +1,1 @@
+"""Previews of web pages: fetched safely (`web`), read (`page`), kept for a while (`service`)."""

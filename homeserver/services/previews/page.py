@@ -1,0 +1,130 @@
+"""What a web page says of itself: OpenGraph, else the cards of Twitter, else its title and first words. Pure, but slow
+enough for a thread.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from lxml import etree
+
+MAX_FACTS = 30
+_MAX_FACT_CHARS = 1000
+_MAX_TEXT_CHARS = 500  # of a description made of the page's first words
+_MEDIA = ("og:image", "og:video", "og:audio")  # only a picture is shown, and that one is fetched
+_IMAGES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src")
+_QUIET = frozenset({"script", "style", "noscript", "nav", "header", "footer", "template", "svg", "select"})
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+# What pages are written in. Python knows more, some of which take long or are no encodings of text.
+_ENCODINGS = re.compile(
+    r"utf-8|utf-16(-[lb]e)?|cp125\d|cp866|iso8859-\d+|koi8-[ru]|gb2312|gbk|gb18030|big5|euc_(jp|kr)|shift_jis|mac-cyrillic"
+)
+_SPACES = re.compile(r"\s+")
+
+
+class Read(NamedTuple):
+    """The facts of a page by their OpenGraph names, and addresses of pictures, the best first."""
+
+    facts: Mapping[str, str]
+    images: list[str]
+
+
+def read_page(data: bytes, charset: str) -> Read:
+    """Read the beginning of a page, however broken it is. `charset`: what its header said, may be empty."""
+    reader = _Reader()
+    parser = etree.HTMLParser(target=reader, encoding="utf-8", no_network=True, huge_tree=False)
+    text = data.decode(_encoding(data, charset), errors="replace").replace("\0", "")
+    try:
+        parser.feed(text.encode(errors="replace"))
+        parser.close()
+    except etree.LxmlError:
+        return reader.close()  # what came before it holds
+    return reader.close()
+
+
+class _Reader:
+    """Hears what the parser finds; no tree is built."""
+
+    def __init__(self) -> None:
+        self._meta: dict[str, str] = {}
+        self._title = ""
+        self._text = ""
+        self._open: list[str] = []
+        self._quiet = 0
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if tag == "meta":
+            name = (attributes.get("property") or attributes.get("name") or "").strip().lower()
+            content = _SPACES.sub(" ", attributes.get("content", "")[: 4 * _MAX_FACT_CHARS]).strip()
+            if name and content and len(self._meta) < 10 * MAX_FACTS:
+                self._meta.setdefault(name[:100], content[:_MAX_FACT_CHARS])
+        self._quiet += tag in _QUIET
+        if tag in {"title", "p", "body"}:
+            self._open.append(tag)
+
+    def end(self, tag: str) -> None:
+        self._quiet -= tag in _QUIET
+        if tag in self._open:
+            while self._open.pop() != tag:
+                pass
+
+    def data(self, text: str) -> None:
+        if not self._open or self._quiet > 0:
+            return
+        if self._open[-1] == "title" and len(self._title) < _MAX_FACT_CHARS:
+            self._title += text
+        elif self._open[-1] == "p" and len(self._text) < 2 * _MAX_TEXT_CHARS:
+            self._text += f"{text} "
+
+    def close(self) -> Read:
+        facts = dict(self._facts())
+        return Read(facts, [self._meta[name] for name in _IMAGES if name in self._meta])
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        meta = self._meta
+        title = _SPACES.sub(" ", self._title).strip()[:_MAX_FACT_CHARS]
+        words = _SPACES.sub(" ", self._text).strip()[:_MAX_TEXT_CHARS]
+        found = {
+            "og:title": meta.get("og:title") or meta.get("twitter:title") or title,
+            "og:description": meta.get("og:description")
+            or meta.get("twitter:description")
+            or meta.get("description")
+            or words,
+        }
+        others = {
+            name: value
+            for name, value in meta.items()
+            if name.startswith("og:") and not name.startswith(_MEDIA)
+        }
+        for name, value in list({**others, **found}.items())[:MAX_FACTS]:
+            if value:
+                yield name, value
+
+
+def _encoding(data: bytes, charset: str) -> str:
+    """By the first bytes, the header, the page itself; else UTF-8 if it is that, else what old pages are in."""
+    for bom, name in _BOMS:
+        if data.startswith(bom):
+            return name
+    said = _META_CHARSET.search(data[:2048])
+    for name in (charset, said[1].decode() if said else ""):
+        known = _known(name)
+        if known:
+            return known
+    try:
+        data[:-4].decode()
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _known(name: str) -> str:
+    try:
+        found = codecs.lookup(name).name if name else ""
+    except (LookupError, ValueError):
+        return ""
+    if found in {"iso8859-1", "ascii"}:
+        return "cp1252"  # as browsers take it
+    return found if _ENCODINGS.fullmatch(found) else ""

@@ -5,7 +5,7 @@ import ctypes
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from homeserver.faces import make_app, make_bridges
 from homeserver.http.sockets import Hub
 from homeserver.services.demo import DemoAccounts
 from homeserver.settings.models import Settings
+from homeserver.storage.log import Entry
 from homeserver.storage.migrate import upgrade
 from homeserver.timeline.housekeeping import follow, purge_transactions
 from homeserver.web.pages import DemoAccount
@@ -47,10 +48,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     settings, core, people = hs.settings, hs.core, hs.people
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     await core.live.start()
-    notes = (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
-    more = (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note)
-    kept = (hs.keeping.data.note, hs.keeping.rules.note, hs.following.rosters.note, hs.files.repository.hear)
-    for listener in (*notes, *more, *kept, hs.following.waiting.hear, hs.chat.feed.hear):
+    for listener in _listeners(hs):
         core.live.listen(listener)
     tasks = core.tasks
     tasks.start("appender", core.appender.run)
@@ -81,6 +79,15 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
         hs.files.disk.close()
         people.passwords.close()
         await core.db.close()
+
+
+def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
+    """Who hears each entry of the log: first what is kept in memory, then those who are woken to look at it."""
+    people, following = hs.people, hs.following
+    yield from (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
+    yield from (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note, hs.e2ee.to_device.note)
+    yield from (hs.keeping.data.note, hs.keeping.rules.note, following.rosters.note, following.own.note)
+    yield from (hs.files.repository.hear, following.waiting.hear, hs.chat.feed.hear)
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from homeserver.services.sliding.service import Sections, SlidingSyncs
 from homeserver.services.sync.direct import DirectChats
 from homeserver.services.sync.news import NewsDesk
 from homeserver.services.sync.old import OldSyncs
+from homeserver.services.sync.own import OwnRooms
 from homeserver.services.sync.rooms import RoomSections
 from homeserver.services.sync.stretches import Stretches
 from homeserver.services.sync.v3 import Sources, Syncs
@@ -72,6 +73,7 @@ class Following:
 
     waiting: Waiting
     syncs: Syncs
+    own: OwnRooms
     counts: Counts
     sliding: SlidingSyncs
     rosters: Rosters
@@ -85,6 +87,8 @@ def build_following(
     """Build it."""
     waiting, direct = Waiting(core.db, settings.matrix.max_waiting_syncs), DirectChats(core.db, keeping.data)
     sources = Sources(keeping.data, chat.typing, e2ee, keeping.availability, direct)
+    counts = Counts(core.db)
+    own = OwnRooms(core.db, settings.matrix.cached_memberships)
     stretches = Stretches(
         core.db,
         Visibility(core.db),
@@ -95,7 +99,8 @@ def build_following(
         db=core.db,
         live=core.live,
         waiting=waiting,
-        rooms=RoomSections(core.db, stretches, raw.rendering, chat.typing),
+        own=own,
+        rooms=RoomSections(core.db, stretches, raw.rendering, chat.typing, counts),
         sources=sources,
         max_wait_s=settings.matrix.max_sync_wait_s,
     )
@@ -113,7 +118,7 @@ def build_following(
         sources=sources,
         max_wait_s=settings.matrix.max_sync_wait_s,
     )
-    return Following(waiting, syncs, Counts(core.db), sliding, rosters, connections, old)
+    return Following(waiting, syncs, own, counts, sliding, rosters, connections, old)
 
 
 def _old(settings: Settings, core: Core, raw: RawRooms, syncs: Syncs, waiting: Waiting) -> OldSyncs:

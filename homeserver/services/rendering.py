@@ -3,7 +3,7 @@
 A page costs a fixed number of queries, however many events it has.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +13,7 @@ from homeserver.clock import Clock
 from homeserver.model import Requester
 from homeserver.protocol.clientevents import Aside, ClientForm, form_of
 from homeserver.protocol.event import Event
-from homeserver.protocol.ids import EventId
+from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.paths import Path
 from homeserver.services.bounded import BoundedCache
 from homeserver.services.visibility import Outlook
@@ -66,11 +66,12 @@ class Rendering:
         requester: Requester,
         pages: Sequence[tuple[Outlook, Sequence[StoredEvent]]],
         *,
+        untouched: Collection[RoomId] = (),
         room_id: bool = True,
         fields: Sequence[Path] | None = None,
     ) -> list[list[orjson.Fragment]]:
-        """The same for many rooms, by as many queries as for one."""
-        around = await self._around(requester, [one for _, events in pages for one in events])
+        """The same for many rooms, by as many queries as for one. To events of `untouched` rooms nothing relates."""
+        around = await self._around(requester, [one for _, events in pages for one in events], untouched)
         return [self._page(outlook, events, around, room_id, fields) for outlook, events in pages]
 
     def _page(
@@ -124,12 +125,20 @@ class Rendering:
             return form_of(one.event, replaced=replaced, because=because, fields=fields)
         return self.form(one.event)
 
-    async def _around(self, requester: Requester, events: Sequence[StoredEvent]) -> _Around:
+    async def _around(
+        self, requester: Requester, events: Sequence[StoredEvent], untouched: Collection[RoomId]
+    ) -> _Around:
         states = [one.event.event_id for one in events if one.event.is_state]
         room_ids = {one.event.room_id for one in events}
         own = [one.event.event_id for one in events if one.event.sender == requester.user_id]
         cuts = {one.redacted_by for one in events if one.redacted_by is not None}
-        ids = [one.event.event_id for one in events if one.redacted_by is None and not one.event.is_state]
+        ids = [
+            one.event.event_id
+            for one in events
+            if one.redacted_by is None and not one.event.is_state and one.event.room_id not in untouched
+        ]
+        if not (states or own or cuts or ids):
+            return _Around()
         async with self._db.read() as conn:
             replaced = await stored.replaced_by(conn, states) if states else {}
             redactions = await stored.events_by_id(conn, cuts) if cuts else {}

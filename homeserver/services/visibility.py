@@ -7,7 +7,7 @@ set them, in the order of the timeline.
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
@@ -47,16 +47,22 @@ class _Line:
         return self.events[bisect_right(self.places, place) :]
 
 
+_NO_LINE: Final = _Line((), ())
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What one person may see of one room."""
+    """What one person may see of one room. `is_inside`: they have been in it for all the time that is looked at."""
 
     user_id: UserId
-    visibility: _Line
-    membership: _Line
+    visibility: _Line = _NO_LINE
+    membership: _Line = _NO_LINE
+    is_inside: bool = False
 
     def sees(self, event: StoredEvent) -> bool:
         """Whether the person may see this event of the room."""
+        if self.is_inside:
+            return True
         place = event.position
         before = Moment(
             history_visibility_of(self.visibility.before(place)), _membership(self.membership.before(place))
@@ -66,7 +72,7 @@ class Outlook:
 
     def membership_at(self, place: int) -> str:
         """The person's membership once a place was reached."""
-        return _membership(self.membership.at(place))
+        return "join" if self.is_inside else _membership(self.membership.at(place))
 
     @property
     def last_place(self) -> int | None:
@@ -74,6 +80,8 @@ class Outlook:
 
         For somebody who left, it is their leaving; 0 for somebody who was never there.
         """
+        if self.is_inside:
+            return None
         if not self.membership.events:
             return None if self._is_open_now else 0
         if self.membership.events[-1].membership == "join" or self._is_open_now:

@@ -44,6 +44,12 @@ class EncryptionSettings(Section):
         le=1024 * MIB,
         description="Most bytes of messages that wait for one device.",
     )
+    cached_inboxes: int = Field(
+        default=20_000,
+        ge=100,
+        le=1_000_000,
+        description="Devices that are known to have no messages waiting.",
+    )
     max_page: int = Field(default=100, ge=1, le=1000, description="Most messages to a device in one answer.")
     max_backups: int = Field(default=10, ge=1, le=1000, description="Most key backups of one person.")
     max_backup_bytes: int = Field(

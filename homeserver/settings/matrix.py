@@ -42,6 +42,9 @@ class MatrixSettings(Section):
     cached_events: int = Field(
         default=20_000, ge=100, le=1_000_000, description="Events whose JSON is kept in memory."
     )
+    cached_memberships: int = Field(
+        default=50_000, ge=100, le=10_000_000, description="Rooms of people who sync that are kept in memory."
+    )
     max_account_data_bytes: int = Field(
         default=65_536, ge=4096, le=MIB, description="Largest piece of account data, as JSON."
     )

@@ -1,9 +1,9 @@
 """Keys of devices: published by the device, looked up and claimed by everybody."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +13,7 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, ServerName, UserId
 from homeserver.services.e2ee import forms
 from homeserver.services.e2ee.uploads import Upload, Uploads
+from homeserver.services.gather import Gathering
 from homeserver.services.news import Appends, devices_changed
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
@@ -25,6 +26,8 @@ from homeserver.storage.e2ee.crosssigning import CrossKey, Signature, Target, Us
 from homeserver.storage.e2ee.devices import Device
 from homeserver.storage.e2ee.onetime import OneTimeKey, Wish
 from homeserver.timeline.submission import Also
+
+_TOGETHER: Final = 250  # devices whose questions go into one query
 
 
 class KeyUpload(NamedTuple):
@@ -81,6 +84,7 @@ class DeviceKeys:
         self._settings = settings
         self._server_name = server_name
         self._uploads = Uploads(settings)
+        self._gathering = Gathering("count keys of devices", self._count, _TOGETHER)
 
     async def upload(self, requester: Requester, wish: KeyUpload) -> Mapping[str, int]:
         """Publish keys of the requester's device; answers how many one-time keys it has, by algorithm.
@@ -104,11 +108,19 @@ class DeviceKeys:
         """What the requester's device has left; for who has no device: nothing."""
         if requester.device_id is None:
             return KeyCounts({}, ())
-        device = forms.device_of(requester)
+        return await self._gathering.get(forms.device_of(requester))
+
+    async def _count(self, devices: Sequence[Device]) -> dict[Device, KeyCounts]:
         async with self._db.read() as conn:
-            left = (await onetime.counts(conn, [device]))[device]
-            fallback = (await onetime.fallback_of(conn, [device]))[device]
-        return KeyCounts(left, sorted(name.algorithm for name, (_, used) in fallback.items() if not used))
+            left = await onetime.counts(conn, devices)
+            fallback = await onetime.fallback_of(conn, devices)
+        return {
+            device: KeyCounts(
+                left[device],
+                sorted(name.algorithm for name, (_, used) in fallback[device].items() if not used),
+            )
+            for device in devices
+        }
 
     async def query(self, requester: Requester, wanted: Mapping[UserId, Collection[DeviceId]]) -> FoundKeys:
         """The keys of people's devices (of all, where none is named), and their cross-signing keys.

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import TooLarge
-from homeserver.model import Content, Requester
+from homeserver.model import Content, EntryKind, Requester
 from homeserver.protocol.ids import DeviceId, EventId, RoomId, UserId
+from homeserver.services.bounded import BoundedCache
 from homeserver.services.e2ee import forms
 from homeserver.services.news import Appends, device_messages
 from homeserver.services.ratelimit import RateLimits
@@ -27,6 +28,7 @@ from homeserver.storage.e2ee import devices as stored_devices
 from homeserver.storage.e2ee import inbox
 from homeserver.storage.e2ee.devices import Device
 from homeserver.storage.e2ee.inbox import DeviceMessage, InboxLimits
+from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.submission import Also, Placed
 
@@ -72,6 +74,7 @@ class ToDevice:
         self._settings = settings
         self._server_name = server_name
         self._inbox = InboxLimits(settings.max_inbox_messages, settings.max_inbox_bytes)
+        self._empty: BoundedCache[Device, bool] = BoundedCache(settings.cached_inboxes)
 
     async def send(
         self,
@@ -111,15 +114,27 @@ class ToDevice:
             ]
             await self._timeline.append(news, also=[Also(self._write, _Sending(txn, people))])
 
-    async def read(self, requester: Requester, *, since: int, limit: int | None = None) -> Delivery:
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: the inboxes to which something came are not empty any more."""
+        if entry.kind is EntryKind.TO_DEVICE and entry.user_id is not None:
+            for device_id in (entry.body or {}).get("device_ids", ()):
+                self._empty.drop(Device(entry.user_id, device_id))
+
+    async def read(
+        self, requester: Requester, *, since: int, limit: int | None = None, heard: bool = False
+    ) -> Delivery:
         """The messages for the requester's device after `since`, the oldest first.
 
-        Those up to `since` have arrived, says who asks: they are deleted. Who has no device has no messages.
+        Those up to `since` have arrived, says who asks: they are deleted. Who has no device has no messages. `heard`:
+        it is enough to know what the log announced to this process.
         """
         if requester.device_id is None:
             return Delivery((), since, more=False)
         device = forms.device_of(requester)
         forms.checked_position(since)
+        if heard and self._empty.get(device):
+            return Delivery((), since, more=False)
+        age = self._empty.age
         most = page_size(limit, self._settings.max_page)
         async with self._db.read() as conn:
             found = await inbox.messages_after(conn, device, -1, most + 1)
@@ -127,6 +142,8 @@ class ToDevice:
             await write_with_retry(self._db, lambda conn: inbox.acknowledge(conn, device, since))
             async with self._db.read() as conn:
                 found = await inbox.messages_after(conn, device, since, most + 1)
+        if not found:
+            self._empty.put(device, True, age)
         return delivery(found, since, most)
 
     def _body(self, kind: str, sender: UserId, content: Content) -> bytes:

@@ -1,12 +1,13 @@
 """How many unread notifications people have: kept with the events and receipts, and only added up here."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.gather import Gathering
 from homeserver.storage import unread as stored
 from homeserver.storage.db import Database
 from homeserver.storage.notify import NO_THREAD
@@ -21,6 +22,10 @@ class Count(NamedTuple):
 
 
 _NONE = Count()
+_FEW: Final = 4  # rooms of a question that is asked together with those of others
+_TOGETHER: Final = 250  # people whose questions go into one query
+
+_Question: TypeAlias = tuple[UserId, tuple[RoomId, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,31 @@ class Counts:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._gathering = Gathering("count unread", self._together, _TOGETHER)
 
-    async def of(self, user_id: UserId, room_ids: Collection[RoomId]) -> dict[RoomId, Unread]:
-        """What a person has not read in each of these rooms; nothing in those that they are not in."""
+    async def of(self, user_id: UserId, room_ids: Sequence[RoomId]) -> Mapping[RoomId, Unread]:
+        """What a person has not read in each of these rooms; nothing in those that they are not in.
+
+        Those whom the same message woke are answered together.
+        """
+        if len(room_ids) <= _FEW:
+            return await self._gathering.get((user_id, tuple(room_ids))) if room_ids else {}
         async with self._db.read() as conn:
             return await unread_of(conn, user_id, room_ids)
+
+    async def _together(self, questions: Sequence[_Question]) -> dict[_Question, dict[RoomId, Unread]]:
+        user_ids = {user_id for user_id, _ in questions}
+        asked = {room_id for _, room_ids in questions for room_id in room_ids}
+        async with self._db.read() as conn:
+            found = await stored.tallies(conn, user_ids, asked)
+        tallies: dict[UserId, list[Tally]] = {user_id: [] for user_id in user_ids}
+        for one in found:
+            tallies[one.user_id].append(one)
+        by_room = {user_id: _by_room(parts) for user_id, parts in tallies.items()}
+        return {
+            (user_id, room_ids): {room_id: by_room[user_id].get(room_id, Unread()) for room_id in room_ids}
+            for user_id, room_ids in questions
+        }
 
     async def totals(self, user_ids: Collection[UserId]) -> dict[UserId, Count]:
         """What each of these people has not read in all rooms together."""

@@ -1,6 +1,6 @@
 """What happened since a client's token, as far as it concerns its person: from memory, or else from the database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,6 +8,7 @@ from homeserver.model import EntryKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
 from homeserver.timeline.live import Live
 
@@ -17,9 +18,11 @@ _KEYS: Final = frozenset({EntryKind.DEVICES, EntryKind.KEYS_SIGNED, EntryKind.SE
 
 @dataclass(slots=True)
 class News:
-    """`rooms`: those with new events. `own`: whether the person's own memberships changed."""
+    """`rooms`: those with new events. `timelines`: all these events, where they were in memory. `own`: whether the
+    person's own memberships changed."""
 
     rooms: set[RoomId] = field(default_factory=set)
+    timelines: Mapping[RoomId, list[StoredEvent]] | None = None
     receipts: list[Entry] = field(default_factory=list)
     data: bool = False
     keys: bool = False
@@ -36,7 +39,7 @@ class NewsDesk:
     async def since(self, user_id: UserId, room_ids: Collection[RoomId], *, after: int, until: int) -> News:
         """The news of a stretch of the log for a person who is in these rooms."""
         if until <= after:
-            return News()
+            return News(timelines={})
         entries = self._live.recent(after, _LOOKED_THROUGH + 1) if self._live.position >= until else None
         if entries is None or len(entries) > _LOOKED_THROUGH:
             return await self._from_database(user_id, room_ids, after, until)
@@ -49,17 +52,18 @@ class NewsDesk:
             rooms = await stored.stirred_rooms(conn, room_ids, after=after, until=until)
             entries = await stored.news_for(conn, user_id, room_ids, after=after, until=until)
         news = _sorted(user_id, room_ids, entries)
-        news.rooms, news.keys, news.own = rooms, True, True
+        news.rooms, news.timelines, news.keys, news.own = rooms, None, True, True
         return news
 
 
 def _sorted(user_id: UserId, room_ids: Collection[RoomId], entries: Sequence[Entry]) -> News:
     news, here = News(), frozenset(room_ids)
+    timelines: dict[RoomId, list[StoredEvent]] = {}
     for entry in entries:
         if entry.event is not None:
             event = entry.event.event
             if event.room_id in here:
-                news.rooms.add(event.room_id)
+                timelines.setdefault(event.room_id, []).append(entry.event)
             if event.type == "m.room.member":
                 news.keys = news.keys or event.room_id in here or event.state_key == user_id
                 news.own = news.own or event.state_key == user_id
@@ -71,4 +75,5 @@ def _sorted(user_id: UserId, room_ids: Collection[RoomId], entries: Sequence[Ent
             news.keys = True
         elif entry.kind is EntryKind.ACCOUNT_DATA and entry.user_id == user_id:
             news.data = True
+    news.rooms, news.timelines = set(timelines), timelines
     return news

@@ -9,7 +9,7 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accountdata import GLOBAL
-from homeserver.services.notify.counts import unread_of
+from homeserver.services.notify.counts import Counts
 from homeserver.services.receipts import READ
 from homeserver.services.rendering import Rendering
 from homeserver.services.sync.news import News
@@ -32,8 +32,11 @@ _MAX_RECEIPTS: Final = 20_000  # of all new rooms together; the furthest ones
 class RoomSections:
     """Builds it, by a fixed number of statements however many rooms there are."""
 
-    def __init__(self, db: Database, stretches: Stretches, rendering: Rendering, typing: Typing) -> None:
+    def __init__(
+        self, db: Database, stretches: Stretches, rendering: Rendering, typing: Typing, counts: Counts
+    ) -> None:
         self._db = db
+        self._counts = counts
         self._stretches = stretches
         self._rendering = rendering
         self._typing = typing
@@ -41,7 +44,8 @@ class RoomSections:
     async def of(self, requester: Requester, look: Look, data: Sequence[Piece]) -> dict[str, Any]:
         """`data`: the account data that is news, of all rooms. Sections that would be empty are left out."""
         joined = self._touched(look, data)
-        left = [row.room_id for row in look.own.values() if _is_left(look, row)]
+        some = look.own.values() if look.wants_all else look.moves
+        left = [row.room_id for row in some if _is_left(look, row)]
         found = await self._stretches.of(look, [*joined, *left])
         heroes = await self._heroes(look, [found[room_id] for room_id in joined])
         names = {room_id: [one.user_id for one in people] for room_id, people in heroes.items()}
@@ -52,18 +56,19 @@ class RoomSections:
         sections = {
             "join": {room_id: bodies[room_id] for room_id in told},
             "leave": {room_id: bodies[room_id] for room_id in left},
-            **await self._pending(look),
+            **await self._pending(look, some),
         }
         return {name: rooms for name, rooms in sections.items() if rooms}
 
     def _touched(self, look: Look, data: Sequence[Piece]) -> list[RoomId]:
         """The rooms that one is in and that there is something to say about."""
-        if look.is_first or look.wish.full_state:
-            return look.joined
+        if look.wants_all:
+            return [room_id for room_id in look.own if room_id in look.joined]
         named = {piece.room_id for piece in data} | {entry.room_id for entry in look.news.receipts}
         private = {(entry.body or {}).get("room_id") for entry in look.news.receipts}
-        touched = look.news.rooms | named | private | set(look.typing)
-        return [room_id for room_id in look.joined if room_id in touched or look.moved(look.own[room_id])]
+        here = frozenset(look.joined)
+        touched = look.news.rooms | named | private | set(look.typing) | {row.room_id for row in look.moves}
+        return list(here.intersection(touched))
 
     async def _heroes(self, look: Look, stretches: Collection[Stretch]) -> dict[RoomId, list[Companion]]:
         """The first others of each room without a name whose members are news."""
@@ -81,6 +86,7 @@ class RoomSections:
         timelines = await self._rendering.pages(
             requester,
             [(one.outlook, one.shown) for one in stretches],
+            untouched={one.room_id for one in stretches if one.is_untouched},
             room_id=look.wish.is_old,
             fields=look.wish.filter.event_fields,
         )
@@ -111,10 +117,15 @@ class RoomSections:
             return
         peopled = [one.room_id for one in stretches if _has_new_members(look, one)]
         new = [one.room_id for one in stretches if one.is_new]
-        async with self._db.read() as conn:
-            counts = await stored.member_counts(conn, peopled) if peopled else {}
-            receipts = await stored_receipts.shown_to(conn, look.reader, new, _MAX_RECEIPTS) if new else []
-            unread = await unread_of(conn, look.reader, [one.room_id for one in stretches])
+        counts: Mapping[tuple[RoomId, str], int] = {}
+        receipts: list[Receipt] = []
+        if peopled or new:
+            async with self._db.read() as conn:
+                counts = await stored.member_counts(conn, peopled) if peopled else {}
+                receipts = (
+                    await stored_receipts.shown_to(conn, look.reader, new, _MAX_RECEIPTS) if new else []
+                )
+        unread = await self._counts.of(look.reader, [one.room_id for one in stretches])
         receipts += [one for one in told_receipts(look.news) if one.room_id not in set(new)]
         read = receipts_by_room(receipts)
         apart = look.wish.filter.room.timeline.unread_thread_notifications
@@ -142,15 +153,9 @@ class RoomSections:
             found.append(typing_event(typing))
         return found
 
-    async def _pending(self, look: Look) -> dict[str, dict[RoomId, Content]]:
-        """Invites and knocks, with as much state as one may know."""
-        rows = [
-            row
-            for row in look.own.values()
-            if row.membership in PENDING
-            and (look.is_first or look.wish.full_state or look.moved(row))
-            and row.sender not in look.ignored
-        ]
+    async def _pending(self, look: Look, some: Collection[OwnRoom]) -> dict[str, dict[RoomId, Content]]:
+        """Invites and knocks among some rooms, with as much state as one may know."""
+        rows = [row for row in some if row.membership in PENDING and row.sender not in look.ignored]
         sections: dict[str, dict[RoomId, Content]] = {name: {} for name in PENDING}
         shown = await previews(self._db, look.reader, rows)
         for row in rows:

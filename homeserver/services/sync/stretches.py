@@ -13,6 +13,7 @@ from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.sync import OwnRoom
+from homeserver.timeline.build import relation_of
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class Stretch:
 
     `is_new`: the client has nothing of it yet. `raw`: the events; `shown`: those for the client. `state_before`: the
     snapshot before `raw`, where it is known. `limited`: there were more; `page_start`: before this event, if it is not
-    the first of `raw`.
+    the first of `raw`. `is_untouched`: nothing relates to its events.
     """
 
     row: OwnRoom
@@ -32,6 +33,7 @@ class Stretch:
     state_before: int | None = None
     limited: bool = False
     page_start: int | None = None
+    is_untouched: bool = False
     state: dict[StateKey, Event] = field(default_factory=dict)
 
     @property
@@ -97,17 +99,18 @@ class Stretches:
         """The stretches of these rooms."""
         if not room_ids:
             return {}
-        outlooks = await self._visibility.outlooks(look.reader, room_ids)
-        made = {
-            room_id: Stretch(look.own[room_id], outlook, _is_new(look, outlook))
-            for room_id, outlook in outlooks.items()
-        }
         wanted = look.wish.filter.room.timeline
         limit = wanted.limit_within(self._default, self._most)
         raw = limit if _admits_all(wanted) else self._most  # a filter leaves some out
-        starts = {room_id: 0 if one.is_new else look.after for room_id, one in made.items()}
-        async with self._db.read() as conn:
-            found = await stored.last_events(conn, look.reader, starts, until=look.until, limit=raw + 1)
+        made, found = _calm(look, room_ids, raw)
+        others = [room_id for room_id in room_ids if room_id not in made]
+        if others:
+            outlooks = await self._visibility.outlooks(look.reader, others)
+            for room_id, outlook in outlooks.items():
+                made[room_id] = Stretch(look.own[room_id], outlook, _is_new(look, outlook))
+            starts = {room_id: 0 if made[room_id].is_new else look.after for room_id in outlooks}
+            async with self._db.read() as conn:
+                found |= await stored.last_events(conn, look.reader, starts, until=look.until, limit=raw + 1)
         for room_id, events in found.items():
             made[room_id].fill(events, raw, limit, partial(_is_shown, look))
         return made
@@ -188,6 +191,30 @@ class Stretches:
 
 def _admits_all(wanted: EventFilter) -> bool:
     return replace(wanted, limit=None, unread_thread_notifications=False) == EventFilter()
+
+
+def _calm(
+    look: Look, room_ids: Collection[RoomId], most: int
+) -> tuple[dict[RoomId, Stretch], dict[RoomId, Sequence[StoredEvent]]]:
+    """The rooms of which memory has all: the reader stayed in, and little happened that changed nothing before it.
+
+    With their events. Of a redaction or an edit the database knows what is left of its target.
+    """
+    made: dict[RoomId, Stretch] = {}
+    found: dict[RoomId, Sequence[StoredEvent]] = {}
+    if look.is_first or look.wish.full_state or look.news.timelines is None:
+        return made, found
+    for room_id in room_ids:
+        row, events = look.own[room_id], look.news.timelines.get(room_id, ())
+        if row.membership != "join" or look.moved(row) or len(events) > most:
+            continue
+        relations = [relation for one in events if (relation := relation_of(one.event.content)) is not None]
+        if any(one.event.redacts for one in events) or any(kind == "m.replace" for kind, _ in relations):
+            continue
+        outlook = Outlook(look.reader, is_inside=True)
+        made[room_id] = Stretch(row, outlook, is_new=False, is_untouched=not relations)
+        found[room_id] = events
+    return made, found
 
 
 def _is_new(look: Look, outlook: Outlook) -> bool:

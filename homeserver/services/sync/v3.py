@@ -7,22 +7,20 @@ from typing import Any, NamedTuple
 import orjson
 
 from homeserver.model import Content, Requester
-from homeserver.protocol.ids import RoomId
 from homeserver.services.accountdata import GLOBAL, AccountData
 from homeserver.services.availability import Availability
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.sync.direct import DirectChats
 from homeserver.services.sync.news import News, NewsDesk
+from homeserver.services.sync.own import OwnRooms, Standing
 from homeserver.services.sync.rooms import RoomSections, data_event
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.waiting import Waiter, Waiting
 from homeserver.services.sync.wishes import Look, SyncWish
 from homeserver.services.typing import Typing
 from homeserver.storage import accountdata as stored_data
-from homeserver.storage import sync as stored
 from homeserver.storage.accountdata import Piece
 from homeserver.storage.db import Database
-from homeserver.storage.sync import OwnRoom
 from homeserver.timeline.live import Live
 
 
@@ -45,6 +43,7 @@ class Syncs:
         db: Database,
         live: Live,
         waiting: Waiting,
+        own: OwnRooms,
         rooms: RoomSections,
         sources: Sources,
         max_wait_s: float,
@@ -53,6 +52,7 @@ class Syncs:
         self._live = live
         self._waiting = waiting
         self._news = NewsDesk(db, live)
+        self._own = own
         self._rooms = rooms
         self._data, self._typing, self._e2ee, self._availability, self._direct = sources
         self._max_wait_s = max_wait_s
@@ -83,21 +83,23 @@ class Syncs:
         """What there is now, empty for nothing; and where that leads to."""
         since = wish.since or SyncToken()
         waiter.woken.clear()  # what comes from here on is either seen below, or wakes anew
-        own = await self._own_rooms(requester, wish)
-        joined = [room_id for room_id, row in own.items() if row.membership == "join"]
-        self._waiting.watch(waiter, joined)
+        standing = await self._standing(requester, wish)
+        self._waiting.watch(waiter, standing.joined)
         # First of all, for what it writes belongs to this answer.
-        await self._direct.note(requester, [own[one] for one in joined if own[one].position > since.position])
+        await self._direct.note(requester, standing.came_after(since.position))
         typing, presence = self._typing.serial, self._availability.serial
         # A member event that was seen is committed, and with it everything before it in the log.
-        until = max(self._live.position, since.position, *(row.position for row in own.values()), 0)
+        until = max(self._live.position, since.position, standing.newest)
         news = News(data=True)
         if wish.since is not None:
-            news = await self._news.since(requester.user_id, joined, after=since.position, until=until)
+            news = await self._news.since(
+                requester.user_id, standing.joined, after=since.position, until=until
+            )
         look = Look(
             wish=wish,
             reader=requester.user_id,
-            own=own,
+            own=standing.rooms,
+            joined=standing.joined,
             after=since.position,
             until=until,
             news=news,
@@ -111,10 +113,14 @@ class Syncs:
             device = await self._add_messages(requester, since, until, answer)
         return answer, SyncToken(until, device, typing, presence)
 
-    async def _own_rooms(self, requester: Requester, wish: SyncWish) -> dict[RoomId, OwnRoom]:
-        async with self._db.read() as conn:
-            found = await stored.own_rooms(conn, requester.user_id)
-        return {row.room_id: row for row in found if wish.filter.room.admits_room(row.room_id)}
+    async def _standing(self, requester: Requester, wish: SyncWish) -> Standing:
+        """The rooms that the filter admits."""
+        found = await self._own.of(requester.user_id, anew=wish.since is None or wish.full_state)
+        wanted = wish.filter.room
+        if wanted.rooms is None and not wanted.not_rooms:
+            return found
+        rooms = {room_id: row for room_id, row in found.rooms.items() if wanted.admits_room(room_id)}
+        return Standing.of(rooms)
 
     async def _sections(self, requester: Requester, look: Look) -> Content:
         answer: Content = {}
@@ -135,7 +141,7 @@ class Syncs:
     async def _changed_data(self, look: Look) -> Sequence[Piece]:
         """The account data that is news; of rooms that are new all of it."""
         after = 0 if look.wish.full_state else look.after
-        came = [room_id for room_id in look.joined if look.moved(look.own[room_id])]
+        came = [row.room_id for row in look.moves if row.membership == "join"]
         found: list[Piece] = []
         if look.news.data or look.wish.full_state:
             found = await self._data.changed_after(look.reader, after)
@@ -164,7 +170,8 @@ class Syncs:
 
     async def _add_messages(self, requester: Requester, since: SyncToken, until: int, answer: Content) -> int:
         """The messages to the device; answers up to where they have arrived with this answer."""
-        found = await self._e2ee.to_device.read(requester, since=since.device)
+        heard = self._live.position >= until
+        found = await self._e2ee.to_device.read(requester, since=since.device, heard=heard)
         if found.bodies:
             answer["to_device"] = {"events": [orjson.Fragment(body) for body in found.bodies]}
         return found.position if found.more else max(found.position, until)

@@ -58,6 +58,8 @@ class Waiting:
 
     def watch(self, waiter: Waiter, room_ids: Collection[RoomId]) -> None:
         """Wake a waiter by news of these rooms from now on, and of no others."""
+        if room_ids is waiter.rooms:
+            return
         new = frozenset(room_ids)
         for room_id in waiter.rooms - new:
             _take_out(self._by_room, room_id, waiter)

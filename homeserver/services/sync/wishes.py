@@ -28,11 +28,13 @@ class SyncWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One look at the log: everything after `after` up to `until`, for a reader who has the rooms `own`."""
+    """One look at the log: everything after `after` up to `until`, for a reader who has the rooms `own` and is in those
+    that are `joined`."""
 
     wish: SyncWish
     reader: UserId
     own: Mapping[RoomId, OwnRoom]
+    joined: Collection[RoomId]
     after: int
     until: int
     news: News
@@ -44,9 +46,14 @@ class Look:
         return self.wish.since is None
 
     @property
-    def joined(self) -> list[RoomId]:
-        """The rooms that the reader is in."""
-        return [room_id for room_id, row in self.own.items() if row.membership == "join"]
+    def wants_all(self) -> bool:
+        """Whether rooms are wanted in which nothing happened."""
+        return self.is_first or self.wish.full_state
+
+    @property
+    def moves(self) -> list[OwnRoom]:
+        """Where the reader's own membership was set in this stretch."""
+        return [row for row in self.own.values() if self.moved(row)] if self.news.own else []
 
     def moved(self, row: OwnRoom) -> bool:
         """Whether the reader's own membership was set in this stretch."""

@@ -1,0 +1,83 @@
+"""The rooms of each person who follows: kept in memory, for every look of every client begins with them."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage import sync as stored
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.storage.sync import OwnRoom
+
+
+class Standing(NamedTuple):
+    """Where a person has a member event, and where they are in. `newest`: the place of the last of these events."""
+
+    rooms: Mapping[RoomId, OwnRoom]
+    joined: frozenset[RoomId]
+    newest: int
+
+    @classmethod
+    def of(cls, rooms: Mapping[RoomId, OwnRoom]) -> Self:
+        joined = frozenset(room_id for room_id, row in rooms.items() if row.membership == "join")
+        return cls(rooms, joined, max((row.position for row in rooms.values()), default=0))
+
+    def came_after(self, place: int) -> list[OwnRoom]:
+        """The rooms that they are in, of which their member event came after a place."""
+        if self.newest <= place:
+            return []
+        return [self.rooms[room_id] for room_id in self.joined if self.rooms[room_id].position > place]
+
+
+class OwnRooms:
+    """Knows them. `note` must be given every new entry of the log; `most`: rows that are kept, of all people."""
+
+    def __init__(self, db: Database, most: int) -> None:
+        self._db = db
+        self._most = most
+        self._kept: OrderedDict[UserId, Standing] = OrderedDict()
+        self._rows = 0
+        self._age = 0
+
+    async def of(self, user_id: UserId, *, anew: bool = False) -> Standing:
+        """Every room in which a person is or was, or is asked into, at least as new as what the log announced.
+
+        `anew`: from the database, with all that it says of them; what is kept may not know that a room was forgotten.
+        """
+        found = self._kept.get(user_id)
+        if found is not None and not anew:
+            self._kept.move_to_end(user_id)
+            return found
+        age = self._age
+        async with self._db.read() as conn:
+            rows = await stored.own_rooms(conn, user_id)
+        found = Standing.of({row.room_id: row for row in rows})
+        if age == self._age:
+            self._keep(user_id, found)
+        return found
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: who moved is looked up anew, and whose room got another name."""
+        event = None if entry.event is None else entry.event.event
+        if event is None or event.state_key is None:
+            return
+        if event.type == "m.room.member":
+            self._age += 1  # what is being read now may have been read before
+            self._drop(UserId(event.state_key))
+        elif event.type == "m.room.name":
+            self._age += 1
+            for user_id in [one for one, kept in self._kept.items() if event.room_id in kept.rooms]:
+                self._drop(user_id)
+
+    def _keep(self, user_id: UserId, standing: Standing) -> None:
+        self._drop(user_id)
+        self._kept[user_id] = standing
+        self._rows += len(standing.rooms)
+        while self._rows > self._most:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, user_id: UserId) -> None:
+        gone = self._kept.pop(user_id, None)
+        if gone is not None:
+            self._rows -= len(gone.rooms)

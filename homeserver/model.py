@@ -37,6 +37,7 @@ CALLED_KEY = "chat.homeserver.called"  # content key: what kind its sender calls
 
 
 GUEST_NAMESPACE = 2**20 + 1  # of the numbers of guests: above every host application's
+MATRIX_GUESTS = GUEST_NAMESPACE + 1  # of the numbers of guest accounts of the Matrix API
 
 
 class EntryKind(StrEnum):
@@ -62,7 +63,8 @@ class Requester:
     `session_key` scopes transaction ids: the same txn_id from one session names the same message. `device_id` is None
     where a credential stands for no device (a host application's token, a guest's cookie).
     `namespace` numbers the people as this requester's application knows them (see `services/publicids.py`).
-    `address` is the client's IP address, for limits only; it is never stored.
+    `address` is the client's IP address, for limits, and for its person and the admins to see where a session is used.
+    `suspended`, `locked`, `admin`: how the person stands (see `services/standing.py`); most faces refuse the first two.
     """
 
     user_id: UserId
@@ -73,6 +75,9 @@ class Requester:
     namespace: int = 0
     address: str = ""
     expires_ms: int | None = None
+    suspended: bool = False
+    locked: bool = False
+    admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     tasks.start("purge transactions", partial(purge_transactions, core.db, core.clock, settings.timeline))
     tasks.start("sessions", people.sessions.run)
     tasks.start("guests", people.guests.run)
+    tasks.start("member profiles", hs.raw.member_profiles.run)
     tasks.start("interactions", hs.proofs.interactions.run)
     tasks.start("media sweep", hs.files.sweep.run)
     tasks.start("previews", hs.files.previews.run)

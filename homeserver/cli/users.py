@@ -90,7 +90,7 @@ def reset_password(
 
 @app.command("suspend")
 def suspend(who: WhoArgument, config: ConfigOption = None) -> None:
-    """Shut a person out at once, until unsuspend."""
+    """Log a person out everywhere; until unsuspend they may at most read, with a Matrix client."""
     _change(config, who, lambda accounts, user_id: accounts.suspend(user_id), "is suspended")
 
 
@@ -98,6 +98,29 @@ def suspend(who: WhoArgument, config: ConfigOption = None) -> None:
 def unsuspend(who: WhoArgument, config: ConfigOption = None) -> None:
     """Let a suspended person in again."""
     _change(config, who, lambda accounts, user_id: accounts.unsuspend(user_id), "may log in again")
+
+
+@app.command("lock")
+def lock(who: WhoArgument, config: ConfigOption = None) -> None:
+    """Shut a person out of everything until unlock; they stay logged in, but may only log out."""
+    _change(config, who, lambda accounts, user_id: accounts.lock(user_id), "is locked out")
+
+
+@app.command("unlock")
+def unlock(who: WhoArgument, config: ConfigOption = None) -> None:
+    """Let a person in again who was locked out."""
+    _change(config, who, lambda accounts, user_id: accounts.unlock(user_id), "is let in again")
+
+
+@app.command("admin")
+def admin(
+    who: WhoArgument,
+    config: ConfigOption = None,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take it from them.")] = False,
+) -> None:
+    """Make a person an admin of this server: they may suspend and lock others from a Matrix client."""
+    done = "is no admin any more" if revoke else "is an admin"
+    _change(config, who, lambda accounts, user_id: accounts.set_admin(user_id, admin=not revoke), done)
 
 
 @app.command("deactivate")
@@ -152,7 +175,8 @@ def list_users(
 
 def _row(account: Account) -> dict[str, str | int]:
     person = account.person
-    standing = "closed" if account.deactivated else "suspended" if account.suspended else "active"
+    words = ("closed", account.deactivated), ("locked", account.locked), ("suspended", account.suspended)
+    standing = next((word for word, holds in words if holds), "admin" if account.standing.admin else "active")
     return {
         "number": person.number,
         "user_id": person.user_id,

@@ -77,6 +77,7 @@ class Route:
 
     `path`: like `/conversations/{conversation_id:uuid}`; kinds are uuid, int (positive) or none (text). "/" is the
     face's prefix itself.
+    `guests`, `locked`: whether guest accounts, and people who are locked out, may call it; for faces that know such.
     `answer`: the type of the JSON answer, None for no content. `form`: fields of a multipart body, for a
     handler that reads it itself. `hot`: goes before the others in the router. `public`: needs no token.
     `errors`: codes beyond the usual ones that a client should expect, for the documentation.
@@ -95,6 +96,8 @@ class Route:
     errors: Mapping[int, str] | None = None
     hot: bool = False
     public: bool = False
+    guests: bool = False
+    locked: bool = False
     documented: bool = True
 
     @property
@@ -106,6 +109,9 @@ class Route:
     def plain_path(self) -> str:
         """The path without kinds, as routers and OpenAPI write it."""
         return _PARAMETER.sub(r"{\1}", self.path)
+
+
+Allow = Callable[[Route, Requester], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +128,20 @@ class Face:
 class Desk:
     """Takes in requests for the handlers of a face: counts the address, admits the caller, reads the body.
 
-    `admit` raises for a request without a good token, `limit` for an address that asks too often.
+    `admit` raises for a request without a good token, `limit` for an address that asks too often, `allow` for a caller
+    who may not call the route.
     """
 
-    def __init__(self, *, admit: Admit, limit: Callable[[web.Request], None], max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        admit: Admit,
+        limit: Callable[[web.Request], None],
+        max_body_bytes: int,
+        allow: Allow | None = None,
+    ) -> None:
         self._admit = admit
+        self._allow = allow
         self._limit = limit
         self._max_body_bytes = max_body_bytes
 
@@ -150,6 +165,8 @@ class Desk:
             if not route.public:
                 caller = await self._admit(request)
                 request[USER_ID] = caller.user_id
+                if self._allow is not None:
+                    self._allow(route, caller)
             path = _read_path(kinds, request)
             call = await self._read(route, request, caller, path)
             return respond(await route.handler(call), route.status)

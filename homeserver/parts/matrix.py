@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from homeserver.parts.core import Core
 from homeserver.parts.finding import build_finding
 from homeserver.parts.people import People
+from homeserver.services.administration import Administration
 from homeserver.services.chat import Chat
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
 from homeserver.services.finding import Finding
 from homeserver.services.history import History
 from homeserver.services.interactive import Interactions
+from homeserver.services.logintokens import LoginTokens
+from homeserver.services.memberprofiles import MemberProfiles
 from homeserver.services.membership import Membership
+from homeserver.services.openid import OpenIds
+from homeserver.services.profilefields import ProfileFields
 from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
@@ -28,6 +33,10 @@ class Proofs:
     devices: Devices
     interactions: Interactions
     registration_tokens: RegistrationTokens
+    login_tokens: LoginTokens
+    openids: OpenIds
+    fields: ProfileFields
+    administration: Administration
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class RawRooms:
     events: RoomEvents
     history: History
     rendering: Rendering
+    member_profiles: MemberProfiles
 
 
 def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
@@ -51,6 +61,18 @@ def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
         devices=Devices(db=core.db, sessions=people.sessions),
         interactions=interactions,
         registration_tokens=RegistrationTokens(db=core.db, clock=core.clock),
+        login_tokens=LoginTokens(
+            db=core.db,
+            profiles=people.profiles,
+            clock=core.clock,
+            limits=people.limits,
+            ttl_s=settings.matrix.login_token_ttl_s,
+        ),
+        openids=OpenIds(db=core.db, clock=core.clock, limits=people.limits, secret=core.keys.access_token),
+        fields=ProfileFields(db=core.db, limits=people.limits),
+        administration=Administration(
+            accounts=people.accounts, sessions=people.sessions, server_name=settings.server.name
+        ),
     )
 
 
@@ -59,6 +81,14 @@ def build_raw_rooms(
 ) -> RawRooms:
     """Build the rooms as Matrix clients speak of them. `heirs`: who carries something over when one is replaced."""
     finding = build_finding(settings, core, people, heirs)
+    member_profiles = MemberProfiles(
+        db=core.db,
+        timeline=core.timeline,
+        profiles=people.profiles,
+        most=settings.matrix.max_waiting_profiles,
+    )
+    if settings.matrix.enabled:  # nobody else looks at names in events
+        people.profiles.listen(member_profiles.changed)
     return RawRooms(
         finding=finding,
         creation=Creation(
@@ -87,4 +117,5 @@ def build_raw_rooms(
         ),
         history=History(db=core.db, timeline=core.timeline, visibility=Visibility(core.db)),
         rendering=Rendering(db=core.db, clock=core.clock, cached_events=settings.matrix.cached_events),
+        member_profiles=member_profiles,
     )

@@ -1,7 +1,7 @@
 """Accounts made here: registration, passwords, suspension."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,16 +12,17 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenti
 from homeserver.model import Page, Person, SessionId
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services import naming
+from homeserver.services.closing import StandingChange, change_standings, erase_people
 from homeserver.services.e2ee import ending
 from homeserver.services.news import Appends, profile_changed, session_ended
 from homeserver.services.passwords import Passwords
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
-from homeserver.services.sessions import check_standing
+from homeserver.services.standing import check_account
 from homeserver.services.text import clean_name, search_text
 from homeserver.settings.models import AccountSettings
 from homeserver.storage import accounts as stored
-from homeserver.storage.accounts import Account, ProfileRow
+from homeserver.storage.accounts import Account, Word
 from homeserver.storage.db import Database
 from homeserver.timeline.submission import Also, Placed
 
@@ -40,13 +41,6 @@ class NewAccount:
     tag: str | None
     password_hash: str | None
     user_id: UserId | None = None
-
-
-class _Standing(NamedTuple):
-    user_id: UserId
-    suspended: bool
-    deactivated: bool
-    now_ms: int
 
 
 class _NewPassword(NamedTuple):
@@ -141,7 +135,9 @@ class Accounts:
             new = replace(new, password_hash=await self._passwords.hash(password))
         return await write_with_retry(self._db, lambda conn: self._add(conn, new))
 
-    async def check_password(self, *, email: str, password: str, address: str = "") -> Person:
+    async def check_password(
+        self, *, email: str, password: str, address: str = "", even_suspended: bool = False
+    ) -> Person:
         """The person with this e-mail and password; always the same work, whether there is one or not.
 
         Raises Unauthenticated("bad_credentials"), RateLimited; for the right password also Forbidden("suspended").
@@ -154,15 +150,21 @@ class Accounts:
         self._limit_guesses(key, address)
         async with self._db.read() as conn:
             account = (await stored.accounts_by_email(conn, [wanted])).get(wanted)
-        return await self._check(account, password, key, address)
+        found = await self._check(account, password, key, address)
+        check_account(found, even_suspended=even_suspended)
+        return found.person
 
-    async def check_password_of(self, user_id: UserId, *, password: str, address: str = "") -> Person:
+    async def check_password_of(
+        self, user_id: UserId, *, password: str, address: str = "", even_suspended: bool = False
+    ) -> Person:
         """The same by Matrix id."""
         key = f"account:{user_id}"
         self._limit_guesses(key, address)
         async with self._db.read() as conn:
             account = (await stored.accounts_of(conn, [user_id])).get(user_id)
-        return await self._check(account, password, key, address)
+        found = await self._check(account, password, key, address)
+        check_account(found, even_suspended=even_suspended)
+        return found.person
 
     async def set_password(
         self, user_id: UserId, password: str, *, ended: Sequence[SessionId] | None = None
@@ -183,19 +185,40 @@ class Accounts:
         news = [session_ended(user_id, session_id, "password_changed") for session_id in sessions]
         await self._timeline.append(news or [profile_changed(user_id)], also=[Also(_set_passwords, made)])
 
-    async def suspend(self, user_id: UserId) -> None:
-        """Shut a person out, with every token they hold, until `unsuspend`."""
-        await self._set_standing(user_id, suspended=True)
+    async def suspend(self, user_id: UserId, *, ends_sessions: bool = True) -> None:
+        """Let a person only read until `unsuspend`, by most faces not even that; by default their sessions end."""
+        await self._change_standing(user_id, {"suspended": True}, "suspended", ends_sessions=ends_sessions)
 
     async def unsuspend(self, user_id: UserId) -> None:
-        """Let a person in again; they log in anew."""
-        await self._set_standing(user_id, suspended=False)
+        """Let a person do everything again."""
+        await self._change_standing(user_id, {"suspended": False}, "unsuspended")
+
+    async def lock(self, user_id: UserId) -> None:
+        """Shut a person out of everything until `unlock`; their sessions wait for that."""
+        await self._change_standing(user_id, {"locked": True}, "locked")
+
+    async def unlock(self, user_id: UserId) -> None:
+        """Let a person in again."""
+        await self._change_standing(user_id, {"locked": False}, "unlocked")
+
+    async def set_admin(self, user_id: UserId, *, admin: bool) -> None:
+        """Make a person an admin of this server, or take that from them."""
+        await self._change_standing(user_id, {"admin": admin}, "admin")
 
     async def deactivate(self, user_id: UserId, *, erase: bool = False) -> None:
-        """Close an account for good. Its messages stay. `erase`: name and picture go."""
-        await self._set_standing(user_id, deactivated=True)
+        """Close an account for good, and take its e-mail from it. Its messages stay. `erase`: the profile goes, too."""
+        await self._change_standing(user_id, {"deactivated": True}, "deactivated", ends_sessions=True)
         if erase:
-            await self._timeline.append([profile_changed(user_id)], also=[Also(_erase_profiles, user_id)])
+            await self._timeline.append([profile_changed(user_id)], also=[Also(erase_people, user_id)])
+
+    async def drop_email(self, user_id: UserId, email: str) -> None:
+        """Take an e-mail from a person, if it is theirs."""
+        try:
+            given = naming.normal_email(email)
+        except Invalid:
+            return  # nobody has what is none
+        if (await self.find(user_id)).person.email == given:
+            await self._timeline.append([profile_changed(user_id)], also=[Also(_drop_emails, user_id)])
 
     async def find(self, user_id: UserId) -> Account:
         """An account with its standing, for the command line. Raises NotFound."""
@@ -223,7 +246,7 @@ class Accounts:
         self._limits.check_address("login", address)
         self._limits.check("login", key)
 
-    async def _check(self, account: Account | None, password: str, key: str, address: str) -> Person:
+    async def _check(self, account: Account | None, password: str, key: str, address: str) -> Account:
         too_long = len(password) > MAX_PASSWORD_CHARS
         known_hash = account.password_hash if account and not account.deactivated and not too_long else None
         verdict = await self._passwords.verify(known_hash, "" if too_long else password)
@@ -232,10 +255,9 @@ class Accounts:
         # Only failures count: many people share one address, and nobody shall be kept out by their own success.
         self._limits.give_back_address("login", address)
         self._limits.give_back("login", key)
-        check_standing(suspended=account.suspended, deactivated=account.deactivated)
         if verdict.is_outdated:
             await self._rehash(account.person.user_id, known_hash, password)
-        return account.person
+        return account
 
     async def _add(self, conn: AsyncConnection, new: NewAccount) -> Person:
         number = await stored.take_numbers(conn, _NAMESPACE)
@@ -278,21 +300,14 @@ class Accounts:
         async with self._db.write() as conn:
             await stored.replace_password(conn, user_id, old, made)  # not over a password set meanwhile
 
-    async def _set_standing(
-        self, user_id: UserId, *, suspended: bool | None = None, deactivated: bool | None = None
+    async def _change_standing(
+        self, user_id: UserId, words: Mapping[Word, bool], reason: str, *, ends_sessions: bool = False
     ) -> None:
-        account = await self.find(user_id)
-        standing = _Standing(
-            user_id,
-            suspended=account.suspended if suspended is None else suspended,
-            deactivated=account.deactivated if deactivated is None else deactivated,
-            now_ms=self._clock.now_ms(),
-        )
-        if standing.suspended or standing.deactivated:
-            news = session_ended(user_id, None, "deactivated" if standing.deactivated else "suspended")
-        else:
-            news = profile_changed(user_id)
-        await self._timeline.append([news], also=[Also(_set_standings, standing)])
+        """Every token of the person is looked up anew, whether its session ends or not."""
+        await self.find(user_id)
+        change = StandingChange(user_id, words, ends_sessions, self._clock.now_ms())
+        news = [session_ended(user_id, None, reason), profile_changed(user_id)]
+        await self._timeline.append(news, also=[Also(change_standings, change)])
 
     def _check_new_password(self, password: str) -> None:
         least = self._settings.min_password_chars
@@ -312,18 +327,8 @@ def _user_id_in_use() -> Conflict:
     return Conflict("somebody else has this user name", code="user_id_in_use")
 
 
-async def _erase_profiles(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -> None:
-    user_ids = {item.row for item in items}
-    await stored.lock_users(conn, user_ids)
-    people = await stored.people_of(conn, user_ids)
-    bare = [
-        Person(
-            one.user_id, one.number, display_name="", created_ms=one.created_ms, tag=one.tag, email=one.email
-        )
-        for one in people.values()
-    ]
-    if bare:
-        await stored.set_profiles(conn, [ProfileRow(one, "") for one in bare])
+async def _drop_emails(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -> None:
+    await stored.drop_emails(conn, {item.row for item in items})
 
 
 async def _check_free(conn: AsyncConnection, new: NewAccount) -> None:
@@ -345,16 +350,3 @@ async def _set_passwords(conn: AsyncConnection, items: Sequence[Placed[_NewPassw
     single = [session_id for row in rows for session_id in row.ended or ()]
     if single:
         await ending.end_sessions(conn, single, now_ms=now_ms, position=position)
-
-
-async def _set_standings(conn: AsyncConnection, items: Sequence[Placed[_Standing]]) -> None:
-    rows = [item.row for item in items]
-    await stored.lock_users(conn, {row.user_id for row in rows})
-    await stored.set_states(conn, {row.user_id: (row.suspended, row.deactivated) for row in rows})
-    out = {row.user_id for row in rows if row.suspended or row.deactivated}
-    if out:
-        now_ms, position = max(row.now_ms for row in rows), max(item.position for item in items)
-        await ending.end_sessions_of_users(conn, out, now_ms=now_ms, position=position)
-    closed = {row.user_id for row in rows if row.deactivated}
-    if closed:
-        await ending.forget_people(conn, closed, position=max(item.position for item in items))

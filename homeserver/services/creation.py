@@ -20,6 +20,7 @@ from homeserver.services.members import member_content
 from homeserver.services.productrooms import check_unreserved
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
+from homeserver.services.standing import check_may_act
 from homeserver.settings.models import RoomSettings
 from homeserver.timeline.submission import Also
 from homeserver.timeline.writer import Timeline
@@ -98,6 +99,7 @@ class Creation:
         Raises Unsupported("room_version"), Invalid ("bad_room_state", "bad_event", "unknown_people", "bad_alias"),
         Conflict("room_in_use"), Forbidden("blocked").
         """
+        check_may_act(requester)
         self._limits.check("create", requester.user_id)
         rules = self._rules(wish.version)
         people = await self._people(requester, wish.invited)

@@ -19,6 +19,7 @@ class Device:
     device_id: DeviceId
     name: str
     last_used_ms: int
+    last_ip: str
 
 
 class Devices:
@@ -30,14 +31,14 @@ class Devices:
 
     async def listing(self, requester: Requester) -> list[Device]:
         """The requester's devices, the last used first."""
-        return [_device(one) for one in await self._sessions.listing(requester)]
+        return [_device(one) for one in await self._sessions.listing(requester.user_id)]
 
     async def one(self, requester: Requester, device_id: DeviceId) -> Device:
         """One of the requester's devices. Raises NotFound."""
         found = await self._running(requester, [device_id])
         if device_id not in found:
             raise _no_device()
-        return _device(found[device_id])
+        return _device(self._sessions.recognition.as_used(found[device_id]))
 
     async def rename(self, requester: Requester, device_id: DeviceId, name: str) -> None:
         """Give a device another name. Raises NotFound."""
@@ -53,7 +54,7 @@ class Devices:
 
     async def others(self, requester: Requester) -> list[SessionId]:
         """The requester's running sessions but the one they ask with."""
-        found = await self._sessions.listing(requester)
+        found = await self._sessions.listing(requester.user_id)
         return [one.session_id for one in found if one.session_id != requester.session_id]
 
     async def _running(
@@ -65,7 +66,7 @@ class Devices:
 
 
 def _device(session: Session) -> Device:
-    return Device(session.device_id, session.device_name, session.last_used_ms)
+    return Device(session.device_id, session.device_name, session.last_used_ms, session.last_ip)
 
 
 def _no_device() -> NotFound:

@@ -31,7 +31,7 @@ from homeserver.services.news import blocks_changed, profile_changed, session_en
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
-from homeserver.services.sessions import check_standing
+from homeserver.services.standing import check_standing
 from homeserver.settings.models import GuestSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import blocks, enquiries, push, rooms
@@ -149,7 +149,7 @@ class Guests:
         row = await self._row(named) if secret else None
         if row is None or not _fits(row, secret):
             return None
-        check_standing(suspended=row.suspended, deactivated=False)
+        check_standing(suspended=row.suspended)
         await self._note(row, fits=True)
         return self._guest(row, named, address)
 
@@ -229,7 +229,7 @@ class Guests:
         fits = named == name and _fits(row, secret)
         if row.bound and not fits and not trusted:
             raise Unauthenticated("this guest belongs to another browser", code="guest_bound")
-        check_standing(suspended=row.suspended, deactivated=False)
+        check_standing(suspended=row.suspended)
         await self._note(row, fits=fits)
         return self._guest(row, name, address)
 

@@ -24,14 +24,16 @@ from homeserver.services.endings import Endings, Flag
 from homeserver.services.jwks import KeySource, VerifyKey, source_of
 from homeserver.services.profiles import Profiles
 from homeserver.services.retry import write_with_retry
-from homeserver.services.sessions import check_standing
 from homeserver.services.singleflight import SingleFlight
+from homeserver.services.standing import check_account
 from homeserver.services.text import search_text
 from homeserver.services.tokens import Unverified
 from homeserver.settings.models import IssuerSettings
 from homeserver.storage import accounts as stored
-from homeserver.storage.accounts import Account, HostUser
+from homeserver.storage import hostusers
+from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
+from homeserver.storage.hostusers import HostUser
 from homeserver.storage.log import Entry
 from homeserver.timeline.submission import Also, Placed
 
@@ -121,7 +123,7 @@ class Hosts:
             raise _no_person()
         described = HostPerson(str(number), {}, "")
         async with self._db.read() as conn:
-            found = (await stored.host_users_of(conn, issuer, [described.subject])).get(described.subject)
+            found = (await hostusers.host_users_of(conn, issuer, [described.subject])).get(described.subject)
         user = found if found is not None else await self._introduced(settings, described)
         return (await self._profiles.people([user.user_id]))[user.user_id]
 
@@ -145,7 +147,7 @@ class Hosts:
             person = await self.introduce(issuer, number)
         async with self._db.read() as conn:
             account = (await stored.accounts_of(conn, [person.user_id]))[person.user_id]
-        check_standing(suspended=account.suspended, deactivated=account.deactivated)
+        check_account(account)
         return Requester(
             user_id=person.user_id,
             number=person.number,
@@ -169,7 +171,7 @@ class Hosts:
         flag = self._endings.flag(user_id)
         async with self._db.read() as conn:
             account = (await stored.accounts_of(conn, [user_id]))[user_id]
-        check_standing(suspended=account.suspended, deactivated=account.deactivated)
+        check_account(account)
         if flag.is_raised:  # shut out while we looked
             raise tokens.unknown_token()
         requester = Requester(
@@ -211,7 +213,7 @@ class Hosts:
 
     async def _person_for(self, issuer: IssuerSettings, described: HostPerson) -> UserId:
         async with self._db.read() as conn:
-            found = await stored.host_users_of(conn, issuer.name, [described.subject])
+            found = await hostusers.host_users_of(conn, issuer.name, [described.subject])
         user = found.get(described.subject)
         if user is None:
             user = await self._introduced(issuer, described)
@@ -221,7 +223,7 @@ class Hosts:
 
     async def _add(self, conn: AsyncConnection, issuer: IssuerSettings, described: HostPerson) -> HostUser:
         """Make the person, unless somebody was quicker."""
-        found = await stored.host_users_of(conn, issuer.name, [described.subject])
+        found = await hostusers.host_users_of(conn, issuer.name, [described.subject])
         if found:
             return found[described.subject]
         number = described.number
@@ -240,7 +242,7 @@ class Hosts:
         person = described.applied_to(person)
         await stored.add_accounts(conn, [(Account(person), search_text(person))])
         user = HostUser(issuer.name, described.subject, user_id, described.hash)
-        await stored.add_host_users(conn, [user])
+        await hostusers.add_host_users(conn, [user])
         return user
 
     async def _introduced(self, issuer: IssuerSettings, described: HostPerson) -> HostUser:
@@ -264,7 +266,7 @@ class Hosts:
 
 
 async def _set_claims_hashes(conn: AsyncConnection, items: Sequence[Placed[HostUser]]) -> None:
-    await stored.set_claims_hashes(conn, [item.row for item in items])
+    await hostusers.set_claims_hashes(conn, [item.row for item in items])
 
 
 def _no_person() -> NotFound:

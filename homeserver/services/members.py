@@ -16,6 +16,8 @@ from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import Also, Placed
 from homeserver.timeline.writer import Timeline
 
+MXC = "mxc://"
+
 
 class Members:
     """The people of rooms; every method takes who asks first."""
@@ -119,6 +121,8 @@ def member_content(person: Person) -> Content:
     content: Content = {"membership": "join"}
     if person.display_name:
         content["displayname"] = person.display_name
+    if person.avatar_url.startswith(MXC):  # other addresses mean nothing to clients of Matrix
+        content["avatar_url"] = person.avatar_url
     return content
 
 

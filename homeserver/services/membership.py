@@ -17,6 +17,7 @@ from homeserver.services.blocks import Blocks
 from homeserver.services.members import Members, member_content
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
+from homeserver.services.standing import check_may_act
 from homeserver.storage import members as stored
 from homeserver.storage import memberships
 from homeserver.storage.db import Database
@@ -56,6 +57,7 @@ class Membership:
 
         Raises NotFound("room_not_found"), Forbidden("auth_rule").
         """
+        check_may_act(requester)
         self._limits.check("create", requester.user_id)
         head = await self._timeline.head(room_id)
         own = requester.user_id
@@ -88,6 +90,7 @@ class Membership:
 
     async def knock(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
         """Ask to be let in; again, if one has asked already. Forbidden("auth_rule") where nobody may."""
+        check_may_act(requester)
         self._limits.check("create", requester.user_id)
         productrooms.check_open(await self._timeline.head(room_id))
         person = await self._profiles.own(requester)
@@ -102,6 +105,7 @@ class Membership:
         Into a group of a product they come at once: its other clients know no invites. Raises
         NotFound("room_not_found", "user_not_found"), Forbidden("blocked", "already_joined").
         """
+        check_may_act(requester)
         self._limits.check("create", requester.user_id)
         head = await head_for_member(self._timeline, requester, room_id)
         productrooms.check_others(head)
@@ -119,6 +123,7 @@ class Membership:
 
     async def kick(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Put somebody out, or take their invite or knock away. Forbidden("not_in_room") if they are not in."""
+        check_may_act(requester)
         head = await head_for_member(self._timeline, requester, room_id)
         productrooms.check_others(head)
         if membership_in(head.state.events, user_id) not in ("join", "invite", "knock"):
@@ -127,6 +132,7 @@ class Membership:
 
     async def ban(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Put somebody out and keep them out."""
+        check_may_act(requester)
         productrooms.check_others(await head_for_member(self._timeline, requester, room_id))
         await self._send(room_id, requester.user_id, user_id, {"membership": "ban", **_reason(reason)})
 
@@ -134,6 +140,7 @@ class Membership:
         self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
     ) -> None:
         """Let somebody come again. Forbidden("not_banned") if they are not kept out."""
+        check_may_act(requester)
         head = await head_for_member(self._timeline, requester, room_id)
         if membership_in(head.state.events, user_id) != "ban":
             raise Forbidden("this person is not banned", code="not_banned")

@@ -3,7 +3,7 @@
 Profiles are kept in memory until the log says that they changed: `note` must be given every new entry.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
@@ -24,6 +24,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.submission import Also, Placed
 
+_SHOWN = frozenset({"display_name", "avatar_url"})  # what stands in the events by which a person is in a room
 _AT_ONCE = 10_000  # people in one query: a statement has room for some ten thousand values
 
 
@@ -42,6 +43,7 @@ class Profiles:
         self._timeline = timeline
         self._people: BoundedCache[UserId, Person] = BoundedCache(cached_people)
         self._user_ids: BoundedCache[int, UserId] = BoundedCache(cached_people)  # never changes
+        self._listeners: list[Callable[[UserId], None]] = []
         self._successors: BoundedCache[UserId, UserId] = BoundedCache(cached_people)  # never changes either
 
     @property
@@ -141,6 +143,20 @@ class Profiles:
         )
         for entry in entries:
             self.note(entry)
+        if _SHOWN & changes.keys():
+            for listener in self._listeners:
+                listener(user_id)
+
+    async def change_name(self, requester: Requester, name: str) -> None:
+        """Change the requester's display name; an empty one takes it away. Raises as `update` does."""
+        if name:
+            await self.update(requester, display_name=name)
+        else:
+            await self.change(requester.user_id, {"display_name": ""})
+
+    def listen(self, listener: Callable[[UserId], None]) -> None:
+        """Call this, at once, for each person whose name or picture was changed by this process."""
+        self._listeners.append(listener)
 
     async def search(self, requester: Requester, *, text: str, page: Page) -> list[Person]:
         """People with all these words in their names or tag, but not the requester; all people without a word."""

@@ -11,6 +11,7 @@ from homeserver.services.access import head_for_member, levels_of
 from homeserver.services.aliases import CANONICAL, Aliases
 from homeserver.services.messages import Messages
 from homeserver.services.speech import Speech
+from homeserver.services.standing import check_may_act
 from homeserver.storage import events
 from homeserver.storage.db import Database
 from homeserver.storage.transactions import TxnKey
@@ -49,6 +50,7 @@ class RoomEvents:
             return await self.redact(
                 requester, room_id, EventId(content["redacts"]), content, txn_id=f"{kind} {txn_id}"
             )
+        check_may_act(requester)
         head = await head_for_member(self._timeline, requester, room_id)
         productrooms.check_send(head, kind, content)
         told = await self._check_words(requester, head, kind, content, txn_id)
@@ -59,6 +61,7 @@ class RoomEvents:
         self, requester: Requester, room_id: RoomId, kind: str, state_key: str, content: Content
     ) -> EventId:
         """Set a state event; the same content again makes no event and answers the one that is there."""
+        check_may_act(requester)
         self._speech.check_pace(requester)
         if kind in _STATE_BY_OTHER_WAYS:
             raise Forbidden("this stands at the beginning of a room only", code="auth_rule")
@@ -90,6 +93,8 @@ class RoomEvents:
         if found is None or found.event.room_id != room_id:
             raise NotFound("there is no such event in this room", code="event_not_found")
         levels = levels_of(head)
+        if found.event.sender != requester.user_id:
+            check_may_act(requester)
         if found.event.sender != requester.user_id and levels.user(requester.user_id) < levels.redact:
             raise Forbidden("this event is somebody else's", code="low_power")
         productrooms.check_redaction(head, found.event)

@@ -1,7 +1,6 @@
 """Sessions: tokens for people with an account here, their rotation, and their end.
 
-An access token is believed for its whole life once it was checked, unless the log says that its session ended:
-`note` must be given every new entry of the log. A token that this process never saw is checked in the database.
+`note` must be given every new entry of the log.
 """
 
 import asyncio
@@ -9,22 +8,22 @@ import hmac
 import secrets
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from homeserver.errors import Invalid, NotFound, Unauthenticated
 from homeserver.model import Person, Requester, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services import tokens
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.e2ee import ending
-from homeserver.services.endings import Endings, Flag
 from homeserver.services.news import Appends, session_ended
 from homeserver.services.ratelimit import RateLimits
+from homeserver.services.recognition import Recognition
 from homeserver.services.retry import write_with_retry
+from homeserver.services.standing import check_account
 from homeserver.services.text import one_line
 from homeserver.services.tokens import AccessClaims, TokenKey
 from homeserver.settings.models import TokenSettings
@@ -40,7 +39,6 @@ MAX_DEVICE_ID_CHARS = 255
 _MAX_LISTED = 200
 _PURGE_BATCH = 500
 _FOR_GOOD_MS = 2**52  # a time that never comes
-_USED_STEP_MS = 60_000  # `last_used_ms` is kept to the minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +71,18 @@ class _EndingOfAll(NamedTuple):
     now_ms: int
 
 
-@dataclass(slots=True)
-class _Known:
-    """A checked access token, and the flags that say it holds no more."""
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """How a client wishes its session, and where it comes from. Without `device_id` it is a new device.
 
-    requester: Requester
-    expires_ms: int
-    used_ms: int
-    session: Flag
-    person: Flag
+    `even_suspended`: for a face in which suspended people may read.
+    """
+
+    device_name: str = ""
+    device_id: DeviceId | None = None
+    address: str = ""
+    agent: str = ""
+    even_suspended: bool = False
 
 
 class Sessions:
@@ -103,51 +104,36 @@ class Sessions:
         self._clock = clock
         self._settings = settings
         self._limits = limits
-        self._known: BoundedCache[str, _Known] = BoundedCache(settings.cache_entries)
-        self._endings = Endings()
-        self._used: dict[SessionId, int] = {}
+        self.recognition = Recognition(db=db, key=key, clock=clock, cache_entries=settings.cache_entries)
 
     async def start(self, person: Person, device_name: str = "", device_id: DeviceId | None = None) -> Tokens:
         """Log a person in; the caller has checked the password. Without `device_id` it is a new device.
 
         A session that runs on the device already is ended. Raises Invalid("bad_device_id").
         """
+        return await self.begin(person, NewSession(device_name, device_id))
+
+    async def begin(self, person: Person, wish: NewSession) -> Tokens:
+        """The same for a client that says more."""
         now_ms = self._clock.now_ms()
         session_id = _new_session_id()
         refresh_token = self._key.make_refresh(session_id)
-        session = Session(
-            session_id=session_id,
-            user_id=person.user_id,
-            device_id=_checked_device_id(device_id),
-            device_name=clean_device_name(device_name),
-            refresh_hash=tokens.refresh_hash(refresh_token),
-            refresh_expires_ms=now_ms + self._settings.refresh_ttl_s * 1000,
-            created_ms=now_ms,
-            last_used_ms=now_ms,
-        )
-        return self._tokens(await self._open(session), session, refresh_token, now_ms)
+        ends_ms = now_ms + self._settings.refresh_ttl_s * 1000
+        session = _session(session_id, person, wish, refresh_token, (now_ms, ends_ms))
+        found = await self._open(session, even_suspended=wish.even_suspended)
+        return self._tokens(found, session, refresh_token, now_ms)
 
-    async def start_lasting(
-        self, person: Person, device_name: str = "", device_id: DeviceId | None = None
-    ) -> LastingToken:
+    async def begin_lasting(self, person: Person, wish: NewSession) -> LastingToken:
         """The same for a client that cannot refresh its tokens."""
         now_ms = self._clock.now_ms()
         session_id = _new_session_id()
-        session = Session(
-            session_id=session_id,
-            user_id=person.user_id,
-            device_id=_checked_device_id(device_id),
-            device_name=clean_device_name(device_name),
-            refresh_hash=tokens.refresh_hash(self._key.make_refresh(session_id)),  # which nobody gets
-            refresh_expires_ms=_FOR_GOOD_MS,
-            created_ms=now_ms,
-            last_used_ms=now_ms,
-        )
-        found = await self._open(session)
+        nobodys = self._key.make_refresh(session_id)
+        session = _session(session_id, person, wish, nobodys, (now_ms, _FOR_GOOD_MS))
+        found = await self._open(session, even_suspended=wish.even_suspended)
         claims = AccessClaims(found.user_id, found.number, session_id, _FOR_GOOD_MS)
         return LastingToken(self._key.make_access(claims, now_ms), found, session.device_id)
 
-    async def refresh(self, refresh_token: str, address: str = "") -> Tokens:
+    async def refresh(self, refresh_token: str, address: str = "", *, even_suspended: bool = False) -> Tokens:
         """New tokens for a refresh token, which is spent by that.
 
         A spent one means that two have it, one of them perhaps a thief: the session ends for both.
@@ -171,7 +157,7 @@ class Sessions:
         async with self._db.write() as conn:
             await stored_accounts.lock_users(conn, [session.user_id])
             account = (await stored_accounts.accounts_of(conn, [session.user_id]))[session.user_id]
-            check_standing(suspended=account.suspended, deactivated=account.deactivated)
+            check_account(account, even_suspended=even_suspended)
             rotated = await stored.rotate_session(
                 conn,
                 session_id,
@@ -186,22 +172,8 @@ class Sessions:
         return self._tokens(account.person, session, new_token, now_ms)
 
     async def authenticate(self, token: str, address: str = "") -> Requester:
-        """Who holds this access token. Raises Unauthenticated, or Forbidden for a suspended person."""
-        known = self._known.get(token)
-        if known is None:
-            return await self._first_sight(token, address)
-        if known.session.is_raised or known.person.is_raised:
-            self._known.drop(token)
-            return await self._first_sight(token, address)
-        now_ms = self._clock.now_ms()
-        if now_ms >= known.expires_ms:
-            self._known.drop(token)
-            raise tokens.token_expired()
-        if now_ms - known.used_ms >= _USED_STEP_MS:
-            self._note_used(known, now_ms)
-        if known.requester.address != address:
-            known.requester = replace(known.requester, address=address)
-        return known.requester
+        """Who holds this access token. Raises Unauthenticated, or Forbidden for a suspended person or a guest."""
+        return await self.recognition.authenticate(token, address)
 
     async def end(self, requester: Requester) -> None:
         """Log out. A requester without a session of ours (a host's token) has none to end."""
@@ -229,19 +201,16 @@ class Sessions:
             raise NotFound("no such session")
         await self._end([(requester.user_id, session_id)], "ended_elsewhere")
 
-    async def listing(self, requester: Requester) -> list[Session]:
-        """The requester's running sessions, the last used first."""
+    async def listing(self, user_id: UserId) -> list[Session]:
+        """A person's running sessions, the last used first."""
         now_ms = self._clock.now_ms()
         async with self._db.read() as conn:
-            found = await stored.open_sessions(conn, requester.user_id, now_ms=now_ms, limit=_MAX_LISTED)
-        return [
-            replace(one, last_used_ms=max(one.last_used_ms, self._used.get(one.session_id, 0)))
-            for one in found
-        ]
+            found = await stored.open_sessions(conn, user_id, now_ms=now_ms, limit=_MAX_LISTED)
+        return [self.recognition.as_used(one) for one in found]
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: what it ends is not believed any more, from now on."""
-        self._endings.note(entry)
+        self.recognition.note(entry)
 
     async def run(self) -> None:
         """Tidy again and again, until cancelled."""
@@ -254,7 +223,7 @@ class Sessions:
 
         An ended session is as good as none, so it only stays for one life of an access token.
         """
-        used, self._used = self._used, {}
+        used = self.recognition.take_used()
         if used:
             async with self._db.write() as conn:
                 await stored.set_last_used(conn, used)
@@ -268,7 +237,7 @@ class Sessions:
             if count < _PURGE_BATCH:
                 return purged
 
-    async def _open(self, session: Session) -> Person:
+    async def _open(self, session: Session, *, even_suspended: bool) -> Person:
         """Write down a new session, in the place of another one of the device."""
         user_id, device_id = session.user_id, session.device_id
         async with self._db.read() as conn:
@@ -282,40 +251,12 @@ class Sessions:
             account = (await stored_accounts.accounts_of(conn, [user_id])).get(user_id)
             if account is None:
                 raise tokens.unknown_token()
-            check_standing(suspended=account.suspended, deactivated=account.deactivated)
+            check_account(account, even_suspended=even_suspended)
             await stored.drop_ended(conn, user_id, device_id)
             await stored.add_sessions(conn, [session])
             return account.person
 
         return await write_with_retry(self._db, work)
-
-    async def _first_sight(self, token: str, address: str) -> Requester:
-        now_ms = self._clock.now_ms()
-        claims = self._key.read_access(token, now_ms)
-        known = _Known(
-            _requester(claims, address),
-            expires_ms=claims.expires_ms,
-            used_ms=0,
-            session=self._endings.flag(claims.session_id),
-            person=self._endings.flag(claims.user_id),
-        )
-        async with self._db.read() as conn:
-            holder = (await stored.holders_of(conn, [claims.session_id])).get(claims.session_id)
-        if holder is None or holder.ended or holder.user_id != claims.user_id:
-            raise tokens.unknown_token()
-        known.requester = replace(known.requester, device_id=holder.device_id)
-        check_standing(suspended=holder.suspended, deactivated=holder.deactivated)
-        if known.session.is_raised or known.person.is_raised:  # ended while we looked
-            raise tokens.unknown_token()
-        self._note_used(known, now_ms)
-        self._known.put(token, known)
-        return known.requester
-
-    def _note_used(self, known: _Known, now_ms: int) -> None:
-        known.used_ms = now_ms
-        session_id = known.requester.session_id
-        if session_id is not None and len(self._used) < self._settings.cache_entries:
-            self._used[session_id] = now_ms
 
     async def _end(self, ended: Sequence[tuple[UserId, SessionId]], reason: str) -> None:
         now_ms = self._clock.now_ms()
@@ -355,24 +296,23 @@ async def _end_all_sessions(conn: AsyncConnection, items: Sequence[Placed[_Endin
     )
 
 
-def _requester(claims: AccessClaims, address: str) -> Requester:
-    return Requester(
-        user_id=claims.user_id,
-        number=claims.number,
-        session_key=claims.session_id,
-        session_id=claims.session_id,
-        namespace=claims.number >> 32,
-        address=address,
-        expires_ms=claims.expires_ms,
+def _session(
+    session_id: SessionId, person: Person, wish: NewSession, refresh_token: str, times: tuple[int, int]
+) -> Session:
+    """`times`: when it begins, and when it can be refreshed no more."""
+    now_ms, ends_ms = times
+    return Session(
+        session_id=session_id,
+        user_id=person.user_id,
+        device_id=_checked_device_id(wish.device_id),
+        device_name=clean_device_name(wish.device_name),
+        refresh_hash=tokens.refresh_hash(refresh_token),
+        refresh_expires_ms=ends_ms,
+        created_ms=now_ms,
+        last_used_ms=now_ms,
+        last_ip=wish.address,
+        user_agent=wish.agent,
     )
-
-
-def check_standing(*, suspended: bool, deactivated: bool) -> None:
-    """Raise unless the person may use the server: Unauthenticated when deactivated, Forbidden when suspended."""
-    if deactivated:
-        raise Unauthenticated("this account is closed", code="deactivated")
-    if suspended:
-        raise Forbidden("this account is suspended", code="suspended")
 
 
 def clean_device_name(name: str) -> str:

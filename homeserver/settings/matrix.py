@@ -106,6 +106,15 @@ class MatrixSettings(Section):
         le=100_000,
         description="Most pieces of state that go into the room which replaces another.",
     )
+    login_token_ttl_s: int = Field(
+        default=120, ge=10, le=3600, description="Life of a token that lets another own device in."
+    )
+    max_waiting_profiles: int = Field(
+        default=10_000,
+        ge=10,
+        le=1_000_000,
+        description="Most people whose new name or picture waits to be told to their rooms.",
+    )
     registration_needs_token: bool = Field(
         default=False,
         description="Whether a registration token is asked for (see homeserver registration-token).",

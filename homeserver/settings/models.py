@@ -41,12 +41,14 @@ from homeserver.settings.process import (
 )
 from homeserver.settings.push import PushSettings
 from homeserver.settings.section import Section
+from homeserver.settings.wellknown import ContactSettings, TurnSettings, WellKnownSettings
 
 __all__ = [
     "AccountSettings",
     "Algorithm",
     "BucketSettings",
     "ClaimSettings",
+    "ContactSettings",
     "CorsSettings",
     "DatabaseSettings",
     "EncryptionSettings",
@@ -71,8 +73,10 @@ __all__ = [
     "ThumbnailSize",
     "TimelineSettings",
     "TokenSettings",
+    "TurnSettings",
     "UniversitySettings",
     "WebSettings",
+    "WellKnownSettings",
 ]
 
 
@@ -113,6 +117,10 @@ class Settings(Section):
     interactions: InteractionSettings = Field(
         default=InteractionSettings(), description="Calls that ask a person to prove themselves anew."
     )
+    well_known: WellKnownSettings = Field(
+        default=WellKnownSettings(), description="What this server tells about itself."
+    )
+    turn: TurnSettings = Field(default=TurnSettings(), description="Relays for calls.")
     cors: CorsSettings = Field(default=CorsSettings(), description="Other web sites in the browser.")
     web: WebSettings = Field(default=WebSettings(), description="The pages in the browser.")
     metrics: MetricsSettings = Field(default=MetricsSettings(), description="Numbers for Prometheus.")

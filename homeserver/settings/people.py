@@ -118,6 +118,9 @@ class RateLimitSettings(Section):
         20, 300, "Claims of one-time keys, and calls that send to devices, per person."
     )
     push: BucketSettings = _bucket(0.2, 20, "Subscriptions to pushes per person.")
+    openid: BucketSettings = _bucket(0.2, 20, "OpenID tokens per person.")
+    login_tokens: BucketSettings = _bucket(1 / 60, 5, "Log-in tokens for other devices per person.")
+    profile: BucketSettings = _bucket(0.5, 20, "Changes of the own profile by Matrix clients per person.")
     service_keys: BucketSettings = _bucket(0.2, 10, "Wrong service keys per address.")
     address: BucketSettings = _bucket(200, 1000, "Requests per client address; a university may share one.")
     max_tracked: int = Field(

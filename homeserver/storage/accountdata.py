@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, select, tuple_
+from sqlalchemy import bindparam, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import UserId
@@ -49,6 +49,7 @@ _OF_ROOMS = (
     .order_by(account_data.c.position)
 )
 _COUNT = select(func.count()).where(account_data.c.user_id == bindparam("of_user"))
+_DROP_ALL = delete(account_data).where(account_data.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _ADD_FILTER = Upsert(filters, ["user_id", "filter_id"])
 _FILTER = select(filters.c.body).where(
     filters.c.user_id == bindparam("of_user"), filters.c.filter_id == bindparam("of_id")
@@ -85,6 +86,11 @@ async def of_rooms(conn: AsyncConnection, user_id: UserId, room_ids: Collection[
 async def count(conn: AsyncConnection, user_id: UserId) -> int:
     """How many pieces a person has."""
     return (await conn.execute(_COUNT, {"of_user": user_id})).scalar_one()
+
+
+async def drop_all_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
+    """Delete all that clients kept for these people."""
+    await conn.execute(_DROP_ALL, {"user_ids": list(user_ids)})
 
 
 async def add_filter(conn: AsyncConnection, user_id: UserId, filter_id: str, body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""People: accounts made here, people of host applications, their numbers, and the search for them.
+"""People: their accounts, their numbers, and the search for them.
 
 Two columns are unique beside the keys: e-mail and tag. They are only changed by `add_accounts` and the two
 `claim_*` functions, so that every other write here can never fail because of somebody else's row.
@@ -6,7 +6,7 @@ Two columns are unique beside the keys: e-mail and tag. They are only changed by
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from sqlalchemy import Row, Select, bindparam, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import GUEST_NAMESPACE, Person
 from homeserver.protocol.ids import UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import host_users, number_heads, successors, users
+from homeserver.storage.schema import number_heads, successors, users
 
 SEARCH_WORDS = 4
 """So many words of a search are looked at."""
@@ -42,14 +42,44 @@ PERSON_COLUMNS = (
 )
 
 
+Word = Literal["suspended", "deactivated", "locked", "admin"]
+
+
+class Standing(NamedTuple):
+    """What the server lets a person do: who is suspended only reads, who is locked does nothing, admins moderate."""
+
+    suspended: bool = False
+    deactivated: bool = False
+    locked: bool = False
+    admin: bool = False
+
+    def changed(self, words: Mapping[Word, bool]) -> "Standing":
+        """With these words otherwise."""
+        return self._replace(**{str(word): value for word, value in words.items()})
+
+
+NOTHING_SPECIAL: Final = Standing()
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A person with what only the server may know. `password_hash` None: cannot log in here."""
 
     person: Person
     password_hash: str | None = None
-    suspended: bool = False
-    deactivated: bool = False
+    standing: Standing = NOTHING_SPECIAL
+
+    @property
+    def suspended(self) -> bool:
+        return self.standing.suspended
+
+    @property
+    def deactivated(self) -> bool:
+        return self.standing.deactivated
+
+    @property
+    def locked(self) -> bool:
+        return self.standing.locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +88,6 @@ class ProfileRow:
 
     person: Person
     search_text: str
-
-
-@dataclass(frozen=True, slots=True)
-class HostUser:
-    """Who the person `subject` of a host application is here."""
-
-    issuer: str
-    subject: str
-    user_id: UserId
-    claims_hash: str
 
 
 _PEOPLE: Select[Any] = select(*PERSON_COLUMNS)
@@ -81,7 +101,12 @@ _PEOPLE_BY_ID: Select[Any] = (
 )
 _PEOPLE_BY_NUMBER = _PEOPLE.where(users.c.number.in_(bindparam("numbers", expanding=True)))
 _ACCOUNTS: Select[Any] = select(
-    *PERSON_COLUMNS, users.c.password_hash, users.c.suspended, users.c.deactivated
+    *PERSON_COLUMNS,
+    users.c.password_hash,
+    users.c.suspended,
+    users.c.deactivated,
+    users.c.locked,
+    users.c.admin,
 )
 _ACCOUNTS_BY_ID = _ACCOUNTS.where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _ACCOUNTS_BY_EMAIL = _ACCOUNTS.where(users.c.email.in_(bindparam("emails", expanding=True)))
@@ -153,6 +178,9 @@ _CLAIM_EMAIL = (
     )
     .values(email=bindparam("wanted"))
 )
+_DROP_EMAILS = (
+    update(users).where(users.c.user_id.in_(bindparam("user_ids", expanding=True))).values(email=None)
+)
 _SET_PASSWORD = (
     update(users).where(users.c.user_id == bindparam("of")).values(password_hash=bindparam("hash"))
 )
@@ -160,24 +188,18 @@ _REPLACE_PASSWORD = _SET_PASSWORD.where(users.c.password_hash == bindparam("old"
 _SET_STATE = (
     update(users)
     .where(users.c.user_id == bindparam("of"))
-    .values(suspended=bindparam("is_suspended"), deactivated=bindparam("is_deactivated"))
+    .values(
+        suspended=bindparam("is_suspended"),
+        deactivated=bindparam("is_deactivated"),
+        locked=bindparam("is_locked"),
+        admin=bindparam("is_admin"),
+    )
 )
 _LOCK = (
     select(users.c.user_id)
     .where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
     .order_by(users.c.user_id)
     .with_for_update(key_share=True)
-)
-_HOST_USERS = select(
-    host_users.c.issuer, host_users.c.subject, host_users.c.user_id, host_users.c.claims_hash
-).where(
-    host_users.c.issuer == bindparam("by"), host_users.c.subject.in_(bindparam("subjects", expanding=True))
-)
-_ADD_HOST_USERS = insert(host_users)
-_SET_CLAIMS_HASH = (
-    update(host_users)
-    .where(host_users.c.issuer == bindparam("by"), host_users.c.subject == bindparam("of"))
-    .values(claims_hash=bindparam("hash"))
 )
 
 
@@ -264,6 +286,11 @@ async def claim_email(conn: AsyncConnection, user_id: UserId, email: str | None)
     return result.rowcount == 1
 
 
+async def drop_emails(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
+    """Take these people's e-mails away."""
+    await conn.execute(_DROP_EMAILS, {"user_ids": list(user_ids)})
+
+
 async def set_passwords(conn: AsyncConnection, hashes: Mapping[UserId, str]) -> None:
     """Store password hashes."""
     await conn.execute(_SET_PASSWORD, [{"of": user_id, "hash": made} for user_id, made in hashes.items()])
@@ -275,11 +302,17 @@ async def replace_password(conn: AsyncConnection, user_id: UserId, old: str, new
     return result.rowcount == 1
 
 
-async def set_states(conn: AsyncConnection, states: Mapping[UserId, tuple[bool, bool]]) -> None:
-    """Store who is suspended and who is deactivated: {user id: (suspended, deactivated)}."""
+async def set_standings(conn: AsyncConnection, standings: Mapping[UserId, Standing]) -> None:
+    """Store how people stand."""
     rows = [
-        {"of": user_id, "is_suspended": suspended, "is_deactivated": deactivated}
-        for user_id, (suspended, deactivated) in states.items()
+        {
+            "of": user_id,
+            "is_suspended": one.suspended,
+            "is_deactivated": one.deactivated,
+            "is_locked": one.locked,
+            "is_admin": one.admin,
+        }
+        for user_id, one in standings.items()
     ]
     await conn.execute(_SET_STATE, rows)
 
@@ -287,32 +320,6 @@ async def set_states(conn: AsyncConnection, states: Mapping[UserId, tuple[bool, 
 async def lock_users(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
     """Hold these people's rows until the end of the transaction (SQLite has one writer anyway)."""
     await conn.execute(_LOCK, {"user_ids": list(user_ids)})
-
-
-async def host_users_of(conn: AsyncConnection, issuer: str, subjects: Collection[str]) -> dict[str, HostUser]:
-    """Who the people of a host application are here, by the host's own ids."""
-    rows = await conn.execute(_HOST_USERS, {"by": issuer, "subjects": list(subjects)})
-    return {row.subject: HostUser(*row) for row in rows}
-
-
-async def add_host_users(conn: AsyncConnection, found: Sequence[HostUser]) -> None:
-    """Note new people of host applications. Raises IntegrityError when one is there already."""
-    rows = [
-        {
-            "issuer": one.issuer,
-            "subject": one.subject,
-            "user_id": one.user_id,
-            "claims_hash": one.claims_hash,
-        }
-        for one in found
-    ]
-    await conn.execute(_ADD_HOST_USERS, rows)
-
-
-async def set_claims_hashes(conn: AsyncConnection, seen: Sequence[HostUser]) -> None:
-    """Note which profile claims were seen last."""
-    rows = [{"by": one.issuer, "of": one.subject, "hash": one.claims_hash} for one in seen]
-    await conn.execute(_SET_CLAIMS_HASH, rows)
 
 
 def _escape(word: str) -> str:
@@ -341,7 +348,8 @@ def _person(row: Row[Any]) -> Person:
 
 
 def _account(row: Row[Any]) -> Account:
-    return Account(_person(row), row.password_hash, row.suspended, row.deactivated)
+    standing = Standing(row.suspended, row.deactivated, row.locked, row.admin)
+    return Account(_person(row), row.password_hash, standing)
 
 
 def _row(account: Account, search_text: str) -> dict[str, object]:
@@ -356,8 +364,7 @@ def _row(account: Account, search_text: str) -> dict[str, object]:
         "tag": person.tag or None,
         "password_hash": account.password_hash,
         "created_ms": person.created_ms,
-        "suspended": account.suspended,
-        "deactivated": account.deactivated,
+        **account.standing._asdict(),
     }
 
 

@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Row, Select, Text, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import SessionId
 from homeserver.protocol.ids import DeviceId, UserId
+from homeserver.storage.accounts import Standing
 from homeserver.storage.schema import sessions, users
 
 
@@ -26,6 +27,17 @@ class Session:
     last_used_ms: int
     spent_hash: str | None = None
     ended_ms: int | None = None
+    last_ip: str = ""
+    user_agent: str = ""
+
+
+@dataclass(slots=True)
+class Use:
+    """When a session was used, from where, by what program; empty: not known."""
+
+    used_ms: int
+    ip: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +47,7 @@ class Holder:
     user_id: UserId
     device_id: DeviceId
     ended: bool
-    suspended: bool
-    deactivated: bool
+    standing: Standing
 
 
 _COLUMNS = (
@@ -50,6 +61,8 @@ _COLUMNS = (
     sessions.c.last_used_ms,
     sessions.c.spent_hash,
     sessions.c.ended_ms,
+    sessions.c.last_ip,
+    sessions.c.user_agent,
 )
 _SESSIONS: Select[Any] = select(*_COLUMNS)
 _BY_ID = _SESSIONS.where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
@@ -61,6 +74,8 @@ _HOLDERS = (
         sessions.c.ended_ms,
         users.c.suspended,
         users.c.deactivated,
+        users.c.locked,
+        users.c.admin,
     )
     .join_from(sessions, users, users.c.user_id == sessions.c.user_id)
     .where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
@@ -120,7 +135,11 @@ _END_ALL_OF = (
 _SET_USED = (
     update(sessions)
     .where(sessions.c.session_id == bindparam("of"), sessions.c.last_used_ms < bindparam("used_ms"))
-    .values(last_used_ms=bindparam("used_ms"))
+    .values(
+        last_used_ms=bindparam("used_ms"),
+        last_ip=func.coalesce(func.nullif(bindparam("ip", type_=Text), ""), sessions.c.last_ip),
+        user_agent=func.coalesce(func.nullif(bindparam("agent", type_=Text), ""), sessions.c.user_agent),
+    )
 )
 _PURGE = (
     delete(sessions)
@@ -156,7 +175,10 @@ async def holders_of(conn: AsyncConnection, session_ids: Collection[SessionId]) 
     rows = await conn.execute(_HOLDERS, {"session_ids": list(session_ids)})
     return {
         row.session_id: Holder(
-            row.user_id, row.device_id, row.ended_ms is not None, row.suspended, row.deactivated
+            row.user_id,
+            row.device_id,
+            row.ended_ms is not None,
+            Standing(row.suspended, row.deactivated, row.locked, row.admin),
         )
         for row in rows
     }
@@ -200,6 +222,8 @@ async def add_sessions(conn: AsyncConnection, new: Sequence[Session]) -> None:
             "created_ms": one.created_ms,
             "last_used_ms": one.last_used_ms,
             "ended_ms": one.ended_ms,
+            "last_ip": one.last_ip,
+            "user_agent": one.user_agent,
         }
         for one in new
     ]
@@ -224,9 +248,13 @@ async def end_sessions_of_users(conn: AsyncConnection, user_ids: Collection[User
     await conn.execute(_END_ALL_OF, {"user_ids": list(user_ids), "now_ms": now_ms})
 
 
-async def set_last_used(conn: AsyncConnection, used: Mapping[SessionId, int]) -> None:
-    """Note when sessions were last used; an older time changes nothing."""
-    await conn.execute(_SET_USED, [{"of": session_id, "used_ms": ms} for session_id, ms in used.items()])
+async def set_last_used(conn: AsyncConnection, used: Mapping[SessionId, Use]) -> None:
+    """Note when and how sessions were last used; an older time changes nothing."""
+    rows = [
+        {"of": session_id, "used_ms": use.used_ms, "ip": use.ip, "agent": use.agent}
+        for session_id, use in used.items()
+    ]
+    await conn.execute(_SET_USED, rows)
 
 
 async def expired_sessions(
@@ -255,4 +283,6 @@ def _session(row: Row[Any]) -> Session:
         last_used_ms=row.last_used_ms,
         spent_hash=row.spent_hash,
         ended_ms=row.ended_ms,
+        last_ip=row.last_ip,
+        user_agent=row.user_agent,
     )

@@ -174,6 +174,12 @@ def test_suspending_and_closing_show_in_the_list(cli: Cli) -> None:
     assert standing() == "suspended"
     cli("user", "unsuspend", "@alice:localhost")
     assert standing() == "active"
+    cli("user", "lock", "@alice:localhost")
+    assert standing() == "locked"
+    cli("user", "unlock", "@alice:localhost")
+    assert cli("user", "admin", "@alice:localhost") == "@alice:localhost is an admin\n"
+    assert standing() == "admin"
+    cli("user", "admin", "@alice:localhost", "--revoke")
     cli("user", "deactivate", "@alice:localhost", keyboard="n\n", status=1)
     assert standing() == "active"
     cli("user", "deactivate", "@alice:localhost", "--yes")

@@ -69,7 +69,7 @@ async def test_refreshing_gives_new_tokens_and_keeps_the_session(people: People)
     assert second.refresh_token != first.refresh_token
     assert second.person == first.person
     requester = await people.sessions.authenticate(second.access_token)
-    assert len(await people.sessions.listing(requester)) == 1
+    assert len(await people.sessions.listing(requester.user_id)) == 1
     await people.sessions.refresh(second.refresh_token)
 
 
@@ -173,7 +173,7 @@ async def test_sessions_are_listed_with_their_devices_and_can_be_ended(people: P
     laptop = await people.sessions.start(phone.person, "  Anna's\nlaptop " + "x" * 300)
     people.clock.advance(120_000)
     requester = await people.sessions.authenticate(laptop.access_token)
-    listed = await people.sessions.listing(requester)
+    listed = await people.sessions.listing(requester.user_id)
     named = {one.device_name[:13]: one for one in listed}
     assert set(named) == {"", "Anna's laptop"}
     assert len(named["Anna's laptop"].device_name) == 100
@@ -214,7 +214,7 @@ async def test_an_end_between_the_look_and_the_cache_is_not_missed(
 ) -> None:
     made = await people.log_in("Alice")
     requester = await people.sessions.authenticate(made.access_token)
-    people.sessions._known.clear()
+    people.sessions.recognition.forget()
     from homeserver.storage import sessions as stored
 
     look = stored.holders_of
@@ -282,7 +282,7 @@ async def test_ended_and_expired_sessions_are_purged_in_batches(
     assert await people.sessions.tidy() == 0  # ended just now
     people.clock.advance(ACCESS_MS + 1)
     assert await people.sessions.tidy() == 5
-    assert len(await people.sessions.listing(requester)) == 1
+    assert len(await people.sessions.listing(requester.user_id)) == 1
     people.clock.advance(REFRESH_MS + ACCESS_MS)
     assert await people.sessions.tidy() == 1
 
@@ -293,7 +293,7 @@ async def test_last_use_is_written_now_and_then(people: People, elsewhere: Peopl
     people.clock.advance(600_000)
     requester = await people.sessions.authenticate(token)
     await people.sessions.tidy()
-    assert (await elsewhere.sessions.listing(requester))[0].last_used_ms == people.clock.now_ms()
+    assert (await elsewhere.sessions.listing(requester.user_id))[0].last_used_ms == people.clock.now_ms()
 
 
 def test_a_short_secret_is_refused() -> None:

@@ -58,3 +58,12 @@ filters = Table(
     Column("filter_id", Text, primary_key=True),  # hash of the body
     Column("body", LargeBinary, nullable=False),  # JSON as the client gave it
 )
+
+# tokens that let another device of a person in, once (services/logintokens.py)
+login_tokens = Table(
+    "login_tokens",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+)

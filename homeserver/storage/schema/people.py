@@ -1,6 +1,17 @@
 """People, their sessions, guests, and the files they brought."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from homeserver.storage.schema.base import metadata
 
@@ -35,6 +46,17 @@ users = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("suspended", Boolean, nullable=False, server_default=text("false")),
     Column("deactivated", Boolean, nullable=False, server_default=text("false")),
+    Column("locked", Boolean, nullable=False, server_default=text("false")),
+    Column("admin", Boolean, nullable=False, server_default=text("false")),
+)
+
+# what people say of themselves beside name and picture, in words of their clients
+profile_fields = Table(
+    "profile_fields",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.user_id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),  # JSON
 )
 
 # people that a host application vouches for
@@ -62,6 +84,8 @@ sessions = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("last_used_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),
+    Column("last_ip", Text, nullable=False, server_default=""),  # where it was last used, and by what program
+    Column("user_agent", Text, nullable=False, server_default=""),
     UniqueConstraint("user_id", "device_id", name="uq_sessions_user_device"),
 )
 

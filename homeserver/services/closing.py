@@ -1,0 +1,63 @@
+"""How a person's standing changes in the database, and what goes with an account that is closed.
+
+For the transactions of `services/accounts.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import Person
+from homeserver.protocol.ids import UserId
+from homeserver.services.e2ee import ending
+from homeserver.storage import accountdata, logintokens
+from homeserver.storage import accounts as stored
+from homeserver.storage import profilefields as fields
+from homeserver.storage.accounts import ProfileRow, Word
+from homeserver.timeline.submission import Placed
+
+
+class StandingChange(NamedTuple):
+    """What is other than before. `ends_sessions`: nobody goes on with a token that they have now."""
+
+    user_id: UserId
+    words: Mapping[Word, bool]
+    ends_sessions: bool
+    now_ms: int
+
+
+async def change_standings(conn: AsyncConnection, items: Sequence[Placed[StandingChange]]) -> None:
+    """Apply the changes in their order to the standing of people at that moment."""
+    rows = [item.row for item in items]
+    user_ids = {row.user_id for row in rows}
+    await stored.lock_users(conn, user_ids)
+    found = await stored.accounts_of(conn, user_ids)
+    now = {user_id: account.standing for user_id, account in found.items()}
+    for row in rows:
+        now[row.user_id] = now[row.user_id].changed(row.words)
+    await stored.set_standings(conn, now)
+    now_ms, position = max(row.now_ms for row in rows), max(item.position for item in items)
+    closed = {user_id for user_id, standing in now.items() if standing.deactivated}
+    out = {row.user_id for row in rows if row.ends_sessions} | closed
+    if out:
+        await ending.end_sessions_of_users(conn, out, now_ms=now_ms, position=position)
+    if closed:
+        await ending.forget_people(conn, closed, position=position)
+        await logintokens.drop_login_tokens(conn, closed)
+        await stored.drop_emails(conn, closed)
+
+
+async def erase_people(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -> None:
+    """Take away all that people said of themselves, and what their clients kept."""
+    user_ids = {item.row for item in items}
+    await stored.lock_users(conn, user_ids)
+    people = await stored.people_of(conn, user_ids)
+    bare = [
+        Person(one.user_id, one.number, display_name="", created_ms=one.created_ms, tag=one.tag)
+        for one in people.values()
+    ]
+    if bare:
+        await stored.set_profiles(conn, [ProfileRow(one, "") for one in bare])
+    await fields.drop_fields(conn, user_ids)
+    await accountdata.drop_all_of(conn, user_ids)

@@ -1,0 +1,55 @@
+"""Log-in tokens: a person who is logged in lets another device of theirs in, without a password.
+
+Client-server API, "Token-based login". A token is good once and not for long; only its hash is kept.
+"""
+
+import hashlib
+import secrets
+
+from homeserver.clock import Clock
+from homeserver.errors import Forbidden
+from homeserver.model import Person, Requester
+from homeserver.services.profiles import Profiles
+from homeserver.services.ratelimit import RateLimits
+from homeserver.storage import logintokens as stored
+from homeserver.storage.db import Database
+
+MAX_CHARS = 200
+
+
+class LoginTokens:
+    """Makes and takes them."""
+
+    def __init__(
+        self, *, db: Database, profiles: Profiles, clock: Clock, limits: RateLimits, ttl_s: int
+    ) -> None:
+        self._db = db
+        self._profiles = profiles
+        self._clock = clock
+        self._limits = limits
+        self.ttl_s = ttl_s
+
+    async def create(self, requester: Requester) -> str:
+        """A token for another device of the requester, who has just proven themselves. Raises RateLimited."""
+        self._limits.check("login_tokens", requester.user_id)
+        token, now_ms = secrets.token_urlsafe(32), self._clock.now_ms()
+        async with self._db.write() as conn:
+            await stored.purge_login_tokens(conn, now_ms)
+            await stored.add_login_token(conn, _hash(token), requester.user_id, now_ms + self.ttl_s * 1000)
+        return token
+
+    async def take(self, token: str, address: str = "") -> Person:
+        """Whose token it is; it is spent by that. Raises Forbidden("bad_credentials"), RateLimited."""
+        self._limits.check_address("login", address)
+        async with self._db.write() as conn:
+            user_id = await stored.take_login_token(conn, _hash(token), self._clock.now_ms())
+        person = None if user_id is None else (await self._profiles.people([user_id])).get(user_id)
+        if person is None:
+            raise Forbidden("this token is not known, was used or has expired", code="bad_credentials")
+        self._limits.give_back_address("login", address)
+        return person
+
+
+def _hash(token: str) -> str:
+    """What is stored of a token. It is random enough to need no slow hash."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()

@@ -1,0 +1,80 @@
+"""Names and pictures in the events by which people are in rooms: written anew when a person changes theirs.
+
+It happens in the background, person by person and some rooms at a time. Who changes again before their turn has come
+is written once. What a restart cuts off is made up for by the person's next change.
+"""
+
+import asyncio
+import logging
+
+from homeserver.errors import HomeserverError
+from homeserver.model import Draft, Person
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.protocol.member import membership_in
+from homeserver.services.members import member_content
+from homeserver.services.profiles import Profiles
+from homeserver.storage import members as stored
+from homeserver.storage.db import Database
+from homeserver.timeline.writer import Timeline
+
+logger = logging.getLogger(__name__)
+_ROOMS_AT_ONCE = 20  # they share a transaction, and others come in between
+
+
+class MemberProfiles:
+    """Takes people whose profile changed, at most `most` who wait."""
+
+    def __init__(self, *, db: Database, timeline: Timeline, profiles: Profiles, most: int) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._profiles = profiles
+        self._most = most
+        self._waiting: dict[UserId, None] = {}
+        self._wake = asyncio.Event()
+
+    def changed(self, user_id: UserId) -> None:
+        """Write a person's name and picture into their rooms, soon."""
+        if len(self._waiting) < self._most:
+            self._waiting[user_id] = None
+            self._wake.set()
+        else:
+            logger.warning("too many profiles change at once: the rooms of %s are not told", user_id)
+
+    async def run(self) -> None:
+        """Write what waits, until cancelled."""
+        while True:
+            await self._wake.wait()
+            while self._waiting:
+                user_id = next(iter(self._waiting))
+                del self._waiting[user_id]
+                await self._write(user_id)
+            self._wake.clear()
+
+    async def _write(self, user_id: UserId) -> None:
+        person = (await self._profiles.people([user_id])).get(user_id)
+        async with self._db.read() as conn:
+            room_ids = await stored.joined_rooms(conn, user_id)
+        if person is None:
+            return
+        for start in range(0, len(room_ids), _ROOMS_AT_ONCE):
+            part = room_ids[start : start + _ROOMS_AT_ONCE]
+            results = await asyncio.gather(
+                *(self._write_one(room_id, person) for room_id in part), return_exceptions=True
+            )
+            for room_id, result in zip(part, results, strict=True):
+                if isinstance(result, HomeserverError):
+                    logger.info("%s keeps the old profile of %s: %s", room_id, user_id, result.message)
+                elif isinstance(result, BaseException):
+                    raise result
+
+    async def _write_one(self, room_id: RoomId, person: Person) -> None:
+        """Nothing for somebody who is gone from the room, or looks there as they should."""
+        head = await self._timeline.head(room_id)
+        current = head.state.events.get(("m.room.member", person.user_id))
+        content = member_content(person)
+        if current is None or membership_in(head.state.events, person.user_id) != "join":
+            return
+        if all(current.content.get(key) == content.get(key) for key in ("displayname", "avatar_url")):
+            return
+        draft = Draft("m.room.member", person.user_id, content, state_key=person.user_id)
+        await self._timeline.send(room_id, [draft])

@@ -1,0 +1,57 @@
+"""OpenID tokens: by them another service learns who a person is, and they open nothing else.
+
+A token is signed and kept nowhere, so any worker knows it. How its person stands is looked up when it is shown.
+"""
+
+import base64
+import hmac
+
+from homeserver.clock import Clock
+from homeserver.errors import Unauthenticated
+from homeserver.protocol.ids import UserId
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.tokens import unknown_token
+from homeserver.storage import accounts as stored
+from homeserver.storage.db import Database
+
+TTL_S = 3600
+_MAX_CHARS = 1000
+_PREFIX = "oid"
+
+
+class OpenIds:
+    """Makes and reads them. `secret` has at least 32 bytes."""
+
+    def __init__(self, *, db: Database, clock: Clock, limits: RateLimits, secret: bytes) -> None:
+        self._db = db
+        self._clock = clock
+        self._limits = limits
+        self._key = hmac.digest(secret, b"openid tokens", "sha256")
+
+    def make(self, user_id: UserId) -> str:
+        """A token that says who this is, for an hour. Raises RateLimited."""
+        self._limits.check("openid", user_id)
+        said = f"{self._clock.now_ms() + TTL_S * 1000} {user_id}"
+        text = base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
+        return f"{_PREFIX}.{text}.{self._mark(text)}"
+
+    async def person(self, token: str) -> UserId:
+        """Whose token it is. Raises Unauthenticated for what is expired or not ours, and for a closed account."""
+        prefix, _, rest = token.partition(".")
+        text, _, mark = rest.partition(".")
+        is_ours = prefix == _PREFIX and len(token) <= _MAX_CHARS and token.isascii()
+        if not is_ours or not hmac.compare_digest(self._mark(text), mark):
+            raise unknown_token()
+        ends_ms, _, user_id = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(" ")
+        if self._clock.now_ms() >= int(ends_ms):
+            raise unknown_token()
+        named = UserId(user_id)
+        async with self._db.read() as conn:
+            account = (await stored.accounts_of(conn, [named])).get(named)
+        if account is None or account.deactivated or account.locked:
+            raise Unauthenticated("this account is closed", code="unknown_token")
+        return named
+
+    def _mark(self, text: str) -> str:
+        made = hmac.digest(self._key, text.encode(), "sha256")
+        return base64.urlsafe_b64encode(made).decode().rstrip("=")

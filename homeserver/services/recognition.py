@@ -1,0 +1,142 @@
+"""Whose access token it is. A token is believed for its whole life once it was checked, unless the log says otherwise.
+
+`note` must be given every new entry of the log. A token that this process never saw is checked in the database.
+"""
+
+from dataclasses import dataclass, replace
+
+from homeserver.clock import Clock
+from homeserver.model import Requester, SessionId
+from homeserver.services import tokens
+from homeserver.services.bounded import BoundedCache
+from homeserver.services.endings import Endings, Flag
+from homeserver.services.standing import check_requester, check_standing
+from homeserver.services.tokens import AccessClaims, TokenKey
+from homeserver.storage import sessions as stored
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.storage.sessions import Session, Use
+
+_USED_STEP_MS = 60_000  # a use is noted to the minute
+_MAX_AGENT_CHARS = 250
+
+
+@dataclass(slots=True)
+class _Known:
+    """A checked access token, and the flags that say it holds no more."""
+
+    requester: Requester
+    expires_ms: int
+    used_ms: int
+    session: Flag
+    person: Flag
+
+
+class Recognition:
+    """Knows people by their access tokens, and remembers when and from where each session was used last."""
+
+    def __init__(self, *, db: Database, key: TokenKey, clock: Clock, cache_entries: int) -> None:
+        self._db = db
+        self._key = key
+        self._clock = clock
+        self._known: BoundedCache[str, _Known] = BoundedCache(cache_entries)
+        self._endings = Endings()
+        self._used: dict[SessionId, Use] = {}
+        self._max_used = cache_entries
+
+    async def authenticate(self, token: str, address: str = "") -> Requester:
+        """Who holds this access token. Raises Unauthenticated, or Forbidden for a suspended person or a guest."""
+        requester = await self.recognise(token, address)
+        check_requester(requester)
+        return requester
+
+    async def recognise(self, token: str, address: str = "") -> Requester:
+        """The same for a face that looks itself at what suspended and locked people, and guests, may do."""
+        known = self._known.get(token)
+        if known is None:
+            return await self._first_sight(token, address)
+        if known.session.is_raised or known.person.is_raised:
+            self._known.drop(token)
+            return await self._first_sight(token, address)
+        now_ms = self._clock.now_ms()
+        if now_ms >= known.expires_ms:
+            self._known.drop(token)
+            raise tokens.token_expired()
+        if known.requester.address != address:
+            known.requester = replace(known.requester, address=address)
+        if now_ms - known.used_ms >= _USED_STEP_MS:
+            self._note_used(known, now_ms)
+        return known.requester
+
+    def saw(self, requester: Requester, agent: str) -> None:
+        """Note the program that a session was used by, once for each noted use."""
+        use = self._used.get(requester.session_id) if requester.session_id is not None else None
+        if use is not None and not use.agent:
+            use.agent = agent[:_MAX_AGENT_CHARS]
+
+    def as_used(self, session: Session) -> Session:
+        """A session with its last use, also where that is not written down yet."""
+        use = self._used.get(session.session_id)
+        if use is None or use.used_ms < session.last_used_ms:
+            return session
+        ip, agent = use.ip or session.last_ip, use.agent or session.user_agent
+        return replace(session, last_used_ms=use.used_ms, last_ip=ip, user_agent=agent)
+
+    def take_used(self) -> dict[SessionId, Use]:
+        """The uses since the last call, to be written down."""
+        used, self._used = self._used, {}
+        return used
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: what it ends is not believed any more, from now on."""
+        self._endings.note(entry)
+
+    def forget(self) -> None:
+        """Look every token up anew."""
+        self._known.clear()
+
+    async def _first_sight(self, token: str, address: str) -> Requester:
+        now_ms = self._clock.now_ms()
+        claims = self._key.read_access(token, now_ms)
+        known = _Known(
+            _requester(claims, address),
+            expires_ms=claims.expires_ms,
+            used_ms=0,
+            session=self._endings.flag(claims.session_id),
+            person=self._endings.flag(claims.user_id),
+        )
+        async with self._db.read() as conn:
+            holder = (await stored.holders_of(conn, [claims.session_id])).get(claims.session_id)
+        if holder is None or holder.ended or holder.user_id != claims.user_id:
+            raise tokens.unknown_token()
+        check_standing(deactivated=holder.standing.deactivated)
+        known.requester = replace(
+            known.requester,
+            device_id=holder.device_id,
+            suspended=holder.standing.suspended,
+            locked=holder.standing.locked,
+            admin=holder.standing.admin,
+        )
+        if known.session.is_raised or known.person.is_raised:  # ended while we looked
+            raise tokens.unknown_token()
+        self._note_used(known, now_ms)
+        self._known.put(token, known)
+        return known.requester
+
+    def _note_used(self, known: _Known, now_ms: int) -> None:
+        known.used_ms = now_ms
+        session_id = known.requester.session_id
+        if session_id is not None and len(self._used) < self._max_used:
+            self._used[session_id] = Use(now_ms, known.requester.address)
+
+
+def _requester(claims: AccessClaims, address: str) -> Requester:
+    return Requester(
+        user_id=claims.user_id,
+        number=claims.number,
+        session_key=claims.session_id,
+        session_id=claims.session_id,
+        namespace=claims.number >> 32,
+        address=address,
+        expires_ms=claims.expires_ms,
+    )

@@ -18,7 +18,7 @@ from homeserver.http.address import ClientAddress
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Door
 from homeserver.http.openapi import About, document
-from homeserver.http.routes import Admit, Desk, Face
+from homeserver.http.routes import Admit, Allow, Desk, Face
 from homeserver.http.servicedoor import ServiceDoor
 from homeserver.http.site import Entrance, mount, root_application
 from homeserver.http.sockets import Hub
@@ -84,8 +84,9 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
     def limit(request: web.Request) -> None:
         hs.people.limits.check_address("address", address(request))
 
-    def desk(admit: Admit) -> Desk:
-        return Desk(admit=admit, limit=limit, max_body_bytes=hs.settings.listen.max_body_bytes)
+    def desk(admit: Admit, allow: Allow | None = None) -> Desk:
+        most = hs.settings.listen.max_body_bytes
+        return Desk(admit=admit, limit=limit, max_body_bytes=most, allow=allow)
 
     def entrance(scope: str, issuer: str) -> Entrance:
         keys = ServiceDoor(
@@ -99,7 +100,7 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
         return Entrance(desk(keys.beside(door)), door, hub, server.public_url, server.name, rooms.max_page)
 
     files = media.make(hs.files.media, desk=desk(door), clock=hs.core.clock)
-    return [files, *_products(hs, entrance), *_matrix(hs, desk, door)]
+    return [files, *_products(hs, entrance), *_matrix(hs, desk)]
 
 
 def _address(hs: Homeserver) -> ClientAddress:
@@ -141,7 +142,7 @@ def _products(hs: Homeserver, entrance_of: Callable[[str, str], Entrance]) -> li
     return faces
 
 
-def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequence[Face]:
+def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Face]:
     settings, people = hs.settings, hs.people
     if not settings.matrix.enabled:
         return ()
@@ -153,6 +154,10 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         profiles=people.profiles,
         interactions=hs.proofs.interactions,
         tokens=hs.proofs.registration_tokens,
+        login_tokens=hs.proofs.login_tokens,
+        openids=hs.proofs.openids,
+        fields=hs.proofs.fields,
+        administration=hs.proofs.administration,
         creation=hs.raw.creation,
         membership=hs.raw.membership,
         finding=hs.raw.finding,
@@ -173,9 +178,14 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit], Desk], door: Door) -> Sequen
         previews=hs.files.previews,
         address=_address(hs),
     )
-    return matrix.make(
-        services, desk, door, server=settings.server, settings=settings.matrix, clock=hs.core.clock
+    door = Door(
+        ours=people.sessions.recognition.recognise,
+        hosts=people.hosts.authenticate,
+        server_name=settings.server.name,
+        address=_address(hs),
     )
+    sections = matrix.MatrixSections(settings.server, settings.matrix, settings.well_known, settings.turn)
+    return matrix.make(services, desk, door, settings=sections, clock=hs.core.clock)
 
 
 def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[DemoAccount]) -> None:

@@ -24,7 +24,6 @@ from homeserver.http.routes import Call, Route
 from homeserver.model import Requester
 from homeserver.services.accounts import Accounts
 from homeserver.services.devices import Devices
-from homeserver.services.guests import is_guest
 from homeserver.services.interactive import (
     DUMMY,
     PASSWORD,
@@ -36,6 +35,7 @@ from homeserver.services.interactive import (
 )
 from homeserver.services.profiles import Profiles
 from homeserver.services.registration import RegistrationTokens
+from homeserver.services.standing import is_matrix_guest
 from homeserver.settings.models import MatrixSettings
 
 
@@ -95,7 +95,14 @@ class AccountCalls:
                 answer=schemas.Valid,
                 public=True,
             ),
-            Route("GET", f"{account}/whoami", self.whoami, "Whose token this is", answer=schemas.WhoAmI),
+            Route(
+                "GET",
+                f"{account}/whoami",
+                self.whoami,
+                "Whose token this is",
+                answer=schemas.WhoAmI,
+                guests=True,
+            ),
             Route(
                 "POST",
                 f"{account}/password",
@@ -111,9 +118,6 @@ class AccountCalls:
                 "Close the account",
                 body=JsonObject,
                 answer=schemas.Unbound,
-            ),
-            Route(
-                "GET", f"{account}/3pid", self.threepids, "E-mail of the account", answer=schemas.Threepids
             ),
         )
 
@@ -136,7 +140,7 @@ class AccountCalls:
         )
         if wish.inhibit_login:
             return {"user_id": person.user_id}
-        return await self._logins.open(person, wish)
+        return await self._logins.open(person, wish, call.request)
 
     async def available(self, call: Call[None, NameQuery]) -> schemas.Available:
         """Refused with the reason when it is not."""
@@ -151,7 +155,7 @@ class AccountCalls:
     async def whoami(self, call: Call[None, None]) -> schemas.WhoAmI:
         """The person, and the device if there is one."""
         requester = call.requester
-        answer: schemas.WhoAmI = {"user_id": requester.user_id, "is_guest": is_guest(requester.number)}
+        answer: schemas.WhoAmI = {"user_id": requester.user_id, "is_guest": is_matrix_guest(requester.number)}
         if requester.device_id is not None:
             answer["device_id"] = requester.device_id
         return answer
@@ -169,16 +173,6 @@ class AccountCalls:
         wish = check(Deactivation, await self._prove(call, "POST account/deactivate"))
         await self._services.accounts.deactivate(call.requester.user_id, erase=wish.erase)
         return {"id_server_unbind_result": "no-support"}
-
-    async def threepids(self, call: Call[None, None]) -> schemas.Threepids:
-        """The e-mail address that the account was made with."""
-        person = await self._services.profiles.own(call.requester)
-        if not person.email:
-            return {"threepids": []}
-        at = person.created_ms
-        return {
-            "threepids": [{"medium": "email", "address": person.email, "added_at": at, "validated_at": at}]
-        }
 
     def _registering(self) -> Wanted:
         stages: dict[str, Stage] = {}

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from homeserver.api.matrix.accountdata import AccountDataCalls
 from homeserver.api.matrix.accounts import AccountCalls, AccountServices
+from homeserver.api.matrix.admin import AdminCalls
 from homeserver.api.matrix.backups import BackupCalls
 from homeserver.api.matrix.devices import DeviceCalls
 from homeserver.api.matrix.directory import DirectoryCalls
@@ -15,9 +16,10 @@ from homeserver.api.matrix.errors import ERRORS
 from homeserver.api.matrix.events import EventCalls
 from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.keys import KeyCalls
-from homeserver.api.matrix.logins import Logins
+from homeserver.api.matrix.logins import Logins, LoginServices
 from homeserver.api.matrix.media import MediaCalls
 from homeserver.api.matrix.oldsync import OldSyncCalls
+from homeserver.api.matrix.outside import OutsideCalls
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.presence import PresenceCalls
 from homeserver.api.matrix.profiles import ProfileCalls
@@ -28,14 +30,16 @@ from homeserver.api.matrix.sharedsecret import SharedSecret
 from homeserver.api.matrix.sliding import SlidingCalls
 from homeserver.api.matrix.spaces import SpaceCalls
 from homeserver.api.matrix.sync import SyncCalls
+from homeserver.api.matrix.threepids import ThreepidCalls
 from homeserver.clock import Clock
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Door, header_token
-from homeserver.http.routes import Admit, Desk, Face, Route
+from homeserver.http.routes import Admit, Allow, Desk, Face, Route
 from homeserver.http.site import face_application
 from homeserver.model import Requester
 from homeserver.services.accountdata import AccountData
 from homeserver.services.accounts import Accounts
+from homeserver.services.administration import Administration
 from homeserver.services.availability import Availability
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
@@ -45,21 +49,25 @@ from homeserver.services.finding import Finding
 from homeserver.services.history import History
 from homeserver.services.hosts import Hosts
 from homeserver.services.interactive import Interactions
+from homeserver.services.logintokens import LoginTokens
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
 from homeserver.services.membership import Membership
 from homeserver.services.notify.rules import PushRules
+from homeserver.services.openid import OpenIds
 from homeserver.services.previews.service import Previews
+from homeserver.services.profilefields import ProfileFields
 from homeserver.services.profiles import Profiles
 from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.sessions import Sessions
 from homeserver.services.sliding.service import SlidingSyncs
+from homeserver.services.standing import check_caller
 from homeserver.services.sync.old import OldSyncs
 from homeserver.services.sync.v3 import Syncs
 from homeserver.services.typing import Typing
-from homeserver.settings.models import MatrixSettings, ServerSettings
+from homeserver.settings.models import MatrixSettings, ServerSettings, TurnSettings, WellKnownSettings
 
 ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `/_matrix/client`."
 
@@ -75,6 +83,10 @@ class MatrixServices:
     profiles: Profiles
     interactions: Interactions
     tokens: RegistrationTokens
+    login_tokens: LoginTokens
+    openids: OpenIds
+    fields: ProfileFields
+    administration: Administration
     creation: Creation
     membership: Membership
     finding: Finding
@@ -96,36 +108,55 @@ class MatrixServices:
     address: Callable[[web.Request], str]
 
 
+@dataclass(frozen=True, slots=True)
+class MatrixSections:
+    """The settings that this face looks at."""
+
+    server: ServerSettings
+    matrix: MatrixSettings
+    well_known: WellKnownSettings
+    turn: TurnSettings
+
+
 def make(
     services: MatrixServices,
-    desk: Callable[[Admit], Desk],
+    desk: Callable[[Admit, Allow], Desk],
     door: Door,
     *,
-    server: ServerSettings,
-    settings: MatrixSettings,
+    settings: MatrixSections,
     clock: Clock,
 ) -> Sequence[Face]:
     """The faces. `desk` makes a desk that lets people in as this API says."""
-    desk_here = desk(_admit(door))
+    desk_here, server = desk(_admit(door, services.sessions.recognition.saw), _allow), settings.server
     passwords = Passwords(services.accounts, server_name=server.name, address=services.address)
-    logins = Logins(
-        sessions=services.sessions,
-        passwords=passwords,
-        hosts=services.hosts,
-        public_url=server.public_url,
-        server_name=server.name,
-    )
-    discovery = Discovery(server=server)
-    routes = (*discovery.routes(), *logins.routes(), *_tables(services, logins, passwords, settings))
+    logins = _logins(services, passwords, settings)
+    discovery = Discovery(server=server, well_known=settings.well_known)
+    outside = OutsideCalls(services.openids, turn=settings.turn, clock=clock, server_name=server.name)
+    calls = (*discovery.routes(), *logins.routes(), *outside.routes())
+    routes = (*calls, *_tables(services, logins, passwords, settings.matrix))
     faces = [
         _face("Matrix", "/_matrix", desk_here, (*routes, *_by_old_names(routes)), ABOUT),
         _face("MatrixWellKnown", "/.well-known/matrix", desk_here, discovery.well_known()),
     ]
-    if settings.shared_secret is not None:
-        secret = settings.shared_secret.get_secret_value()
-        shared = SharedSecret(services.accounts, logins=logins, clock=clock, secret=secret, settings=settings)
+    if settings.matrix.shared_secret is not None:
+        secret = settings.matrix.shared_secret.get_secret_value()
+        shared = SharedSecret(
+            services.accounts, logins=logins, clock=clock, secret=secret, settings=settings.matrix
+        )
         faces.append(_face("MatrixTools", "/_synapse/admin/v1", desk_here, shared.routes()))
     return faces
+
+
+def _logins(services: MatrixServices, passwords: Passwords, settings: MatrixSections) -> Logins:
+    needed = LoginServices(
+        sessions=services.sessions,
+        passwords=passwords,
+        hosts=services.hosts,
+        tokens=services.login_tokens,
+        interactions=services.interactions,
+        address=services.address,
+    )
+    return Logins(needed, public_url=settings.server.public_url, server_name=settings.server.name)
 
 
 def _tables(
@@ -141,12 +172,19 @@ def _tables(
         services.address,
     )
     yield from AccountCalls(account_services, logins=logins, passwords=passwords, settings=settings).routes()
+    yield from ThreepidCalls(
+        accounts=services.accounts,
+        profiles=services.profiles,
+        interactions=services.interactions,
+        passwords=passwords,
+    ).routes()
+    yield from AdminCalls(services.administration).routes()
     yield from DeviceCalls(
         devices=services.devices, interactions=services.interactions, passwords=passwords
     ).routes()
     yield from KeyCalls(services.e2ee, interactions=services.interactions, passwords=passwords).routes()
     yield from BackupCalls(services.e2ee.backups).routes()
-    yield from ProfileCalls(services.profiles).routes()
+    yield from ProfileCalls(services.profiles, services.fields).routes()
     finding = services.finding
     yield from RoomCalls(
         creation=services.creation,
@@ -183,10 +221,17 @@ def _face(name: str, prefix: str, desk: Desk, routes: Sequence[Route], about: st
     return Face(name, prefix, application, routes, about)
 
 
-def _admit(door: Door) -> Admit:
-    """A token in the header, or in the query as old clients send it."""
+def _admit(door: Door, saw: Callable[[Requester, str], None]) -> Admit:
+    """A token in the header, or in the query as old clients send it. `saw` hears who came with which program."""
 
     async def admit(request: web.Request) -> Requester:
-        return await door.admit(request, header_token(request) or request.query.get("access_token", ""))
+        token = header_token(request) or request.query.get("access_token", "")
+        requester = await door.admit(request, token)
+        saw(requester, request.headers.get("User-Agent", ""))
+        return requester
 
     return admit
+
+
+def _allow(route: Route, requester: Requester) -> None:
+    check_caller(requester, guests=route.guests, locked=route.locked)

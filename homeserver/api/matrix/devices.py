@@ -24,9 +24,24 @@ class DeviceCalls:
         """The table of these calls."""
         one = "/client/v3/devices/{device_id}"
         return (
-            Route("GET", "/client/v3/devices", self.listing, "Own devices", answer=schemas.DeviceList),
-            Route("GET", one, self.one, "One of the own devices", answer=schemas.Device),
-            Route("PUT", one, self.rename, "Rename a device", body=DeviceChange, answer=schemas.Empty),
+            Route(
+                "GET",
+                "/client/v3/devices",
+                self.listing,
+                "Own devices",
+                answer=schemas.DeviceList,
+                guests=True,
+            ),
+            Route("GET", one, self.one, "One of the own devices", answer=schemas.Device, guests=True),
+            Route(
+                "PUT",
+                one,
+                self.rename,
+                "Rename a device",
+                body=DeviceChange,
+                answer=schemas.Empty,
+                guests=True,
+            ),
             Route(
                 "DELETE",
                 one,
@@ -93,6 +108,6 @@ def _shape(device: Device) -> schemas.Device:
     return {
         "device_id": device.device_id,
         "display_name": device.name,
-        "last_seen_ip": "",  # not kept; but there are clients that refuse the whole list where it is absent
+        "last_seen_ip": device.last_ip,  # empty where not known: clients refuse the whole list where it is absent
         "last_seen_ts": device.last_used_ms,
     }

@@ -1,28 +1,61 @@
-"""What a client asks before anything else: which versions, which server, which ways to log in."""
+"""What a client asks before anything else: which versions, which server, what may be done here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from homeserver.api.matrix import schemas
+from homeserver.errors import NotFound
 from homeserver.http.routes import Call, Route
-from homeserver.settings.models import ServerSettings
+from homeserver.settings.models import ContactSettings, ServerSettings, WellKnownSettings
 from homeserver.settings.section import ROOM_VERSIONS
 
 VERSIONS = (
     "r0.6.1",
-    *(f"v1.{minor}" for minor in range(1, 16)),
+    *(f"v1.{minor}" for minor in range(1, 19)),
 )
+UNSTABLE: Mapping[str, bool] = MappingProxyType(
+    {
+        "m.lazy_load_members": True,
+        "org.matrix.e2e_cross_signing": True,
+        "org.matrix.msc2285.stable": True,  # private receipts
+        "org.matrix.msc3440.stable": True,  # threads
+        "org.matrix.msc3874": True,  # filters by relation
+        "org.matrix.msc4222": True,  # state_after in sync
+        "org.matrix.simplified_msc3575": True,  # sliding sync
+        "uk.half-shot.msc2666.query_mutual_rooms": True,
+        "uk.tcpip.msc4133.stable": True,  # profile fields
+    }
+)
+"""Features that clients look for by these names; each is really there."""
 
-_UNSTABLE = {
-    "org.matrix.simplified_msc3575": True,  # sliding sync
-    "uk.half-shot.msc2666.query_mutual_rooms": True,
-}
+
+class Contact(TypedDict):
+    matrix_id: NotRequired[str]
+    email_address: NotRequired[str]
+    role: str
+
+
+class Support(TypedDict):
+    contacts: NotRequired[list[Contact]]
+    support_page: NotRequired[str]
+
+
+class PolicyServer(TypedDict):
+    public_keys: dict[str, str]
+
+
+Delegation = TypedDict("Delegation", {"m.server": str})
 
 
 class Discovery:
     """The public calls that say what this server is."""
 
-    def __init__(self, *, server: ServerSettings) -> None:
+    def __init__(self, *, server: ServerSettings, well_known: WellKnownSettings) -> None:
         self._server = server
+        self._well_known = well_known
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls, below /_matrix."""
@@ -50,26 +83,77 @@ class Discovery:
             Route(
                 "GET", "/client", self.client, "Where clients connect", answer=schemas.WellKnown, public=True
             ),
+            Route("GET", "/server", self.delegation, "Where servers connect", answer=Delegation, public=True),
+            Route("GET", "/support", self.support, "Whom to ask", answer=Support, public=True),
+            Route(
+                "GET",
+                "/policy_server",
+                self.policy_server,
+                "Keys of the policy server",
+                answer=PolicyServer,
+                public=True,
+            ),
         )
 
     async def versions(self, _: Call[None, None]) -> schemas.Versions:
         """Versions of the specification that are spoken here."""
-        return {"versions": list(VERSIONS), "unstable_features": dict(_UNSTABLE)}
+        return {"versions": list(VERSIONS), "unstable_features": dict(UNSTABLE)}
 
     async def client(self, _: Call[None, None]) -> schemas.WellKnown:
         """The address of the client API."""
         return {"m.homeserver": {"base_url": self._server.public_url}}
 
-    async def capabilities(self, _: Call[None, None]) -> schemas.Capabilities:
+    async def delegation(self, _: Call[None, None]) -> Delegation:
+        """NotFound where it is this name itself."""
+        if self._well_known.server is None:
+            raise _not_set()
+        return {"m.server": self._well_known.server}
+
+    async def support(self, _: Call[None, None]) -> Support:
+        """NotFound where nobody is named."""
+        answer: Support = {}
+        if self._well_known.contacts:
+            answer["contacts"] = [_contact(one) for one in self._well_known.contacts]
+        if self._well_known.support_page is not None:
+            answer["support_page"] = self._well_known.support_page
+        if not answer:
+            raise _not_set()
+        return answer
+
+    async def policy_server(self, _: Call[None, None]) -> PolicyServer:
+        """NotFound where there is none at this name."""
+        if self._well_known.policy_key is None:
+            raise _not_set()
+        return {"public_keys": {"ed25519": self._well_known.policy_key}}
+
+    async def capabilities(self, call: Call[None, None]) -> schemas.Capabilities:
         """What a person may change, and which room versions there are."""
         versions = dict.fromkeys(ROOM_VERSIONS, "stable")
-        return {
+        answer: schemas.Capabilities = {
             "capabilities": {
                 "m.change_password": {"enabled": True},
                 "m.room_versions": {"default": self._server.default_room_version, "available": versions},
                 "m.set_displayname": {"enabled": True},
                 "m.set_avatar_url": {"enabled": True},
+                "m.profile_fields": {"enabled": True},
                 "m.3pid_changes": {"enabled": False},
-                "m.get_login_token": {"enabled": False},
+                "m.get_login_token": {"enabled": True},
+                "m.forget_forced_upon_leave": {"enabled": False},
             }
         }
+        if call.requester.admin:
+            answer["capabilities"]["m.account_moderation"] = {"suspend": True, "lock": True}
+        return answer
+
+
+def _contact(settings: ContactSettings) -> Contact:
+    contact: Contact = {"role": settings.role}
+    if settings.matrix_id is not None:
+        contact["matrix_id"] = settings.matrix_id
+    if settings.email is not None:
+        contact["email_address"] = settings.email
+    return contact
+
+
+def _not_set() -> NotFound:
+    return NotFound("this server says nothing about that", code="not_set")

@@ -32,6 +32,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "bad_device_id": "M_INVALID_PARAM",
         "bad_device_keys": "M_INVALID_PARAM",
         "bad_email": "M_INVALID_PARAM",
+        "bad_field": "M_INVALID_PARAM",
         "bad_json": "M_NOT_JSON",
         "bad_event": "M_BAD_JSON",
         "bad_push_rule": "M_INVALID_PARAM",
@@ -48,8 +49,11 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "empty_name": "M_INVALID_PARAM",
         "file_exists": "M_CANNOT_OVERWRITE_MEDIA",
         "guests_refused": "M_GUEST_ACCESS_FORBIDDEN",
+        "identity_server": "M_SERVER_NOT_TRUSTED",
         "invalid_param": "M_BAD_JSON",
         "invalid_signature": "M_INVALID_SIGNATURE",
+        "key_too_large": "M_KEY_TOO_LARGE",
+        "locked": "M_USER_LOCKED",
         "missing_master_key": "M_MISSING_PARAM",
         "missing_param": "M_MISSING_PARAM",
         "missing_token": "M_MISSING_TOKEN",
@@ -58,10 +62,13 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "password_too_long": "M_INVALID_PARAM",
         "password_too_short": "M_WEAK_PASSWORD",
         "room_in_use": "M_ROOM_IN_USE",
+        "profile_too_large": "M_PROFILE_TOO_LARGE",
         "room_version": "M_UNSUPPORTED_ROOM_VERSION",
         "set_by_server": "M_BAD_JSON",
         "suspended": "M_USER_SUSPENDED",
+        "threepid_medium": "M_THREEPID_MEDIUM_NOT_SUPPORTED",
         "threepid_refused": "M_THREEPID_DENIED",
+        "threepid_unproven": "M_THREEPID_AUTH_FAILED",
         "unknown_people": "M_INVALID_PARAM",
         "unknown_pos": "M_UNKNOWN_POS",
         "unknown_stage": "M_UNRECOGNIZED",
@@ -97,7 +104,7 @@ def _body(failure: Failure) -> Mapping[str, object]:
         body["retry_after_ms"] = failure.data.get("retry_ms", 0)
     if failure.code == "wrong_backup_version":
         body["current_version"] = failure.data.get("current_version")
-    if failure.code == "token_expired":
+    if failure.code in ("token_expired", "locked"):
         body["soft_logout"] = True  # the session runs on: a refresh is enough
     return body
 

@@ -35,10 +35,12 @@ class Passwords:
         address = self._address(request)
         if identifier.type == "m.id.user" and identifier.user:
             user_id = self._user_id(identifier.user)
-            return await self._accounts.check_password_of(user_id, password=password, address=address)
+            return await self._accounts.check_password_of(
+                user_id, password=password, address=address, even_suspended=True
+            )
         if identifier.type == "m.id.thirdparty" and identifier.medium == "email" and identifier.address:
             return await self._accounts.check_password(
-                email=identifier.address, password=password, address=address
+                email=identifier.address, password=password, address=address, even_suspended=True
             )
         raise Invalid("say who you are by m.id.user, or m.id.thirdparty with an e-mail", code="unknown_stage")
 

@@ -1,4 +1,4 @@
-"""Profiles: names and pictures of people, readable by everybody."""
+"""Profiles: names and pictures of people, and what else they say of themselves; readable by everybody."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,48 +9,70 @@ from homeserver.http.body import JsonObject
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId
+from homeserver.services.members import MXC
+from homeserver.services.profilefields import NAME, PICTURE, ProfileFields, check_field_name
 from homeserver.services.profiles import Profiles
-
-NAME, PICTURE = "displayname", "avatar_url"
 
 
 class ProfileCalls:
     """The calls under profile."""
 
-    def __init__(self, profiles: Profiles) -> None:
+    def __init__(self, profiles: Profiles, fields: ProfileFields) -> None:
         self._profiles = profiles
+        self._fields = fields
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
         whole = "/client/v3/profile/{user_id}"
         field = f"{whole}/{{field}}"
         return (
-            Route("GET", whole, self.whole, "A person's profile", answer=schemas.Profile, public=True),
-            Route("GET", field, self.field, "A field of a profile", answer=schemas.Profile, public=True),
-            Route("PUT", field, self.change, "Change the own profile", body=JsonObject, answer=schemas.Empty),
-            Route("DELETE", field, self.clear, "Empty a field of the own profile", answer=schemas.Empty),
+            Route("GET", whole, self.whole, "A person's profile", answer=dict[str, Any], public=True),
+            Route("GET", field, self.field, "A field of a profile", answer=dict[str, Any], public=True),
+            Route(
+                "PUT",
+                field,
+                self.change,
+                "Change the own profile",
+                body=JsonObject,
+                answer=schemas.Empty,
+                guests=True,
+            ),
+            Route(
+                "DELETE",
+                field,
+                self.clear,
+                "Drop a field of the own profile",
+                answer=schemas.Empty,
+                guests=True,
+            ),
         )
 
-    async def whole(self, call: Call[None, None]) -> schemas.Profile:
-        """What is there of name and picture."""
-        return _shape(await self._person(call))
-
-    async def field(self, call: Call[None, None]) -> schemas.Profile:
-        """One field; NotFound where the person has none."""
-        name = _known(call.text("field"))
+    async def whole(self, call: Call[None, None]) -> dict[str, Any]:
+        """Name and picture, where there are any, and all fields."""
         person = await self._person(call)
-        if name == NAME and person.display_name:
-            return {"displayname": person.display_name}
-        if name == PICTURE and person.avatar_url:
-            return {"avatar_url": person.avatar_url}
-        raise NotFound("this person has none", code="field_not_found")
+        return {**_shape(person), **await self._fields.of(person.user_id)}
+
+    async def field(self, call: Call[None, None]) -> dict[str, Any]:
+        """One field; NotFound where the person has none."""
+        name = call.text("field")
+        if name not in (NAME, PICTURE):
+            check_field_name(name)
+        person = await self._person(call)
+        shown = _shape(person) if name in (NAME, PICTURE) else await self._fields.of(person.user_id)
+        if name not in shown:
+            raise NotFound("this person has none", code="field_not_found")
+        return {name: shown[name]}
 
     async def change(self, call: Call[JsonObject, None]) -> schemas.Empty:
         """The new value stands in the body under the field's own name."""
-        name = _known(call.text("field"))
-        value = call.body.root.get(name)
-        if value is None and name not in call.body.root:
+        name, body = call.text("field"), call.body.root
+        self._check_own(call)
+        if name not in body:
             raise Invalid(f"{name}: is required", code="missing_param")
+        if name not in (NAME, PICTURE):
+            await self._fields.set(call.requester, name, body[name])
+            return {}
+        value = body[name]
         if value is not None and not isinstance(value, str):
             raise Invalid(f"{name}: must be a string", code="invalid_param")
         await self._set(call, name, value or "")
@@ -58,19 +80,27 @@ class ProfileCalls:
 
     async def clear(self, call: Call[None, None]) -> schemas.Empty:
         """As if it had never been set."""
-        await self._set(call, _known(call.text("field")), "")
+        name = call.text("field")
+        self._check_own(call)
+        if name in (NAME, PICTURE):
+            await self._set(call, name, "")
+        else:
+            await self._fields.drop(call.requester, name)
         return {}
 
     async def _set(self, call: Call[Any, None], name: str, value: str) -> None:
         requester = call.requester
-        if call.text("user_id") != requester.user_id:
-            raise Forbidden("this is the profile of somebody else", code="not_yours")
-        if name == PICTURE:
-            await self._profiles.update(requester, avatar_url=value)
-        elif value:
-            await self._profiles.update(requester, display_name=value)
+        self._fields.check(requester, name)
+        if name == NAME:
+            await self._profiles.change_name(requester, value)
+        elif value and not value.startswith(MXC):
+            raise Invalid("avatar_url: must be a mxc:// address", code="bad_url")
         else:
-            await self._profiles.change(requester.user_id, {"display_name": ""})
+            await self._profiles.update(requester, avatar_url=value)
+
+    def _check_own(self, call: Call[Any, None]) -> None:
+        if call.text("user_id") != call.requester.user_id:
+            raise Forbidden("this is the profile of somebody else", code="not_yours")
 
     async def _person(self, call: Call[None, None]) -> Person:
         user_id = UserId(call.text("user_id"))
@@ -80,16 +110,10 @@ class ProfileCalls:
         return person
 
 
-def _known(name: str) -> str:
-    if name not in (NAME, PICTURE):
-        raise NotFound("there is no such field", code="field_not_found")
-    return name
-
-
-def _shape(person: Person) -> schemas.Profile:
-    answer: schemas.Profile = {}
+def _shape(person: Person) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
     if person.display_name:
-        answer["displayname"] = person.display_name
-    if person.avatar_url:
-        answer["avatar_url"] = person.avatar_url
+        answer[NAME] = person.display_name
+    if person.avatar_url.startswith(MXC):
+        answer[PICTURE] = person.avatar_url
     return answer

@@ -91,7 +91,7 @@ class Devices(Body):
     devices: list[str] = Field(max_length=1000)
 
 
-class SharedRegistration(Body):
+class SharedRegistration(DeviceWish):
     """`mac`: HMAC-SHA1 in hex, as existing tools make it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -101,6 +101,7 @@ class SharedRegistration(Body):
     password: str = _PASSWORD
     mac: str = Field(max_length=200)
     admin: Flag = False
+    user_type: str | None = Field(default=None, max_length=100)
     displayname: str | None = Field(default=None, max_length=1000)
 
 
@@ -122,6 +123,7 @@ class Capabilities(TypedDict):
 
 class Flow(TypedDict):
     type: str
+    get_login_token: NotRequired[bool]
 
 
 class Flows(TypedDict):
@@ -138,6 +140,11 @@ class LoggedIn(TypedDict):
     refresh_token: NotRequired[str]
     expires_in_ms: NotRequired[int]
     well_known: NotRequired[WellKnown]
+
+
+class LoginToken(TypedDict):
+    login_token: str
+    expires_in_ms: int
 
 
 class Refreshed(TypedDict):
@@ -188,11 +195,6 @@ class Device(TypedDict):
 
 class DeviceList(TypedDict):
     devices: list[Device]
-
-
-class Profile(TypedDict):
-    displayname: NotRequired[str]
-    avatar_url: NotRequired[str]
 
 
 class Nonce(TypedDict):

@@ -1,7 +1,8 @@
 """Accounts made by programs that know the shared secret, as tools for other homeservers do it.
 
 `/_synapse/admin/v1/register`: a nonce is fetched first; the MAC is HMAC-SHA1 over nonce, user name, password and
-"admin" or "notadmin", with NUL between them. A nonce is good once.
+"admin" or "notadmin" (and the user type where one is given, which means nothing here), with NUL between them. A nonce
+is good once.
 """
 
 import hmac
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 
 from homeserver.api.matrix import schemas
 from homeserver.api.matrix.logins import Logins
-from homeserver.api.matrix.schemas import DeviceWish, SharedRegistration
+from homeserver.api.matrix.schemas import SharedRegistration
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid
 from homeserver.http.routes import Call, Route
@@ -63,16 +64,16 @@ class SharedSecret:
             raise Invalid("the nonce is not known, or was used", code="bad_nonce")
         if not hmac.compare_digest(self._mac(body), body.mac.lower().encode(errors="replace")):
             raise Forbidden("the MAC is wrong", code="bad_mac")
-        if body.admin:
-            raise Invalid(
-                "this server has no admins among its accounts; they use its command line", code="no_admins"
-            )
         person = await self._accounts.create(
             display_name=body.displayname or body.username, password=body.password, localpart=body.username
         )
-        return await self._logins.open(person, DeviceWish())
+        if body.admin:
+            await self._accounts.set_admin(person.user_id, admin=True)
+        return await self._logins.open(person, body, call.request)
 
     def _mac(self, body: SharedRegistration) -> bytes:
         role = b"admin" if body.admin else b"notadmin"
         parts = [body.nonce.encode(), body.username.encode(), body.password.encode(), role]
+        if body.user_type is not None:
+            parts.append(body.user_type.encode())
         return hmac.new(self._secret, b"\0".join(parts), "sha1").hexdigest().encode()

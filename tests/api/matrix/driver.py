@@ -48,8 +48,7 @@ class Client:
 
     async def register(self, name: str, **more: Any) -> "Client":
         """A new account and its first device."""
-        body = {"username": name, "password": PASSWORD, "auth": {"type": "m.login.dummy"}, **more}
-        return self.of(await self.call("POST", "register", body=body))
+        return self.of(await self.call("POST", "register", body=new(name, **more)))
 
     async def login(self, name: str, **more: Any) -> "Client":
         """Another device of somebody."""
@@ -74,6 +73,11 @@ class Client:
             "password": password,
             "session": asked["session"],
         }
+
+
+def new(name: str, **more: Any) -> dict[str, Any]:
+    """The body of a registration that asks for nothing more."""
+    return {"username": name, "password": PASSWORD, "auth": {"type": "m.login.dummy"}, **more}
 
 
 def login(name: str, **more: Any) -> dict[str, Any]:

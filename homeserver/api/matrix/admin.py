@@ -1,0 +1,98 @@
+"""Moderation of accounts: where somebody is logged in, and whether they are suspended or locked."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from homeserver.http.body import Body, Flag
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.ids import UserId
+from homeserver.services.administration import Administration, Whereabouts
+
+
+class WhoIs(TypedDict):
+    user_id: str
+    devices: dict[str, Any]
+
+
+class SuspendedWish(Body):
+    suspended: Flag
+
+
+class LockedWish(Body):
+    locked: Flag
+
+
+class Suspended(TypedDict):
+    suspended: bool
+
+
+class Locked(TypedDict):
+    locked: bool
+
+
+class AdminCalls:
+    """The calls under admin."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._administration = administration
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        suspend, lock = "/client/v1/admin/suspend/{user_id}", "/client/v1/admin/lock/{user_id}"
+        return (
+            Route(
+                "GET",
+                "/client/v3/admin/whois/{user_id}",
+                self.whois,
+                "Where somebody is logged in",
+                answer=WhoIs,
+            ),
+            Route("GET", suspend, self.suspended, "Whether somebody is suspended", answer=Suspended),
+            Route(
+                "PUT", suspend, self.suspend, "Suspend somebody or not", body=SuspendedWish, answer=Suspended
+            ),
+            Route("GET", lock, self.locked, "Whether somebody is locked out", answer=Locked),
+            Route("PUT", lock, self.lock, "Lock somebody out or not", body=LockedWish, answer=Locked),
+        )
+
+    async def whois(self, call: Call[None, None]) -> WhoIs:
+        """One connection of each device: the last."""
+        user_id = _user_id(call)
+        found = await self._administration.devices(call.requester, user_id)
+        return {"user_id": user_id, "devices": {one.device_id: _device(one) for one in found}}
+
+    async def suspended(self, call: Call[None, None]) -> Suspended:
+        """For admins."""
+        account = await self._administration.account(call.requester, _user_id(call))
+        return {"suspended": account.suspended}
+
+    async def suspend(self, call: Call[SuspendedWish, None]) -> Suspended:
+        """For admins, and not for one of them."""
+        wish = call.body.suspended
+        await self._administration.suspend(call.requester, _user_id(call), suspended=wish)
+        return {"suspended": wish}
+
+    async def locked(self, call: Call[None, None]) -> Locked:
+        """For admins."""
+        account = await self._administration.account(call.requester, _user_id(call))
+        return {"locked": account.locked}
+
+    async def lock(self, call: Call[LockedWish, None]) -> Locked:
+        """For admins, and not for one of them."""
+        await self._administration.lock(call.requester, _user_id(call), locked=call.body.locked)
+        return {"locked": call.body.locked}
+
+
+def _user_id(call: Call[Any, None]) -> UserId:
+    return UserId(call.text("user_id"))
+
+
+def _device(device: Whereabouts) -> dict[str, Any]:
+    connection: dict[str, Any] = {"last_seen": device.seen_ms}
+    if device.ip:
+        connection["ip"] = device.ip
+    if device.agent:
+        connection["user_agent"] = device.agent
+    return {"sessions": [{"connections": [connection]}]}

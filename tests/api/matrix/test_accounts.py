@@ -175,7 +175,7 @@ async def test_devices(nobody: Client, alice: Client) -> None:
     shown = await alice.call("GET", "devices/PHONE")
     assert isinstance(shown.pop("last_seen_ts"), int)
     # matrix-nio reads no list without last_seen_ip.
-    assert shown == {"device_id": "PHONE", "display_name": "My phone", "last_seen_ip": ""}
+    assert shown == {"device_id": "PHONE", "display_name": "My phone", "last_seen_ip": "127.0.0.1"}
     assert await bob.errcode("GET", "devices/PHONE", 404) == "M_NOT_FOUND"
     assert await bob.errcode("PUT", "devices/PHONE", 404, body={"display_name": "Mine"}) == "M_NOT_FOUND"
     asked = await alice.call("DELETE", "devices/PHONE", 401, body={})

@@ -13,6 +13,10 @@ async def test_matrix_nio_encrypts(told: Teller) -> None:
     assert seen["read by exported keys"] == ["secret 3", "secret 2", "secret 1", "secret 0"]
 
 
+async def test_matrix_nio_shows_pictures(told: Teller) -> None:
+    await told("media.py")
+
+
 async def test_a_bot_answers(told: Teller) -> None:
     seen = await told("bot.py")
     assert seen["an answer after a start"] == "you said: twice"
@@ -25,3 +29,12 @@ async def test_matrix_js_sdk_talks(told: Teller) -> None:
 async def test_matrix_js_sdk_encrypts(told: Teller) -> None:
     seen = await told("encryption.mjs")
     assert seen["restored"] == {"total": 2, "imported": 2}
+
+
+async def test_matrix_js_sdk_shows_pictures(told: Teller) -> None:
+    await told("media.mjs")
+
+
+async def test_matrix_js_sdk_slides(told: Teller) -> None:
+    seen = await told("sliding.mjs")
+    assert seen["a window"] == ["Room 3", "Room 4", "Room 5"]

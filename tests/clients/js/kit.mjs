@@ -6,6 +6,8 @@
 import assert from "node:assert/strict";
 import { format } from "node:util";
 
+import { createClient } from "matrix-js-sdk";
+
 const url = process.argv[2];
 const PASSWORD = "correct horse battery";
 const PATIENCE_MS = 20_000;
@@ -15,9 +17,6 @@ for (const level of ["debug", "error", "info", "log", "trace", "warn"]) {
     const isLoud = level === "error" || level === "warn";
     console[level] = (...words) => isLoud && process.stderr.write(`${level}: ${format(...words)}\n`);
 }
-// After the line above: the library keeps what `console` had when it was loaded.
-const { createClient } = await import("matrix-js-sdk");
-
 const running = [];
 
 /** Tell what was seen. */

@@ -3,28 +3,25 @@
 import asyncio
 import os
 import re
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import nio
 import simplematrixbotlib as botlib
 
-from tests.clients.python.kit import PASSWORD, Device, Devices, must, saw, story, until
-
-ENCRYPTED = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+from tests.clients.python.kit import ENCRYPTED, PASSWORD, Devices, must, saw, story, until
 
 
 async def tell(devices: Devices) -> None:
     alice = await devices.register("alice", encrypted=True)
     account = await devices.register("echo")
-    home = tempfile.mkdtemp()
-    os.chdir(home)  # the library keeps its session and its keys there
+    os.chdir(devices.folder)  # the library keeps its session and its keys there
 
     async with _bot(devices.url):
         made = await must(alice.client.room_create(invite=[account.user_id], initial_state=[ENCRYPTED]))
         room_id = str(made.room_id)
-        await until("the bot comes in", lambda: _is_in(alice, room_id, account.user_id))
+        everybody = {alice.user_id, account.user_id}
+        await until("the bot comes in", lambda: alice.knows(room_id, everybody))
         saw("the bot came in by itself")
         await alice.say(room_id, "!echo once")
         answer = await alice.text(room_id, "you said: once")
@@ -40,11 +37,6 @@ async def tell(devices: Devices) -> None:
     names = [one.display_name for one in held.devices]
     assert len([one for one in names if one and "Bot" in one]) == 1, names
     saw("it is the same device still")
-
-
-def _is_in(alice: Device, room_id: str, user_id: str) -> bool:
-    room = alice.client.rooms.get(room_id)
-    return room is not None and user_id in room.users
 
 
 @asynccontextmanager

@@ -8,9 +8,8 @@ from typing import Any
 
 import nio
 
-from tests.clients.python.kit import Device, Devices, must, saw, story, until
+from tests.clients.python.kit import ENCRYPTED, Device, Devices, must, saw, story, until
 
-ENCRYPTED = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 PASSPHRASE = "a long passphrase"
 
 
@@ -20,23 +19,14 @@ async def tell(devices: Devices) -> None:
         *(devices.login(name, encrypted=True) for name in ("alice", "bob"))
     )
     everyone = (phone, laptop, bob, bobs_other)
-    room_id = str(
-        (await must(phone.client.room_create(invite=[bob.user_id], initial_state=[ENCRYPTED]))).room_id
-    )
-    await bob.invited(room_id)
-    await must(bob.client.join(room_id))
-    for device in everyone:
-        await until("everybody is in", partial(_is_complete, device, room_id))
+    room_id = await phone.meet(bob, initial_state=[ENCRYPTED])
+    for device in (laptop, bobs_other):
+        await until("everybody is in", partial(device.knows, room_id, {phone.user_id, bob.user_id}))
     saw("a room", room_id)
 
     await _verify(phone, bob)
     await _talk(everyone, room_id)
     await _hand_over(devices, phone, room_id)
-
-
-def _is_complete(device: Device, room_id: str) -> bool:
-    room = device.client.rooms.get(room_id)
-    return room is not None and room.encrypted and len(room.users) == 2
 
 
 async def _verify(asking: Device, asked: Device) -> None:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ PASSWORD = "correct horse battery"
 PATIENCE_S = 20.0
 LOOK_EVERY_S = 0.01
 POLL_MS = 5000
+ENCRYPTED = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 
 
 def saw(what: str, found: Any = True) -> None:
@@ -57,6 +59,7 @@ class Device:
     notes: list[Any] = field(default_factory=list)
     left: dict[str, list[nio.Event]] = field(default_factory=dict)
     complaints: list[Any] = field(default_factory=list)
+    following: "asyncio.Task[None] | None" = None
 
     def __post_init__(self) -> None:
         self.client.add_event_callback(self._hear, nio.Event)
@@ -66,6 +69,20 @@ class Device:
         self.client.add_to_device_callback(self._note, nio.ToDeviceEvent)
         self.client.add_response_callback(self._part, nio.SyncResponse)
         self.client.add_response_callback(self._complain, nio.ErrorResponse)
+
+    async def follow(self) -> None:
+        """Sync from now on; returns when the first answer is in."""
+        self.following = following = asyncio.create_task(self.client.sync_forever(POLL_MS))
+        await until(f"the first sync of {self.user_id}", lambda: self.client.next_batch or following.done())
+
+    async def rest(self) -> None:
+        """Follow no longer, as before a log-out; raises what ended it before."""
+        following, self.following = self.following, None
+        if following is not None:
+            following.cancel()
+            await asyncio.wait([following])
+            if not following.cancelled():
+                following.result()
 
     @property
     def user_id(self) -> str:
@@ -95,6 +112,22 @@ class Device:
 
     async def invited(self, room_id: str) -> None:
         await until(f"an invitation for {self.user_id}", lambda: room_id in self.client.invited_rooms)
+
+    async def meet(self, other: "Device", **wish: Any) -> str:
+        """A room of both; answers when both know of each other."""
+        room_id = str((await must(self.client.room_create(invite=[other.user_id], **wish))).room_id)
+        await other.invited(room_id)
+        await must(other.client.join(room_id))
+        for device in (self, other):
+            await until(f"both in {room_id}", partial(device.knows, room_id, {self.user_id, other.user_id}))
+        return room_id
+
+    def knows(self, room_id: str, user_ids: set[str]) -> bool:
+        """Whether it knows that exactly these people are in the room."""
+        room = self.client.rooms.get(room_id)
+        return (
+            room is not None and {one.user_id for one in room.users.values() if not one.invited} == user_ids
+        )
 
     async def say(self, room_id: str, text: str, **more: Any) -> str:
         """Send a text; answers the event's id."""
@@ -129,7 +162,7 @@ class Devices(AsyncExitStack):
     def __init__(self, url: str, folder: Path) -> None:
         super().__init__()
         self.url = url
-        self._folder = folder
+        self.folder = folder
         self._all: list[Device] = []
 
     async def register(self, name: str, *, encrypted: bool = False) -> Device:
@@ -146,11 +179,12 @@ class Devices(AsyncExitStack):
 
     def check(self) -> None:
         """What the library could not read, or was refused while it followed."""
-        assert [device.complaints for device in self._all] == [[] for _ in self._all]
+        complaints = [one for device in self._all for one in device.complaints]
+        assert not complaints, complaints
 
     def _client(self, name: str, encrypted: bool) -> nio.AsyncClient:
         config = nio.AsyncClientConfig(encryption_enabled=encrypted, store_sync_tokens=False)
-        store = tempfile.mkdtemp(dir=self._folder)
+        store = tempfile.mkdtemp(dir=self.folder)
         client = nio.AsyncClient(self.url, name, store_path=store, config=config)
         self.push_async_callback(client.close)
         return client
@@ -158,17 +192,9 @@ class Devices(AsyncExitStack):
     async def _follow(self, client: nio.AsyncClient) -> Device:
         device = Device(client)
         self._all.append(device)
-        following = asyncio.create_task(client.sync_forever(POLL_MS))
-        self.push_async_callback(_end, following)
-        await until(f"the first sync of {client.user_id}", lambda: client.next_batch or following.done())
+        self.push_async_callback(device.rest)
+        await device.follow()
         return device
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.result()
 
 
 def story(tell: Callable[[Devices], Coroutine[Any, Any, None]]) -> None:

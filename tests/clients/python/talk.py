@@ -24,13 +24,11 @@ async def _meet(alice: Device, bob: Device) -> str:
     room_id = str(made.room_id)
     await bob.invited(room_id)
     invitation = bob.client.invited_rooms[room_id]
-    assert (invitation.inviter, invitation.display_name) == (alice.user_id, "Tea")
+    await until("who asks", lambda: (invitation.inviter, invitation.name) == (alice.user_id, "Tea"))
     await must(bob.client.join(room_id))
-    await until(
-        "both are in", lambda: len(bob.client.rooms[room_id].users) == 2 if room_id in bob.client.rooms else 0
-    )
+    await until("both are in", lambda: bob.knows(room_id, {alice.user_id, bob.user_id}))
     room = bob.client.rooms[room_id]
-    assert (room.name, room.topic) == ("Tea", "Leaves")
+    await until("a topic", lambda: (room.name, room.topic) == ("Tea", "Leaves"))
     assert room.power_levels.get_user_level(alice.user_id) == 100
     saw("a room", room_id)
     return room_id
@@ -158,6 +156,7 @@ async def _part(alice: Device, bob: Device, room_id: str) -> None:
     await bob.invited(room_id)
     await must(bob.client.room_leave(room_id))
     assert (await must(bob.client.joined_rooms())).rooms == []
+    await bob.rest()
     token = bob.client.access_token
     await must(bob.client.logout())
     bob.client.access_token = token

@@ -76,7 +76,6 @@ class PublicRoom(TypedDict):
     world_readable: bool
     guest_can_join: bool
     join_rule: str
-    room_version: str
     name: NotRequired[str]
     topic: NotRequired[str]
     canonical_alias: NotRequired[str]
@@ -92,6 +91,7 @@ class PublicPage(TypedDict):
 
 
 class RoomSummary(PublicRoom):
+    room_version: str
     allowed_room_ids: NotRequired[list[str]]
     encryption: NotRequired[str]
     membership: NotRequired[str]

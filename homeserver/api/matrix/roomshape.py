@@ -9,14 +9,17 @@ from homeserver.services.spaces import Summary
 
 
 def listed(room: Summary) -> PublicRoom:
-    """A room in the list of published ones. What it does not have is left out."""
+    """A room in the list of published ones. What it does not have is left out.
+
+    There is no more in it than the specification names: matrix-nio refuses the whole list for one key that it does
+    not know.
+    """
     shown: PublicRoom = {
         "room_id": room.room_id,
         "num_joined_members": room.member_count,
         "world_readable": room.world_readable,
         "guest_can_join": room.guests_can_join,
         "join_rule": room.join_rule,
-        "room_version": room.version,
     }
     if room.name:
         shown["name"] = room.name
@@ -33,7 +36,7 @@ def listed(room: Summary) -> PublicRoom:
 
 def summarised(room: Summary) -> RoomSummary:
     """The same with what is told of one room only."""
-    shown = cast(RoomSummary, listed(room))
+    shown = cast(RoomSummary, {**listed(room), "room_version": room.version})
     if room.allowed_rooms:
         shown["allowed_room_ids"] = [*room.allowed_rooms]
     if room.encryption:

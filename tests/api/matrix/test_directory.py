@@ -55,7 +55,6 @@ async def test_what_is_shown_of_a_room(nobody: Client, alice: Client, bob: Clien
         "join_rule": "knock",
         "world_readable": True,
         "guest_can_join": True,
-        "room_version": "11",
     }
     await bob.call("POST", path(room_id, "leave"), body={})
     for kind in ("avatar", "name", "topic", "canonical_alias"):
@@ -68,7 +67,6 @@ async def test_what_is_shown_of_a_room(nobody: Client, alice: Client, bob: Clien
         "join_rule": "knock_restricted",
         "world_readable": True,
         "guest_can_join": True,
-        "room_version": "11",
     }
 
 

@@ -17,6 +17,11 @@ async def test_matrix_nio_shows_pictures(told: Teller) -> None:
     await told("media.py")
 
 
+async def test_matrix_nio_finds_rooms(told: Teller) -> None:
+    seen = await told("places.py")
+    assert seen["a space"] == ["House", "Tea room"]
+
+
 async def test_a_bot_answers(told: Teller) -> None:
     seen = await told("bot.py")
     assert seen["an answer after a start"] == "you said: twice"
@@ -33,6 +38,10 @@ async def test_matrix_js_sdk_encrypts(told: Teller) -> None:
 
 async def test_matrix_js_sdk_shows_pictures(told: Teller) -> None:
     await told("media.mjs")
+
+
+async def test_matrix_js_sdk_finds_rooms(told: Teller) -> None:
+    await told("places.mjs")
 
 
 async def test_matrix_js_sdk_slides(told: Teller) -> None:

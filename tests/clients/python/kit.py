@@ -65,6 +65,7 @@ class Device:
         self.client.add_event_callback(self._hear, nio.Event)
         self.client.add_ephemeral_callback(self._note_in_room, nio.EphemeralEvent)
         self.client.add_room_account_data_callback(self._note_in_room, nio.AccountDataEvent)
+        self.client.add_global_account_data_callback(self._note, nio.AccountDataEvent)
         self.client.add_presence_callback(self._note, nio.PresenceEvent)
         self.client.add_to_device_callback(self._note, nio.ToDeviceEvent)
         self.client.add_response_callback(self._part, nio.SyncResponse)

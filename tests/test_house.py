@@ -39,7 +39,11 @@ MAX_FUNCTION_LINES = 40
 LONG_FUNCTIONS = {
     "bridges/marketplace/chats.py routes",
     "homeserver/parts/chat.py build_chat",
+    "homeserver/parts/matrix.py build_raw_rooms",
+    "homeserver/faces.py _matrix",
     "homeserver/api/matrix/accounts.py routes",
+    "homeserver/api/matrix/app.py _tables",
+    "homeserver/api/matrix/outside.py routes",
     "homeserver/api/messenger/chats.py routes",
     "homeserver/api/messenger/messages.py routes",
     "homeserver/api/messenger/users.py routes",

@@ -13,10 +13,12 @@ from homeserver.parts.chat import Safety, build_chat, build_moderation, build_pu
 from homeserver.parts.core import Core, build_core
 from homeserver.parts.files import Storehouse, build_files
 from homeserver.parts.matrix import Proofs, RawRooms, build_proofs, build_raw_rooms
+from homeserver.parts.notify import build_notifications
 from homeserver.parts.people import People, build_people
 from homeserver.parts.sync import Following, Keeping, build_following, build_keeping
 from homeserver.services.chat import Chat
 from homeserver.services.e2ee.encryption import Encryption, make_encryption
+from homeserver.services.notify.service import Notifications
 from homeserver.services.push.service import Push
 from homeserver.services.words import WordList
 from homeserver.settings.models import Settings
@@ -36,6 +38,7 @@ class Homeserver:
     raw: RawRooms
     keeping: Keeping
     following: Following
+    notifications: Notifications
     push: Push
     safety: Safety
 
@@ -72,6 +75,7 @@ def build(
         raw=raw,
         keeping=keeping,
         following=build_following(settings, core, chat, raw, keeping, e2ee),
+        notifications=build_notifications(settings, core, people, keeping),
         push=build_push(settings, core, people, chat),
         safety=Safety(words, build_moderation(core, chat)),
     )

@@ -166,6 +166,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Fa
         rendering=hs.raw.rendering,
         data=hs.keeping.data,
         push_rules=hs.keeping.rules,
+        pushers=hs.notifications.pushers,
         filters=hs.keeping.filters,
         markers=hs.keeping.markers,
         typing=hs.chat.typing,

@@ -53,6 +53,7 @@ class EntryKind(StrEnum):
     KEYS_SIGNED = "keys_signed"  # a person signed the keys of others, which only they see
     TO_DEVICE = "to_device"  # messages for devices of a person
     MEDIA = "media"  # a file came that downloads may wait for: {"media_id"}
+    COUNTS = "counts"  # other unread counts of a person, or of all in the room, than were told: {"room_id"}
     ACCOUNT_DATA = "account_data"  # what a person's clients keep changed: {"room_id": "" for none, "type"}
 
 
@@ -231,3 +232,24 @@ class Page:
 
     limit: int
     offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pusher:
+    """A gateway by which a person's device wants to be told of events.
+
+    `data` is what the client gave, `url` in it the gateway. `told`: how much the gateway believes to be unread.
+    """
+
+    pusher_id: str
+    user_id: UserId
+    session_id: SessionId | None
+    app_id: str
+    pushkey: str
+    app_name: str
+    device_name: str
+    profile_tag: str
+    lang: str
+    data: Content
+    created_ms: int
+    told: int = 0

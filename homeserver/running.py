@@ -63,6 +63,8 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     tasks.start("interactions", hs.proofs.interactions.run)
     tasks.start("media sweep", hs.files.sweep.run)
     tasks.start("previews", hs.files.previews.run)
+    if settings.matrix.enabled:
+        hs.notifications.start(tasks)
     await hs.safety.words.load()
     tasks.start("word list", hs.safety.words.run)
     try:

@@ -45,6 +45,12 @@ class MatrixSettings(Section):
     cached_memberships: int = Field(
         default=50_000, ge=100, le=10_000_000, description="Rooms of people who sync that are kept in memory."
     )
+    cached_audience: int = Field(
+        default=200_000,
+        ge=1000,
+        le=10_000_000,
+        description="Members of rooms that are kept in memory to see whom an event is told to.",
+    )
     max_account_data_bytes: int = Field(
         default=65_536, ge=4096, le=MIB, description="Largest piece of account data, as JSON."
     )

@@ -1,4 +1,4 @@
-"""The section about pushes to browsers."""
+"""The section about pushes to browsers, and to the push gateways of Matrix clients."""
 
 from pydantic import Field, field_validator
 
@@ -6,7 +6,7 @@ from homeserver.settings.section import DAY_S, Section, split_url
 
 
 class PushSettings(Section):
-    """Web Push: news of messages for people who have nothing open. Off until `subject` is set."""
+    """News of messages for people who have nothing open: to browsers, and to push gateways of Matrix clients."""
 
     subject: str = Field(
         default="",
@@ -18,7 +18,10 @@ class PushSettings(Section):
         description="Send to private addresses and to http on this machine too. Only for tests.",
     )
     max_per_person: int = Field(
-        default=10, ge=1, le=1000, description="Most browsers of one person; the oldest goes."
+        default=10,
+        ge=1,
+        le=1000,
+        description="Most browsers of one person, and most push gateways; the oldest goes.",
     )
     max_text_chars: int = Field(
         default=200, ge=1, le=400, description="So much of a message's text goes into a push."
@@ -53,7 +56,10 @@ class PushSettings(Section):
         description="Longest pause, unless a push service asks for more.",
     )
     max_waiting: int = Field(
-        default=100, ge=1, le=10_000, description="Most pushes waiting for one browser; more are dropped."
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Most pushes waiting for one browser or gateway; more are dropped.",
     )
     poll_interval_s: float = Field(
         default=0.5, ge=0.01, le=60, description="How often it is looked for pushes that are due."
@@ -64,6 +70,11 @@ class PushSettings(Section):
     page: int = Field(
         default=500, ge=1, le=10_000, description="Most log entries or pushes looked at in one go."
     )
+
+    def pause_ms(self, tries: int) -> int:
+        """How long to wait after so many failures."""
+        pause_s: float = self.first_pause_s * 2 ** (tries - 1)
+        return round(min(pause_s, self.longest_pause_s) * 1000)
 
     @field_validator("subject")
     @classmethod

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.protocol.ids import UserId
+from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import account_data, filters
+from homeserver.storage.schema import account_data, filters, members
 
 
 class DataKey(NamedTuple):
@@ -34,6 +34,16 @@ _FIND = select(*_key, account_data.c.content).where(
     # By the person too: SQLite finds no rows by a list of several triples through an index.
     account_data.c.user_id.in_(bindparam("user_ids", expanding=True)),
     tuple_(*_key).in_(bindparam("keys", expanding=True)),
+)
+_IN_ROOM = (
+    select(account_data.c.user_id, account_data.c.content)
+    .join_from(members, account_data, account_data.c.user_id == members.c.user_id)
+    .where(
+        members.c.room_id == bindparam("in_room"),
+        members.c.membership == "join",
+        account_data.c.room_id == "",
+        account_data.c.type == bindparam("of_type"),
+    )
 )
 _CHANGED = (
     select(account_data.c.room_id, account_data.c.type, account_data.c.content, account_data.c.position)
@@ -62,6 +72,12 @@ async def pieces(conn: AsyncConnection, keys: Collection[DataKey]) -> dict[DataK
     values = {"user_ids": list({key.user_id for key in keys}), "keys": list(keys)}
     rows = await conn.execute(_FIND, values)
     return {DataKey(row.user_id, row.room_id, row.type): row.content for row in rows}
+
+
+async def pieces_in(conn: AsyncConnection, room_id: RoomId, kind: str) -> dict[UserId, bytes]:
+    """The content of one type, of no room, of each person in a room who has it."""
+    rows = await conn.execute(_IN_ROOM, {"in_room": room_id, "of_type": kind})
+    return {row.user_id: row.content for row in rows}
 
 
 async def set_pieces(conn: AsyncConnection, rows: Sequence[tuple[DataKey, bytes, int]]) -> None:

@@ -24,6 +24,11 @@ class Block:
 _OF = select(blocks.c.user_id, blocks.c.blocked).where(
     blocks.c.user_id.in_(bindparam("user_ids", expanding=True))
 )
+_IN_ROOM = (
+    select(blocks.c.user_id, blocks.c.blocked)
+    .join_from(members, blocks, blocks.c.user_id == members.c.user_id)
+    .where(members.c.room_id == bindparam("in_room"), members.c.membership == "join")
+)
 _LIST = (
     select(blocks.c.blocked)
     .where(blocks.c.user_id == bindparam("of"))
@@ -56,6 +61,11 @@ _SILENT = (
 _of_guest = or_(blocks.c.user_id == bindparam("guest"), blocks.c.blocked == bindparam("guest"))
 _OF_GUEST = select(blocks.c.user_id, blocks.c.blocked, blocks.c.created_ms).where(_of_guest)
 _FORGET = delete(blocks).where(_of_guest)
+
+
+async def pairs_in(conn: AsyncConnection, room_id: RoomId) -> list[tuple[UserId, UserId]]:
+    """Whom those in a room shut out: (who, whom)."""
+    return [(row.user_id, row.blocked) for row in await conn.execute(_IN_ROOM, {"in_room": room_id})]
 
 
 async def blocked_by(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, frozenset[UserId]]:

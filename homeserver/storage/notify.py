@@ -3,15 +3,18 @@
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import BigInteger, bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.storage.dialect import Upsert, among, rows_of
+from homeserver.storage.dialect import Rows, Upsert, among, rows_of
 from homeserver.storage.schema import (
+    events,
+    members,
     notify_marks,
     notify_thread_events,
     notify_threads,
+    quiet_spells,
     thread_reads,
 )
 
@@ -19,6 +22,8 @@ EVERYBODY = UserId("")
 """Whose marks count for all who are in a room."""
 
 NO_THREAD = EventId("")
+KEPT_HIGHLIGHTS = 100
+"""So many highlighted events of a room are kept for each person though they have read them."""
 
 
 class ThreadEvent(NamedTuple):
@@ -67,6 +72,71 @@ _ADD_EVENTS = insert(notify_thread_events)
 _SET_READ = Upsert(thread_reads, ["user_id", "room_id", "thread_id"], furthest=["position"])
 _ADD_MARKS = Upsert(notify_marks, _MARK_KEY)
 _SET_MARKS = Upsert(notify_marks, _MARK_KEY, ["notify", "highlight"])
+_SILENT = select(quiet_spells.c.user_id).where(
+    quiet_spells.c.room_id == bindparam("in_room"), quiet_spells.c.to_position.is_(None)
+)
+_ADD_SPELLS = Upsert(quiet_spells, ["user_id", "room_id", "from_position"])
+_END_SPELLS = (
+    update(quiet_spells)
+    .where(
+        quiet_spells.c.user_id == bindparam("of_user"),
+        quiet_spells.c.to_position.is_(None),
+        quiet_spells.c.from_position < bindparam("at", type_=BigInteger),
+    )
+    .values(
+        to_position=bindparam("at", type_=BigInteger),
+        to_seq=func.coalesce(
+            select(events.c.notify_seq)
+            .where(
+                events.c.room_id == quiet_spells.c.room_id,
+                events.c.timeline_order < bindparam("at", type_=BigInteger),
+            )
+            .order_by(events.c.timeline_order.desc())
+            .limit(1)
+            .scalar_subquery(),
+            quiet_spells.c.from_seq,
+        ),
+    )
+)
+_places = Rows("places")
+_REMOVE_MARKS = (
+    delete(notify_marks)
+    .where(
+        notify_marks.c.user_id != EVERYBODY,
+        tuple_(notify_marks.c.room_id, notify_marks.c.position).in_(
+            select(_places.text(0), _places.number(1)).select_from(_places.table)
+        ),
+    )
+    .returning(notify_marks.c.user_id, notify_marks.c.room_id)
+)
+_own_room = (members.c.user_id == bindparam("of_user"), members.c.room_id == bindparam("of_room"))
+_seen = select(members.c.seen_position).where(*_own_room).scalar_subquery()
+_main = select(members.c.main_position).where(*_own_room).scalar_subquery()
+_kept = notify_marks.alias("kept")
+_FORGET_MARKS = delete(notify_marks).where(
+    notify_marks.c.user_id == bindparam("of_user"),
+    notify_marks.c.room_id == bindparam("of_room"),
+    notify_marks.c.position <= case((notify_marks.c.thread_id == NO_THREAD, _main), else_=_seen),
+    or_(
+        notify_marks.c.highlight <= 0,
+        notify_marks.c.position
+        <= select(_kept.c.position)
+        .where(
+            _kept.c.user_id == bindparam("of_user"),
+            _kept.c.room_id == bindparam("of_room"),
+            _kept.c.highlight > 0,
+        )
+        .order_by(_kept.c.position.desc())
+        .limit(1)
+        .offset(bindparam("kept"))
+        .scalar_subquery(),
+    ),
+)
+_FORGET_SPELLS = delete(quiet_spells).where(
+    quiet_spells.c.user_id == bindparam("of_user"),
+    quiet_spells.c.room_id == bindparam("of_room"),
+    quiet_spells.c.to_position <= _seen,
+)
 
 
 async def add_thread_events(conn: AsyncConnection, added: Sequence[ThreadEvent]) -> None:
@@ -104,3 +174,35 @@ async def add_marks(conn: AsyncConnection, marks: Collection[Mark]) -> None:
 async def set_marks(conn: AsyncConnection, marks: Collection[Mark]) -> None:
     """Write marks over those that were there."""
     await conn.execute(_SET_MARKS.on(conn), [one._asdict() for one in marks])
+
+
+async def silent_in(conn: AsyncConnection, room_id: RoomId) -> set[UserId]:
+    """Whose rules silence a room now."""
+    return {row.user_id for row in await conn.execute(_SILENT, {"in_room": room_id})}
+
+
+async def begin_spells(conn: AsyncConnection, spells: Sequence[Spell]) -> None:
+    """Rooms fall silent for people."""
+    await conn.execute(_ADD_SPELLS.on(conn), [one._asdict() for one in spells])
+
+
+async def end_spells(conn: AsyncConnection, ends: Sequence[tuple[UserId, int]]) -> None:
+    """What people's rules silenced until these positions (person, position) may be heard from there on."""
+    await conn.execute(_END_SPELLS, [{"of_user": user_id, "at": position} for user_id, position in ends])
+
+
+async def remove_marks(
+    conn: AsyncConnection, places: Collection[tuple[RoomId, int]]
+) -> list[tuple[UserId, RoomId]]:
+    """Take away what events (room, position) count for single people, and answer who they were."""
+    rows = await conn.execute(_REMOVE_MARKS, {"places": rows_of(places)})
+    return [(row.user_id, row.room_id) for row in rows]
+
+
+async def forget_read(conn: AsyncConnection, read: Collection[tuple[UserId, RoomId]]) -> None:
+    """Drop what these people have read in these rooms, but for the last highlighted events of each."""
+    rows = [
+        {"of_user": user_id, "of_room": room_id, "kept": KEPT_HIGHLIGHTS} for user_id, room_id in sorted(read)
+    ]
+    await conn.execute(_FORGET_MARKS, rows)
+    await conn.execute(_FORGET_SPELLS, rows)

@@ -17,7 +17,14 @@ Handler = Callable[[Sequence[Entry]], Awaitable[Effect | None]]
 
 
 async def consume(
-    name: str, *, db: Database, live: Live, handle: Handler, page: int = 500, gather_s: float = 0.0
+    name: str,
+    *,
+    db: Database,
+    live: Live,
+    handle: Handler,
+    page: int = 500,
+    gather_s: float = 0.0,
+    follow: bool = False,
 ) -> None:
     """Give every entry of the log to `handle`, in order, from where `name` stopped last; runs until cancelled.
 
@@ -25,6 +32,7 @@ async def consume(
     it is written once, whatever crashes and however many workers read under one name: who was slower reads on from
     where the others are. Entries that nothing came of may be seen again after a crash. At most `page` entries at
     once; `gather_s` lets that many seconds of them come together. A consumer that is new begins at the end of the log.
+    `follow`: what is written may have entries of the log with it, to be announced at once.
     """
     stored = await _begin(name, db, live.position)
     at = stored
@@ -40,6 +48,8 @@ async def consume(
             continue
         if await _write(name, db, (stored, end), effect):
             stored = at = end
+            if follow:
+                await live.follow()
         else:  # another worker was quicker
             async with db.read() as conn:
                 stored = await log.cursor(conn, name) or 0

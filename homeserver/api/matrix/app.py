@@ -23,6 +23,7 @@ from homeserver.api.matrix.outside import OutsideCalls
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.presence import PresenceCalls
 from homeserver.api.matrix.profiles import ProfileCalls
+from homeserver.api.matrix.pushers import PusherCalls
 from homeserver.api.matrix.pushrules import PushRuleCalls
 from homeserver.api.matrix.receipts import ReceiptCalls
 from homeserver.api.matrix.rooms import RoomCalls
@@ -53,6 +54,7 @@ from homeserver.services.logintokens import LoginTokens
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
 from homeserver.services.membership import Membership
+from homeserver.services.notify.pushers import Pushers
 from homeserver.services.notify.rules import PushRules
 from homeserver.services.openid import OpenIds
 from homeserver.services.previews.service import Previews
@@ -95,6 +97,7 @@ class MatrixServices:
     rendering: Rendering
     data: AccountData
     push_rules: PushRules
+    pushers: Pushers
     filters: Filters
     markers: Markers
     typing: Typing
@@ -199,6 +202,7 @@ def _tables(
     yield from EventCalls(services.events).routes()
     yield from AccountDataCalls(services.data, services.filters).routes()
     yield from PushRuleCalls(services.push_rules).routes()
+    yield from PusherCalls(services.pushers).routes()
     yield from SyncCalls(services.syncs, services.filters).routes()
     yield from SlidingCalls(services.sliding).routes()
     yield from OldSyncCalls(services.old_syncs, services.history, services.rendering).routes()

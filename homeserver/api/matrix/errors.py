@@ -35,6 +35,8 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "bad_field": "M_INVALID_PARAM",
         "bad_json": "M_NOT_JSON",
         "bad_event": "M_BAD_JSON",
+        "bad_endpoint": "M_INVALID_PARAM",
+        "bad_pusher": "M_INVALID_PARAM",
         "bad_push_rule": "M_INVALID_PARAM",
         "bad_receipt": "M_INVALID_PARAM",
         "bad_name": "M_INVALID_PARAM",

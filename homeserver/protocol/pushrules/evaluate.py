@@ -43,6 +43,24 @@ class Evaluation:
         self._below = {kind: self._left(rules) for kind, rules in BELOW.items()}
         self._shared = self._plan(UNCHANGED)
 
+    @property
+    def common(self) -> Outcome:
+        """What those get whose rules are as they were, but for whom it singles out."""
+        return self._shared[1]
+
+    @property
+    def singles_out(self) -> bool:
+        """Whether it asks who each of them is, and may get some another outcome."""
+        return bool(self._shared[0])
+
+    def outcome(self, reader: Reader) -> Outcome:
+        """What one reader gets, were they the sender too."""
+        tests, outcome = self._shared if reader.rules is UNCHANGED else self._plan(reader.rules)
+        for holds, then in tests:
+            if holds(reader.user_id, reader.display_name):
+                return then
+        return outcome
+
     def outcomes(self, readers: Iterable[Reader]) -> dict[UserId, Outcome]:
         """The outcome for each who is to be notified; the sender never is.
 

@@ -49,7 +49,7 @@ class Decider:
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
         """What these entries bring about; None for nothing. One query, and none where nobody said anything."""
-        ended = [_ended(one) for one in entries if one.kind is EntryKind.SESSION_ENDED]
+        ended = [ended_by(one) for one in entries if one.kind is EntryKind.SESSION_ENDED]
         messages = [one for one in entries if self._is_news(one)]
         found: list[Candidate] = []
         waiting: dict[str, int] = {}
@@ -104,6 +104,7 @@ async def _write(ended: Sequence[Ended], decided: Sequence[NewPush], conn: Async
         await stored.add_pushes(conn, decided)
 
 
-def _ended(entry: Entry) -> Ended:
+def ended_by(entry: Entry) -> Ended:
+    """The session, or all of a person's, that an entry of the log ends."""
     session_id = (entry.body or {}).get("session_id")
     return Ended(entry.user_id or UserId(""), SessionId(session_id) if session_id else None, entry.created_ms)

@@ -1,4 +1,4 @@
-"""One request to a push service: to public addresses only, no redirect followed, no answer read but its head."""
+"""One request to a push service or gateway: to public addresses only, no redirect followed, and little read."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -16,14 +16,19 @@ from homeserver.services.push.seal import Sealed
 from homeserver.settings.models import PushSettings
 
 logger = logging.getLogger(__name__)
+_MAX_ANSWER_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a push service made of a push: its status, 0 if it did not answer; and when it wants to be asked again."""
+    """What a push service made of a push: its status, 0 if it did not answer; and when it wants to be asked again.
+
+    `body` is read where it matters.
+    """
 
     status: int
     retry_ms: int = 0
+    body: bytes = b""
 
     @property
     def is_taken(self) -> bool:
@@ -78,6 +83,21 @@ class Courier:
             logger.info("the push service %s cannot be asked: %s", origin_of(endpoint), type(error).__name__)
             return Answer(0)
 
+    async def post_json(self, session: aiohttp.ClientSession, url: str, body: bytes) -> Answer:
+        """Hand JSON to a push gateway, and read what it says to it. Never raises for what others do."""
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with session.post(
+                URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+            ) as response:
+                answer = await _read(response)
+                return Answer(
+                    response.status, self._retry_ms(response.headers.get("Retry-After", "")), answer
+                )
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            logger.info("the push gateway %s cannot be asked: %s", origin_of(url), type(error).__name__)
+            return Answer(0)
+
     def _retry_ms(self, text: str) -> int:
         """How long to wait, by the header Retry-After: seconds or a date (RFC 9110, section 10.2.3); 0 for neither."""
         if text.isascii() and text.isdecimal() and len(text) < 10:
@@ -87,3 +107,13 @@ class Courier:
         except (ValueError, OverflowError):
             return 0
         return max(0, at_ms - self._clock.now_ms())
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The beginning of an answer; one that is longer says nothing that we know of."""
+    found = bytearray()
+    async for chunk in response.content.iter_any():
+        found += chunk
+        if len(found) > _MAX_ANSWER_BYTES:
+            break
+    return bytes(found[:_MAX_ANSWER_BYTES])

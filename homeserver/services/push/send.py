@@ -1,10 +1,10 @@
 """Sends the pushes that are due, so many at a time, and tries again what failed."""
 
-import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import aiohttp
 
@@ -12,6 +12,7 @@ from homeserver.clock import Clock
 from homeserver.metrics import Metrics
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.decide import Attendance
+from homeserver.services.push.line import Line
 from homeserver.services.push.post import Answer, Courier
 from homeserver.services.push.prepare import Packer, Parcel
 from homeserver.services.push.seal import Sealer
@@ -22,7 +23,6 @@ from homeserver.storage.push import PushKey
 
 logger = logging.getLogger(__name__)
 _CLAIM_DEADLINES = 3  # a push that was taken is another's after so many deadlines: its taker is dead
-_LANDING_S = 2.0  # what is under way when the server stops may finish for so long
 
 
 class Fate(StrEnum):
@@ -65,34 +65,17 @@ class Sender:
         self._settings = settings
         self._metrics = metrics
         self._courier = Courier(settings, clock)
-        self._unsettled: list[
-            Outcome
-        ] = []  # not written down yet; kept when the database is away for a while
+        self._line = Line(
+            take=self._take,
+            settle=self._settle,
+            concurrency=settings.concurrency,
+            poll_interval_s=settings.poll_interval_s,
+        )
 
     async def run(self) -> None:
         """Send until cancelled; what is under way then gets a moment to finish."""
-        under_way: set[asyncio.Task[Outcome]] = set()
         async with self._courier.session() as session:
-            try:
-                while True:
-                    await self._settle()
-                    for parcel in await self._take(self._settings.concurrency - len(under_way)):
-                        under_way.add(asyncio.create_task(self._send(session, parcel)))
-                    done = await self._wait(under_way)
-                    under_way -= done
-                    self._unsettled += [task.result() for task in done]
-            finally:
-                await self._land(under_way)
-
-    async def _wait(self, under_way: Collection[asyncio.Task[Outcome]]) -> set[asyncio.Task[Outcome]]:
-        """Those that are done: to be noted at once, as a crash before that repeats them. More may come meanwhile."""
-        if not under_way:
-            await asyncio.sleep(self._settings.poll_interval_s)
-            return set()
-        done, _ = await asyncio.wait(
-            under_way, timeout=self._settings.poll_interval_s, return_when=asyncio.FIRST_COMPLETED
-        )
-        return done
+            await self._line.run(partial(self._send, session))
 
     async def _take(self, most: int) -> Sequence[Parcel]:
         """Pushes that are due, ready to go. Those that nobody shall get any more are dropped on the way."""
@@ -140,21 +123,13 @@ class Sender:
             origin = origin_of(parcel.target.subscription.endpoint)
             logger.warning("the push service %s refused a push with status %d", origin, answer.status)
             return Outcome(parcel, Fate.DROPPED)
-        due_ms = self._clock.now_ms() + max(self._pause_ms(parcel.target.tries), answer.retry_ms)
+        due_ms = self._clock.now_ms() + max(self._settings.pause_ms(parcel.target.tries), answer.retry_ms)
         if parcel.target.tries >= self._settings.max_tries or due_ms >= parcel.until_ms:
             return Outcome(parcel, Fate.DROPPED)
         return Outcome(parcel, Fate.AGAIN, due_ms)
 
-    def _pause_ms(self, tries: int) -> int:
-        settings = self._settings
-        pause_s: float = settings.first_pause_s * 2 ** (tries - 1)
-        return round(min(pause_s, settings.longest_pause_s) * 1000)
-
-    async def _settle(self) -> None:
+    async def _settle(self, outcomes: Sequence[Outcome]) -> None:
         """Write down what became of some pushes, in one transaction."""
-        outcomes = self._unsettled
-        if not outcomes:
-            return
         over = [one.parcel.target.key for one in outcomes if one.fate is not Fate.AGAIN]
         again = [(one.parcel.target.key, one.due_ms) for one in outcomes if one.fate is Fate.AGAIN]
         gone = [one.parcel.target.subscription for one in outcomes if one.fate is Fate.GONE]
@@ -165,16 +140,5 @@ class Sender:
                 await stored.postpone(conn, again)
             if gone:
                 await stored.drop_subscriptions(conn, [(one.endpoint_hash, one.user_id) for one in gone])
-        self._unsettled = []
         for one in outcomes:
             self._metrics.push_tried(one.fate.value)
-
-    async def _land(self, under_way: Collection[asyncio.Task[Outcome]]) -> None:
-        """Let what is under way finish, and note it: it must not be sent again at the next start."""
-        if under_way:
-            done, pending = await asyncio.wait(under_way, timeout=_LANDING_S)
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
-            self._unsettled += [task.result() for task in done]
-        await self._settle()

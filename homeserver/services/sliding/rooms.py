@@ -58,6 +58,7 @@ class SlidingRooms:
     async def of(self, requester: Requester, look: SlidingLook, view: View) -> Told:
         """What there is to tell of the rooms that the client looks at."""
         read = {entry.room_id or RoomId((entry.body or {})["room_id"]) for entry in _own_receipts(look)}
+        read |= look.news.counted
         due = [room_id for room_id, one in view.wanted.items() if _is_due(look, one) or room_id in read]
         put_off = frozenset(due[self._most_rooms :])
         due = due[: self._most_rooms]

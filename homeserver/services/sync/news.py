@@ -18,10 +18,11 @@ _KEYS: Final = frozenset({EntryKind.DEVICES, EntryKind.KEYS_SIGNED, EntryKind.SE
 
 @dataclass(slots=True)
 class News:
-    """`rooms`: those with new events. `timelines`: all these events, where they were in memory. `own`: whether the
-    person's own memberships changed."""
+    """`rooms`: those with new events, `counted`: with other counts of unread events. `timelines`: all these events,
+    where they were in memory. `own`: whether the person's own memberships changed."""
 
     rooms: set[RoomId] = field(default_factory=set)
+    counted: set[RoomId] = field(default_factory=set)
     timelines: Mapping[RoomId, list[StoredEvent]] | None = None
     receipts: list[Entry] = field(default_factory=list)
     data: bool = False
@@ -71,6 +72,10 @@ def _sorted(user_id: UserId, room_ids: Collection[RoomId], entries: Sequence[Ent
             room_id = entry.room_id or RoomId((entry.body or {}).get("room_id", ""))
             if room_id in here and (entry.room_id is not None or entry.user_id == user_id):
                 news.receipts.append(entry)
+        elif entry.kind is EntryKind.COUNTS:
+            room_id = RoomId((entry.body or {}).get("room_id", ""))
+            if room_id in here and (entry.room_id is not None or entry.user_id == user_id):
+                news.counted.add(room_id)
         elif entry.kind in _KEYS:
             news.keys = True
         elif entry.kind is EntryKind.ACCOUNT_DATA and entry.user_id == user_id:

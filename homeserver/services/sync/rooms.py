@@ -67,7 +67,8 @@ class RoomSections:
         named = {piece.room_id for piece in data} | {entry.room_id for entry in look.news.receipts}
         private = {(entry.body or {}).get("room_id") for entry in look.news.receipts}
         here = frozenset(look.joined)
-        touched = look.news.rooms | named | private | set(look.typing) | {row.room_id for row in look.moves}
+        news = look.news.rooms | look.news.counted
+        touched = news | named | private | set(look.typing) | {row.room_id for row in look.moves}
         return list(here.intersection(touched))
 
     async def _heroes(self, look: Look, stretches: Collection[Stretch]) -> dict[RoomId, list[Companion]]:
@@ -196,7 +197,7 @@ def _is_left(look: Look, row: OwnRoom) -> bool:
 
 def _says_something(look: Look, one: Stretch, body: Content) -> bool:
     """Whether a filter has left anything of what is new."""
-    if one.is_new or one.limited or look.wish.full_state:
+    if one.is_new or one.limited or look.wish.full_state or one.room_id in look.news.counted:
         return True
     state = body[look.wish.state_after or "state"]
     parts = (body["timeline"], state, body["ephemeral"], body["account_data"])

@@ -48,7 +48,7 @@ from homeserver.storage.schema.people import (
     users,
 )
 from homeserver.storage.schema.previews import url_previews
-from homeserver.storage.schema.push import push_outbox, push_subscriptions
+from homeserver.storage.schema.push import push_outbox, push_subscriptions, pusher_outbox, pushers
 from homeserver.storage.schema.safety import blocks, reports, service_keys
 from homeserver.storage.schema.timeline import (
     cursors,
@@ -104,6 +104,8 @@ __all__ = [
     "push_outbox",
     "push_rules",
     "push_subscriptions",
+    "pusher_outbox",
+    "pushers",
     "quiet_spells",
     "receipts",
     "registration_tokens",

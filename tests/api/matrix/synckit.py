@@ -1,8 +1,12 @@
 """A client that follows by /sync, and keeps what it was told as real clients do."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from homeserver.protocol.ids import UserId
+from homeserver.running import Running
+from homeserver.services.news import profile_changed
 from tests.api.matrix.driver import Client
 
 WAIT_MS = 5000
@@ -59,3 +63,11 @@ def joined(answer: Any, room_id: str) -> Any:
 
 def types(part: Any) -> list[str]:
     return [one["type"] for one in part["events"]]
+
+
+async def judged(server: Running) -> None:
+    """Return once all events were looked at, and what came of them is written."""
+    end = server.hs.core.live.position
+    async with asyncio.timeout(20):
+        while server.hs.notifications.position < end:
+            await server.hs.core.timeline.append([profile_changed(UserId("@nobody:test.example"))])

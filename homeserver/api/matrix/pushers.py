@@ -1,0 +1,85 @@
+"""The gateways by which people's devices are told."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from homeserver.api.matrix import schemas
+from homeserver.http.body import Body, Flag
+from homeserver.http.routes import Call, Route
+from homeserver.model import Pusher
+from homeserver.services.notify.pushers import Pushers
+
+
+class PusherBody(Body):
+    """`kind`: null takes the pusher away."""
+
+    kind: str | None = Field(max_length=64)
+    app_id: str = Field(min_length=1, max_length=255)
+    pushkey: str = Field(min_length=1, max_length=1024)
+    app_display_name: str | None = None
+    device_display_name: str | None = None
+    profile_tag: str | None = Field(default=None, max_length=255)
+    lang: str | None = None
+    data: dict[str, Any] | None = None
+    append: Flag = False
+
+
+class PusherAnswer(TypedDict):
+    kind: Literal["http"]
+    app_id: str
+    pushkey: str
+    app_display_name: str
+    device_display_name: str
+    profile_tag: NotRequired[str]
+    lang: str
+    data: dict[str, Any]
+
+
+class PushersAnswer(TypedDict):
+    pushers: Sequence[PusherAnswer]
+
+
+class PusherCalls:
+    """The calls about pushers."""
+
+    def __init__(self, pushers: Pushers) -> None:
+        self._pushers = pushers
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        v3, empty = "/client/v3", schemas.Empty
+        return (
+            Route("GET", f"{v3}/pushers", self.all, "Own pushers", answer=PushersAnswer),
+            Route("POST", f"{v3}/pushers/set", self.set, "Set a pusher", body=PusherBody, answer=empty),
+        )
+
+    async def all(self, call: Call[None, None]) -> PushersAnswer:
+        """Of all devices."""
+        return {"pushers": [_shown(one) for one in await self._pushers.all(call.requester)]}
+
+    async def set(self, call: Call[PusherBody, None]) -> schemas.Empty:
+        """Or take it away."""
+        body = call.body
+        if body.kind is None:
+            await self._pushers.drop(call.requester, body.app_id, body.pushkey)
+        else:
+            await self._pushers.set(call.requester, body.model_dump(), append=body.append)
+        return {}
+
+
+def _shown(one: Pusher) -> PusherAnswer:
+    shown: PusherAnswer = {
+        "kind": "http",
+        "app_id": one.app_id,
+        "pushkey": one.pushkey,
+        "app_display_name": one.app_name,
+        "device_display_name": one.device_name,
+        "lang": one.lang,
+        "data": one.data,
+    }
+    if one.profile_tag:
+        shown["profile_tag"] = one.profile_tag
+    return shown

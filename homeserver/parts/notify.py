@@ -1,0 +1,42 @@
+"""Who is told of which events, and how."""
+
+from homeserver.parts.core import Core
+from homeserver.parts.people import People
+from homeserver.parts.sync import Keeping
+from homeserver.services.notify.audience import Audiences
+from homeserver.services.notify.counts import Counts
+from homeserver.services.notify.decide import GatewayDecider
+from homeserver.services.notify.deliver import GatewaySender
+from homeserver.services.notify.evaluate import Evaluator
+from homeserver.services.notify.keep import Keeper
+from homeserver.services.notify.pushers import Pushers
+from homeserver.services.notify.service import Notifications
+from homeserver.settings.models import Settings
+
+
+def build_notifications(settings: Settings, core: Core, people: People, keeping: Keeping) -> Notifications:
+    """Build it."""
+    audiences = Audiences(
+        db=core.db,
+        timeline=core.timeline,
+        server=settings.server.name,
+        most_people=settings.matrix.cached_audience,
+    )
+    return Notifications(
+        db=core.db,
+        live=core.live,
+        evaluator=Evaluator(audiences),
+        keeper=Keeper(db=core.db, clock=core.clock),
+        decider=GatewayDecider(
+            db=core.db, clock=core.clock, rules=keeping.rules, data=keeping.data, settings=settings.push
+        ),
+        sender=GatewaySender(
+            db=core.db,
+            clock=core.clock,
+            timeline=core.timeline,
+            counts=Counts(core.db),
+            settings=settings.push,
+            metrics=core.metrics,
+        ),
+        pushers=Pushers(db=core.db, clock=core.clock, settings=settings.push, limits=people.limits),
+    )

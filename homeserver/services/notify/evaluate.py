@@ -1,0 +1,211 @@
+"""Who is told of which events: push rules evaluated along the log, once an event for all who are in its room.
+
+What comes of it is written in the transaction that moves the reader's cursor, so that each event is judged once. Of
+most events nothing comes: they are counted for everybody with the event itself.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from homeserver.errors import NotFound
+from homeserver.model import EntryKind
+from homeserver.protocol import canonical
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.protocol.power import PowerLevels
+from homeserver.protocol.pushrules.defaults import notifies_everybody
+from homeserver.protocol.pushrules.evaluate import Evaluation, Reader
+from homeserver.protocol.pushrules.occasion import Occasion
+from homeserver.protocol.pushrules.rules import Outcome
+from homeserver.services.accountdata import IGNORED
+from homeserver.services.notify.audience import Audience, Audiences
+from homeserver.services.notify.rules import PUSH_RULES
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.log import Entry
+from homeserver.storage.notify import EVERYBODY, NO_THREAD, Mark, Spell
+from homeserver.timeline.build import is_in_thread
+
+_AT_A_TIME = 250  # readers with rules of their own judged without a pause
+SILENCE = Outcome.of(())
+_NOBODY = UserId("@:")
+
+
+@dataclass(slots=True)
+class Judged:
+    """One event, and what is done about it for whom: `outcome` answers for each."""
+
+    occasion: Occasion
+    position: int
+    evaluation: Evaluation
+    audience: Audience
+
+    @property
+    def event(self) -> Event:
+        return self.occasion.event
+
+    def outcome(self, reader: Reader) -> Outcome:
+        """What is done about it for somebody; nothing for who sent it, and for who does not want to hear of them."""
+        sender = self.event.sender
+        if reader.user_id == sender or reader.user_id in self.audience.deaf_to(sender):
+            return SILENCE
+        return self.evaluation.outcome(reader)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What comes of a stretch of the log. `changed`: people whose rules changed, with where they did."""
+
+    judged: list[Judged] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    common: list[Mark] = field(default_factory=list)
+    spells: list[Spell] = field(default_factory=list)
+    changed: list[tuple[UserId, int]] = field(default_factory=list)
+    redacted: set[EventId] = field(default_factory=set)
+    read: set[tuple[UserId, RoomId]] = field(default_factory=set)
+
+    @property
+    def told(self) -> set[tuple[UserId, RoomId]]:
+        """Whose counts of which rooms are others than /sync may have said: perhaps EVERYBODY's."""
+        marked = {(one.user_id, one.room_id) for one in (*self.marks, *self.common)}
+        return marked | {(one.user_id, one.room_id) for one in self.spells}
+
+
+class Evaluator:
+    """Judges entries of the log. Given them one after the other; after a gap it looks at all rooms anew."""
+
+    def __init__(self, audiences: Audiences) -> None:
+        self._audiences = audiences
+        self._position = 0
+
+    async def judge(self, entries: Sequence[Entry]) -> Findings:
+        """What comes of these entries."""
+        if entries[0].position != self._position + 1:
+            self._audiences.clear()
+        self._position = entries[-1].position
+        found = Findings()
+        for entry in entries:
+            if entry.event is not None:
+                await self._judge(entry.event, found)
+            elif entry.user_id is not None:
+                self._hear(entry, entry.user_id, found)
+        return found
+
+    def forget(self) -> None:
+        """What was judged may not have been written."""
+        self._position = 0
+
+    def _hear(self, entry: Entry, user_id: UserId, found: Findings) -> None:
+        body = entry.body or {}
+        if entry.kind is EntryKind.ACCOUNT_DATA and body.get("type") in (PUSH_RULES, IGNORED):
+            self._audiences.drop_of([user_id])
+            if body["type"] == PUSH_RULES:
+                found.changed.append((user_id, entry.position))
+        elif entry.kind is EntryKind.BLOCKS:
+            self._audiences.drop_of([user_id])
+        elif entry.kind is EntryKind.RECEIPT:
+            found.read.add((user_id, entry.room_id or RoomId(body.get("room_id", ""))))
+
+    async def _judge(self, stored: StoredEvent, found: Findings) -> None:
+        event = stored.event
+        if event.redacts is not None:
+            found.redacted.add(event.redacts)
+        try:
+            head, audience = await self._audiences.of(event.room_id)
+            if event.type == "m.room.member" and not audience.apply(event):
+                self._audiences.drop(event.room_id)
+                head, audience = await self._audiences.of(event.room_id)
+        except NotFound:  # it is gone since
+            return
+        if stored.redacted_by is not None:
+            return
+        levels = PowerLevels.from_state(head.state.events, head.rules)
+        occasion = Occasion(event, len(audience.readers), levels)
+        if notifies_everybody(event):
+            found.read.add((event.sender, event.room_id))
+        judged = Judged(occasion, stored.position, Evaluation(occasion), audience)
+        found.judged.append(judged)
+        await self._mark(judged, stored, found)
+
+    async def _mark(self, judged: Judged, stored: StoredEvent, found: Findings) -> None:
+        """Write down where the outcome is another than the count of the event itself."""
+        common, counted = judged.evaluation.common, notifies_everybody(judged.event)
+        if common.notify != counted or common.highlight:
+            found.common.append(_mark(judged, EVERYBODY, common.notify - counted, int(common.highlight)))
+        silent = judged.audience.silent
+        ordinary = _Ordinary(judged)
+        for number, reader in enumerate(_special(judged, counted), start=1):
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
+            outcome, user_id = judged.outcome(reader), reader.user_id
+            if user_id in silent:
+                usual = SILENCE
+            elif _falls_silent(judged, reader, outcome) and not ordinary.is_told_to(reader):
+                silent.add(user_id)
+                found.spells.append(_spell(stored, user_id, counted))
+                continue
+            else:
+                usual = common
+            notify, highlight = outcome.notify - usual.notify, outcome.highlight - usual.highlight
+            if notify or highlight:
+                found.marks.append(_mark(judged, user_id, notify, highlight))
+
+
+def _special(judged: Judged, counted: bool) -> Collection[Reader]:
+    """Those for whom the outcome may be another than what is common."""
+    audience, sender = judged.audience, judged.event.sender
+    if judged.evaluation.singles_out:
+        people = dict(audience.readers)
+    else:
+        apart = (*audience.deaf_to(sender), sender)
+        found = {user_id: reader for user_id in apart if (reader := audience.readers.get(user_id))}
+        people = {**audience.own, **found}
+    if counted:  # who sends it has read it thereby
+        people.pop(sender, None)
+    return people.values()
+
+
+def _falls_silent(judged: Judged, reader: Reader, outcome: Outcome) -> bool:
+    """Whether somebody's own rules kept from them what is told to all others."""
+    if outcome.notify or not judged.evaluation.common.notify or reader.user_id == judged.event.sender:
+        return False
+    return reader.user_id in judged.audience.own
+
+
+def _mark(judged: Judged, user_id: UserId, notify: int, highlight: int) -> Mark:
+    return Mark(user_id, judged.event.room_id, judged.position, NO_THREAD, notify, highlight)
+
+
+def _spell(stored: StoredEvent, user_id: UserId, counted: bool) -> Spell:
+    is_in_seq = counted and not is_in_thread(stored.event)
+    return Spell(user_id, stored.event.room_id, stored.position, stored.notify_seq - is_in_seq)
+
+
+class _Ordinary:
+    """An ordinary message in the room of an event, which nobody in it wrote: looked at if need be."""
+
+    def __init__(self, judged: Judged) -> None:
+        self._judged = judged
+        self._evaluation: Evaluation | None = None
+
+    def is_told_to(self, reader: Reader) -> bool:
+        """Whether somebody's rules let it through."""
+        if self._evaluation is None:
+            self._evaluation = Evaluation(self._occasion())
+        return self._evaluation.outcome(reader).notify
+
+    def _occasion(self) -> Occasion:
+        event, occasion = self._judged.event, self._judged.occasion
+        content = {"msgtype": "m.text", "body": ""}
+        pdu = {**event.pdu, "type": "m.room.message", "sender": _NOBODY, "content": content}
+        pdu.pop("state_key", None)
+        ordinary = replace(
+            event,
+            type="m.room.message",
+            sender=_NOBODY,
+            content=content,
+            state_key=None,
+            redacts=None,
+            json=canonical.encode(pdu),
+        )
+        return Occasion(ordinary, occasion.member_count, occasion.levels)

@@ -1,0 +1,110 @@
+"""Writes down what was found of events, and tells /sync of counts that are others now."""
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.model import EntryKind
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.notify.evaluate import Findings
+from homeserver.storage import events, log, notify, relations
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.storage.notify import EVERYBODY, Mark
+from homeserver.timeline.build import relation_of
+from homeserver.timeline.consume import Effect
+
+_MOST_READ = 500  # places that were read and are not cleaned up yet
+_MOST_TOLD = 100  # people of a room who are told one by one; if there are more, all who are in it look
+
+
+class Keeper:
+    """Turns findings into marks and quiet spells."""
+
+    def __init__(self, *, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._read: set[tuple[UserId, RoomId]] = (
+            set()
+        )  # whose marks may be dropped; not worth a write of its own
+
+    async def effect(self, found: Findings) -> Effect | None:
+        """What is to be written; None for nothing."""
+        gone = await self._gone(found)
+        found.marks, found.common = await self._in_threads(found)
+        self._read |= found.read
+        wanted = (found.marks, found.common, found.spells, found.changed, gone, len(self._read) > _MOST_READ)
+        if not any(wanted):
+            return None
+        read, self._read = self._read, set()
+        return partial(self._write, found, gone, read)
+
+    async def _gone(self, found: Findings) -> list[tuple[RoomId, int]]:
+        """The places of events that redactions have emptied."""
+        if not found.redacted:
+            return []
+        async with self._db.read() as conn:
+            targets = await events.events_by_id(conn, found.redacted)
+        return [(one.event.room_id, one.position) for one in targets.values() if one.redacted_by is not None]
+
+    async def _in_threads(self, found: Findings) -> tuple[list[Mark], list[Mark]]:
+        """The marks with the threads that their events are in."""
+        marked = {one.position for one in (*found.marks, *found.common)}
+        related: dict[int, EventId] = {
+            one.position: one.event.event_id
+            for one in found.judged
+            if one.position in marked and relation_of(one.event.content) is not None
+        }
+        if not related:
+            return found.marks, found.common
+        async with self._db.read() as conn:
+            threads = await relations.threads_of(conn, related.values())
+        at = {position: threads[event_id] for position, event_id in related.items() if event_id in threads}
+        return _placed(found.marks, at), _placed(found.common, at)
+
+    async def _write(
+        self,
+        found: Findings,
+        gone: Collection[tuple[RoomId, int]],
+        read: Collection[tuple[UserId, RoomId]],
+        conn: AsyncConnection,
+    ) -> None:
+        told = found.told
+        if gone:
+            told |= set(await notify.remove_marks(conn, gone))
+        if told:
+            await self._tell(conn, told)
+        if marks := [*found.common, *found.marks]:
+            await notify.add_marks(conn, marks)
+        if found.spells:
+            await notify.begin_spells(conn, found.spells)
+        if found.changed:
+            await notify.end_spells(conn, found.changed)
+        if read:
+            await notify.forget_read(conn, read)
+
+    async def _tell(self, conn: AsyncConnection, told: Collection[tuple[UserId, RoomId]]) -> None:
+        """Entries of the log that wake those whose counts changed. Positions are taken before the marks are written."""
+        of_rooms: dict[RoomId, list[UserId]] = {}
+        for user_id, room_id in sorted(told):
+            of_rooms.setdefault(room_id, []).append(user_id)
+        wanted: list[tuple[RoomId | None, UserId | None, RoomId]] = []
+        for room_id, people in of_rooms.items():
+            if EVERYBODY in people or len(people) > _MOST_TOLD:
+                wanted.append((room_id, None, room_id))
+            else:
+                wanted += [(None, user_id, room_id) for user_id in people]
+        first, now_ms = await log.take_positions(conn, len(wanted)), self._clock.now_ms()
+        await log.add_entries(
+            conn,
+            [
+                Entry(position, EntryKind.COUNTS, where, user_id, now_ms, body={"room_id": room_id})
+                for position, (where, user_id, room_id) in enumerate(wanted, start=first)
+            ],
+        )
+
+
+def _placed(marks: Iterable[Mark], threads: Mapping[int, EventId]) -> list[Mark]:
+    return [mark._replace(thread_id=threads.get(mark.position, mark.thread_id)) for mark in marks]

@@ -1,0 +1,65 @@
+"""All parts together: what reads the log to keep counts and decide on pushes, and what sends these to gateways."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.services.notify.decide import GatewayDecider
+from homeserver.services.notify.deliver import GatewaySender
+from homeserver.services.notify.evaluate import Evaluator
+from homeserver.services.notify.keep import Keeper
+from homeserver.services.notify.pushers import Pushers
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.tasks import Tasks
+from homeserver.timeline.consume import Effect, consume
+from homeserver.timeline.live import Live
+
+CONSUMER = "notifications"
+
+
+class Notifications:
+    """Judges every event once, and does what follows. `position`: up to where that is done, if not further."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        live: Live,
+        evaluator: Evaluator,
+        keeper: Keeper,
+        decider: GatewayDecider,
+        sender: GatewaySender,
+        pushers: Pushers,
+    ) -> None:
+        self._db = db
+        self._live = live
+        self._evaluator = evaluator
+        self._keeper = keeper
+        self._decider = decider
+        self._sender = sender
+        self.pushers = pushers
+        self.position = 0
+
+    def start(self, tasks: Tasks) -> None:
+        """Begin to judge and to send."""
+        tasks.start("notifications", self._read)
+        tasks.start("push gateways", self._sender.run)
+
+    async def _read(self) -> None:
+        self._evaluator.forget()  # what was judged before an interruption may not have been written
+        await consume(CONSUMER, db=self._db, live=self._live, handle=self.handle, follow=True)
+
+    async def handle(self, entries: Sequence[Entry]) -> Effect | None:
+        """What these entries bring about; None for nothing."""
+        self.position = entries[0].position - 1
+        found = await self._evaluator.judge(entries)
+        effects = [await self._keeper.effect(found), await self._decider.effect(found, entries)]
+        wanted = [effect for effect in effects if effect is not None]
+        return partial(_write, wanted) if wanted else None
+
+
+async def _write(effects: Sequence[Effect], conn: AsyncConnection) -> None:
+    for effect in effects:
+        await effect(conn)

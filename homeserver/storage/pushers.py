@@ -1,0 +1,297 @@
+"""Pushers: the gateways by which people's devices are told of events, and what waits to be sent to them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import orjson
+from sqlalchemy import Row, bindparam, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import Content, Pusher
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.push import Ended
+from homeserver.storage.schema import events, members, pusher_outbox, pushers, sessions, users
+
+COUNTS_ONLY = 2**62
+"""The position of a push that says no more than how much is unread: after all others."""
+
+
+class PushKey(NamedTuple):
+    """One event for one pusher."""
+
+    pusher_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody in a room, or asked into it, with a pusher since a time."""
+
+    room_id: RoomId
+    user_id: UserId
+    pusher_id: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewPush:
+    """A push that was decided on; `tweaks`: how it is to be shown."""
+
+    key: PushKey
+    tweaks: Content
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a push goes. `tries` counts the one that begins now.
+
+    `seen` and `main`: how far the person has read the room, with and without its threads.
+    """
+
+    key: PushKey
+    pusher: Pusher
+    tweaks: Content
+    tries: int
+    seen: int
+    main: int
+
+
+_KEYS = ("user_id", "session_id", "app_id", "pushkey", "app_name", "device_name", "profile_tag", "lang")
+_SET = Upsert(pushers, ["pusher_id"], [*_KEYS, "data", "created_ms"])
+_runs_on = or_(
+    pushers.c.session_id.is_(None),
+    exists().where(sessions.c.session_id == pushers.c.session_id, sessions.c.ended_ms.is_(None)),
+)
+_OF = (
+    select(pushers)
+    .where(pushers.c.user_id == bindparam("of_user"), _runs_on)
+    .order_by(pushers.c.created_ms, pushers.c.pusher_id)
+)
+_newest = (
+    select(pushers.c.pusher_id)
+    .where(pushers.c.user_id == bindparam("of_user"))
+    .order_by(pushers.c.created_ms.desc(), pushers.c.pusher_id)
+    .limit(bindparam("most"))
+    .scalar_subquery()
+)
+_DROP_BEYOND = delete(pushers).where(
+    pushers.c.user_id == bindparam("of_user"), pushers.c.pusher_id.not_in(_newest)
+)
+_DROP_OTHERS = delete(pushers).where(
+    pushers.c.app_id == bindparam("of_app"),
+    pushers.c.pushkey == bindparam("of_key"),
+    pushers.c.user_id != bindparam("of_user"),
+)
+_DROP = delete(pushers).where(pushers.c.pusher_id.in_(bindparam("ids", expanding=True)))
+_DROP_OF_SESSION = delete(pushers).where(
+    pushers.c.user_id == bindparam("of_user"), pushers.c.session_id == bindparam("of_session")
+)
+_DROP_OF_USER = delete(pushers).where(
+    pushers.c.user_id == bindparam("of_user"), pushers.c.created_ms <= bindparam("at_ms")
+)
+_DROP_LONELY = delete(pusher_outbox).where(~exists().where(pushers.c.pusher_id == pusher_outbox.c.pusher_id))
+_CANDIDATES = (
+    select(members.c.room_id, pushers.c.user_id, pushers.c.pusher_id, pushers.c.created_ms)
+    .join_from(members, pushers, pushers.c.user_id == members.c.user_id)
+    .where(
+        members.c.room_id.in_(bindparam("room_ids", expanding=True)),
+        members.c.membership.in_(("join", "invite")),
+    )
+)
+_TOLD = select(pushers.c.pusher_id).where(
+    pushers.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    or_(pushers.c.told > 0, exists().where(pusher_outbox.c.pusher_id == pushers.c.pusher_id)),
+)
+_WAITING = (
+    select(pusher_outbox.c.pusher_id, func.count().label("waiting"))
+    .where(pusher_outbox.c.pusher_id.in_(bindparam("ids", expanding=True)))
+    .group_by(pusher_outbox.c.pusher_id)
+)
+_ADD = Upsert(pusher_outbox, ["pusher_id", "position"])
+_NEXT_DUE = select(func.min(pusher_outbox.c.due_ms))
+_older = pusher_outbox.alias("older")
+_due = (  # one at a time for each pusher, the oldest first
+    select(pusher_outbox.c.pusher_id, pusher_outbox.c.position)
+    .where(
+        pusher_outbox.c.due_ms <= bindparam("now_ms"),
+        ~exists().where(
+            _older.c.pusher_id == pusher_outbox.c.pusher_id, _older.c.position < pusher_outbox.c.position
+        ),
+    )
+    .order_by(pusher_outbox.c.due_ms)
+    .limit(bindparam("count"))
+    .with_for_update(of=pusher_outbox, skip_locked=True)
+)
+_CLAIM = (
+    update(pusher_outbox)
+    .where(tuple_(pusher_outbox.c.pusher_id, pusher_outbox.c.position).in_(_due))
+    .values(due_ms=bindparam("until_ms"), tries=pusher_outbox.c.tries + 1)
+    .returning(pusher_outbox.c.pusher_id, pusher_outbox.c.position)
+)
+_TARGETS = (
+    select(
+        pushers,
+        pusher_outbox.c.position,
+        pusher_outbox.c.tweaks,
+        pusher_outbox.c.tries,
+        members.c.membership,
+        members.c.seen_position,
+        members.c.main_position,
+    )
+    .join_from(pusher_outbox, pushers, pushers.c.pusher_id == pusher_outbox.c.pusher_id)
+    .join(users, users.c.user_id == pushers.c.user_id)
+    .join(events, events.c.position == pusher_outbox.c.position, isouter=True)
+    .join(
+        members,
+        (members.c.room_id == events.c.room_id) & (members.c.user_id == pushers.c.user_id),
+        isouter=True,
+    )
+    .where(
+        pusher_outbox.c.pusher_id.in_(bindparam("ids", expanding=True)),
+        pusher_outbox.c.position.in_(bindparam("positions", expanding=True)),
+        or_(pusher_outbox.c.position == COUNTS_ONLY, members.c.membership.in_(("join", "invite"))),
+        _runs_on,
+        ~users.c.suspended,
+        ~users.c.deactivated,
+    )
+)
+_one_push = (pusher_outbox.c.pusher_id == bindparam("of"), pusher_outbox.c.position == bindparam("at"))
+_DROP_PUSH = delete(pusher_outbox).where(*_one_push)
+_POSTPONE = update(pusher_outbox).where(*_one_push).values(due_ms=bindparam("until_ms"))
+_SET_TOLD = update(pushers).where(pushers.c.pusher_id == bindparam("of")).values(told=bindparam("unread"))
+
+
+async def pushers_of(conn: AsyncConnection, user_id: UserId) -> list[Pusher]:
+    """A person's pushers, the oldest first; those of ended sessions are none any more."""
+    return [_pusher(row) for row in await conn.execute(_OF, {"of_user": user_id})]
+
+
+async def set_pusher(conn: AsyncConnection, one: Pusher) -> None:
+    """Write a pusher over the one that was there."""
+    values = {name: getattr(one, name) for name in ("pusher_id", *_KEYS, "created_ms")}
+    await conn.execute(_SET.on(conn), {**values, "data": orjson.dumps(one.data)})
+
+
+async def drop_others(conn: AsyncConnection, one: Pusher) -> None:
+    """Drop the pushers of other people with the same key of the same application."""
+    values = {"of_app": one.app_id, "of_key": one.pushkey, "of_user": one.user_id}
+    await conn.execute(_DROP_OTHERS, values)
+
+
+async def keep_newest(conn: AsyncConnection, user_id: UserId, most: int) -> None:
+    """Drop the oldest pushers of a person beyond so many."""
+    await conn.execute(_DROP_BEYOND, {"of_user": user_id, "most": most})
+
+
+async def drop_pushers(conn: AsyncConnection, pusher_ids: Collection[str]) -> None:
+    """Drop pushers, and what waits for them."""
+    await conn.execute(_DROP, {"ids": list(pusher_ids)})
+    await conn.execute(_DROP_LONELY)
+
+
+async def drop_ended(conn: AsyncConnection, ended: Sequence[Ended]) -> None:
+    """Drop what sessions that are over had set up, or all that a person had until then."""
+    sessions_over = [
+        {"of_user": one.user_id, "of_session": one.session_id} for one in ended if one.session_id is not None
+    ]
+    people = [{"of_user": one.user_id, "at_ms": one.at_ms} for one in ended if one.session_id is None]
+    if sessions_over:
+        await conn.execute(_DROP_OF_SESSION, sessions_over)
+    if people:
+        await conn.execute(_DROP_OF_USER, people)
+    await conn.execute(_DROP_LONELY)
+
+
+async def candidates(conn: AsyncConnection, room_ids: Collection[RoomId]) -> list[Candidate]:
+    """Who in these rooms has pushers."""
+    return [Candidate(*row) for row in await conn.execute(_CANDIDATES, {"room_ids": list(room_ids)})]
+
+
+async def told_pushers(conn: AsyncConnection, user_ids: Collection[UserId]) -> list[str]:
+    """These people's pushers whose gateways believe that something is unread, or are being told so."""
+    rows = await conn.execute(_TOLD, {"user_ids": list(user_ids)})
+    return [row.pusher_id for row in rows]
+
+
+async def count_waiting(conn: AsyncConnection, pusher_ids: Collection[str]) -> dict[str, int]:
+    """How many pushes wait for each of these pushers; those with none are missing."""
+    rows = await conn.execute(_WAITING, {"ids": list(pusher_ids)})
+    return {row.pusher_id: row.waiting for row in rows}
+
+
+async def add_pushes(conn: AsyncConnection, new: Sequence[NewPush]) -> None:
+    """Write pushes; those that are there already stay."""
+    rows = [
+        {**one.key._asdict(), "tweaks": orjson.dumps(one.tweaks), "due_ms": one.due_ms, "tries": 0}
+        for one in new
+    ]
+    await conn.execute(_ADD.on(conn), rows)
+
+
+async def next_due_ms(conn: AsyncConnection) -> int | None:
+    """When the first of the waiting pushes is due; None if none waits."""
+    return cast("int | None", (await conn.execute(_NEXT_DUE)).scalar_one())
+
+
+async def claim_due(conn: AsyncConnection, *, now_ms: int, until_ms: int, limit: int) -> list[PushKey]:
+    """Take pushes that are due, the oldest of each pusher, counting a try; nobody else gets them before `until_ms`."""
+    values = {"now_ms": now_ms, "until_ms": until_ms, "count": limit}
+    return [PushKey(*row) for row in await conn.execute(_CLAIM, values)]
+
+
+async def targets(conn: AsyncConnection, keys: Collection[PushKey]) -> list[Target]:
+    """Where pushes go; missing are those that nobody shall get any more."""
+    values = {"ids": [key.pusher_id for key in keys], "positions": list({key.position for key in keys})}
+    wanted = set(keys)
+    found = [_target(row) for row in await conn.execute(_TARGETS, values)]
+    return [one for one in found if one.key in wanted]
+
+
+async def drop_pushes(conn: AsyncConnection, keys: Collection[PushKey]) -> None:
+    """Pushes are sent, or shall not be."""
+    await conn.execute(_DROP_PUSH, [{"of": key.pusher_id, "at": key.position} for key in sorted(keys)])
+
+
+async def postpone(conn: AsyncConnection, due_ms: Sequence[tuple[PushKey, int]]) -> None:
+    """Pushes are to be tried again at these times."""
+    rows = [
+        {"of": key.pusher_id, "at": key.position, "until_ms": until_ms} for key, until_ms in sorted(due_ms)
+    ]
+    await conn.execute(_POSTPONE, rows)
+
+
+async def set_told(conn: AsyncConnection, told: Sequence[tuple[str, int]]) -> None:
+    """Gateways know now how much is unread."""
+    await conn.execute(_SET_TOLD, [{"of": pusher_id, "unread": unread} for pusher_id, unread in sorted(told)])
+
+
+def _target(row: Row[Any]) -> Target:
+    is_in = row.membership == "join"
+    return Target(
+        key=PushKey(row.pusher_id, row.position),
+        pusher=_pusher(row),
+        tweaks=orjson.loads(row.tweaks),
+        tries=row.tries,
+        seen=row.seen_position if is_in else 0,
+        main=row.main_position if is_in else 0,
+    )
+
+
+def _pusher(row: Row[Any]) -> Pusher:
+    return Pusher(
+        pusher_id=row.pusher_id,
+        user_id=row.user_id,
+        session_id=row.session_id,
+        app_id=row.app_id,
+        pushkey=row.pushkey,
+        app_name=row.app_name,
+        device_name=row.device_name,
+        profile_tag=row.profile_tag,
+        lang=row.lang,
+        data=orjson.loads(row.data),
+        created_ms=row.created_ms,
+        told=row.told,
+    )

@@ -1,19 +1,18 @@
 """Bringing a built server to life: migrations, background work, listeners; and down again in reverse."""
 
 import asyncio
-import ctypes
 import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from aiohttp import web
 
-from homeserver import metrics
+from homeserver import memory, metrics
 from homeserver.app import Homeserver, build
 from homeserver.bridges import Bridge, Parts, find
 from homeserver.errors import Unavailable
@@ -30,7 +29,6 @@ logger = logging.getLogger(__name__)
 # A long list makes some ten thousand objects that go with its answer. With the usual limits the collector looks through
 # them, and every so often through all that is cached, while everybody waits.
 _COLLECTOR = (50_000, 20, 20)
-_MALLOC = {-8: 1, -3: 65_536, -1: 131_072}  # of mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
 
 
 class Running(NamedTuple):
@@ -147,12 +145,13 @@ def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
 
 async def serve(settings: Settings, ready: Callable[[Running], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way and return."""
-    _spare_memory()
+    memory.spare()
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     async with running(settings) as server:
+        server.hs.core.tasks.start("trim memory", memory.trim)
         # What is here now stays for good: the collector need not look through it again and again.
         gc.collect()
         gc.freeze()
@@ -162,15 +161,6 @@ async def serve(settings: Settings, ready: Callable[[Running], None] | None = No
             ready(server)
         await end.wait()
         logger.info("stopping")
-
-
-def _spare_memory() -> None:
-    """Have the C library give memory back. By itself it keeps a heap for every thread of the database, and what large
-    answers left behind: a third of the process. Another library than glibc is left as it is."""
-    with suppress(AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for parameter, value in _MALLOC.items():
-            mallopt(parameter, value)
 
 
 async def _demo(hs: Homeserver) -> Sequence[DemoAccount]:

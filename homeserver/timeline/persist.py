@@ -275,6 +275,8 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
     if cuts:
         await events.cut_events(conn, cuts)
         await uncount(conn, gone)
+        if edits := [target for target in cuts if _is_edit(targets[target])]:
+            await events.unmark_edited(conn, edits)
     if removed:
         await members.count_removed(conn, removed)
         await rooms.find_last_messages(conn, {room_id for room_id, _ in removed})
@@ -292,6 +294,11 @@ async def _heirs(
         if (target := targets.get(target_id)) is not None and target.event.sender != built.event.sender
     }
     return await guests.successors_of(conn, authors) if authors else {}
+
+
+def _is_edit(target: StoredEvent) -> bool:
+    relation = relation_of(target.event.content)
+    return relation is not None and relation[0] == "m.replace"
 
 
 def _applies(room: RoomRows, built: Built, target: StoredEvent, heirs: Mapping[UserId, UserId]) -> bool:

@@ -15,6 +15,7 @@ from homeserver.parts.files import Storehouse, build_files
 from homeserver.parts.matrix import Proofs, RawRooms, build_proofs, build_raw_rooms
 from homeserver.parts.notify import build_notifications
 from homeserver.parts.people import People, build_people
+from homeserver.parts.searching import Searching, build_searching
 from homeserver.parts.sync import Following, Keeping, build_following, build_keeping
 from homeserver.services.chat import Chat
 from homeserver.services.e2ee.encryption import Encryption, make_encryption
@@ -39,6 +40,7 @@ class Homeserver:
     keeping: Keeping
     following: Following
     notifications: Notifications
+    searching: Searching
     push: Push
     safety: Safety
 
@@ -76,6 +78,7 @@ def build(
         keeping=keeping,
         following=build_following(settings, core, chat, raw, keeping, e2ee),
         notifications=build_notifications(settings, core, people, keeping),
+        searching=build_searching(settings, core, people, chat, raw, keeping),
         push=build_push(settings, core, people, chat),
         safety=Safety(words, build_moderation(core, chat)),
     )

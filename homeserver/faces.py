@@ -177,6 +177,10 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Fa
         e2ee=hs.e2ee,
         media=hs.files.repository,
         previews=hs.files.previews,
+        search=hs.searching.messages,
+        directory=hs.searching.people,
+        complaints=hs.searching.complaints,
+        delayed=hs.searching.delayed,
         address=_address(hs),
     )
     door = Door(

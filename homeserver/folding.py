@@ -11,5 +11,9 @@ def fold(text: str) -> str:
 
 def like_pattern(text: str) -> str:
     """A LIKE pattern (escape character: backslash) for stored folded text that contains this text."""
-    escaped = fold(text.strip()).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
+    return f"%{like_escaped(fold(text.strip()))}%"
+
+
+def like_escaped(text: str) -> str:
+    """Text that stands for itself in a LIKE pattern (escape character: backslash)."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

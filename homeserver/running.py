@@ -63,6 +63,8 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     tasks.start("previews", hs.files.previews.run)
     if settings.matrix.enabled:
         hs.notifications.start(tasks)
+        hs.searching.index.start(tasks)
+        tasks.start("delayed events", hs.searching.delayed.run)
     await hs.safety.words.load()
     tasks.start("word list", hs.safety.words.run)
     try:

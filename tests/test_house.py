@@ -229,11 +229,18 @@ def test_sample_settings_load(name: str) -> None:
     load(ROOT / name, {})
 
 
+def is_no_word_index(name: str | None, kind: str, _: object) -> bool:
+    """Indexes of words are of one database: a virtual table on SQLite, with tables that it makes for itself."""
+    return not (name or "").startswith("search_words" if kind == "table" else "ix_search_texts_words")
+
+
 def test_revisions_make_the_tables_that_the_code_knows(database_url: URL) -> None:
     driver = "sqlite" if database_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
     engine = create_engine(database_url.set(drivername=driver))
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_name": is_no_word_index}
+        )
         differences = compare_metadata(context, metadata)
     engine.dispose()
     assert differences == []

@@ -104,6 +104,9 @@ def _row(report: Report) -> dict[str, str | int | None]:
 
 def _cells(row: dict[str, str | int | None]) -> list[str]:
     shown = {**row, "reporter": row["reporter"] or "(word list)"}
+    what = {"!": "(the room)", "@": "(the person)"}.get(str(row["event_id"])[:1])
+    if what is not None and row["text"] is None:
+        shown["text"] = what
     return ["(deleted)" if value is None else str(value) for value in shown.values()]
 
 

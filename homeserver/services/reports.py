@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound, TooLarge
 from homeserver.model import Page, Person, Requester
-from homeserver.protocol.ids import EventId, UserId
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import Access
 from homeserver.services.content import attachment_of, text_of
 from homeserver.services.guests import is_guest
@@ -25,7 +26,7 @@ from homeserver.storage.reports import NewReport, ReportRow
 from homeserver.timeline.submission import Also, Placed
 
 MAX_OUTCOME_CHARS = 500
-NOBODY = UserId("")  # the reporter of what the word list found
+NOBODY = UserId("")  # the reporter of what the word list found, and the sender of what is a whole room
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +78,37 @@ class Reports:
 
         Raises NotFound("message_not_found"), Invalid("own_message"), TooLarge("reason_too_long"), RateLimited.
         """
+        self.check(requester, reason)
+        event = (await self._access.message(requester, event_id)).event
+        await self.write(requester, event, reason)
+
+    def check(self, requester: Requester, reason: str) -> None:
+        """Whether the requester may report anything now. Raises TooLarge("reason_too_long"), RateLimited."""
         self._limits.check("safety", requester.user_id)
         if is_guest(requester.number):  # there may be many of one person
             self._limits.check_address("safety", requester.address)
         most = self._settings.max_reason_chars
         if len(reason) > most:
             raise TooLarge(f"a reason has at most {most} characters", code="reason_too_long", most=most)
-        event = (await self._access.message(requester, event_id)).event
+
+    async def write(self, requester: Requester, event: Event, reason: str) -> None:
+        """Write a report of an event down. Raises Invalid("own_message")."""
         if event.sender == requester.user_id:
             raise Invalid("this message is your own", code="own_message")
-        new = NewReport(
-            room_id=event.room_id,
-            event_id=event.event_id,
-            sender=event.sender,
-            reporter=requester.user_id,
-            reason=one_line(reason),
-            created_ms=self._clock.now_ms(),
-        )
+        await self._write(requester, reason, event.room_id, event.event_id, event.sender)
+
+    async def write_of_room(self, requester: Requester, room_id: RoomId, reason: str) -> None:
+        """Write a report of a whole room down: in the place of the event stands the room."""
+        await self._write(requester, reason, room_id, EventId(room_id), NOBODY)
+
+    async def write_of_person(self, requester: Requester, user_id: UserId, reason: str) -> None:
+        """Write a report of a person down: in the place of the event they stand themselves."""
+        await self._write(requester, reason, RoomId(""), EventId(user_id), user_id)
+
+    async def _write(
+        self, requester: Requester, reason: str, room_id: RoomId, about: EventId, sender: UserId
+    ) -> None:
+        new = NewReport(room_id, about, sender, requester.user_id, one_line(reason), self._clock.now_ms())
         async with self._db.write() as conn:
             await stored.add_reports(conn, [new])
 

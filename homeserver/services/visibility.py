@@ -11,7 +11,13 @@ from typing import Final, Self
 
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, Moment, history_visibility_of, may_see
+from homeserver.protocol.visibility import (
+    HISTORY_VISIBILITY_KEY,
+    Moment,
+    allows,
+    history_visibility_of,
+    may_see,
+)
 from homeserver.storage import events as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
@@ -63,12 +69,21 @@ class Outlook:
         """Whether the person may see this event of the room."""
         if self.is_inside:
             return True
-        place = event.position
+        before, joined_later = self._moment(event.position)
+        return may_see(event.event, self.user_id, before, joined_later=joined_later)
+
+    def sees_at(self, place: int) -> bool:
+        """The same for an event of which only the place is known, and that changes nothing of what is seen."""
+        if self.is_inside:
+            return True
+        before, joined_later = self._moment(place)
+        return allows(before, joined_later=joined_later)
+
+    def _moment(self, place: int) -> tuple[Moment, bool]:
         before = Moment(
             history_visibility_of(self.visibility.before(place)), _membership(self.membership.before(place))
         )
-        joined_later = any(one.membership == "join" for one in self.membership.after(place))
-        return may_see(event.event, self.user_id, before, joined_later=joined_later)
+        return before, any(one.membership == "join" for one in self.membership.after(place))
 
     def membership_at(self, place: int) -> str:
         """The person's membership once a place was reached."""

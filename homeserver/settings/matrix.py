@@ -34,6 +34,15 @@ class InteractionSettings(Section):
     ttl_s: int = Field(default=900, ge=60, le=DAY_S, description="How long one may take for all stages.")
 
 
+class UserDirectorySettings(Section):
+    """Whom Matrix clients find by name."""
+
+    all_users: bool = Field(
+        default=False,
+        description="Whether everybody is found by everybody; else those in a common or a public room.",
+    )
+
+
 class MatrixSettings(Section):
     """The Matrix client-server API."""
 
@@ -120,6 +129,27 @@ class MatrixSettings(Section):
         ge=10,
         le=1_000_000,
         description="Most people whose new name or picture waits to be told to their rooms.",
+    )
+    search_gather_s: float = Field(
+        default=1.0, ge=0, le=60, description="How long messages come together before a search finds them."
+    )
+    max_search_page: int = Field(
+        default=50, ge=1, le=500, description="Most results in one answer of a search."
+    )
+    max_search_context: int = Field(
+        default=10, ge=0, le=50, description="Most events before a result of a search, and after it."
+    )
+    max_delayed_events: int = Field(
+        default=100, ge=1, le=10_000, description="Most events of one person that wait to be sent later."
+    )
+    max_delay_s: int = Field(
+        default=7 * DAY_S, ge=60, le=366 * DAY_S, description="How much later an event may be sent."
+    )
+    delayed_poll_s: float = Field(
+        default=5.0,
+        ge=0.05,
+        le=60,
+        description="How often a process looks for events to send that were given to another one.",
     )
     registration_needs_token: bool = Field(
         default=False,

@@ -14,7 +14,12 @@ from homeserver.settings.chat import MediaSettings, RoomSettings, SocketSettings
 from homeserver.settings.encryption import EncryptionSettings
 from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
 from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
-from homeserver.settings.matrix import InteractionSettings, MatrixSettings, PolicySettings
+from homeserver.settings.matrix import (
+    InteractionSettings,
+    MatrixSettings,
+    PolicySettings,
+    UserDirectorySettings,
+)
 from homeserver.settings.moderation import ModerationSettings
 from homeserver.settings.pairs import (
     check_issuers,
@@ -75,6 +80,7 @@ __all__ = [
     "TokenSettings",
     "TurnSettings",
     "UniversitySettings",
+    "UserDirectorySettings",
     "WebSettings",
     "WellKnownSettings",
 ]
@@ -114,6 +120,9 @@ class Settings(Section):
     )
     messenger: MessengerSettings = Field(default=MessengerSettings(), description="API of the messenger.")
     matrix: MatrixSettings = Field(default=MatrixSettings(), description="The Matrix client-server API.")
+    user_directory: UserDirectorySettings = Field(
+        default=UserDirectorySettings(), description="Whom Matrix clients find by name."
+    )
     interactions: InteractionSettings = Field(
         default=InteractionSettings(), description="Calls that ask a person to prove themselves anew."
     )

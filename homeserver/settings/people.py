@@ -117,6 +117,9 @@ class RateLimitSettings(Section):
     encryption: BucketSettings = _bucket(
         20, 300, "Claims of one-time keys, and calls that send to devices, per person."
     )
+    search: BucketSettings = _bucket(
+        2, 30, "Searches of messages and of people by Matrix clients, per person."
+    )
     push: BucketSettings = _bucket(0.2, 20, "Subscriptions to pushes per person.")
     openid: BucketSettings = _bucket(0.2, 20, "OpenID tokens per person.")
     login_tokens: BucketSettings = _bucket(1 / 60, 5, "Log-in tokens for other devices per person.")

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple, cast
 from sqlalchemy import Row, Select, bindparam, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.folding import like_escaped
 from homeserver.model import GUEST_NAMESPACE, Person
 from homeserver.protocol.ids import UserId
 from homeserver.storage.dialect import Upsert
@@ -206,13 +207,13 @@ _LOCK = (
 async def people_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, Person]:
     """Those of the people who are here, by the ids asked for: for a guest that became an account, the account."""
     rows = await conn.execute(_PEOPLE_BY_ID, {"user_ids": list(user_ids)})
-    return {row.asked_id: _person(row) for row in rows}
+    return {row.asked_id: person_of(row) for row in rows}
 
 
 async def people_by_number(conn: AsyncConnection, numbers: Collection[int]) -> dict[int, Person]:
     """Those of the people who are here, by number."""
     rows = await conn.execute(_PEOPLE_BY_NUMBER, {"numbers": list(numbers)})
-    return {row.number: _person(row) for row in rows}
+    return {row.number: person_of(row) for row in rows}
 
 
 async def accounts_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, Account]:
@@ -240,11 +241,11 @@ async def search_people(
 
     Only the first SEARCH_WORDS words count. Left out: suspended and deactivated accounts, and `but`.
     """
-    patterns = [f"%{_escape(word)}%" for word in words[:SEARCH_WORDS]]
+    patterns = [f"%{like_escaped(word)}%" for word in words[:SEARCH_WORDS]]
     patterns += ["%"] * (SEARCH_WORDS - len(patterns))
     values: dict[str, object] = {f"word_{n}": pattern for n, pattern in enumerate(patterns)}
     rows = await conn.execute(_SEARCH, {**values, "but": but, "count": limit, "skip": offset})
-    return [_person(row) for row in rows]
+    return [person_of(row) for row in rows]
 
 
 async def taken_tags(conn: AsyncConnection, tags: Collection[str]) -> set[str]:
@@ -322,11 +323,8 @@ async def lock_users(conn: AsyncConnection, user_ids: Collection[UserId]) -> Non
     await conn.execute(_LOCK, {"user_ids": list(user_ids)})
 
 
-def _escape(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _person(row: Row[Any]) -> Person:
+def person_of(row: Row[Any]) -> Person:
+    """The person of a row that has PERSON_COLUMNS."""
     return Person(
         user_id=row.user_id,
         number=row.number,
@@ -349,7 +347,7 @@ def _person(row: Row[Any]) -> Person:
 
 def _account(row: Row[Any]) -> Account:
     standing = Standing(row.suspended, row.deactivated, row.locked, row.admin)
-    return Account(_person(row), row.password_hash, standing)
+    return Account(person_of(row), row.password_hash, standing)
 
 
 def _row(account: Account, search_text: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The only module that asks "SQLite or PostgreSQL?"."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -11,12 +11,17 @@ from sqlalchemy import (
     Executable,
     Table,
     Text,
+    and_,
     bindparam,
     case,
     cast,
+    column,
     event,
+    func,
     literal_column,
     select,
+    table,
+    text,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -43,6 +48,7 @@ _AWAY_CODES = frozenset(
         sqlite3.SQLITE_FULL,
     }
 )
+_LAST_PLACE = 16_383  # of a word in a tsvector
 _AWAY_CLASSES = frozenset({"08", "53", "57"})  # no connection, out of resources, shut down or cancelled
 
 
@@ -188,6 +194,47 @@ def among(parameter: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:
 def rows_of(rows: Collection[Sequence[str | int]]) -> str:
     """The rows for `among` and `Rows`."""
     return orjson.dumps([tuple(row) for row in rows]).decode()
+
+
+class WordIndex:
+    """The search of a table by the words in its column `words`, which `indexed` has made.
+
+    `index` is the virtual table of SQLite's, whose rows are found by `key`. A statement takes `condition`, with a
+    `query` of `words_query` as its parameter, `rank`, and `order`: the newest first.
+    """
+
+    def __init__(self, of: Table, key: ColumnElement[int], index: str) -> None:
+        virtual = table(index, column("rowid"))
+        query = cast(bindparam("query", type_=Text()), postgresql.TSQUERY)
+        self._sqlite: tuple[Any, Any, Any] = (
+            and_(virtual.c.rowid == key, text(f"{index} MATCH :query")),
+            literal_column(f"-bm25({index})"),
+            virtual.c.rowid.desc(),  # as the index gives them: it stops at the limit
+        )
+        self._postgresql: tuple[Any, Any, Any] = (
+            of.c.words.op("@@")(query),
+            func.ts_rank(of.c.words, query),
+            key.desc(),
+        )
+
+    def both(self) -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
+        """(condition, rank, order) by the name of the database."""
+        yield "sqlite", self._sqlite
+        yield "postgresql", self._postgresql
+
+
+def indexed(conn: AsyncConnection, words: Sequence[str]) -> str:
+    """Words as the column `words` holds them: letters and digits, perhaps after an exclamation mark."""
+    if conn.dialect.name == "sqlite":
+        return " ".join(words)
+    return " ".join(f"'{word}':{min(at, _LAST_PLACE)}" for at, word in enumerate(words, 1))
+
+
+def words_query(conn: AsyncConnection, words: Sequence[str], any_of: Sequence[str]) -> str:
+    """The query for what has all of some words, and one of some others at least."""
+    quote, both, either = ('"', " AND ", " OR ") if conn.dialect.name == "sqlite" else ("'", " & ", " | ")
+    wanted = [f"{quote}{word}{quote}" for word in words]
+    return both.join([*wanted, f"({either.join(f'{quote}{word}{quote}' for word in any_of)})"])
 
 
 def is_away(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, bindparam, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import ATTACHMENT_REL
@@ -187,41 +187,6 @@ _EDITED = (  # only the sender of a message, or the account that a guest became;
     )
     .values(edited_by=bindparam("edit"))
 )
-_earlier = relations.alias("earlier")
-_earlier_edit = (  # as _EDITED takes them
-    select(_earlier.c.event_id)
-    .join_from(_earlier, _edits, _edits.c.event_id == _earlier.c.event_id)
-    .where(
-        _earlier.c.relates_to == events.c.event_id,
-        _earlier.c.rel_type == "m.replace",
-        _edits.c.room_id == events.c.room_id,
-        _edits.c.type == events.c.type,
-        _edits.c.redacted_by.is_(None),
-        or_(
-            _edits.c.sender == events.c.sender,
-            exists().where(
-                successors.c.user_id == events.c.sender, successors.c.successor == _edits.c.sender
-            ),
-        ),
-    )
-    .order_by(_earlier.c.position.desc())
-    .limit(1)
-    .correlate(events)
-    .scalar_subquery()
-)
-_UNEDITED = (
-    update(events)
-    .where(
-        events.c.event_id.in_(
-            select(relations.c.relates_to).where(
-                relations.c.event_id.in_(bindparam("edits", expanding=True)),
-                relations.c.rel_type == "m.replace",
-            )
-        ),
-        events.c.edited_by.in_(bindparam("edits", expanding=True)),
-    )
-    .values(edited_by=_earlier_edit)
-)
 _POSITIONS = select(events.c.event_id, events.c.position).where(
     events.c.event_id.in_(bindparam("event_ids", expanding=True)), events.c.position.is_not(None)
 )
@@ -369,11 +334,6 @@ async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Even
         for target, edit in edits
     ]
     await conn.execute(_EDITED, rows)
-
-
-async def unmark_edited(conn: AsyncConnection, edits: Collection[EventId]) -> None:
-    """What these edits are the latest of becomes as the one before made it: they were redacted."""
-    await conn.execute(_UNEDITED, {"edits": list(edits)})
 
 
 async def positions_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, int]:

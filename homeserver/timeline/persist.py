@@ -13,7 +13,7 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.power import PowerLevels
 from homeserver.protocol.redact import redact
 from homeserver.protocol.versions import RoomRules
-from homeserver.storage import events, guests, members, relations, rooms, state, summaries
+from homeserver.storage import edits, events, guests, members, relations, rooms, state, summaries
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.members import MemberRow, ReadMove
 from homeserver.storage.relations import Relation
@@ -275,8 +275,8 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
     if cuts:
         await events.cut_events(conn, cuts)
         await uncount(conn, gone)
-        if edits := [target for target in cuts if _is_edit(targets[target])]:
-            await events.unmark_edited(conn, edits)
+        if taken_back := [target for target in cuts if _is_edit(targets[target])]:
+            await edits.unmark_edited(conn, taken_back)
     if removed:
         await members.count_removed(conn, removed)
         await rooms.find_last_messages(conn, {room_id for room_id, _ in removed})

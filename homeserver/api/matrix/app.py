@@ -9,6 +9,7 @@ from homeserver.api.matrix.accountdata import AccountDataCalls
 from homeserver.api.matrix.accounts import AccountCalls, AccountServices
 from homeserver.api.matrix.admin import AdminCalls
 from homeserver.api.matrix.backups import BackupCalls
+from homeserver.api.matrix.delayed import DelayedCalls
 from homeserver.api.matrix.devices import DeviceCalls
 from homeserver.api.matrix.directory import DirectoryCalls
 from homeserver.api.matrix.discovery import Discovery
@@ -26,12 +27,15 @@ from homeserver.api.matrix.profiles import ProfileCalls
 from homeserver.api.matrix.pushers import PusherCalls
 from homeserver.api.matrix.pushrules import PushRuleCalls
 from homeserver.api.matrix.receipts import ReceiptCalls
+from homeserver.api.matrix.reports import ReportCalls
 from homeserver.api.matrix.rooms import RoomCalls
+from homeserver.api.matrix.search import SearchCalls
 from homeserver.api.matrix.sharedsecret import SharedSecret
 from homeserver.api.matrix.sliding import SlidingCalls
 from homeserver.api.matrix.spaces import SpaceCalls
 from homeserver.api.matrix.sync import SyncCalls
 from homeserver.api.matrix.threepids import ThreepidCalls
+from homeserver.api.matrix.userdirectory import UserDirectoryCalls
 from homeserver.clock import Clock
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Door, header_token
@@ -42,7 +46,9 @@ from homeserver.services.accountdata import AccountData
 from homeserver.services.accounts import Accounts
 from homeserver.services.administration import Administration
 from homeserver.services.availability import Availability
+from homeserver.services.complaints import Complaints
 from homeserver.services.creation import Creation
+from homeserver.services.delayed import DelayedEvents
 from homeserver.services.devices import Devices
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
@@ -63,12 +69,14 @@ from homeserver.services.profiles import Profiles
 from homeserver.services.registration import RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
+from homeserver.services.search.messages import MessageSearch
 from homeserver.services.sessions import Sessions
 from homeserver.services.sliding.service import SlidingSyncs
 from homeserver.services.standing import check_caller
 from homeserver.services.sync.old import OldSyncs
 from homeserver.services.sync.v3 import Syncs
 from homeserver.services.typing import Typing
+from homeserver.services.userdirectory import UserDirectory
 from homeserver.settings.models import MatrixSettings, ServerSettings, TurnSettings, WellKnownSettings
 
 ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `/_matrix/client`."
@@ -108,6 +116,10 @@ class MatrixServices:
     e2ee: Encryption
     media: Repository
     previews: Previews
+    search: MessageSearch
+    directory: UserDirectory
+    complaints: Complaints
+    delayed: DelayedEvents
     address: Callable[[web.Request], str]
 
 
@@ -199,7 +211,7 @@ def _tables(
         finding.aliases, finding.directory, server_name=finding.server_name, address=services.address
     ).routes()
     yield from SpaceCalls(finding.spaces, finding.aliases, services.membership).routes()
-    yield from EventCalls(services.events).routes()
+    yield from EventCalls(services.events, services.delayed).routes()
     yield from AccountDataCalls(services.data, services.filters).routes()
     yield from PushRuleCalls(services.push_rules).routes()
     yield from PusherCalls(services.pushers).routes()
@@ -210,6 +222,16 @@ def _tables(
     yield from ReceiptCalls(services.markers, services.typing).routes()
     yield from MediaCalls(services.media, services.previews).routes()
     yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()
+    yield from _searching(services, settings)
+
+
+def _searching(services: MatrixServices, settings: MatrixSettings) -> Iterator[Route]:
+    """The calls that find, report, and let events wait."""
+    around = settings.max_search_context
+    yield from SearchCalls(services.search, services.rendering, max_around=around).routes()
+    yield from UserDirectoryCalls(services.directory).routes()
+    yield from ReportCalls(services.complaints).routes()
+    yield from DelayedCalls(services.delayed).routes()
 
 
 def _by_old_names(routes: Iterable[Route]) -> Iterator[Route]:

@@ -23,6 +23,7 @@ UNSTABLE: Mapping[str, bool] = MappingProxyType(
         "org.matrix.msc2285.stable": True,  # private receipts
         "org.matrix.msc3440.stable": True,  # threads
         "org.matrix.msc3874": True,  # filters by relation
+        "org.matrix.msc4140": True,  # events that are sent later
         "org.matrix.msc4222": True,  # state_after in sync
         "org.matrix.simplified_msc3575": True,  # sliding sync
         "uk.half-shot.msc2666.query_mutual_rooms": True,

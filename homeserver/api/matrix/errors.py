@@ -95,6 +95,11 @@ _STATUSES: Mapping[str, int] = MappingProxyType(
 )
 
 
+_DELAYED: Mapping[str, str] = MappingProxyType(  # MSC4140 has errcodes of its own beside M_UNKNOWN
+    {"max_delay_exceeded": "M_MAX_DELAY_EXCEEDED", "too_many_delayed": "M_MAX_DELAYED_EVENTS_EXCEEDED"}
+)
+
+
 def _body(failure: Failure) -> Mapping[str, object]:
     if failure.code == "interaction_needed":
         return _interaction(failure)
@@ -104,6 +109,10 @@ def _body(failure: Failure) -> Mapping[str, object]:
     }
     if failure.status == 429:
         body["retry_after_ms"] = failure.data.get("retry_ms", 0)
+    if failure.code in _DELAYED:
+        body["org.matrix.msc4140.errcode"] = _DELAYED[failure.code]
+        if "max_delay" in failure.data:
+            body["org.matrix.msc4140.max_delay"] = failure.data["max_delay"]
     if failure.code == "wrong_backup_version":
         body["current_version"] = failure.data.get("current_version")
     if failure.code in ("token_expired", "locked"):

@@ -1,19 +1,34 @@
 """Events: send them, set state, take them away."""
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from pydantic import Field
 
 from homeserver.api.matrix import schemas
-from homeserver.http.body import JsonObject
+from homeserver.http.body import JsonObject, Query, QueryInt
 from homeserver.http.routes import Call, Handler, Route
 from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.delayed import DelayedEvents
 from homeserver.services.roomevents import RoomEvents
+
+
+class SendQuery(Query):
+    """With a delay in milliseconds the event waits (MSC4140)."""
+
+    delay: QueryInt | None = Field(default=None, ge=1, le=2**53 - 1, alias="org.matrix.msc4140.delay")
+
+
+Sending: TypeAlias = Call[JsonObject, SendQuery]
+Sent: TypeAlias = schemas.SentEvent | schemas.DelayedEvent
 
 
 class EventCalls:
     """The calls that write events."""
 
-    def __init__(self, events: RoomEvents) -> None:
+    def __init__(self, events: RoomEvents, delayed: DelayedEvents) -> None:
         self._events = events
+        self._delayed = delayed
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -25,36 +40,56 @@ class EventCalls:
             _put(f"{room}/redact/{{event_id}}/{{txn_id}}", self.redact, "Take an event's content away"),
         )
 
-    async def send(self, call: Call[JsonObject, None]) -> schemas.SentEvent:
+    async def send(self, call: Sending) -> Sent:
         """A repeated transaction id of the same device sends nothing."""
         kind, txn_id = call.text("type"), call.text("txn_id")
+        if call.query.delay is not None:
+            waits = await self._delayed.add(
+                call.requester,
+                _room(call),
+                kind,
+                call.body.root,
+                delay_ms=call.query.delay,
+                txn_id=txn_id,
+            )
+            return {"delay_id": waits}
         sent = await self._events.send(call.requester, _room(call), kind, call.body.root, txn_id=txn_id)
         return {"event_id": sent}
 
-    async def set_state(self, call: Call[JsonObject, None]) -> schemas.SentEvent:
+    async def set_state(self, call: Sending) -> Sent:
         """By type and key."""
         return await self._set(call, call.text("state_key"))
 
-    async def set_plain_state(self, call: Call[JsonObject, None]) -> schemas.SentEvent:
+    async def set_plain_state(self, call: Sending) -> Sent:
         """By type; the key is empty."""
         return await self._set(call, "")
 
-    async def redact(self, call: Call[JsonObject, None]) -> schemas.SentEvent:
+    async def redact(self, call: Sending) -> schemas.SentEvent:
         """The body may hold a reason."""
         target, txn_id = EventId(call.text("event_id")), f"redact {call.text('txn_id')}"
         sent = await self._events.redact(call.requester, _room(call), target, call.body.root, txn_id=txn_id)
         return {"event_id": sent}
 
-    async def _set(self, call: Call[JsonObject, None], state_key: str) -> schemas.SentEvent:
+    async def _set(self, call: Sending, state_key: str) -> Sent:
+        if call.query.delay is not None:
+            waits = await self._delayed.add(
+                call.requester,
+                _room(call),
+                call.text("type"),
+                call.body.root,
+                delay_ms=call.query.delay,
+                state_key=state_key,
+            )
+            return {"delay_id": waits}
         made = await self._events.set_state(
             call.requester, _room(call), call.text("type"), state_key, call.body.root
         )
         return {"event_id": made}
 
 
-def _room(call: Call[JsonObject, None]) -> RoomId:
+def _room(call: Call[JsonObject, Any]) -> RoomId:
     return RoomId(call.text("room_id"))
 
 
 def _put(path: str, handler: Handler, summary: str, *, hot: bool = False) -> Route:
-    return Route("PUT", path, handler, summary, body=JsonObject, answer=schemas.SentEvent, hot=hot)
+    return Route("PUT", path, handler, summary, body=JsonObject, query=SendQuery, answer=Sent, hot=hot)

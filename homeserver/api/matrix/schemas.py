@@ -255,3 +255,7 @@ class JoinedRooms(TypedDict):
 
 class SentEvent(TypedDict):
     event_id: str
+
+
+class DelayedEvent(TypedDict):
+    delay_id: str

@@ -5,6 +5,7 @@ id.
 """
 
 from homeserver.storage.schema.base import metadata
+from homeserver.storage.schema.delayed import delayed_events
 from homeserver.storage.schema.directory import aliases, room_summaries
 from homeserver.storage.schema.e2ee import (
     backup_heads,
@@ -50,6 +51,7 @@ from homeserver.storage.schema.people import (
 from homeserver.storage.schema.previews import url_previews
 from homeserver.storage.schema.push import push_outbox, push_subscriptions, pusher_outbox, pushers
 from homeserver.storage.schema.safety import blocks, reports, service_keys
+from homeserver.storage.schema.search import search_texts
 from homeserver.storage.schema.timeline import (
     cursors,
     enquiries,
@@ -76,6 +78,7 @@ __all__ = [
     "cross_signing_keys",
     "cursors",
     "dehydrated_devices",
+    "delayed_events",
     "device_inboxes",
     "device_keys",
     "device_lists",
@@ -114,6 +117,7 @@ __all__ = [
     "room_keys",
     "room_summaries",
     "rooms",
+    "search_texts",
     "service_keys",
     "sessions",
     "sliding_connections",

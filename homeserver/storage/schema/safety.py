@@ -20,8 +20,8 @@ reports = Table(
     # counts up, and no number is given out twice
     Column("report_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("room_id", Text, nullable=False),
-    Column("event_id", Text, nullable=False),
-    Column("sender", Text, nullable=False),  # of the message
+    Column("event_id", Text, nullable=False),  # or the room's or the person's id, where that is reported
+    Column("sender", Text, nullable=False),  # of the message; empty for a room
     Column("reporter", Text, nullable=False, server_default=""),
     Column("reason", Text, nullable=False, server_default=""),
     Column("created_ms", BigInteger, nullable=False),

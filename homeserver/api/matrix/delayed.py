@@ -1,0 +1,86 @@
+"""Events that wait to be sent (MSC4140): what waits, and steering it.
+
+Who steers one needs no token: the id that only its sender was told is the credential.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, NotRequired
+
+import orjson
+from typing_extensions import TypedDict
+
+from homeserver.api.matrix import schemas
+from homeserver.errors import NotFound
+from homeserver.http.body import Body, JsonObject
+from homeserver.http.routes import Call, Route
+from homeserver.services.delayed import Action, DelayedEvents, DelayedRow
+
+_ACTIONS: Final[dict[str, Action]] = {"cancel": "cancel", "restart": "restart", "send": "send"}
+
+
+class Steering(Body):
+    action: Literal["cancel", "restart", "send"]
+
+
+class WaitingEvent(TypedDict):
+    delay_id: str
+    room_id: str
+    type: str
+    state_key: NotRequired[str]
+    delay: int
+    running_since: int
+    content: dict[str, Any]
+
+
+class WaitingEvents(TypedDict):
+    delayed_events: list[WaitingEvent]
+
+
+class DelayedCalls:
+    """The calls about what waits."""
+
+    def __init__(self, delayed: DelayedEvents) -> None:
+        self._delayed = delayed
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        path, empty = "/client/unstable/org.matrix.msc4140/delayed_events", schemas.Empty
+        one = f"{path}/{{delay_id}}"
+        return (
+            Route("GET", path, self.waiting, "What waits to be sent", answer=WaitingEvents),
+            Route("POST", one, self.steer, "Steer it", body=Steering, answer=empty, public=True),
+            Route(
+                "POST", f"{one}/{{action}}", self.act, "Steer it", body=JsonObject, answer=empty, public=True
+            ),
+        )
+
+    async def waiting(self, call: Call[None, None]) -> WaitingEvents:
+        """One's own."""
+        return {"delayed_events": [_waiting(row) for row in await self._delayed.waiting(call.requester)]}
+
+    async def steer(self, call: Call[Steering, None]) -> schemas.Empty:
+        """By an action in the body."""
+        await self._delayed.steer(call.text("delay_id"), call.body.action)
+        return {}
+
+    async def act(self, call: Call[JsonObject, None]) -> schemas.Empty:
+        """By an action in the path."""
+        action = _ACTIONS.get(call.text("action"))
+        if action is None:
+            raise NotFound("there is no such action", code="unrecognized")
+        await self._delayed.steer(call.text("delay_id"), action)
+        return {}
+
+
+def _waiting(row: DelayedRow) -> WaitingEvent:
+    shown: WaitingEvent = {
+        "delay_id": row.delay_id,
+        "room_id": row.room_id,
+        "type": row.type,
+        "delay": row.delay_ms,
+        "running_since": row.started_ms,
+        "content": orjson.loads(row.content),
+    }
+    if row.state_key is not None:
+        shown["state_key"] = row.state_key
+    return shown

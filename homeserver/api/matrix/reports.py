@@ -1,0 +1,53 @@
+"""Telling the admins of this server what they should look at."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from homeserver.api.matrix import schemas
+from homeserver.http.body import Body
+from homeserver.http.routes import Call, Handler, Route
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.complaints import Complaints
+
+
+class ReportBody(Body):
+    """Older clients also send a `score`, which says nothing here."""
+
+    reason: str | None = Field(default=None, max_length=100_000)
+
+
+class ReportCalls:
+    """The calls that report."""
+
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        room = "/client/v3/rooms/{room_id}/report"
+        return (
+            _post(room, self.room, "Report a room"),
+            _post(f"{room}/{{event_id}}", self.event, "Report an event"),
+            _post("/client/v3/users/{user_id}/report", self.person, "Report a person"),
+        )
+
+    async def room(self, call: Call[ReportBody, None]) -> schemas.Empty:
+        """One need not be in it."""
+        await self._complaints.room(call.requester, RoomId(call.text("room_id")), call.body.reason or "")
+        return {}
+
+    async def event(self, call: Call[ReportBody, None]) -> schemas.Empty:
+        """Of a room that one is in."""
+        room_id, event_id = RoomId(call.text("room_id")), EventId(call.text("event_id"))
+        await self._complaints.event(call.requester, room_id, event_id, call.body.reason or "")
+        return {}
+
+    async def person(self, call: Call[ReportBody, None]) -> schemas.Empty:
+        """Somebody of this server."""
+        await self._complaints.person(call.requester, UserId(call.text("user_id")), call.body.reason or "")
+        return {}
+
+
+def _post(path: str, handler: Handler, summary: str) -> Route:
+    return Route("POST", path, handler, summary, body=ReportBody, answer=schemas.Empty)

@@ -1,0 +1,195 @@
+"""Searching: messages by their words, people by their names."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from homeserver.api.matrix.filters import event_filter_of
+from homeserver.api.matrix.tokens import token_of
+from homeserver.errors import Invalid
+from homeserver.http.body import Body, Flag, Query
+from homeserver.http.routes import Call, Route
+from homeserver.protocol.event import Event
+from homeserver.services.rendering import Rendering
+from homeserver.services.search.messages import (
+    Found,
+    Group,
+    Hit,
+    MessageSearch,
+    SearchPlace,
+    SearchWish,
+    Surround,
+)
+
+_NEXT: Final = re.compile(r"([0-9]{1,19})\.([0-9]{1,9})(?:\.(room_id|sender)\.(.+))?")
+_KEYS: Final = ("content.body", "content.name", "content.topic")
+
+
+class EventContext(Body):
+    before_limit: int = Field(default=5, ge=0, le=2**53 - 1)
+    after_limit: int = Field(default=5, ge=0, le=2**53 - 1)
+    include_profile: Flag = False
+
+
+class GroupKey(Body):
+    key: Literal["room_id", "sender"]
+
+
+class Groupings(Body):
+    group_by: list[GroupKey] = Field(default=[], max_length=10)
+
+
+class RoomEvents(Body):
+    search_term: str = Field(max_length=2000)
+    keys: list[Literal["content.body", "content.name", "content.topic"]] = Field(
+        default=[*_KEYS], max_length=10
+    )
+    filter: dict[str, Any] = Field(default={})
+    order_by: Literal["recent", "rank"] = "rank"
+    event_context: EventContext | None = None
+    include_state: Flag = False
+    groupings: Groupings = Groupings()
+
+
+class Categories(Body):
+    room_events: RoomEvents | None = None
+
+
+class Search(Body):
+    search_categories: Categories
+
+
+class SearchQuery(Query):
+    next_batch: str | None = Field(default=None, max_length=1000)
+
+
+class Results(TypedDict):
+    """What was found in one category."""
+
+    count: int
+    highlights: list[str]
+    results: list[Any]
+    next_batch: NotRequired[str]
+    state: NotRequired[dict[str, Any]]
+    groups: NotRequired[dict[str, Any]]
+
+
+class FoundCategories(TypedDict):
+    room_events: NotRequired[Results]
+
+
+class Answer(TypedDict):
+    search_categories: FoundCategories
+
+
+class SearchCalls:
+    """The call that searches. `max_around`: most events around a result, before it and after it."""
+
+    def __init__(self, search: MessageSearch, rendering: Rendering, *, max_around: int) -> None:
+        self._search = search
+        self._rendering = rendering
+        self._max_around = max_around
+
+    def routes(self) -> Sequence[Route]:
+        """The table of these calls."""
+        return (
+            Route(
+                "POST",
+                "/client/v3/search",
+                self.search,
+                "Search messages",
+                body=Search,
+                query=SearchQuery,
+                answer=Answer,
+            ),
+        )
+
+    async def search(self, call: Call[Search, SearchQuery]) -> Answer:
+        """In the rooms that one is or was in."""
+        asked = call.body.search_categories.room_events
+        if asked is None:
+            return {"search_categories": {}}
+        wish = SearchWish(
+            term=asked.search_term,
+            keys=asked.keys,
+            filter=event_filter_of(asked.filter),
+            by_rank=asked.order_by == "rank",
+            surround=self._surround(asked.event_context),
+            with_state=asked.include_state,
+            groups=[one.key for one in asked.groupings.group_by],
+            place=_place(call.query.next_batch),
+        )
+        found = await self._search.search(call.requester, wish)
+        return {"search_categories": {"room_events": await self._results(call, found)}}
+
+    def _surround(self, wanted: EventContext | None) -> Surround | None:
+        if wanted is None:
+            return None
+        before, after = (min(one, self._max_around) for one in (wanted.before_limit, wanted.after_limit))
+        return Surround(before, after, wanted.include_profile)
+
+    async def _results(self, call: Call[Search, SearchQuery], found: Found) -> Results:
+        pages = [(hit.outlook, [hit.event, *hit.before, *hit.after]) for hit in found.hits]
+        made = await self._rendering.pages(call.requester, pages)
+        answer: Results = {
+            "count": found.count,
+            "highlights": [*found.words],
+            "results": [_result(hit, events) for hit, events in zip(found.hits, made, strict=True)],
+        }
+        if found.next is not None:
+            answer["next_batch"] = _token(found.next)
+        if found.states is not None:
+            answer["state"] = {
+                room_id: self._rendering.state(state.values()) for room_id, state in found.states.items()
+            }
+        if found.groups:
+            answer["groups"] = {
+                key: {value: _group(group, order) for order, (value, group) in enumerate(groups.items(), 1)}
+                for key, groups in found.groups.items()
+            }
+        return answer
+
+
+def _result(hit: Hit, events: Sequence[Any]) -> dict[str, Any]:
+    """`events`: the result itself, then what is before it, then what is after it."""
+    result: dict[str, Any] = {"rank": hit.rank, "result": events[0]}
+    if hit.end:
+        middle = 1 + len(hit.before)
+        result["context"] = {
+            "start": token_of(hit.start),
+            "end": token_of(hit.end),
+            "events_before": [*events[1:middle]],
+            "events_after": [*events[middle:]],
+        }
+        if hit.members is not None:
+            profiles = {user_id: _profile(member) for user_id, member in hit.members.items()}
+            result["context"]["profile_info"] = profiles
+    return result
+
+
+def _profile(member: Event) -> dict[str, str]:
+    """What a member event says of its person."""
+    names = ("displayname", "avatar_url")
+    return {name: text for name in names if isinstance(text := member.content.get(name), str)}
+
+
+def _group(group: Group, order: int) -> dict[str, Any]:
+    more = {} if group.next is None else {"next_batch": _token(group.next)}
+    return {"order": order, "results": [*group.event_ids], **more}
+
+
+def _token(place: SearchPlace) -> str:
+    token = f"{place.until}.{place.given}"
+    return f"{token}.{place.key}.{place.value}" if place.key else token
+
+
+def _place(token: str | None) -> SearchPlace:
+    if token is None:
+        return SearchPlace()
+    found = _NEXT.fullmatch(token)
+    if found is None or int(found[1]) >= 2**63:
+        raise Invalid("this is no token of ours", code="bad_token")
+    return SearchPlace(int(found[1]), int(found[2]), found[3] or "", found[4] or "")

@@ -1,0 +1,54 @@
+"""Finding people."""
+
+from collections.abc import Sequence
+from typing import NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from homeserver.http.body import Body
+from homeserver.http.routes import Call, Route
+from homeserver.model import Person
+from homeserver.services.userdirectory import UserDirectory
+
+
+class PeopleSearch(Body):
+    search_term: str = Field(max_length=1000)
+    limit: int = Field(default=10, ge=0, le=2**53 - 1)
+
+
+class FoundPerson(TypedDict):
+    user_id: str
+    display_name: NotRequired[str]
+    avatar_url: NotRequired[str]
+
+
+class FoundPeople(TypedDict):
+    results: list[FoundPerson]
+    limited: bool
+
+
+class UserDirectoryCalls:
+    """The call that finds people."""
+
+    def __init__(self, directory: UserDirectory) -> None:
+        self._directory = directory
+
+    def routes(self) -> Sequence[Route]:
+        """The table of this call."""
+        path = "/client/v3/user_directory/search"
+        return (Route("POST", path, self.search, "Find people", body=PeopleSearch, answer=FoundPeople),)
+
+    async def search(self, call: Call[PeopleSearch, None]) -> FoundPeople:
+        """By the words of their names, or by their ids."""
+        found = await self._directory.search(call.requester, call.body.search_term, call.body.limit)
+        return {"results": [_person(one) for one in found.people], "limited": found.limited}
+
+
+def _person(person: Person) -> FoundPerson:
+    shown: FoundPerson = {"user_id": person.user_id}
+    if person.display_name:
+        shown["display_name"] = person.display_name
+    if person.avatar_url:
+        shown["avatar_url"] = person.avatar_url
+    return shown

@@ -1,0 +1,251 @@
+"""Events that a client gives now and that are sent later, unless it says otherwise (MSC4140).
+
+They are sent in the name of their person and by the rules of that moment: who was put out of the room by then, or may
+not write there any more, sends nothing. A process that takes one has it for a while; should it die, another sends it,
+and what was sent already is not sent twice: the delayed event's id is the transaction.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final, Literal
+
+import orjson
+
+from homeserver.clock import Clock
+from homeserver.errors import Conflict, HomeserverError, Invalid, NotFound, RateLimited, TooLarge, Unavailable
+from homeserver.model import Content, Requester
+from homeserver.protocol import canonical
+from homeserver.protocol.errors import BadJson
+from homeserver.protocol.ids import RoomId, fits
+from homeserver.services.access import head_for_member
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.roomevents import MAX_TXN_CHARS, RoomEvents
+from homeserver.services.standing import check_may_act
+from homeserver.settings.models import MatrixSettings
+from homeserver.storage import accounts
+from homeserver.storage import delayed as stored
+from homeserver.storage.db import Database
+from homeserver.storage.delayed import DelayedRow
+from homeserver.timeline.writer import Timeline
+
+__all__ = ["Action", "DelayedEvents", "DelayedRow"]
+logger = logging.getLogger(__name__)
+Action = Literal["cancel", "restart", "send"]
+_LEASE_MS: Final = 30_000  # one that was taken is another's after so long: its taker is dead
+_AT_ONCE: Final = 100
+_KEPT_MS: Final = 24 * 3600 * 1000  # how long it is known what became of one
+
+
+class Outcome(StrEnum):
+    """What became of one."""
+
+    SENT = "sent"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+
+
+class DelayedEvents:
+    """Takes them, sends them. Each person sees their own; who knows the id of one may steer it."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Timeline,
+        events: RoomEvents,
+        clock: Clock,
+        limits: RateLimits,
+        settings: MatrixSettings,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._events = events
+        self._clock = clock
+        self._limits = limits
+        self._settings = settings
+        self._new = asyncio.Event()
+
+    async def add(
+        self,
+        requester: Requester,
+        room_id: RoomId,
+        kind: str,
+        content: Content,
+        *,
+        delay_ms: int,
+        state_key: str | None = None,
+        txn_id: str | None = None,
+    ) -> str:
+        """Let an event wait; answers the id by which it is steered. A repeated `txn_id` answers the first one's.
+
+        Raises Forbidden("not_joined", "suspended"), Invalid("max_delay_exceeded", "too_many_delayed", "bad_event"),
+        TooLarge, RateLimited.
+        """
+        check_may_act(requester)
+        self._limits.check("send", requester.user_id)
+        txn_key = _txn_key(requester, room_id, kind, txn_id)
+        async with self._db.read() as conn:
+            before = await stored.by_txn(conn, requester.user_id, txn_key)
+            held = await stored.count_waiting(conn, requester.user_id)
+        if before is not None:
+            return before.delay_id
+        self._check(delay_ms, held)
+        await head_for_member(self._timeline, requester, room_id)
+        now_ms = self._clock.now_ms()
+        row = DelayedRow(
+            delay_id=secrets.token_urlsafe(24),
+            user_id=requester.user_id,
+            room_id=room_id,
+            type=kind,
+            state_key=state_key,
+            content=_checked(kind, state_key, content),
+            txn_key=txn_key,
+            delay_ms=delay_ms,
+            created_ms=now_ms,
+            started_ms=now_ms,
+            due_ms=now_ms + delay_ms,
+        )
+        async with self._db.write() as conn:
+            made = await stored.add(conn, row)
+        self._new.set()
+        return made.delay_id
+
+    async def waiting(self, requester: Requester) -> Sequence[DelayedRow]:
+        """What waits of the requester."""
+        async with self._db.read() as conn:
+            return await stored.waiting_of(conn, requester.user_id, self._settings.max_delayed_events)
+
+    async def steer(self, delay_id: str, action: Action) -> None:
+        """Call one off, let its delay begin anew, or send it now. Doing what was done already changes nothing.
+
+        Raises NotFound("no_delayed_event"), Conflict("delayed_event_over"), and with "send" what sending raises.
+        """
+        now_ms = self._clock.now_ms()
+        if action == "send":
+            await self._send_now(delay_id, now_ms)
+            return
+        async with self._db.write() as conn:
+            if action == "cancel":
+                done = await stored.finish(conn, [(delay_id, Outcome.CANCELLED)], now_ms) == 1
+            else:
+                done = await stored.restart(conn, delay_id, now_ms)
+        if not done:
+            await self._explain(delay_id, Outcome.CANCELLED if action == "cancel" else None)
+
+    async def run(self) -> None:
+        """Send what is due, until cancelled."""
+        while True:
+            self._new.clear()
+            now_ms = self._clock.now_ms()
+            async with self._db.read() as conn:
+                due_ms = await stored.next_due_ms(conn)
+            if due_ms is not None and due_ms <= now_ms:
+                await self._send_due(now_ms)
+                continue
+            pause_s = self._settings.delayed_poll_s
+            if due_ms is not None:
+                pause_s = min(pause_s, (due_ms - now_ms) / 1000)
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._new.wait()
+            except TimeoutError:
+                continue
+
+    def _check(self, delay_ms: int, held: int) -> None:
+        most_ms = self._settings.max_delay_s * 1000
+        if delay_ms > most_ms:
+            raise Invalid(
+                f"an event is delayed by at most {most_ms} ms", code="max_delay_exceeded", max_delay=most_ms
+            )
+        most = self._settings.max_delayed_events
+        if held >= most:
+            raise Invalid(f"at most {most} events wait at a time", code="too_many_delayed")
+
+    async def _send_due(self, now_ms: int) -> None:
+        async with self._db.write() as conn:
+            rows = await stored.claim_due(conn, now_ms=now_ms, until_ms=now_ms + _LEASE_MS, limit=_AT_ONCE)
+            await stored.drop_before(conn, now_ms - _KEPT_MS, _AT_ONCE)
+        for row in rows:
+            try:
+                await self._send(row)
+            except (RateLimited, Unavailable) as error:  # it is tried again when its time with us is over
+                logger.info("a delayed event could not be sent yet: %s", error.code)
+            except HomeserverError as error:
+                logger.info("a delayed event was refused: %s", error.code)
+                await self._finish(row, Outcome.REFUSED)
+
+    async def _send_now(self, delay_id: str, now_ms: int) -> None:
+        async with self._db.write() as conn:
+            row = await stored.claim(conn, delay_id, now_ms + _LEASE_MS)
+        if row is None:
+            await self._explain(delay_id, Outcome.SENT)
+            return
+        try:
+            await self._send(row)
+        except (RateLimited, Unavailable):
+            raise
+        except HomeserverError:
+            await self._finish(row, Outcome.REFUSED)
+            raise
+
+    async def _send(self, row: DelayedRow) -> None:
+        """Send one that was taken. State that somebody else has set since is left as it is."""
+        async with self._db.read() as conn:
+            account = (await accounts.accounts_of(conn, [row.user_id])).get(row.user_id)
+        if account is None or account.suspended or account.deactivated or account.standing.locked:
+            await self._finish(row, Outcome.REFUSED)
+            return
+        requester = Requester(row.user_id, account.person.number, f"delayed {row.delay_id}")
+        content: Content = orjson.loads(row.content)
+        if row.state_key is None:
+            await self._events.send(requester, row.room_id, row.type, content, txn_id=row.delay_id)
+        elif await self._is_overtaken(row, row.state_key):
+            await self._finish(row, Outcome.CANCELLED)
+            return
+        else:
+            await self._events.set_state(requester, row.room_id, row.type, row.state_key, content)
+        await self._finish(row, Outcome.SENT)
+
+    async def _is_overtaken(self, row: DelayedRow, state_key: str) -> bool:
+        current = (await self._timeline.head(row.room_id)).state.events.get((row.type, state_key))
+        if current is None or current.sender == row.user_id:
+            return False
+        return current.origin_server_ts > row.created_ms
+
+    async def _finish(self, row: DelayedRow, outcome: Outcome) -> None:
+        async with self._db.write() as conn:
+            await stored.finish(conn, [(row.delay_id, outcome)], self._clock.now_ms())
+
+    async def _explain(self, delay_id: str, wanted: Outcome | None) -> None:
+        """Raise why one does not wait any more, unless what is wanted is what became of it."""
+        async with self._db.read() as conn:
+            found = await stored.find(conn, delay_id)
+        if found is None:
+            raise NotFound("there is no such delayed event", code="no_delayed_event")
+        if found.outcome != wanted:
+            raise Conflict("this delayed event does not wait any more", code="delayed_event_over")
+
+
+def _txn_key(requester: Requester, room_id: RoomId, kind: str, txn_id: str | None) -> str:
+    """What names a call: for a device the transaction in its room, or something of its own where there is none."""
+    if txn_id is None:
+        return f"none {secrets.token_urlsafe(12)}"
+    if len(txn_id) > MAX_TXN_CHARS:
+        raise Invalid(f"a transaction id has at most {MAX_TXN_CHARS} characters", code="invalid_param")
+    return f"{requester.session_key} {room_id} {kind} {txn_id}"
+
+
+def _checked(kind: str, state_key: str | None, content: Content) -> bytes:
+    """The content as JSON. What no event could be is refused at once; the rest is checked when it is sent."""
+    if not fits(kind) or not fits(state_key or "") or "\0" in f"{kind}{state_key or ''}":
+        raise Invalid("a type or a state key has at most 255 bytes", code="bad_event")
+    try:
+        made = canonical.encode_strict(content)
+    except BadJson as error:
+        raise Invalid(str(error), code="bad_event") from error
+    if len(made) > canonical.MAX_PDU_BYTES:
+        raise TooLarge(f"an event has at most {canonical.MAX_PDU_BYTES} bytes", code="event_too_large")
+    return made

@@ -1,0 +1,110 @@
+"""Keeps the words of events: reads the log beside the chat, which never waits for it.
+
+An event is found by what it says now. What an edit or a redaction changes is made anew from the stored event, so that
+to read an entry of the log twice changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.search.words import words_of
+from homeserver.storage import events, log, relations, rooms
+from homeserver.storage import search as stored
+from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
+from homeserver.storage.log import Entry
+from homeserver.storage.search import SearchText
+from homeserver.tasks import Tasks
+from homeserver.timeline.build import relation_of
+from homeserver.timeline.consume import Effect, consume
+from homeserver.timeline.live import Live
+
+CONSUMER: Final = "search"
+KEYS: Final[Mapping[str, str]] = {
+    "m.room.message": "content.body",
+    "m.room.name": "content.name",
+    "m.room.topic": "content.topic",
+}
+"""Where the words of an event stand, by its type."""
+_PAGE: Final = 200
+
+
+class SearchIndex:
+    """The reader. `gather_s`: how long entries come together before they are written."""
+
+    def __init__(self, *, db: Database, live: Live, gather_s: float) -> None:
+        self._db = db
+        self._live = live
+        self._gather_s = gather_s
+
+    def start(self, tasks: Tasks) -> None:
+        """Begin to read; the first time from the beginning of the log."""
+        tasks.start("search index", self.run)
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        async with self._db.write() as conn:
+            await log.add_cursor(conn, CONSUMER, 0)  # where there is one, it stays
+        await consume(
+            CONSUMER,
+            db=self._db,
+            live=self._live,
+            handle=self.handle,
+            page=_PAGE,
+            gather_s=self._gather_s,
+        )
+
+    async def handle(self, entries: Sequence[Entry]) -> Effect | None:
+        """What these entries change; None for nothing."""
+        news = [entry.event.event for entry in entries if entry.event is not None]
+        touched = {event_id for event in news if (event_id := _touched(event)) is not None}
+        if not touched:
+            return None
+        async with self._db.read() as conn:
+            # a redacted edit touches what it was an edit of
+            touched |= set((await relations.targets_of(conn, touched)).values())
+            found = await events.events_by_id(conn, touched)
+            places = await rooms.rooms_by_id(conn, {one.event.room_id for one in found.values()})
+        numbers = {room_id: room.position for room_id, room in places.items()}
+        texts = [text for one in found.values() if (text := _text(one, numbers)) is not None]
+        return partial(_write, [one.position for one in found.values()], texts)
+
+
+async def _write(positions: Sequence[int], texts: Sequence[SearchText], conn: Any) -> None:
+    await stored.set_texts(conn, positions, texts)
+
+
+def _touched(event: Event) -> EventId | None:
+    """The event whose words are others after this one."""
+    if event.redacts is not None:
+        return event.redacts
+    if event.type not in KEYS:
+        return None
+    edited = _edited(event)
+    return event.event_id if edited is None else edited
+
+
+def _edited(event: Event) -> EventId | None:
+    relation = relation_of(event.content)
+    return relation[1] if relation is not None and relation[0] == "m.replace" else None
+
+
+def _text(one: StoredEvent, numbers: Mapping[RoomId, int]) -> SearchText | None:
+    event = one.event
+    key = KEYS.get(event.type)
+    if key is None or one.redacted_by is not None or _edited(event) is not None:
+        return None
+    if event.type != "m.room.message" and event.state_key != "":
+        return None
+    content: Mapping[str, Any] = event.content
+    if one.edit is not None:
+        new = one.edit.content.get("m.new_content")
+        content = new if isinstance(new, Mapping) else one.edit.content
+    said = content.get(key.removeprefix("content."))
+    words = words_of(said) if isinstance(said, str) else []
+    if not words:
+        return None
+    return SearchText(one.position, event.room_id, numbers[event.room_id], event.sender, key, words)

@@ -1,0 +1,308 @@
+"""Finding messages by their words (client-server API, "Searching").
+
+Of the newest events that have the words, in rooms where the person is or was, those are found that the person may see.
+Their order is by time, or by how well they match. A token holds the newest place that was looked at and how many
+results were given, so that what is written meanwhile moves nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from homeserver.model import Requester
+from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.filters import PASS_ALL, EventFilter
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.accountdata import AccountData
+from homeserver.services.ratelimit import RateLimits
+from homeserver.services.search.index import KEYS
+from homeserver.services.search.words import words_of
+from homeserver.services.visibility import Outlook, Visibility
+from homeserver.storage import events
+from homeserver.storage import search as stored
+from homeserver.storage import sync as stored_states
+from homeserver.storage.db import Database
+from homeserver.storage.events import NEWEST, StoredEvent
+from homeserver.storage.search import Match, OwnPlace, SearchQuery
+
+_MAX_ROOMS: Final = 2000  # rooms of a person that are looked through, those with the latest news
+_MAX_FOUND: Final = 1000  # events with the words that are looked at for one page
+_MAX_WORDS: Final = 16  # words of a search that count
+_MAX_UPGRADES: Final = 10  # how many predecessors of a room are looked through with it
+DEFAULT_LIMIT: Final = 10
+
+
+class SearchPlace(NamedTuple):
+    """Where a page begins: after so many results up to a position, of one room or sender only if `key` says so."""
+
+    until: int = NEWEST
+    given: int = 0
+    key: str = ""
+    value: str = ""
+
+
+_BEGINNING: Final = SearchPlace()
+
+
+class Surround(NamedTuple):
+    """How many events around each result are wanted, and whether who wrote them."""
+
+    before: int
+    after: int
+    with_profiles: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchWish:
+    """What is searched. `by_rank`: best matches first, else newest first. `groups`: room_id or sender."""
+
+    term: str
+    keys: Collection[str] = tuple(KEYS.values())
+    filter: EventFilter = PASS_ALL
+    by_rank: bool = True
+    surround: Surround | None = None
+    with_state: bool = False
+    groups: Sequence[str] = ()
+    place: SearchPlace = _BEGINNING
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A result, what came around it (before it the nearest first), and the member events of who wrote that."""
+
+    event: StoredEvent
+    rank: float
+    outlook: Outlook
+    before: Sequence[StoredEvent] = ()
+    after: Sequence[StoredEvent] = ()
+    start: int = 0
+    end: int = 0
+    members: Mapping[UserId, Event] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Results that have something in common; `next`: where there are more of them."""
+
+    event_ids: Sequence[EventId]
+    next: SearchPlace | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of results. `count` is about how many there are in all."""
+
+    hits: Sequence[Hit] = ()
+    count: int = 0
+    words: Sequence[str] = ()
+    next: SearchPlace | None = None
+    states: Mapping[RoomId, Mapping[StateKey, Event]] | None = None
+    groups: Mapping[str, Mapping[str, Group]] | None = None
+
+
+class MessageSearch:
+    """`max_page`: most results in one answer. A page costs a fixed number of queries."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        visibility: Visibility,
+        data: AccountData,
+        limits: RateLimits,
+        max_page: int,
+    ) -> None:
+        self._db = db
+        self._visibility = visibility
+        self._data = data
+        self._limits = limits
+        self._max_page = max_page
+
+    async def search(self, requester: Requester, wish: SearchWish) -> Found:
+        """What the requester finds. Raises RateLimited."""
+        self._limits.check("search", requester.user_id)
+        words = list(dict.fromkeys(words_of(wish.term)))[:_MAX_WORDS]
+        async with self._db.read() as conn:
+            places = await stored.own_places(conn, requester.user_id, _MAX_ROOMS) if words else []
+        own = {one.room_id: one for one in places}
+        rooms = await self._rooms(own, wish.filter)
+        if not rooms:
+            return Found(words=words)
+        matches = await self._find(wish, words, [own[room_id].position for room_id in rooms])
+        outlooks = await self._visibility.outlooks(requester.user_id, {one.room_id for one in matches})
+        ignored = await self._data.ignored_by(requester.user_id)
+        seen = [
+            one
+            for one in matches
+            if outlooks[one.room_id].sees_at(one.position)
+            and (one.sender not in ignored or one.key != KEYS["m.room.message"])
+        ]
+        return await self._page(wish, words, _Seen(matches, seen, outlooks, own))
+
+    async def _rooms(self, own: Mapping[RoomId, OwnPlace], wanted: EventFilter) -> set[RoomId]:
+        """The rooms to look through; with those that are asked for also the ones that they were upgraded from."""
+        if wanted.rooms is None:
+            return {room_id for room_id in own if wanted.admits_room(room_id)}
+        found = {room_id for room_id in own if room_id in wanted.rooms}
+        new = set(found)
+        async with self._db.read() as conn:
+            for _ in range(_MAX_UPGRADES):  # a chain that others have made: it is bounded
+                if not new:
+                    break
+                creates = await events.events_at(conn, {own[room_id].position for room_id in new})
+                before = {_predecessor(one.event) for one in creates.values()}
+                new = {room_id for room_id in own if room_id in before and room_id not in found}
+                found |= new
+        return found - wanted.not_rooms
+
+    async def _find(self, wish: SearchWish, words: Sequence[str], rooms: Sequence[int]) -> list[Match]:
+        wanted = wish.filter
+        query = SearchQuery(
+            words=words,
+            rooms=rooms,
+            keys={key for kind, key in KEYS.items() if key in wish.keys and wanted.admits_type(kind)},
+            senders=wanted.senders,
+            not_senders=wanted.not_senders,
+            until=wish.place.until,
+            limit=_MAX_FOUND,
+        )
+        async with self._db.read() as conn:
+            found = await stored.find(conn, query)
+            if not wanted.looks_at_content or not found:
+                return found
+            stored_events = await events.events_at(conn, [one.position for one in found])
+        return [
+            one
+            for one in found
+            if one.position in stored_events and wanted.passes(stored_events[one.position].event)
+        ]
+
+    async def _page(self, wish: SearchWish, words: Sequence[str], seen: "_Seen") -> Found:
+        place = wish.place
+        ordered = [one for one in seen.events if not place.key or _value(one, place.key) == place.value]
+        if wish.by_rank:
+            ordered.sort(key=lambda one: (-one.rank, -one.position))
+        limit = wish.filter.limit_within(DEFAULT_LIMIT, self._max_page)
+        page = ordered[place.given : place.given + limit]
+        async with self._db.read() as conn:
+            loaded = await events.events_at(conn, [one.position for one in page]) if page else {}
+        shown = [
+            Hit(loaded[one.position], one.rank, seen.outlooks[one.room_id])
+            for one in page
+            if one.position in loaded and _is_shown(loaded[one.position], seen.outlooks[one.room_id])
+        ]
+        until = min(place.until, max((one.position for one in seen.matches), default=0))
+        return Found(
+            hits=await self._with_surroundings(wish.surround, shown),
+            count=len(ordered),
+            words=words,
+            next=_next(
+                wish, SearchPlace(until, place.given + len(page), place.key, place.value), ordered, seen
+            ),
+            states=await self._states(shown, seen.own) if wish.with_state else None,
+            groups={key: _groups(key, page, ordered, until, loaded) for key in wish.groups},
+        )
+
+    async def _with_surroundings(self, wanted: Surround | None, hits: Sequence[Hit]) -> list[Hit]:
+        if wanted is None or not hits:
+            return list(hits)
+        async with self._db.read() as conn:
+            found = await stored.around(
+                conn, [one.event.position for one in hits], before=wanted.before, after=wanted.after
+            )
+            near = {hit.event.position: hit.outlook for hit in hits}
+            kept = {
+                place: [one for one in these if one.position == place or near[place].sees(one)]
+                for place, these in found.items()
+            }
+            states = {}
+            if wanted.with_profiles:
+                senders = {one.event.sender for these in kept.values() for one in these}
+                ids = [hit.event.state_id for hit in hits]
+                states = await stored_states.states_at(conn, ids, types=(), user_ids=senders)
+        return [_surrounded(hit, kept[hit.event.position], found[hit.event.position], states) for hit in hits]
+
+    async def _states(
+        self, hits: Sequence[Hit], own: Mapping[RoomId, OwnPlace]
+    ) -> dict[RoomId, Mapping[StateKey, Event]]:
+        """The state of each room of the results that the person is in now."""
+        places = {own[hit.event.event.room_id] for hit in hits}
+        ids = {one.state_id: one.room_id for one in places if one.membership == "join"}
+        async with self._db.read() as conn:
+            states = await stored_states.states_at(conn, ids) if ids else {}
+        return {room_id: states[state_id] for state_id, room_id in ids.items()}
+
+
+class _Seen(NamedTuple):
+    """What a search looked at: all that has the words, and what of it the person may see."""
+
+    matches: Sequence[Match]
+    events: Sequence[Match]
+    outlooks: Mapping[RoomId, Outlook]
+    own: Mapping[RoomId, OwnPlace]
+
+
+def _predecessor(create: Event) -> object:
+    before = create.content.get("predecessor")
+    return before.get("room_id") if isinstance(before, Mapping) else None
+
+
+def _is_shown(one: StoredEvent, outlook: Outlook) -> bool:
+    """The index may be a moment behind: what was redacted since is not shown."""
+    return one.redacted_by is None and outlook.sees(one)
+
+
+def _value(one: Match, key: str) -> str:
+    return one.room_id if key == "room_id" else one.sender
+
+
+def _next(wish: SearchWish, place: SearchPlace, ordered: Sequence[Match], seen: _Seen) -> SearchPlace | None:
+    """Where to go on; by time also beyond the events that were looked at."""
+    if place.given < len(ordered):
+        return place
+    if wish.by_rank or len(seen.matches) < _MAX_FOUND:
+        return None
+    return place._replace(until=seen.matches[-1].position - 1, given=0)
+
+
+def _groups(
+    key: str,
+    page: Sequence[Match],
+    ordered: Sequence[Match],
+    until: int,
+    loaded: Mapping[int, StoredEvent],
+) -> dict[str, Group]:
+    groups: dict[str, Group] = {}
+    for value in dict.fromkeys(_value(one, key) for one in page):
+        given = [one for one in page if _value(one, key) == value]
+        last = ordered.index(given[-1])
+        before = sum(_value(one, key) == value for one in ordered[: last + 1])
+        has_more = any(_value(one, key) == value for one in ordered[last + 1 :])
+        groups[value] = Group(
+            [loaded[one.position].event.event_id for one in given if one.position in loaded],
+            SearchPlace(until, before, key, value) if has_more else None,
+        )
+    return groups
+
+
+def _surrounded(
+    hit: Hit,
+    seen: Sequence[StoredEvent],
+    found: Sequence[StoredEvent],
+    states: Mapping[int, Mapping[StateKey, Event]],
+) -> Hit:
+    place = hit.event.position
+    senders = {one.event.sender for one in seen}
+    state = states.get(hit.event.state_id, {})
+    return Hit(
+        hit.event,
+        hit.rank,
+        hit.outlook,
+        before=[one for one in reversed(seen) if one.position < place],
+        after=[one for one in seen if one.position > place],
+        start=found[0].position - 1 if found else place - 1,
+        end=found[-1].position if found else place,
+        members={UserId(key): event for (_, key), event in state.items() if key in senders}
+        if states
+        else None,
+    )

@@ -1,0 +1,139 @@
+"""Events that wait to be sent, and what became of those that waited."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage.dialect import Upsert
+from homeserver.storage.schema import delayed_events
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedRow:
+    """An event that is sent at `due_ms`. `content` is JSON; `outcome` is empty while it waits."""
+
+    delay_id: str
+    user_id: UserId
+    room_id: RoomId
+    type: str
+    state_key: str | None
+    content: bytes
+    txn_key: str
+    delay_ms: int
+    created_ms: int
+    started_ms: int
+    due_ms: int
+    done_ms: int | None = None
+    outcome: str = ""
+
+
+_c = delayed_events.c
+_waits = _c.done_ms.is_(None)
+_ADD = Upsert(delayed_events, ["user_id", "txn_key"])
+_BY_TXN = select(delayed_events).where(_c.user_id == bindparam("of_user"), _c.txn_key == bindparam("txn"))
+_BY_ID = select(delayed_events).where(_c.delay_id == bindparam("of"))
+_OF = (
+    select(delayed_events)
+    .where(_c.user_id == bindparam("of_user"), _waits)
+    .order_by(_c.started_ms, _c.delay_id)
+    .limit(bindparam("count"))
+)
+_COUNT = select(func.count()).where(_c.user_id == bindparam("of_user"), _waits)
+_NEXT_DUE = select(func.min(_c.due_ms)).where(_waits)
+_due = (
+    select(_c.delay_id)
+    .where(_waits, _c.due_ms <= bindparam("now_ms"))
+    .order_by(_c.due_ms)
+    .limit(bindparam("count"))
+    .with_for_update(skip_locked=True)
+)
+_claim = update(delayed_events).values(due_ms=bindparam("until_ms")).returning(delayed_events)
+_CLAIM_DUE = _claim.where(_c.delay_id.in_(_due))
+_CLAIM_ONE = _claim.where(_c.delay_id == bindparam("of"), _waits)
+_RESTART = (
+    update(delayed_events)
+    .where(_c.delay_id == bindparam("of"), _waits)
+    .values(started_ms=bindparam("now_ms"), due_ms=bindparam("now_ms") + _c.delay_ms)
+)
+_FINISH = (
+    update(delayed_events)
+    .where(_c.delay_id == bindparam("of"), _waits)
+    .values(done_ms=bindparam("now_ms"), outcome=bindparam("result"))
+)
+_old = select(_c.delay_id).where(_c.done_ms < bindparam("before_ms")).limit(bindparam("count"))
+_DROP = delete(delayed_events).where(_c.delay_id.in_(_old))
+
+
+async def add(conn: AsyncConnection, row: DelayedRow) -> DelayedRow:
+    """Write a new one; answers it, or that which its transaction made before."""
+    values = {name: getattr(row, name) for name in DelayedRow.__slots__}
+    await conn.execute(_ADD.on(conn), [values])
+    found = await by_txn(conn, row.user_id, row.txn_key)
+    if found is None:
+        raise LookupError("a delayed event is not there right after it was written")
+    return found
+
+
+async def by_txn(conn: AsyncConnection, user_id: UserId, txn_key: str) -> DelayedRow | None:
+    """What a transaction of a person made."""
+    row = (await conn.execute(_BY_TXN, {"of_user": user_id, "txn": txn_key})).one_or_none()
+    return None if row is None else _row(row)
+
+
+async def find(conn: AsyncConnection, delay_id: str) -> DelayedRow | None:
+    """By its id, waiting or over."""
+    row = (await conn.execute(_BY_ID, {"of": delay_id})).one_or_none()
+    return None if row is None else _row(row)
+
+
+async def waiting_of(conn: AsyncConnection, user_id: UserId, limit: int) -> list[DelayedRow]:
+    """What waits of a person, in the order in which it was begun."""
+    return [_row(row) for row in await conn.execute(_OF, {"of_user": user_id, "count": limit})]
+
+
+async def count_waiting(conn: AsyncConnection, user_id: UserId) -> int:
+    """How many of a person wait."""
+    return (await conn.execute(_COUNT, {"of_user": user_id})).scalar_one()
+
+
+async def next_due_ms(conn: AsyncConnection) -> int | None:
+    """When the first of all is due; None if none waits."""
+    return cast("int | None", (await conn.execute(_NEXT_DUE)).scalar_one())
+
+
+async def claim_due(conn: AsyncConnection, *, now_ms: int, until_ms: int, limit: int) -> list[DelayedRow]:
+    """Take those that are due, as they were due; nobody else gets them before `until_ms`."""
+    rows = await conn.execute(_CLAIM_DUE, {"now_ms": now_ms, "until_ms": until_ms, "count": limit})
+    return sorted(
+        (_row(row) for row in rows), key=lambda row: (row.started_ms + row.delay_ms, row.created_ms)
+    )
+
+
+async def claim(conn: AsyncConnection, delay_id: str, until_ms: int) -> DelayedRow | None:
+    """Take one before its time; None if it does not wait any more."""
+    row = (await conn.execute(_CLAIM_ONE, {"of": delay_id, "until_ms": until_ms})).one_or_none()
+    return None if row is None else _row(row)
+
+
+async def restart(conn: AsyncConnection, delay_id: str, now_ms: int) -> bool:
+    """Let the delay begin anew; False if it does not wait any more."""
+    return (await conn.execute(_RESTART, {"of": delay_id, "now_ms": now_ms})).rowcount == 1
+
+
+async def finish(conn: AsyncConnection, outcomes: Sequence[tuple[str, str]], now_ms: int) -> int:
+    """Note what became of some; answers how many of them still waited."""
+    rows = [{"of": delay_id, "result": outcome, "now_ms": now_ms} for delay_id, outcome in outcomes]
+    return (await conn.execute(_FINISH, rows)).rowcount
+
+
+async def drop_before(conn: AsyncConnection, before_ms: int, limit: int) -> None:
+    """Forget some that are over since before a time."""
+    await conn.execute(_DROP, {"before_ms": before_ms, "count": limit})
+
+
+def _row(row: Row[*tuple[Any, ...]]) -> DelayedRow:
+    return DelayedRow(*row)

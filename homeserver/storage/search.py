@@ -1,0 +1,191 @@
+"""Words of events, and where they stand."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, bindparam, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage.dialect import WordIndex, indexed, words_query
+from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored_event
+from homeserver.storage.schema import events, members, rooms, search_texts
+
+
+@dataclass(frozen=True, slots=True)
+class SearchText:
+    """The words of one event; `room` is the position of its room."""
+
+    position: int
+    room_id: RoomId
+    room: int
+    sender: UserId
+    key: str
+    words: Sequence[str]
+
+
+class OwnPlace(NamedTuple):
+    """A room whose events a person may find. `position` is the room's, `state_id` of its state now."""
+
+    room_id: RoomId
+    position: int
+    membership: str
+    state_id: int
+
+
+class Match(NamedTuple):
+    """An event that has the words."""
+
+    position: int
+    room_id: RoomId
+    sender: UserId
+    key: str
+    rank: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchQuery:
+    """What to look for: all the words, in one of the rooms (by their positions), not after `until`."""
+
+    words: Sequence[str]
+    rooms: Sequence[int]
+    keys: Collection[str]
+    senders: Collection[str] | None = None
+    not_senders: Collection[str] = ()
+    until: int
+    limit: int
+
+
+_ADD = insert(search_texts)
+_DROP = delete(search_texts).where(search_texts.c.position.in_(bindparam("positions", expanding=True)))
+_PLACES = (
+    select(rooms.c.room_id, rooms.c.position, members.c.membership, rooms.c.state_id)
+    .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
+    .where(
+        members.c.user_id == bindparam("reader"),
+        members.c.membership.in_(("join", "leave", "ban")),
+        ~members.c.forgotten,
+    )
+    .order_by(rooms.c.active_position.desc())
+    .limit(bindparam("count"))
+)
+
+
+def _statement(condition: Any, rank: Any, order: Any, by_sender: bool) -> Select[Any]:
+    found = search_texts.c
+    return (
+        select(found.position, found.room_id, found.sender, found.key, rank.label("rank"))
+        .where(
+            condition,
+            found.key.in_(bindparam("keys", expanding=True)),
+            found.position <= bindparam("until"),
+            found.sender.not_in(bindparam("not_senders", expanding=True)),
+            *([found.sender.in_(bindparam("senders", expanding=True))] if by_sender else ()),
+        )
+        .order_by(order)
+        .limit(bindparam("count"))
+    )
+
+
+_WORDS = WordIndex(search_texts, search_texts.c.position, "search_words")
+_FIND = {  # by the database, and whether only some senders are wanted
+    (name, by_sender): _statement(*parts, by_sender)
+    for name, parts in _WORDS.both()
+    for by_sender in (False, True)
+}
+_hits = events.alias("hits")
+_near = events.alias("near")
+_in_room = (_near.c.room_id == _hits.c.room_id, _near.c.status == int(Status.ACCEPTED))
+_first = (
+    select(_near.c.timeline_order)
+    .where(*_in_room, _near.c.timeline_order < _hits.c.timeline_order)
+    .order_by(_near.c.timeline_order.desc())
+    .limit(1)
+    .offset(bindparam("before"))
+    .correlate(_hits)
+    .scalar_subquery()
+)
+_last = (
+    select(_near.c.timeline_order)
+    .where(*_in_room, _near.c.timeline_order > _hits.c.timeline_order)
+    .order_by(_near.c.timeline_order)
+    .limit(1)
+    .offset(bindparam("after"))
+    .correlate(_hits)
+    .scalar_subquery()
+)
+_FAR = 2**62
+_stretches = (  # of each hit where the events around it begin and end; looked up once a hit, hence the offset
+    select(
+        _hits.c.position.label("hit"),
+        _hits.c.room_id,
+        func.coalesce(_first, -_FAR).label("first"),
+        func.coalesce(_last, _FAR).label("last"),
+    )
+    .where(_hits.c.position.in_(bindparam("positions", expanding=True)))
+    .offset(0)
+    .subquery()
+)
+_AROUND = (
+    SELECT_EVENTS.add_columns(_stretches.c.hit)
+    .join(_stretches, _stretches.c.room_id == events.c.room_id)
+    .where(
+        events.c.status == int(Status.ACCEPTED),
+        events.c.timeline_order > _stretches.c.first,
+        events.c.timeline_order < _stretches.c.last,
+    )
+    .order_by(events.c.timeline_order)
+)
+
+
+async def set_texts(conn: AsyncConnection, positions: Collection[int], texts: Sequence[SearchText]) -> None:
+    """What is found of the events at these positions is now this and nothing else."""
+    await conn.execute(_DROP, {"positions": list(positions)})
+    rows = [
+        {
+            "position": one.position,
+            "room_id": one.room_id,
+            "sender": one.sender,
+            "key": one.key,
+            "words": indexed(conn, [_room_word(one.room), *one.words]),
+        }
+        for one in texts
+    ]
+    if rows:
+        await conn.execute(_ADD, rows)
+
+
+async def own_places(conn: AsyncConnection, user_id: UserId, limit: int) -> list[OwnPlace]:
+    """The rooms in which a person is or was, those that had news last coming first."""
+    return [OwnPlace(*row) for row in await conn.execute(_PLACES, {"reader": user_id, "count": limit})]
+
+
+async def find(conn: AsyncConnection, query: SearchQuery) -> list[Match]:
+    """The newest events that have all the words."""
+    statement = _FIND[conn.dialect.name, query.senders is not None]
+    values = {
+        "query": words_query(conn, query.words, [_room_word(room) for room in query.rooms]),
+        "keys": list(query.keys),
+        "senders": list(query.senders or ()),
+        "not_senders": list(query.not_senders),
+        "until": query.until,
+        "count": query.limit,
+    }
+    return [Match(*row) for row in await conn.execute(statement, values)]
+
+
+async def around(
+    conn: AsyncConnection, positions: Collection[int], *, before: int, after: int
+) -> dict[int, list[StoredEvent]]:
+    """Each event with up to so many before and after it in its room, the oldest first, by its position."""
+    values = {"positions": list(positions), "before": before, "after": after}
+    found: dict[int, list[StoredEvent]] = {position: [] for position in positions}
+    for row in await conn.execute(_AROUND, values):
+        found[row.hit].append(stored_event(row))
+    return found
+
+
+def _room_word(position: int) -> str:
+    """A word that only events of one room have, so that other rooms are never looked through. Nobody can type it."""
+    return f"!{position}"

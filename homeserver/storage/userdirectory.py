@@ -1,0 +1,72 @@
+"""The people whom somebody may find, by names and ids."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, bindparam, case, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.folding import like_escaped
+from homeserver.model import Person
+from homeserver.protocol.ids import UserId
+from homeserver.storage.accounts import FIRST_GUEST_NUMBER, PERSON_COLUMNS, SEARCH_WORDS, person_of
+from homeserver.storage.schema import members, room_summaries, users
+
+_mine = members.alias("mine")
+_theirs = members.alias("theirs")
+_shares_a_room = exists().where(
+    _theirs.c.user_id == users.c.user_id,
+    _theirs.c.membership == "join",
+    _mine.c.room_id == _theirs.c.room_id,
+    _mine.c.user_id == bindparam("reader"),
+    _mine.c.membership == "join",
+)
+_is_in_the_open = exists().where(
+    _theirs.c.user_id == users.c.user_id,
+    _theirs.c.membership == "join",
+    room_summaries.c.room_id == _theirs.c.room_id,
+    or_(room_summaries.c.join_rule == "public", room_summaries.c.world_readable),
+)
+_fits = [
+    or_(
+        users.c.search_text.like(bindparam(f"name_{n}"), escape="\\"),
+        users.c.user_id.like(bindparam(f"id_{n}"), escape="\\"),
+    )
+    for n in range(SEARCH_WORDS)
+]
+_begins = or_(
+    users.c.search_text.like(bindparam("name_begins"), escape="\\"),
+    users.c.user_id.like(bindparam("id_begins"), escape="\\"),
+)
+_ALL: Select[Any] = (
+    select(*PERSON_COLUMNS)
+    .where(
+        ~users.c.suspended,
+        ~users.c.deactivated,
+        ~users.c.locked,
+        users.c.user_id != bindparam("reader"),
+        users.c.number < FIRST_GUEST_NUMBER,
+        *_fits,
+    )
+    .order_by(case((_begins, 0), else_=1), users.c.number)
+    .limit(bindparam("count"))
+)
+_KNOWN = _ALL.where(or_(_shares_a_room, _is_in_the_open))
+
+
+async def find_people(
+    conn: AsyncConnection, words: Sequence[str], *, reader: UserId, server: str, shows_all: bool, limit: int
+) -> list[Person]:
+    """People with every one of the words (folded) in their names or the local part of their id.
+
+    Only the first SEARCH_WORDS words count. Left out are suspended, locked and deactivated accounts, guests, and
+    `reader`.
+    """
+    escaped = [like_escaped(word) for word in words[:SEARCH_WORDS]]
+    escaped += [""] * (SEARCH_WORDS - len(escaped))
+    end = f"%:{like_escaped(server)}"
+    values: dict[str, object] = {"reader": reader, "count": limit}
+    for n, word in enumerate(escaped):
+        values |= {f"name_{n}": f"%{word}%", f"id_{n}": f"@%{word}{end}"}
+    values |= {"name_begins": f"{escaped[0]}%", "id_begins": f"@{escaped[0]}{end}"}
+    return [person_of(row) for row in await conn.execute(_ALL if shows_all else _KNOWN, values)]

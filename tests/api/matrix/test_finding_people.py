@@ -1,0 +1,131 @@
+"""Finding people, and reporting events, rooms and people."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from homeserver.model import Page
+from homeserver.protocol.ids import UserId
+from homeserver.running import Running
+from tests.api.matrix.driver import Client
+from tests.api.matrix.roomkit import create, path, say
+
+
+@pytest.fixture
+async def bob(nobody: Client) -> Client:
+    return await nobody.register("bob")
+
+
+async def call(client: Client, name: str) -> None:
+    await client.call("PUT", f"profile/{quote(client.user_id)}/displayname", body={"displayname": name})
+
+
+async def find(client: Client, term: str, **more: Any) -> list[str]:
+    found = await client.call("POST", "user_directory/search", body={"search_term": term, **more})
+    return [one["user_id"] for one in found["results"]]
+
+
+async def test_people_of_common_rooms_are_found(nobody: Client, alice: Client, bob: Client) -> None:
+    await call(bob, "Ёлка Müller")
+    assert await find(alice, "bob") == []
+    room_id = await create(alice, bob)
+    for term in ("bob", "BOB", "@bob", bob.user_id, "елка", "müller", "MÜLLER ёлка", "ller"):
+        assert await find(alice, term) == [bob.user_id], term
+    for term in ("", "  ", "%", "bo_", "test.example", "alice", "bob nobody"):
+        assert await find(alice, term) == [], term
+    found = await alice.call("POST", "user_directory/search", body={"search_term": "bob"})
+    assert found == {"results": [{"user_id": bob.user_id, "display_name": "Ёлка Müller"}], "limited": False}
+    await bob.call("POST", path(room_id, "leave"), body={})
+    assert await find(alice, "bob") == []
+
+
+@pytest.mark.parametrize("kind", ["public", "world_readable", "private"])
+async def test_people_of_open_rooms_are_found_by_everybody(alice: Client, bob: Client, kind: str) -> None:
+    visible = {"type": "m.room.history_visibility", "content": {"history_visibility": kind}}
+    wishes: dict[str, dict[str, Any]] = {
+        "public": {"preset": "public_chat"},
+        "world_readable": {"initial_state": [visible]},
+        "private": {},
+    }
+    room_id = await create(bob, **wishes[kind])
+    assert await find(alice, "bob") == ([] if kind == "private" else [bob.user_id])
+    await bob.call("POST", path(room_id, "leave"), body={})
+    assert await find(alice, "bob") == []
+
+
+async def test_a_name_of_one_room_is_nothing_for_others(nobody: Client, alice: Client, bob: Client) -> None:
+    await create(alice, bob)
+    private = await create(bob)
+    member = {"membership": "join", "displayname": "Secret Agent"}
+    await bob.call("PUT", path(private, f"state/m.room.member/{quote(bob.user_id)}"), body=member)
+    assert await find(alice, "secret") == []
+    assert await find(alice, "bob") == [bob.user_id]
+
+
+async def test_a_list_of_people_is_bounded(nobody: Client, alice: Client) -> None:
+    friends = [await nobody.register(f"friend{number}") for number in range(3)]
+    xfriend = await nobody.register("afriend")
+    await create(alice, *friends, xfriend)
+    found = await alice.call("POST", "user_directory/search", body={"search_term": "friend", "limit": 2})
+    assert [one["user_id"] for one in found["results"]] == [friends[0].user_id, friends[1].user_id]
+    assert found["limited"] is True
+    assert len(await find(alice, "friend", limit=4)) == 4
+    assert (await find(alice, "friend"))[-1] == xfriend.user_id
+    body = {"search_term": "friend", "limit": -1}
+    assert await alice.errcode("POST", "user_directory/search", 400, body=body) == "M_BAD_JSON"
+
+
+async def test_who_is_gone_is_not_found(server: Running, alice: Client, bob: Client) -> None:
+    await create(alice, bob)
+    await server.hs.people.accounts.suspend(UserId(bob.user_id))
+    assert await find(alice, "bob") == []
+
+
+@pytest.mark.parametrize("overrides", [{"matrix": {"enabled": True}, "user_directory": {"all_users": True}}])
+async def test_everybody_can_be_found_where_that_is_wished(alice: Client, bob: Client) -> None:
+    assert await find(alice, "bob") == [bob.user_id]
+    assert await find(alice, "alice") == []
+
+
+async def reports(server: Running) -> list[tuple[str, str, str, str]]:
+    listed = await server.hs.chat.reports.listing(Page(limit=10))
+    return [(one.row.room_id, one.row.event_id, one.row.sender, one.row.reason) for one in listed]
+
+
+async def test_reports_reach_the_admins(server: Running, alice: Client, bob: Client) -> None:
+    room_id = await create(alice, bob)
+    event_id = await say(bob, room_id, "rude")
+    at = path(room_id, f"report/{quote(event_id)}")
+    assert await alice.call("POST", at, body={"score": -100, "reason": "it is rude"}) == {}
+    await alice.call("POST", at, body={"reason": "again"})
+    await alice.call("POST", path(room_id, "report"), body={"reason": "all of it"})
+    await alice.call("POST", f"users/{quote(bob.user_id)}/report", body={"reason": "and he"})
+    assert await reports(server) == [
+        (room_id, event_id, bob.user_id, "it is rude"),
+        (room_id, room_id, "", "all of it"),
+        ("", bob.user_id, bob.user_id, "and he"),
+    ]
+    assert await alice.errcode("POST", at, 413, body={"reason": "x" * 501}) == "M_TOO_LARGE"
+    assert await bob.errcode("POST", at, 400, body={}) == "M_UNKNOWN"
+
+
+async def test_what_one_may_not_know_of_cannot_be_reported(
+    server: Running, nobody: Client, alice: Client, bob: Client
+) -> None:
+    room_id = await create(alice)
+    event_id = await say(alice, room_id, "secret")
+    elsewhere = await create(bob)
+    for at in (
+        path(room_id, f"report/{quote(event_id)}"),
+        path(elsewhere, f"report/{quote(event_id)}"),
+        path(room_id, "report"),
+        path("!absent:test.example", "report"),
+        "users/%40absent%3Atest.example/report",
+    ):
+        assert await bob.errcode("POST", at, 404, body={"reason": "?"}) == "M_NOT_FOUND"
+        assert await nobody.errcode("POST", at, 401, body={"reason": "?"}) == "M_MISSING_TOKEN"
+    assert await reports(server) == []
+    public = await create(alice, preset="public_chat")
+    await bob.call("POST", path(public, "report"), body={})
+    assert await reports(server) == [(public, public, "", "")]

@@ -167,6 +167,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Fa
         data=hs.keeping.data,
         push_rules=hs.keeping.rules,
         pushers=hs.notifications.pushers,
+        listing=hs.following.notified,
         filters=hs.keeping.filters,
         markers=hs.keeping.markers,
         typing=hs.chat.typing,

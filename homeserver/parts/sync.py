@@ -11,6 +11,7 @@ from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.markers import Markers
 from homeserver.services.notify.counts import Counts
+from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.rules import PushRules
 from homeserver.services.sliding.connections import Connections
 from homeserver.services.sliding.extensions import Extensions
@@ -79,6 +80,7 @@ class Following:
     rosters: Rosters
     connections: Connections
     old: OldSyncs
+    notified: Listing
 
 
 def build_following(
@@ -118,7 +120,19 @@ def build_following(
         sources=sources,
         max_wait_s=settings.matrix.max_sync_wait_s,
     )
-    return Following(waiting, syncs, own, counts, sliding, rosters, connections, old)
+    return Following(
+        waiting, syncs, own, counts, sliding, rosters, connections, old, _listing(settings, core, raw)
+    )
+
+
+def _listing(settings: Settings, core: Core, raw: RawRooms) -> Listing:
+    return Listing(
+        db=core.db,
+        live=core.live,
+        visibility=Visibility(core.db),
+        rendering=raw.rendering,
+        max_page=settings.matrix.max_page,
+    )
 
 
 def _old(settings: Settings, core: Core, raw: RawRooms, syncs: Syncs, waiting: Waiting) -> OldSyncs:

@@ -60,6 +60,7 @@ from homeserver.services.logintokens import LoginTokens
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
 from homeserver.services.membership import Membership
+from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.notify.rules import PushRules
 from homeserver.services.openid import OpenIds
@@ -106,6 +107,7 @@ class MatrixServices:
     data: AccountData
     push_rules: PushRules
     pushers: Pushers
+    listing: Listing
     filters: Filters
     markers: Markers
     typing: Typing
@@ -214,7 +216,7 @@ def _tables(
     yield from EventCalls(services.events, services.delayed).routes()
     yield from AccountDataCalls(services.data, services.filters).routes()
     yield from PushRuleCalls(services.push_rules).routes()
-    yield from PusherCalls(services.pushers).routes()
+    yield from PusherCalls(services.pushers, services.listing).routes()
     yield from SyncCalls(services.syncs, services.filters).routes()
     yield from SlidingCalls(services.sliding).routes()
     yield from OldSyncCalls(services.old_syncs, services.history, services.rendering).routes()

@@ -1,4 +1,4 @@
-"""The gateways by which people's devices are told."""
+"""The gateways by which people's devices are told, and the list of what they were told."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired
@@ -7,9 +7,10 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from homeserver.api.matrix import schemas
-from homeserver.http.body import Body, Flag
+from homeserver.http.body import Body, Flag, Query, QueryInt
 from homeserver.http.routes import Call, Route
 from homeserver.model import Pusher
+from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 
 
@@ -42,11 +43,20 @@ class PushersAnswer(TypedDict):
     pushers: Sequence[PusherAnswer]
 
 
-class PusherCalls:
-    """The calls about pushers."""
+class Wanted(Query):
+    """`only`: highlight leaves out the others."""
 
-    def __init__(self, pushers: Pushers) -> None:
+    start: str | None = Field(default=None, max_length=100, alias="from")
+    limit: QueryInt = Field(default=20, ge=1)
+    only: str | None = Field(default=None, max_length=100)
+
+
+class PusherCalls:
+    """The calls about pushers and notifications."""
+
+    def __init__(self, pushers: Pushers, listing: Listing) -> None:
         self._pushers = pushers
+        self._listing = listing
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -54,6 +64,14 @@ class PusherCalls:
         return (
             Route("GET", f"{v3}/pushers", self.all, "Own pushers", answer=PushersAnswer),
             Route("POST", f"{v3}/pushers/set", self.set, "Set a pusher", body=PusherBody, answer=empty),
+            Route(
+                "GET",
+                f"{v3}/notifications",
+                self.notifications,
+                "What one was notified of",
+                query=Wanted,
+                answer=dict[str, Any],
+            ),
         )
 
     async def all(self, call: Call[None, None]) -> PushersAnswer:
@@ -68,6 +86,13 @@ class PusherCalls:
         else:
             await self._pushers.set(call.requester, body.model_dump(), append=body.append)
         return {}
+
+    async def notifications(self, call: Call[None, Wanted]) -> dict[str, Any]:
+        """The newest first."""
+        query = call.query
+        return await self._listing.page(
+            call.requester, start=query.start, limit=query.limit, only_highlights=query.only == "highlight"
+        )
 
 
 def _shown(one: Pusher) -> PusherAnswer:

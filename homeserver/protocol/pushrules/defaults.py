@@ -102,12 +102,13 @@ _UNDERRIDES = (
     _underride(".org.matrix.msc3930.rule.poll_end", _NOTIFY, _POLL_END),
 )
 
-_NOTIFYING = frozenset(
+NOTIFYING = frozenset(
     condition.pattern
     for rule in _UNDERRIDES
     for condition in rule.conditions
-    if isinstance(condition, EventMatch) and condition.key == "type"
+    if isinstance(condition, EventMatch) and condition.key == "type" and isinstance(condition.pattern, str)
 )
+"""The types of events that everybody in a room may be notified of."""
 
 
 def notifies_everybody(event: Event) -> bool:
@@ -115,7 +116,7 @@ def notifies_everybody(event: Event) -> bool:
 
     What they do beside that, for some or for all, is found by evaluating them.
     """
-    if event.type not in _NOTIFYING or event.content.get("msgtype") == "m.notice":
+    if event.type not in NOTIFYING or event.content.get("msgtype") == "m.notice":
         return False
     relation = event.content.get("m.relates_to")
     return not (isinstance(relation, Mapping) and relation.get("rel_type") == "m.replace")

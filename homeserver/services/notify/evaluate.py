@@ -125,30 +125,31 @@ class Evaluator:
             found.read.add((event.sender, event.room_id))
         judged = Judged(occasion, stored.position, Evaluation(occasion), audience)
         found.judged.append(judged)
-        await self._mark(judged, stored, found)
+        await mark(judged, stored, found)
 
-    async def _mark(self, judged: Judged, stored: StoredEvent, found: Findings) -> None:
-        """Write down where the outcome is another than the count of the event itself."""
-        common, counted = judged.evaluation.common, notifies_everybody(judged.event)
-        if common.notify != counted or common.highlight:
-            found.common.append(_mark(judged, EVERYBODY, common.notify - counted, int(common.highlight)))
-        silent = judged.audience.silent
-        ordinary = _Ordinary(judged)
-        for number, reader in enumerate(_special(judged, counted), start=1):
-            if number % _AT_A_TIME == 0:
-                await asyncio.sleep(0)
-            outcome, user_id = judged.outcome(reader), reader.user_id
-            if user_id in silent:
-                usual = SILENCE
-            elif _falls_silent(judged, reader, outcome) and not ordinary.is_told_to(reader):
-                silent.add(user_id)
-                found.spells.append(_spell(stored, user_id, counted))
-                continue
-            else:
-                usual = common
-            notify, highlight = outcome.notify - usual.notify, outcome.highlight - usual.highlight
-            if notify or highlight:
-                found.marks.append(_mark(judged, user_id, notify, highlight))
+
+async def mark(judged: Judged, stored: StoredEvent, found: Findings) -> None:
+    """Write down where the outcome is another than the count of the event itself."""
+    common, counted = judged.evaluation.common, notifies_everybody(judged.event)
+    if common.notify != counted or common.highlight:
+        found.common.append(_mark(judged, EVERYBODY, common.notify - counted, int(common.highlight)))
+    silent = judged.audience.silent
+    ordinary = _Ordinary(judged)
+    for number, reader in enumerate(_special(judged, counted), start=1):
+        if number % _AT_A_TIME == 0:
+            await asyncio.sleep(0)
+        outcome, user_id = judged.outcome(reader), reader.user_id
+        if user_id in silent:
+            usual = SILENCE
+        elif _falls_silent(judged, reader, outcome) and not ordinary.is_told_to(reader):
+            silent.add(user_id)
+            found.spells.append(_spell(stored, user_id, counted))
+            continue
+        else:
+            usual = common
+        notify, highlight = outcome.notify - usual.notify, outcome.highlight - usual.highlight
+        if notify or highlight:
+            found.marks.append(_mark(judged, user_id, notify, highlight))
 
 
 def _special(judged: Judged, counted: bool) -> Collection[Reader]:

@@ -1,7 +1,7 @@
 """What people are to be told of: unread notifications as Matrix clients count them, and where they are sent.
 
 What the default rules notify everybody of is counted once for a room (`rooms.notify_seq`), or for one of its threads.
-Only what is otherwise for somebody has rows (docs/decisions/029-notifications.md).
+Only what is otherwise for somebody has rows (docs/decisions/027-notifications.md).
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text

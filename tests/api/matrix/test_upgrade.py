@@ -1,6 +1,7 @@
 """Rooms that take the place of others."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -12,6 +13,17 @@ from tests.api.matrix.synckit import Follower
 async def upgrade(client: Client, room_id: str, version: str = "12", **more: Any) -> str:
     made = await client.call("POST", path(room_id, "upgrade"), body={"new_version": version, **more})
     return str(made["replacement_room"])
+
+
+async def test_push_rules_go_along_for_all_who_are_here(alice: Client, bob: Client) -> None:
+    """Whoever upgrades it."""
+    old = await create(alice, bob, room_version="11")
+    for one in (alice, bob):
+        await one.call("PUT", f"pushrules/global/room/{quote(old, safe='')}", body={"actions": []})
+    new = await upgrade(alice, old)
+    for one in (alice, bob):
+        rules = (await one.call("GET", "pushrules/"))["global"]["room"]
+        assert {rule["rule_id"]: rule["actions"] for rule in rules} == {old: [], new: []}
 
 
 async def whole(client: Client, room_id: str) -> dict[tuple[str, str], Any]:

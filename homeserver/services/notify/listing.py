@@ -1,0 +1,86 @@
+"""The list of what somebody was notified of: told by what was counted, so that no row is kept of each notification."""
+
+from typing import Any, Final
+
+from homeserver.errors import Invalid
+from homeserver.model import Content, Requester
+from homeserver.protocol.pushrules.defaults import NOTIFYING, notifies_everybody
+from homeserver.services.rendering import Rendering
+from homeserver.services.visibility import Visibility
+from homeserver.storage import notified as stored
+from homeserver.storage.db import Database
+from homeserver.storage.notified import Notified
+from homeserver.timeline.live import Live
+
+_STRETCH: Final = 50_000  # so much of the log is looked through for one page
+
+
+class Listing:
+    """Answers /notifications, by a fixed number of statements."""
+
+    def __init__(
+        self, *, db: Database, live: Live, visibility: Visibility, rendering: Rendering, max_page: int
+    ) -> None:
+        self._db = db
+        self._live = live
+        self._visibility = visibility
+        self._rendering = rendering
+        self._max_page = max_page
+
+    async def page(
+        self, requester: Requester, *, start: str | None, limit: int, only_highlights: bool
+    ) -> Content:
+        """The newest before `start`; there may be more though it is short. Raises Invalid("bad_token")."""
+        before = self._live.position + 1 if start is None else _place(start)
+        after, limit = max(0, before - _STRETCH), min(limit, self._max_page)
+        async with self._db.read() as conn:
+            found = await stored.notified(
+                conn,
+                requester.user_id,
+                types=None if only_highlights else NOTIFYING,
+                after=after,
+                before=before,
+                limit=limit,
+            )
+        shown = [one for one in found if _notify(one) and (_highlight(one) or not only_highlights)]
+        answer: Content = {"notifications": await self._shown(requester, shown)}
+        end = found[-1].stored.position if len(found) == limit else after + 1
+        if end > 1:
+            answer["next_token"] = str(end)
+        return answer
+
+    async def _shown(self, requester: Requester, notified: list[Notified]) -> list[dict[str, Any]]:
+        if not notified:
+            return []
+        rooms = {one.stored.event.room_id for one in notified}
+        outlooks = await self._visibility.outlooks(requester.user_id, rooms)
+        pages = await self._rendering.pages(
+            requester,
+            [(outlooks[one.stored.event.room_id], [one.stored]) for one in notified],
+            room_id=False,
+        )
+        return [
+            {
+                "actions": ["notify", {"set_tweak": "highlight"}] if _highlight(one) else ["notify"],
+                "event": event,
+                "read": one.is_read,
+                "room_id": one.stored.event.room_id,
+                "ts": one.stored.event.origin_server_ts,
+            }
+            for one, (event,) in zip(notified, pages, strict=True)
+        ]
+
+
+def _notify(one: Notified) -> bool:
+    common = 0 if one.is_silenced else notifies_everybody(one.stored.event) + max(0, one.common_notify)
+    return common + one.own_notify > 0
+
+
+def _highlight(one: Notified) -> bool:
+    return one.own_highlight + (0 if one.is_silenced else one.common_highlight) > 0
+
+
+def _place(token: str) -> int:
+    if not token.isascii() or not token.isdecimal() or len(token) > 18:
+        raise Invalid("this is no token of a list of notifications", code="bad_token")
+    return int(token)

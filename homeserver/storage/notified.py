@@ -1,0 +1,121 @@
+"""What a person was notified of, found again from the events and what was counted otherwise of them."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, cast, exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.protocol.ids import UserId
+from homeserver.storage.events import SELECT_EVENTS, StoredEvent, stored_event
+from homeserver.storage.notify import EVERYBODY
+from homeserver.storage.schema import events, members, notify_marks, quiet_spells, relations, thread_reads
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """An event that a person may have been notified of: what marks add to it, and whether they silenced the room."""
+
+    stored: StoredEvent
+    own_notify: int
+    own_highlight: int
+    common_notify: int
+    common_highlight: int
+    is_silenced: bool
+    is_read: bool
+
+
+def _sum(column: ColumnElement[int], user_id: ColumnElement[str] | str) -> ColumnElement[int]:
+    added = (
+        select(cast(func.sum(column), BigInteger))
+        .where(
+            notify_marks.c.user_id == user_id,
+            notify_marks.c.room_id == events.c.room_id,
+            notify_marks.c.position == events.c.position,
+        )
+        .correlate(events, members)
+        .scalar_subquery()
+    )
+    return func.coalesce(added, 0)
+
+
+_reader = members.c.user_id
+_silenced = exists().where(
+    quiet_spells.c.user_id == _reader,
+    quiet_spells.c.room_id == events.c.room_id,
+    quiet_spells.c.from_position <= events.c.position,
+    or_(quiet_spells.c.to_position.is_(None), events.c.position < quiet_spells.c.to_position),
+)
+_is_read = or_(
+    members.c.seen_position >= events.c.position,
+    and_(relations.c.event_id.is_(None), members.c.main_position >= events.c.position),
+    and_(thread_reads.c.position.is_not(None), thread_reads.c.position >= events.c.position),
+)
+_is_marked = exists().where(
+    notify_marks.c.user_id.in_((EVERYBODY, _reader)),
+    notify_marks.c.room_id == events.c.room_id,
+    notify_marks.c.position == events.c.position,
+)
+_PAGE = (
+    SELECT_EVENTS.add_columns(
+        _sum(notify_marks.c.notify, _reader).label("own_notify"),
+        _sum(notify_marks.c.highlight, _reader).label("own_highlight"),
+        _sum(notify_marks.c.notify, EVERYBODY).label("common_notify"),
+        _sum(notify_marks.c.highlight, EVERYBODY).label("common_highlight"),
+        _silenced.label("is_silenced"),
+        _is_read.label("is_read"),
+    )
+    .join(members, members.c.room_id == events.c.room_id)
+    .join(
+        relations,
+        and_(relations.c.event_id == events.c.event_id, relations.c.rel_type == "m.thread"),
+        isouter=True,
+    )
+    .join(
+        thread_reads,
+        and_(
+            thread_reads.c.user_id == _reader,
+            thread_reads.c.room_id == events.c.room_id,
+            thread_reads.c.thread_id == relations.c.relates_to,
+        ),
+        isouter=True,
+    )
+    .where(
+        _reader == bindparam("reader"),
+        members.c.membership == "join",
+        events.c.position < bindparam("before"),
+        events.c.position > bindparam("after"),
+        events.c.position > members.c.position,
+        events.c.sender != _reader,
+        events.c.redacted_by.is_(None),
+    )
+    .order_by(events.c.position.desc())
+    .limit(bindparam("count"))
+)
+_COUNTED = _PAGE.where(or_(events.c.type.in_(bindparam("types", expanding=True)), _is_marked))
+_MARKED = _PAGE.where(_is_marked)
+
+
+async def notified(
+    conn: AsyncConnection,
+    user_id: UserId,
+    *,
+    types: frozenset[str] | None,
+    after: int,
+    before: int,
+    limit: int,
+) -> list[Notified]:
+    """The newest events of a stretch of the log that are of these types or marked (None: marked), others' only."""
+    values = {"reader": user_id, "after": after, "before": before, "count": limit, "types": list(types or ())}
+    rows = await conn.execute(_MARKED if types is None else _COUNTED, values)
+    return [
+        Notified(
+            stored_event(row),
+            row.own_notify,
+            row.own_highlight,
+            row.common_notify,
+            row.common_highlight,
+            bool(row.is_silenced),
+            bool(row.is_read),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,48 @@
+"""The list of what one was notified of."""
+
+from typing import Any
+from urllib.parse import quote
+
+from homeserver.running import Running
+from tests.api.matrix.driver import Client
+from tests.api.matrix.roomkit import create, path, say
+from tests.api.matrix.synckit import judged
+from tests.api.matrix.test_highlights import mention
+from tests.api.matrix.test_unread import read
+
+
+async def listed(client: Client, **query: Any) -> list[tuple[str, bool]]:
+    """The texts, and whether they are read."""
+    found = await client.call("GET", "notifications", params=query)
+    return [(one["event"]["content"]["body"], one["read"]) for one in found["notifications"]]
+
+
+async def test_what_one_was_notified_of(alice: Client, bob: Client, server: Running) -> None:
+    one, other = await create(alice, bob), await create(alice, bob)
+    first = await say(alice, one, "first")
+    await say(bob, one, "mine")
+    await say(alice, one, "notice", msgtype="m.notice")
+    await mention(alice, other, "you", bob)
+    gone = await say(alice, other, "gone")
+    await alice.call("PUT", path(other, f"redact/{quote(gone)}/1"), body={})
+    await bob.call("PUT", f"pushrules/global/room/{quote(other, safe='')}", body={"actions": []})
+    await say(alice, other, "silenced")
+    await mention(alice, other, "you again", bob)
+    await judged(server)
+    assert await listed(bob) == [("you again", False), ("you", False), ("first", True)]
+    assert await listed(bob, only="highlight") == [("you again", False), ("you", False)]
+    found = await bob.call("GET", "notifications", params={"limit": 1})
+    (newest,) = found["notifications"]
+    assert (newest["room_id"], newest["actions"]) == (other, ["notify", {"set_tweak": "highlight"}])
+    assert newest["ts"] == newest["event"]["origin_server_ts"]
+    texts, token = [newest["event"]["content"]["body"]], found["next_token"]
+    while token:
+        found = await bob.call("GET", "notifications", params={"limit": 1, "from": token})
+        texts += [entry["event"]["content"]["body"] for entry in found["notifications"]]
+        token = found.get("next_token")
+    assert texts == ["you again", "you", "first"]
+    await read(bob, other, newest["event"]["event_id"])
+    assert await listed(bob, limit=1) == [("you again", True)]
+    assert first in str(await bob.call("GET", "notifications"))
+    assert await bob.errcode("GET", "notifications", 400, params={"from": "x"}) == "M_INVALID_PARAM"
+    assert await listed(alice) == [("mine", True)]

@@ -26,12 +26,14 @@ class Audience:
     """The local members of a room. `own`: those with rules of their own.
 
     `deaf`: by sender, who does not want to hear of them; `silent`: whose rules silence the room since a while.
+    `is_stored`: it is as the database has it, which may lack what was just found.
     """
 
     readers: dict[UserId, Reader]
     own: dict[UserId, Reader]
     deaf: Mapping[UserId, frozenset[UserId]]
     silent: set[UserId] = field(default_factory=set)
+    is_stored: bool = True
 
     def deaf_to(self, sender: UserId) -> frozenset[UserId]:
         return self.deaf.get(sender, frozenset())

@@ -70,6 +70,16 @@ class Findings:
         marked = {(one.user_id, one.room_id) for one in (*self.marks, *self.common)}
         return marked | {(one.user_id, one.room_id) for one in self.spells}
 
+    def catch_up(self, room_id: RoomId, audience: Audience) -> None:
+        """Let an audience that was read from the database know which spells ended and began here."""
+        if not audience.is_stored:
+            return
+        ended = dict(self.changed)  # the last change of each
+        begun = {one.user_id: one.from_position for one in self.spells if one.room_id == room_id}
+        audience.silent -= ended.keys()
+        audience.silent |= {user_id for user_id, since in begun.items() if since > ended.get(user_id, 0)}
+        audience.is_stored = False
+
 
 class Evaluator:
     """Judges entries of the log. Given them one after the other; after a gap it looks at all rooms anew."""
@@ -117,6 +127,7 @@ class Evaluator:
                 head, audience = await self._audiences.of(event.room_id)
         except NotFound:  # it is gone since
             return
+        found.catch_up(event.room_id, audience)
         if stored.redacted_by is not None:
             return
         levels = PowerLevels.from_state(head.state.events, head.rules)

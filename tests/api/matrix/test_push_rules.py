@@ -44,7 +44,7 @@ async def test_everybody_begins_with_the_default_rules(alice: Client) -> None:
 
 async def call_all(client: Client) -> Any:
     found = (await client.call("GET", "pushrules/"))["global"]
-    assert found == await client.call("GET", f"{RULES}/") == await client.call("GET", RULES)
+    assert found == await client.call("GET", f"{RULES}/")
     return found
 
 

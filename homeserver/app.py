@@ -65,7 +65,7 @@ def build(
         server_name=settings.server.name,
     )
     keeping = build_keeping(settings, core, chat)
-    raw = build_raw_rooms(settings, core, people, chat, [keeping.rules])
+    raw = build_raw_rooms(settings, core, people, chat, [keeping.rules], keeping.data)
     return Homeserver(
         settings=settings,
         core=core,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from homeserver.parts.core import Core
 from homeserver.parts.finding import build_finding
 from homeserver.parts.people import People
+from homeserver.services.accountdata import AccountData
 from homeserver.services.administration import Administration
 from homeserver.services.chat import Chat
 from homeserver.services.creation import Creation
@@ -77,7 +78,12 @@ def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
 
 
 def build_raw_rooms(
-    settings: Settings, core: Core, people: People, chat: Chat, heirs: Sequence[Heir]
+    settings: Settings,
+    core: Core,
+    people: People,
+    chat: Chat,
+    heirs: Sequence[Heir],
+    data: AccountData,
 ) -> RawRooms:
     """Build the rooms as Matrix clients speak of them. `heirs`: who carries something over when one is replaced."""
     finding = build_finding(settings, core, people, heirs)
@@ -115,7 +121,9 @@ def build_raw_rooms(
             speech=chat.speech,
             aliases=finding.aliases,
         ),
-        history=History(db=core.db, timeline=core.timeline, visibility=Visibility(core.db)),
-        rendering=Rendering(db=core.db, clock=core.clock, cached_events=settings.matrix.cached_events),
+        history=History(db=core.db, timeline=core.timeline, visibility=Visibility(core.db), data=data),
+        rendering=Rendering(
+            db=core.db, clock=core.clock, data=data, cached_events=settings.matrix.cached_events
+        ),
         member_profiles=member_profiles,
     )

@@ -11,18 +11,20 @@ from typing import Literal
 from homeserver.errors import NotFound
 from homeserver.model import Requester
 from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import head_for_member, not_joined
+from homeserver.services.accountdata import AccountData
 from homeserver.services.visibility import Outlook, Visibility
 from homeserver.storage import events as stored
 from homeserver.storage import relations
 from homeserver.storage import state as stored_state
 from homeserver.storage.db import Database
 from homeserver.storage.events import NEWEST, StoredEvent
-from homeserver.storage.relations import RelatedWish
+from homeserver.storage.relations import MAX_DEPTH, RelatedWish
 from homeserver.timeline.writer import Timeline
 
-__all__ = ["Direction", "History", "HistoryPage", "RelatedWish", "Surroundings", "members_in"]
+__all__ = ["MAX_DEPTH", "Direction", "History", "HistoryPage", "RelatedWish", "Surroundings", "members_in"]
 Direction = Literal["b", "f"]
 _NEAR = 50  # events around a time that are looked at
 
@@ -53,8 +55,11 @@ class Surroundings:
 class History:
     """Every method takes who asks first."""
 
-    def __init__(self, *, db: Database, timeline: Timeline, visibility: Visibility) -> None:
+    def __init__(
+        self, *, db: Database, timeline: Timeline, visibility: Visibility, data: AccountData
+    ) -> None:
         self._db = db
+        self._data = data
         self._timeline = timeline
         self._visibility = visibility
 
@@ -105,7 +110,8 @@ class History:
                 begin = start or 0
                 found = await stored.room_after(conn, room_id, after=begin, limit=limit)
         is_full = len(found) == limit
-        shown = [one for one in found if outlook.sees(one) and _is_within(one.position, direction, until)]
+        seen = await self._shown(requester, outlook, found)
+        shown = [one for one in seen if _is_within(one.position, direction, until)]
         end = None
         if is_full and _is_within(found[-1].position, direction, until):
             end = found[-1].position - 1 if direction == "b" else found[-1].position
@@ -122,16 +128,18 @@ class History:
         async with self._db.read() as conn:
             before = await stored.room_before(conn, room_id, before=event.position, limit=half)
             after = await stored.room_after(conn, room_id, after=event.position, limit=limit - half)
-            last = (after or [event])[-1]
-            state = await stored_state.state_at(conn, last.state_id)
+        shown_before = await self._shown(requester, outlook, before)
+        shown_after = await self._shown(requester, outlook, after)
+        async with self._db.read() as conn:  # the state after what is shown: who left sees no later one
+            state = await stored_state.state_at(conn, (shown_after or [event])[-1].state_id)
         return Surroundings(
             outlook,
             event,
-            [one for one in before if outlook.sees(one)],
-            [one for one in after if outlook.sees(one)],
+            shown_before,
+            shown_after,
             state,
             start=(before or [event])[-1].position - 1,
-            end=last.position,
+            end=(after or [event])[-1].position,
         )
 
     async def state(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
@@ -145,6 +153,8 @@ class History:
         """The state as it was at a place that the requester may know of."""
         outlook = await self._outlook(requester, room_id)
         last = outlook.last_place
+        if (last is None or place < last) and not outlook.sees_at(place + 1):
+            raise not_joined()
         return await self._state_at(room_id, place if last is None else min(place, last))
 
     async def now_joined(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
@@ -170,9 +180,11 @@ class History:
         """The events that relate to another, a page of them. Raises NotFound("event_not_found")."""
         outlook, _ = await self.event(requester, room_id, event_id)
         async with self._db.read() as conn:
-            found = await relations.page_of(conn, event_id, wish)
-        end = found[-1].position if len(found) == wish.limit else None
-        return HistoryPage(outlook, [one for one in found if outlook.sees(one)], wish.start or 0, end)
+            found = await relations.page_of(conn, room_id, event_id, wish)
+        end = None
+        if len(found) == wish.limit:
+            end = found[-1].position if wish.forward else found[-1].position - 1
+        return HistoryPage(outlook, await self._shown(requester, outlook, found), wish.start or 0, end)
 
     async def threads(
         self, requester: Requester, room_id: RoomId, *, own_only: bool, start: int | None, limit: int
@@ -184,7 +196,32 @@ class History:
                 conn, room_id, reader=requester.user_id if own_only else None, before=start, limit=limit
             )
         end = found[-1].latest if len(found) == limit else None
-        return HistoryPage(outlook, [one.root for one in found if outlook.sees(one.root)], start or 0, end)
+        roots = await self._shown(requester, outlook, [one.root for one in found])
+        return HistoryPage(outlook, roots, start or 0, end)
+
+    async def having_related(
+        self, events: Sequence[StoredEvent], wanted: EventFilter
+    ) -> Sequence[StoredEvent]:
+        """Those of the events that something relates to as a filter wants it."""
+        types, senders = wanted.related_by_rel_types, wanted.related_by_senders
+        if (types is None and senders is None) or not events:
+            return events
+        async with self._db.read() as conn:
+            found = await relations.related_among(
+                conn, [one.event.event_id for one in events], rel_types=types, senders=senders
+            )
+        return [one for one in events if one.event.event_id in found]
+
+    async def _shown(
+        self, requester: Requester, outlook: Outlook, events: Sequence[StoredEvent]
+    ) -> list[StoredEvent]:
+        """What the requester may see and wants to: of people whom they ignore only state."""
+        ignored = await self._data.ignored_by(requester.user_id)
+        return [
+            one
+            for one in events
+            if outlook.sees(one) and (one.event.is_state or one.event.sender not in ignored)
+        ]
 
     async def _outlook(self, requester: Requester, room_id: RoomId) -> Outlook:
         """What the requester may see; Forbidden("not_joined") where that is nothing."""

@@ -15,6 +15,7 @@ from homeserver.protocol.clientevents import Aside, ClientForm, form_of
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.paths import Path
+from homeserver.services.accountdata import AccountData
 from homeserver.services.bounded import BoundedCache
 from homeserver.services.visibility import Outlook
 from homeserver.storage import events as stored
@@ -33,7 +34,7 @@ class _Around:
     """What a page's events need beside themselves."""
 
     replaced: Mapping[EventId, Event] = field(default_factory=dict)
-    because: Mapping[EventId, ClientForm] = field(default_factory=dict)
+    because: Mapping[EventId, StoredEvent] = field(default_factory=dict)
     txn_ids: Mapping[EventId, str] = field(default_factory=dict)
     references: Mapping[EventId, Sequence[StoredEvent]] = field(default_factory=dict)
     threads: Mapping[EventId, ThreadSummary] = field(default_factory=dict)
@@ -42,8 +43,9 @@ class _Around:
 class Rendering:
     """Makes the JSON of events, as bytes."""
 
-    def __init__(self, *, db: Database, clock: Clock, cached_events: int) -> None:
+    def __init__(self, *, db: Database, clock: Clock, data: AccountData, cached_events: int) -> None:
         self._db = db
+        self._data = data
         self._clock = clock
         self._forms: BoundedCache[tuple[EventId, EventId | None], ClientForm] = BoundedCache(cached_events)
         self._redacted: BoundedCache[EventId, bool] = BoundedCache(cached_events)
@@ -85,7 +87,7 @@ class Rendering:
         now_ms = self._clock.now_ms()
         made = []
         for one in events:
-            form = self._form(one, around, fields)
+            form = self._form(one, around, outlook, fields)
             aside = Aside(
                 now_ms,
                 transaction_id=around.txn_ids.get(one.event.event_id),
@@ -118,10 +120,13 @@ class Rendering:
             self._redacted.put(target, True)
             self._forms.drop((target, None))
 
-    def _form(self, one: StoredEvent, around: _Around, fields: Sequence[Path] | None) -> ClientForm:
+    def _form(
+        self, one: StoredEvent, around: _Around, outlook: Outlook, fields: Sequence[Path] | None
+    ) -> ClientForm:
         replaced = around.replaced.get(one.event.event_id)
         if one.redacted_by is not None or fields is not None or replaced is not None:
-            because = None if one.redacted_by is None else around.because.get(one.redacted_by)
+            cut = None if one.redacted_by is None else around.because.get(one.redacted_by)
+            because = form_of(cut.event) if cut is not None and outlook.sees(cut) else None
             return form_of(one.event, replaced=replaced, because=because, fields=fields)
         return self.form(one.event)
 
@@ -139,17 +144,21 @@ class Rendering:
         ]
         if not (states or own or cuts or ids):
             return _Around()
+        ignored = await self._data.ignored_by(requester.user_id)
         async with self._db.read() as conn:
             replaced = await stored.replaced_by(conn, states) if states else {}
             redactions = await stored.events_by_id(conn, cuts) if cuts else {}
             txns = await transactions.made_by(conn, requester.session_key, room_ids, own) if own else {}
             references = await relations.related(conn, ids, REFERENCE, _MAX_REFERENCES) if ids else {}
-            threads = await relations.threads_on(conn, ids, requester.user_id) if ids else {}
+            threads = await relations.threads_on(conn, ids, requester.user_id, ignored) if ids else {}
         return _Around(
             replaced=replaced,
-            because={event_id: form_of(one.event) for event_id, one in redactions.items()},
+            because=redactions,
             txn_ids={event_id: _client_txn(txn_id) for event_id, txn_id in txns.items()},
-            references=references,
+            references={
+                target: [one for one in found if one.event.sender not in ignored]
+                for target, found in references.items()
+            },
             threads=threads,
         )
 
@@ -157,7 +166,7 @@ class Rendering:
         """`m.relations`: the latest edit, who refers to the event, and its thread."""
         event_id = one.event.event_id
         bundle: dict[str, object] = {}
-        if one.edit is not None and one.redacted_by is None:
+        if one.edit is not None and one.redacted_by is None and outlook.sees_at(one.edit_position):
             bundle["m.replace"] = orjson.Fragment(self.form(one.edit).render(Aside(now_ms)))
         references = [ref for ref in around.references.get(event_id, ()) if outlook.sees(ref)]
         if references:

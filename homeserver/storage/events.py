@@ -41,6 +41,7 @@ class StoredEvent:
     shown: bool
     redacted_by: EventId | None = None
     edit: Event | None = None  # the latest m.replace of it by its author
+    edit_position: int = 0
     notify_seq: int = 0
 
 
@@ -58,7 +59,12 @@ EVENT_COLUMNS = (
     rooms.c.version,
 )
 SELECT_EVENTS: Select[Any] = (
-    select(*EVENT_COLUMNS, _edits.c.event_id.label("edit_id"), _edits.c.pdu.label("edit_pdu"))
+    select(
+        *EVENT_COLUMNS,
+        _edits.c.event_id.label("edit_id"),
+        _edits.c.pdu.label("edit_pdu"),
+        _edits.c.position.label("edit_position"),
+    )
     .join_from(events, rooms, rooms.c.room_id == events.c.room_id)
     .join(_edits, _edits.c.event_id == events.c.edited_by, isouter=True)
 )
@@ -207,6 +213,7 @@ def stored_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
         row.shown,
         row.redacted_by,
         Event.from_json(edit_pdu, rules, row.edit_id) if edit_pdu else None,
+        row.edit_position if edit_pdu else 0,
         row.notify_seq,
     )
 

@@ -12,6 +12,9 @@ from homeserver.storage.events import EVENT_COLUMNS, NEWEST, PARTS, StoredEvent,
 from homeserver.storage.schema import events, relations, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
+MAX_DEPTH = 3
+"""How many relations may lie between two events that are related through others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Relation:
@@ -43,6 +46,8 @@ class RelatedWish:
     forward: bool
     start: int | None
     limit: int
+    until: int | None = None
+    recurse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ _THREADS = (
     .where(
         relations.c.relates_to.in_(bindparam("roots", expanding=True)),
         relations.c.rel_type == "m.thread",
+        relations.c.sender.not_in(bindparam("ignored", expanding=True)),
         events.c.redacted_by.is_(None),
     )
     .group_by(relations.c.relates_to)
@@ -102,13 +108,39 @@ _RELATED_TO = (
     .where(relations.c.relates_to == bindparam("target"), events.c.redacted_by.is_(None))
     .limit(bindparam("count"))
 )
-# Every wish a page can carry, built once: {(forward, by rel_type, by event type): statement}.
-_PAGES: dict[tuple[bool, bool, bool], Select[Any]] = {
-    (forward, by_rel, by_type): _RELATED_TO.where(
+_direct = (
+    select(relations.c.event_id, literal(1).label("depth"))
+    .where(relations.c.relates_to == bindparam("target"))
+    .cte("around", recursive=True)
+)
+_deeper = _direct.union(  # each event once a depth: relations that lead in a circle end
+    select(relations.c.event_id, _direct.c.depth + 1)
+    .join_from(relations, _direct, relations.c.relates_to == _direct.c.event_id)
+    .where(_direct.c.depth < MAX_DEPTH)
+)
+_RELATED_DEEPLY = (
+    select(*EVENT_COLUMNS)
+    .join_from(relations, events, events.c.event_id == relations.c.event_id)
+    .join(rooms, rooms.c.room_id == events.c.room_id)
+    .where(
+        relations.c.event_id.in_(select(_deeper.c.event_id)),
+        relations.c.event_id != bindparam("target"),
+        relations.c.room_id == bindparam("in_room"),
+        events.c.redacted_by.is_(None),
+    )
+    .limit(bindparam("count"))
+)
+# Every wish a page can carry, built once: {(recurse, forward, by rel_type, by event type): statement}.
+_PAGES: dict[tuple[bool, bool, bool, bool], Select[Any]] = {
+    (recurse, forward, by_rel, by_type): (_RELATED_DEEPLY if recurse else _RELATED_TO)
+    .where(
         relations.c.position > bindparam("edge") if forward else relations.c.position < bindparam("edge"),
+        relations.c.position <= bindparam("until") if forward else relations.c.position > bindparam("until"),
         *([relations.c.rel_type == bindparam("of_type")] if by_rel else []),
         *([events.c.type == bindparam("of_event")] if by_type else []),
-    ).order_by(relations.c.position if forward else relations.c.position.desc())
+    )
+    .order_by(relations.c.position if forward else relations.c.position.desc())
+    for recurse in (False, True)
     for forward in (False, True)
     for by_rel in (False, True)
     for by_type in (False, True)
@@ -144,6 +176,19 @@ _OWN_ROOTS = _ROOTS.where(
         ),
     )
 )
+_AMONG = {
+    (by_type, by_sender): select(relations.c.relates_to)
+    .distinct()
+    .join_from(relations, events, events.c.event_id == relations.c.event_id)
+    .where(
+        relations.c.relates_to.in_(bindparam("targets", expanding=True)),
+        events.c.redacted_by.is_(None),
+        *([relations.c.rel_type.in_(bindparam("rel_types", expanding=True))] if by_type else []),
+        *([relations.c.sender.in_(bindparam("senders", expanding=True))] if by_sender else []),
+    )
+    for by_type in (False, True)
+    for by_sender in (False, True)
+}
 _TARGETS = select(relations.c.event_id, relations.c.relates_to).where(
     relations.c.event_id.in_(bindparam("event_ids", expanding=True)),
     relations.c.rel_type.in_(PARTS),
@@ -154,6 +199,19 @@ async def threads_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> d
     """The threads (by their first events) of those of the events that are in one, if only by what they relate to."""
     rows = await conn.execute(_THREAD_OF, {"event_ids": list(event_ids)})
     return {row.start: row.relates_to for row in rows}
+
+
+async def related_among(
+    conn: AsyncConnection,
+    targets: Collection[EventId],
+    *,
+    rel_types: Collection[str] | None,
+    senders: Collection[str] | None,
+) -> set[EventId]:
+    """Those of the events that something not redacted relates to, by one of these types and senders."""
+    statement = _AMONG[rel_types is not None, senders is not None]
+    values = {"targets": list(targets), "rel_types": list(rel_types or ()), "senders": list(senders or ())}
+    return set((await conn.execute(statement, values)).scalars())
 
 
 async def add_relations(conn: AsyncConnection, rows: Sequence[Relation]) -> None:
@@ -173,10 +231,14 @@ async def related(
 
 
 async def threads_on(
-    conn: AsyncConnection, roots: Collection[EventId], reader: UserId
+    conn: AsyncConnection, roots: Collection[EventId], reader: UserId, ignored: Collection[UserId]
 ) -> dict[EventId, ThreadSummary]:
-    """What is to be said of the threads on these events; those without an answer are missing."""
-    counted = await conn.execute(_THREADS, {"roots": list(roots), "reader": reader})
+    """What is to be said of the threads on these events to somebody who ignores some people.
+
+    Those without an answer are missing.
+    """
+    values = {"roots": list(roots), "reader": reader, "ignored": list(ignored)}
+    counted = await conn.execute(_THREADS, values)
     rows = {row.relates_to: row for row in counted}
     if not rows:
         return {}
@@ -188,15 +250,21 @@ async def threads_on(
     }
 
 
-async def page_of(conn: AsyncConnection, target: EventId, wish: RelatedWish) -> list[StoredEvent]:
-    """A page of the events that relate to another. Redacted ones are left out."""
-    statement = _PAGES[wish.forward, wish.rel_type is not None, wish.event_type is not None]
-    edge = wish.start if wish.start is not None else (0 if wish.forward else NEWEST)
+async def page_of(
+    conn: AsyncConnection, room_id: RoomId, target: EventId, wish: RelatedWish
+) -> list[StoredEvent]:
+    """A page of the events that relate to another, with `recurse` also by others. Redacted ones are left out."""
+    statement = _PAGES[wish.recurse, wish.forward, wish.rel_type is not None, wish.event_type is not None]
+    edge = 0 if wish.forward else NEWEST
+    if wish.start is not None:  # a place lies behind its event
+        edge = wish.start if wish.forward else wish.start + 1
     values = {
         "target": target,
         "of_type": wish.rel_type,
         "of_event": wish.event_type,
         "edge": edge,
+        "until": wish.until if wish.until is not None else (NEWEST if wish.forward else 0),
+        "in_room": room_id,
         "count": wish.limit,
     }
     return [stored_event(row) for row in await conn.execute(statement, values)]

@@ -66,7 +66,8 @@ class EventCalls:
 
     async def redact(self, call: Sending) -> schemas.SentEvent:
         """The body may hold a reason."""
-        target, txn_id = EventId(call.text("event_id")), f"redact {call.text('txn_id')}"
+        target = EventId(call.text("event_id"))
+        txn_id = f"redact/{target} {call.text('txn_id')}"
         sent = await self._events.redact(call.requester, _room(call), target, call.body.root, txn_id=txn_id)
         return {"event_id": sent}
 

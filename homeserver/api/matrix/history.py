@@ -20,7 +20,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.protocol.event import Event
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.services.history import History, HistoryPage, RelatedWish, members_in
+from homeserver.services.history import MAX_DEPTH, History, HistoryPage, RelatedWish, members_in
 from homeserver.services.rendering import Rendering
 
 Any_Call = Call[None, Any]
@@ -69,7 +69,8 @@ class HistoryCalls:
             until=place_of(query.to),
             limit=min(max(query.limit, 1), self._max_page),
         )
-        shown = [one for one in page.events if wanted.passes(one.event)]
+        passing = [one for one in page.events if wanted.passes(one.event)]
+        shown = await self._history.having_related(passing, wanted)
         answer: schemas.Messages = {
             "chunk": [*await self._rendering.page(call.requester, page.outlook, shown)],
             "start": token_of(page.start),
@@ -181,6 +182,8 @@ class HistoryCalls:
             event_type=call.path.get("event_type"),
             forward=query.dir == "f",
             start=place_of(query.from_),
+            until=place_of(query.to),
+            recurse=query.recurse,
             limit=min(max(query.limit, 1), self._max_page),
         )
         page = await self._history.related(call.requester, _room(call), _event(call), wish)
@@ -189,6 +192,8 @@ class HistoryCalls:
             answer["next_batch"] = token_of(page.end)
         if query.from_ is not None:
             answer["prev_batch"] = query.from_
+        if query.recurse:
+            answer["recursion_depth"] = MAX_DEPTH
         return answer
 
     async def _chunk(self, call: Any_Call, page: HistoryPage) -> list[Any]:

@@ -86,6 +86,7 @@ class Related(TypedDict):
     chunk: list[Any]
     next_batch: NotRequired[str]
     prev_batch: NotRequired[str]
+    recursion_depth: NotRequired[int]
 
 
 class Threads(TypedDict):

@@ -248,8 +248,10 @@ def _predecessor(create: Event) -> object:
 
 
 def _is_shown(one: StoredEvent, outlook: Outlook) -> bool:
-    """The index may be a moment behind: what was redacted since is not shown."""
-    return one.redacted_by is None and outlook.sees(one)
+    """Not what was redacted a moment ago, nor what is found by an edit that the person may not see."""
+    if one.redacted_by is not None or not outlook.sees(one):
+        return False
+    return one.edit is None or outlook.sees_at(one.edit_position)
 
 
 def _value(one: Match, key: str) -> str:

@@ -41,6 +41,7 @@ def build_core(settings: Settings, clock: Clock) -> Core:
     signer = Signer(settings.server.name, keys.signing, settings.timeline.snapshot_chain)
     chainer = Chainer(signer, clock)
     heads = Heads(db, settings.timeline.cached_rooms)
+    live.listen(heads.note)
     appender = Appender(
         db=db, live=live, chainer=chainer, clock=clock, settings=settings.timeline, metrics=metrics
     )

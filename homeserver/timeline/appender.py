@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import HomeserverError, NotFound, Unavailable
 from homeserver.metrics import Metrics
+from homeserver.protocol.event import Event
 from homeserver.settings.models import TimelineSettings
 from homeserver.storage import events, log, rooms, transactions
 from homeserver.storage.db import Database
@@ -253,6 +254,7 @@ class Appender:
                 submission.tip.stale = False
                 if submission.kind is not None:
                     submission.tip.room_position = room.built[0].position
+                self._cut(submission.tip, room.cut)
         try:
             await self._live.publish(batch.entries)
         except (
@@ -263,6 +265,16 @@ class Appender:
             submission.finish(written)
         for submission, taken in batch.refused:
             submission.fail(taken)
+
+    def _cut(self, tip: Tip, cut: Sequence[Event]) -> None:
+        """Leave nothing redacted in the room's state in memory, nor in what was built on it and waits."""
+        if not cut:
+            return
+        mine = [one for one in self._waiting if one.tip is tip]
+        built = [each for one in mine for each in one.built or ()]
+        for event in cut:
+            for snapshot in {tip.head.state, *(state for one in built for state in (one.before, one.after))}:
+                snapshot.cut(event)
 
     def _count(self, batch: Batch, seconds: float) -> None:
         if batch.entries:

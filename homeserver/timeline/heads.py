@@ -19,6 +19,7 @@ from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.storage import rooms, state
 from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
 
 
 class Snapshot:
@@ -38,6 +39,12 @@ class Snapshot:
         if after.chain > max(whole_after, len(after.events) // 4):
             after.chain = 0
         return after
+
+    def cut(self, event: Event) -> None:
+        """Hold what redaction left of an event instead of the whole one, if it is in here."""
+        held = self.events.get(event.key)
+        if held is not None and held.event_id == event.event_id:
+            self.events = self.events.set(event.key, event)
 
 
 EMPTY = Snapshot({}, chain=-1)  # the state before a create event; its first delta is whole
@@ -59,17 +66,24 @@ class Head:
 class Tip:
     """A room's newest head, how many submissions wait on it, and whether it must be loaded anew.
 
-    `room_position` is that of the create event, 0 until it is committed.
+    `room_position` is that of the create event, 0 until it is committed. `heard`: the last position at which the log
+    told of another state of the room.
     """
 
-    __slots__ = ("base", "head", "room_position", "stale", "waiting")
+    __slots__ = ("base", "head", "heard", "room_position", "stale", "waiting")
 
     def __init__(self, head: Head, base: int, room_position: int = 0) -> None:
         self.head = head
         self.base = base
         self.room_position = room_position
+        self.heard = 0
         self.stale = False
         self.waiting = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether readers must not be shown it: what waits here is none, and the database knows better."""
+        return self.waiting == 0 and (self.stale or self.heard > self.base)
 
     def reset(self, committed: "Tip") -> None:
         """Stand on a committed head again."""
@@ -106,11 +120,12 @@ class Heads:
         self._limit = limit
         self._tips: OrderedDict[RoomId, Tip] = OrderedDict()
         self._loading: dict[RoomId, asyncio.Task[Tip]] = {}
+        self._heard: dict[RoomId, int] = {}  # while loading
 
     async def tip(self, room_id: RoomId) -> Tip:
         """The tip of a room, loaded if need be. NotFound for a room that is not here."""
         tip = self._tips.get(room_id)
-        if tip is not None:
+        if tip is not None and not tip.is_behind:
             self._tips.move_to_end(room_id)
             return tip
         loading = self._loading.get(room_id)
@@ -133,15 +148,33 @@ class Heads:
         """Forget a room that came to nothing."""
         self._tips.pop(room_id, None)
 
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: another worker may have changed a room's state, or cut a part of it."""
+        if entry.event is None:
+            return
+        event = entry.event.event
+        if event.room_id in self._loading:
+            self._heard[event.room_id] = entry.position  # what is being read may be older
+        tip = self._tips.get(event.room_id)
+        if tip is None or entry.position <= tip.base:
+            return
+        if event.is_state or (event.redacts is not None and _holds(tip.head.state, event.redacts)):
+            tip.heard = entry.position
+
     async def _load(self, room_id: RoomId) -> Tip:
         try:
             async with self._db.read() as conn:
                 found = await load_tip(conn, room_id)
             if found is None:
                 raise NotFound("no such room", code="room_not_found")
-            return self.add(found)
+            tip = self.add(found)
+            if tip.is_behind and tip.base <= found.base:
+                tip.reset(found)
+            tip.heard = max(tip.heard, self._heard.get(room_id, 0))
+            return tip
         finally:
             self._loading.pop(room_id, None)
+            self._heard.pop(room_id, None)
 
     def _evict(self) -> None:
         over = len(self._tips) - self._limit
@@ -150,3 +183,7 @@ class Heads:
         idle = [room_id for room_id, tip in self._tips.items() if tip.waiting == 0]
         for room_id in idle[:over]:
             del self._tips[room_id]
+
+
+def _holds(state: Snapshot, event_id: EventId) -> bool:
+    return any(event.event_id == event_id for event in state.events.values())

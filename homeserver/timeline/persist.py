@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import CLOSED_EVENT, LINK_EVENT, Link, RoomKind
 from homeserver.protocol import canonical
 from homeserver.protocol.auth import may_redact
-from homeserver.protocol.event import Event
+from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.power import PowerLevels
 from homeserver.protocol.redact import redact
@@ -60,6 +60,7 @@ class RoomRows:
     links: list[Link | None] = field(default_factory=list)
     closed: bool = False
     is_resummarised: bool = False
+    cut: list[Event] = field(default_factory=list)  # what is left of redacted events of the state
 
     def add(self, built: Built) -> None:
         """Note one placed event."""
@@ -89,12 +90,25 @@ class RoomRows:
         return move
 
     def _add_state(self, built: Built) -> None:
-        event, content = built.event, built.event.content
+        event = built.event
+        if event.type == "m.room.member":
+            self._add_member(built, UserId(event.state_key or ""))
+        elif event.type == CLOSED_EVENT and event.state_key == "":
+            self.closed = True
+        self._show(event)
+
+    def add_cut(self, event: Event) -> None:
+        """Note what a redaction left of an event of the room's state."""
+        if (held := self.last.after.events.get(event.key)) and held.event_id == event.event_id:
+            self.cut.append(event)
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
+        """What lists show of a piece of state."""
+        content = event.content
         if event.type in SUMMARISED:
             self.is_resummarised = True
         match event.type, event.state_key:
-            case "m.room.member", str(user_id):
-                self._add_member(built, UserId(user_id))
             case "m.room.name", "":
                 self.name = _text(content.get("name"))
             case "m.room.topic", "":
@@ -102,8 +116,6 @@ class RoomRows:
             case str(kind), "" if kind == LINK_EVENT:
                 service, service_id = _text(content.get("service")), _text(content.get("service_id"))
                 self.links = [Link(service, service_id) if service and service_id else None]
-            case str(kind), "" if kind == CLOSED_EVENT:
-                self.closed = True
 
     def _add_member(self, built: Built, user_id: UserId) -> None:
         event = built.event
@@ -133,6 +145,12 @@ class RoomRows:
     def last(self) -> Built:
         return self.built[-1]
 
+    @property
+    def state(self) -> Mapping[StateKey, Event]:
+        """The room's state after all of it."""
+        events = self.last.after.events
+        return events.update({event.key: event for event in self.cut}) if self.cut else events
+
 
 def stored(built: Built) -> StoredEvent:
     """The record of a placed event."""
@@ -158,11 +176,11 @@ async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
         await count_threads(conn, [built for room in work for built in room.built])
     if edits := [edit for room in work for edit in room.edits]:
         await events.mark_edited(conn, edits)
+    if any(room.redactions for room in work):
+        await _redact(conn, work)
     await _show(conn, work)
     if read := [move for room in work for move in room.read.values()]:
         await members.move_read(conn, read)
-    if any(room.redactions for room in work):
-        await _redact(conn, work)
 
 
 async def _add_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
@@ -247,7 +265,7 @@ async def _show(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
     if closed := [room.room_id for room in work if room.closed]:
         await rooms.close_rooms(conn, closed)
     if changed := [room for room in work if room.is_resummarised]:
-        rows = [summary_of(room.room_id, room.last.after.events) for room in changed]
+        rows = [summary_of(room.room_id, room.state) for room in changed]
         await summaries.set_summaries(conn, rows)
 
 
@@ -268,7 +286,10 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
         target = targets.get(target_id)
         if target is None or target_id in cuts or not _applies(room, built, target, heirs):
             continue
-        cuts[target_id] = (built.event.event_id, canonical.encode(redact(target.event.pdu, room.rules)))
+        left = canonical.encode(redact(target.event.pdu, room.rules))
+        cuts[target_id] = (built.event.event_id, left)
+        if target.event.is_state:
+            room.add_cut(Event.from_json(left, room.rules, target_id))
         gone.append(target)
         if target.shown:
             removed.append((room.room_id, target.position))

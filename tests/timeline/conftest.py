@@ -82,6 +82,7 @@ async def running(
     await live.start()
     chainer = Chainer(Signer(SERVER, key, settings.snapshot_chain), clock)
     heads = Heads(db, settings.cached_rooms)
+    live.listen(heads.note)
     appender = Appender(db=db, live=live, chainer=chainer, clock=clock, settings=settings, metrics=metrics)
     timeline = Timeline(server=SERVER, heads=heads, chainer=chainer, appender=appender)
     task = asyncio.create_task(appender.run())

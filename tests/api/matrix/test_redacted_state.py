@@ -1,0 +1,84 @@
+"""What is redacted of a room's state is shown nowhere any more."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from homeserver.app import build
+from homeserver.model import Page
+from homeserver.protocol.ids import RoomId
+from homeserver.running import Running, working
+from homeserver.settings.models import Settings
+from tests.api.matrix.driver import Client
+from tests.api.matrix.roomkit import create, path, set_state, state
+from tests.api.matrix.slidekit import ALL_STATE, Slider, a_list
+
+SECRETS = {
+    "m.room.name": {"name": "secret name"},
+    "m.room.topic": {"topic": "secret topic"},
+    "m.room.avatar": {"url": "mxc://test.example/secret"},
+    "m.room.canonical_alias": {"alias": "#secret:test.example"},
+}
+
+
+async def redact(client: Client, room_id: str, event_id: str) -> None:
+    await client.call("PUT", path(room_id, f"redact/{quote(event_id)}/{quote(event_id)}"), body={})
+
+
+async def looks(room_id: str, member: Client, newcomer: Client, invited: Client) -> dict[str, Any]:
+    """All that may show a room's state, by what shows it."""
+    own, outside = quote(room_id, safe=""), await newcomer.call("GET", "publicRooms")
+    found = {
+        "state": await member.call("GET", path(room_id, "state")),
+        "publicRooms": outside,
+        "search": await newcomer.call(
+            "POST", "publicRooms", body={"filter": {"generic_search_term": "secret"}}
+        ),
+        "summary": await newcomer.call("GET", f"/_matrix/client/v1/room_summary/{own}"),
+        "hierarchy": await newcomer.call("GET", path(room_id, "hierarchy", "v1")),
+    }
+    await member.call("POST", path(room_id, "invite"), body={"user_id": invited.user_id})
+    found["invite"] = await invited.call("GET", "sync")
+    found["sliding invite"] = await Slider(invited, {"lists": {"all": a_list([0, 9])}}).sync()
+    await newcomer.call("POST", path(room_id, "join"), body={})
+    found["sync"] = await newcomer.call("GET", "sync")
+    found["sliding"] = await Slider(newcomer, {"lists": {"all": a_list([0, 9], state=ALL_STATE)}}).sync()
+    return found
+
+
+async def test_no_look_shows_it(alice: Client, bob: Client, carol: Client) -> None:
+    room_id = await create(alice, visibility="public", room_alias_name="secret", preset="public_chat")
+    sent = [await set_state(alice, room_id, kind, content) for kind, content in SECRETS.items()]
+    before = await looks(room_id, alice, bob, carol)
+    assert {name for name, found in before.items() if "secret" not in json.dumps(found)} == set()
+    for one in (bob, carol):
+        await one.call("POST", path(room_id, "leave"), body={})
+    for event_id in sent:
+        await redact(alice, room_id, event_id)
+    for kind in SECRETS:
+        assert await state(alice, room_id, kind) == {}
+    after = await looks(room_id, alice, bob, carol)
+    assert {name for name, found in after.items() if "secret" in json.dumps(found)} == set()
+
+
+async def test_the_products_and_the_other_worker_show_it_neither(
+    server: Running, settings: Settings, alice: Client
+) -> None:
+    room_id = RoomId(await create(alice))
+    sent = [await set_state(alice, room_id, kind, SECRETS[kind]) for kind in ("m.room.name", "m.room.topic")]
+    other = build(settings)
+    async with working(other):
+        requester = await server.hs.people.sessions.authenticate(alice.token)
+        for hs in (server.hs, other):
+            (listed,) = await hs.chat.rooms.listing(requester, page=Page(limit=9))
+            assert listed.name == "secret name"
+            head = await hs.core.timeline.head(room_id)
+            assert head.state.events["m.room.name", ""].content == SECRETS["m.room.name"]
+        for event_id in sent:
+            await redact(alice, room_id, event_id)
+        await other.core.live.follow()
+        for hs in (server.hs, other):
+            (listed,) = await hs.chat.rooms.listing(requester, page=Page(limit=9))
+            assert "secret" not in listed.name + listed.topic
+            head = await hs.core.timeline.head(room_id)
+            assert head.state.events["m.room.name", ""].content == {}

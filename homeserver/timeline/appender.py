@@ -25,7 +25,7 @@ from homeserver.timeline.heads import Tip, load_tip
 from homeserver.timeline.live import Live
 from homeserver.timeline.persist import write_rooms
 from homeserver.timeline.place import Batch, place
-from homeserver.timeline.submission import KeyTaken, Submission, Written
+from homeserver.timeline.submission import ROOM_ID_TAKEN, KeyTaken, Submission, Written
 
 logger = logging.getLogger(__name__)
 _TRIES = 4  # of a transaction that lost a race against another worker
@@ -233,6 +233,9 @@ class Appender:
         for one_tip in {tip, *(one.tip for one in mine if one.tip is not None)}:
             one_tip.reset(found)
         for one in mine:
+            if one.kind is not None:  # only another worker can have made it
+                one.fail(Unavailable("there is a room of this id", code=ROOM_ID_TAKEN))
+                continue
             try:
                 self._chainer.chain(one)
             except HomeserverError as error:

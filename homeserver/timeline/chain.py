@@ -17,6 +17,7 @@ class Chainer:
     def __init__(self, signer: Signer, clock: Clock) -> None:
         self._signer = signer
         self._clock = clock
+        self._last_created_ms = 0
 
     def chain(self, submission: Submission) -> None:
         """Build every draft on the tip, and move the tip; if one is refused, the tip stays and the error goes up."""
@@ -34,6 +35,8 @@ class Chainer:
             return
         head = submission.tip.head
         now_ms = self._clock.now_ms()
+        if head.rules.room_id_is_hash and not head.extremities:  # equal create events would name one room
+            now_ms = self._last_created_ms = max(now_ms, self._last_created_ms + 1)
         built = []
         for draft in submission.drafts:
             head, one = extend(head, draft, self._signer, now_ms, secrets.token_urlsafe(18))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,8 @@ from homeserver.timeline.build import Built
 from homeserver.timeline.heads import Tip
 
 RowT = TypeVar("RowT")
+
+ROOM_ID_TAKEN: Final = "room_id_taken"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from homeserver.errors import Unavailable
 from homeserver.model import Draft, RoomKind
 from homeserver.protocol.ids import RoomId, make_room_id
 from homeserver.protocol.versions import rules_for
@@ -14,7 +15,7 @@ from homeserver.timeline.appender import Appender
 from homeserver.timeline.build import new_head
 from homeserver.timeline.chain import Chainer
 from homeserver.timeline.heads import Head, Heads, Tip
-from homeserver.timeline.submission import Also, NewEntry, Piece, Submission, Written
+from homeserver.timeline.submission import ROOM_ID_TAKEN, Also, NewEntry, Piece, Submission, Written
 
 
 class Timeline:
@@ -71,8 +72,11 @@ class Timeline:
         also: Sequence[Also[Any]] = (),
     ) -> Written:
         """Make a room of its first events, m.room.create leading. KeyTaken if `room_key` has a room already."""
-        submission = await self._begin_room(drafts, version, kind, also=also, room_key=room_key)
-        return await self._found([submission])
+
+        async def parts() -> Sequence[Submission]:
+            return [await self._begin_room(drafts, version, kind, also=also, room_key=room_key)]
+
+        return await self._found_or_again(parts)
 
     async def replace_room(
         self,
@@ -88,12 +92,27 @@ class Timeline:
         in the old one. Raises as `send` does, and then there is no new room.
         """
         tip = await self._heads.tip(old)
-        bundle = object()
-        submission = await self._begin_room(drafts, version, kind, also=also, bundle=bundle)
-        new = submission.room_id
-        if new is None:
-            raise AssertionError("a new room has a tip")
-        return await self._found([submission, Submission(tip=tip, drafts=farewell(new), bundle=bundle)])
+
+        async def parts() -> Sequence[Submission]:
+            bundle = object()
+            submission = await self._begin_room(drafts, version, kind, also=also, bundle=bundle)
+            new = submission.room_id
+            if new is None:
+                raise AssertionError("a new room has a tip")
+            return [submission, Submission(tip=tip, drafts=farewell(new), bundle=bundle)]
+
+        return await self._found_or_again(parts)
+
+    async def _found_or_again(self, parts: Callable[[], Awaitable[Sequence[Submission]]]) -> Written:
+        """Found a room, once more if another worker made one of the same id: by one person, of equal content, at one
+        moment. The next has another time.
+        """
+        try:
+            return await self._found(await parts())
+        except Unavailable as error:
+            if error.code != ROOM_ID_TAKEN:
+                raise
+            return await self._found(await parts())
 
     async def _begin_room(
         self, drafts: Sequence[Draft], version: str, kind: RoomKind, **more: Any

@@ -67,6 +67,15 @@ async def test_two_workers_make_one_room_of_one_key(workers: Callable[..., Any])
         assert [each.room_id for each in taken] == made
 
 
+async def test_two_workers_make_equal_rooms_in_one_millisecond(workers: Callable[..., Any]) -> None:
+    one: Writing = await workers()
+    two: Writing = await workers()
+    made = await asyncio.gather(one.new_room(version="12"), two.new_room(version="12"))
+    assert made[0] != made[1]
+    for room_id in made:
+        assert await one.faults(room_id) == []
+
+
 async def test_a_member_removed_at_one_worker_cannot_speak_at_the_other(workers: Callable[..., Any]) -> None:
     one: Writing = await workers()
     two: Writing = await workers()

@@ -1,5 +1,6 @@
 """Room version 12: rooms whose ids are hashes, and creators above everybody."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
@@ -80,3 +81,8 @@ async def test_levels_of_a_new_room_name_no_creator(alice: Client, bob: Client, 
         return
     levels = await state(alice, await create(alice, bob, **body), "m.room.power_levels")
     assert (levels["users"], levels["invite"]) == (users, 20)
+
+
+async def test_equal_rooms_made_at_once_are_rooms_of_their_own(alice: Client) -> None:
+    made = await asyncio.gather(*(create(alice, room_version="12", name="Twin") for _ in range(20)))
+    assert len(set(made)) == 20

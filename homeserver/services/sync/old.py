@@ -66,7 +66,7 @@ class OldSyncs:
     async def initial_of(self, requester: Requester, room_id: RoomId, *, limit: int) -> Content:
         """One room, also one that everybody may look into. Raises Forbidden("not_joined")."""
         end = self._syncs.now()
-        limit = min(limit, self._most)
+        limit = min(max(limit, 1), self._most)
         page = await self._history.page(requester, room_id, direction="b", start=None, limit=limit)
         state = await self._history.state(requester, room_id)
         shown = await self._rendering.page(requester, page.outlook, page.events[::-1])

@@ -48,7 +48,13 @@ def make_app(
     release = version("homeserver")
     health = Health(check=check).routes()
     about = About("Homeserver", release, _ABOUT, settings.server.public_url)
-    docs = Docs(partial(document, about, [Face("Server", "", root, health), *faces])).routes()
+    described = [Face("Server", "", root, health), *faces]
+    docs = Docs(
+        {
+            name: partial(document, about, [face for face in described if face.document == name])
+            for name in dict.fromkeys(face.document for face in described)
+        }
+    ).routes()
     public = Desk(admit=_door(hs), limit=lambda _: None, max_body_bytes=settings.listen.max_body_bytes)
     public.install(root, (*health, *docs))
     if settings.web.enabled:

@@ -58,6 +58,8 @@ def document(about: About, faces: Iterable[Face]) -> bytes:
     for face in faces:
         names = _Names(face)
         schemas.update(names.schemas)
+        if face.errors is not None:
+            schemas[face.name + _ERROR] = face.errors.schema
         for route in face.routes:
             if route.documented:
                 path = paths.setdefault(face.prefix + route.plain_path, {})
@@ -86,23 +88,21 @@ class _Names:
 
     def __init__(self, face: Face) -> None:
         template = f"#/components/schemas/{face.name}{{model}}"
-        inputs = {kind for route in face.routes for kind in (route.body, route.form) if kind is not None}
+        routes = [route for route in face.routes if route.documented]
+        inputs = {kind for route in routes for kind in (route.body, route.form) if kind is not None}
         wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(kind, "validation") for kind in inputs]
         wanted.sort(key=lambda pair: pair[0].__name__)
         places, defs = models_json_schema(wanted, ref_template=template)
         self._inputs = {kind: schema for (kind, _), schema in places.items()}
-        self._answers: list[tuple[Any, Json]] = []
+        self._answers: dict[Any, Json] = {}
         found: Json = dict(defs.get("$defs", {}))
-        for route in face.routes:
-            if route.answer is not None:
-                schema = TypeAdapter(route.answer).json_schema(ref_template=template, mode="serialization")
-                found.update(schema.pop("$defs", {}))
-                if (
-                    schema.get("type") == "object" and "title" in schema
-                ):  # a record itself, not a list of them
-                    found[schema["title"]] = schema
-                    schema = {"$ref": template.format(model=schema["title"])}
-                self._answers.append((route.answer, schema))
+        for answer in dict.fromkeys(route.answer for route in routes if route.answer is not None):
+            schema = TypeAdapter(answer).json_schema(ref_template=template, mode="serialization")
+            found.update(schema.pop("$defs", {}))
+            if schema.get("type") == "object" and "title" in schema:  # a record itself, not a list of them
+                found[schema["title"]] = schema
+                schema = {"$ref": template.format(model=schema["title"])}
+            self._answers[answer] = schema
         self.schemas: Json = {f"{face.name}{name}": schema for name, schema in found.items()}
 
     def of_input(self, kind: type[BaseModel]) -> Json:
@@ -111,7 +111,7 @@ class _Names:
 
     def of_answer(self, kind: Any) -> Json:
         """The schema of an answer."""
-        return next(schema for known, schema in self._answers if known == kind)
+        return self._answers[kind]
 
 
 def _tags(face: Face) -> Sequence[str]:
@@ -125,7 +125,7 @@ def _operation(face: Face, route: Route, names: _Names) -> Json:
         "summary": route.summary,
         "tags": list(route.tags),
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
-        "responses": {str(route.status): _answer(route, names), **_errors(route)},
+        "responses": {str(route.status): _answer(route, names), **_errors(face, route)},
     }
     content = _content(route, names)
     if content:
@@ -178,8 +178,18 @@ def _answer(route: Route, names: _Names) -> Json:
     return answer
 
 
-def _errors(route: Route) -> Json:
-    """The errors a client should expect: those of the route, and those that follow from its form."""
+def _errors(face: Face, route: Route) -> Json:
+    """The errors a client should expect: those of the route, and those that any route of its form has."""
+    texts = _usual_errors(route) if face.errors is None else dict(face.errors.texts)
+    texts.update(route.errors or {})
+    name = _ERROR if face.errors is None else face.name + _ERROR
+    reference = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    return {
+        str(status): {"description": text, "content": reference} for status, text in sorted(texts.items())
+    }
+
+
+def _usual_errors(route: Route) -> dict[int, str]:
     texts = dict(_USUAL_ERRORS)
     if not route.public:
         texts[401] = "The token is missing, unknown or expired."
@@ -190,8 +200,4 @@ def _errors(route: Route) -> Json:
         texts[413] = "The body is too large."
     if route.body is not None or route.query is not None:
         texts[422] = "A field is missing or has a wrong value."
-    texts.update(route.errors or {})
-    reference = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERROR}"}}}
-    return {
-        str(status): {"description": text, "content": reference} for status, text in sorted(texts.items())
-    }
+    return texts

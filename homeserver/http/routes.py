@@ -115,14 +115,28 @@ Allow = Callable[[Route, Requester], None]
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorForm:
+    """What errors of a face look like, for the docs: their JSON schema, and what each status means on any route."""
+
+    schema: Mapping[str, object]
+    texts: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
-    """One API: its application, to be mounted at `prefix` ("" for the root), and its table for the docs."""
+    """One API: its application, to be mounted at `prefix` ("" for the root), and its table for the docs.
+
+    `errors`: where they are not `{"detail", "code"}`. `document`: the name of the description that it stands in, where
+    that is one of its own.
+    """
 
     name: str
     prefix: str
     application: web.Application
     routes: Sequence[Route]
     about: str = ""
+    errors: ErrorForm | None = None
+    document: str = ""
 
 
 class Desk:

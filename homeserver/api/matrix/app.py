@@ -13,7 +13,7 @@ from homeserver.api.matrix.delayed import DelayedCalls
 from homeserver.api.matrix.devices import DeviceCalls
 from homeserver.api.matrix.directory import DirectoryCalls
 from homeserver.api.matrix.discovery import Discovery
-from homeserver.api.matrix.errors import ERRORS
+from homeserver.api.matrix.errors import ERRORS, FORM
 from homeserver.api.matrix.events import EventCalls
 from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.keys import KeyCalls
@@ -246,7 +246,7 @@ def _by_old_names(routes: Iterable[Route]) -> Iterator[Route]:
 def _face(name: str, prefix: str, desk: Desk, routes: Sequence[Route], about: str = "") -> Face:
     application = face_application(desk, ERRORS, routes)
     Cors(("*",)).install(application)  # a client may be a page of any site; its token stands in a header
-    return Face(name, prefix, application, routes, about)
+    return Face(name, prefix, application, routes, about, FORM, document="matrix")
 
 
 def _admit(door: Door, saw: Callable[[Requester, str], None]) -> Admit:

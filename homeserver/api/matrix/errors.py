@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from homeserver.errors import HomeserverError
 from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, Failure
+from homeserver.http.routes import ErrorForm
 
 # status -> what most errors of this status are
 _BY_STATUS: Mapping[int, str] = MappingProxyType(
@@ -131,3 +132,29 @@ def _interaction(failure: Failure) -> Mapping[str, object]:
 
 
 ERRORS = ErrorTable(PLAIN_STATUSES, _STATUSES, _body, {404: "unrecognized", 405: "unrecognized"})
+
+FORM = ErrorForm(
+    {
+        "type": "object",
+        "description": "Why a request was refused. Where more is asked for first: `flows` and `session` (401).",
+        "properties": {
+            "errcode": {"type": "string"},
+            "error": {"type": "string"},
+            "retry_after_ms": {"type": "integer"},
+            "session": {"type": "string"},
+            "flows": {"type": "array"},
+        },
+        "anyOf": [{"required": ["errcode", "error"]}, {"required": ["flows", "session"]}],
+    },
+    {
+        400: "The request is malformed, or breaks a rule.",
+        401: "The token is missing, unknown or expired; or the password is asked for (`flows`).",
+        403: "This person may not do that.",
+        404: "There is nothing of this name, or nothing for this person.",
+        409: "It is there already, or was changed meanwhile.",
+        413: "The body is too large.",
+        429: "Too many requests; `retry_after_ms` and `Retry-After` say when to come back.",
+        503: "The server cannot do it now (it is starting, stopping, or its database is away).",
+    },
+)
+"""For the description of this API."""

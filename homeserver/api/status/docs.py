@@ -36,29 +36,32 @@ class _Document(NamedTuple):
 
 
 class Docs:
-    """The description of all faces, as JSON and as a page to try it on.
+    """The description of the faces, as JSON and as a page to try it on.
 
-    `describe` makes the document. It works for a tenth of a second, so that is done when somebody first asks, once,
-    and beside the event loop.
+    `describe` makes the documents by their names; "" is the one that the page shows. It works for some tenths of a
+    second, so that is done when somebody first asks, once, and beside the event loop.
     """
 
-    def __init__(self, describe: Callable[[], bytes]) -> None:
+    def __init__(self, describe: Mapping[str, Callable[[], bytes]]) -> None:
         self._describe = describe
-        self._made: _Document | None = None
+        self._made: dict[str, _Document] = {}
         self._making = asyncio.Lock()
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
         return (
             Route("GET", "/openapi.json", self.schema, "This description", public=True, documented=False),
+            Route(
+                "GET", "/openapi/{name}", self.schema, "A description apart", public=True, documented=False
+            ),
             Route("GET", "/docs", self.page, "This description as a page", public=True, documented=False),
             Route("GET", "/docs/{name}", self.file, "Files of that page", public=True, documented=False),
         )
 
     async def schema(self, call: Call[None, None]) -> web.StreamResponse:
-        """The OpenAPI document."""
+        """An OpenAPI document: that of the page, or one by its name."""
         headers = {"Cache-Control": "no-cache"}
-        document = await self._document()
+        document = await self._document(call.path.get("name", "").removesuffix(".json"))
         known = call.request.if_none_match
         if known and any(tag.value == document.etag for tag in known):
             response = web.Response(status=304, headers=headers)
@@ -88,9 +91,12 @@ class Docs:
             path, headers={**_PAGE_HEADERS, "Content-Type": f"{content_type}; charset=utf-8"}
         )
 
-    async def _document(self) -> _Document:
+    async def _document(self, name: str) -> _Document:
+        describe = self._describe.get(name)
+        if describe is None:
+            raise NotFound("There is no such description.")
         async with self._making:
-            if self._made is None:
-                body = await asyncio.to_thread(self._describe)
-                self._made = _Document(body, hashlib.sha256(body).hexdigest()[:16])
-            return self._made
+            if name not in self._made:
+                body = await asyncio.to_thread(describe)
+                self._made[name] = _Document(body, hashlib.sha256(body).hexdigest()[:16])
+            return self._made[name]

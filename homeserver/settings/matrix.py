@@ -46,7 +46,7 @@ class UserDirectorySettings(Section):
 class MatrixSettings(Section):
     """The Matrix client-server API."""
 
-    enabled: bool = Field(default=False, description="Whether this API is served; it is not complete yet.")
+    enabled: bool = Field(default=True, description="Whether this API is served.")
     max_page: int = Field(default=100, ge=10, le=1000, description="Most events in one page of history.")
     cached_events: int = Field(
         default=20_000, ge=100, le=1_000_000, description="Events whose JSON is kept in memory."

@@ -9,7 +9,7 @@ import pytest
 
 from homeserver.protocol.ids import UserId
 from homeserver.running import Running
-from tests.api.matrix.driver import Client
+from tests.api.matrix.driver import CLIENT, PASSWORD, Client, login
 
 WELL_KNOWN = "/.well-known/matrix"
 KEY = "6yhHGKhCiXTSEN2ksjV7kX_N6rBQZ3Xb-M7LlC6NS-s"
@@ -75,6 +75,22 @@ async def test_what_is_set_is_told(nobody: Client, server: Running) -> None:
 async def test_one_name_for_all_calls(alice: Client) -> None:
     turn = await alice.call("GET", "voip/turnServer")
     assert (turn["username"], turn["password"]) == ("all", "of us")
+
+
+@pytest.mark.parametrize(
+    "overrides", [{"accounts": {"registration": False}, "rate_limits": {"enabled": True}}]
+)
+async def test_a_server_without_settings_is_there_for_clients_and_closed_to_strangers(nobody: Client) -> None:
+    await nobody.call("GET", "/_matrix/client/versions")
+    assert (await nobody.call("GET", f"{WELL_KNOWN}/client"))["m.homeserver"]["base_url"]
+    for kind in ("user", "guest"):
+        body = {"username": "stranger", "password": PASSWORD, "auth": {"type": "m.login.dummy"}}
+        assert (await nobody.errcode("POST", f"register?kind={kind}", 403, body=body)).endswith("FORBIDDEN")
+    statuses = set()
+    for _ in range(60):
+        async with nobody.session.post(f"{CLIENT}/login", json=login("nobody")) as answer:
+            statuses.add((answer.status, (await answer.json())["errcode"]))
+    assert statuses == {(403, "M_FORBIDDEN"), (429, "M_LIMIT_EXCEEDED")}
 
 
 async def test_versions_and_capabilities(nobody: Client, alice: Client) -> None:

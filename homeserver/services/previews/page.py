@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from lxml import etree
-
 MAX_FACTS = 30
 _MAX_FACT_CHARS = 1000
 _MAX_TEXT_CHARS = 500  # of a description made of the page's first words
@@ -34,6 +32,8 @@ class Read(NamedTuple):
 def read_page(data: bytes, charset: str) -> Read:
     """Read the beginning of a page, however broken it is. `charset`: what its header said, may be empty."""
     reader = _Reader()
+    from lxml import etree  # 6 MiB that servers without previews never need
+
     parser = etree.HTMLParser(target=reader, encoding="utf-8", no_network=True, huge_tree=False)
     text = data.decode(_encoding(data, charset), errors="replace").replace("\0", "")
     try:

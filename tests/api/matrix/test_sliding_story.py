@@ -12,7 +12,7 @@ from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.slidekit import ALL_STATE, PATH, Slider, a_list, ids
 from tests.api.matrix.synckit import Follower
 
-STEPS = 45
+STEPS = 40
 EXTENSIONS = {name: {"enabled": True} for name in ("account_data", "receipts", "typing")}
 
 
@@ -97,7 +97,7 @@ def glance(dice: random.Random, story: Story) -> dict[str, Any]:
     return {"lists": lists, "room_subscriptions": dict.fromkeys(subscribed, wish), "extensions": extensions}
 
 
-@pytest.mark.parametrize("seed", [8, 10])
+@pytest.mark.parametrize("seed", [8])
 async def test_both_ways_lead_to_the_same(server: Running, nobody: Client, alice: Client, seed: int) -> None:
     dice = random.Random(seed)
     bob = await nobody.register("bob")

@@ -37,7 +37,7 @@ class Client:
         async with self.session.request(method, path, headers=headers, **options) as answer:
             found = await answer.json() if answer.status != 204 else None
             assert answer.status == status, f"{method} {path}: {answer.status} {found}"
-            _write_down(method, str(answer.url.relative()), answer.status, body, found)
+            write_down(method, str(answer.url.relative()), answer.status, body, found)
         return found
 
     async def errcode(self, method: str, path: str, status: int, **options: Any) -> str:
@@ -86,7 +86,10 @@ def login(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "m.login.password", "identifier": identifier, "password": PASSWORD, **more}
 
 
-def _write_down(method: str, path: str, status: int, request: Any, response: Any) -> None:
+def write_down(
+    method: str, path: str, status: int, request: Any, response: Any, kind: str = "application/json"
+) -> None:
+    """For the specification, if it is wanted. `response`: None where it is not JSON; `kind`: its type."""
     if not LOG:
         return
     exchange = {
@@ -95,7 +98,7 @@ def _write_down(method: str, path: str, status: int, request: Any, response: Any
         "status": status,
         "request": request,
         "response": response,
-        "response_type": "application/json",
+        "response_type": kind,
     }
     with open(LOG, "a", encoding="utf-8") as log:
         log.write(json.dumps(exchange) + "\n")

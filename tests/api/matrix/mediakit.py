@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from PIL import Image
 
 from tests.api.driver import User
-from tests.api.matrix.driver import Client
+from tests.api.matrix.driver import Client, write_down
 from tests.api.matrix.roomkit import path
 from tests.api.university.test_attachments import form
 
@@ -33,7 +33,10 @@ async def get(client: Client, asked: str, **options: Any) -> Answer:
         headers["Authorization"] = f"Bearer {client.token}"
     where = asked if asked.startswith("/") else f"{NEW}/{asked}"
     async with client.session.get(where, headers=headers, **options) as answer:
-        return Answer(answer.status, answer.headers.copy(), await answer.read())
+        found = Answer(answer.status, answer.headers.copy(), await answer.read())
+        shown = await answer.json() if answer.content_type == "application/json" else None
+        write_down("GET", str(answer.url.relative()), answer.status, None, shown, answer.content_type)
+        return found
 
 
 async def upload(client: Client, data: bytes, content_type: str | None = None, name: str = "") -> str:

@@ -8,6 +8,7 @@ from homeserver.protocol.ids import UserId
 from homeserver.protocol.signing import SigningKey
 from homeserver.storage.e2ee.crosssigning import Usage
 from tests.api.matrix.driver import Client
+from tests.api.matrix.roomkit import create
 from tests.e2ee.world import Crossed, identity, key, signed
 
 OLM = "signed_curve25519"
@@ -140,6 +141,30 @@ async def test_a_backup_from_its_birth_to_its_end(alice: Client, bob: Client) ->
     assert await alice.call("DELETE", f"{root}/version/{version}") == {}
     assert await alice.errcode("GET", f"{root}/version/{version}", 404) == "M_NOT_FOUND"
     assert await alice.errcode("PUT", f"{root}/keys", 400, body=whole) == "M_MISSING_PARAM"
+
+
+async def test_a_backup_room_by_room(alice: Client) -> None:
+    root = "room_keys"
+    at = {"version": (await alice.call("POST", f"{root}/version", body=BACKUP))["version"]}
+    for room in ("one", "two", "three"):
+        body = {"sessions": {"s": backed_up(room), "t": backed_up(f"{room} again")}}
+        kept = await alice.call("PUT", f"{root}/keys/!{room}:test.example", params=at, body=body)
+    assert kept["count"] == 6
+    dropped = await alice.call("DELETE", f"{root}/keys/!one:test.example", params=at)
+    assert dropped["count"] == 4
+    assert dropped["etag"] != kept["etag"]
+    assert (await alice.call("DELETE", f"{root}/keys", params=at))["count"] == 0
+    assert await alice.call("GET", f"{root}/keys", params=at) == {"rooms": {}}
+
+
+async def test_whose_devices_changed(alice: Client, bob: Client) -> None:
+    await create(alice, bob)
+    before = (await alice.call("GET", "sync"))["next_batch"]
+    await publish(bob)
+    after = (await alice.call("GET", "sync", params={"since": before}))["next_batch"]
+    changed = await alice.call("GET", "keys/changes", params={"from": before, "to": after})
+    assert changed == {"changed": [bob.user_id], "left": []}
+    assert await alice.errcode("GET", "keys/changes", 400) == "M_MISSING_PARAM"
 
 
 async def test_messages_between_devices(alice: Client, bob: Client) -> None:

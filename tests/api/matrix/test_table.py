@@ -11,7 +11,7 @@ import pytest
 
 from homeserver.faces import make_faces
 from homeserver.running import Running
-from tests.api.matrix.driver import Client
+from tests.api.matrix.driver import Client, write_down
 from tests.api.matrix.roomkit import create, say
 
 TEXT = (Path(__file__).parents[3] / "docs/matrix.md").read_text(encoding="utf-8")
@@ -167,8 +167,9 @@ async def _send(client: Client, method: str, path: str, body: dict[str, Any]) ->
     headers = {"Authorization": f"Bearer {client.token}"}
     sent = None if method == "GET" else body
     async with client.session.request(method, path, headers=headers, json=sent) as got:
-        is_object = got.content_type == "application/json" and (await got.read()).startswith(b"{")
-        return got.status, await got.json() if is_object else {}
+        found = await got.json() if got.content_type == "application/json" else None
+        write_down(method, str(got.url.relative()), got.status, sent, found, got.content_type)
+        return got.status, found if isinstance(found, dict) else {}
 
 
 def _bare(path: str) -> str:

@@ -48,6 +48,38 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     await core.live.start()
     for listener in _listeners(hs):
         core.live.listen(listener)
+    _start_tasks(hs)
+    await hs.safety.words.load()
+    core.tasks.start("word list", hs.safety.words.run)
+    try:
+        yield
+    finally:
+        hs.chat.typing.close()
+        hs.keeping.availability.close()
+        try:
+            async with asyncio.timeout(settings.listen.shutdown_grace_s):
+                await core.appender.drain()
+        except TimeoutError:
+            logger.exception("not everything that waited could be written before the end")
+        await core.tasks.stop(settings.listen.shutdown_grace_s)
+        hs.files.media.close()
+        hs.files.disk.close()
+        people.passwords.close()
+        await core.db.close()
+
+
+def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
+    """Who hears each entry of the log: first what is kept in memory, then those who are woken to look at it."""
+    people, following = hs.people, hs.following
+    yield from (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
+    yield from (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note, hs.e2ee.to_device.note)
+    yield from (hs.keeping.data.note, hs.keeping.rules.note, following.rosters.note, following.own.note)
+    yield from (hs.files.repository.hear, following.waiting.hear, hs.chat.feed.hear)
+
+
+def _start_tasks(hs: Homeserver) -> None:
+    """What works in the background as long as the server does."""
+    settings, core, people = hs.settings, hs.core, hs.people
     tasks = core.tasks
     tasks.start("appender", core.appender.run)
     tasks.start("feed", hs.chat.feed.run)
@@ -65,32 +97,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
         hs.notifications.start(tasks)
         hs.searching.index.start(tasks)
         tasks.start("delayed events", hs.searching.delayed.run)
-    await hs.safety.words.load()
-    tasks.start("word list", hs.safety.words.run)
-    try:
-        yield
-    finally:
-        hs.chat.typing.close()
-        hs.keeping.availability.close()
-        try:
-            async with asyncio.timeout(settings.listen.shutdown_grace_s):
-                await core.appender.drain()
-        except TimeoutError:
-            logger.exception("not everything that waited could be written before the end")
-        await tasks.stop(settings.listen.shutdown_grace_s)
-        hs.files.media.close()
-        hs.files.disk.close()
-        people.passwords.close()
-        await core.db.close()
-
-
-def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
-    """Who hears each entry of the log: first what is kept in memory, then those who are woken to look at it."""
-    people, following = hs.people, hs.following
-    yield from (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
-    yield from (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note, hs.e2ee.to_device.note)
-    yield from (hs.keeping.data.note, hs.keeping.rules.note, following.rosters.note, following.own.note)
-    yield from (hs.files.repository.hear, following.waiting.hear, hs.chat.feed.hear)
+        tasks.start("farewells", hs.raw.farewells.run)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from homeserver.services.administration import Administration
 from homeserver.services.chat import Chat
 from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
+from homeserver.services.farewells import Farewells
 from homeserver.services.finding import Finding
 from homeserver.services.history import History
 from homeserver.services.interactive import Interactions
@@ -51,6 +52,7 @@ class RawRooms:
     history: History
     rendering: Rendering
     member_profiles: MemberProfiles
+    farewells: Farewells
 
 
 def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
@@ -126,4 +128,5 @@ def build_raw_rooms(
             db=core.db, clock=core.clock, data=data, cached_events=settings.matrix.cached_events
         ),
         member_profiles=member_profiles,
+        farewells=Farewells(db=core.db, live=core.live, timeline=core.timeline),
     )

@@ -19,6 +19,7 @@ from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, history_visib
 from homeserver.services.access import head_for_member, levels_of
 from homeserver.services.founding import state_draft
 from homeserver.services.ratelimit import RateLimits
+from homeserver.services.standing import check_may_act
 from homeserver.storage import aliases as stored
 from homeserver.storage.aliases import AliasRow
 from homeserver.storage.db import Database
@@ -69,6 +70,7 @@ class Aliases:
         Raises Invalid("bad_alias"), Conflict("alias_taken"), TooLarge("too_many_aliases"), and what
         `head_for_member` raises.
         """
+        check_may_act(requester)
         self._limits.check("directory", requester.user_id)
         name = self._own(alias)
         await head_for_member(self._timeline, requester, room_id)
@@ -90,6 +92,7 @@ class Aliases:
         For whom made it, and for whom may say what the room calls itself. Raises NotFound("alias_not_found"),
         Forbidden("not_your_alias").
         """
+        check_may_act(requester)
         self._limits.check("directory", requester.user_id)
         row = await self._find(_checked(alias))
         head = await self._timeline.head(row.room_id)

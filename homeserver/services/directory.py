@@ -15,6 +15,7 @@ from homeserver.services import productrooms
 from homeserver.services.access import head_for_member
 from homeserver.services.aliases import may_name_room
 from homeserver.services.ratelimit import RateLimits
+from homeserver.services.standing import check_may_act
 from homeserver.storage import summaries as stored
 from homeserver.storage.db import Database
 from homeserver.storage.summaries import ListWish, Place, Summary
@@ -72,6 +73,7 @@ class Directory:
 
         Raises NotFound("room_not_found"), Forbidden("not_joined", "low_power", "product_room").
         """
+        check_may_act(requester)
         self._limits.check("directory", requester.user_id)
         head = await head_for_member(self._timeline, requester, room_id)
         if is_on and productrooms.is_product_room(head):

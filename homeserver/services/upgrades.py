@@ -24,6 +24,7 @@ from homeserver.services.members import member_content
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.spaces import CHILD, SPACE
+from homeserver.services.standing import check_may_act
 from homeserver.storage import aliases, summaries
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import Also, Placed
@@ -74,6 +75,7 @@ class Upgrades:
         Raises NotFound("room_not_found"), Forbidden("not_joined", "low_power", "product_room"), Invalid("bad_user_id"),
         Unsupported("room_version"), TooLarge("too_much_state").
         """
+        check_may_act(requester)
         self._limits.check("create", requester.user_id)
         rules = _rules(version)
         head = await head_for_member(self._timeline, requester, room_id)

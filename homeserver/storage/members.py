@@ -102,6 +102,14 @@ _JOINED = (
     .where(members.c.user_id == bindparam("of_user"), members.c.membership == "join")
     .order_by(members.c.position)
 )
+_WITH = (
+    select(members.c.room_id)
+    .where(
+        members.c.user_id == bindparam("of_user"),
+        members.c.membership.in_(bindparam("memberships", expanding=True)),
+    )
+    .order_by(members.c.position)
+)
 _JOINED_AMONG = _JOINED.where(members.c.room_id.in_(bindparam("room_ids", expanding=True)))
 _room = rooms.c.room_id == bindparam("of_room")
 _is_further = members.c.read_position < bindparam("at", type_=BigInteger)
@@ -244,6 +252,12 @@ async def member(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> Mem
 async def joined_rooms(conn: AsyncConnection, user_id: UserId) -> list[RoomId]:
     """Every room that a person is in, closed ones too."""
     return [row.room_id for row in await conn.execute(_JOINED, {"of_user": user_id})]
+
+
+async def rooms_with(conn: AsyncConnection, user_id: UserId, memberships: Collection[str]) -> list[RoomId]:
+    """The rooms in which a person has one of these memberships."""
+    values = {"of_user": user_id, "memberships": list(memberships)}
+    return [row.room_id for row in await conn.execute(_WITH, values)]
 
 
 async def joined_among(conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]) -> list[RoomId]:

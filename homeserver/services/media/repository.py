@@ -18,6 +18,7 @@ from homeserver.services.media.files import new_media_id
 from homeserver.services.media.images import Wish
 from homeserver.services.media.store import Media, Served
 from homeserver.services.news import Appends, media_arrived
+from homeserver.services.standing import check_may_act
 from homeserver.settings.models import MediaSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import media as stored
@@ -103,6 +104,7 @@ class Repository:
 
     async def upload(self, requester: Requester, upload: Upload) -> str:
         """Take in a file; answers its address. Raises what `Media.upload` does."""
+        check_may_act(requester)
         made = await self._media.upload(
             requester,
             name=upload.name,
@@ -114,6 +116,7 @@ class Repository:
 
     async def create(self, requester: Requester) -> Pending:
         """Give out an address whose file comes later. RateLimited("too_many_pending") if too many wait already."""
+        check_may_act(requester)
         now_ms = self._clock.now_ms()
         row = PendingRow(new_media_id(), requester.user_id, now_ms + self._settings.pending_ttl_s * 1000)
         async with self._db.write() as conn:

@@ -89,6 +89,12 @@ async def test_a_suspended_person_reads_and_leaves(
         ("POST", "createRoom", {}),
         ("PUT", f"profile/{bob.user_id}/displayname", {"displayname": "Robert"}),
         ("PUT", f"profile/{bob.user_id}/m.tz", {"m.tz": "Europe/Berlin"}),
+        ("PUT", "directory/room/%23here:test.example", {"room_id": room}),
+        ("DELETE", "directory/room/%23here:test.example", None),
+        ("PUT", f"directory/list/room/{room}", {"visibility": "public"}),
+        ("POST", path(room, "upgrade"), {"new_version": "12"}),
+        ("POST", "/_matrix/media/v1/create", {}),
+        ("POST", "/_matrix/media/v3/upload", {"a": "file"}),
     ]
     for method, at, body in refused:
         assert await bob.errcode(method, at, 403, body=body) == "M_USER_SUSPENDED"

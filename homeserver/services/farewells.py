@@ -1,0 +1,76 @@
+"""Closed accounts leave their rooms (client-server API, "Account deactivation").
+
+It happens in the background, some rooms at a time, from a stored cursor: what a restart cuts off goes on afterwards.
+Rooms of products keep their people, as they keep what these wrote.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import HomeserverError
+from homeserver.model import Draft, EntryKind
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.protocol.member import membership_in
+from homeserver.services.productrooms import is_product_room
+from homeserver.storage import members as stored
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.timeline.consume import Effect, consume
+from homeserver.timeline.live import Live
+from homeserver.timeline.writer import Timeline
+
+logger = logging.getLogger(__name__)
+_ROOMS_AT_ONCE = 20  # they share a transaction, and others come in between
+_THERE = ("join", "invite", "knock")
+
+
+class Farewells:
+    """Takes people out of rooms."""
+
+    def __init__(self, *, db: Database, live: Live, timeline: Timeline) -> None:
+        self._db = db
+        self._live = live
+        self._timeline = timeline
+
+    async def run(self) -> None:
+        """Take out who closed their account, until cancelled."""
+        await consume("farewells", db=self._db, live=self._live, handle=self._handle)
+
+    async def _handle(self, entries: Sequence[Entry]) -> Effect | None:
+        closed = [one.user_id for one in entries if one.user_id is not None and _closes(one)]
+        for user_id in closed:
+            await self._take_out(user_id)
+        return _only_the_cursor if closed else None
+
+    async def _take_out(self, user_id: UserId) -> None:
+        async with self._db.read() as conn:
+            room_ids = await stored.rooms_with(conn, user_id, _THERE)
+        for start in range(0, len(room_ids), _ROOMS_AT_ONCE):
+            part = room_ids[start : start + _ROOMS_AT_ONCE]
+            results = await asyncio.gather(
+                *(self._leave(room_id, user_id) for room_id in part), return_exceptions=True
+            )
+            for room_id, result in zip(part, results, strict=True):
+                if isinstance(result, HomeserverError):
+                    logger.warning("%s cannot leave %s: %s", user_id, room_id, result.message)
+                elif isinstance(result, BaseException):
+                    raise result
+
+    async def _leave(self, room_id: RoomId, user_id: UserId) -> None:
+        """Nothing where another worker was faster."""
+        head = await self._timeline.head(room_id)
+        if is_product_room(head) or membership_in(head.state.events, user_id) not in _THERE:
+            return
+        draft = Draft("m.room.member", user_id, {"membership": "leave"}, state_key=user_id)
+        await self._timeline.send(room_id, [draft])
+
+
+def _closes(entry: Entry) -> bool:
+    return entry.kind is EntryKind.SESSION_ENDED and (entry.body or {}).get("reason") == "deactivated"
+
+
+async def _only_the_cursor(_: AsyncConnection) -> None:
+    """What was done stands in the rooms already."""

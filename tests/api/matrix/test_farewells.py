@@ -1,0 +1,50 @@
+"""Who closes their account leaves their rooms."""
+
+from homeserver.app import build
+from homeserver.protocol.ids import UserId
+from homeserver.running import Running, working
+from tests.api.matrix.driver import Client
+from tests.api.matrix.roomkit import create, path
+from tests.api.matrix.synckit import Follower, joined
+
+
+def membership(answer: object, room_id: str, user_id: str) -> object:
+    """What an answer tells of a person's membership in a room, if it does."""
+    rooms = answer.get("rooms", {}).get("join", {}) if isinstance(answer, dict) else {}
+    events = rooms.get(room_id, {}).get("timeline", {}).get("events", ())
+    told = [one for one in events if one["type"] == "m.room.member" and one["state_key"] == user_id]
+    return told[-1]["content"]["membership"] if told else None
+
+
+async def test_closed_accounts_leave_and_take_their_knocks_along(alice: Client, nobody: Client) -> None:
+    bob = await nobody.register("bob")
+    shared = await create(alice, bob)
+    asked = await create(alice, invite=[bob.user_id])
+    follower = Follower(alice)
+    assert joined(await follower.sync(), asked)
+
+    await bob.prove("POST", "account/deactivate", {})
+
+    left: set[str] = set()
+
+    def both(answer: object) -> bool:
+        left.update(one for one in (shared, asked) if membership(answer, one, bob.user_id) == "leave")
+        return left == {shared, asked}
+
+    await follower.until(both)
+    members = await alice.call("GET", path(shared, "joined_members"))
+    assert list(members["joined"]) == [alice.user_id]
+
+
+async def test_what_a_stop_cuts_off_goes_on(server: Running, alice: Client, nobody: Client) -> None:
+    """The account is closed while nobody takes it out; the next server does."""
+    bob = await nobody.register("bob")
+    shared = await create(alice, bob)
+    follower = Follower(alice)
+    await follower.sync()
+    task = next(one for one, name in server.hs.core.tasks._running.items() if name == "farewells")
+    task.cancel()
+    await server.hs.people.accounts.deactivate(UserId(bob.user_id))
+    second = build(server.hs.settings, clock=server.hs.core.clock)
+    async with working(second):
+        await follower.until(lambda answer: membership(answer, shared, bob.user_id) == "leave")

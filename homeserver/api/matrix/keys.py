@@ -41,9 +41,18 @@ class KeyCalls:
         """The table of these calls."""
         keys = "/client/v3/keys"
         return (
-            _post(f"{keys}/upload", self.upload, "Publish keys of the device", KeyUpload, schemas.KeyCounts),
-            _post(f"{keys}/query", self.query, "Keys of people", KeyQuery, schemas.FoundKeys),
-            _post(f"{keys}/claim", self.claim, "Take one-time keys", KeyClaim, schemas.ClaimedKeys),
+            _post(
+                f"{keys}/upload",
+                self.upload,
+                "Publish keys of the device",
+                KeyUpload,
+                schemas.KeyCounts,
+                guests=True,
+            ),
+            _post(f"{keys}/query", self.query, "Keys of people", KeyQuery, schemas.FoundKeys, guests=True),
+            _post(
+                f"{keys}/claim", self.claim, "Take one-time keys", KeyClaim, schemas.ClaimedKeys, guests=True
+            ),
             Route(
                 "GET",
                 f"{keys}/changes",
@@ -73,6 +82,7 @@ class KeyCalls:
                 "Send to devices",
                 body=ToDevice,
                 answer=Empty,
+                guests=True,
             ),
         )
 
@@ -155,8 +165,8 @@ class KeyCalls:
         return {}
 
 
-def _post(path: str, handler: Any, summary: str, body: Any, answer: Any) -> Route:
-    return Route("POST", path, handler, summary, body=body, answer=answer)
+def _post(path: str, handler: Any, summary: str, body: Any, answer: Any, *, guests: bool = False) -> Route:
+    return Route("POST", path, handler, summary, body=body, answer=answer, guests=guests)
 
 
 def _wish(body: Mapping[str, Any]) -> CrossKeyWish:

@@ -86,7 +86,7 @@ class MediaCalls:
         named = f"{download}/{{file_name}}"
 
         def route(path: str, handler: Handler, summary: str, query: type[Query]) -> Route:
-            return Route("GET", path, handler, summary, query=query, public=public)
+            return Route("GET", path, handler, summary, query=query, public=public, guests=not public)
 
         return (
             Route("GET", f"{prefix}/config", self.config, "What may be sent", answer=dict[str, Any]),

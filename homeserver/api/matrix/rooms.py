@@ -43,7 +43,7 @@ class RoomCalls:
             _post(f"{root}/join/{{room}}", self.join_called, "Come in", JsonObject, schemas.CreatedRoom),
             _post(f"{room}/join", self.join, "Come in", JsonObject, schemas.CreatedRoom),
             _post(f"{root}/knock/{{room}}", self.knock, "Ask to be let in", Reason, schemas.CreatedRoom),
-            _post(f"{room}/leave", self.leave, "Go", Reason, schemas.Empty),
+            _post(f"{room}/leave", self.leave, "Go", Reason, schemas.Empty, guests=True),
             _post(f"{room}/forget", self.forget, "Know no more of it", JsonObject, schemas.Empty),
             _post(f"{room}/upgrade", self.upgrade, "Put a new room in its place", Upgrade, Replacement),
             _post(f"{room}/invite", self.invite, "Invite somebody", schemas.Invitation, schemas.Empty),
@@ -140,8 +140,10 @@ class RoomCalls:
         return {"room_id": room_id}
 
 
-def _post(path: str, handler: Handler, summary: str, body: type[BaseModel], answer: Any) -> Route:
-    return Route("POST", path, handler, summary, body=body, answer=answer)
+def _post(
+    path: str, handler: Handler, summary: str, body: type[BaseModel], answer: Any, *, guests: bool = False
+) -> Route:
+    return Route("POST", path, handler, summary, body=body, answer=answer, guests=guests)
 
 
 def _room_id(call: Call[Any, Any]) -> RoomId:

@@ -23,6 +23,12 @@ from homeserver.storage.migrate import _upgrade
 from homeserver.storage.schema import metadata
 
 POSTGRES = os.environ.get("HOMESERVER_TEST_POSTGRES", "")
+QUIET: dict[str, object] = {
+    "timeline": {"follow_interval_ms": 60_000},
+    "push": {"poll_interval_s": 60},
+    "matrix": {"enabled": False},
+}
+"""Settings of a server that does nothing of its own accord: for tests that count statements."""
 _names = itertools.count(1)
 # As the migrations leave them: no rows, but the head of the log.
 _EMPTY = "; ".join(

@@ -15,6 +15,7 @@ from homeserver.services.enquiryviews import Enquiry
 from homeserver.settings.models import Settings
 from tests.chat.test_statements import statements
 from tests.chat.world import Watch, group, person
+from tests.conftest import QUIET
 
 COURSE = Link("course", "1")
 FILE = NewFile("file", "a.txt", 3, file_url="https://files.example/a.txt")
@@ -123,6 +124,7 @@ async def test_neither_sees_when_the_other_comes(hs: Homeserver) -> None:
     assert await presence.hidden_rooms(bob) == set()
 
 
+@pytest.mark.parametrize("overrides", [QUIET])
 async def test_sending_costs_no_query_more(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room_id = await private(hs, alice, bob)

@@ -7,12 +7,13 @@ import pytest
 from homeserver.app import Homeserver
 from homeserver.model import Page
 from tests.chat.world import group, person
+from tests.conftest import QUIET
 
 
 @pytest.fixture
 def overrides() -> dict[str, object]:
-    """Nothing looks for other workers meanwhile: its statements would be counted too."""
-    return {"timeline": {"follow_interval_ms": 60_000}}
+    """Nothing else is at work meanwhile: its statements would be counted too."""
+    return QUIET
 
 
 async def statements(hs: Homeserver, work: Awaitable[object]) -> int:

@@ -1,9 +1,12 @@
 """Whose keys to look up anew: exactly those with whom one shares a room, as they change, come and go."""
 
+import pytest
+
 from homeserver.app import Homeserver
 from homeserver.protocol.ids import RoomId
 from homeserver.services.creation import RoomWish
 from homeserver.services.e2ee.lists import ListChanges
+from tests.conftest import QUIET
 from tests.e2ee.world import Phone, log_in, phone
 
 NOTHING = ListChanges(frozenset(), frozenset())
@@ -86,6 +89,7 @@ async def test_an_invite_tells_nothing_of_who_is_inside(hs: Homeserver) -> None:
     assert await since(hs, bob, start) == (set(), set())
 
 
+@pytest.mark.parametrize("overrides", [QUIET])
 async def test_a_look_costs_the_same_for_few_and_for_many(hs: Homeserver) -> None:
     people = [await phone(hs, name) for name in ("Alice", "Bob", "Carol", "Dora")]
     alice = people[0]

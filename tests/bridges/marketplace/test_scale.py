@@ -19,8 +19,7 @@ from homeserver.settings.models import Settings
 from homeserver.storage.schema import enquiries, members, rooms, users
 from tests.bridges.marketplace.people import API, BUYER, SELLER, Ear, Shopper, guest, registered
 from tests.chat.world import person
-
-QUIET = {"timeline": {"follow_interval_ms": 60_000}}  # what is counted are the statements of a list
+from tests.conftest import QUIET
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ LONG_FUNCTIONS = {
     "homeserver/parts/matrix.py build_raw_rooms",
     "homeserver/faces.py _matrix",
     "homeserver/api/matrix/accounts.py routes",
+    "homeserver/api/matrix/keys.py routes",
     "homeserver/api/matrix/app.py _tables",
     "homeserver/api/matrix/outside.py routes",
     "homeserver/api/messenger/chats.py routes",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.errors import HomeserverError
+from homeserver.errors import HomeserverError, Unavailable
 from homeserver.model import Draft, EntryKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
@@ -54,13 +54,13 @@ class Farewells:
                 *(self._leave(room_id, user_id) for room_id in part), return_exceptions=True
             )
             for room_id, result in zip(part, results, strict=True):
-                if isinstance(result, HomeserverError):
+                if isinstance(result, HomeserverError) and not isinstance(result, Unavailable):
                     logger.warning("%s cannot leave %s: %s", user_id, room_id, result.message)
                 elif isinstance(result, BaseException):
                     raise result
 
     async def _leave(self, room_id: RoomId, user_id: UserId) -> None:
-        """Nothing where another worker was faster."""
+        """Nothing where another worker was faster. What cannot be written now is tried again from the cursor."""
         head = await self._timeline.head(room_id)
         if is_product_room(head) or membership_in(head.state.events, user_id) not in _THERE:
             return

@@ -134,6 +134,7 @@ class Repository:
 
         Raises NotFound, Forbidden("not_yours"), Conflict("file_exists"), and what `Media.upload` does.
         """
+        check_may_act(requester)
         row, pending = await self._look(media_id) if server == self._server else (None, None)
         owner = row.uploader if row is not None else pending.uploader if pending is not None else None
         if owner is None:

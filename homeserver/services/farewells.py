@@ -4,17 +4,18 @@ It happens in the background, some rooms at a time, from a stored cursor: what a
 Rooms of products keep their people, as they keep what these wrote.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.errors import HomeserverError, Unavailable
+from homeserver.errors import Unavailable
 from homeserver.model import Draft, EntryKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
 from homeserver.services.productrooms import is_product_room
+from homeserver.services.roombyroom import room_by_room
 from homeserver.storage import members as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
@@ -23,7 +24,6 @@ from homeserver.timeline.live import Live
 from homeserver.timeline.writer import Timeline
 
 logger = logging.getLogger(__name__)
-_ROOMS_AT_ONCE = 20  # they share a transaction, and others come in between
 _THERE = ("join", "invite", "knock")
 
 
@@ -48,18 +48,12 @@ class Farewells:
     async def _take_out(self, user_id: UserId) -> None:
         async with self._db.read() as conn:
             room_ids = await stored.rooms_with(conn, user_id, _THERE)
-        for start in range(0, len(room_ids), _ROOMS_AT_ONCE):
-            part = room_ids[start : start + _ROOMS_AT_ONCE]
-            results = await asyncio.gather(
-                *(self._leave(room_id, user_id) for room_id in part), return_exceptions=True
-            )
-            for room_id, result in zip(part, results, strict=True):
-                if isinstance(result, HomeserverError) and not isinstance(result, Unavailable):
-                    logger.warning("%s cannot leave %s: %s", user_id, room_id, result.message)
-                elif isinstance(result, BaseException):
-                    raise result
+        for room_id, error in await room_by_room(room_ids, partial(self._leave, user_id)):
+            if isinstance(error, Unavailable):
+                raise error
+            logger.warning("%s cannot leave %s: %s", user_id, room_id, error.message)
 
-    async def _leave(self, room_id: RoomId, user_id: UserId) -> None:
+    async def _leave(self, user_id: UserId, room_id: RoomId) -> None:
         """Nothing where another worker was faster. What cannot be written now is tried again from the cursor."""
         head = await self._timeline.head(room_id)
         if is_product_room(head) or membership_in(head.state.events, user_id) not in _THERE:

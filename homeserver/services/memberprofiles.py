@@ -6,19 +6,19 @@ is written once. What a restart cuts off is made up for by the person's next cha
 
 import asyncio
 import logging
+from functools import partial
 
-from homeserver.errors import HomeserverError
 from homeserver.model import Draft, Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
 from homeserver.services.members import member_content
 from homeserver.services.profiles import Profiles
+from homeserver.services.roombyroom import room_by_room
 from homeserver.storage import members as stored
 from homeserver.storage.db import Database
 from homeserver.timeline.writer import Timeline
 
 logger = logging.getLogger(__name__)
-_ROOMS_AT_ONCE = 20  # they share a transaction, and others come in between
 
 
 class MemberProfiles:
@@ -56,18 +56,10 @@ class MemberProfiles:
             room_ids = await stored.joined_rooms(conn, user_id)
         if person is None:
             return
-        for start in range(0, len(room_ids), _ROOMS_AT_ONCE):
-            part = room_ids[start : start + _ROOMS_AT_ONCE]
-            results = await asyncio.gather(
-                *(self._write_one(room_id, person) for room_id in part), return_exceptions=True
-            )
-            for room_id, result in zip(part, results, strict=True):
-                if isinstance(result, HomeserverError):
-                    logger.info("%s keeps the old profile of %s: %s", room_id, user_id, result.message)
-                elif isinstance(result, BaseException):
-                    raise result
+        for room_id, error in await room_by_room(room_ids, partial(self._write_one, person)):
+            logger.info("%s keeps the old profile of %s: %s", room_id, user_id, error.message)
 
-    async def _write_one(self, room_id: RoomId, person: Person) -> None:
+    async def _write_one(self, person: Person, room_id: RoomId) -> None:
         """Nothing for somebody who is gone from the room, or looks there as they should."""
         head = await self._timeline.head(room_id)
         current = head.state.events.get(("m.room.member", person.user_id))

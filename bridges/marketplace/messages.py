@@ -42,7 +42,6 @@ class MessageCalls:
                 "The newest messages, oldest first",
                 query=PageQuery,
                 answer=list[schemas.Message],
-                hot=True,
             ),
             route(
                 "POST",
@@ -52,7 +51,6 @@ class MessageCalls:
                 body=NewMessage,
                 query=WhoQuery,
                 answer=schemas.Message,
-                hot=True,
                 errors={403: "There is a block between you, or a word that may not be written."},
             ),
         )

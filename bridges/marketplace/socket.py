@@ -66,7 +66,7 @@ class Sockets:
         """A bad credential is told by a close code."""
         return (
             route("GET", "/ws/seller/{seller_id}", self.inbox, "A seller's inbox", documented=False),
-            route("GET", "/ws/{chat_id}", self.chat, "The socket of a chat", documented=False, hot=True),
+            route("GET", "/ws/{chat_id}", self.chat, "The socket of a chat", documented=False),
         )
 
     async def chat(self, call: Call[None, None]) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from homeserver.errors import NotFound
 from homeserver.http.body import check_body, check_query, read_bytes
 from homeserver.http.requestlog import USER_ID, WAITS
+from homeserver.http.tree import RouteTree
 from homeserver.model import Requester
 
 B = TypeVar("B")
@@ -79,7 +80,7 @@ class Route:
     face's prefix itself.
     `guests`, `locked`: whether guest accounts, and people who are locked out, may call it; for faces that know such.
     `answer`: the type of the JSON answer, None for no content. `form`: fields of a multipart body, for a
-    handler that reads it itself. `hot`: goes before the others in the router. `public`: needs no token.
+    handler that reads it itself. `public`: needs no token.
     `errors`: codes beyond the usual ones that a client should expect, for the documentation.
     """
 
@@ -94,7 +95,6 @@ class Route:
     status: int = 200
     tags: Sequence[str] = ()
     errors: Mapping[int, str] | None = None
-    hot: bool = False
     public: bool = False
     guests: bool = False
     locked: bool = False
@@ -160,15 +160,14 @@ class Desk:
         self._max_body_bytes = max_body_bytes
 
     def install(self, app: web.Application, routes: Iterable[Route]) -> None:
-        """Add all routes, hot ones first, each with and without a slash at its end."""
-        for route in sorted(routes, key=lambda route: not route.hot):
+        """Add all routes, each with and without a slash at its end."""
+        tree = RouteTree()
+        for route in routes:
             handle = self._handle(route)
-            path = route.plain_path.rstrip("/")
-            for twin in (path, f"{path}/"):
-                resource = app.router.add_resource(twin)
-                resource.add_route(route.method, handle)
-                if route.method == "GET":
-                    resource.add_route("HEAD", handle)
+            tree.add(route.method, route.plain_path, handle)
+            if route.method == "GET":
+                tree.add("HEAD", route.plain_path, handle)
+        app.router.register_resource(tree)
 
     def _handle(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         kinds = route.parameters

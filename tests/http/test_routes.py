@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
+import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
 
 from homeserver.errors import RateLimited
 from homeserver.http.body import Body, Number, Query, QueryInt
-from homeserver.http.routes import Call, Desk, Route
+from homeserver.http.routes import Call, Desk, Handler, Route
 from tests.http.kit import admit, site
 
 ALICE = {"Authorization": "Bearer alice"}
@@ -163,15 +166,65 @@ async def test_a_public_handler_that_looks_for_a_caller_fails_loudly(aiohttp_cli
     assert (await client.get("/api/open")).status == 500
 
 
-async def test_hot_routes_stand_first_in_the_router() -> None:
+async def found(client: TestClient[web.Request, web.Application], path: str, method: str = "GET") -> object:
+    answer = await client.request(method, f"/api{path}")
+    return await answer.json() if answer.status == 200 else answer.status
+
+
+async def test_a_word_goes_before_a_parameter_wherever_the_table_has_it(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    def named(name: str) -> Handler:
+        async def answer(call: Call[None, None]) -> dict[str, object]:
+            return {"name": name, **call.path}
+
+        return answer
+
     table = [
-        Route("GET", "/a/{x}", echo, "cold"),
-        Route("GET", "/a/{x}/send", echo, "hot", hot=True),
+        Route(method, path, named(path), path, public=True)
+        for method, path in [
+            ("GET", "/"),
+            ("GET", "/{x}"),
+            ("GET", "/known"),
+            ("GET", "/known/{y}"),
+            ("GET", "/{x}/deep/end"),
+            ("PUT", "/{x}/deep/{z}"),
+        ]
     ]
-    app = web.Application()
-    Desk(admit=admit, limit=lambda _request: None, max_body_bytes=1000).install(app, table)
-    first = next(iter(app.router.resources()))
-    assert first.canonical == "/a/{x}/send"
+    client = await aiohttp_client(site(table))
+    assert await found(client, "") == await found(client, "/") == {"name": "/"}
+    assert await found(client, "/known") == await found(client, "/known/") == {"name": "/known"}
+    assert await found(client, "/other") == {"name": "/{x}", "x": "other"}
+    assert await found(client, "/known/deep") == {"name": "/known/{y}", "y": "deep"}
+    assert await found(client, "/known/deep/end") == {"name": "/{x}/deep/end", "x": "known"}
+    assert await found(client, "/a/deep/end", "PUT") == {"name": "/{x}/deep/{z}", "x": "a", "z": "end"}
+    assert await found(client, "/a/deep/end", "DELETE") == 405
+    for path in ("//", "/known//", "/a//end", "/a/deep", "/a/deep/end/more"):
+        assert await found(client, path) == 404, path
+
+
+async def test_a_slash_or_a_percent_sign_within_a_parameter_stays_in_it(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async def answer(call: Call[None, None]) -> dict[str, object]:
+        return dict(call.path)
+
+    client = await aiohttp_client(site([Route("GET", "/{x}/end", answer, "words", public=True)]))
+    for coded, plain in (
+        ("a%2Fb", "a/b"),
+        ("%25", "%"),
+        ("%252F", "%2F"),
+        ("%7Bx%7D", "{x}"),
+        ("%C3%A4", "ä"),
+    ):
+        answered = await client.get(URL(f"/api/{coded}/end", encoded=True))
+        assert await answered.json() == {"x": plain}, coded
+
+
+async def test_two_routes_for_one_call_are_refused() -> None:
+    table = [Route("GET", "/a/{x}", echo, "one"), Route("GET", "/a/{y}", echo, "other")]
+    with pytest.raises(ValueError, match=r"two routes answer GET /a/\{y\}"):
+        Desk(admit=admit, limit=lambda _request: None, max_body_bytes=1000).install(web.Application(), table)
 
 
 async def test_answers_do_not_tell_versions(aiohttp_client: AiohttpClient) -> None:

@@ -27,7 +27,6 @@ class SlidingCalls:
                 body=SlidingBody,
                 query=SlidingQuery,
                 answer=SlidingAnswer,
-                hot=True,
             ),
         )
 

@@ -40,11 +40,7 @@ class SyncCalls:
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
         path = "/client/v3/sync"
-        return (
-            Route(
-                "GET", path, self.sync, "News", query=SyncQuery, answer=dict[str, Any], hot=True, guests=True
-            ),
-        )
+        return (Route("GET", path, self.sync, "News", query=SyncQuery, answer=dict[str, Any], guests=True),)
 
     async def sync(self, call: Call[None, SyncQuery]) -> dict[str, Any]:
         """Everything without `since`; then what is new, for which it waits as long as `timeout` says."""

@@ -59,7 +59,6 @@ class Chats:
                 query=ChatQuery,
                 answer=list[schemas.Chat],
                 tags=_TAGS,
-                hot=True,
             ),
             Route("GET", _ONE, self.get, "A chat", answer=schemas.Chat, tags=_TAGS),
             Route(
@@ -88,7 +87,6 @@ class Chats:
                 body=ReadMark,
                 status=204,
                 tags=_TAGS,
-                hot=True,
             ),
         )
 

@@ -38,7 +38,6 @@ class MessageCalls:
                 answer=schemas.Message,
                 status=201,
                 tags=_TAGS,
-                hot=True,
                 errors={403: f"Only the server writes system messages. {_REFUSED}"},
             ),
             Route(
@@ -49,7 +48,6 @@ class MessageCalls:
                 query=MessageQuery,
                 answer=list[schemas.Message],
                 tags=_TAGS,
-                hot=True,
             ),
             Route(
                 "PATCH",

@@ -72,9 +72,7 @@ class PersonSocket:
 
     def route(self) -> Route:
         """Public to the router: a bad token is told by a close code."""
-        return Route(
-            "GET", "/", self.connect, "The live socket of a person", public=True, documented=False, hot=True
-        )
+        return Route("GET", "/", self.connect, "The live socket of a person", public=True, documented=False)
 
     async def connect(self, call: Call[None, None]) -> web.StreamResponse:
         """Serve a socket until it closes."""

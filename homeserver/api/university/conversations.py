@@ -66,7 +66,6 @@ class Conversations:
                 query=ConversationQuery,
                 answer=list[schemas.Conversation],
                 tags=tags,
-                hot=True,
             ),
             Route(
                 "GET",
@@ -95,7 +94,6 @@ class Conversations:
                 body=ReadMark,
                 status=204,
                 tags=tags,
-                hot=True,
             ),
             Route(
                 "GET",

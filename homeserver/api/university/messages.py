@@ -43,7 +43,6 @@ class MessageCalls:
                 body=NewMessage,
                 answer=schemas.Message,
                 tags=tags,
-                hot=True,
                 errors={
                     403: f"`sender_id` is somebody else. {_REFUSED}",
                     404: "There is no such conversation for you.",
@@ -57,7 +56,6 @@ class MessageCalls:
                 query=MessageQuery,
                 answer=list[schemas.Message],
                 tags=tags,
-                hot=True,
             ),
             Route(
                 "PUT",

@@ -73,7 +73,6 @@ class ConversationSocket:
             "The live socket of a conversation",
             public=True,
             documented=False,
-            hot=True,
         )
 
     async def connect(self, call: Call[None, None]) -> web.StreamResponse:

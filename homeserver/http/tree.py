@@ -1,0 +1,122 @@
+"""All paths of one face as a tree of their segments: a request costs the depth of its path, not the number of routes.
+
+The router of aiohttp tries one pattern after the other among those that begin alike, which is most of them below
+`/rooms/{room_id}`; and compiling the patterns is most of the time that a server needs to start.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from aiohttp.web_urldispatcher import PlainResource, ResourceRoute, UrlMappingMatchInfo
+from yarl import URL
+
+
+class _Call(NamedTuple):
+    """What answers one method at a path, and where in the path its parameters stand."""
+
+    route: ResourceRoute
+    places: tuple[tuple[str, int], ...]
+
+
+class _Node:
+    """One segment: what may follow it, word by word, then whatever else; and what answers if nothing follows."""
+
+    __slots__ = ("anything", "calls", "words")
+
+    def __init__(self) -> None:
+        self.words: dict[str, _Node] = {}
+        self.anything: _Node | None = None
+        self.calls: dict[str, _Call] = {}
+
+
+class RouteTree(web.AbstractResource):
+    """The routes of one application. A path is found with and without a slash at its end.
+
+    Where a word and a parameter both fit a segment, the word is tried first. A parameter is never empty.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prefix = ""
+        self._root = _Node()
+        self._resources: dict[str, PlainResource] = {}
+
+    def add(self, method: str, template: str, handler: Handler) -> None:
+        """Add one call at a path like `/rooms/{room_id}/send`; "" or "/" is the prefix itself.
+
+        Raises ValueError when something answers there already.
+        """
+        template = template.rstrip("/")
+        node, places = self._root, []
+        for at, segment in enumerate(template.split("/")[1:]):
+            if segment.startswith("{") and segment.endswith("}"):
+                places.append((segment[1:-1], at))
+                node.anything = node.anything or _Node()
+                node = node.anything
+            else:
+                node = node.words.setdefault(segment, _Node())
+        if method in node.calls:
+            raise ValueError(f"two routes answer {method} {template}")
+        resource = self._resources.setdefault(template, PlainResource(template))
+        node.calls[method] = _Call(resource.add_route(method, handler), tuple(places))
+
+    async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
+        """The call and its parameters, or the methods that are answered at this path."""
+        segments = request.rel_url.path_safe[len(self._prefix) :].split("/")[1:]
+        if segments and not segments[-1]:
+            segments.pop()
+        allowed: set[str] = set()
+        for node in _ends(self._root, segments, 0):
+            if call := node.calls.get(request.method):
+                values = {name: _whole(segments[at]) for name, at in call.places}
+                return UrlMappingMatchInfo(values, call.route), allowed
+            allowed.update(node.calls)
+        return None, allowed
+
+    @property
+    def canonical(self) -> str:
+        """Where the tree stands: everything below is looked up in it."""
+        return self._prefix or "/"
+
+    def add_prefix(self, prefix: str) -> None:
+        """Stand below `prefix` from now on."""
+        self._prefix = prefix + self._prefix
+        for resource in self._resources.values():
+            resource.add_prefix(prefix)
+
+    def url_for(self, **_kwargs: str) -> URL:
+        """No such thing: routes have no names here."""
+        raise RuntimeError("routes of a tree have no names")
+
+    def get_info(self) -> dict[str, str]:  # type: ignore[override]  # its type is private to the library
+        """For whoever lists the resources of an application."""
+        return {"path": self.canonical}
+
+    def raw_match(self, _path: str) -> bool:
+        """False: it stands for many paths, and routes are added with `add` alone."""
+        return False
+
+    def __len__(self) -> int:
+        return sum(len(resource) for resource in self._resources.values())
+
+    def __iter__(self) -> Iterator[ResourceRoute]:
+        for resource in self._resources.values():
+            yield from resource
+
+
+def _ends(node: _Node, segments: list[str], at: int) -> Iterator[_Node]:
+    """Every place where the path may end, the most literal first."""
+    if at == len(segments):
+        yield node
+        return
+    if word := node.words.get(segments[at]):
+        yield from _ends(word, segments, at + 1)
+    if segments[at] and node.anything is not None:
+        yield from _ends(node.anything, segments, at + 1)
+
+
+def _whole(segment: str) -> str:
+    """A segment as it was meant: a slash within it stays encoded until the path was cut."""
+    return segment.replace("%2F", "/").replace("%25", "%") if "%" in segment else segment

@@ -22,7 +22,7 @@ from homeserver.services.demo import DemoAccounts
 from homeserver.settings.models import Settings
 from homeserver.storage.log import Entry
 from homeserver.storage.migrate import upgrade
-from homeserver.timeline.housekeeping import follow, purge_transactions
+from homeserver.timeline.housekeeping import PURGE_INTERVAL_S, follow, purge_transactions
 from homeserver.web.pages import DemoAccount
 
 logger = logging.getLogger(__name__)
@@ -49,8 +49,8 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     for listener in _listeners(hs):
         core.live.listen(listener)
     _start_tasks(hs)
+    _start_housekeeping(hs)
     await hs.safety.words.load()
-    core.tasks.start("word list", hs.safety.words.run)
     try:
         yield
     finally:
@@ -79,25 +79,36 @@ def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
 
 def _start_tasks(hs: Homeserver) -> None:
     """What works in the background as long as the server does."""
-    settings, core, people = hs.settings, hs.core, hs.people
+    settings, core = hs.settings, hs.core
     tasks = core.tasks
     tasks.start("appender", core.appender.run)
     tasks.start("feed", hs.chat.feed.run)
     tasks.start("waiting syncs", hs.following.waiting.run)
-    tasks.start("sliding connections", hs.following.connections.run)
     tasks.start("follow", partial(follow, core.live, settings.timeline))
-    tasks.start("purge transactions", partial(purge_transactions, core.db, core.clock, settings.timeline))
-    tasks.start("sessions", people.sessions.run)
-    tasks.start("guests", people.guests.run)
     tasks.start("member profiles", hs.raw.member_profiles.run)
-    tasks.start("interactions", hs.proofs.interactions.run)
-    tasks.start("media sweep", hs.files.sweep.run)
-    tasks.start("previews", hs.files.previews.run)
     if settings.matrix.enabled:
         hs.notifications.start(tasks)
         hs.searching.index.start(tasks)
         tasks.start("delayed events", hs.searching.delayed.run)
         tasks.start("farewells", hs.raw.farewells.run)
+
+
+def _start_housekeeping(hs: Homeserver) -> None:
+    """What is done now and then: to forget what is over, to look for what changed."""
+    settings, core, people = hs.settings, hs.core, hs.people
+    old_transactions = partial(purge_transactions, core.db, core.clock, settings.timeline)
+    for name, work, every_s in (
+        ("old transactions", old_transactions, PURGE_INTERVAL_S),
+        ("sessions", people.sessions.tidy, settings.tokens.purge_interval_s),
+        ("guests", people.guests.sweep, settings.guests.sweep_interval_s),
+        ("interactions", hs.proofs.interactions.purge, settings.interactions.ttl_s),
+        ("media sweep", hs.files.sweep.run_once, settings.media.sweep_interval_s),
+        ("previews", hs.files.previews.forget_old, settings.previews.sweep_interval_s),
+        ("sliding connections", hs.following.connections.purge, PURGE_INTERVAL_S),
+    ):
+        core.tasks.repeat(name, work, every_s=every_s)
+    if settings.moderation.word_list is not None:
+        core.tasks.repeat("word list", hs.safety.words.load, every_s=settings.moderation.word_list_interval_s)
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """Work in the background: every task has a name and an owner, and a crash is seen.
 
-Long-lived work (the appender, cursor consumers, sweeps) is `start`ed and begins again after a crash, at growing
-distances. Short work that nobody waits for is watched by `once`. `stop` ends all of it, the youngest first, so that
-a task never outlives what it was built on.
+Long-lived work (the appender, cursor consumers) is `start`ed and begins again after a crash, at growing distances;
+small work of now and then is `repeat`ed. Short work that nobody waits for is watched by `once`. `stop` ends all of
+it, the youngest first, so that a task never outlives what it was built on.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 30.0
+FIRST_ROUND_S = 15.0
 STEADY_S = 60.0  # who ran so long without a crash starts again at the first delay
 
 
@@ -56,6 +57,18 @@ class Tasks:
         if name in self._running.values():
             raise ValueError(f"a task named {name} is running already")
         self._keep(name, self._supervise(name, work, restart=restart))
+
+    def repeat(self, name: str, work: Callable[[], Awaitable[object]], *, every_s: float) -> None:
+        """`start` small work that is done again and again. A server that has just started has better things to do, so
+        the first time comes after FIRST_ROUND_S, or `every_s` if that is less."""
+
+        async def run() -> None:
+            await self._sleep(min(FIRST_ROUND_S, every_s))
+            while True:
+                await work()
+                await self._sleep(every_s)
+
+        self.start(name, run)
 
     def once(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run `work` beside the caller, who may await the answer or forget it: a crash is logged in any case.

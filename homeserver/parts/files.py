@@ -50,9 +50,7 @@ def build_files(
         media=media,
         server=settings.server.name,
     )
-    sweep = Sweep(
-        db=core.db, clock=core.clock, disk=disk, places=places, interval_s=settings.media.sweep_interval_s
-    )
+    sweep = Sweep(db=core.db, clock=core.clock, disk=disk, places=places)
     previews = Previews(
         Shelf(core.db, media, disk, settings.server.name),
         Web(settings.previews, resolver),

@@ -8,7 +8,6 @@ A caller who is trusted may name a guest by other text as well. Such a name prov
 secret either: others see it as it is.
 """
 
-import asyncio
 import hashlib
 import hmac
 import re
@@ -201,12 +200,6 @@ class Guests:
         for entry in entries:  # here at once; other workers hear it from the log
             self._profiles.note(entry)
         return len(pieces)
-
-    async def run(self) -> None:
-        """Forget idle guests again and again, until cancelled."""
-        while True:
-            await self.sweep()
-            await asyncio.sleep(self._settings.sweep_interval_s)
 
     async def sweep(self) -> int:
         """Forget the guests who were not here for long, batch by batch; answers how many."""

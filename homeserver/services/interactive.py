@@ -4,7 +4,6 @@ Client-server API, "User-Interactive Authentication API". What was shown so far 
 worker can go on. The first request's body is kept too, encrypted: clients may leave it out of the later ones.
 """
 
-import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -90,14 +89,12 @@ class Interactions:
                 raise _unknown()
         return first
 
-    async def run(self) -> None:
-        """Forget old ones again and again, until cancelled."""
-        while True:
-            before_ms = self._clock.now_ms() - self._settings.ttl_s * 1000
+    async def purge(self) -> None:
+        """Forget old ones, batch by batch."""
+        before_ms, gone = self._clock.now_ms() - self._settings.ttl_s * 1000, _PURGE_BATCH
+        while gone == _PURGE_BATCH:
             async with self._db.write() as conn:
                 gone = await stored.purge_interactions(conn, before_ms=before_ms, limit=_PURGE_BATCH)
-            if gone < _PURGE_BATCH:
-                await asyncio.sleep(self._settings.ttl_s)
 
     async def _begun(self, wanted: Wanted, auth: Json, params: Json) -> Interaction:
         session = auth.get("session")

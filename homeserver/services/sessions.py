@@ -3,7 +3,6 @@
 `note` must be given every new entry of the log.
 """
 
-import asyncio
 import hmac
 import secrets
 import string
@@ -211,12 +210,6 @@ class Sessions:
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: what it ends is not believed any more, from now on."""
         self.recognition.note(entry)
-
-    async def run(self) -> None:
-        """Tidy again and again, until cancelled."""
-        while True:
-            await self.tidy()
-            await asyncio.sleep(self._settings.purge_interval_s)
 
     async def tidy(self) -> int:
         """Write down what was used when, and delete ended and expired sessions; answers how many went.

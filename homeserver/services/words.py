@@ -62,12 +62,6 @@ class WordList:
                 told = told or " ".join(entry.words)
         return told
 
-    async def run(self) -> None:
-        """Look for a changed file again and again, until cancelled."""
-        while self._settings.word_list is not None:
-            await self.load()
-            await asyncio.sleep(self._settings.word_list_interval_s)
-
     async def load(self) -> None:
         """Take over the file if it changed; of a bad one the log is told, once, and the list stays as it is."""
         if self._settings.word_list is None:

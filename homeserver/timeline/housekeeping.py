@@ -8,7 +8,7 @@ from homeserver.storage import transactions
 from homeserver.storage.db import Database
 from homeserver.timeline.live import Live
 
-_PURGE_INTERVAL_S = 600
+PURGE_INTERVAL_S = 600
 _PURGE_PAGE = 1000
 
 
@@ -20,10 +20,8 @@ async def follow(live: Live, settings: TimelineSettings) -> None:
 
 
 async def purge_transactions(db: Database, clock: Clock, settings: TimelineSettings) -> None:
-    """Forget transaction ids whose time is over, a page at a time, until cancelled."""
-    while True:
-        before_ms = clock.now_ms() - settings.transaction_keep_s * 1000
+    """Forget transaction ids whose time is over, a page at a time."""
+    before_ms, gone = clock.now_ms() - settings.transaction_keep_s * 1000, _PURGE_PAGE
+    while gone == _PURGE_PAGE:
         async with db.write() as conn:
             gone = await transactions.drop_before(conn, before_ms, _PURGE_PAGE)
-        if gone < _PURGE_PAGE:
-            await asyncio.sleep(_PURGE_INTERVAL_S)

@@ -7,7 +7,7 @@ import pytest
 
 from homeserver.errors import Unavailable
 from homeserver.metrics import Metrics
-from homeserver.tasks import FIRST_DELAY_S, LONGEST_DELAY_S, STEADY_S, Tasks
+from homeserver.tasks import FIRST_DELAY_S, FIRST_ROUND_S, LONGEST_DELAY_S, STEADY_S, Tasks
 
 
 class Time:
@@ -38,6 +38,25 @@ def metrics() -> Metrics:
 @pytest.fixture
 def tasks(metrics: Metrics, time: Time) -> Tasks:
     return Tasks(metrics, sleep=time.sleep, monotonic=time.monotonic)
+
+
+async def test_repeated_work_lets_the_server_start_first(tasks: Tasks, time: Time) -> None:
+    done: list[int] = []
+    enough = asyncio.Event()
+
+    async def work() -> None:
+        done.append(len(time.slept))
+        if len(done) == 3:
+            enough.set()
+
+    tasks.repeat("sweep", work, every_s=3600)
+    await enough.wait()
+    assert time.slept[:3] == [FIRST_ROUND_S, 3600, 3600]
+    assert done == [1, 2, 3]
+    tasks.repeat("quick sweep", work, every_s=FIRST_ROUND_S / 2)
+    await asyncio.sleep(0)
+    assert FIRST_ROUND_S / 2 in time.slept
+    await tasks.stop(1)
 
 
 async def test_a_crashed_task_begins_again_and_is_counted(

@@ -51,6 +51,6 @@ async def store(
         disk=disk,
         places=places,
     )
-    yield Store(media, Sweep(db=db, clock=clock, disk=disk, places=places, interval_s=60), root, db, clock)
+    yield Store(media, Sweep(db=db, clock=clock, disk=disk, places=places), root, db, clock)
     media.close()
     disk.close()

@@ -173,5 +173,4 @@ async def test_a_bad_file_leaves_the_list_as_it_was(path: Path, caplog: pytest.L
 async def test_without_a_file_nothing_is_refused() -> None:
     words = WordList(ModerationSettings())
     await words.load()
-    await words.run()
     assert verdict(words, "casino") is None

@@ -1,6 +1,5 @@
 """Deletes files whose time has come, and what was left lying about: stopped uploads, files without a row."""
 
-import asyncio
 import itertools
 import time
 from collections.abc import Collection
@@ -14,27 +13,20 @@ from homeserver.storage import media as stored
 from homeserver.storage.db import Database
 
 _BATCH = 100
-_FOLDERS = 16  # looked at for orphans in one run, of 1024
+_FOLDERS = 16  # looked at for orphans in one round, of 1024
 _ORPHAN_AGE_S = 86_400.0  # a file that is being received or listed right now is no orphan
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 class Sweep:
-    """`run` does its work every `interval_s`, until cancelled; a run that fails is made up for by the next one."""
+    """A round that fails is made up for by the next one."""
 
-    def __init__(self, *, db: Database, clock: Clock, disk: Disk, places: Places, interval_s: float) -> None:
+    def __init__(self, *, db: Database, clock: Clock, disk: Disk, places: Places) -> None:
         self._db = db
         self._clock = clock
         self._disk = disk
         self._places = places
-        self._interval_s = interval_s
         self._folders = itertools.cycle(a + b for a in _LETTERS for b in _LETTERS)
-
-    async def run(self) -> None:
-        """Sweep again and again."""
-        while True:
-            await self.run_once()
-            await asyncio.sleep(self._interval_s)
 
     async def run_once(self) -> int:
         """Delete what is due, and look at the next few folders for orphans; answers how many files went."""

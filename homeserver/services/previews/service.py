@@ -79,12 +79,6 @@ class Previews:
             raise unreadable()
         return await self._flight.run(str(url), partial(self._make, url))
 
-    async def run(self) -> None:
-        """Forget what is old, again and again."""
-        while True:
-            await self.forget_old()
-            await asyncio.sleep(self._settings.sweep_interval_s)
-
     async def forget_old(self) -> None:
         """Forget what ended long enough ago, and the oldest where there are too many; their pictures go too."""
         now_ms = self._clock.now_ms()

@@ -5,7 +5,6 @@ tell of rooms that the connection follows already: their state is the one before
 lost an answer asks again with the token before, whose state is kept until it uses the next one.
 """
 
-import asyncio
 import secrets
 import zlib
 from collections.abc import Mapping
@@ -31,7 +30,6 @@ DATA: Final = 2  # has all account data of it,
 RECEIPTS: Final = 4  # has its receipts
 
 _DAY_MS: Final = 86_400_000
-_SWEEP_S: Final = 3600.0
 
 
 class Sent(NamedTuple):
@@ -100,14 +98,12 @@ class Connections:
         self._read.put(key, replace(now, serial=serial, used_ms=now_ms))
         return serial
 
-    async def run(self) -> None:
-        """Forget old ones again and again, until cancelled."""
-        while True:
-            before_ms = self._clock.now_ms() - self._settings.sliding_connection_days * _DAY_MS
-            most = self._settings.max_all_sliding_connections
-            async with self._db.write() as conn:
-                await stored.purge_connections(conn, before_ms=before_ms, most=most)
-            await asyncio.sleep(_SWEEP_S)
+    async def purge(self) -> None:
+        """Forget old ones, and the oldest of too many."""
+        before_ms = self._clock.now_ms() - self._settings.sliding_connection_days * _DAY_MS
+        most = self._settings.max_all_sliding_connections
+        async with self._db.write() as conn:
+            await stored.purge_connections(conn, before_ms=before_ms, most=most)
 
     async def _find(self, key: ConnectionKey) -> Connection:
         async with self._db.read() as conn:

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -100,6 +101,7 @@ def make_assets(files: Mapping[str, bytes], *, is_shared: bool = False) -> Asset
     return Assets(made, hashlib.sha256(whole.encode()).hexdigest()[:BUILD_CHARS], is_shared)
 
 
+@lru_cache(maxsize=1000)  # to compress is most of it, and the files of a program stay as they are
 def _asset(suffix: str, body: bytes) -> Asset:
     packed = None if suffix in PACKED_ALREADY else gzip.compress(body, 6, mtime=0)
     if packed is not None and len(packed) >= len(body):

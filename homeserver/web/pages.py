@@ -6,6 +6,7 @@ browser keeps. What the scripts must know of the server comes in a JSON block in
 
 import asyncio
 from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -52,6 +53,19 @@ SECURITY_HEADERS: Final = {
 }
 
 
+@cache
+def _environment() -> jinja2.Environment:
+    """The templates, compiled once: all servers of a process show the same."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        auto_reload=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 class DemoAccount(NamedTuple):
     """An account that the login page of a demonstration offers to everybody."""
 
@@ -84,19 +98,10 @@ class Pages:
 
     def setup(self, app: web.Application) -> None:
         """Give `app` the templates and the moment at which the files are read."""
-        environment = aiohttp_jinja2.setup(
-            app,
-            app_key=TEMPLATES,
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            auto_reload=False,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        app[TEMPLATES] = _environment()
 
         async def load(_: web.Application) -> None:
-            await asyncio.to_thread(self._load, environment)
+            await asyncio.to_thread(self._load)
 
         app.on_startup.append(load)
 
@@ -109,11 +114,12 @@ class Pages:
             routes += [web.get("/chat", self._chat), web.get("/chat/", self._chat)]
         return routes
 
-    def _load(self, environment: jinja2.Environment) -> None:
+    def _load(self) -> None:
         self._assets = load_assets(HERE / "static")
         scripts = (name for name in self._assets.files if name.startswith("js/"))
         self._modules = [name for name in scripts if name not in LONE_SCRIPTS]
         self._version = metadata.version("homeserver")
+        environment = _environment()
         for name in environment.list_templates():
             environment.get_template(name)
 

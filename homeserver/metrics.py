@@ -4,8 +4,9 @@ Each server has its own `Metrics` with a registry of its own, so that two server
 the server get it through their constructors. `listen` serves the numbers on a port of their own, apart from the APIs.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 
 from aiohttp import web
 from prometheus_client import (
@@ -26,6 +27,29 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
 _BATCH_ENTRIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
+
+
+class Spent:
+    """What a piece of work asked of the database so far."""
+
+    __slots__ = ("statements",)
+
+    def __init__(self) -> None:
+        self.statements = 0
+
+
+_spent: ContextVar[Spent | None] = ContextVar("spent", default=None)
+
+
+@contextmanager
+def spending() -> Iterator[Spent]:
+    """Count the statements of this block, and of tasks that it begins; not those of other work meanwhile."""
+    spent = Spent()
+    token = _spent.set(spent)
+    try:
+        yield spent
+    finally:
+        _spent.reset(token)
 
 
 class Metrics:
@@ -53,6 +77,12 @@ class Metrics:
             "Seconds from a request to its answer",
             ("route", "method"),
             buckets=_REQUEST_SECONDS,
+            registry=self.registry,
+        )
+        self._request_statements = Counter(
+            "homeserver_http_request_statements",
+            "Statements sent to the database by requests themselves; what is written for many at once is not of them",
+            ("route", "method"),
             registry=self.registry,
         )
         self._requests_open = Gauge(
@@ -122,11 +152,15 @@ class Metrics:
         """A request has come in; `request_done` must follow."""
         self._requests_open.inc()
 
-    def request_done(self, *, route: str, method: str, status: int, seconds: float | None) -> None:
+    def request_done(
+        self, *, route: str, method: str, status: int, seconds: float | None, statements: int = 0
+    ) -> None:
         """`route` is the template of the path, never the path itself. `seconds` is None for sockets."""
         method = method if method in _METHODS else "other"
         self._requests_open.dec()
         self._requests.labels(route, method, f"{status // 100}xx").inc()
+        if statements:
+            self._request_statements.labels(route, method).inc(statements)
         if seconds is not None:
             self._request_seconds.labels(route, method).observe(seconds)
 
@@ -142,8 +176,10 @@ class Metrics:
         self._waiting.set(entries)
 
     def statement_sent(self) -> None:
-        """A statement went to the database."""
+        """A statement went to the database; it is of the work that is `spending`."""
         self._statements.inc()
+        if (spent := _spent.get()) is not None:
+            spent.statements += 1
 
     def socket_opened(self, face: str) -> None:
         self._sockets.labels(face).inc()

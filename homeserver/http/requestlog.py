@@ -1,8 +1,9 @@
 """One line in the log and one count per request, and the id that ties them to the answer.
 
 `install` must be called on the root application only, before any other middleware: it sees every request, also those
-for addresses that nobody serves. A line has the method, the path without its query, the status, the time, the id of
-the request, of the user and of a service key; never a header, a query or a body: tokens and people's words stand there.
+for addresses that nobody serves. A line has the method, the path without its query, the status, the time, the ids of
+the request, of the user and of a service key, and the number of statements that went to the database for it; never a
+header, a query or a body: tokens and people's words stand there.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from homeserver.logs import request_id
-from homeserver.metrics import Metrics
+from homeserver.metrics import Metrics, spending
 
 log = logging.getLogger("homeserver.access")
 
@@ -51,7 +52,8 @@ def request_log(metrics: Metrics, *, slow_request_ms: int = 1000) -> Middleware:
         began = time.perf_counter()
         status, is_socket = 500, False
         try:
-            answer = await handler(request)
+            with spending() as spent:
+                answer = await handler(request)
             status, is_socket = answer.status, isinstance(answer, web.WebSocketResponse)
         except web.HTTPException as error:
             status = error.status
@@ -68,9 +70,11 @@ def request_log(metrics: Metrics, *, slow_request_ms: int = 1000) -> Middleware:
                 method=request.method,
                 status=status,
                 seconds=None if is_socket else seconds,
+                statements=spent.statements,
             )
             is_long = is_socket or WAITS in request
-            _write(request, status, seconds, is_slow=not is_long and seconds * 1000 > slow_request_ms)
+            is_slow = not is_long and seconds * 1000 > slow_request_ms
+            _write(request, status, seconds, spent.statements, is_slow=is_slow)
             request_id.reset(token)
 
     return log_request
@@ -96,7 +100,7 @@ def _identity(request: web.Request) -> str:
     return given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def _write(request: web.Request, status: int, seconds: float, *, is_slow: bool) -> None:
+def _write(request: web.Request, status: int, seconds: float, statements: int, *, is_slow: bool) -> None:
     level = logging.INFO
     if status >= 500 or is_slow:
         level = logging.WARNING
@@ -109,6 +113,7 @@ def _write(request: web.Request, status: int, seconds: float, *, is_slow: bool) 
         path = path[:_MAX_PATH_CHARS] + "..."
     user_id = request.get(USER_ID, "-")
     more = f" key={request[SERVICE_KEY_ID]}" if SERVICE_KEY_ID in request else ""
+    more += f" db={statements}" if statements else ""
     more += " slow" if is_slow else ""
     log.log(
         level, "%s %s %d in %.1f ms user=%s%s", request.method, path, status, seconds * 1000, user_id, more

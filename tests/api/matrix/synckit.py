@@ -65,6 +65,12 @@ def types(part: Any) -> list[str]:
     return [one["type"] for one in part["events"]]
 
 
+def spent(server: Running, path: str = "/_matrix/client/v3/sync", method: str = "GET") -> int:
+    """How many statements the requests of one route have sent to the database so far."""
+    metrics = server.hs.core.metrics
+    return int(metrics.value("homeserver_http_request_statements_total", route=path, method=method))
+
+
 async def judged(server: Running) -> None:
     """Return once all events were looked at, and what came of them is written."""
     end = server.hs.core.live.position

@@ -11,7 +11,7 @@ from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.running import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
-from tests.api.matrix.synckit import Follower, joined, judged, types
+from tests.api.matrix.synckit import Follower, joined, judged, spent, types
 from tests.e2ee.world import identity, key
 
 
@@ -167,16 +167,6 @@ async def test_members_are_loaded_lazily(nobody: Client, alice: Client, bob: Cli
     assert [one["state_key"] for one in room["state"]["events"]] == [carol.user_id]
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        {
-            "matrix": {"enabled": True},
-            "timeline": {"follow_interval_ms": 60_000},
-            "push": {"poll_interval_s": 60},
-        }
-    ],
-)
 async def test_many_rooms_cost_as_many_statements_as_one(server: Running, alice: Client, bob: Client) -> None:
     counts = []
     await Follower(bob).sync()  # whom he ignores is in memory from now on
@@ -184,11 +174,11 @@ async def test_many_rooms_cost_as_many_statements_as_one(server: Running, alice:
         for _ in range(rooms):
             await say(alice, await create(alice, bob), "hello")
         await judged(server)
-        before = server.hs.core.db.statements
+        before = spent(server)
         answer = await Follower(bob).sync()
-        counts.append(server.hs.core.db.statements - before)
+        counts.append(spent(server) - before)
     assert len(answer["rooms"]["join"]) == 6
-    assert counts[0] == counts[1]
+    assert 0 < counts[0] == counts[1]
 
 
 async def test_who_never_came_in_learns_nothing(alice: Client, bob: Client) -> None:

@@ -20,7 +20,7 @@ from homeserver.timeline.verify import verify_room
 from tests.conftest import POSTGRES
 from tests.process import ServerProcess
 
-KILLS = 20
+KILLS = 10  # on each database; most of the time goes into starting again
 SENDERS = 8
 API = "/api/unet-chat"
 LOGIN = {"email": "sender@example.org", "password": "correct horse battery"}

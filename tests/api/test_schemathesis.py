@@ -18,8 +18,8 @@ from tests.api.messenger import wire as messenger
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 # A query too long for HTTP itself gets a plain text from the library, and queries of this API have no bounds but that.
 MATRIX_CHECKS = CHECKS.replace("content_type_conformance,", "")
-BUDGET_S = 20
-MATRIX_BUDGET_S = 10
+BUDGET_S = 12
+MATRIX_BUDGET_S = 8
 TO_ONE = ("--exclude-method=DELETE",)
 
 pytestmark = pytest.mark.timeout(150)

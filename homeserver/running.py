@@ -45,6 +45,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     """Everything below the faces at work: tables up to date, the log open, background tasks running."""
     settings, core, people = hs.settings, hs.core, hs.people
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
+    await core.db.open()
     await core.live.start()
     for listener in _listeners(hs):
         core.live.listen(listener)

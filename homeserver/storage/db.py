@@ -73,6 +73,11 @@ class Database:
             async with self._writes.begin() as conn:
                 yield conn
 
+    async def open(self) -> None:
+        """Connect once for each purpose, before many do so at once. Unavailable when the database cannot be reached."""
+        async with self.read(), self.write():
+            pass
+
     async def check(self) -> None:
         """Raise Unavailable unless the database answers."""
         async with self.read() as conn:
@@ -102,7 +107,7 @@ class Database:
             connect_args=dialect.connect_args(self.url, settings),
             **options,
         )
-        dialect.prepare(engine.sync_engine, settings, writes=writes)
+        dialect.prepare(engine.sync_engine, writes=writes)
         event.listen(engine.sync_engine, "before_cursor_execute", self._count)
         return engine
 

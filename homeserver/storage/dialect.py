@@ -59,32 +59,19 @@ def connect_args(url: URL, settings: DatabaseSettings) -> dict[str, Any]:
     return {"options": f"-c statement_timeout={settings.statement_timeout_ms}", "connect_timeout": 10}
 
 
-def prepare(engine: Engine, settings: DatabaseSettings, *, writes: bool) -> None:
-    """Set up every new connection; on SQLite also say how a transaction begins."""
-    if engine.dialect.name != "sqlite":
+def prepare(engine: Engine, *, writes: bool) -> None:
+    """Say on SQLite how a transaction begins."""
+    if engine.dialect.name != "sqlite" or not writes:
         return
 
-    @event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions by itself
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute(f"PRAGMA busy_timeout={settings.busy_timeout_ms}")
-        cursor.execute("PRAGMA journal_size_limit=67108864")
-        cursor.close()
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        # IMMEDIATE: a transaction that starts by reading must not fail when it comes to write.
+        connection.exec_driver_sql("BEGIN IMMEDIATE", execution_options=sqlite_driver.UNANSWERED)
 
-    if writes:
-
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Any) -> None:
-            # IMMEDIATE: a transaction that starts by reading must not fail when it comes to write.
-            connection.exec_driver_sql("BEGIN IMMEDIATE", execution_options=sqlite_driver.UNANSWERED)
-
-        @event.listens_for(engine, "before_cursor_execute")
-        def _mark(_connection: Any, cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
-            cursor._cursor.is_unanswered = "unanswered" in context.execution_options  # noqa: SLF001 - no public way
+    @event.listens_for(engine, "before_cursor_execute")
+    def _mark(_connection: Any, cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+        cursor._cursor.is_unanswered = "unanswered" in context.execution_options  # noqa: SLF001 - no public way
 
 
 class Upsert:

@@ -8,7 +8,7 @@ run in their order; one that fails then does so at the statement it travelled wi
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Thread
 from typing import Any, NamedTuple, Self
 
@@ -16,6 +16,13 @@ import aiosqlite
 import aiosqlite.core
 
 UNANSWERED = {"unanswered": True}  # execution options of statements without rows whose row count nobody reads
+
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA journal_size_limit=67108864",
+)
 
 logger = logging.getLogger(__name__)
 _Call = Callable[[sqlite3.Connection], sqlite3.Cursor]
@@ -93,6 +100,9 @@ class Connection(aiosqlite.Connection):
     def cursor(self) -> Cursor:  # type: ignore[override]  # aiosqlite's own needs a journey
         return Cursor(self)
 
+    async def create_function(self, *_arguments: Any, **_options: Any) -> None:
+        """Nothing: SQLAlchemy would define REGEXP, which no statement of ours uses; that is a journey saved."""
+
     def later(self, call: _Call) -> None:
         """Execute this before whatever comes next."""
         self._later.append(call)
@@ -128,7 +138,20 @@ def _work(calls: Any) -> None:
 
 def connect(path: str, **options: Any) -> Connection:
     """A connection to be awaited; `options` are those of `sqlite3.connect`."""
-    return Connection(lambda: sqlite3.connect(path, **options))
+    return Connection(lambda: _open(path, options))
+
+
+def _open(path: str, options: Mapping[str, Any]) -> sqlite3.Connection:
+    """Open and set up in one go: who is cancelled in between would leave a connection that nobody closes."""
+    settings = {**options, "isolation_level": None}  # the driver must not begin transactions by itself
+    raw: sqlite3.Connection = sqlite3.connect(path, **settings)
+    try:
+        for pragma in _PRAGMAS:
+            raw.execute(pragma).close()
+    except sqlite3.Error:
+        raw.close()
+        raise
+    return raw
 
 
 def _run(raw: sqlite3.Connection, first: Sequence[_Call], call: _Call) -> _Outcome:

@@ -29,7 +29,7 @@ def busy_metrics() -> Metrics:
     """Numbers of which each has been used once, as one that never was has no labels yet."""
     metrics = Metrics()
     metrics.request_started()
-    metrics.request_done(route="/x", method="GET", status=200, seconds=0.01)
+    metrics.request_done(route="/x", method="GET", status=200, seconds=0.01, statements=2)
     metrics.batch_committed(entries=1, events=1, seconds=0.001)
     metrics.statement_sent()
     metrics.set_waiting(1)

@@ -1,5 +1,7 @@
 """Who is told of which events, and how."""
 
+from functools import partial
+
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
 from homeserver.parts.sync import Keeping
@@ -10,8 +12,9 @@ from homeserver.services.notify.deliver import GatewaySender
 from homeserver.services.notify.evaluate import Evaluator
 from homeserver.services.notify.keep import Keeper
 from homeserver.services.notify.pushers import Pushers
-from homeserver.services.notify.service import Notifications
+from homeserver.services.notify.service import CONSUMER, Notifications
 from homeserver.settings.models import Settings
+from homeserver.timeline.consume import Pace, consume
 
 
 def build_notifications(settings: Settings, core: Core, people: People, keeping: Keeping) -> Notifications:
@@ -23,8 +26,14 @@ def build_notifications(settings: Settings, core: Core, people: People, keeping:
         most_people=settings.matrix.cached_audience,
     )
     return Notifications(
-        db=core.db,
-        live=core.live,
+        consume=partial(
+            consume,
+            CONSUMER,
+            db=core.db,
+            live=core.live,
+            pace=Pace(round_s=settings.matrix.notification_pace_s),
+            follow=True,
+        ),
         evaluator=Evaluator(audiences),
         keeper=Keeper(db=core.db, clock=core.clock),
         decider=GatewayDecider(

@@ -130,6 +130,13 @@ class MatrixSettings(Section):
         le=1_000_000,
         description="Most people whose new name or picture waits to be told to their rooms.",
     )
+    notification_pace_s: float = Field(
+        default=0.05,
+        ge=0,
+        le=10,
+        description="How often, at most, it is looked at whom a stream of messages notifies and what is unread."
+        " A message that comes alone is looked at at once.",
+    )
     search_gather_s: float = Field(
         default=1.0, ge=0, le=60, description="How long messages come together before a search finds them."
     )

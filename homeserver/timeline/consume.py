@@ -1,7 +1,10 @@
 """The loop of every background reader of the log: read on from a stored cursor, handle, store the cursor."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,31 +19,46 @@ Effect = Callable[[AsyncConnection], Awaitable[None]]
 Handler = Callable[[Sequence[Entry]], Awaitable[Effect | None]]
 
 
+class Pace(NamedTuple):
+    """How a consumer goes along: at most `page` entries at once; `gather_s` lets that many seconds of them come
+    together. `round_s`: what comes now and then is handled at once, but a stream of entries in rounds that begin so
+    far apart, as each round is a transaction, for which those who write have to wait."""
+
+    page: int = 500
+    gather_s: float = 0.0
+    round_s: float = 0.0
+
+
+AT_ONCE = Pace()
+
+
 async def consume(
     name: str,
     *,
     db: Database,
     live: Live,
     handle: Handler,
-    page: int = 500,
-    gather_s: float = 0.0,
+    pace: Pace = AT_ONCE,
     follow: bool = False,
 ) -> None:
     """Give every entry of the log to `handle`, in order, from where `name` stopped last; runs until cancelled.
 
     `handle` looks and answers what is to be written, or None. That is written in one transaction with the cursor, so
     it is written once, whatever crashes and however many workers read under one name: who was slower reads on from
-    where the others are. Entries that nothing came of may be seen again after a crash. At most `page` entries at
-    once; `gather_s` lets that many seconds of them come together. A consumer that is new begins at the end of the log.
+    where the others are. Entries that nothing came of may be seen again after a crash. A consumer that is new begins
+    at the end of the log.
     `follow`: what is written may have entries of the log with it, to be announced at once.
     """
     stored = await _begin(name, db, live.position)
     at = stored
+    next_round = -math.inf
     while True:
         await live.wait_after(at)
-        if gather_s and live.position - at < page:
-            await asyncio.sleep(gather_s)
-        entries = await _next(db, live, at, page)
+        wait_s = max(pace.gather_s, next_round - time.monotonic())
+        if wait_s > 0 and live.position - at < pace.page:
+            await asyncio.sleep(wait_s)
+        next_round = time.monotonic() + pace.round_s
+        entries = await _next(db, live, at, pace.page)
         effect = await handle(entries)
         end = entries[-1].position
         if effect is None and end - stored < _SILENT:

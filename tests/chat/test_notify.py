@@ -1,10 +1,19 @@
 """Judging a stretch of the log in one go, as after a stop: what is found in it counts for the rest of it."""
 
+import pytest
+
 from homeserver.app import Homeserver
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.storage import log
 from tests.chat.world import group, person
+from tests.conftest import QUIET
+
+
+@pytest.fixture
+def overrides() -> dict[str, object]:
+    """Nobody else judges meanwhile."""
+    return QUIET
 
 
 async def judge_all(hs: Homeserver, after: int) -> int:

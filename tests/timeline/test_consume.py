@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import cast
 
+import pytest
 from sqlalchemy import QueuePool
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +15,7 @@ from homeserver.model import EntryKind
 from homeserver.storage import log
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
-from homeserver.timeline.consume import Effect, consume
+from homeserver.timeline.consume import Effect, Pace, consume
 from homeserver.timeline.submission import NewEntry
 from tests.timeline.conftest import Writing
 
@@ -39,8 +41,12 @@ class Counting:
         self.written += positions
 
     @asynccontextmanager
-    async def reading(self, writing: Writing, page: int = 500) -> AsyncIterator[asyncio.Task[None]]:
-        work = consume("counting", db=writing.db, live=writing.live, handle=self.handle, page=page)
+    async def reading(
+        self, writing: Writing, page: int = 500, round_s: float = 0
+    ) -> AsyncIterator[asyncio.Task[None]]:
+        work = consume(
+            "counting", db=writing.db, live=writing.live, handle=self.handle, pace=Pace(page, round_s=round_s)
+        )
         task = asyncio.create_task(work)
         try:
             yield task
@@ -144,3 +150,30 @@ async def test_two_workers_write_each_thing_once(
             await asyncio.gather(writing.live.follow(), other.live.follow())
         await cursor_at(writing, 20)
     assert sorted(both[0].written + both[1].written) == list(range(2, 21, 2))
+
+
+async def test_a_stream_is_read_in_rounds(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
+    await begin(writing, 0)
+    naps: list[float] = []
+    awake = asyncio.Event()
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        await awake.wait()
+
+    monkeypatch.setattr("homeserver.timeline.consume.asyncio", SimpleNamespace(sleep=nap))
+    one = Counting()
+    async with one.reading(writing, page=3, round_s=3600):
+        await entries(writing, 1)
+        await until(lambda: one.seen == [1])
+        assert naps == [], "what comes alone is read at once"
+        await writing.timeline.append([NewEntry(EntryKind.PROFILE, {"n": n}) for n in range(3)])
+        await until(lambda: one.seen == [1, 2, 3, 4])
+        assert naps == [], "a full page does not wait"
+        await entries(writing, 1)
+        await until(lambda: naps)
+        await entries(writing, 1)
+        assert one.seen == [1, 2, 3, 4]
+        awake.set()
+        await until(lambda: one.seen == [1, 2, 3, 4, 5, 6])
+    assert 3500 < naps[0] <= 3600

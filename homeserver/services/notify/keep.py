@@ -33,6 +33,8 @@ class Keeper:
     async def effect(self, found: Findings) -> Effect | None:
         """What is to be written; None for nothing."""
         gone = await self._gone(found)
+        # what was emptied since it was judged leaves no mark
+        found.marks, found.common = _without(found.marks, gone), _without(found.common, gone)
         found.marks, found.common = await self._in_threads(found)
         self._read |= found.read
         wanted = (found.marks, found.common, found.spells, found.changed, gone, len(self._read) > _MOST_READ)
@@ -41,13 +43,13 @@ class Keeper:
         read, self._read = self._read, set()
         return partial(self._write, found, gone, read)
 
-    async def _gone(self, found: Findings) -> list[tuple[RoomId, int]]:
+    async def _gone(self, found: Findings) -> set[tuple[RoomId, int]]:
         """The places of events that redactions have emptied."""
         if not found.redacted:
-            return []
+            return set()
         async with self._db.read() as conn:
             targets = await events.events_by_id(conn, found.redacted)
-        return [(one.event.room_id, one.position) for one in targets.values() if one.redacted_by is not None]
+        return {(one.event.room_id, one.position) for one in targets.values() if one.redacted_by is not None}
 
     async def _in_threads(self, found: Findings) -> tuple[list[Mark], list[Mark]]:
         """The marks with the threads that their events are in."""
@@ -104,6 +106,10 @@ class Keeper:
                 for position, (where, user_id, room_id) in enumerate(wanted, start=first)
             ],
         )
+
+
+def _without(marks: Iterable[Mark], gone: Collection[tuple[RoomId, int]]) -> list[Mark]:
+    return [mark for mark in marks if (mark.room_id, mark.position) not in gone]
 
 
 def _placed(marks: Iterable[Mark], threads: Mapping[int, EventId]) -> list[Mark]:

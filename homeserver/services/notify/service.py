@@ -1,6 +1,6 @@
 """All parts together: what reads the log to keep counts and decide on pushes, and what sends these to gateways."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,31 +10,28 @@ from homeserver.services.notify.deliver import GatewaySender
 from homeserver.services.notify.evaluate import Evaluator
 from homeserver.services.notify.keep import Keeper
 from homeserver.services.notify.pushers import Pushers
-from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.tasks import Tasks
-from homeserver.timeline.consume import Effect, consume
-from homeserver.timeline.live import Live
+from homeserver.timeline.consume import Effect
 
 CONSUMER = "notifications"
 
 
 class Notifications:
-    """Judges every event once, and does what follows. `position`: up to where that is done, if not further."""
+    """Judges every event once, and does what follows. `consume` reads the log under the name CONSUMER; `position`: up
+    to where that is done, if not further."""
 
     def __init__(
         self,
         *,
-        db: Database,
-        live: Live,
+        consume: Callable[..., Awaitable[None]],
         evaluator: Evaluator,
         keeper: Keeper,
         decider: GatewayDecider,
         sender: GatewaySender,
         pushers: Pushers,
     ) -> None:
-        self._db = db
-        self._live = live
+        self._consume = consume
         self._evaluator = evaluator
         self._keeper = keeper
         self._decider = decider
@@ -49,7 +46,7 @@ class Notifications:
 
     async def _read(self) -> None:
         self._evaluator.forget()  # what was judged before an interruption may not have been written
-        await consume(CONSUMER, db=self._db, live=self._live, handle=self.handle, follow=True)
+        await self._consume(handle=self.handle)
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
         """What these entries bring about; None for nothing."""

@@ -18,7 +18,7 @@ from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import PushSettings
 from homeserver.storage.db import Database
 from homeserver.tasks import Tasks
-from homeserver.timeline.consume import consume
+from homeserver.timeline.consume import Pace, consume
 from homeserver.timeline.live import Live
 
 CONSUMER = "push"
@@ -77,5 +77,5 @@ class Push:
             return
         settings = self._settings
         read = partial(consume, db=self._db, live=self._live, handle=self._decider.handle)
-        tasks.start("push decisions", partial(read, CONSUMER, page=settings.page, gather_s=settings.gather_s))
+        tasks.start("push decisions", partial(read, CONSUMER, pace=Pace(settings.page, settings.gather_s)))
         tasks.start("push sending", self._sender.run)

@@ -19,7 +19,7 @@ from homeserver.storage.log import Entry
 from homeserver.storage.search import SearchText
 from homeserver.tasks import Tasks
 from homeserver.timeline.build import relation_of
-from homeserver.timeline.consume import Effect, consume
+from homeserver.timeline.consume import Effect, Pace, consume
 from homeserver.timeline.live import Live
 
 CONSUMER: Final = "search"
@@ -53,8 +53,7 @@ class SearchIndex:
             db=self._db,
             live=self._live,
             handle=self.handle,
-            page=_PAGE,
-            gather_s=self._gather_s,
+            pace=Pace(_PAGE, self._gather_s),
         )
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:

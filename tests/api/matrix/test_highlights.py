@@ -82,6 +82,7 @@ async def test_a_silenced_room_counts_nothing_but_mentions(
 ) -> None:
     room_id = await create(alice, bob, carol)
     first = await say(alice, room_id, "heard")
+    await judged(server)
     rule = f"{RULES}/room/{quote(room_id, safe='')}"
     await bob.call("PUT", rule, body={"actions": []})
     for number in range(5):

@@ -1,7 +1,6 @@
 """Services beside this one: TURN servers, those who ask who a person is, and bridged networks."""
 
 from collections.abc import Sequence
-from typing import NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -16,12 +15,10 @@ from homeserver.settings.models import TurnSettings
 
 
 class TurnServer(TypedDict):
-    """Empty where there is none."""
-
-    username: NotRequired[str]
-    password: NotRequired[str]
-    uris: NotRequired[list[str]]
-    ttl: NotRequired[int]
+    username: str
+    password: str
+    uris: list[str]
+    ttl: int
 
 
 class OpenIdToken(TypedDict):
@@ -60,7 +57,14 @@ class OutsideCalls:
         """The table of these calls."""
         root, networks = "/client/v3", "/client/v3/thirdparty"
         return (
-            Route("GET", f"{root}/voip/turnServer", self.turn, "Relays for calls", answer=TurnServer),
+            Route(
+                "GET",
+                f"{root}/voip/turnServer",
+                self.turn,
+                "Relays for calls",
+                answer=TurnServer,
+                errors={404: "This server has no TURN servers."},
+            ),
             Route(
                 "POST",
                 f"{root}/user/{{user_id}}/openid/request_token",
@@ -104,10 +108,10 @@ class OutsideCalls:
         )
 
     async def turn(self, call: Call[None, None]) -> TurnServer:
-        """Addresses and credentials; nothing where there are no such servers."""
+        """Addresses and credentials. All fields are required; MSC4166 has the answer where there are none."""
         made = turn_credentials(self._turn, call.requester.user_id, self._clock.now_ms())
         if made is None:
-            return {}
+            raise NotFound("this server has no TURN servers", code="turn_not_found")
         return {
             "username": made.username,
             "password": made.password,

@@ -127,5 +127,5 @@ async def test_what_one_may_not_know_of_cannot_be_reported(
         assert await nobody.errcode("POST", at, 401, body={"reason": "?"}) == "M_MISSING_TOKEN"
     assert await reports(server) == []
     public = await create(alice, preset="public_chat")
-    await bob.call("POST", path(public, "report"), body={})
+    await bob.call("POST", path(public, "report"), body={"reason": ""})
     assert await reports(server) == [(public, public, "", "")]

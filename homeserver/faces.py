@@ -154,6 +154,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Fa
         return ()
     services = matrix.MatrixServices(
         accounts=people.accounts,
+        guest_accounts=people.guest_accounts,
         hosts=people.hosts,
         sessions=people.sessions,
         devices=hs.proofs.devices,

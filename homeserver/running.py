@@ -102,6 +102,7 @@ def _start_housekeeping(hs: Homeserver) -> None:
         ("old transactions", old_transactions, PURGE_INTERVAL_S),
         ("sessions", people.sessions.tidy, settings.tokens.purge_interval_s),
         ("guests", people.guests.sweep, settings.guests.sweep_interval_s),
+        ("guest accounts", people.guest_accounts.sweep, settings.guest_accounts.sweep_interval_s),
         ("interactions", hs.proofs.interactions.purge, settings.interactions.ttl_s),
         ("media sweep", hs.files.sweep.run_once, settings.media.sweep_interval_s),
         ("previews", hs.files.previews.forget_old, settings.previews.sweep_interval_s),

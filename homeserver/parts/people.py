@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from homeserver.parts.core import Core
 from homeserver.services.accounts import Accounts
 from homeserver.services.blocks import Blocks
+from homeserver.services.guestaccounts import GuestAccounts
 from homeserver.services.guests import GuestKey, Guests
 from homeserver.services.hosts import Hosts, make_issuers
 from homeserver.services.passwords import Passwords
@@ -27,6 +28,7 @@ class People:
     sessions: Sessions
     hosts: Hosts
     guests: Guests
+    guest_accounts: GuestAccounts
     blocks: Blocks
     service_keys: ServiceKeys
 
@@ -61,6 +63,7 @@ def build_people(settings: Settings, core: Core) -> People:
         sessions=sessions,
         hosts=_hosts(settings, core, profiles),
         guests=_guests(settings, core, profiles, limits),
+        guest_accounts=_guest_accounts(settings, core, limits),
         blocks=_blocks(settings, core, profiles, limits),
         service_keys=_service_keys(settings, core, limits),
     )
@@ -86,6 +89,17 @@ def _guests(settings: Settings, core: Core, profiles: Profiles, limits: RateLimi
         key=GuestKey(core.keys.guests, settings.server.name),
         settings=settings.guests,
         limits=limits,
+    )
+
+
+def _guest_accounts(settings: Settings, core: Core, limits: RateLimits) -> GuestAccounts:
+    return GuestAccounts(
+        db=core.db,
+        timeline=core.timeline,
+        clock=core.clock,
+        settings=settings.guest_accounts,
+        limits=limits,
+        server_name=settings.server.name,
     )
 
 

@@ -34,6 +34,22 @@ class InteractionSettings(Section):
     ttl_s: int = Field(default=900, ge=60, le=DAY_S, description="How long one may take for all stages.")
 
 
+class GuestAccountSettings(Section):
+    """Guest accounts of the Matrix API: made by anybody, without a password."""
+
+    enabled: bool = Field(default=False, description="Whether anybody may make a guest account.")
+    idle_s: int = Field(
+        default=30 * DAY_S,
+        ge=8 * DAY_S,  # uses are written down every tokens.purge_interval_s
+        le=3650 * DAY_S,
+        description="A guest who was not here for so long is closed and leaves; what they wrote stays.",
+    )
+    sweep_interval_s: float = Field(
+        default=3600.0, ge=1, le=7 * DAY_S, description="How often idle guests are looked for."
+    )
+    sweep_batch: int = Field(default=100, ge=1, le=1000, description="Most guests closed in one transaction.")
+
+
 class UserDirectorySettings(Section):
     """Whom Matrix clients find by name."""
 

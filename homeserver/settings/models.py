@@ -15,6 +15,7 @@ from homeserver.settings.encryption import EncryptionSettings
 from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
 from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
 from homeserver.settings.matrix import (
+    GuestAccountSettings,
     InteractionSettings,
     MatrixSettings,
     PolicySettings,
@@ -57,6 +58,7 @@ __all__ = [
     "CorsSettings",
     "DatabaseSettings",
     "EncryptionSettings",
+    "GuestAccountSettings",
     "GuestSettings",
     "InteractionSettings",
     "IssuerSettings",
@@ -120,6 +122,9 @@ class Settings(Section):
     )
     messenger: MessengerSettings = Field(default=MessengerSettings(), description="API of the messenger.")
     matrix: MatrixSettings = Field(default=MatrixSettings(), description="The Matrix client-server API.")
+    guest_accounts: GuestAccountSettings = Field(
+        default=GuestAccountSettings(), description="Guest accounts of the Matrix API."
+    )
     user_directory: UserDirectorySettings = Field(
         default=UserDirectorySettings(), description="Whom Matrix clients find by name."
     )
@@ -147,7 +152,7 @@ class Settings(Section):
             *check_prefixes(self.university, self.messenger),
             *check_service_keys(self.university, self.messenger, self.issuers),
             *check_listeners(self.listen, self.metrics),
-            *check_registration(self.accounts, self.rate_limits, self.listen),
+            *check_registration(self.accounts, self.guest_accounts, self.rate_limits, self.listen),
         ]
         if clashes:
             text = "; ".join(f"{clash.where()}: {clash.message}" for clash in clashes)

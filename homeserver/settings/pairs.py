@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from homeserver.settings.faces import MessengerSettings, UniversitySettings
 from homeserver.settings.issuers import KEY_SOURCES, IssuerSettings
+from homeserver.settings.matrix import GuestAccountSettings
 from homeserver.settings.people import AccountSettings, RateLimitSettings
 from homeserver.settings.process import ListenSettings, MetricsSettings
 from homeserver.settings.section import is_loopback
@@ -108,11 +109,20 @@ def check_listeners(listen: ListenSettings, metrics: MetricsSettings) -> Iterato
 
 
 def check_registration(
-    accounts: AccountSettings, rate_limits: RateLimitSettings, listen: ListenSettings
+    accounts: AccountSettings,
+    guests: GuestAccountSettings,
+    rate_limits: RateLimitSettings,
+    listen: ListenSettings,
 ) -> Iterator[Clash]:
     """Open registration without limits fills a server with spam within hours."""
-    if accounts.registration and not rate_limits.enabled and not is_loopback(listen.host):
-        yield Clash(
-            ("rate_limits", "enabled"),
-            f"must be true where anybody may register (accounts.registration) on {listen.host}",
-        )
+    if rate_limits.enabled or is_loopback(listen.host):
+        return
+    for is_open, setting in (
+        (accounts.registration, "accounts.registration"),
+        (guests.enabled, "guest_accounts.enabled"),
+    ):
+        if is_open:
+            yield Clash(
+                ("rate_limits", "enabled"),
+                f"must be true where anybody may register ({setting}) on {listen.host}",
+            )

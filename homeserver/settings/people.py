@@ -103,6 +103,7 @@ class RateLimitSettings(Section):
     login: BucketSettings = _bucket(0.2, 10, "Tries to log in or refresh, per account and per address.")
     registration: BucketSettings = _bucket(0.02, 5, "New accounts per address.")
     guests: BucketSettings = _bucket(0.1, 30, "New guests per address.")
+    guest_accounts: BucketSettings = _bucket(0.02, 10, "New guest accounts of Matrix clients per address.")
     send: BucketSettings = _bucket(10, 50, "Messages, edits and deletions per person.")
     send_guest: BucketSettings = _bucket(2, 20, "Messages, edits and deletions per guest.")
     send_guests: BucketSettings = _bucket(5, 100, "The same, all guests of an address together.")

@@ -11,6 +11,7 @@ from homeserver.api.matrix.logins import Logins
 from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.schemas import (
     Deactivation,
+    DeviceWish,
     NameQuery,
     NewPassword,
     Registration,
@@ -18,12 +19,13 @@ from homeserver.api.matrix.schemas import (
     TokenQuery,
     TokenStage,
 )
-from homeserver.errors import Forbidden, Invalid
+from homeserver.errors import Invalid
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.model import Requester
 from homeserver.services.accounts import Accounts
 from homeserver.services.devices import Devices
+from homeserver.services.guestaccounts import GuestAccounts
 from homeserver.services.interactive import (
     DUMMY,
     PASSWORD,
@@ -44,6 +46,7 @@ class AccountServices:
     """What these calls need. `address`: whose request it is, for limits."""
 
     accounts: Accounts
+    guests: GuestAccounts
     devices: Devices
     profiles: Profiles
     interactions: Interactions
@@ -125,7 +128,7 @@ class AccountCalls:
         """Make an account and, unless `inhibit_login`, its first session."""
         if call.query.kind != "user":
             if call.query.kind == "guest":
-                raise Forbidden("there are no guests on this API", code="guests_refused")
+                return await self._register_guest(call)
             raise Invalid("kind is user or guest", code="invalid_param")
         services = self._services
         services.accounts.check_open()
@@ -141,6 +144,13 @@ class AccountCalls:
         if wish.inhibit_login:
             return {"user_id": person.user_id}
         return await self._logins.open(person, wish, call.request)
+
+    async def _register_guest(self, call: Call[JsonObject, RegistrationQuery]) -> schemas.LoggedIn:
+        """Of the body only the device's name counts; the server makes up the rest."""
+        name = "initial_device_display_name"
+        wish = check(DeviceWish, {name: call.body.root.get(name)})
+        guest = await self._services.guests.register(self._services.address(call.request))
+        return await self._logins.open(guest, wish, call.request)
 
     async def available(self, call: Call[None, NameQuery]) -> schemas.Available:
         """Refused with the reason when it is not."""

@@ -53,6 +53,7 @@ from homeserver.services.devices import Devices
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.finding import Finding
+from homeserver.services.guestaccounts import GuestAccounts
 from homeserver.services.history import History
 from homeserver.services.hosts import Hosts
 from homeserver.services.interactive import Interactions
@@ -88,6 +89,7 @@ class MatrixServices:
     """What this face calls. `address`: whose request it is, for limits."""
 
     accounts: Accounts
+    guest_accounts: GuestAccounts
     hosts: Hosts
     sessions: Sessions
     devices: Devices
@@ -182,6 +184,7 @@ def _tables(
     """The calls that need a person, table by table."""
     account_services = AccountServices(
         services.accounts,
+        services.guest_accounts,
         services.devices,
         services.profiles,
         services.interactions,

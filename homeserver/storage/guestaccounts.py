@@ -1,0 +1,48 @@
+"""Guest accounts of the Matrix API: rows of `users` whose numbers lie in a range of their own."""
+
+from collections.abc import Collection
+from typing import Final
+
+from sqlalchemy import bindparam, exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.model import MATRIX_GUESTS
+from homeserver.protocol.ids import RoomId, UserId
+from homeserver.storage.schema import members, room_summaries, sessions, users
+
+FIRST_NUMBER: Final = MATRIX_GUESTS << 32
+_is_guest = users.c.number.between(FIRST_NUMBER, FIRST_NUMBER + 2**32 - 1)
+_was_here = exists().where(
+    sessions.c.user_id == users.c.user_id, sessions.c.last_used_ms >= bindparam("before_ms")
+)
+_IDLE = (
+    select(users.c.user_id)
+    .where(_is_guest, ~users.c.deactivated, users.c.created_ms < bindparam("before_ms"), ~_was_here)
+    .order_by(users.c.number)
+    .limit(bindparam("count"))
+)
+_UNWANTED = (
+    select(members.c.room_id, members.c.user_id)
+    .join_from(room_summaries, members, members.c.room_id == room_summaries.c.room_id)
+    .join(users, users.c.user_id == members.c.user_id)
+    .where(
+        room_summaries.c.room_id.in_(bindparam("room_ids", expanding=True)),
+        ~room_summaries.c.guests_can_join,
+        members.c.membership == "join",
+        _is_guest,
+    )
+    .order_by(members.c.position)
+)
+
+
+async def idle_guests(conn: AsyncConnection, *, before_ms: int, limit: int) -> list[UserId]:
+    """Guests, not closed yet, who were not here since a time, the eldest first."""
+    return list((await conn.execute(_IDLE, {"before_ms": before_ms, "count": limit})).scalars())
+
+
+async def unwanted_guests(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, list[UserId]]:
+    """The guests who are in those of the rooms that let no guests in."""
+    found: dict[RoomId, list[UserId]] = {}
+    for room_id, user_id in await conn.execute(_UNWANTED, {"room_ids": list(room_ids)}):
+        found.setdefault(room_id, []).append(user_id)
+    return found

@@ -23,7 +23,7 @@ from homeserver.protocol.ids import RoomId, fits
 from homeserver.services.access import head_for_member
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.roomevents import MAX_TXN_CHARS, RoomEvents
-from homeserver.services.standing import check_may_act
+from homeserver.services.standing import check_requester
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import accounts
 from homeserver.storage import delayed as stored
@@ -81,10 +81,10 @@ class DelayedEvents:
     ) -> str:
         """Let an event wait; answers the id by which it is steered. A repeated `txn_id` answers the first one's.
 
-        Raises Forbidden("not_joined", "suspended"), Invalid("max_delay_exceeded", "too_many_delayed", "bad_event"),
-        TooLarge, RateLimited.
+        Raises Forbidden("not_joined", "suspended", "guests_refused"), Invalid("max_delay_exceeded",
+        "too_many_delayed", "bad_event"), TooLarge, RateLimited.
         """
-        check_may_act(requester)
+        check_requester(requester)
         self._limits.check("send", requester.user_id)
         txn_key = _txn_key(requester, room_id, kind, txn_id)
         async with self._db.read() as conn:

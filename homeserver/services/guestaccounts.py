@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.model import MATRIX_GUESTS, Person
 from homeserver.protocol.ids import make_user_id
+from homeserver.services import naming
 from homeserver.services.closing import StandingChange, change_standings
 from homeserver.services.news import Appends, profile_changed, session_ended
 from homeserver.services.ratelimit import RateLimits
@@ -71,7 +72,7 @@ class GuestAccounts:
     async def _add(self, conn: AsyncConnection) -> Person:
         local = await stored_accounts.take_numbers(conn, MATRIX_GUESTS)
         person = Person(
-            user_id=make_user_id(f"guest_{secrets.token_hex(16)}", self._server_name),
+            user_id=make_user_id(f"{naming.GUEST}{secrets.token_hex(16)}", self._server_name),
             number=(MATRIX_GUESTS << 32) + local,
             display_name="",
             created_ms=self._clock.now_ms(),

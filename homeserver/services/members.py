@@ -11,6 +11,7 @@ from homeserver.services.access import ADMIN_LEVEL, Access, joined_in, kind_of, 
 from homeserver.services.blocks import Blocks
 from homeserver.services.profiles import Profiles
 from homeserver.services.roomviews import RoomViews
+from homeserver.services.standing import guests_refused, is_matrix_guest
 from homeserver.storage import rooms
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import Also, Placed
@@ -103,9 +104,14 @@ class Members:
 
 
 def joining(inviter: UserId, people: Sequence[Person], *, is_direct: bool = False) -> list[Draft]:
-    """The events by which people of this server come into a room at once: invited, and joined in their own name."""
+    """The events by which people of this server come into a room at once: invited, and joined in their own name.
+
+    Raises Forbidden("guests_refused") for guests of the Matrix API, as rooms of products take none.
+    """
     drafts = []
     for person in people:
+        if is_matrix_guest(person.number):
+            raise guests_refused()
         invite: Content = {**member_content(person), "membership": "invite"}
         if is_direct:
             invite["is_direct"] = True

@@ -14,6 +14,7 @@ from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_
 from homeserver.services import productrooms
 from homeserver.services.access import head_for_member, is_open_to, joined_in, levels_of
 from homeserver.services.blocks import Blocks
+from homeserver.services.guestaccess import check_may_enter
 from homeserver.services.members import Members, member_content
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
@@ -55,7 +56,7 @@ class Membership:
     ) -> None:
         """Come in; nothing happens to somebody who is in. `extra` goes into the event's content.
 
-        Raises NotFound("room_not_found"), Forbidden("auth_rule").
+        Raises NotFound("room_not_found"), Forbidden("guests_refused", "auth_rule").
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
@@ -64,6 +65,7 @@ class Membership:
         if membership_in(head.state.events, own) == "join" and not extra:
             return
         productrooms.check_open(head)
+        check_may_enter(requester, head)
         person = await self._profiles.own(requester)
         content: Content = {**(extra or {}), **member_content(person), **_reason(reason)}
         voucher = await self._voucher(head, own)

@@ -17,7 +17,8 @@ MAX_URL_CHARS = 2000
 _TAG = re.compile(r"[a-z0-9_.-]{3,32}")
 _NOT_IN_TAG = re.compile(r"[^a-z0-9_.-]+")
 _OF_HOST_PERSON = re.compile(r"[a-z0-9]{1,32}_[0-9]+")
-_OF_GUEST = re.compile(r"guest_[0-9a-f]{32}")
+GUEST = "guest_"  # begins the localparts of guests, with an account of the Matrix API and without
+_OF_GUEST = re.compile(GUEST + r"[0-9a-f]{32}")
 _LONGEST_BASE = 25  # leaves room for "-" and a number
 _CANDIDATES = 30
 

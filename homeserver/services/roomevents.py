@@ -9,6 +9,7 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services import productrooms
 from homeserver.services.access import head_for_member, levels_of
 from homeserver.services.aliases import CANONICAL, Aliases
+from homeserver.services.guestaccess import check_member_state
 from homeserver.services.messages import Messages
 from homeserver.services.speech import Speech
 from homeserver.services.standing import check_may_act
@@ -67,6 +68,8 @@ class RoomEvents:
             raise Forbidden("this stands at the beginning of a room only", code="auth_rule")
         head = await self._timeline.head(room_id)
         productrooms.check_state(requester, head, kind, state_key, content)
+        if kind == "m.room.member":
+            check_member_state(requester, head, state_key, content)
         current = head.state.events.get((kind, state_key))
         if current is not None and current.sender == requester.user_id and current.content == content:
             return current.event_id

@@ -14,6 +14,7 @@ from homeserver.services.plain import plain
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.reports import Reports
 from homeserver.services.spam import Spam
+from homeserver.services.standing import is_matrix_guest
 from homeserver.services.words import WordList
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import Also
@@ -36,7 +37,7 @@ class Speech:
 
         Anybody can be as many guests as they like, so the guests of an address count together more strictly.
         """
-        guest = is_guest(requester.number)
+        guest = is_guest(requester.number) or is_matrix_guest(requester.number)
         self._limits.check("send_guest" if guest else "send", requester.user_id)
         if guest:
             self._limits.check_address("send_guests", requester.address)

@@ -34,9 +34,9 @@ class EventCalls:
         """The table of these calls."""
         room = "/client/v3/rooms/{room_id}"
         return (
-            _put(f"{room}/send/{{type}}/{{txn_id}}", self.send, "Send an event"),
-            _put(f"{room}/state/{{type}}/{{state_key}}", self.set_state, "Set state"),
-            _put(f"{room}/state/{{type}}", self.set_plain_state, "Set state with an empty key"),
+            _put(f"{room}/send/{{type}}/{{txn_id}}", self.send, "Send an event", guests=True),
+            _put(f"{room}/state/{{type}}/{{state_key}}", self.set_state, "Set state", guests=True),
+            _put(f"{room}/state/{{type}}", self.set_plain_state, "Set state with an empty key", guests=True),
             _put(f"{room}/redact/{{event_id}}/{{txn_id}}", self.redact, "Take an event's content away"),
         )
 
@@ -92,5 +92,5 @@ def _room(call: Call[JsonObject, Any]) -> RoomId:
     return RoomId(call.text("room_id"))
 
 
-def _put(path: str, handler: Handler, summary: str) -> Route:
-    return Route("PUT", path, handler, summary, body=JsonObject, query=SendQuery, answer=Sent)
+def _put(path: str, handler: Handler, summary: str, *, guests: bool = False) -> Route:
+    return Route("PUT", path, handler, summary, body=JsonObject, query=SendQuery, answer=Sent, guests=guests)

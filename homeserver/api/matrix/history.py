@@ -1,6 +1,7 @@
 """Reading rooms: events, pages, state, members, and what relates to an event."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from homeserver.api.matrix import historyschemas as schemas
@@ -41,14 +42,17 @@ class HistoryCalls:
         related, related_query = f"{_ROOM_V1}/relations/{{event_id}}", (schemas.Related, RelationsQuery)
         piece, piece_query = f"{_ROOM}/state/{{type}}", (dict[str, Any], StateQuery)
         messages, around = (schemas.Messages, MessagesQuery), (schemas.Context, ContextQuery)
+        everybody = partial(_get, guests=True)
         return (
-            _get(f"{_ROOM}/messages", self.messages, "A page of history", *messages),
-            _get(f"{_ROOM}/event/{{event_id}}", self.event, "One event", dict[str, Any]),
-            _get(f"{_ROOM}/context/{{event_id}}", self.context, "An event and others around it", *around),
-            _get(f"{_ROOM}/state", self.state, "The state", list[Any]),
-            _get(f"{piece}/{{state_key}}", self.state_event, "One piece of state", *piece_query),
-            _get(piece, self.state_event, "One piece of state with an empty key", *piece_query),
-            _get(f"{_ROOM}/members", self.members, "Member events", schemas.Members, MembersQuery),
+            everybody(f"{_ROOM}/messages", self.messages, "A page of history", *messages),
+            everybody(f"{_ROOM}/event/{{event_id}}", self.event, "One event", dict[str, Any]),
+            everybody(
+                f"{_ROOM}/context/{{event_id}}", self.context, "An event and others around it", *around
+            ),
+            everybody(f"{_ROOM}/state", self.state, "The state", list[Any]),
+            everybody(f"{piece}/{{state_key}}", self.state_event, "One piece of state", *piece_query),
+            everybody(piece, self.state_event, "One piece of state with an empty key", *piece_query),
+            everybody(f"{_ROOM}/members", self.members, "Member events", schemas.Members, MembersQuery),
             _get(f"{_ROOM}/joined_members", self.joined, "Who is in", schemas.JoinedMembers),
             _get(f"{_ROOM_V1}/timestamp_to_event", self.at_time, "At a time", schemas.AtTime, TimeQuery),
             _get(f"{_ROOM_V1}/threads", self.threads, "Threads", schemas.Threads, ThreadsQuery),
@@ -204,8 +208,10 @@ class HistoryCalls:
         return [*self._rendering.state(found)]
 
 
-def _get(path: str, handler: Any, summary: str, answer: Any, query: Any = None) -> Route:
-    return Route("GET", path, handler, summary, query=query, answer=answer)
+def _get(
+    path: str, handler: Any, summary: str, answer: Any, query: Any = None, *, guests: bool = False
+) -> Route:
+    return Route("GET", path, handler, summary, query=query, answer=answer, guests=guests)
 
 
 def _room(call: Any_Call) -> RoomId:

@@ -44,8 +44,24 @@ class OldSyncCalls:
             Route(
                 "GET", "/client/v3/initialSync", self.initial, "Everything", query=InitialQuery, answer=_SHAPE
             ),
-            Route("GET", room, self.initial_of, "Everything of a room", query=InitialQuery, answer=_SHAPE),
-            Route("GET", "/client/v3/events", self.events, "What comes", query=EventsQuery, answer=_SHAPE),
+            Route(
+                "GET",
+                room,
+                self.initial_of,
+                "Everything of a room",
+                query=InitialQuery,
+                answer=_SHAPE,
+                guests=True,
+            ),
+            Route(
+                "GET",
+                "/client/v3/events",
+                self.events,
+                "What comes",
+                query=EventsQuery,
+                answer=_SHAPE,
+                guests=True,
+            ),
             Route("GET", "/client/v3/events/{event_id}", self.event, "One event", answer=_SHAPE),
         )
 

@@ -92,6 +92,7 @@ def _start_tasks(hs: Homeserver) -> None:
         hs.searching.index.start(tasks)
         tasks.start("delayed events", hs.searching.delayed.run)
         tasks.start("farewells", hs.raw.farewells.run)
+        tasks.start("guest exits", hs.raw.guest_exits.run)
 
 
 def _start_housekeeping(hs: Homeserver) -> None:

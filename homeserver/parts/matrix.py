@@ -13,6 +13,7 @@ from homeserver.services.creation import Creation
 from homeserver.services.devices import Devices
 from homeserver.services.farewells import Farewells
 from homeserver.services.finding import Finding
+from homeserver.services.guestexits import GuestExits
 from homeserver.services.history import History
 from homeserver.services.interactive import Interactions
 from homeserver.services.logintokens import LoginTokens
@@ -53,6 +54,7 @@ class RawRooms:
     rendering: Rendering
     member_profiles: MemberProfiles
     farewells: Farewells
+    guest_exits: GuestExits
 
 
 def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
@@ -95,6 +97,7 @@ def build_raw_rooms(
         profiles=people.profiles,
         most=settings.matrix.max_waiting_profiles,
     )
+    farewells = Farewells(db=core.db, live=core.live, timeline=core.timeline)
     if settings.matrix.enabled:  # nobody else looks at names in events
         people.profiles.listen(member_profiles.changed)
     return RawRooms(
@@ -128,5 +131,6 @@ def build_raw_rooms(
             db=core.db, clock=core.clock, data=data, cached_events=settings.matrix.cached_events
         ),
         member_profiles=member_profiles,
-        farewells=Farewells(db=core.db, live=core.live, timeline=core.timeline),
+        farewells=farewells,
+        guest_exits=GuestExits(db=core.db, live=core.live, farewells=farewells),
     )

@@ -48,13 +48,16 @@ class Farewells:
     async def _take_out(self, user_id: UserId) -> None:
         async with self._db.read() as conn:
             room_ids = await stored.rooms_with(conn, user_id, _THERE)
-        for room_id, error in await room_by_room(room_ids, partial(self._leave, user_id)):
+        for room_id, error in await room_by_room(room_ids, partial(self.leave, user_id)):
             if isinstance(error, Unavailable):
                 raise error
             logger.warning("%s cannot leave %s: %s", user_id, room_id, error.message)
 
-    async def _leave(self, user_id: UserId, room_id: RoomId) -> None:
-        """Nothing where another worker was faster. What cannot be written now is tried again from the cursor."""
+    async def leave(self, user_id: UserId, room_id: RoomId) -> None:
+        """Take somebody out of one room.
+
+        Nothing where another worker was faster. What cannot be written now is tried again from the cursor.
+        """
         head = await self._timeline.head(room_id)
         if is_product_room(head) or membership_in(head.state.events, user_id) not in _THERE:
             return

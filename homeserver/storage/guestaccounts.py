@@ -40,9 +40,7 @@ async def idle_guests(conn: AsyncConnection, *, before_ms: int, limit: int) -> l
     return list((await conn.execute(_IDLE, {"before_ms": before_ms, "count": limit})).scalars())
 
 
-async def unwanted_guests(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, list[UserId]]:
+async def unwanted_guests(conn: AsyncConnection, room_ids: Collection[RoomId]) -> list[tuple[UserId, RoomId]]:
     """The guests who are in those of the rooms that let no guests in."""
-    found: dict[RoomId, list[UserId]] = {}
-    for room_id, user_id in await conn.execute(_UNWANTED, {"room_ids": list(room_ids)}):
-        found.setdefault(room_id, []).append(user_id)
-    return found
+    rows = await conn.execute(_UNWANTED, {"room_ids": list(room_ids)})
+    return [(row.user_id, row.room_id) for row in rows]

@@ -1,0 +1,82 @@
+"""Guests leave rooms that take no guests any more (client-server API, "Guest Access").
+
+It happens in the background from a stored cursor: what a restart cuts off goes on afterwards. A guest who came in at
+the very moment at which the room closed to guests is found by their coming.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import Unavailable
+from homeserver.protocol.event import Event
+from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.farewells import Farewells
+from homeserver.services.guestaccess import GUEST_ACCESS, takes_guests
+from homeserver.services.naming import GUEST
+from homeserver.services.roombyroom import room_by_room
+from homeserver.storage import events as stored_events
+from homeserver.storage import guestaccounts as stored
+from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
+from homeserver.timeline.consume import Effect, consume
+from homeserver.timeline.live import Live
+
+logger = logging.getLogger(__name__)
+_BEGINS: Final = f"@{GUEST}"
+
+
+class GuestExits:
+    """Takes guests out of rooms that are closed to them."""
+
+    def __init__(self, *, db: Database, live: Live, farewells: Farewells) -> None:
+        self._db = db
+        self._live = live
+        self._farewells = farewells
+
+    async def run(self) -> None:
+        """Take them out, until cancelled."""
+        await consume("guest exits", db=self._db, live=self._live, handle=self._handle)
+
+    async def _handle(self, entries: Sequence[Entry]) -> Effect | None:
+        events = [one.event.event for one in entries if one.event is not None]
+        room_ids = {one.room_id for one in events if _may_have_unwanted(one)}
+        redacted = {one.redacts for one in events if one.redacts is not None}
+        if not room_ids and not redacted:
+            return None
+        unwanted = await self._unwanted(room_ids, redacted)
+        for (user_id, room_id), error in await room_by_room(unwanted, self._take_out):
+            if isinstance(error, Unavailable):
+                raise error
+            logger.warning("the guest %s cannot leave %s: %s", user_id, room_id, error.message)
+        return _only_the_cursor if unwanted else None
+
+    async def _unwanted(
+        self, room_ids: set[RoomId], redacted: set[EventId]
+    ) -> Sequence[tuple[UserId, RoomId]]:
+        """Whom to take out: also where what let guests in was redacted."""
+        async with self._db.read() as conn:
+            if redacted:
+                targets = (await stored_events.events_by_id(conn, redacted)).values()
+                room_ids = room_ids | {one.event.room_id for one in targets if _is_guest_access(one.event)}
+            return await stored.unwanted_guests(conn, room_ids) if room_ids else ()
+
+    async def _take_out(self, member: tuple[UserId, RoomId]) -> None:
+        await self._farewells.leave(*member)
+
+
+def _may_have_unwanted(event: Event) -> bool:
+    """Whether there may be guests after this event who should not be there."""
+    if _is_guest_access(event):
+        return not takes_guests(event)
+    return event.type == "m.room.member" and event.membership == "join" and event.sender.startswith(_BEGINS)
+
+
+def _is_guest_access(event: Event) -> bool:
+    return event.is_state and event.key == GUEST_ACCESS
+
+
+async def _only_the_cursor(_: AsyncConnection) -> None:
+    """What was done stands in the rooms already."""

@@ -88,7 +88,7 @@ class Wire:
 
     async def frame(self) -> Any:
         """The next frame."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             message = await self.ws.receive()
         assert message.type is WSMsgType.TEXT, f"{message!r} after {self.seen}"
         self.seen.append(message.json())
@@ -96,7 +96,7 @@ class Wire:
 
     async def closed(self) -> int | None:
         """The code the server closes with; frames before that are kept in `seen`."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 message = await self.ws.receive()
                 if message.type is WSMsgType.TEXT:

@@ -94,7 +94,7 @@ class PushService:
 
     async def delivered(self, count: int) -> list[Delivery]:
         """Everything, once it is so much."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while len(self.got) < count:
                 self._changed.clear()
                 await self._changed.wait()
@@ -132,7 +132,7 @@ def signed_by(delivery: Delivery, origin: str) -> tuple[str, dict[str, Any]]:
 
 async def decided(db: Database, position: int) -> None:
     """Return once it is written down who shall hear of this message; for one that somebody may be told of."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             async with db.read() as conn:
                 if (await log.cursor(conn, CONSUMER) or 0) >= position:
@@ -142,7 +142,7 @@ async def decided(db: Database, position: int) -> None:
 
 async def waiting(db: Database, count: int) -> list[WaitingPush]:
     """The pushes that nobody tried yet, in the order of their messages, once there are so many."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             async with db.read() as conn:
                 found = await push.untried(conn, 1000)

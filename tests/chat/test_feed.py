@@ -11,7 +11,7 @@ from tests.chat.world import Watch, group, person
 
 async def heard(watch: "Watch | Companion", count: int) -> list[feed.Record]:
     """The records, once there are so many."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(watch.records) < count:
             await asyncio.sleep(0.005)
     return watch.records

@@ -80,7 +80,7 @@ class Place:
 
 async def closed(ws: ClientWebSocketResponse) -> tuple[int | None, str]:
     """The code and reason a socket is closed with; other frames before it are dropped."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             message = await ws.receive()
             if message.type is WSMsgType.CLOSE:

@@ -145,7 +145,7 @@ async def test_a_reader_that_leaves_in_the_middle_of_a_replay_ends_it(place: Pla
     assert connection is not None
     assert connection.transport is not None
     connection.transport.abort()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ended.wait()
     await until(lambda: len(place.hub) == 0)
 

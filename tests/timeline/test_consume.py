@@ -64,7 +64,7 @@ async def entries(writing: Writing, count: int) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -81,7 +81,7 @@ async def cursor(writing: Writing) -> int | None:
 
 
 async def cursor_at(writing: Writing, position: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await cursor(writing) != position:
             await asyncio.sleep(0.005)
 

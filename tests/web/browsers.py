@@ -19,7 +19,7 @@ ARGUMENTS = [
 ]
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-expect.set_options(timeout=15_000)  # the pages of two workers and their browsers may share one busy core
+expect.set_options(timeout=30_000)  # the pages of two workers and their browsers may share one busy core
 
 
 class Browsers:

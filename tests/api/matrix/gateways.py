@@ -43,7 +43,7 @@ class Gateway:
 
     async def told(self, count: int) -> list[Any]:
         """Everything, once it is so much."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while len(self.got) < count:
                 self._changed.clear()
                 await self._changed.wait()

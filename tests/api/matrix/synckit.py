@@ -74,6 +74,6 @@ def spent(server: Running, path: str = "/_matrix/client/v3/sync", method: str = 
 async def judged(server: Running) -> None:
     """Return once all events were looked at, and what came of them is written."""
     end = server.hs.core.live.position
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while server.hs.notifications.position < end:
             await server.hs.core.timeline.append([profile_changed(UserId("@nobody:test.example"))])

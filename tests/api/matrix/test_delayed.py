@@ -47,7 +47,7 @@ async def waiting(client: Client) -> list[Any]:
 
 
 async def none_waits(client: Client) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await waiting(client):
             await asyncio.sleep(0.01)
 
@@ -141,7 +141,7 @@ async def test_they_outlive_a_restart(settings: Settings) -> None:
         await set_later(alice, room_id, "long", "kept", LONG)
     async with running(settings) as second, aiohttp.ClientSession(second.url) as session:
         alice = Client(session, alice.token, alice.user_id, alice.device_id)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while [one["state_key"] for one in await waiting(alice)] != ["long"]:
                 await asyncio.sleep(0.01)
         history = await alice.call("GET", path(room_id, "messages"), params={"dir": "f", "limit": 100})

@@ -162,7 +162,7 @@ async def test_a_file_that_comes_later(alice: Client, bob: Client, server: Runni
 
 async def until_waiting(server: Running, count: int) -> None:
     """Until so many downloads wait."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while server.hs.files.repository.waiting != count:
             await asyncio.sleep(0)
 

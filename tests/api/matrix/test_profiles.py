@@ -53,7 +53,7 @@ async def test_a_new_name_and_picture_come_into_rooms(nobody: Client, alice: Cli
     await alice.call("PUT", f"{own}/displayname", body={"displayname": "Alice A."})
     await alice.call("PUT", f"{own}/avatar_url", body={"avatar_url": "mxc://test.example/a"})
     wanted = {"membership": "join", "displayname": "Alice A.", "avatar_url": "mxc://test.example/a"}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         for room in rooms:
             since = (await bob.call("GET", "sync", params={"timeout": "0"}))["next_batch"]
             while await bob.call("GET", path(room, f"state/m.room.member/{alice.user_id}")) != wanted:

@@ -25,7 +25,7 @@ async def bob(nobody: Client) -> Client:
 async def indexed(server: Running) -> None:
     """Wait until everything that was written can be found."""
     end = server.hs.core.live.position
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             async with server.hs.core.db.read() as conn:
                 at = await log.cursor(conn, "search") or 0

@@ -99,7 +99,7 @@ class Ear:
         await self.ws.send_json({"type": kind, **fields})
 
     async def next(self) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             message = await self.ws.receive()
         assert message.type is WSMsgType.TEXT, f"{message!r} after {self.seen}"
         self.seen.append(message.json())
@@ -112,7 +112,7 @@ class Ear:
                 return frame
 
     async def closed(self) -> int | None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 message = await self.ws.receive()
                 if message.type is not WSMsgType.TEXT:

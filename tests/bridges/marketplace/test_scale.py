@@ -102,7 +102,7 @@ async def test_a_list_that_was_seen_before_shows_every_change(workers: list[Runn
         async def shown(**fields: object) -> None:
             """Both workers list the chat so; the second perhaps a moment later, but a moment only."""
             for seller in sellers:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     while True:
                         (listed,) = await seller.mine(is_seller=True)
                         if {name: listed[name] for name in fields} == fields:

@@ -95,7 +95,7 @@ async def test_what_is_said_while_the_list_loads_counts_once(shop: Shop, seller:
 
 
 async def _until(heard: asyncio.Queue[str], text: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while text not in await heard.get():
             pass
 

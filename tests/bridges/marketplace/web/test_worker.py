@@ -53,7 +53,7 @@ class Pushes:
             self._is_known.set()
 
     async def deliver(self, data: str) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             await self._is_known.wait()
         origin = await self._page.evaluate("location.origin")
         await self._devtools.send(
@@ -72,7 +72,7 @@ class Pushes:
         return found
 
     async def until_shown(self, title: str) -> dict[str, Any]:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while not (found := [one for one in await self.shown() if one["title"] == title]):
                 pass
         return found[0]

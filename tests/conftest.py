@@ -44,8 +44,8 @@ _EMPTY = "; ".join(
 class Databases:
     """Lends empty, migrated databases.
 
-    SQLite's are copies of one that was migrated once. PostgreSQL's are lent again and again, and emptied in between:
-    making and dropping one takes longer than most tests.
+    SQLite's are copies of one that was migrated once, deleted afterwards. PostgreSQL's are lent again and again, and
+    emptied in between: making and dropping one takes longer than most tests.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,12 +57,14 @@ class Databases:
         self._made: list[str] = []
         self._lent: list[str] = []
         self._free: list[str] = []
+        self._files: list[Path] = []
 
     def url(self, kind: str) -> URL:
         """The URL of a fresh database."""
         if kind == "sqlite":
             path = self._folder / f"{self._name()}.db"
             shutil.copyfile(self._template, path)
+            self._files.append(path)
             return make_url(f"sqlite+aiosqlite:///{path}")
         if not self._free:
             name = self._create()
@@ -77,7 +79,11 @@ class Databases:
         return make_url(POSTGRES).set(database=self._create())
 
     def take_back(self) -> None:
-        """Empty the PostgreSQL databases that were lent since the last call. Nothing of the test is connected then."""
+        """Empty the databases that were lent since the last call. Nothing of the test is connected then."""
+        while self._files:
+            path = self._files.pop()
+            for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+                one.unlink(missing_ok=True)
         while self._lent:
             name = self._lent.pop()
             self._run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
@@ -114,7 +120,7 @@ def pytest_collection_finish() -> None:
     """What is loaded now stays: without this the collector looks through all of it at every start of a server."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(scope="session")

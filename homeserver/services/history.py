@@ -166,9 +166,10 @@ class History:
         self, requester: Requester, room_id: RoomId, *, at_ms: int, direction: Direction
     ) -> StoredEvent:
         """The event nearest to a time, from it on or up to it. Raises NotFound("event_not_found")."""
-        outlook = await self._outlook(requester, room_id)
+        outlook, forward = await self._outlook(requester, room_id), direction == "f"
+        at_ms = outlook.nearest_time(at_ms, forward=forward)
         async with self._db.read() as conn:
-            found = await stored.near_time(conn, room_id, at_ms=at_ms, forward=direction == "f", limit=_NEAR)
+            found = await stored.near_time(conn, room_id, at_ms=at_ms, forward=forward, limit=_NEAR)
         for one in found:
             if outlook.sees(one):
                 return one

@@ -25,6 +25,7 @@ from homeserver.storage.memberships import is_forgotten
 from homeserver.storage.sync import sight_lines
 
 _WORLD = "world_readable"
+_FOREVER_MS: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,21 @@ class Outlook:
         if not joins:
             return 0
         return self.membership.places[joins[-1] + 1]
+
+    def nearest_time(self, at_ms: int, *, forward: bool) -> int:
+        """The time itself where the person may see events of it; else the nearest in the direction where they may."""
+        if self.is_inside:
+            return at_ms
+        marks = sorted(
+            (place, event.origin_server_ts)
+            for line in (self.visibility, self.membership)
+            for place, event in zip(line.places, line.events, strict=True)
+        )
+        starts, ends = [(0, 0), *marks], [*(ts for _, ts in marks), _FOREVER_MS]
+        seen = [(ts, end) for (at, ts), end in zip(starts, ends, strict=True) if self.sees_at(at + 1)]
+        if forward:
+            return next((max(at_ms, start) for start, end in seen if end >= at_ms), at_ms)
+        return next((min(at_ms, end) for start, end in reversed(seen) if start <= at_ms), at_ms)
 
     @property
     def _is_open_now(self) -> bool:

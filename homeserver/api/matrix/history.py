@@ -138,12 +138,7 @@ class HistoryCalls:
             state = await self._history.state(call.requester, _room(call))
         else:
             state = await self._history.state_at(call.requester, _room(call), place)
-        found = [
-            event
-            for event in members_in(state).values()
-            if query.membership in (None, event.membership)
-            and (query.not_membership is None or event.membership != query.not_membership)
-        ]
+        found = [event for event in members_in(state).values() if _is_asked_for(event, query)]
         return {"chunk": [*self._rendering.state(found)]}
 
     async def joined(self, call: Call[None, None]) -> schemas.JoinedMembers:
@@ -224,6 +219,13 @@ def _event(call: Any_Call) -> EventId:
 
 def _is_wanted(event: Event, wanted: EventFilter) -> bool:
     return wanted.passes(event)
+
+
+def _is_asked_for(member: Event, query: MembersQuery) -> bool:
+    """Of two conditions one suffices, as the specification has it."""
+    if query.membership is None or query.not_membership is None:
+        return query.membership in (None, member.membership) and query.not_membership != member.membership
+    return query.membership == member.membership or query.not_membership != member.membership
 
 
 def _profile(content: Mapping[str, Any]) -> schemas.JoinedMember:

@@ -61,6 +61,10 @@ class Client:
         """A new account and its first device."""
         return self.of(await self.call("POST", "register", body=new(name, **more)))
 
+    async def guest(self, **wish: Any) -> "Client":
+        """A new guest account, where the server makes them."""
+        return self.of(await self.call("POST", "register?kind=guest", body=wish))
+
     async def login(self, name: str, **more: Any) -> "Client":
         """Another device of somebody."""
         return self.of(await self.call("POST", "login", body=login(name, **more)))

@@ -45,12 +45,12 @@ def database_kind() -> str:
 async def test_guests_may_make_the_calls_that_are_named_here_and_no_others(server: Running) -> None:
     faces = [face for face in make_faces(server.hs, server.hub) if face.document == "matrix"]
     routes = [route for face in faces for route in face.routes if route.guests and route.documented]
-    opened = {f"{route.method} {_bare(route.plain_path)}" for route in routes}
+    opened = {f"{route.method} {bare(route.plain_path)}" for route in routes}
     assert opened == set(OPEN.strip().splitlines())
     assert not any(route.public for route in routes)
 
 
-def _bare(path: str) -> str:
+def bare(path: str) -> str:
     """Without the version, and without names of parameters."""
     parts = path.removeprefix("/client").split("/")[2:]
     return "/" + "/".join("{}" if part.startswith("{") else part for part in parts)

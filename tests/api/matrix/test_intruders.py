@@ -29,26 +29,34 @@ STATE = {"topicbefore", "topicduring"}
 ASKED = {"topicduring"}
 SINCE_INVITE = {"wordafter", "topicafter", "editafter", "threadafter", "reasonafter", "refafter"}
 ALLOWED: Mapping[str, Mapping[str, set[str]]] = {
-    "joined": {"outsider": set(), "invited": ASKED, "left": {*STATE, *DURING}, "banned": {*STATE, *DURING}},
+    "joined": {
+        "outsider": set(),
+        "guest": set(),
+        "invited": ASKED,
+        "left": {*STATE, *DURING},
+        "banned": {*STATE, *DURING},
+    },
     "invited": {
         "outsider": set(),
+        "guest": set(),
         "invited": {*ASKED, *SINCE_INVITE},
         "left": {*STATE, *DURING},
         "banned": {*STATE, *DURING},
     },
     "shared": {
         "outsider": set(),
+        "guest": set(),
         "invited": ASKED,
         "left": {*STATE, *BEFORE, *DURING},
         "banned": {*STATE, *BEFORE, *DURING},
     },
-    "world_readable": {name: set(WORDS) for name in ("outsider", "invited", "left", "banned")},
+    "world_readable": {name: set(WORDS) for name in ("outsider", "guest", "invited", "left", "banned")},
 }
 
 
 @pytest.fixture
 def overrides() -> dict[str, object]:
-    return {"matrix": {"enabled": True, "search_gather_s": 0}}
+    return {"matrix": {"enabled": True, "search_gather_s": 0}, "guest_accounts": {"enabled": True}}
 
 
 @dataclass
@@ -118,6 +126,7 @@ WITH_LEFT = json.dumps({"room": {"include_leave": True, "timeline": {"limit": 50
 @pytest.fixture
 async def world(nobody: Client, alice: Client, server: Running, visibility: str) -> World:
     people = {name: await nobody.register(name) for name in ("outsider", "invited", "left", "banned")}
+    people["guest"] = await nobody.guest()
     content = {"history_visibility": visibility}
     state = [{"type": "m.room.history_visibility", "content": content}]
     room_id = await create(alice, initial_state=state, topic="topicbefore")

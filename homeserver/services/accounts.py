@@ -206,7 +206,10 @@ class Accounts:
         await self._change_standing(user_id, {"admin": admin}, "admin")
 
     async def deactivate(self, user_id: UserId, *, erase: bool = False) -> None:
-        """Close an account for good, and take its e-mail from it. Its messages stay. `erase`: the profile goes, too."""
+        """Close an account for good; its e-mail is free then, and what clients kept for it is deleted.
+
+        Its messages stay, and its name and picture beside them unless `erase`.
+        """
         await self._change_standing(user_id, {"deactivated": True}, "deactivated", ends_sessions=True)
         if erase:
             await self._timeline.append([profile_changed(user_id)], also=[Also(erase_people, user_id)])

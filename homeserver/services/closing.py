@@ -3,7 +3,7 @@
 For the transactions of `services/accounts.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId
 from homeserver.services.e2ee import ending
-from homeserver.storage import accountdata, logintokens
+from homeserver.storage import accountdata, delayed, logintokens, pushrules
 from homeserver.storage import accounts as stored
 from homeserver.storage import profilefields as fields
 from homeserver.storage.accounts import ProfileRow, Word
@@ -44,12 +44,21 @@ async def change_standings(conn: AsyncConnection, items: Sequence[Placed[Standin
         await ending.end_sessions_of_users(conn, out, now_ms=now_ms, position=position)
     if closed:
         await ending.forget_people(conn, closed, position=position)
-        await logintokens.drop_login_tokens(conn, closed)
-        await stored.drop_emails(conn, closed)
+        await _drop_belongings(conn, closed)
+
+
+async def _drop_belongings(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
+    """Delete what nobody needs of closed accounts. Name and picture stay beside what they wrote, unless erased."""
+    await logintokens.drop_login_tokens(conn, user_ids)
+    await stored.drop_emails(conn, user_ids)
+    await fields.drop_fields(conn, user_ids)
+    await accountdata.drop_all_of(conn, user_ids)
+    await pushrules.drop_rules(conn, user_ids)
+    await delayed.drop_of_users(conn, user_ids)
 
 
 async def erase_people(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -> None:
-    """Take away all that people said of themselves, and what their clients kept."""
+    """Take away what is left of closed accounts to look at: their names and pictures."""
     user_ids = {item.row for item in items}
     await stored.lock_users(conn, user_ids)
     people = await stored.people_of(conn, user_ids)
@@ -59,5 +68,3 @@ async def erase_people(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -
     ]
     if bare:
         await stored.set_profiles(conn, [ProfileRow(one, "") for one in bare])
-    await fields.drop_fields(conn, user_ids)
-    await accountdata.drop_all_of(conn, user_ids)

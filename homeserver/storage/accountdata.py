@@ -64,6 +64,7 @@ _ADD_FILTER = Upsert(filters, ["user_id", "filter_id"])
 _FILTER = select(filters.c.body).where(
     filters.c.user_id == bindparam("of_user"), filters.c.filter_id == bindparam("of_id")
 )
+_DROP_FILTERS = delete(filters).where(filters.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _COUNT_FILTERS = select(func.count()).where(filters.c.user_id == bindparam("of_user"))
 
 
@@ -105,8 +106,9 @@ async def count(conn: AsyncConnection, user_id: UserId) -> int:
 
 
 async def drop_all_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Delete all that clients kept for these people."""
-    await conn.execute(_DROP_ALL, {"user_ids": list(user_ids)})
+    """Delete all that clients kept for these people, and their filters."""
+    for statement in (_DROP_ALL, _DROP_FILTERS):
+        await conn.execute(statement, {"user_ids": list(user_ids)})
 
 
 async def add_filter(conn: AsyncConnection, user_id: UserId, filter_id: str, body: bytes) -> None:

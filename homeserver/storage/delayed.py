@@ -1,6 +1,6 @@
 """Events that wait to be sent, and what became of those that waited."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -66,6 +66,7 @@ _FINISH = (
 )
 _old = select(_c.delay_id).where(_c.done_ms < bindparam("before_ms")).limit(bindparam("count"))
 _DROP = delete(delayed_events).where(_c.delay_id.in_(_old))
+_DROP_OF_USERS = delete(delayed_events).where(_c.user_id.in_(bindparam("user_ids", expanding=True)))
 
 
 async def add(conn: AsyncConnection, row: DelayedRow) -> DelayedRow:
@@ -133,6 +134,11 @@ async def finish(conn: AsyncConnection, outcomes: Sequence[tuple[str, str]], now
 async def drop_before(conn: AsyncConnection, before_ms: int, limit: int) -> None:
     """Forget some that are over since before a time."""
     await conn.execute(_DROP, {"before_ms": before_ms, "count": limit})
+
+
+async def drop_of_users(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
+    """Forget all of these people, whether they wait or are over."""
+    await conn.execute(_DROP_OF_USERS, {"user_ids": list(user_ids)})
 
 
 def _row(row: Row[*tuple[Any, ...]]) -> DelayedRow:

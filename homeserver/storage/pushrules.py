@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
@@ -21,6 +21,7 @@ class StoredRules(NamedTuple):
 
 _SET = Upsert(push_rules, ["user_id"], ["rules", "position"])
 _OF = select(push_rules).where(push_rules.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_DROP = delete(push_rules).where(push_rules.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _IN_ROOM = (
     select(push_rules)
     .join_from(members, push_rules, push_rules.c.user_id == members.c.user_id)
@@ -42,3 +43,8 @@ async def rules_in(conn: AsyncConnection, room_id: RoomId) -> list[StoredRules]:
 async def set_rules(conn: AsyncConnection, rows: Sequence[StoredRules]) -> None:
     """Write rules over those that were there."""
     await conn.execute(_SET.on(conn), [row._asdict() for row in rows])
+
+
+async def drop_rules(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
+    """Let these people have the rules that everybody has."""
+    await conn.execute(_DROP, {"user_ids": list(user_ids)})

@@ -1,6 +1,7 @@
 """Registration, log-in and devices, as Matrix clients go about them."""
 
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -8,6 +9,7 @@ import pytest
 
 from homeserver.running import Running
 from tests.api.matrix.driver import PASSWORD, Client, login
+from tests.api.matrix.roomkit import create, path
 
 SECRET = "sixteen characters and more"
 
@@ -215,6 +217,37 @@ async def test_an_account_is_closed(nobody: Client, alice: Client) -> None:
     assert await nobody.call("GET", f"profile/{alice.user_id}") == {}
     again = {"username": "alice", "password": PASSWORD}
     assert await nobody.errcode("POST", "register", 400, body=again) == "M_USER_IN_USE"
+
+
+async def test_a_closed_account_leaves_nothing_lying_about(
+    nobody: Client, alice: Client, server: Running
+) -> None:
+    room_id = await create(alice)
+    field = f"profile/{alice.user_id}/org.pronouns"
+    await alice.call("PUT", field, body={"org.pronouns": "she"})
+    await alice.call("PUT", f"user/{alice.user_id}/account_data/org.secret", body={"secret": 1})
+    await alice.call("POST", f"user/{alice.user_id}/filter", body={"room": {"timeline": {"limit": 3}}})
+    await alice.call("PUT", "pushrules/global/content/word", body={"pattern": "cat", "actions": ["notify"]})
+    wait = {"org.matrix.msc4140.delay": "60000"}
+    await alice.call("PUT", path(room_id, "send/org.later/1"), params=wait, body={})
+    tables = ("account_data", "delayed_events", "filters", "profile_fields", "push_rules")
+    assert 0 not in (await rows_of(server, alice.user_id, tables)).values()
+
+    await alice.prove("POST", "account/deactivate", {})
+    assert set((await rows_of(server, alice.user_id, tables)).values()) == {0}
+    assert await nobody.errcode("GET", field, 404) == "M_NOT_FOUND"
+    assert await nobody.call("GET", f"profile/{alice.user_id}") == {"displayname": "alice"}
+
+
+async def rows_of(server: Running, user_id: str, tables: Sequence[str]) -> dict[str, int]:
+    """How many rows of a person each table has."""
+    async with server.hs.core.db.read() as conn:
+        return {
+            name: (
+                await conn.exec_driver_sql(f"SELECT count(*) FROM {name} WHERE user_id = '{user_id}'")
+            ).scalar_one()
+            for name in tables
+        }
 
 
 async def test_profiles(nobody: Client, alice: Client) -> None:

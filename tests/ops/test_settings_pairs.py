@@ -105,6 +105,10 @@ def test_one_key_for_two_issuers_is_fine_where_the_tokens_say_whose_they_are(fol
             "listen: {host: 0.0.0.0}\naccounts: {registration: true}\nrate_limits:\n  enabled: false\n",
             "FILE:4:12: rate_limits.enabled: must be true where anybody may register",
         ),
+        (
+            "listen: {host: 0.0.0.0}\nguest_accounts: {enabled: true}\nrate_limits:\n  enabled: false\n",
+            "must be true where anybody may register (guest_accounts.enabled) on 0.0.0.0",
+        ),
     ],
 )
 def test_values_that_must_not_stand_together_are_refused(folder: Folder, text: str, said: str) -> None:

@@ -40,7 +40,14 @@ class RoomCalls:
         return (
             _post(f"{root}/createRoom", self.create, "Make a room", NewRoom, schemas.CreatedRoom),
             Route("GET", f"{root}/joined_rooms", self.joined, "Rooms one is in", answer=schemas.JoinedRooms),
-            _post(f"{root}/join/{{room}}", self.join_called, "Come in", JsonObject, schemas.CreatedRoom),
+            _post(
+                f"{root}/join/{{room}}",
+                self.join_called,
+                "Come in",
+                JsonObject,
+                schemas.CreatedRoom,
+                guests=True,
+            ),
             _post(f"{room}/join", self.join, "Come in", JsonObject, schemas.CreatedRoom, guests=True),
             _post(f"{root}/knock/{{room}}", self.knock, "Ask to be let in", Reason, schemas.CreatedRoom),
             _post(f"{room}/leave", self.leave, "Go", Reason, schemas.Empty, guests=True),

@@ -1,4 +1,4 @@
-"""Which calls are open to guest accounts: those that the specification names."""
+"""Which calls are open to guest accounts: those that the specification names, and to join by whatever name."""
 
 import pytest
 
@@ -17,6 +17,7 @@ GET /rooms/{}/messages
 GET /rooms/{}/state
 GET /rooms/{}/state/{}
 GET /rooms/{}/state/{}/{}
+POST /join/{}
 POST /rooms/{}/join
 PUT /rooms/{}/send/{}/{}
 PUT /rooms/{}/state/{}

@@ -113,14 +113,16 @@ async def test_who_was_not_here_for_long_is_closed_and_leaves(
 async def test_guests_come_and_speak_where_the_room_takes_them(nobody: Client) -> None:
     alice, one = await nobody.register("alice"), await nobody.guest()
     open_to_all, members_only = (
-        await create(alice, initial_state=GUESTS, **PUBLIC),
+        await create(alice, initial_state=GUESTS, room_alias_name="hall", **PUBLIC),
         await create(alice, **PUBLIC),
     )
     asked = await create(alice, invite=[one.user_id], initial_state=NO_GUESTS)
     for closed in (members_only, asked):
+        assert await one.errcode("POST", f"join/{quote(closed)}", 403, body={}) == GUEST_REFUSED
         assert await one.errcode("POST", path(closed, "join"), 403, body={}) == GUEST_REFUSED
         own = path(closed, f"state/m.room.member/{quote(one.user_id)}")
         assert await one.errcode("PUT", own, 403, body={"membership": "join"}) == GUEST_REFUSED
+    await one.call("POST", f"join/{quote('#hall:test.example')}", body={})
     by_invite = await create(alice, initial_state=GUESTS)
     assert await one.errcode("POST", path(by_invite, "join"), 403, body={}) == "M_FORBIDDEN"
     await alice.call("POST", path(by_invite, "invite"), body={"user_id": one.user_id})

@@ -10,8 +10,8 @@ from homeserver.model import MATRIX_GUESTS
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.schema import members, room_summaries, sessions, users
 
-FIRST_NUMBER: Final = MATRIX_GUESTS << 32
-_is_guest = users.c.number.between(FIRST_NUMBER, FIRST_NUMBER + 2**32 - 1)
+_FIRST_NUMBER: Final = MATRIX_GUESTS << 32
+_is_guest = users.c.number.between(_FIRST_NUMBER, _FIRST_NUMBER + 2**32 - 1)
 _was_here = exists().where(
     sessions.c.user_id == users.c.user_id, sessions.c.last_used_ms >= bindparam("before_ms")
 )

@@ -79,15 +79,23 @@ async def test_registration_takes_a_device_name_and_nothing_else(nobody: Client)
         {
             "matrix": {"enabled": True},
             "guest_accounts": {"enabled": True},
-            "rate_limits": {"enabled": True, "guest_accounts": {"per_second": 0.02, "burst": 2}},
+            "rate_limits": {
+                "enabled": True,
+                "guest_accounts": {"per_second": 0.02, "burst": 2},
+                "send_guests": {"per_second": 0.02, "burst": 3},
+            },
         }
     ],
 )
-async def test_an_address_makes_few_of_them(nobody: Client) -> None:
-    for _ in range(2):
-        await nobody.guest()
+async def test_an_address_makes_few_of_them_who_say_little(nobody: Client) -> None:
+    guests = [await nobody.guest() for _ in range(2)]
     assert await nobody.errcode("POST", "register?kind=guest", 429, body={}) == "M_LIMIT_EXCEEDED"
-    await nobody.register("alice")
+    alice = await nobody.register("alice")
+    room_id = await create(alice, *guests, initial_state=GUESTS)
+    for one, text in ((guests[0], "one"), (guests[1], "two"), (guests[0], "three"), (alice, "four")):
+        await say(one, room_id, text)
+    at = path(room_id, "send/m.room.message/five")
+    assert await guests[1].errcode("PUT", at, 429, body={"body": "five"}) == "M_LIMIT_EXCEEDED"
 
 
 async def test_who_was_not_here_for_long_is_closed_and_leaves(

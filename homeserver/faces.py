@@ -209,6 +209,7 @@ def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[De
         university=settings.university,
         messenger=settings.messenger,
         registration_open=settings.accounts.registration,
+        has_matrix=settings.matrix.enabled,
         demo_accounts=demo_accounts,
     )
     pages.setup(root)

@@ -1,4 +1,4 @@
-"""The pages: status at `/`, login at `/login`, chat at `/chat`, and their static files.
+"""The pages: status at `/`, login at `/login`, chat at `/chat`, the login of Matrix clients, and their static files.
 
 A page is a frame that holds no one's data: the scripts in it fill it over the public APIs, with the tokens that the
 browser keeps. What the scripts must know of the server comes in a JSON block in the page.
@@ -22,8 +22,11 @@ from homeserver.web.texts import LANGUAGES, TEXTS, choose_language
 HERE: Final = Path(__file__).parent
 CLIENT: Final = HERE / "static" / "js" / "client"  # modules that bridges build on as well
 TEMPLATES: Final = web.AppKey("homeserver.web.templates", jinja2.Environment)
+MATRIX_LOGIN: Final = "/_matrix/static/client/login/"
 YEAR_S: Final = 365 * 24 * 3600
-LONE_SCRIPTS: Final = frozenset({"js/login.js", "js/status.js"})  # the other pages' own
+LONE_SCRIPTS: Final = frozenset(
+    {"js/forms.js", "js/login.js", "js/matrixlogin.js", "js/status.js"}
+)  # the other pages' own
 THEMES: Final = frozenset({"light", "dark"})
 
 # Everything comes from this server; nothing runs from inside a page, and no text can become markup.
@@ -85,12 +88,14 @@ class Pages:
         university: UniversitySettings,
         messenger: MessengerSettings,
         registration_open: bool,
+        has_matrix: bool,
         demo_accounts: Sequence[DemoAccount] = (),
     ) -> None:
         self._server = server
         self._university = university
         self._messenger = messenger
         self._registration_open = registration_open
+        self._has_matrix = has_matrix
         self._demo_accounts = tuple(demo_accounts) if web.demo else ()
         self._assets = Assets({}, "")
         self._modules: list[str] = []
@@ -110,6 +115,8 @@ class Pages:
         routes = [web.get("/", self._index), web.get("/static/{path:.+}", self._static)]
         if self._messenger.enabled:
             routes += [web.get("/login", self._login), web.get("/login/", self._login)]
+        if self._has_matrix:
+            routes += [web.get(path, self._matrix_login) for path in (MATRIX_LOGIN, MATRIX_LOGIN.rstrip("/"))]
         if self._university.enabled:
             routes += [web.get("/chat", self._chat), web.get("/chat/", self._chat)]
         return routes
@@ -128,6 +135,9 @@ class Pages:
 
     async def _login(self, request: web.Request) -> web.Response:
         return self._page(request, "login.html")
+
+    async def _matrix_login(self, request: web.Request) -> web.Response:
+        return self._page(request, "matrix-login.html")
 
     async def _chat(self, request: web.Request) -> web.Response:
         return self._page(request, "chat.html")
@@ -149,6 +159,7 @@ class Pages:
             "has_login": self._messenger.enabled,
             "lang": language,
             "modules": self._modules,
+            "path": request.path,
             "languages": LANGUAGES,
             "registration_open": self._registration_open,
             "server": self._server,

@@ -48,7 +48,7 @@ class Browsers:
             "locale": "en-GB",
         }
         context = await self._chromium.new_context(**{**defaults, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         self._contexts.append(context)
         context.on("console", self._heard)
         context.on("weberror", lambda error: self.complaints.append(f"exception: {error.error}"))
@@ -101,7 +101,7 @@ class ChatPage:
         """A message that says `text`."""
         return self.log.locator(".row", has=self.page.locator(".text", has_text=text))
 
-    async def sees(self, text: str, *, timeout_ms: int = 5_000) -> None:
+    async def sees(self, text: str, *, timeout_ms: int = 30_000) -> None:
         """Wait until a message that the server has is here, once."""
         stored = self.message(text).and_(self.page.locator("[data-message-id]"))
         await expect(stored).to_have_count(1, timeout=timeout_ms)

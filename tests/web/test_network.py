@@ -45,7 +45,7 @@ async def test_a_cut_loses_and_doubles_nothing(people: People, browsers: Browser
     await bob.call("DELETE", f"messages/{deleted}")
 
     wire.mend()
-    await hers.sees("Line 69", timeout_ms=25_000)
+    await hers.sees("Line 69", timeout_ms=40_000)
     await hers.sees("Written in the dark")
     await expect(hers.page.locator(".connection")).to_be_hidden()
     await expect(hers.message("To be deleted")).to_have_count(0)

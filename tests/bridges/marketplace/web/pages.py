@@ -39,7 +39,7 @@ class ThreadPage:
     def message(self, text: str) -> Locator:
         return self.log.locator(".message", has=self.page.locator(".text", has_text=text))
 
-    async def sees(self, text: str, *, timeout_ms: int = 5_000) -> None:
+    async def sees(self, text: str, *, timeout_ms: int = 30_000) -> None:
         """Wait until a message that the server has is here, once; beside it one that is tried again may stand."""
         stored = self.message(text).and_(self.page.locator("[data-message-id]"))
         await expect(stored).to_have_count(1, timeout=timeout_ms)

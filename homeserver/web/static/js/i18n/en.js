@@ -96,6 +96,7 @@ export default {
   loading: "Loading…",
   "login.bad_credentials": "The e-mail or the password is not right.",
   "login.bad_email": "Please enter a valid e-mail address.",
+  "login.bad_user": "The name or the password is not right.",
   "login.ended": "Your session has ended. Please sign in again.",
   "login.missing": "Please fill in this field.",
   "login.too_often": { one: "Too many tries. Please wait {count} second.", other: "Too many tries. Please wait {count} seconds." },

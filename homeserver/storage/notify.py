@@ -15,6 +15,7 @@ from homeserver.storage.schema import (
     notify_thread_events,
     notify_threads,
     quiet_spells,
+    rooms,
     thread_reads,
 )
 
@@ -96,6 +97,14 @@ _END_SPELLS = (
             .scalar_subquery(),
             quiet_spells.c.from_seq,
         ),
+    )
+)
+_OPEN_SPELLS = (
+    select(quiet_spells.c.user_id, quiet_spells.c.room_id, rooms.c.head_position)
+    .join_from(quiet_spells, rooms, rooms.c.room_id == quiet_spells.c.room_id)
+    .where(
+        quiet_spells.c.user_id.in_(bindparam("of_users", expanding=True)),
+        quiet_spells.c.to_position.is_(None),
     )
 )
 _places = Rows("places")
@@ -189,6 +198,15 @@ async def begin_spells(conn: AsyncConnection, spells: Sequence[Spell]) -> None:
 async def end_spells(conn: AsyncConnection, ends: Sequence[tuple[UserId, int]]) -> None:
     """What people's rules silenced until these positions (person, position) may be heard from there on."""
     await conn.execute(_END_SPELLS, [{"of_user": user_id, "at": position} for user_id, position in ends])
+
+
+async def spells_outlasted(
+    conn: AsyncConnection, ends: Sequence[tuple[UserId, int]]
+) -> list[tuple[UserId, RoomId]]:
+    """Whose spells in which rooms are still open though something was said there since they ended."""
+    at = dict(ends)
+    rows = await conn.execute(_OPEN_SPELLS, {"of_users": list(at)})
+    return [(row.user_id, row.room_id) for row in rows if row.head_position > at[row.user_id]]
 
 
 async def remove_marks(

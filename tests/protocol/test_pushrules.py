@@ -123,7 +123,9 @@ def test_default_rules_can_be_silenced_but_not_deleted() -> None:
     ruleset = UNCHANGED.enable(Kind.UNDERRIDE, ".m.rule.call", False)
     ruleset = ruleset.act(Kind.UNDERRIDE, ".m.rule.message", read_actions(["dont_notify"]))
     assert not ruleset.find(Kind.UNDERRIDE, ".m.rule.call").enabled
-    assert ruleset.find(Kind.UNDERRIDE, ".m.rule.message").shown(ALICE)["actions"] == []
+    silenced = ruleset.find(Kind.UNDERRIDE, ".m.rule.message")
+    assert silenced.shown(ALICE)["actions"] == ["dont_notify"]  # as it was asked for; it means nothing
+    assert (silenced.outcome.actions, silenced.outcome.notify) == ((), False)
     with pytest.raises(UnknownPushRule):
         ruleset.delete(Kind.UNDERRIDE, ".m.rule.call")
     back = ruleset.enable(Kind.UNDERRIDE, ".m.rule.call", True)

@@ -31,9 +31,10 @@ MAX_RULE_BYTES = 8192
 """Greatest size of a rule's conditions, pattern and actions as JSON."""
 
 Actions = tuple[Any, ...]
-"""Each the word "notify" or an object `{"set_tweak": name, "value": any}`."""
+"""Each the word "notify", an object `{"set_tweak": name, "value": any}`, or a historical action."""
 
-_HISTORICAL = ("dont_notify", "coalesce")  # "Historical Actions": they mean nothing
+# "Historical Actions": they mean nothing. Their owner gets them back: matrix-js-sdk knows by them which rooms it muted.
+_HISTORICAL = ("dont_notify", "coalesce")
 
 
 class Kind(StrEnum):
@@ -61,7 +62,8 @@ class Outcome:
 
     @classmethod
     def of(cls, actions: Actions) -> Outcome:
-        """What actions come to; of two that set the same tweak the later wins."""
+        """What actions come to, without those that mean nothing; of two that set the same tweak the later wins."""
+        actions = tuple(action for action in actions if action not in _HISTORICAL)
         set_by = [action for action in actions if isinstance(action, Mapping)]
         tweaks = {action["set_tweak"]: action.get("value", True) for action in set_by}
         notify, sound = "notify" in actions, tweaks.get("sound")
@@ -142,10 +144,10 @@ def read_rule(kind: Kind, rule_id: str, body: JsonObject) -> Rule:
 
 
 def read_actions(json: object) -> Actions:
-    """The actions of a request, without those that no longer mean anything. Raises BadPushRule."""
+    """The actions of a request. Raises BadPushRule."""
     if not isinstance(json, list):
         raise BadPushRule("actions is a list")
-    actions = tuple(_read_action(action) for action in json if action not in _HISTORICAL)
+    actions = tuple(_read_action(action) for action in json)
     if len(canonical.encode(actions)) > MAX_RULE_BYTES:
         raise BadPushRule(f"actions have at most {MAX_RULE_BYTES} bytes")
     return actions
@@ -161,7 +163,7 @@ def read_kind(text: str) -> Kind:
 
 def _read_action(json: object) -> Any:
     match json:
-        case "notify":
+        case "notify" | "dont_notify" | "coalesce":
             return json
         case {"set_tweak": str()}:
             return json

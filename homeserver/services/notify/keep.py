@@ -76,6 +76,9 @@ class Keeper:
         told = found.told
         if gone:
             told |= set(await notify.remove_marks(conn, gone))
+        if found.changed:  # clients may have been told of what came since as if it were silenced still
+            await log.take_positions(conn, 0)  # whatever comes from here on is counted by the new rules
+            told |= set(await notify.spells_outlasted(conn, found.changed))
         if told:
             await self._tell(conn, told)
         if marks := [*found.common, *found.marks]:

@@ -1,13 +1,15 @@
 """What people have not read: counts of rooms and threads, and the receipts that set them back."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from homeserver.running import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
-from tests.api.matrix.synckit import Follower, joined
+from tests.api.matrix.synckit import Follower, joined, judged
 
 THREADS = '{"room": {"timeline": {"unread_thread_notifications": true}}}'
 
@@ -75,6 +77,32 @@ async def test_a_receipt_leaves_what_came_after_it(alice: Client, bob: Client) -
     assert await unread(bob, room_id) == (0, 0)
     await read(bob, room_id, sent[1], "m.read.private")
     assert await unread(bob, room_id) == (0, 0)
+
+
+async def test_a_room_that_is_heard_again_is_counted_at_once(
+    server: Running, alice: Client, bob: Client
+) -> None:
+    room_id = await create(alice, bob)
+    his = Follower(bob)
+    rule = f"pushrules/global/room/{quote(room_id, safe='')}"
+    for number in range(1, 4):
+        await bob.call("PUT", rule, body={"actions": ["dont_notify"]})
+        assert (await bob.call("GET", rule))["actions"] == ["dont_notify"]
+        await say(alice, room_id, f"silenced {number}")
+        await judged(server)
+        await his.sync()
+
+        def is_counted(told: Any, number: int = number) -> bool:
+            room = told.get("rooms", {}).get("join", {}).get(room_id, {})
+            counts: dict[str, int] = room.get("unread_notifications", {})
+            return counts.get("notification_count") == number
+
+        waiting = asyncio.create_task(his.until(is_counted))
+        await bob.call("DELETE", rule)
+        await say(alice, room_id, f"heard {number}")
+        assert await waiting
+        await judged(server)  # by the rules as they are
+    assert await unread(bob, room_id) == (3, 0)
 
 
 async def test_threads_are_counted_apart(alice: Client, bob: Client) -> None:

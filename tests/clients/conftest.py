@@ -1,12 +1,12 @@
 """A server with the Matrix API, and clients that others wrote."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import pytest
 
 from homeserver.running import Running
+from homeserver.settings.models import RateLimitSettings
 from tests.clients.tellers import tell
 
 Teller = Callable[[str], Awaitable[dict[str, Any]]]
@@ -14,10 +14,20 @@ Teller = Callable[[str], Awaitable[dict[str, Any]]]
 
 @pytest.fixture
 def overrides() -> dict[str, object]:
-    return {"matrix": {"enabled": True}}
+    """With the rate limits as they are by default: they must let clients do what they do."""
+    return {"matrix": {"enabled": True}, "rate_limits": {"enabled": True}}
 
 
 @pytest.fixture
 def told(server: Running) -> Teller:
-    """Runs a story against the server."""
-    return partial(tell, url=server.url)
+    """Runs a story against the server, which refuses nothing for being too much."""
+
+    async def run(story: str) -> dict[str, Any]:
+        seen = await tell(story, server.url)
+        metrics = server.hs.core.metrics
+        buckets = RateLimitSettings.model_fields
+        counts = {one: metrics.value("homeserver_rate_limited_total", bucket=one) for one in buckets}
+        assert not any(counts.values()), counts
+        return seen
+
+    return run

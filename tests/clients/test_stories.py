@@ -47,3 +47,7 @@ async def test_matrix_js_sdk_finds_rooms(told: Teller) -> None:
 async def test_matrix_js_sdk_slides(told: Teller) -> None:
     seen = await told("sliding.mjs")
     assert seen["a window"] == ["Room 3", "Room 4", "Room 5"]
+
+
+async def test_matrix_js_sdk_draws_attention(told: Teller) -> None:
+    await told("attention.mjs")

@@ -189,6 +189,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Fa
         directory=hs.searching.people,
         complaints=hs.searching.complaints,
         delayed=hs.searching.delayed,
+        notices=hs.raw.notices,
         address=_address(hs),
     )
     door = Door(

@@ -38,6 +38,7 @@ CALLED_KEY = "chat.homeserver.called"  # content key: what kind its sender calls
 
 GUEST_NAMESPACE = 2**20 + 1  # of the numbers of guests: above every host application's
 MATRIX_GUESTS = GUEST_NAMESPACE + 1  # of the numbers of guest accounts of the Matrix API
+NOTICES = GUEST_NAMESPACE + 2  # of the number of the account that speaks for the server
 
 
 class EntryKind(StrEnum):

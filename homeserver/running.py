@@ -45,14 +45,16 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
     """Everything below the faces at work: tables up to date, the log open, background tasks running."""
     settings, core, people = hs.settings, hs.core, hs.people
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
-    await core.db.open()
-    await core.live.start()
-    for listener in _listeners(hs):
-        core.live.listen(listener)
-    _start_tasks(hs)
-    _start_housekeeping(hs)
-    await hs.safety.words.load()
     try:
+        await core.db.open()
+        await core.live.start()
+        for listener in _listeners(hs):
+            core.live.listen(listener)
+        if settings.matrix.enabled:
+            await hs.raw.notices.prepare()
+        _start_tasks(hs)
+        _start_housekeeping(hs)
+        await hs.safety.words.load()
         yield
     finally:
         hs.chat.typing.close()

@@ -19,6 +19,7 @@ from homeserver.services.interactive import Interactions
 from homeserver.services.logintokens import LoginTokens
 from homeserver.services.memberprofiles import MemberProfiles
 from homeserver.services.membership import Membership
+from homeserver.services.notices import Notices
 from homeserver.services.openid import OpenIds
 from homeserver.services.profilefields import ProfileFields
 from homeserver.services.registration import RegistrationTokens
@@ -55,6 +56,7 @@ class RawRooms:
     member_profiles: MemberProfiles
     farewells: Farewells
     guest_exits: GuestExits
+    notices: Notices
 
 
 def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
@@ -98,6 +100,15 @@ def build_raw_rooms(
         most=settings.matrix.max_waiting_profiles,
     )
     farewells = Farewells(db=core.db, live=core.live, timeline=core.timeline)
+    notices = Notices(
+        db=core.db,
+        timeline=core.timeline,
+        clock=core.clock,
+        data=data,
+        settings=settings.notices,
+        server_name=settings.server.name,
+        version=settings.server.default_room_version,
+    )
     if settings.matrix.enabled:  # nobody else looks at names in events
         people.profiles.listen(member_profiles.changed)
     return RawRooms(
@@ -118,6 +129,7 @@ def build_raw_rooms(
             limits=people.limits,
             blocks=chat.blocks,
             members=chat.members,
+            check_leave=notices.check_leave,
         ),
         events=RoomEvents(
             db=core.db,
@@ -125,6 +137,7 @@ def build_raw_rooms(
             messages=chat.messages,
             speech=chat.speech,
             aliases=finding.aliases,
+            check_leave=notices.check_leave,
         ),
         history=History(db=core.db, timeline=core.timeline, visibility=Visibility(core.db), data=data),
         rendering=Rendering(
@@ -133,4 +146,5 @@ def build_raw_rooms(
         member_profiles=member_profiles,
         farewells=farewells,
         guest_exits=GuestExits(db=core.db, live=core.live, farewells=farewells),
+        notices=notices,
     )

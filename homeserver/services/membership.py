@@ -4,7 +4,7 @@ Whether a step is allowed is decided by the room's auth rules when the event is 
 say: who is meant, what an event of membership holds, and that doing a thing twice is no fault.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from homeserver.errors import Forbidden, Invalid, NotFound
@@ -25,9 +25,14 @@ from homeserver.storage.db import Database
 from homeserver.timeline.heads import Head
 from homeserver.timeline.writer import Timeline
 
+CheckLeave = Callable[[Head, UserId], None]
+
 
 class Membership:
-    """Every method takes who asks first. `reason` is text for people, and may be empty."""
+    """Every method takes who asks first. `reason` is text for people, and may be empty.
+
+    `check_leave` raises where somebody may not go.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class Membership:
         limits: RateLimits,
         blocks: Blocks,
         members: Members,
+        check_leave: CheckLeave,
     ) -> None:
         self._db = db
         self._timeline = timeline
@@ -45,6 +51,7 @@ class Membership:
         self._limits = limits
         self._blocks = blocks
         self._members = members
+        self._check_leave = check_leave
 
     async def join(
         self,
@@ -85,6 +92,7 @@ class Membership:
             raise _no_room()
         if was.membership == "leave":
             return
+        self._check_leave(head, own)
         if was.membership == "join" and productrooms.is_product_room(head) and is_open_to(head, own):
             await self._members.leave(requester, room_id)
             return

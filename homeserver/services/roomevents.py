@@ -10,6 +10,7 @@ from homeserver.services import productrooms
 from homeserver.services.access import head_for_member, levels_of
 from homeserver.services.aliases import CANONICAL, Aliases
 from homeserver.services.guestaccess import check_member_state
+from homeserver.services.membership import CheckLeave
 from homeserver.services.messages import Messages
 from homeserver.services.speech import Speech
 from homeserver.services.standing import check_may_act
@@ -29,8 +30,16 @@ class RoomEvents:
     """Sends what a client gives. Every method takes who asks first."""
 
     def __init__(
-        self, *, db: Database, timeline: Timeline, messages: Messages, speech: Speech, aliases: Aliases
+        self,
+        *,
+        db: Database,
+        timeline: Timeline,
+        messages: Messages,
+        speech: Speech,
+        aliases: Aliases,
+        check_leave: CheckLeave,
     ) -> None:
+        self._check_leave = check_leave
         self._aliases = aliases
         self._db = db
         self._timeline = timeline
@@ -70,6 +79,8 @@ class RoomEvents:
         productrooms.check_state(requester, head, kind, state_key, content)
         if kind == "m.room.member":
             check_member_state(requester, head, state_key, content)
+            if (state_key, content.get("membership")) == (requester.user_id, "leave"):
+                self._check_leave(head, requester.user_id)
         current = head.state.events.get((kind, state_key))
         if current is not None and current.sender == requester.user_id and current.content == content:
             return current.event_id

@@ -50,6 +50,20 @@ class GuestAccountSettings(Section):
     sweep_batch: int = Field(default=100, ge=1, le=1000, description="Most guests closed in one transaction.")
 
 
+class NoticeSettings(Section):
+    """What admins let the server say to its people, in a room for each."""
+
+    enabled: bool = Field(default=False, description="Whether admins may send notices.")
+    localpart: str = Field(
+        default="notices",
+        pattern=r"^[a-z0-9._=/-]{1,64}$",
+        description="The account that speaks, made at the start; it may not be somebody's.",
+    )
+    display_name: str = Field(default="Server notices", max_length=100, description="Its name.")
+    avatar_url: str = Field(default="", max_length=1000, description="Its picture, an mxc:// address.")
+    room_name: str = Field(default="Server notices", max_length=100, description="The name of the rooms.")
+
+
 class UserDirectorySettings(Section):
     """Whom Matrix clients find by name."""
 

@@ -18,6 +18,7 @@ from homeserver.settings.matrix import (
     GuestAccountSettings,
     InteractionSettings,
     MatrixSettings,
+    NoticeSettings,
     PolicySettings,
     UserDirectorySettings,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "MessengerSettings",
     "MetricsSettings",
     "ModerationSettings",
+    "NoticeSettings",
     "PolicySettings",
     "PreviewSettings",
     "PushSettings",
@@ -124,6 +126,9 @@ class Settings(Section):
     matrix: MatrixSettings = Field(default=MatrixSettings(), description="The Matrix client-server API.")
     guest_accounts: GuestAccountSettings = Field(
         default=GuestAccountSettings(), description="Guest accounts of the Matrix API."
+    )
+    notices: NoticeSettings = Field(
+        default=NoticeSettings(), description="What the server says to its people."
     )
     user_directory: UserDirectorySettings = Field(
         default=UserDirectorySettings(), description="Whom Matrix clients find by name."

@@ -19,6 +19,7 @@ from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.keys import KeyCalls
 from homeserver.api.matrix.logins import Logins, LoginServices
 from homeserver.api.matrix.media import MediaCalls
+from homeserver.api.matrix.notices import NoticeCalls
 from homeserver.api.matrix.oldsync import OldSyncCalls
 from homeserver.api.matrix.outside import OutsideCalls
 from homeserver.api.matrix.people import Passwords
@@ -61,6 +62,7 @@ from homeserver.services.logintokens import LoginTokens
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
 from homeserver.services.membership import Membership
+from homeserver.services.notices import Notices
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.notify.rules import PushRules
@@ -124,6 +126,7 @@ class MatrixServices:
     directory: UserDirectory
     complaints: Complaints
     delayed: DelayedEvents
+    notices: Notices
     address: Callable[[web.Request], str]
 
 
@@ -157,13 +160,14 @@ def make(
         _face("Matrix", "/_matrix", desk_here, (*routes, *_by_old_names(routes)), ABOUT),
         _face("MatrixWellKnown", "/.well-known/matrix", desk_here, discovery.well_known()),
     ]
+    tools = list(NoticeCalls(services.notices).routes())
     if settings.matrix.shared_secret is not None:
         secret = settings.matrix.shared_secret.get_secret_value()
         shared = SharedSecret(
             services.accounts, logins=logins, clock=clock, secret=secret, settings=settings.matrix
         )
-        faces.append(_face("MatrixTools", "/_synapse/admin/v1", desk_here, shared.routes()))
-    return faces
+        tools += shared.routes()
+    return [*faces, _face("MatrixTools", "/_synapse/admin/v1", desk_here, tools)]
 
 
 def _logins(services: MatrixServices, passwords: Passwords, settings: MatrixSections) -> Logins:

@@ -61,6 +61,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "missing_param": "M_MISSING_PARAM",
         "missing_token": "M_MISSING_TOKEN",
         "name_too_long": "M_TOO_LARGE",
+        "notice_room": "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM",
         "not_uploaded_yet": "M_NOT_YET_UPLOADED",
         "password_too_long": "M_INVALID_PARAM",
         "password_too_short": "M_WEAK_PASSWORD",

@@ -1,0 +1,167 @@
+"""Notices of the server to its people (client-server API, "Server Notices"), said by an account of the server's own.
+
+Each person has one room for them, made with the first notice, in which they cannot write. They cannot refuse to be
+invited into it, but may leave once they were in; the next notice invites them again.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.clock import Clock
+from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
+from homeserver.model import NOTICES, Content, Draft, Person, Requester
+from homeserver.protocol.ids import EventId, RoomId, UserId, make_user_id
+from homeserver.protocol.member import membership_in
+from homeserver.protocol.versions import rules_for
+from homeserver.services.accountdata import AccountData
+from homeserver.services.founding import state_draft
+from homeserver.services.members import member_content
+from homeserver.services.retry import write_with_retry
+from homeserver.services.standing import check_admin
+from homeserver.settings.models import NoticeSettings
+from homeserver.storage import accounts as stored
+from homeserver.storage import rooms
+from homeserver.storage.accounts import Account, ProfileRow
+from homeserver.storage.db import Database
+from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import KeyTaken
+from homeserver.timeline.writer import Timeline
+
+TAG: Final = "m.server_notice"
+_OWN_LEVEL = 100
+_SILENT = -10
+_NUMBER = (NOTICES << 32) + 1
+
+
+class Notices:
+    """Sends them. `version`: of the rooms."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        timeline: Timeline,
+        clock: Clock,
+        data: AccountData,
+        settings: NoticeSettings,
+        server_name: str,
+        version: str,
+    ) -> None:
+        self._db = db
+        self._timeline = timeline
+        self._clock = clock
+        self._data = data
+        self._settings = settings
+        self._server_name = server_name
+        self._version = version
+        self._user_id = make_user_id(settings.localpart, server_name)
+        self._person: Person | None = None  # who speaks, once `prepare` has found them
+
+    async def prepare(self) -> None:
+        """Make the account that speaks, as the settings have it. Raises Conflict if it is somebody's already."""
+        if self._settings.enabled:
+            self._person = await write_with_retry(self._db, self._prepare)
+
+    async def send(
+        self,
+        requester: Requester,
+        user_id: UserId,
+        content: Content,
+        *,
+        kind: str = "m.room.message",
+        state_key: str | None = None,
+        txn_id: str = "",
+    ) -> EventId:
+        """Say something to somebody of this server. A repeated `txn_id` says nothing, and answers the first event.
+
+        Raises Forbidden("no_admin"), NotFound("no_notices", "user_not_found"), Invalid.
+        """
+        check_admin(requester)
+        speaker = self._person
+        if speaker is None:
+            raise NotFound("this server gives no notices", code="no_notices")
+        person = await self._find(user_id)
+        room_id = await self._room_of(speaker, person)
+        head = await self._timeline.head(room_id)
+        drafts = [Draft(kind, speaker.user_id, content, state_key=state_key)]
+        if membership_in(head.state.events, person.user_id) not in ("join", "invite"):
+            drafts.insert(0, _invite(speaker, person))
+        txn = TxnKey(requester.session_key, room_id, f"notice {txn_id}") if txn_id else None
+        written = await self._timeline.send(room_id, drafts, txn=txn)
+        return written.events[-1].event.event_id
+
+    def check_leave(self, head: Head, user_id: UserId) -> None:
+        """Raise Forbidden("notice_room") for somebody who would refuse to be told things by the server."""
+        create = head.state.events.get(("m.room.create", ""))
+        is_ours = self._person is not None and create is not None and create.sender == self._user_id
+        if is_ours and membership_in(head.state.events, user_id) == "invite":
+            raise Forbidden("the server's notices cannot be refused", code="notice_room")
+
+    async def _prepare(self, conn: AsyncConnection) -> Person:
+        found = (await stored.accounts_of(conn, [self._user_id])).get(self._user_id)
+        if found is not None and found.person.number >> 32 != NOTICES:
+            raise Conflict(f"notices.localpart: {self._user_id} is somebody's account")
+        person = Person(
+            user_id=self._user_id,
+            number=_NUMBER if found is None else found.person.number,
+            display_name=self._settings.display_name,
+            created_ms=self._clock.now_ms() if found is None else found.person.created_ms,
+            avatar_url=self._settings.avatar_url,
+        )
+        if found is None:
+            await stored.add_accounts(conn, [(Account(person), "")])
+        elif found.person != person:
+            await stored.set_profiles(conn, [ProfileRow(person, "")])
+        return person
+
+    async def _find(self, user_id: UserId) -> Person:
+        if user_id.partition(":")[2] != self._server_name or user_id == self._user_id:
+            raise Invalid("notices are for people of this server", code="bad_user_id")
+        async with self._db.read() as conn:
+            account = (await stored.accounts_of(conn, [user_id])).get(user_id)
+        if account is None or account.deactivated:
+            raise NotFound(f"there is no {user_id} here", code="user_not_found")
+        return account.person
+
+    async def _room_of(self, speaker: Person, person: Person) -> RoomId:
+        key = f"notices {person.user_id}"
+        async with self._db.read() as conn:
+            room_id = (await rooms.rooms_by_key(conn, [key])).get(key)
+        if room_id is not None:
+            return room_id
+        try:
+            made = await self._timeline.create_room(
+                self._first_events(speaker, person), version=self._version, kind="group", room_key=key
+            )
+        except KeyTaken as taken:  # somebody else told them something just now
+            return taken.room_id
+        room_id = made.events[0].event.room_id
+        await self._data.set_tag(Requester(person.user_id, person.number, session_key=""), room_id, TAG, {})
+        return room_id
+
+    def _first_events(self, speaker: Person, person: Person) -> Sequence[Draft]:
+        own, rules = speaker.user_id, rules_for(self._version)
+        create: Content = {"room_version": rules.version}
+        levels: Content = {"users": {}, "users_default": _SILENT, "invite": 50}
+        if not rules.creator_is_sender:
+            create["creator"] = own
+        if not rules.additional_creators:  # where they are, a creator stands above all levels
+            levels["users"] = {own: _OWN_LEVEL}
+        return [
+            state_draft("m.room.create", own, create),
+            Draft("m.room.member", own, member_content(speaker), state_key=own),
+            state_draft("m.room.power_levels", own, levels),
+            state_draft("m.room.join_rules", own, {"join_rule": "invite"}),
+            state_draft("m.room.history_visibility", own, {"history_visibility": "shared"}),
+            state_draft("m.room.guest_access", own, {"guest_access": "forbidden"}),
+            state_draft("m.room.name", own, {"name": self._settings.room_name}),
+            _invite(speaker, person),
+        ]
+
+
+def _invite(speaker: Person, person: Person) -> Draft:
+    content: Content = {**member_content(person), "membership": "invite"}
+    return Draft("m.room.member", speaker.user_id, content, state_key=person.user_id)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from homeserver.cli import keys, reports, rooms, server, servicekeys, users
+from homeserver.cli import keys, registrationtokens, reports, rooms, server, servicekeys, users
 
 app = typer.Typer(
     name="homeserver",
@@ -27,6 +27,7 @@ app.add_typer(reports.messages, name="messages")
 app.add_typer(reports.app, name="reports")
 app.add_typer(keys.app, name="keys")
 app.add_typer(servicekeys.app, name="service-keys")
+app.add_typer(registrationtokens.app, name="registration-tokens")
 
 
 def _show_version(wanted: bool) -> None:

@@ -21,6 +21,7 @@ def test_help_names_all_verbs(cli: Cli) -> None:
         "user",
         "keys",
         "service-keys",
+        "registration-tokens",
         "rooms",
         "messages",
         "reports",
@@ -239,6 +240,24 @@ def test_service_keys_are_made_listed_and_revoked(cli: Cli) -> None:
     assert cli("service-keys", "revoke", "0" * 16, status=1) == "no such service key\n"
     unknown = cli("service-keys", "create", "x", "--scope", "marketplace", status=1)
     assert unknown == "there is no API or bridge marketplace; there are messenger, university\n"
+
+
+def test_registration_tokens_are_made_listed_and_revoked(cli: Cli) -> None:
+    made, told = cli("registration-tokens", "create", "--uses", "3", "--days", "7").splitlines()
+    assert told == "nobody is asked for tokens: matrix.registration_needs_token is off"
+    cli.config.write_text("matrix: {registration_needs_token: true}\n")
+    assert cli("registration-tokens", "create", "--token", "friends") == "friends\n"
+    head, first, second = cli("registration-tokens", "list").splitlines()
+    assert head.split() == ["token", "used", "of", "created", "ends"]
+    assert first.split()[:3] == [made, "0", "3"]
+    assert (second.split()[:3], second.split()[-1]) == (["friends", "0", "any"], "never")
+    assert cli("registration-tokens", "create", "--token", "friends", status=1) == (
+        "this token is there already\n"
+    )
+    assert "1 to 64 letters" in cli("registration-tokens", "create", "--token", "a b", status=1)
+    assert cli("registration-tokens", "revoke", made) == f"{made} is revoked\n"
+    assert json.loads(cli("registration-tokens", "list", "--json"))["token"] == "friends"
+    assert cli("registration-tokens", "revoke", made, status=1) == "no such token\n"
 
 
 def test_keys_open_to_others_are_refused(cli: Cli) -> None:

@@ -51,6 +51,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
         for listener in _listeners(hs):
             core.live.listen(listener)
         if settings.matrix.enabled:
+            await hs.raw.visibility.load()
             await hs.raw.notices.prepare()
         _start_tasks(hs)
         _start_housekeeping(hs)
@@ -76,6 +77,7 @@ def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
     people, following = hs.people, hs.following
     yield from (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
     yield from (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note, hs.e2ee.to_device.note)
+    yield hs.raw.visibility.note
     yield from (hs.keeping.data.note, hs.keeping.rules.note, following.rosters.note, following.own.note)
     yield from (hs.files.repository.hear, following.waiting.hear, hs.chat.feed.hear)
 

@@ -57,6 +57,7 @@ class RawRooms:
     farewells: Farewells
     guest_exits: GuestExits
     notices: Notices
+    visibility: Visibility
 
 
 def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
@@ -92,6 +93,7 @@ def build_raw_rooms(
     data: AccountData,
 ) -> RawRooms:
     """Build the rooms as Matrix clients speak of them. `heirs`: who carries something over when one is replaced."""
+    visibility = Visibility(core.db)
     finding = build_finding(settings, core, people, heirs)
     member_profiles = MemberProfiles(
         db=core.db,
@@ -139,7 +141,7 @@ def build_raw_rooms(
             aliases=finding.aliases,
             check_leave=notices.check_leave,
         ),
-        history=History(db=core.db, timeline=core.timeline, visibility=Visibility(core.db), data=data),
+        history=History(db=core.db, timeline=core.timeline, visibility=visibility, data=data),
         rendering=Rendering(
             db=core.db, clock=core.clock, data=data, cached_events=settings.matrix.cached_events
         ),
@@ -147,4 +149,5 @@ def build_raw_rooms(
         farewells=farewells,
         guest_exits=GuestExits(db=core.db, live=core.live, farewells=farewells),
         notices=notices,
+        visibility=visibility,
     )

@@ -12,7 +12,6 @@ from homeserver.services.delayed import DelayedEvents
 from homeserver.services.search.index import SearchIndex
 from homeserver.services.search.messages import MessageSearch
 from homeserver.services.userdirectory import UserDirectory
-from homeserver.services.visibility import Visibility
 from homeserver.settings.models import Settings
 
 
@@ -31,7 +30,7 @@ def build_searching(
     settings: Settings, core: Core, people: People, chat: Chat, raw: RawRooms, keeping: Keeping
 ) -> Searching:
     """Build it."""
-    visibility = Visibility(core.db)
+    visibility = raw.visibility
     return Searching(
         index=SearchIndex(db=core.db, live=core.live, gather_s=settings.matrix.search_gather_s),
         messages=MessageSearch(

@@ -27,7 +27,6 @@ from homeserver.services.sync.rooms import RoomSections
 from homeserver.services.sync.stretches import Stretches
 from homeserver.services.sync.v3 import Sources, Syncs
 from homeserver.services.sync.waiting import Waiting
-from homeserver.services.visibility import Visibility
 from homeserver.settings.models import Settings
 
 
@@ -93,7 +92,7 @@ def build_following(
     own = OwnRooms(core.db, settings.matrix.cached_memberships)
     stretches = Stretches(
         core.db,
-        Visibility(core.db),
+        raw.visibility,
         default=settings.matrix.sync_timeline,
         most=settings.matrix.max_sync_timeline,
     )
@@ -129,7 +128,7 @@ def _listing(settings: Settings, core: Core, raw: RawRooms) -> Listing:
     return Listing(
         db=core.db,
         live=core.live,
-        visibility=Visibility(core.db),
+        visibility=raw.visibility,
         rendering=raw.rendering,
         max_page=settings.matrix.max_page,
     )
@@ -151,7 +150,7 @@ def _sections(settings: Settings, core: Core, raw: RawRooms, rosters: Rosters, s
     """What sliding sync puts its answers together with."""
     rooms = SlidingRooms(
         core.db,
-        Visibility(core.db),
+        raw.visibility,
         raw.rendering,
         most_rooms=settings.matrix.max_sliding_rooms,
         most_events=settings.matrix.max_sync_timeline,

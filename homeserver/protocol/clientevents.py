@@ -71,6 +71,14 @@ class ClientForm:
         return b"".join((*parts, b"}"))
 
 
+def bare(event: Event) -> Event:
+    """The event without what it says; a redaction still says which event it is about."""
+    content = {}
+    if event.type == "m.room.redaction" and "redacts" in event.content:
+        content = {"redacts": event.content["redacts"]}
+    return replace(event, content=content, json=canonical.encode({**event.pdu, "content": content}))
+
+
 def form_of(
     event: Event,
     *,

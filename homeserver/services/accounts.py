@@ -208,11 +208,14 @@ class Accounts:
     async def deactivate(self, user_id: UserId, *, erase: bool = False) -> None:
         """Close an account for good; its e-mail is free then, and what clients kept for it is deleted.
 
-        Its messages stay, and its name and picture beside them unless `erase`.
+        Its messages stay, and its name and picture beside them. With `erase` these go, and Matrix clients of people who
+        were not there at the time are told of the messages without what they say.
         """
         await self._change_standing(user_id, {"deactivated": True}, "deactivated", ends_sessions=True)
         if erase:
-            await self._timeline.append([profile_changed(user_id)], also=[Also(erase_people, user_id)])
+            await self._timeline.append(
+                [profile_changed(user_id, erased=True)], also=[Also(erase_people, user_id)]
+            )
 
     async def drop_email(self, user_id: UserId, email: str) -> None:
         """Take an e-mail from a person, if it is theirs."""

@@ -15,6 +15,7 @@ from homeserver.storage import accountdata, delayed, logintokens, pushrules
 from homeserver.storage import accounts as stored
 from homeserver.storage import profilefields as fields
 from homeserver.storage.accounts import ProfileRow, Word
+from homeserver.storage.erased import set_erased
 from homeserver.timeline.submission import Placed
 
 
@@ -58,9 +59,10 @@ async def _drop_belongings(conn: AsyncConnection, user_ids: Collection[UserId]) 
 
 
 async def erase_people(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -> None:
-    """Take away what is left of closed accounts to look at: their names and pictures."""
+    """Take away the names and pictures of closed accounts, and keep what they wrote from those who come later."""
     user_ids = {item.row for item in items}
     await stored.lock_users(conn, user_ids)
+    await set_erased(conn, user_ids)
     people = await stored.people_of(conn, user_ids)
     bare = [
         Person(one.user_id, one.number, display_name="", created_ms=one.created_ms, tag=one.tag)

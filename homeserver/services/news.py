@@ -26,9 +26,9 @@ def session_ended(user_id: UserId, session_id: SessionId | None, reason: str) ->
     )
 
 
-def profile_changed(user_id: UserId) -> NewEntry:
-    """The entry that says a person looks different now."""
-    return NewEntry(kind=EntryKind.PROFILE, user_id=user_id, body={})
+def profile_changed(user_id: UserId, *, erased: bool = False) -> NewEntry:
+    """The entry that says a person looks different now; `erased`: and wants to be forgotten."""
+    return NewEntry(kind=EntryKind.PROFILE, user_id=user_id, body={"erased": True} if erased else {})
 
 
 def service_key_revoked(key_id: str) -> NewEntry:

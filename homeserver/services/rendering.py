@@ -11,7 +11,7 @@ import orjson
 
 from homeserver.clock import Clock
 from homeserver.model import Requester
-from homeserver.protocol.clientevents import Aside, ClientForm, form_of
+from homeserver.protocol.clientevents import Aside, ClientForm, bare, form_of
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.paths import Path
@@ -87,13 +87,18 @@ class Rendering:
         now_ms = self._clock.now_ms()
         made = []
         for one in events:
-            form = self._form(one, around, outlook, fields)
+            is_bare = not one.event.is_state and outlook.is_bare(one.event.sender, one.position)
+            form = (
+                form_of(bare(one.event), fields=fields)
+                if is_bare
+                else self._form(one, around, outlook, fields)
+            )
             aside = Aside(
                 now_ms,
                 transaction_id=around.txn_ids.get(one.event.event_id),
                 membership=outlook.membership_at(one.position),
                 with_previous=True,
-                relations=self._bundle(one, around, outlook, now_ms),
+                relations=None if is_bare else self._bundle(one, around, outlook, now_ms),
             )
             made.append(orjson.Fragment(form.render(aside, room_id=room_id)))
         return made
@@ -173,8 +178,11 @@ class Rendering:
             bundle[REFERENCE] = {"chunk": [{"event_id": ref.event.event_id} for ref in references]}
         thread = around.threads.get(event_id)
         if thread is not None and outlook.sees(thread.latest):
+            latest = thread.latest
+            is_bare = outlook.is_bare(latest.event.sender, latest.position)
+            form = form_of(bare(latest.event)) if is_bare else self.form(latest.event)
             bundle["m.thread"] = {
-                "latest_event": orjson.Fragment(self.form(thread.latest.event).render(Aside(now_ms))),
+                "latest_event": orjson.Fragment(form.render(Aside(now_ms))),
                 "count": thread.count,
                 "current_user_participated": thread.has_own or one.event.sender == outlook.user_id,
             }

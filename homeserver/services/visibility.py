@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from homeserver.model import EntryKind
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.visibility import (
@@ -20,7 +21,9 @@ from homeserver.protocol.visibility import (
 )
 from homeserver.storage import events as stored
 from homeserver.storage.db import Database
+from homeserver.storage.erased import erased_people
 from homeserver.storage.events import StoredEvent
+from homeserver.storage.log import Entry
 from homeserver.storage.memberships import is_forgotten
 from homeserver.storage.sync import sight_lines
 
@@ -59,12 +62,14 @@ _NO_LINE: Final = _Line((), ())
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What one person may see of one room. `is_inside`: they have been in it for all the time that is looked at."""
+    """What one person may see of one room. `is_inside`: they have been in it for all the time that is looked at.
+    `erased`: those whose words are only for who was there."""
 
     user_id: UserId
     visibility: _Line = _NO_LINE
     membership: _Line = _NO_LINE
     is_inside: bool = False
+    erased: Collection[UserId] = ()
 
     def sees(self, event: StoredEvent) -> bool:
         """Whether the person may see this event of the room."""
@@ -79,6 +84,10 @@ class Outlook:
             return True
         before, joined_later = self._moment(place)
         return allows(before, joined_later=joined_later)
+
+    def is_bare(self, sender: UserId, place: int) -> bool:
+        """Whether the person sees only that something was said at a place, and not what."""
+        return sender in self.erased and self.membership_at(place) != "join"
 
     def _moment(self, place: int) -> tuple[Moment, bool]:
         before = Moment(
@@ -129,10 +138,21 @@ class Outlook:
 
 
 class Visibility:
-    """Makes outlooks: one query for each."""
+    """Makes outlooks: one query for each. It hears of who wants to be forgotten."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._erased: set[UserId] = set()
+
+    async def load(self) -> None:
+        """Learn who wanted to be forgotten so far."""
+        async with self._db.read() as conn:
+            self._erased |= await erased_people(conn)
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: who wants to be forgotten is so from now on."""
+        if entry.kind is EntryKind.PROFILE and entry.user_id is not None and (entry.body or {}).get("erased"):
+            self._erased.add(entry.user_id)
 
     async def outlook(self, user_id: UserId, room_id: RoomId) -> Outlook:
         """What a person may see of a room, whether it is here or not (then nothing)."""
@@ -144,7 +164,7 @@ class Visibility:
             is_gone = bool(own) and own[-1].event.membership in ("leave", "ban")
             if is_gone and await is_forgotten(conn, room_id, user_id):
                 own = []  # as if they had never been there
-        return Outlook(user_id, _Line.of(found[HISTORY_VISIBILITY_KEY]), _Line.of(own))
+        return Outlook(user_id, _Line.of(found[HISTORY_VISIBILITY_KEY]), _Line.of(own), erased=self._erased)
 
     async def outlooks(self, user_id: UserId, room_ids: Collection[RoomId]) -> dict[RoomId, Outlook]:
         """The same for many rooms, by one query."""
@@ -155,6 +175,7 @@ class Visibility:
                 user_id,
                 _Line.of([one for one in lines if one.event.key == HISTORY_VISIBILITY_KEY]),
                 _Line.of([one for one in lines if one.event.key == ("m.room.member", user_id)]),
+                erased=self._erased,
             )
             for room_id, lines in found.items()
         }

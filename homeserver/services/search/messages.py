@@ -135,6 +135,7 @@ class MessageSearch:
             one
             for one in matches
             if outlooks[one.room_id].sees_at(one.position)
+            and not outlooks[one.room_id].is_bare(one.sender, one.position)
             and (one.sender not in ignored or one.key != KEYS["m.room.message"])
         ]
         return await self._page(wish, words, _Seen(matches, seen, outlooks, own))

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     Table,
@@ -48,6 +49,9 @@ users = Table(
     Column("deactivated", Boolean, nullable=False, server_default=text("false")),
     Column("locked", Boolean, nullable=False, server_default=text("false")),
     Column("admin", Boolean, nullable=False, server_default=text("false")),
+    # closed, and what they wrote is kept from those who come later
+    Column("erased", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_users_erased", "user_id", sqlite_where=text("erased"), postgresql_where=text("erased")),
 )
 
 # what people say of themselves beside name and picture, in words of their clients

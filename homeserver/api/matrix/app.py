@@ -9,6 +9,7 @@ from homeserver.api.matrix.accountdata import AccountDataCalls
 from homeserver.api.matrix.accounts import AccountCalls, AccountServices
 from homeserver.api.matrix.admin import AdminCalls
 from homeserver.api.matrix.backups import BackupCalls
+from homeserver.api.matrix.dehydrated import DehydratedCalls
 from homeserver.api.matrix.delayed import DelayedCalls
 from homeserver.api.matrix.devices import DeviceCalls
 from homeserver.api.matrix.directory import DirectoryCalls
@@ -208,6 +209,7 @@ def _tables(
     ).routes()
     yield from KeyCalls(services.e2ee, interactions=services.interactions, passwords=passwords).routes()
     yield from BackupCalls(services.e2ee.backups).routes()
+    yield from DehydratedCalls(services.e2ee.dehydrated).routes()
     yield from ProfileCalls(services.profiles, services.fields).routes()
     finding = services.finding
     yield from RoomCalls(

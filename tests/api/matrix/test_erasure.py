@@ -29,6 +29,17 @@ async def history(client: Client, room_id: str) -> list[Any]:
     return list(answer["chunk"])
 
 
+async def sees_no_content_of(bob: Client, carol: Client, room_id: str, root: str, secret: str) -> None:
+    """Neither by the event's id, nor beside another event, nor as the latest of a thread."""
+    one = await carol.call("GET", path(room_id, f"event/{secret}"))
+    assert one["content"] == {}
+    assert "m.relations" not in one.get("unsigned", {})
+    around = await carol.call("GET", path(room_id, f"context/{root}"))
+    thread = around["event"]["unsigned"]["m.relations"]["m.thread"]["latest_event"]
+    assert (thread["sender"], thread["content"]) == (bob.user_id, {})
+    assert set(said(around["events_after"], bob)) == {None}
+
+
 async def test_those_who_come_later_are_not_told(
     alice: Client, bob: Client, nobody: Client, server: Running
 ) -> None:
@@ -57,14 +68,7 @@ async def test_those_who_come_later_are_not_told(
     assert said(await history(carol, room_id), alice) == ["Who likes cheese?"]
     assert set(said(joined(await hers.sync(), room_id)["timeline"]["events"], bob)) <= {None}
     assert set(said((await slider.sync())["rooms"][room_id]["timeline"], bob)) <= {None}
-    one = await carol.call("GET", path(room_id, f"event/{secret}"))
-    assert one["content"] == {}
-    assert "m.relations" not in one.get("unsigned", {})
-    around = await carol.call("GET", path(room_id, f"context/{root}"))
-    thread = around["event"]["unsigned"]["m.relations"]["m.thread"]["latest_event"]
-    assert (thread["sender"], thread["content"]) == (bob.user_id, {})
-    assert set(said(around["events_after"], bob)) == {None}
-
+    await sees_no_content_of(bob, carol, room_id, root, secret)
     await indexed(server)
     assert (await search(alice, "Robert"))["count"] == 1
     assert (await search(carol, "Robert"))["count"] == 0

@@ -159,6 +159,7 @@ async def test_by_keyboard_until_signed_out(shop: Shop, seller: Shopper) -> None
     await keyboard.type("Yes")
     await keyboard.press("Enter")
     await theirs.sees("Yes")
+    await expect(theirs.frame.locator(".row-frame").first).to_contain_text("Yes")  # it goes to the top
     await keyboard.press("Escape")
     await expect(theirs.row("Guest 1").locator(".row")).to_be_focused()
     await keyboard.press("ArrowDown")

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -211,11 +211,8 @@ class Accounts:
         Its messages stay, and its name and picture beside them. With `erase` these go, and Matrix clients of people who
         were not there at the time are told of the messages without what they say.
         """
-        await self._change_standing(user_id, {"deactivated": True}, "deactivated", ends_sessions=True)
-        if erase:
-            await self._timeline.append(
-                [profile_changed(user_id, erased=True)], also=[Also(erase_people, user_id)]
-            )
+        words: Mapping[Word, bool] = {"deactivated": True}
+        await self._change_standing(user_id, words, "deactivated", ends_sessions=True, erase=erase)
 
     async def drop_email(self, user_id: UserId, email: str) -> None:
         """Take an e-mail from a person, if it is theirs."""
@@ -307,13 +304,22 @@ class Accounts:
             await stored.replace_password(conn, user_id, old, made)  # not over a password set meanwhile
 
     async def _change_standing(
-        self, user_id: UserId, words: Mapping[Word, bool], reason: str, *, ends_sessions: bool = False
+        self,
+        user_id: UserId,
+        words: Mapping[Word, bool],
+        reason: str,
+        *,
+        ends_sessions: bool = False,
+        erase: bool = False,
     ) -> None:
         """Every token of the person is looked up anew, whether its session ends or not."""
         await self.find(user_id)
         change = StandingChange(user_id, words, ends_sessions, self._clock.now_ms())
-        news = [session_ended(user_id, None, reason), profile_changed(user_id)]
-        await self._timeline.append(news, also=[Also(change_standings, change)])
+        news = [session_ended(user_id, None, reason), profile_changed(user_id, erased=erase)]
+        also: list[Also[Any]] = [Also(change_standings, change)]
+        if erase:  # with it: nobody could log in to a closed account to ask again
+            also.append(Also(erase_people, user_id))
+        await self._timeline.append(news, also=also)
 
     def _check_new_password(self, password: str) -> None:
         least = self._settings.min_password_chars

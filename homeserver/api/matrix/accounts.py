@@ -179,10 +179,10 @@ class AccountCalls:
         return {}
 
     async def deactivate(self, call: Call[JsonObject, None]) -> schemas.Unbound:
-        """Asks for the password. With `erase` the profile is emptied."""
+        """Asks for the password. With `erase` the profile is emptied. No identity server knows anybody of here."""
         wish = check(Deactivation, await self._prove(call, "POST account/deactivate"))
         await self._services.accounts.deactivate(call.requester.user_id, erase=wish.erase)
-        return {"id_server_unbind_result": "no-support"}
+        return {"id_server_unbind_result": "success"}
 
     def _registering(self) -> Wanted:
         stages: dict[str, Stage] = {}

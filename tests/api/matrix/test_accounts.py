@@ -211,7 +211,7 @@ async def test_a_new_password_ends_other_sessions(nobody: Client, alice: Client)
 async def test_an_account_is_closed(nobody: Client, alice: Client) -> None:
     await alice.call("PUT", f"profile/{alice.user_id}/displayname", body={"displayname": "Alice"})
     done = await alice.prove("POST", "account/deactivate", {"erase": True})
-    assert done == {"id_server_unbind_result": "no-support"}
+    assert done == {"id_server_unbind_result": "success"}
     assert await alice.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"
     assert await nobody.errcode("POST", "login", 403, body=login("alice")) == "M_FORBIDDEN"
     assert await nobody.call("GET", f"profile/{alice.user_id}") == {}

@@ -5,6 +5,7 @@ from functools import partial
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
 from homeserver.parts.sync import Keeping
+from homeserver.services.notices import speakers
 from homeserver.services.notify.audience import Audiences
 from homeserver.services.notify.counts import Counts
 from homeserver.services.notify.decide import GatewayDecider
@@ -24,6 +25,7 @@ def build_notifications(settings: Settings, core: Core, people: People, keeping:
         timeline=core.timeline,
         server=settings.server.name,
         most_people=settings.matrix.cached_audience,
+        heard=speakers(settings.notices, settings.server.name),
     )
     return Notifications(
         consume=partial(

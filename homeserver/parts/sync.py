@@ -10,6 +10,7 @@ from homeserver.services.chat import Chat
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.markers import Markers
+from homeserver.services.notices import speakers
 from homeserver.services.notify.counts import Counts
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.rules import PushRules
@@ -50,6 +51,7 @@ def build_keeping(settings: Settings, core: Core, chat: Chat) -> Keeping:
         rules=rules,
         max_bytes=settings.matrix.max_account_data_bytes,
         max_pieces=settings.matrix.max_account_data,
+        heard=speakers(settings.notices, settings.server.name),
     )
     return Keeping(
         data=data,

@@ -58,16 +58,24 @@ class _Change(NamedTuple):
 
 
 class AccountData:
-    """Every method takes who asks first; the data is their own."""
+    """Every method takes who asks first; the data is their own. `heard`: whom nobody can ignore."""
 
     def __init__(
-        self, *, db: Database, timeline: Appends, rules: PushRules, max_bytes: int, max_pieces: int
+        self,
+        *,
+        db: Database,
+        timeline: Appends,
+        rules: PushRules,
+        max_bytes: int,
+        max_pieces: int,
+        heard: frozenset[UserId],
     ) -> None:
         self._db = db
         self._rules = rules
         self._timeline = timeline
         self._max_bytes = max_bytes
         self._max_pieces = max_pieces
+        self._heard = heard
         self._ignored: BoundedCache[UserId, frozenset[UserId]] = BoundedCache(_CACHED_IGNORERS)
 
     async def get(self, requester: Requester, room_id: Where, kind: str) -> Content:
@@ -139,7 +147,8 @@ class AccountData:
         found = self._ignored.get(user_id)
         if found is None:
             age = self._ignored.age
-            found = ignored_in(await self._find(DataKey(user_id, GLOBAL, IGNORED)) or {}) - {user_id}
+            listed = ignored_in(await self._find(DataKey(user_id, GLOBAL, IGNORED)) or {})
+            found = listed - {user_id} - self._heard
             self._ignored.put(user_id, found, age)
         return found
 

@@ -88,10 +88,10 @@ class Notices:
         head = await self._timeline.head(room_id)
         drafts = [Draft(kind, speaker.user_id, content, state_key=state_key)]
         if membership_in(head.state.events, person.user_id) not in ("join", "invite"):
-            drafts.insert(0, _invite(speaker, person))
+            drafts.append(_invite(speaker, person))  # last: a repeated txn_id answers the first event
         txn = TxnKey(requester.session_key, room_id, f"notice {txn_id}") if txn_id else None
         written = await self._timeline.send(room_id, drafts, txn=txn)
-        return written.events[-1].event.event_id
+        return written.events[0].event.event_id
 
     def check_leave(self, head: Head, user_id: UserId) -> None:
         """Raise Forbidden("notice_room") for somebody who would refuse to be told things by the server."""
@@ -160,6 +160,11 @@ class Notices:
             state_draft("m.room.name", own, {"name": self._settings.room_name}),
             _invite(speaker, person),
         ]
+
+
+def speakers(settings: NoticeSettings, server_name: str) -> frozenset[UserId]:
+    """Whom people cannot ignore: the account that speaks, where there is one."""
+    return frozenset({make_user_id(settings.localpart, server_name)} if settings.enabled else ())
 
 
 def _invite(speaker: Person, person: Person) -> Draft:

@@ -55,13 +55,19 @@ class Audience:
 
 
 class Audiences:
-    """The audiences of the rooms in use; at most `most_people` in all of them together."""
+    """The audiences of the rooms in use; at most `most_people` in all of them together.
 
-    def __init__(self, *, db: Database, timeline: Timeline, server: str, most_people: int) -> None:
+    `heard`: to whom nobody can be deaf.
+    """
+
+    def __init__(
+        self, *, db: Database, timeline: Timeline, server: str, most_people: int, heard: frozenset[UserId]
+    ) -> None:
         self._db = db
         self._timeline = timeline
         self._server = server
         self._most = most_people
+        self._heard = heard
         self._rooms: OrderedDict[RoomId, Audience] = OrderedDict()
 
     async def of(self, room_id: RoomId) -> tuple[Head, Audience]:
@@ -111,7 +117,9 @@ class Audiences:
                 deaf.setdefault(sender, set()).add(user_id)
         for user_id, sender in shut_out:
             deaf.setdefault(sender, set()).add(user_id)
-        return Audience(readers, own, {sender: frozenset(people) for sender, people in deaf.items()}, silent)
+        heard = self._heard
+        shut = {sender: frozenset(people) for sender, people in deaf.items() if sender not in heard}
+        return Audience(readers, own, shut, silent)
 
     def _evict(self) -> None:
         held = sum(len(one.readers) for one in self._rooms.values())

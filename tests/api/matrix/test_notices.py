@@ -11,7 +11,7 @@ from homeserver.protocol.ids import UserId
 from homeserver.running import Running, working
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, texts
-from tests.api.matrix.synckit import Follower, joined
+from tests.api.matrix.synckit import Follower, joined, judged
 
 SEND = "/_synapse/admin/v1/send_server_notice"
 SPEAKER = "@notices:test.example"
@@ -58,8 +58,28 @@ async def test_people_are_told_things(admin: Client, alice: Client) -> None:
     assert await alice.errcode("POST", path(room_id, "invite"), 403, body=invite_body) == "M_FORBIDDEN"
 
     await alice.call("POST", path(room_id, "leave"), body={})
-    await admin.call("POST", SEND, body=notice(alice, "Good morning", type="org.example.morning"))
+    again = notice(alice, "Good morning", type="org.example.morning")
+    said = await admin.call("PUT", f"{SEND}/2", body=again)
     assert list((await hers.sync())["rooms"]["invite"]) == [room_id]
+    assert await admin.call("PUT", f"{SEND}/2", body=again) == said
+    await alice.call("POST", path(room_id, "join"), body={})
+    assert (await alice.call("GET", path(room_id, f"event/{said['event_id']}")))["type"] == again["type"]
+
+
+async def test_notices_cannot_be_ignored(server: Running, admin: Client, alice: Client, bob: Client) -> None:
+    ignored: dict[str, Any] = {"ignored_users": {SPEAKER: {}, bob.user_id: {}}}
+    await alice.call("PUT", f"user/{alice.user_id}/account_data/m.ignored_user_list", body=ignored)
+    await create(bob, invite=[alice.user_id])
+    await admin.call("POST", SEND, body=notice(alice, "one"))
+    hers = Follower(alice)
+    (room_id,) = (await hers.sync())["rooms"]["invite"]
+    await alice.call("POST", path(room_id, "join"), body={})
+    assert texts(joined(await hers.sync(), room_id)["timeline"]["events"]) == ["one"]
+    await admin.call("POST", SEND, body=notice(alice, "two"))
+    assert texts(joined(await hers.sync(), room_id)["timeline"]["events"]) == ["two"]
+    await judged(server)
+    notified = (await alice.call("GET", "notifications"))["notifications"]
+    assert "two" in [one["event"]["content"].get("body") for one in notified]
 
 
 async def test_many_first_notices_make_one_room(admin: Client, alice: Client) -> None:

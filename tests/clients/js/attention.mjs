@@ -71,10 +71,11 @@ async function list(last) {
 
 async function find() {
     const texts = (found) => found.results.map((one) => one.context.getEvent().getContent().body);
-    const found = await until("words", async () => {
+    const look = async () => {
         const results = await bob.searchRoomEvents({ term: "noticed" });
         return results.results.length === 1 && results;
-    });
+    };
+    const found = await until("words", look, 3000); // searches are limited, as for people
     assert.deepEqual([texts(found), found.highlights], [["noticed"], ["noticed"]]);
     const people = await bob.searchUserDirectory({ term: "tea", limit: 5 });
     assert.deepEqual(

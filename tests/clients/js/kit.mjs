@@ -39,8 +39,8 @@ export async function story(tell) {
     process.exit();
 }
 
-/** What `probe` finds, as soon as it finds something. */
-export async function until(what, probe) {
+/** What `probe` finds, as soon as it finds something; it looks so often. */
+export async function until(what, probe, everyMs = LOOK_EVERY_MS) {
     const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
         const found = await probe();
@@ -48,7 +48,7 @@ export async function until(what, probe) {
             return found;
         }
         assert.ok(Date.now() < deadline, `it did not come: ${what}`);
-        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+        await new Promise((resolve) => setTimeout(resolve, everyMs));
     }
 }
 

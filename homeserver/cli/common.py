@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import orjson
 import typer
 from sqlalchemy.exc import DBAPIError
 
@@ -108,6 +109,16 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
+
+
+def show(rows: Sequence[Mapping[str, object]], head: Sequence[str], *, as_json: bool) -> None:
+    """Print a list: an object per line for programs, or columns below their headings for people."""
+    if as_json:
+        for row in rows:
+            typer.echo(orjson.dumps(row))
+        return
+    for line in columns([head, *([str(value) for value in row.values()] for row in rows)]):
+        typer.echo(line)
 
 
 def utc(ms: int) -> str:

@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-import orjson
 import typer
 
 from homeserver.app import build
-from homeserver.cli.common import ConfigOption, columns, run, settings_from, utc
+from homeserver.cli.common import ConfigOption, run, settings_from, show, utc
 from homeserver.running import working
 from homeserver.services.registration import RegistrationTokens
 from homeserver.settings.models import Settings
@@ -66,13 +65,7 @@ def list_tokens(
             return await tokens.listing()
 
     rows = [_row(token) for token in run(work())]
-    if as_json:
-        for row in rows:
-            typer.echo(orjson.dumps(row))
-        return
-    head = ["token", "used", "of", "created", "ends"]
-    for line in columns([head, *(list(row.values()) for row in rows)]):
-        typer.echo(line)
+    show(rows, ["token", "used", "of", "created", "ends"], as_json=as_json)
 
 
 @app.command("revoke")

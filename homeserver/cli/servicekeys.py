@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-import orjson
 import typer
 
 from homeserver.app import build
-from homeserver.cli.common import ConfigOption, columns, run, settings_from, utc
+from homeserver.cli.common import ConfigOption, run, settings_from, show, utc
 from homeserver.model import Page
 from homeserver.running import working
 from homeserver.services.servicekeys import NewKey, ServiceKeys
@@ -65,13 +64,7 @@ def list_keys(
             return await keys.listing(Page(limit=limit, offset=offset))
 
     rows = [_row(key) for key in run(work())]
-    if as_json:
-        for row in rows:
-            typer.echo(orjson.dumps(row))
-        return
-    head = ["key", "name", "scope", "created", "last used", "standing"]
-    for line in columns([head, *(list(row.values()) for row in rows)]):
-        typer.echo(line)
+    show(rows, ["key", "name", "scope", "created", "last used", "standing"], as_json=as_json)
 
 
 @app.command("revoke")

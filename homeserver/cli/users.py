@@ -5,17 +5,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from homeserver.app import build
 from homeserver.cli.common import (
     ConfigOption,
     PasswordFileOption,
-    columns,
     new_password,
     run,
     settings_from,
+    show,
     utc,
 )
 from homeserver.model import Page
@@ -163,14 +162,8 @@ def list_users(
         async with _accounts(settings) as accounts:
             return await accounts.listing(Page(limit=limit, offset=offset))
 
-    found = run(work())
-    if as_json:
-        for account in found:
-            typer.echo(orjson.dumps(_row(account)))
-        return
-    rows = [[str(value) for value in _row(account).values()] for account in found]
-    for line in columns([["number", "user id", "name", "tag", "e-mail", "created", "standing"], *rows]):
-        typer.echo(line)
+    head = ["number", "user id", "name", "tag", "e-mail", "created", "standing"]
+    show([_row(account) for account in run(work())], head, as_json=as_json)
 
 
 def _row(account: Account) -> dict[str, str | int]:

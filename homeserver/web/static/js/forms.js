@@ -1,5 +1,19 @@
 import { h, icon } from "./client/dom.js";
+import { ApiError } from "./client/errors.js";
 import { t } from "./i18n.js";
+
+/**
+ * What went wrong with a request, for people, where the page itself knows nothing better. Throws what is a bug.
+ *
+ * @param {unknown} error
+ */
+export function failure(error) {
+  if (!(error instanceof ApiError)) throw error;
+  if (error.status === 0) return t("error.network");
+  if (error.status === 429) return t("login.too_often", { count: Math.ceil((error.retryAfterMs ?? 60000) / 1000) });
+  if (error.status >= 500) return t("error.server");
+  return error.message;
+}
 
 /**
  * @param {HTMLInputElement} field

@@ -1,7 +1,7 @@
 import { Api } from "./api.js";
 import { ApiError } from "./client/errors.js";
 import { config } from "./config.js";
-import { bind, bindAround } from "./forms.js";
+import { bind, bindAround, failure } from "./forms.js";
 import { t } from "./i18n.js";
 import { Session } from "./session.js";
 
@@ -20,12 +20,8 @@ function target() {
  * @param {unknown} error
  */
 function explain(error) {
-  if (!(error instanceof ApiError)) throw error;
-  if (error.code === "bad_credentials") return t("login.bad_credentials");
-  if (error.status === 0) return t("error.network");
-  if (error.status === 429) return t("login.too_often", { count: Math.ceil((error.retryAfterMs ?? 60000) / 1000) });
-  if (error.status >= 500) return t("error.server");
-  return error.message;
+  if (error instanceof ApiError && error.code === "bad_credentials") return t("login.bad_credentials");
+  return failure(error);
 }
 
 /** @param {Promise<void>} done */

@@ -1,6 +1,6 @@
 // The page by which a Matrix client logs in that does not know how to (client-server API, "Login Fallback").
 import { ApiError, errorOf } from "./client/errors.js";
-import { bind, bindAround } from "./forms.js";
+import { bind, bindAround, failure } from "./forms.js";
 import { t } from "./i18n.js";
 
 const FORWARDED = ["device_id", "initial_device_display_name"];
@@ -56,12 +56,8 @@ async function logIn(name, password) {
  * @param {unknown} error
  */
 function explain(error) {
-  if (!(error instanceof ApiError)) throw error;
-  if (error.status === 403) return t("login.bad_user");
-  if (error.status === 0) return t("error.network");
-  if (error.status === 429) return t("login.too_often", { count: Math.ceil((error.retryAfterMs ?? 60000) / 1000) });
-  if (error.status >= 500) return t("error.server");
-  return error.message;
+  if (error instanceof ApiError && error.status === 403) return t("login.bad_user");
+  return failure(error);
 }
 
 /**

@@ -134,7 +134,7 @@ def _operation(face: Face, route: Route, names: _Names) -> Json:
         )
         operation["requestBody"] = {"required": required, "content": content}
     if not route.public:
-        operation["security"] = [{"bearer": []}]
+        operation["security"] = [{"bearer": []}, *([{}] if route.tokenless else [])]
     return operation
 
 

@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel
 
-from homeserver.errors import NotFound
+from homeserver.errors import NotFound, Unauthenticated
 from homeserver.http.body import check_body, check_query, read_bytes
 from homeserver.http.requestlog import USER_ID, WAITS
 from homeserver.http.tree import RouteTree
@@ -33,7 +33,10 @@ Admit = Callable[[web.Request], Awaitable[Requester]]
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[B, Q]):
-    """One request, checked: who asks, with what. `body` and `query` are None where the route has none."""
+    """One request, checked: who asks, with what. `body` and `query` are None where the route has none.
+
+    `caller` is None on a public route, and where nobody is known on a tokenless one.
+    """
 
     request: web.Request
     caller: Requester | None
@@ -80,7 +83,7 @@ class Route:
     face's prefix itself.
     `guests`, `locked`: whether guest accounts, and people who are locked out, may call it; for faces that know such.
     `answer`: the type of the JSON answer, None for no content. `form`: fields of a multipart body, for a
-    handler that reads it itself. `public`: needs no token.
+    handler that reads it itself. `public`: looks at no token. `tokenless`: may be called without one, by nobody known.
     `errors`: codes beyond the usual ones that a client should expect, for the documentation.
     """
 
@@ -96,6 +99,7 @@ class Route:
     tags: Sequence[str] = ()
     errors: Mapping[int, str] | None = None
     public: bool = False
+    tokenless: bool = False
     guests: bool = False
     locked: bool = False
     documented: bool = True
@@ -174,17 +178,24 @@ class Desk:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             self._limit(request)
-            caller = None
-            if not route.public:
-                caller = await self._admit(request)
-                request[USER_ID] = caller.user_id
-                if self._allow is not None:
-                    self._allow(route, caller)
+            caller = None if route.public else await self._caller(route, request)
             path = _read_path(kinds, request)
             call = await self._read(route, request, caller, path)
             return respond(await route.handler(call), route.status)
 
         return handle
+
+    async def _caller(self, route: Route, request: web.Request) -> Requester | None:
+        try:
+            caller = await self._admit(request)
+        except Unauthenticated as error:
+            if route.tokenless and error.code == "missing_token":
+                return None
+            raise
+        request[USER_ID] = caller.user_id
+        if self._allow is not None:
+            self._allow(route, caller)
+        return caller
 
     async def _read(
         self, route: Route, request: web.Request, caller: Requester | None, path: Mapping[str, Any]

@@ -63,7 +63,11 @@ class RawRooms:
 def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
     """Build what logging in needs."""
     interactions = Interactions(
-        db=core.db, clock=core.clock, settings=settings.interactions, secret=core.keys.access_token
+        db=core.db,
+        clock=core.clock,
+        settings=settings.interactions,
+        limits=people.limits,
+        secret=core.keys.access_token,
     )
     return Proofs(
         devices=Devices(db=core.db, sessions=people.sessions),

@@ -7,16 +7,16 @@ worker can go on. The first request's body is kept too, encrypted: clients may l
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.errors import Forbidden, HomeserverError, Invalid, Unauthenticated
-from homeserver.services.retry import write_with_retry
+from homeserver.errors import Forbidden, HomeserverError, Invalid, TooLarge, Unauthenticated
+from homeserver.protocol.ids import UserId
+from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import InteractionSettings
 from homeserver.storage import interactions as stored
 from homeserver.storage.db import Database
@@ -29,8 +29,8 @@ TOKEN: Final = "m.login.registration_token"  # noqa: S105
 _NONCE_BYTES = 12
 _PURGE_BATCH = 500
 Json = Mapping[str, Any]
-Stage = Callable[[Json], Awaitable[None]]
-"""Checks what a client sent as `auth`; raises what is wrong."""
+Stage = Callable[[Json], Awaitable[UserId | None]]
+"""Checks what a client sent as `auth`, and says who that proves to be there, if anybody; raises what is wrong."""
 
 
 class InteractionNeeded(Unauthenticated):
@@ -48,7 +48,7 @@ class Wanted:
     """What a call asks for. `purpose` names the call; `user_id` who asks, empty for nobody known.
 
     `flows`: lists of stages, of which one must be passed whole; `stages` has a check for each of them, and `params`
-    what a client must know to pass them.
+    what a client must know to pass them. `address`: by which those are counted who are not known, as for log-ins.
     """
 
     purpose: str
@@ -56,19 +56,36 @@ class Wanted:
     stages: Mapping[str, Stage]
     params: Mapping[str, Json] = field(default_factory=dict)
     user_id: str = ""
+    address: str = ""
+
+
+class Passed(NamedTuple):
+    """The body of a request (without `auth`), and who proved to ask for it; empty where no stage names anybody."""
+
+    params: Json
+    user_id: UserId
 
 
 class Interactions:
     """Begins, continues and ends them. `secret` has at least 32 bytes."""
 
-    def __init__(self, *, db: Database, clock: Clock, settings: InteractionSettings, secret: bytes) -> None:
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock,
+        settings: InteractionSettings,
+        limits: RateLimits,
+        secret: bytes,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._settings = settings
+        self._limits = limits
         self._cipher = AESGCM(hmac.digest(secret, b"interactive authentication", "sha256"))
 
-    async def passed(self, wanted: Wanted, body: Json) -> Json:
-        """The body of the request (without `auth`), once everything that is wanted was shown.
+    async def passed(self, wanted: Wanted, body: Json) -> Passed:
+        """What was asked for and by whom, once everything that is wanted was shown.
 
         Raises InteractionNeeded until then, Invalid for an `auth` that fits nothing.
         """
@@ -87,7 +104,7 @@ class Interactions:
         async with self._db.write() as conn:
             if not await stored.take_interaction(conn, one.interaction_id):
                 raise _unknown()
-        return first
+        return Passed(first, UserId(one.user_id))
 
     async def purge(self) -> None:
         """Forget old ones, batch by batch."""
@@ -102,16 +119,21 @@ class Interactions:
             return await self._begin(wanted, params)
         if not isinstance(session, str):
             raise Invalid("auth.session must be a string", code="invalid_param")
+        return await self._found(wanted, session)
+
+    async def _found(self, wanted: Wanted, session: str) -> Interaction:
         async with self._db.read() as conn:
             found = await stored.interaction(conn, session)
         oldest_ms = self._clock.now_ms() - self._settings.ttl_s * 1000
         if found is None or found.created_ms < oldest_ms:
             raise _unknown()
-        if (found.purpose, found.user_id) != (wanted.purpose, wanted.user_id):
+        if found.purpose != wanted.purpose or (wanted.user_id and wanted.user_id != found.user_id):
             raise Forbidden("this session was begun for something else", code="request_changed")
         return found
 
     async def _begin(self, wanted: Wanted, params: Json) -> Interaction:
+        if not wanted.user_id:
+            self._limits.check_address("login", wanted.address)
         interaction_id = secrets.token_urlsafe(18)
         one = Interaction(
             interaction_id=interaction_id,
@@ -131,24 +153,22 @@ class Interactions:
         check = wanted.stages.get(kind) if isinstance(kind, str) else None
         if check is None:
             raise Invalid("there is no such stage here", code="unknown_stage")
-        if kind in one.done:
+        if kind in one.done and not one.user_id:  # else it may speak of another person than before
             return one
         try:
-            await check(auth)
+            named = await check(auth)
+            _check_same(one, named)
         except (Unauthenticated, Forbidden, Invalid) as error:
             raise self._needed(wanted, one, error) from error
-
-        async def work(conn: AsyncConnection) -> Interaction:
-            latest = await stored.interaction(conn, one.interaction_id)
+        async with self._db.write() as conn:
+            latest = await stored.lock_interaction(conn, one.interaction_id)
             if latest is None:
                 raise _unknown()
+            _check_same(latest, named)  # another request may have named somebody meanwhile
             done = tuple(dict.fromkeys((*latest.done, str(kind))))
-            await stored.set_done(conn, latest, done)
-            return Interaction(
-                latest.interaction_id, latest.purpose, latest.user_id, done, latest.params, latest.created_ms
-            )
-
-        return await write_with_retry(self._db, work)
+            latest = replace(latest, done=done, user_id=named or latest.user_id)
+            await stored.set_progress(conn, latest)
+        return latest
 
     def _needed(
         self, wanted: Wanted, one: Interaction, error: HomeserverError | None = None
@@ -164,13 +184,21 @@ class Interactions:
         return InteractionNeeded(data)
 
     def _encrypt(self, interaction_id: str, params: Json) -> bytes:
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, orjson.dumps(params), interaction_id.encode())
+        nonce, plain, most = secrets.token_bytes(_NONCE_BYTES), orjson.dumps(params), self._settings.max_bytes
+        if len(plain) > most:
+            raise TooLarge(f"the body may have at most {most} bytes here", max_bytes=most)
+        return nonce + self._cipher.encrypt(nonce, plain, interaction_id.encode())
 
     def _decrypt(self, one: Interaction) -> dict[str, Any]:
         nonce, sealed = one.params[:_NONCE_BYTES], one.params[_NONCE_BYTES:]
         found: dict[str, Any] = orjson.loads(self._cipher.decrypt(nonce, sealed, one.interaction_id.encode()))
         return found
+
+
+def _check_same(one: Interaction, named: UserId | None) -> None:
+    """Raise Forbidden where somebody is named, and it is another person than the one that this is about."""
+    if named and one.user_id not in ("", named):
+        raise Forbidden("this session is another person's", code="bad_credentials")
 
 
 def _unknown() -> Invalid:

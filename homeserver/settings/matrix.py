@@ -32,6 +32,9 @@ class InteractionSettings(Section):
     """Calls that ask a person to prove themselves anew (user-interactive authentication)."""
 
     ttl_s: int = Field(default=900, ge=60, le=DAY_S, description="How long one may take for all stages.")
+    max_bytes: int = Field(
+        default=65_536, ge=20_000, le=MIB, description="Largest request that is kept until all were passed."
+    )
 
 
 class GuestAccountSettings(Section):

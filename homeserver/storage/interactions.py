@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.storage.schema import interactions, registration_tokens
@@ -35,10 +35,11 @@ class RegistrationToken:
 
 _BY_ID = select(interactions).where(interactions.c.interaction_id == bindparam("of"))
 _ADD = insert(interactions)
-_SET_DONE = (
+_LOCK = _BY_ID.with_for_update()
+_SET_PROGRESS = (
     update(interactions)
-    .where(interactions.c.interaction_id == bindparam("of"), interactions.c.done == bindparam("before"))
-    .values(done=bindparam("after"))
+    .where(interactions.c.interaction_id == bindparam("of"))
+    .values(done=bindparam("passed"), user_id=bindparam("whose"))
 )
 _TAKE = delete(interactions).where(interactions.c.interaction_id == bindparam("of"))
 _PURGE = delete(interactions).where(
@@ -70,7 +71,16 @@ _USE_TOKEN = (
 
 async def interaction(conn: AsyncConnection, interaction_id: str) -> Interaction | None:
     """One that is under way."""
-    row = (await conn.execute(_BY_ID, {"of": interaction_id})).one_or_none()
+    return await _one(conn, _BY_ID, interaction_id)
+
+
+async def lock_interaction(conn: AsyncConnection, interaction_id: str) -> Interaction | None:
+    """The same; nobody else changes it until the transaction ends."""
+    return await _one(conn, _LOCK, interaction_id)
+
+
+async def _one(conn: AsyncConnection, statement: Select[Any], interaction_id: str) -> Interaction | None:
+    row = (await conn.execute(statement, {"of": interaction_id})).one_or_none()
     if row is None:
         return None
     done = tuple(orjson.loads(row.done))
@@ -90,10 +100,10 @@ async def add_interaction(conn: AsyncConnection, new: Interaction) -> None:
     await conn.execute(_ADD, values)
 
 
-async def set_done(conn: AsyncConnection, of: Interaction, done: tuple[str, ...]) -> bool:
-    """Note that more was passed; False if another request changed it in the meantime."""
-    values = {"of": of.interaction_id, "before": _text(of.done), "after": _text(done)}
-    return (await conn.execute(_SET_DONE, values)).rowcount == 1
+async def set_progress(conn: AsyncConnection, one: Interaction) -> None:
+    """Note what was passed, and whose it is. Whoever calls has locked it."""
+    values = {"of": one.interaction_id, "passed": _text(one.done), "whose": one.user_id}
+    await conn.execute(_SET_PROGRESS, values)
 
 
 async def take_interaction(conn: AsyncConnection, interaction_id: str) -> bool:

@@ -22,13 +22,12 @@ from homeserver.api.matrix.schemas import (
 from homeserver.errors import Invalid
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
-from homeserver.model import Requester
+from homeserver.model import SessionId
 from homeserver.services.accounts import Accounts
 from homeserver.services.devices import Devices
 from homeserver.services.guestaccounts import GuestAccounts
 from homeserver.services.interactive import (
     DUMMY,
-    PASSWORD,
     TERMS,
     TOKEN,
     Interactions,
@@ -113,6 +112,7 @@ class AccountCalls:
                 "Change the password",
                 body=JsonObject,
                 answer=schemas.Empty,
+                tokenless=True,
             ),
             Route(
                 "POST",
@@ -121,6 +121,7 @@ class AccountCalls:
                 "Close the account",
                 body=JsonObject,
                 answer=schemas.Unbound,
+                tokenless=True,
             ),
         )
 
@@ -135,7 +136,8 @@ class AccountCalls:
         first = check(Registration, call.body.root)
         if first.username is not None:
             await services.accounts.check_name(first.username)
-        wish = check(Registration, await services.interactions.passed(self._registering(), call.body.root))
+        passed = await services.interactions.passed(self._registering(), call.body.root)
+        wish = check(Registration, passed.params)
         if wish.password is None:
             raise Invalid("password: is required", code="missing_param")
         person = await services.accounts.register_named(
@@ -171,17 +173,20 @@ class AccountCalls:
         return answer
 
     async def password(self, call: Call[JsonObject, None]) -> schemas.Empty:
-        """Asks for the old one. Other sessions end, unless `logout_devices` is false."""
-        requester = call.requester
-        wish = check(NewPassword, await self._prove(call, "POST account/password"))
-        ended = await self._services.devices.others(requester) if wish.logout_devices else []
-        await self._services.accounts.set_password(requester.user_id, wish.new_password, ended=ended)
+        """Asks for the old one. Sessions but the caller's own end, unless `logout_devices` is false."""
+        proven = await self._passwords.prove(call, "POST account/password")
+        wish = check(NewPassword, proven.params)
+        ended: Sequence[SessionId] | None = []
+        if wish.logout_devices:
+            ended = None if call.caller is None else await self._services.devices.others(call.caller)
+        await self._services.accounts.set_password(proven.user_id, wish.new_password, ended=ended)
         return {}
 
     async def deactivate(self, call: Call[JsonObject, None]) -> schemas.Unbound:
         """Asks for the password. With `erase` the profile is emptied. No identity server knows anybody of here."""
-        wish = check(Deactivation, await self._prove(call, "POST account/deactivate"))
-        await self._services.accounts.deactivate(call.requester.user_id, erase=wish.erase)
+        proven = await self._passwords.prove(call, "POST account/deactivate")
+        wish = check(Deactivation, proven.params)
+        await self._services.accounts.deactivate(proven.user_id, erase=wish.erase)
         return {"id_server_unbind_result": "success"}
 
     def _registering(self) -> Wanted:
@@ -198,16 +203,6 @@ class AccountCalls:
 
     async def _token_stage(self, auth: Mapping[str, Any]) -> None:
         await self._services.tokens.use(check(TokenStage, auth).token)
-
-    async def _prove(self, call: Call[JsonObject, None], purpose: str) -> Mapping[str, Any]:
-        requester: Requester = call.requester
-        wanted = Wanted(
-            purpose=purpose,
-            user_id=requester.user_id,
-            flows=[[PASSWORD]],
-            stages={PASSWORD: self._passwords.stage(call.request, requester.user_id)},
-        )
-        return await self._services.interactions.passed(wanted, call.body.root)
 
 
 async def _agreed(_: Mapping[str, Any]) -> None:

@@ -151,7 +151,9 @@ def make(
 ) -> Sequence[Face]:
     """The faces. `desk` makes a desk that lets people in as this API says."""
     desk_here, server = desk(_admit(door, services.sessions.recognition.saw), _allow), settings.server
-    passwords = Passwords(services.accounts, server_name=server.name, address=services.address)
+    passwords = Passwords(
+        services.accounts, services.interactions, server_name=server.name, address=services.address
+    )
     logins = _logins(services, passwords, settings)
     discovery = Discovery(server=server, well_known=settings.well_known)
     outside = OutsideCalls(services.openids, turn=settings.turn, clock=clock, server_name=server.name)
@@ -177,7 +179,6 @@ def _logins(services: MatrixServices, passwords: Passwords, settings: MatrixSect
         passwords=passwords,
         hosts=services.hosts,
         tokens=services.login_tokens,
-        interactions=services.interactions,
         address=services.address,
     )
     return Logins(needed, public_url=settings.server.public_url, server_name=settings.server.name)
@@ -198,16 +199,11 @@ def _tables(
     )
     yield from AccountCalls(account_services, logins=logins, passwords=passwords, settings=settings).routes()
     yield from ThreepidCalls(
-        accounts=services.accounts,
-        profiles=services.profiles,
-        interactions=services.interactions,
-        passwords=passwords,
+        accounts=services.accounts, profiles=services.profiles, passwords=passwords
     ).routes()
     yield from AdminCalls(services.administration).routes()
-    yield from DeviceCalls(
-        devices=services.devices, interactions=services.interactions, passwords=passwords
-    ).routes()
-    yield from KeyCalls(services.e2ee, interactions=services.interactions, passwords=passwords).routes()
+    yield from DeviceCalls(devices=services.devices, passwords=passwords).routes()
+    yield from KeyCalls(services.e2ee, passwords=passwords).routes()
     yield from BackupCalls(services.e2ee.backups).routes()
     yield from DehydratedCalls(services.e2ee.dehydrated).routes()
     yield from ProfileCalls(services.profiles, services.fields).routes()

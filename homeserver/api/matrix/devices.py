@@ -9,15 +9,13 @@ from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import DeviceId
 from homeserver.services.devices import Device, Devices
-from homeserver.services.interactive import PASSWORD, Interactions, Wanted
 
 
 class DeviceCalls:
     """The calls under devices, and delete_devices."""
 
-    def __init__(self, *, devices: Devices, interactions: Interactions, passwords: Passwords) -> None:
+    def __init__(self, *, devices: Devices, passwords: Passwords) -> None:
         self._devices = devices
-        self._interactions = interactions
         self._passwords = passwords
 
     def routes(self) -> Sequence[Route]:
@@ -79,25 +77,16 @@ class DeviceCalls:
     async def delete(self, call: Call[JsonObject, None]) -> schemas.Empty:
         """Asks for the password."""
         device_id = _device_id(call)
-        await self._prove(call, f"DELETE devices/{device_id}")
+        await self._passwords.prove(call, f"DELETE devices/{device_id}")
         await self._devices.end(call.requester, [device_id])
         return {}
 
     async def delete_many(self, call: Call[JsonObject, None]) -> schemas.Empty:
         """Asks for the password, once for all."""
-        wish = check(schemas.Devices, await self._prove(call, "POST delete_devices"))
+        proven = await self._passwords.prove(call, "POST delete_devices")
+        wish = check(schemas.Devices, proven.params)
         await self._devices.end(call.requester, [DeviceId(one) for one in wish.devices])
         return {}
-
-    async def _prove(self, call: Call[JsonObject, None], purpose: str) -> dict[str, object]:
-        requester = call.requester
-        wanted = Wanted(
-            purpose=purpose,
-            user_id=requester.user_id,
-            flows=[[PASSWORD]],
-            stages={PASSWORD: self._passwords.stage(call.request, requester.user_id)},
-        )
-        return dict(await self._interactions.passed(wanted, call.body.root))
 
 
 def _device_id(call: Call[JsonObject, None] | Call[DeviceChange, None] | Call[None, None]) -> DeviceId:

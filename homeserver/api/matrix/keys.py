@@ -24,7 +24,6 @@ from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.e2ee import devicekeys
 from homeserver.services.e2ee.crosssigning import CrossKeyWish, Usage
 from homeserver.services.e2ee.encryption import Encryption
-from homeserver.services.interactive import PASSWORD, Interactions, Wanted
 
 _UNREACHABLE: Json = {"errcode": "M_UNKNOWN", "error": "This server is not asked."}
 
@@ -32,9 +31,8 @@ _UNREACHABLE: Json = {"errcode": "M_UNKNOWN", "error": "This server is not asked
 class KeyCalls:
     """The calls under keys, and sendToDevice."""
 
-    def __init__(self, e2ee: Encryption, *, interactions: Interactions, passwords: Passwords) -> None:
+    def __init__(self, e2ee: Encryption, *, passwords: Passwords) -> None:
         self._e2ee = e2ee
-        self._interactions = interactions
         self._passwords = passwords
 
     def routes(self) -> Sequence[Route]:
@@ -133,13 +131,7 @@ class KeyCalls:
             requester, _wish(body)
         )
         if is_proven:
-            wanted = Wanted(
-                purpose="POST keys/device_signing/upload",
-                user_id=requester.user_id,
-                flows=[[PASSWORD]],
-                stages={PASSWORD: self._passwords.stage(call.request, requester.user_id)},
-            )
-            body = dict(await self._interactions.passed(wanted, call.body.root))
+            body = dict((await self._passwords.prove(call, "POST keys/device_signing/upload")).params)
         await self._e2ee.cross_signing.upload(requester, _wish(body), proven=is_proven)
         return {}
 

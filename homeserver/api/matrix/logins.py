@@ -14,7 +14,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.model import Person
 from homeserver.protocol.ids import DeviceId
 from homeserver.services.hosts import Hosts
-from homeserver.services.interactive import PASSWORD, Interactions, Wanted
+from homeserver.services.interactive import PASSWORD
 from homeserver.services.logintokens import LoginTokens
 from homeserver.services.sessions import NewSession, Sessions
 
@@ -30,7 +30,6 @@ class LoginServices:
     passwords: Passwords
     hosts: Hosts
     tokens: LoginTokens
-    interactions: Interactions
     address: Callable[[web.Request], str]
 
 
@@ -161,15 +160,9 @@ class Logins:
 
     async def token(self, call: Call[JsonObject, None]) -> schemas.LoginToken:
         """Asks for the password, each time anew."""
-        services, requester = self._services, call.requester
-        wanted = Wanted(
-            purpose="POST login/get_token",
-            user_id=requester.user_id,
-            flows=[[PASSWORD]],
-            stages={PASSWORD: services.passwords.stage(call.request, requester.user_id)},
-        )
-        await services.interactions.passed(wanted, call.body.root)
-        made = await services.tokens.create(requester)
+        services = self._services
+        await services.passwords.prove(call, "POST login/get_token")
+        made = await services.tokens.create(call.requester)
         return {"login_token": made, "expires_in_ms": services.tokens.ttl_s * 1000}
 
     async def logout(self, call: Call[None, None]) -> schemas.Empty:

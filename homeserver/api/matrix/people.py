@@ -1,4 +1,4 @@
-"""Who a request speaks of: identifiers of log-ins, and the checks of the stages that ask for a password."""
+"""Who a request speaks of: identifiers of log-ins, and the calls that ask for a password first."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,20 +7,27 @@ from aiohttp import web
 
 from homeserver.api.matrix.schemas import Identifier, PasswordStage, Who
 from homeserver.errors import Forbidden, Invalid
-from homeserver.http.body import check
+from homeserver.http.body import JsonObject, check
+from homeserver.http.routes import Call
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId, is_user_id
 from homeserver.services.accounts import Accounts
-from homeserver.services.interactive import Stage
+from homeserver.services.interactive import PASSWORD, Interactions, Passed, Wanted
 
 
 class Passwords:
     """Checks names and passwords as Matrix clients send them."""
 
     def __init__(
-        self, accounts: Accounts, *, server_name: str, address: Callable[[web.Request], str]
+        self,
+        accounts: Accounts,
+        interactions: Interactions,
+        *,
+        server_name: str,
+        address: Callable[[web.Request], str],
     ) -> None:
         self._accounts = accounts
+        self._interactions = interactions
         self._server_name = server_name
         self._address = address
 
@@ -44,16 +51,26 @@ class Passwords:
             )
         raise Invalid("say who you are by m.id.user, or m.id.thirdparty with an e-mail", code="unknown_stage")
 
-    def stage(self, request: web.Request, user_id: UserId) -> Stage:
-        """The stage m.login.password of somebody who is known already."""
+    async def prove(self, call: Call[JsonObject, None], purpose: str) -> Passed:
+        """Ask for the password of the caller, or, where a call came without a token, of somebody who has an account.
 
-        async def check_stage(auth: Mapping[str, Any]) -> None:
+        Raises InteractionNeeded until it was given. `purpose` names the call.
+        """
+
+        async def stage(auth: Mapping[str, Any]) -> UserId:
             shown = check(PasswordStage, auth)
-            person = await self.check(shown, shown.password, request)
-            if person.user_id != user_id:
-                raise Forbidden("this is the password of somebody else", code="bad_credentials")
+            return (await self.check(shown, shown.password, call.request)).user_id
 
-        return check_stage
+        known = call.caller is not None
+        wanted = Wanted(
+            # What was begun without a token goes on without one, and the other way round.
+            purpose=purpose if known else f"{purpose} without a token",
+            user_id=call.requester.user_id if known else "",
+            flows=[[PASSWORD]],
+            stages={PASSWORD: stage},
+            address=self._address(call.request),
+        )
+        return await self._interactions.passed(wanted, call.body.root)
 
     def _user_id(self, name: str) -> UserId:
         """A whole id, or the name before the colon; capitals do not count."""

@@ -14,7 +14,6 @@ from homeserver.errors import Forbidden, Invalid
 from homeserver.http.body import Body, JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.services.accounts import Accounts
-from homeserver.services.interactive import PASSWORD, Interactions, Wanted
 from homeserver.services.profiles import Profiles
 
 _TEXT = Field(max_length=1000)
@@ -55,12 +54,9 @@ class Address(Body):
 class ThreepidCalls:
     """The calls under account/3pid, and those that ask for a proof by mail or SMS."""
 
-    def __init__(
-        self, *, accounts: Accounts, profiles: Profiles, interactions: Interactions, passwords: Passwords
-    ) -> None:
+    def __init__(self, *, accounts: Accounts, profiles: Profiles, passwords: Passwords) -> None:
         self._accounts = accounts
         self._profiles = profiles
-        self._interactions = interactions
         self._passwords = passwords
 
     def routes(self) -> Sequence[Route]:
@@ -119,14 +115,7 @@ class ThreepidCalls:
 
     async def add(self, call: Call[JsonObject, None]) -> None:
         """Asks for the password; but no proof was ever begun here."""
-        requester = call.requester
-        wanted = Wanted(
-            purpose="POST account/3pid/add",
-            user_id=requester.user_id,
-            flows=[[PASSWORD]],
-            stages={PASSWORD: self._passwords.stage(call.request, requester.user_id)},
-        )
-        check(Proof, await self._interactions.passed(wanted, call.body.root))
+        check(Proof, (await self._passwords.prove(call, "POST account/3pid/add")).params)
         raise _unproven()
 
     async def bind(self, _: Call[Credentials, None]) -> None:

@@ -1,0 +1,59 @@
+"""Proofs in several stages: what was shown of one person serves no other."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from homeserver.app import Homeserver
+from homeserver.errors import Invalid
+from homeserver.protocol.ids import UserId
+from homeserver.services.interactive import DUMMY, PASSWORD, InteractionNeeded, Wanted
+
+ALICE = UserId("@alice:test.example")
+
+
+async def named(auth: Mapping[str, Any]) -> UserId:
+    """A stage that believes everybody."""
+    return UserId(auth["user"])
+
+
+async def agreed(_: Mapping[str, Any]) -> None:
+    """A stage that speaks of nobody."""
+
+
+BOTH = Wanted("close", [[PASSWORD, DUMMY]], {PASSWORD: named, DUMMY: agreed})
+ONE = Wanted("close", [[PASSWORD]], {PASSWORD: named})
+
+
+async def begin(hs: Homeserver, wanted: Wanted = BOTH) -> str:
+    with pytest.raises(InteractionNeeded) as asked:
+        await hs.proofs.interactions.passed(wanted, {"erase": True})
+    return str(asked.value.data["session"])
+
+
+def shown(session: str, user: str) -> dict[str, Any]:
+    return {"auth": {"type": PASSWORD, "session": session, "user": user}}
+
+
+async def test_a_session_is_of_whom_its_first_stage_named(hs: Homeserver) -> None:
+    interactions = hs.proofs.interactions
+    session = await begin(hs)
+    with pytest.raises(InteractionNeeded) as going_on:
+        await interactions.passed(BOTH, shown(session, ALICE))
+    assert going_on.value.data["completed"] == [PASSWORD]
+    with pytest.raises(InteractionNeeded) as refused:
+        await interactions.passed(BOTH, shown(session, "@eve:test.example"))
+    assert (refused.value.data["failed"], refused.value.data["completed"]) != (None, [])
+    passed = await interactions.passed(BOTH, {"auth": {"type": DUMMY, "session": session}})
+    assert passed == ({"erase": True}, ALICE)
+    with pytest.raises(Invalid):
+        await interactions.passed(BOTH, {"auth": {"session": session}})
+
+
+async def test_two_at_once_prove_one_person(hs: Homeserver) -> None:
+    session, eve = await begin(hs, ONE), "@eve:test.example"
+    tries = [hs.proofs.interactions.passed(ONE, shown(session, user)) for user in (ALICE, eve, ALICE, eve)]
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    assert len([one for one in found if not isinstance(one, Exception)]) == 1

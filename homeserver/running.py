@@ -77,7 +77,7 @@ def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
     people, following = hs.people, hs.following
     yield from (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
     yield from (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note, hs.e2ee.to_device.note)
-    yield hs.raw.visibility.note
+    yield from (hs.raw.visibility.note, hs.keeping.availability.note)
     yield from (hs.keeping.data.note, hs.keeping.rules.note, following.rosters.note, following.own.note)
     yield from (hs.files.repository.hear, following.waiting.hear, hs.chat.feed.hear)
 

@@ -18,6 +18,7 @@ from homeserver.protocol.ids import UserId
 from homeserver.services.blocks import Blocks
 from homeserver.storage import members
 from homeserver.storage.db import Database
+from homeserver.storage.log import Entry
 
 Presence: TypeAlias = Literal["online", "offline", "unavailable"]
 _MAX_STATUS_CHARS: Final = 1000
@@ -60,6 +61,18 @@ class Availability:
         """A client of this person is here, and shows them so; offline: it shows nothing."""
         if presence != "offline":
             self._set(user_id, presence, None)
+
+    def note(self, entry: Entry) -> None:
+        """Hear an entry of the log: who comes into a room is told of to those who are there."""
+        event = None if entry.event is None else entry.event.event
+        if event is None or event.type != "m.room.member" or event.content.get("membership") != "join":
+            return
+        user_id = UserId(event.state_key or "")
+        state = self._states.get(user_id)
+        if state is not None and state.presence != "offline":
+            self._states[user_id] = self._numbered(
+                user_id, state
+            )  # nobody is woken: the coming itself does that
 
     def show(self, requester: Requester, presence: Presence, status: str | None) -> None:
         """Say how one is. `status` None keeps none. Raises TooLarge."""
@@ -104,16 +117,20 @@ class Availability:
         before = self._states.get(user_id, State())
         after = replace(before, presence=presence, status=before.status if status is None else status)
         if after != before:
-            self.serial += 1
-            after = replace(after, serial=self.serial)
-            self._changes[user_id] = self.serial
-            self._changes.move_to_end(user_id)
+            after = self._numbered(user_id, after)
         if presence != "offline":
             after = replace(after, active_ms=self._clock.now_ms())
         self._keep(user_id, after)
         if after.serial != before.serial:
             for listener in self._listeners:
                 listener(user_id)
+
+    def _numbered(self, user_id: UserId, state: State) -> State:
+        """A state that others are to be told of."""
+        self.serial += 1
+        self._changes[user_id] = self.serial
+        self._changes.move_to_end(user_id)
+        return replace(state, serial=self.serial)
 
     def _keep(self, user_id: UserId, state: State) -> None:
         self._states[user_id] = state

@@ -207,7 +207,8 @@ def _says_something(look: Look, one: Stretch, body: Content) -> bool:
 def _has_new_members(look: Look, one: Stretch) -> bool:
     if one.is_new or one.limited or look.wish.full_state:
         return True
-    return any(event.event.type == "m.room.member" for event in one.raw)
+    # Without a name its members are its name.
+    return any(event.event.type in ("m.room.member", "m.room.name") for event in one.raw)
 
 
 def fitting(people: Sequence[Companion]) -> list[Companion]:

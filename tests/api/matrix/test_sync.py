@@ -139,6 +139,9 @@ async def test_what_is_read_and_typed_and_kept(alice: Client, bob: Client) -> No
     waiting = asyncio.create_task(his.until(lambda answer: answer.get("account_data")))
     await bob.call("PUT", f"user/{quote(bob.user_id)}/account_data/m.direct", body={"a": ["b"]})
     assert (await waiting)["events"] == [{"type": "m.direct", "content": {"a": ["b"]}}]
+    await bob.call("POST", path(room_id, "read_markers"), body={"m.fully_read": event_id})
+    kept = joined(await his.sync(), room_id)["account_data"]["events"]
+    assert kept == [{"type": "m.fully_read", "content": {"event_id": event_id}}]
     tag = f"user/{quote(bob.user_id)}/rooms/{quote(room_id)}/tags/u.work"
     await bob.call("PUT", tag, body={"order": 0.5})
     kept = joined(await his.sync(), room_id)["account_data"]["events"]
@@ -165,6 +168,39 @@ async def test_members_are_loaded_lazily(nobody: Client, alice: Client, bob: Cli
     await say(carol, room_id, "two")
     room = joined(await hers.sync(), room_id)
     assert [one["state_key"] for one in room["state"]["events"]] == [carol.user_id]
+    dora = await nobody.register("dora")
+    await dora.call("POST", path(room_id, "join"), body={})
+    await say(carol, room_id, "in the gap")
+    await say(bob, room_id, "three")
+    for section, query in (("state_after", {"use_state_after": "true"}), ("state", {})):
+        follower = Follower(alice, hers.token, {**hers.query, **query})
+        room = joined(await follower.sync(), room_id)
+        assert (texts(room["timeline"]["events"]), room["timeline"]["limited"]) == (["three"], True)
+        assert {one["state_key"] for one in room[section]["events"]} == {bob.user_id, dora.user_id}
+
+
+async def test_a_room_without_a_name_is_called_after_its_people(nobody: Client, alice: Client) -> None:
+    others = [await nobody.register(f"other{number}") for number in range(6)]
+    names = [one.user_id for one in others]
+    room_id = await create(alice, others[5], name="Club", invite=names)
+    hers = Follower(alice)
+    counts = {"m.joined_member_count": 2, "m.invited_member_count": 5}
+    assert joined(await hers.sync(), room_id)["summary"] == counts
+    await alice.call("PUT", path(room_id, "state/m.room.name"), body={})
+    for follower in (hers, Follower(alice)):
+        summary = joined(await follower.sync(), room_id)["summary"]
+        heroes = summary.pop("m.heroes")
+        assert (len(set(heroes)), summary) == (5, counts)
+        assert set(heroes) < set(names)
+    await alice.call("POST", path(room_id, "kick"), body={"user_id": heroes[0]})
+    summary = joined(await hers.sync(), room_id)["summary"]
+    assert (set(summary["m.heroes"]), summary["m.invited_member_count"]) == ({*names} - {heroes[0]}, 4)
+    for name in set(names) - {heroes[0]}:
+        await alice.call("POST", path(room_id, "kick"), body={"user_id": name})
+    summary = joined(await hers.sync(), room_id)["summary"]
+    gone = summary.pop("m.heroes")
+    assert summary == {"m.joined_member_count": 1, "m.invited_member_count": 0}
+    assert (len(set(gone)), set(gone) < set(names)) == (5, True)
 
 
 async def test_many_rooms_cost_as_many_statements_as_one(server: Running, alice: Client, bob: Client) -> None:
@@ -237,10 +273,12 @@ async def test_who_comes_into_a_room_hears_who_is_online(alice: Client, bob: Cli
     hers, his = Follower(alice), Follower(bob)
     await hers.sync()
     assert "presence" not in await his.sync()
+    assert "presence" not in await hers.sync()
     await bob.call("POST", path(room_id, "join"), body={})
-    (shown,) = (await his.sync())["presence"]["events"]
-    assert (shown["sender"], shown["content"]["presence"]) == (alice.user_id, "online")
-    assert "presence" not in await his.sync()
+    for follower, other in ((his, alice), (hers, bob)):
+        (shown,) = (await follower.sync())["presence"]["events"]
+        assert (shown["sender"], shown["content"]["presence"]) == (other.user_id, "online")
+        assert "presence" not in await follower.sync()
 
 
 async def test_messages_to_devices_come_once(alice: Client, bob: Client) -> None:

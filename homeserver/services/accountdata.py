@@ -17,7 +17,7 @@ from homeserver.services.bounded import BoundedCache
 from homeserver.services.news import Appends, account_data_changed
 from homeserver.services.notify.rules import PUSH_RULES, PushRules
 from homeserver.storage import accountdata as stored
-from homeserver.storage.accountdata import DataKey, Piece
+from homeserver.storage.accountdata import GONE, DataKey, Piece
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.submission import Also, Placed
@@ -88,7 +88,7 @@ class AccountData:
         return found
 
     async def set(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
-        """Keep a piece instead of what was there.
+        """Keep a piece instead of what was there; without content it is taken away.
 
         Raises Invalid("set_by_server", "invalid_param"), TooLarge("account_data_too_large", "too_much_account_data").
         """
@@ -96,9 +96,15 @@ class AccountData:
             raise Invalid(f"{kind} is not set by this call", code="set_by_server")
         await self.put(requester, room_id, kind, content)
 
+    async def remove(self, requester: Requester, room_id: Where, kind: str) -> None:
+        """Take a piece away; one that is not there is passed over. Raises Invalid("set_by_server")."""
+        await self.set(requester, room_id, kind, {})
+
     async def put(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
         """The same for any type: for other services."""
-        await self._write(requester, _Change(DataKey(requester.user_id, room_id, kind), content))
+        key = DataKey(requester.user_id, room_id, kind)
+        if content or await self._find(key) is not None:
+            await self._write(requester, _Change(key, content))
 
     async def changed_after(self, user_id: UserId, after: int) -> list[Piece]:
         """A person's pieces that changed after a position, push rules with them; from 0 on all there are."""
@@ -162,7 +168,7 @@ class AccountData:
     async def _find(self, key: DataKey) -> Content | None:
         async with self._db.read() as conn:
             found = (await stored.pieces(conn, [key])).get(key)
-        content: Content | None = None if found is None else orjson.loads(found)
+        content: Content | None = None if found in (None, GONE) else orjson.loads(found)
         return content
 
     async def _write(self, requester: Requester, change: _Change) -> None:
@@ -181,7 +187,7 @@ class AccountData:
     async def _has_place(self, key: DataKey) -> bool:
         async with self._db.read() as conn:
             held = await stored.count(conn, key.user_id)
-            return held < self._max_pieces or key in await stored.pieces(conn, [key])
+            return held < self._max_pieces or (await stored.pieces(conn, [key])).get(key) not in (None, GONE)
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"at most {self._max_bytes} bytes", code="account_data_too_large")

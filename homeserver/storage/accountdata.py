@@ -1,14 +1,20 @@
-"""What clients keep for their people, and the filters that they stored."""
+"""What clients keep for their people, and the filters that they stored.
+
+A piece without content is gone (MSC3391). Its row stays for a while, so that the person's devices hear of it.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, select, tuple_
+from sqlalchemy import bindparam, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.schema import account_data, filters, members
+
+GONE = b"{}"
+_GONE_KEPT = 100  # pieces of a person that are gone and of which the devices can still hear, the latest
 
 
 class DataKey(NamedTuple):
@@ -26,6 +32,11 @@ class Piece(NamedTuple):
     type: str
     content: bytes
     position: int
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is nothing in it."""
+        return self.content == GONE
 
 
 _key = (account_data.c.user_id, account_data.c.room_id, account_data.c.type)
@@ -58,7 +69,37 @@ _OF_ROOMS = (
     )
     .order_by(account_data.c.position)
 )
-_COUNT = select(func.count()).where(account_data.c.user_id == bindparam("of_user"))
+_COUNT = select(func.count()).where(
+    account_data.c.user_id == bindparam("of_user"), account_data.c.content != GONE
+)
+_EMPTY = (
+    update(account_data)
+    .where(
+        account_data.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        tuple_(*_key).in_(bindparam("keys", expanding=True)),
+        account_data.c.content != GONE,
+    )
+    .values(content=GONE, position=bindparam("new_position"))
+    .returning(account_data.c.user_id)
+)
+_gone = (
+    select(
+        *_key,
+        func.row_number()
+        .over(partition_by=account_data.c.user_id, order_by=account_data.c.position.desc())
+        .label("place"),
+    )
+    .where(
+        account_data.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        account_data.c.content == GONE,
+    )
+    .subquery()
+)
+_DROP_LONG_GONE = delete(account_data).where(
+    tuple_(*_key).in_(
+        select(_gone.c.user_id, _gone.c.room_id, _gone.c.type).where(_gone.c.place > bindparam("kept"))
+    )
+)
 _DROP_ALL = delete(account_data).where(account_data.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _ADD_FILTER = Upsert(filters, ["user_id", "filter_id"])
 _FILTER = select(filters.c.body).where(
@@ -87,6 +128,21 @@ async def set_pieces(conn: AsyncConnection, rows: Sequence[tuple[DataKey, bytes,
         {**key._asdict(), "content": content, "position": position} for key, content, position in rows
     ]
     await conn.execute(_SET.on(conn), values)
+    gone = {key.user_id for key, content, _ in rows if content == GONE}
+    if gone:
+        await _drop_long_gone(conn, gone)
+
+
+async def empty_pieces(conn: AsyncConnection, keys: Collection[DataKey], position: int) -> None:
+    """Leave nothing in those that are there."""
+    values = {"user_ids": list({key.user_id for key in keys}), "keys": list(keys), "new_position": position}
+    changed = set((await conn.execute(_EMPTY, values)).scalars())
+    if changed:
+        await _drop_long_gone(conn, changed)
+
+
+async def _drop_long_gone(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
+    await conn.execute(_DROP_LONG_GONE, {"user_ids": list(user_ids), "kept": _GONE_KEPT})
 
 
 async def changed_after(conn: AsyncConnection, user_id: UserId, after: int) -> list[Piece]:
@@ -101,7 +157,7 @@ async def of_rooms(conn: AsyncConnection, user_id: UserId, room_ids: Collection[
 
 
 async def count(conn: AsyncConnection, user_id: UserId) -> int:
-    """How many pieces a person has."""
+    """How many pieces a person has with something in them."""
     return (await conn.execute(_COUNT, {"of_user": user_id})).scalar_one()
 
 

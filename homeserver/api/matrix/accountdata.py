@@ -45,6 +45,8 @@ class AccountDataCalls:
             Route("PUT", everywhere, self.set, "Set account data", body=JsonObject, answer=empty),
             Route("GET", here, self.get, "Account data of a room", answer=dict[str, Any]),
             Route("PUT", here, self.set, "Set account data of a room", body=JsonObject, answer=empty),
+            Route("DELETE", _unstable(everywhere), self.remove, "Take account data away", answer=empty),
+            Route("DELETE", _unstable(here), self.remove, "Take account data of a room away", answer=empty),
             Route("GET", f"{room}/tags", self.tags, "Tags of a room", answer=Tags),
             Route("PUT", tag, self.set_tag, "Give a room a tag", body=JsonObject, answer=empty),
             Route("DELETE", tag, self.remove_tag, "Take a tag away", answer=empty),
@@ -61,6 +63,12 @@ class AccountDataCalls:
         """Instead of what was there."""
         _check_own(call)
         await self._data.set(call.requester, _where(call), call.text("type"), call.body.root)
+        return {}
+
+    async def remove(self, call: AnyCall) -> schemas.Empty:
+        """What is not there is passed over."""
+        _check_own(call)
+        await self._data.remove(call.requester, _where(call), call.text("type"))
         return {}
 
     async def tags(self, call: AnyCall) -> Tags:
@@ -89,6 +97,11 @@ class AccountDataCalls:
         """As it was given."""
         _check_own(call)
         return await self._filters.get(call.requester, call.text("filter_id"))
+
+
+def _unstable(path: str) -> str:
+    """A path as it is called while MSC3391 is not in the specification."""
+    return path.replace("/v3/", "/unstable/org.matrix.msc3391/", 1)
 
 
 def _check_own(call: AnyCall) -> None:

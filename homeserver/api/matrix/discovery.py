@@ -21,8 +21,10 @@ UNSTABLE: Mapping[str, bool] = MappingProxyType(
         "m.lazy_load_members": True,
         "org.matrix.e2e_cross_signing": True,
         "org.matrix.msc2285.stable": True,  # private receipts
+        "org.matrix.msc3391": True,  # account data that is taken away
         "org.matrix.msc3440.stable": True,  # threads
         "org.matrix.msc3874": True,  # filters by relation
+        "org.matrix.msc3890": True,  # settings of local notifications go with their device
         "org.matrix.msc4140": True,  # events that are sent later
         "org.matrix.msc4222": True,  # state_after in sync
         "org.matrix.simplified_msc3575": True,  # sliding sync

@@ -1,17 +1,26 @@
-"""The end of sessions in the database, and with them of all that their devices had: keys, signatures, messages.
+"""The end of sessions in the database, and with them of all that their devices had: keys, signatures, messages, and
+the settings of their local notifications (MSC3890).
 
 For the transactions of whoever ends sessions: every end goes through here, so that no device outlives its session.
 """
 
 from collections.abc import Collection
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import SessionId
 from homeserver.protocol.ids import UserId
-from homeserver.storage import sessions
+from homeserver.storage import accountdata, sessions
+from homeserver.storage.accountdata import DataKey
 from homeserver.storage.e2ee import backups, crosssigning, dehydrated, devices, lists
 from homeserver.storage.e2ee.devices import Device
+
+_LOCAL_SETTINGS: Final = (
+    "m.local_notification_settings",
+    "org.matrix.msc3890.local_notification_settings",
+)
+"""Account data of devices; a dot and the device's id stand behind it."""
 
 
 async def end_sessions(
@@ -54,6 +63,10 @@ async def purge_sessions(conn: AsyncConnection, *, before_ms: int, limit: int) -
 
 
 async def _drop(conn: AsyncConnection, gone: list[Device], position: int) -> None:
-    changed = await devices.drop_devices(conn, gone) if gone else set()
+    if not gone:
+        return
+    changed = await devices.drop_devices(conn, gone)
     if changed:
         await lists.set_changed(conn, sorted(changed), position)
+    keys = [DataKey(one.user_id, "", f"{kind}.{one.device_id}") for one in gone for kind in _LOCAL_SETTINGS]
+    await accountdata.empty_pieces(conn, keys, position)

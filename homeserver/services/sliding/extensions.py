@@ -96,12 +96,13 @@ class Extensions:
             pieces.update(((one.room_id, one.type), one) for one in of_old if one.position <= look.until)
         by_room: dict[str, list[Content]] = {}
         for one in pieces.values():
-            if one.position > starts[RoomId(one.room_id)]:
+            start = starts[RoomId(one.room_id)]
+            if one.position > start and (start > 0 or not one.is_gone):
                 by_room.setdefault(one.room_id, []).append(data_event(one))
         of_none = [
             data_event(one)
             for one in found
-            if one.room_id == GLOBAL and (one.position > look.after or not told_all)
+            if one.room_id == GLOBAL and (one.position > look.after if told_all else not one.is_gone)
         ]
         made.answer["account_data"] = {"global": of_none, "rooms": by_room}
         made.has_news = made.has_news or bool(of_none or by_room)

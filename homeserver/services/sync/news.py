@@ -78,6 +78,9 @@ def _sorted(user_id: UserId, room_ids: Collection[RoomId], entries: Sequence[Ent
                 news.counted.add(room_id)
         elif entry.kind in _KEYS:
             news.keys = True
+            # With a device goes what was kept for it.
+            own_end = entry.kind is EntryKind.SESSION_ENDED and entry.user_id == user_id
+            news.data = news.data or own_end
         elif entry.kind is EntryKind.ACCOUNT_DATA and entry.user_id == user_id:
             news.data = True
     news.rooms, news.timelines = set(timelines), timelines

@@ -80,7 +80,7 @@ class OldSyncs:
             **membership,
             "messages": {"start": place_token(start), "end": str(end), "chunk": shown},
             "state": self._rendering.state(state.values()),
-            "account_data": [data_event(one) for one in data],
+            "account_data": [data_event(one) for one in data if not one.is_gone],
         }
 
     async def events(self, requester: Requester, since: SyncToken | None, *, timeout_s: float) -> Content:

@@ -149,7 +149,7 @@ class Syncs:
             async with self._db.read() as conn:
                 old = await stored_data.of_rooms(conn, look.reader, came)
             found = [*(one for one in old if one.position <= after), *found]
-        return [one for one in found if one.position <= look.until]
+        return [one for one in found if one.position <= look.until and not _is_no_news(look, one)]
 
     async def _add_presence(self, look: Look, after: int, answer: Content) -> None:
         """How the people are whom one shares a room with, as far as it changed; after coming into a room of all."""
@@ -180,3 +180,8 @@ class Syncs:
         counts = await self._e2ee.device_keys.counts(requester)
         answer["device_one_time_keys_count"] = dict(counts.one_time)
         answer["device_unused_fallback_key_types"] = list(counts.unused_fallback)
+
+
+def _is_no_news(look: Look, piece: Piece) -> bool:
+    """Whether it is gone, and the client had nothing of it."""
+    return piece.is_gone and (look.is_first or piece.position <= look.after)

@@ -1,11 +1,16 @@
 """What clients keep with the server: account data, tags, filters, read markers."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from homeserver.storage import accountdata
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
+from tests.api.matrix.synckit import Follower, joined, types
+
+MSC3391 = "/_matrix/client/unstable/org.matrix.msc3391/"
 
 
 @pytest.fixture
@@ -39,6 +44,62 @@ async def test_account_data_and_tags(alice: Client, bob: Client) -> None:
     await alice.call("DELETE", f"{here}/tags/u.work")
     assert await alice.call("GET", f"{here}/tags") == {"tags": {"m.favourite": {}}}
     assert await alice.call("GET", f"{here}/account_data/m.tag") == {"tags": {"m.favourite": {}}}
+
+
+async def test_what_is_taken_away_is_gone(
+    nobody: Client, alice: Client, bob: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accountdata, "_GONE_KEPT", 3)
+    room_id = await create(alice)
+    places = [f"account_data/org.{word}" for word in ("one", "two", "three")]
+    places.append(f"rooms/{quote(room_id, safe='')}/account_data/org.here")
+    nothing_yet = Follower(alice)
+    await nothing_yet.sync()
+    for place in places:
+        await alice.call("PUT", own(alice, place), body={"a": 1})
+    hers = Follower(alice)
+    await hers.sync()
+    for place in places:
+        await alice.call("DELETE", MSC3391 + own(alice, place))
+        assert await alice.errcode("GET", own(alice, place), 404) == "M_NOT_FOUND"
+        await alice.call("DELETE", MSC3391 + own(alice, place))
+    told = await hers.sync()
+    events = told["account_data"]["events"]
+    assert [(one["type"], one["content"]) for one in events] == [("org.two", {}), ("org.three", {})], (
+        "the latest"
+    )
+    assert joined(told, room_id)["account_data"]["events"] == [{"type": "org.here", "content": {}}]
+    assert "account_data" not in await hers.sync()
+    assert types((await Follower(alice).sync())["account_data"]) == ["m.push_rules"]
+    whole = (await nothing_yet.sync(full_state="true"))["account_data"]["events"]
+    assert [one["type"] for one in whole if one["content"] == {}] == ["org.two", "org.three"]
+    # Of something that is not there, and with nothing in it, there is no news.
+    await alice.call("PUT", own(alice, places[0]), body={})
+    assert "account_data" not in await hers.sync()
+    for kind in ("m.fully_read", "m.push_rules"):
+        at = MSC3391 + own(alice, f"account_data/{kind}")
+        assert await alice.errcode("DELETE", at, 405) == "M_BAD_JSON"
+    assert await bob.errcode("DELETE", MSC3391 + own(alice, places[0]), 403) == "M_FORBIDDEN"
+
+
+async def test_settings_of_a_device_go_with_it(nobody: Client, alice: Client) -> None:
+    """Of its own notifications (MSC3890), however it ends."""
+    phone, laptop = await nobody.login("alice"), await nobody.login("alice")
+    at = {
+        one.device_id: f"account_data/{prefix}.local_notification_settings.{one.device_id}"
+        for one, prefix in ((alice, "m"), (phone, "m"), (laptop, "org.matrix.msc3890"))
+    }
+    for place in at.values():
+        await alice.call("PUT", own(alice, place), body={"is_silenced": True})
+    hers = Follower(alice)
+    await hers.sync()
+    await phone.call("POST", "logout", body={})
+    await alice.prove("POST", "delete_devices", {"devices": [laptop.device_id]})
+    events = (await hers.sync())["account_data"]["events"]
+    gone: dict[str, Any] = {at[one.device_id].removeprefix("account_data/"): {} for one in (phone, laptop)}
+    assert {one["type"]: one["content"] for one in events} == gone
+    assert await alice.call("GET", own(alice, at[alice.device_id])) == {"is_silenced": True}
+    assert await alice.errcode("GET", own(alice, at[phone.device_id]), 404) == "M_NOT_FOUND"
 
 
 async def test_filters_are_kept_by_what_they_say(alice: Client, bob: Client) -> None:

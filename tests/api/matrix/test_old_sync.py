@@ -22,7 +22,7 @@ async def test_everything_and_then_what_comes(alice: Client, bob: Client) -> Non
         await say(alice, room_id, text)
     await bob.call("POST", path(left, "leave"), body={})
     await bob.call("PUT", f"user/{quote(bob.user_id)}/rooms/{quote(room_id)}/tags/u.work", body={})
-    await bob.call("PUT", f"user/{quote(bob.user_id)}/account_data/org.mine", body={})
+    await bob.call("PUT", f"user/{quote(bob.user_id)}/account_data/org.mine", body={"a": 1})
     first = await bob.call("GET", "initialSync", params={"limit": "1"})
     rooms = {one["room_id"]: one for one in first["rooms"]}
     assert {room: one["membership"] for room, one in rooms.items()} == {room_id: "join", asked: "invite"}

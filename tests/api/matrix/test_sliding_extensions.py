@@ -87,26 +87,42 @@ async def test_account_data(alice: Client, bob: Client) -> None:
     assert first["rooms"] == {rooms[1]: tagged}
 
     waiting = asyncio.create_task(his.sync(5000))
-    await bob.call("PUT", f"{mine}/account_data/org.two", body={})
+    await bob.call("PUT", f"{mine}/account_data/org.two", body={"b": 1})
     assert extension(await waiting, "account_data") == {
-        "global": [{"type": "org.two", "content": {}}],
+        "global": [{"type": "org.two", "content": {"b": 1}}],
         "rooms": {},
     }
     await bob.call("PUT", f"{mine}/account_data/org.two", body={"b": 2})
-    await bob.call("PUT", f"{mine}/rooms/{quote(rooms[1])}/account_data/org.here", body={})
+    await bob.call("PUT", f"{mine}/rooms/{quote(rooms[1])}/account_data/org.here", body={"c": 3})
     silent = await his.sync(extensions={})
     assert silent["extensions"] == {}
     await say(alice, rooms[1], "news")
     assert (await his.sync(extensions={}))["rooms"]
     later = extension(await his.sync(), "account_data")
     assert {"type": "org.two", "content": {"b": 2}} in later["global"]
-    assert {"type": "org.here", "content": {}} in later["rooms"][rooms[1]]
+    assert {"type": "org.here", "content": {"c": 3}} in later["rooms"][rooms[1]]
     wide = extension(await his.sync(lists={"top": a_list([0, 1])}), "account_data")
     assert wide == {"global": [], "rooms": {rooms[0]: tagged}}
     await bob.call("PUT", f"{mine}/rooms/{quote(rooms[0])}/tags/u.old", body={})
     assert extension(await his.sync(), "account_data")["rooms"] == {}
     back = extension(await his.sync(lists={"top": a_list([0, 1])}), "account_data")["rooms"]
     assert set(back[rooms[0]][0]["content"]["tags"]) == {"u.work", "u.old"}
+
+
+async def test_account_data_that_is_taken_away(alice: Client) -> None:
+    room_id = await create(alice)
+    mine = f"user/{quote(alice.user_id)}"
+    places = [f"{at}/account_data/org.mine" for at in (mine, f"{mine}/rooms/{quote(room_id)}")]
+    wish = {"lists": {"all": a_list([0, 9])}, "extensions": {"account_data": ON}}
+    for content in ({"a": 1}, {}):
+        for place in places:
+            await alice.call("PUT", place, body=content)
+        if content:
+            hers = Slider(alice, wish)
+            assert "org.mine" in str(await hers.sync())
+    gone = [{"type": "org.mine", "content": {}}]
+    assert extension(await hers.sync(), "account_data") == {"global": gone, "rooms": {room_id: gone}}
+    assert "org.mine" not in str(await Slider(alice, wish).sync())
 
 
 async def test_receipts(nobody: Client, alice: Client, bob: Client) -> None:

@@ -72,6 +72,9 @@ async def test_names_that_nobody_can_have(nobody: Client, name: str) -> None:
 async def test_whether_a_name_is_free(nobody: Client, alice: Client) -> None:
     found = await nobody.call("GET", "register/available", params={"username": "bob"})
     assert found == {"available": True}
+    signs, password = "a-b.c_d=e/f+9", "пароль длиннее двенадцати"
+    made = await nobody.register(signs, password=password)
+    assert (await nobody.login(signs, password=password)).user_id == made.user_id == f"@{signs}:test.example"
     params = {"username": "alice"}
     assert await nobody.errcode("GET", "register/available", 400, params=params) == "M_USER_IN_USE"
 
@@ -210,6 +213,10 @@ async def test_a_new_password_ends_other_sessions(nobody: Client, alice: Client)
 
 async def test_an_account_is_closed(nobody: Client, alice: Client) -> None:
     await alice.call("PUT", f"profile/{alice.user_id}/displayname", body={"displayname": "Alice"})
+    asked = await alice.call("POST", "account/deactivate", 401, body={})
+    wrong = {"auth": alice.password_stage(asked, "wrong")}
+    assert (await alice.call("POST", "account/deactivate", 401, body=wrong))["errcode"] == "M_FORBIDDEN"
+    assert (await alice.call("GET", "account/whoami"))["user_id"] == alice.user_id
     done = await alice.prove("POST", "account/deactivate", {"erase": True})
     assert done == {"id_server_unbind_result": "success"}
     assert await alice.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"

@@ -95,6 +95,9 @@ async def test_what_a_room_may_call_itself(alice: Client) -> None:
     gone = {"alt_aliases": ["#again:test.example", "#here:test.example"]}
     await alice.call("DELETE", named("#here:test.example"))
     assert await alice.errcode("PUT", at, 400, body=gone) == "M_BAD_ALIAS"
+    await set_state(alice, room_id, CANONICAL, {"alias": "#again:test.example"})
+    await alice.call("DELETE", named("#again:test.example"))
+    assert await state(alice, room_id, CANONICAL) == {}
 
 
 async def test_a_name_that_was_there_stays(alice: Client, bob: Client) -> None:

@@ -194,6 +194,9 @@ async def test_edits_references_and_threads(alice: Client, bob: Client) -> None:
     assert (await bob.call("GET", f"{related}/m.thread/m.sticker"))["chunk"] == []
     threads = await bob.call("GET", path(room_id, "threads", "v1"))
     assert [one["event_id"] for one in threads["chunk"]] == [other, root]
+    await say(alice, room_id, "later in the first", **{"m.relates_to": thread})
+    threads = await bob.call("GET", path(room_id, "threads", "v1"))
+    assert [one["event_id"] for one in threads["chunk"]] == [root, other]
     own = await bob.call("GET", path(room_id, "threads", "v1"), params={"include": "participated"})
     assert [one["event_id"] for one in own["chunk"]] == [root]
 

@@ -53,6 +53,9 @@ async def test_a_forgotten_room(alice: Client, bob: Client, carol: Client) -> No
     page = await bob.call("GET", path(room_id, "messages"), params={"dir": "b"})
     assert page["chunk"][0]["content"]["body"] == "again"
     assert room_id in (await Follower(bob).sync())["rooms"]["join"]
+    await act(alice, room_id, "leave")
+    await act(bob, room_id, "invite", alice)
+    await act(alice, room_id, "join")  # who made it comes back like anybody
 
 
 async def test_one_may_forget_what_one_was_put_out_of_or_never_in(alice: Client, bob: Client) -> None:

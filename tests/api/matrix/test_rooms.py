@@ -74,7 +74,7 @@ async def test_a_room_is_made_as_it_was_wished(
         topic="All of them",
         invite=[bob.user_id],
         is_direct=True,
-        creation_content={"m.federate": False},
+        creation_content={"m.federate": False, "room_version": "2"},
         power_level_content_override={"events_default": 10},
         initial_state=[
             {"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}},
@@ -85,7 +85,10 @@ async def test_a_room_is_made_as_it_was_wished(
     made = await content(server, room_id, "m.room.create")
     assert (made["room_version"], made["m.federate"]) == (version, False)
     assert await content(server, room_id, "m.room.name") == {"name": "Plans"}
-    assert (await content(server, room_id, "m.room.topic"))["topic"] == "All of them"
+    assert await content(server, room_id, "m.room.topic") == {
+        "topic": "All of them",
+        "m.topic": {"m.text": [{"body": "All of them", "mimetype": "text/plain"}]},
+    }
     assert (await content(server, room_id, "m.room.power_levels"))["events_default"] == 10
     assert await content(server, room_id, "m.room.join_rules") == {"join_rule": "knock"}
     invite = await content(server, room_id, "m.room.member", bob.user_id)
@@ -105,9 +108,9 @@ async def test_more_creators(alice: Client, bob: Client, server: Running) -> Non
     assert await alice.errcode("POST", "createRoom", 400, body=named) == "M_INVALID_ROOM_STATE"
 
 
-@pytest.mark.parametrize(
-    ("body", "errcode"),
-    [
+async def test_rooms_that_cannot_be(alice: Client) -> None:
+    wishes: list[tuple[dict[str, Any], str]] = [
+        ({"room_version": 1}, "M_BAD_JSON"),
         ({"room_version": "unheard of"}, "M_UNSUPPORTED_ROOM_VERSION"),
         ({"preset": "nothing"}, "M_BAD_JSON"),
         ({"invite": ["@nobody:test.example"]}, "M_INVALID_PARAM"),
@@ -116,10 +119,9 @@ async def test_more_creators(alice: Client, bob: Client, server: Running) -> Non
         ({"initial_state": [{"type": "m.room.create", "content": {}}]}, "M_INVALID_ROOM_STATE"),
         ({"name": 5}, "M_BAD_JSON"),
         ({"initial_state": [{"type": "a.b", "content": {"half": 0.5}}]}, "M_BAD_JSON"),
-    ],
-)
-async def test_rooms_that_cannot_be(alice: Client, body: dict[str, Any], errcode: str) -> None:
-    assert await alice.errcode("POST", "createRoom", 400, body=body) == errcode
+    ]
+    for body, errcode in wishes:
+        assert await alice.errcode("POST", "createRoom", 400, body=body) == errcode, body
     assert await alice.call("GET", "joined_rooms") == {"joined_rooms": []}
 
 
@@ -143,7 +145,7 @@ async def test_coming_and_going(alice: Client, bob: Client, carol: Client, serve
     assert await carol.errcode("POST", path(room_id, "leave"), 404, body={}) == "M_NOT_FOUND"
 
 
-async def test_putting_people_out(alice: Client, bob: Client, server: Running) -> None:
+async def test_putting_people_out(alice: Client, bob: Client, carol: Client, server: Running) -> None:
     room_id = await create(alice, visibility="public")
     bob_is = {"user_id": bob.user_id}
     assert await alice.errcode("POST", path(room_id, "kick"), 403, body=bob_is) == "M_FORBIDDEN"
@@ -151,7 +153,8 @@ async def test_putting_people_out(alice: Client, bob: Client, server: Running) -
     await bob.call("POST", path(room_id, "join"), body={})
     alice_is = {"user_id": alice.user_id}
     for step in ("kick", "ban"):
-        assert await bob.errcode("POST", path(room_id, step), 403, body=alice_is) == "M_FORBIDDEN"
+        for one in (bob, carol):
+            assert await one.errcode("POST", path(room_id, step), 403, body=alice_is) == "M_FORBIDDEN"
     await alice.call("POST", path(room_id, "kick"), body=bob_is)
     await bob.call("POST", path(room_id, "join"), body={})
     await alice.call("POST", path(room_id, "ban"), body={**bob_is, "reason": "noise"})
@@ -213,6 +216,22 @@ async def test_state_is_set_once(alice: Client, bob: Client, server: Running) ->
     named = path(room_id, "state/m.room.name")
     assert await bob.errcode("PUT", named, 403, body={"name": "Mine"}) == "M_FORBIDDEN"
     assert await alice.errcode("PUT", path(room_id, "state/m.room.create"), 403, body={}) == "M_FORBIDDEN"
+
+
+async def test_levels_are_set_and_lowered(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, room_version="11", visibility="public")
+    await bob.call("POST", path(room_id, "join"), body={})
+    at = path(room_id, "state/m.room.power_levels")
+    levels = await alice.call("GET", at)
+    assert levels["users"] == {alice.user_id: 100}
+    for default in (100, 40, 100):
+        await alice.call("PUT", at, body={**levels, "users_default": default})
+    await bob.call("PUT", at, body={**levels, "users_default": 50})
+    assert (await alice.call("GET", at))["users_default"] == 50
+    assert await bob.errcode("PUT", at, 403, body=levels) == "M_FORBIDDEN"
+    await alice.call("PUT", at, body={})
+    assert await alice.call("GET", at) == {}
+    assert await alice.errcode("PUT", at, 403, body=levels) == "M_FORBIDDEN"
 
 
 async def test_redaction(alice: Client, bob: Client, server: Running) -> None:

@@ -1,7 +1,7 @@
 """The call by which clients stay up to date."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -10,10 +10,15 @@ from homeserver.http.routes import Call, Route
 from homeserver.model import Requester
 from homeserver.protocol.filters import Filter
 from homeserver.services import filters
+from homeserver.services.bounded import BoundedCache
 from homeserver.services.filters import Filters
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.v3 import Syncs
 from homeserver.services.sync.wishes import SyncWish
+
+# Filters of queries that are kept in memory, read: a client sends the same one every time.
+_CACHED: Final = 500
+_CACHED_LENGTH: Final = 2000
 
 Flag = Annotated[bool, Field()]
 
@@ -36,6 +41,7 @@ class SyncCalls:
     def __init__(self, syncs: Syncs, filters: Filters) -> None:
         self._syncs = syncs
         self._filters = filters
+        self._read: BoundedCache[str, Filter] = BoundedCache(_CACHED)
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -63,6 +69,11 @@ class SyncCalls:
     async def _filter(self, requester: Requester, text: str | None) -> Filter:
         if not text:
             return Filter()
-        if text.startswith("{"):
-            return filters.parse(parse_json(text))
-        return await self._filters.stored(requester, text)
+        if not text.startswith("{"):
+            return await self._filters.stored(requester, text)
+        found = self._read.get(text)
+        if found is None:
+            found = filters.parse(parse_json(text))
+            if len(text) <= _CACHED_LENGTH:
+                self._read.put(text, found)
+        return found

@@ -7,6 +7,7 @@ from functools import partial
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.sync.senders import Senders
 from homeserver.services.sync.wishes import Look
 from homeserver.services.visibility import Outlook, Visibility
 from homeserver.storage import sync as stored
@@ -91,6 +92,7 @@ class Stretches:
 
     def __init__(self, db: Database, visibility: Visibility, *, default: int, most: int) -> None:
         self._db = db
+        self._senders = Senders(db)
         self._visibility = visibility
         self._default = default
         self._most = most
@@ -135,6 +137,11 @@ class Stretches:
     async def _find_places(self, look: Look, stretches: Collection[Stretch]) -> None:
         """The snapshots before timelines that go back to where the client stood."""
         absent = [one for one in stretches if one.state_before is None and not one.is_new]
+        for one in absent:
+            # What is no state leaves it as it was.
+            if one.raw and not one.raw[0].event.is_state and one.may_tell_state(look.after):
+                one.state_before = one.raw[0].state_id
+        absent = [one for one in absent if one.state_before is None]
         if absent:
             async with self._db.read() as conn:
                 found = await stored.state_ids_at(conn, {one.room_id: look.after for one in absent})
@@ -163,16 +170,14 @@ class Stretches:
 
     async def _add_senders(self, stretches: Collection[Stretch]) -> None:
         """Who wrote what is shown, as they were before it."""
-        ids = [one.state_before for one in stretches if one.state_before is not None and one.shown]
-        if not ids:
-            return
-        senders = set[UserId]().union(*(one.senders for one in stretches))
-        async with self._db.read() as conn:
-            found = await stored.states_at(conn, ids, types=(), user_ids=senders)
+        wanted: dict[int, set[UserId]] = {}
         for one in stretches:
-            if one.state_before in found:
-                members = found[one.state_before]
-                one.state = {key: event for key, event in members.items() if key[1] in one.senders}
+            if one.state_before is not None and one.shown:
+                wanted.setdefault(one.state_before, set()).update(one.senders)
+        found = await self._senders.of(wanted)
+        for one in stretches:
+            if one.state_before is not None and one.state_before in found:
+                one.state = dict(found[one.state_before])
 
     async def _add_gaps(self, look: Look, stretches: Collection[Stretch]) -> None:
         """What changed between the client's token and the timeline."""

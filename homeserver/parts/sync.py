@@ -121,17 +121,17 @@ def build_following(
         sources=sources,
         max_wait_s=settings.matrix.max_sync_wait_s,
     )
-    return Following(
-        waiting, syncs, own, counts, sliding, rosters, connections, old, _listing(settings, core, raw)
-    )
+    notified = _listing(settings, core, raw, keeping)
+    return Following(waiting, syncs, own, counts, sliding, rosters, connections, old, notified)
 
 
-def _listing(settings: Settings, core: Core, raw: RawRooms) -> Listing:
+def _listing(settings: Settings, core: Core, raw: RawRooms, keeping: Keeping) -> Listing:
     return Listing(
         db=core.db,
         live=core.live,
         visibility=raw.visibility,
         rendering=raw.rendering,
+        data=keeping.data,
         max_page=settings.matrix.max_page,
     )
 

@@ -4,7 +4,7 @@ The server looks into little of it: tags are changed one by one, and who is igno
 other devices hear of each change.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import orjson
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Invalid, NotFound, TooLarge
 from homeserver.model import Content, EntryKind, Requester
+from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
 from homeserver.services.bounded import BoundedCache
 from homeserver.services.news import Appends, account_data_changed
@@ -199,6 +200,11 @@ def ignored_in(content: Content) -> frozenset[UserId]:
     if not isinstance(users, dict):
         return frozenset()
     return frozenset(UserId(user_id) for user_id in users if is_user_id(user_id))
+
+
+def is_ignored(event: Event, ignored: Collection[UserId]) -> bool:
+    """Whether somebody who ignores these people is not shown an event: of them only state is."""
+    return event.sender in ignored and not event.is_state
 
 
 def _with_direct(before: Content, chats: Content) -> Content:

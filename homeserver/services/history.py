@@ -14,7 +14,7 @@ from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import head_for_member, not_joined
-from homeserver.services.accountdata import AccountData
+from homeserver.services.accountdata import AccountData, is_ignored
 from homeserver.services.visibility import Outlook, Visibility
 from homeserver.storage import events as stored
 from homeserver.storage import relations
@@ -79,7 +79,7 @@ class History:
         if found is None:
             raise _no_event()
         outlook = await self._visibility.outlook(requester.user_id, found.event.room_id)
-        if not outlook.sees(found):
+        if not await self._shown(requester, outlook, [found]):
             raise _no_event()
         return outlook, found
 
@@ -170,10 +170,10 @@ class History:
         at_ms = outlook.nearest_time(at_ms, forward=forward)
         async with self._db.read() as conn:
             found = await stored.near_time(conn, room_id, at_ms=at_ms, forward=forward, limit=_NEAR)
-        for one in found:
-            if outlook.sees(one):
-                return one
-        raise _no_event()
+        shown = await self._shown(requester, outlook, found)
+        if not shown:
+            raise _no_event()
+        return shown[0]
 
     async def related(
         self, requester: Requester, room_id: RoomId, event_id: EventId, wish: RelatedWish
@@ -218,11 +218,7 @@ class History:
     ) -> list[StoredEvent]:
         """What the requester may see and wants to: of people whom they ignore only state."""
         ignored = await self._data.ignored_by(requester.user_id)
-        return [
-            one
-            for one in events
-            if outlook.sees(one) and (one.event.is_state or one.event.sender not in ignored)
-        ]
+        return [one for one in events if outlook.sees(one) and not is_ignored(one.event, ignored)]
 
     async def _outlook(self, requester: Requester, room_id: RoomId) -> Outlook:
         """What the requester may see; Forbidden("not_joined") where that is nothing."""

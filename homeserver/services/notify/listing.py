@@ -5,6 +5,7 @@ from typing import Any, Final
 from homeserver.errors import Invalid
 from homeserver.model import Content, Requester
 from homeserver.protocol.pushrules.defaults import NOTIFYING, notifies_everybody
+from homeserver.services.accountdata import AccountData, is_ignored
 from homeserver.services.rendering import Rendering
 from homeserver.services.visibility import Visibility
 from homeserver.storage import notified as stored
@@ -19,9 +20,17 @@ class Listing:
     """Answers /notifications, by a fixed number of statements."""
 
     def __init__(
-        self, *, db: Database, live: Live, visibility: Visibility, rendering: Rendering, max_page: int
+        self,
+        *,
+        db: Database,
+        live: Live,
+        visibility: Visibility,
+        rendering: Rendering,
+        data: AccountData,
+        max_page: int,
     ) -> None:
         self._db = db
+        self._data = data
         self._live = live
         self._visibility = visibility
         self._rendering = rendering
@@ -42,7 +51,14 @@ class Listing:
                 before=before,
                 limit=limit,
             )
-        shown = [one for one in found if _notify(one) and (_highlight(one) or not only_highlights)]
+        ignored = await self._data.ignored_by(requester.user_id)
+        shown = [
+            one
+            for one in found
+            if _notify(one)
+            and (_highlight(one) or not only_highlights)
+            and not is_ignored(one.stored.event, ignored)
+        ]
         answer: Content = {"notifications": await self._shown(requester, shown)}
         end = found[-1].stored.position if len(found) == limit else after + 1
         if end > 1:

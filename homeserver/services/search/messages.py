@@ -13,7 +13,7 @@ from homeserver.model import Requester
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import PASS_ALL, EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.accountdata import AccountData
+from homeserver.services.accountdata import AccountData, is_ignored
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.search.index import KEYS
 from homeserver.services.search.words import words_of
@@ -138,7 +138,7 @@ class MessageSearch:
             and not outlooks[one.room_id].is_bare(one.sender, one.position)
             and (one.sender not in ignored or one.key != KEYS["m.room.message"])
         ]
-        return await self._page(wish, words, _Seen(matches, seen, outlooks, own))
+        return await self._page(wish, words, _Seen(matches, seen, outlooks, own, ignored))
 
     async def _rooms(self, own: Mapping[RoomId, OwnPlace], wanted: EventFilter) -> set[RoomId]:
         """The rooms to look through; with those that are asked for also the ones that they were upgraded from."""
@@ -194,7 +194,7 @@ class MessageSearch:
         ]
         until = min(place.until, max((one.position for one in seen.matches), default=0))
         return Found(
-            hits=await self._with_surroundings(wish.surround, shown),
+            hits=await self._with_surroundings(wish.surround, shown, seen.ignored),
             count=len(ordered),
             words=words,
             next=_next(
@@ -204,7 +204,9 @@ class MessageSearch:
             groups={key: _groups(key, page, ordered, until, loaded) for key in wish.groups},
         )
 
-    async def _with_surroundings(self, wanted: Surround | None, hits: Sequence[Hit]) -> list[Hit]:
+    async def _with_surroundings(
+        self, wanted: Surround | None, hits: Sequence[Hit], ignored: Collection[UserId]
+    ) -> list[Hit]:
         if wanted is None or not hits:
             return list(hits)
         async with self._db.read() as conn:
@@ -213,7 +215,11 @@ class MessageSearch:
             )
             near = {hit.event.position: hit.outlook for hit in hits}
             kept = {
-                place: [one for one in these if one.position == place or near[place].sees(one)]
+                place: [
+                    one
+                    for one in these
+                    if one.position == place or (near[place].sees(one) and not is_ignored(one.event, ignored))
+                ]
                 for place, these in found.items()
             }
             states = {}
@@ -235,12 +241,13 @@ class MessageSearch:
 
 
 class _Seen(NamedTuple):
-    """What a search looked at: all that has the words, and what of it the person may see."""
+    """What a search looked at: all that has the words, and what of it the person may see and wants to."""
 
     matches: Sequence[Match]
     events: Sequence[Match]
     outlooks: Mapping[RoomId, Outlook]
     own: Mapping[RoomId, OwnPlace]
+    ignored: Collection[UserId]
 
 
 def _predecessor(create: Event) -> object:

@@ -7,6 +7,7 @@ from functools import partial
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.accountdata import is_ignored
 from homeserver.services.sync.senders import Senders
 from homeserver.services.sync.wishes import Look
 from homeserver.services.visibility import Outlook, Visibility
@@ -238,7 +239,7 @@ def _is_shown(look: Look, outlook: Outlook, event: StoredEvent) -> bool:
 
 def is_visible(outlook: Outlook, ignored: Collection[UserId], event: StoredEvent) -> bool:
     """Whether a reader may see an event and does not ignore its author. They always see their own coming and going."""
-    if event.event.sender in ignored and not event.event.is_state:
+    if is_ignored(event.event, ignored):
         return False
     is_own = event.event.type == "m.room.member" and event.event.state_key == outlook.user_id
     return is_own or outlook.sees(event)

@@ -8,6 +8,7 @@ from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.synckit import judged
 from tests.api.matrix.test_highlights import mention
+from tests.api.matrix.test_relations import ignore
 from tests.api.matrix.test_unread import read
 
 
@@ -46,3 +47,5 @@ async def test_what_one_was_notified_of(alice: Client, bob: Client, server: Runn
     assert first in str(await bob.call("GET", "notifications"))
     assert await bob.errcode("GET", "notifications", 400, params={"from": "x"}) == "M_INVALID_PARAM"
     assert await listed(alice) == [("mine", True)]
+    await ignore(bob, alice)
+    assert await listed(bob) == []

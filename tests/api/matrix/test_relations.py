@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
+from tests.api.matrix.slidekit import Slider, a_list
 from tests.api.matrix.synckit import Follower
 
 
@@ -33,6 +34,13 @@ async def react(client: Client, room_id: str, event_id: str, key: str) -> str:
 async def ignore(client: Client, *others: Client) -> None:
     at = f"user/{quote(client.user_id)}/account_data/m.ignored_user_list"
     await client.call("PUT", at, body={"ignored_users": {one.user_id: {} for one in others}})
+
+
+async def is_found_nowhere(client: Client, room_id: str, event_id: str) -> None:
+    own = quote(event_id)
+    at = (path(room_id, f"event/{own}"), path(room_id, f"context/{own}"), f"events/{own}")
+    for one in (*at, path(room_id, f"relations/{own}", "v1")):
+        assert await client.errcode("GET", one, 404) == "M_NOT_FOUND", one
 
 
 async def test_relations_of_relations(alice: Client) -> None:
@@ -99,30 +107,39 @@ async def test_who_is_ignored_is_not_heard(alice: Client, bob: Client) -> None:
     room_id = await create(alice, bob)
     root = await say(alice, room_id, "root")
     mine = await say(alice, room_id, "mine", **relates("m.thread", root))
-    await say(bob, room_id, "noise")
+    noise = await say(bob, room_id, "noise")
     await say(bob, room_id, "noisy answer", **relates("m.thread", root))
     await say(bob, room_id, "noisy reference", **relates("m.reference", root))
     his_root = await say(bob, room_id, "noisy root")
     await say(alice, room_id, "in his thread", **relates("m.thread", his_root))
-    await bob.call("POST", "createRoom", body={"invite": [alice.user_id], "name": "noisy invite"})
+    await create(bob, invite=[alice.user_id], name="noisy invite")
     await bob.call("PUT", f"profile/{quote(bob.user_id)}/displayname", body={"displayname": "Bobby"})
     await ignore(alice, bob)
     answers = [
         await alice.call("GET", path(room_id, "messages"), params={"dir": way, "limit": 100}) for way in "bf"
     ]
-    answers.append(await alice.call("GET", path(room_id, f"context/{quote(root)}"), params={"limit": 50}))
-    answers.append(await alice.call("GET", path(room_id, "threads", "v1")))
+    threads, around = path(room_id, "threads", "v1"), path(room_id, f"context/{quote(root)}?limit=50")
+    single = ("sync?timeout=0", f"events/{quote(root)}")
+    answers += [await alice.call("GET", at) for at in (threads, around, *single)]
     answers.append(await related(alice, room_id, root))
-    answers.append(await alice.call("GET", "sync", params={"timeout": 0}))
+    answers.append(await Slider(alice, {"lists": {"all": a_list([0, 9], limit=50)}}).sync())
     for answer in answers:
         assert "nois" not in str(answer)
+    await is_found_nowhere(alice, room_id, his_root)
+    last = await alice.call(
+        "GET", path(room_id, "timestamp_to_event", "v1"), params={"ts": 2**50, "dir": "b"}
+    )
+    assert last["event_id"] not in (his_root, noise)
     event = await alice.call("GET", path(room_id, f"event/{quote(root)}"))
     bundle = event["unsigned"]["m.relations"]
     assert set(bundle) == {"m.thread"}
     assert (bundle["m.thread"]["count"], bundle["m.thread"]["latest_event"]["event_id"]) == (1, mine)
     members = [one for one in answers[0]["chunk"] if one["sender"] == bob.user_id]
     assert {one["type"] for one in members} == {"m.room.member"}
+    came = await alice.call("GET", path(room_id, f"event/{quote(members[0]['event_id'])}"))
+    assert came["sender"] == bob.user_id
     await ignore(alice)
+    assert (await alice.call("GET", path(room_id, f"event/{quote(his_root)}")))["event_id"] == his_root
     heard = await alice.call("GET", path(room_id, "messages"), params={"dir": "b", "limit": 100})
     assert "noise" in texts(heard["chunk"])
 

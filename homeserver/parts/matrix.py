@@ -143,6 +143,7 @@ def build_raw_rooms(
             messages=chat.messages,
             speech=chat.speech,
             aliases=finding.aliases,
+            upgrades=finding.upgrades,
             check_leave=notices.check_leave,
         ),
         history=History(db=core.db, timeline=core.timeline, visibility=visibility, data=data),

@@ -14,6 +14,7 @@ from homeserver.services.membership import CheckLeave
 from homeserver.services.messages import Messages
 from homeserver.services.speech import Speech
 from homeserver.services.standing import check_may_act
+from homeserver.services.upgrades import TOMBSTONE, Upgrades
 from homeserver.storage import events
 from homeserver.storage.db import Database
 from homeserver.storage.transactions import TxnKey
@@ -37,8 +38,10 @@ class RoomEvents:
         messages: Messages,
         speech: Speech,
         aliases: Aliases,
+        upgrades: Upgrades,
         check_leave: CheckLeave,
     ) -> None:
+        self._upgrades = upgrades
         self._check_leave = check_leave
         self._aliases = aliases
         self._db = db
@@ -90,7 +93,10 @@ class RoomEvents:
             before = current.content if current is not None else {}
             await self._aliases.check_canonical(room_id, before, content)
         draft = Draft(kind, requester.user_id, content, state_key=state_key)
-        return _first(await self._timeline.send(room_id, [draft]))
+        written = await self._timeline.send(room_id, [draft])
+        if (kind, state_key) == (TOMBSTONE, ""):
+            await self._upgrades.note_tombstone(room_id, content)
+        return _first(written)
 
     async def redact(
         self, requester: Requester, room_id: RoomId, target: EventId, content: Content, *, txn_id: str

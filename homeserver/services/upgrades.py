@@ -9,11 +9,11 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.errors import Forbidden, Invalid, TooLarge, Unsupported
+from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge, Unsupported
 from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.event import Event, StateKey
-from homeserver.protocol.ids import RoomId, UserId, is_user_id
+from homeserver.protocol.ids import RoomId, UserId, is_room_id, is_user_id
 from homeserver.protocol.power import creators
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services import productrooms
@@ -103,9 +103,25 @@ class Upgrades:
             also=[Also(_move_names, room_id)],
         )
         new = written.events[0].event.room_id
-        for heir in self._heirs:
-            await heir.carry(room_id, new)
+        await self._inherit(room_id, new)
         return new
+
+    async def note_tombstone(self, room_id: RoomId, content: Content) -> None:
+        """Hear that a client replaced a room by itself: the heirs are called if the new room says so too."""
+        new = content.get("replacement_room")
+        if not isinstance(new, str) or not is_room_id(new):
+            return
+        try:
+            head = await self._timeline.head(RoomId(new))
+        except NotFound:
+            return
+        before = _create_of(head).content.get("predecessor")
+        if isinstance(before, Mapping) and before.get("room_id") == room_id:
+            await self._inherit(room_id, RoomId(new))
+
+    async def _inherit(self, old: RoomId, new: RoomId) -> None:
+        for heir in self._heirs:
+            await heir.carry(old, new)
 
 
 def _rules(version: str) -> RoomRules:

@@ -9,6 +9,8 @@ from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, named, path, say, set_state, state
 from tests.api.matrix.synckit import Follower
 
+TOMBSTONE = "m.room.tombstone"
+
 
 async def upgrade(client: Client, room_id: str, version: str = "12", **more: Any) -> str:
     made = await client.call("POST", path(room_id, "upgrade"), body={"new_version": version, **more})
@@ -16,14 +18,22 @@ async def upgrade(client: Client, room_id: str, version: str = "12", **more: Any
 
 
 async def test_push_rules_go_along_for_all_who_are_here(alice: Client, bob: Client) -> None:
-    """Whoever upgrades it."""
-    old = await create(alice, bob, room_version="11")
-    for one in (alice, bob):
-        await one.call("PUT", f"pushrules/global/room/{quote(old, safe='')}", body={"actions": []})
-    new = await upgrade(alice, old)
-    for one in (alice, bob):
-        rules = (await one.call("GET", "pushrules/"))["global"]["room"]
-        assert {rule["rule_id"]: rule["actions"] for rule in rules} == {old: [], new: []}
+    """Whoever upgrades it: by the call for that, or by saying so in both rooms."""
+    wanted: set[str] = set()
+    for by_hand in (False, True):
+        old = await create(alice, bob, room_version="11")
+        for one in (alice, bob):
+            await one.call("PUT", f"pushrules/global/room/{quote(old, safe='')}", body={"actions": []})
+        if by_hand:
+            await set_state(alice, old, TOMBSTONE, {"replacement_room": await create(alice)})
+            new = await create(alice, creation_content={"predecessor": {"room_id": old}})
+            await set_state(alice, old, TOMBSTONE, {"replacement_room": new})
+        else:
+            new = await upgrade(alice, old)
+        wanted |= {old, new}
+        for one in (alice, bob):
+            rules = (await one.call("GET", "pushrules/"))["global"]["room"]
+            assert {rule["rule_id"]: rule["actions"] for rule in rules} == {key: [] for key in wanted}
 
 
 async def whole(client: Client, room_id: str) -> dict[tuple[str, str], Any]:

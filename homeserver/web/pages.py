@@ -1,5 +1,7 @@
 """The pages: status at `/`, login at `/login`, chat at `/chat`, the login of Matrix clients, and their static files.
 
+`stages.py` has those that belong to calls of Matrix clients.
+
 A page is a frame that holds no one's data: the scripts in it fill it over the public APIs, with the tokens that the
 browser keeps. What the scripts must know of the server comes in a JSON block in the page.
 """
@@ -25,7 +27,14 @@ TEMPLATES: Final = web.AppKey("homeserver.web.templates", jinja2.Environment)
 MATRIX_LOGIN: Final = "/_matrix/static/client/login/"
 YEAR_S: Final = 365 * 24 * 3600
 LONE_SCRIPTS: Final = frozenset(
-    {"js/forms.js", "js/login.js", "js/matrixlogin.js", "js/status.js"}
+    {
+        "js/forms.js",
+        "js/login.js",
+        "js/matrixcall.js",
+        "js/matrixlogin.js",
+        "js/matrixstage.js",
+        "js/status.js",
+    }
 )  # the other pages' own
 THEMES: Final = frozenset({"light", "dark"})
 
@@ -131,21 +140,22 @@ class Pages:
             environment.get_template(name)
 
     async def _index(self, request: web.Request) -> web.Response:
-        return self._page(request, "index.html")
+        return self.show(request, "index.html")
 
     async def _login(self, request: web.Request) -> web.Response:
-        return self._page(request, "login.html")
+        return self.show(request, "login.html")
 
     async def _matrix_login(self, request: web.Request) -> web.Response:
-        return self._page(request, "matrix-login.html")
+        return self.show(request, "matrix-login.html")
 
     async def _chat(self, request: web.Request) -> web.Response:
-        return self._page(request, "chat.html")
+        return self.show(request, "chat.html")
 
     async def _static(self, request: web.Request) -> web.Response:
         return self._assets.answer(request.match_info["path"], request)
 
-    def _page(self, request: web.Request, template: str) -> web.Response:
+    def show(self, request: web.Request, template: str, status: int = 200, **more: object) -> web.Response:
+        """A page in the reader's language; `more` is what its template needs beside what all have."""
         wished = request.query.get("lang", "")
         language = choose_language(
             wished, request.cookies.get("lang", ""), request.headers.get(hdrs.ACCEPT_LANGUAGE, "")
@@ -166,8 +176,11 @@ class Pages:
             "text": TEXTS[language],
             "theme": theme if theme in THEMES else "system",
             "version": self._version,
+            **more,
         }
-        response = aiohttp_jinja2.render_template(template, request, context, app_key=TEMPLATES)
+        response = aiohttp_jinja2.render_template(
+            template, request, context, app_key=TEMPLATES, status=status
+        )
         response.headers.update(SECURITY_HEADERS)
         response.headers[hdrs.CACHE_CONTROL] = "no-store"
         response.headers[hdrs.CONTENT_LANGUAGE] = language

@@ -1,7 +1,8 @@
 // The page by which a Matrix client logs in that does not know how to (client-server API, "Login Fallback").
-import { ApiError, errorOf } from "./client/errors.js";
+import { ApiError } from "./client/errors.js";
 import { bind, bindAround, failure } from "./forms.js";
 import { t } from "./i18n.js";
+import { post, showDone } from "./matrixcall.js";
 
 const FORWARDED = ["device_id", "initial_device_display_name"];
 
@@ -33,21 +34,9 @@ function identifier(name) {
  * @param {string} password
  * @returns {Promise<object>} the server's answer
  */
-async function logIn(name, password) {
+function logIn(name, password) {
   const body = { ...wishes(), type: "m.login.password", identifier: identifier(name.trim()), password };
-  let answer;
-  try {
-    answer = await fetch("/_matrix/client/v3/login", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-  } catch {
-    throw new ApiError(0, "network", "");
-  }
-  const text = await answer.text();
-  if (!answer.ok) throw errorOf({ status: answer.status, text, retryAfter: answer.headers.get("Retry-After") });
-  return JSON.parse(text);
+  return post("/_matrix/client/v3/login", body);
 }
 
 /**
@@ -66,10 +55,7 @@ function explain(error) {
  * @param {object} answer
  */
 function handOver(answer) {
-  for (const id of ["login-view", "done-view"]) {
-    const view = /** @type {HTMLElement} */ (document.getElementById(id));
-    view.hidden = id === "login-view";
-  }
+  showDone();
   const client = /** @type {any} */ (window);
   if (typeof client.onLogin === "function") client.onLogin(answer);
   else if (typeof client.matrixLogin?.onLogin === "function") client.matrixLogin.onLogin(answer);

@@ -23,6 +23,7 @@ from homeserver.http.servicedoor import ServiceDoor
 from homeserver.http.site import Entrance, mount, root_application
 from homeserver.http.sockets import Hub
 from homeserver.web.pages import DemoAccount, Pages
+from homeserver.web.stages import StagePages
 
 HOMESERVER = web.AppKey("homeserver", Homeserver)  # for tests and templates; handlers never look anything up
 _ABOUT = "Chat over one signed timeline. All APIs here see the same rooms."
@@ -85,10 +86,7 @@ def make_bridges(hs: Homeserver, hub: Hub, find_bridge: Callable[[str], Bridge] 
 
 def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
     """The APIs that the settings want, not yet mounted."""
-    address, door = _address(hs), _door(hs)
-
-    def limit(request: web.Request) -> None:
-        hs.people.limits.check_address("address", address(request))
+    address, door, limit = _address(hs), _door(hs), _limit(hs)
 
     def desk(admit: Admit, allow: Allow | None = None) -> Desk:
         most = hs.settings.listen.max_body_bytes
@@ -111,6 +109,12 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
 
 def _address(hs: Homeserver) -> ClientAddress:
     return ClientAddress(hs.settings.listen.trusted_proxies)
+
+
+def _limit(hs: Homeserver) -> Callable[[web.Request], None]:
+    """Counts a request of an address."""
+    address = _address(hs)
+    return lambda request: hs.people.limits.check_address("address", address(request))
 
 
 def _door(hs: Homeserver) -> Door:
@@ -161,6 +165,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Fa
         profiles=people.profiles,
         interactions=hs.proofs.interactions,
         tokens=hs.proofs.registration_tokens,
+        registration=hs.proofs.registration,
         login_tokens=hs.proofs.login_tokens,
         openids=hs.proofs.openids,
         fields=hs.proofs.fields,
@@ -215,3 +220,12 @@ def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[De
     )
     pages.setup(root)
     root.add_routes(pages.routes())
+    if settings.matrix.enabled:
+        stages = StagePages(
+            hs.proofs.interactions,
+            hs.proofs.registration,
+            show=pages.show,
+            limit=_limit(hs),
+            policies=settings.matrix.policies,
+        )
+        root.add_routes(stages.routes())

@@ -14,7 +14,7 @@ import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from homeserver.clock import Clock
-from homeserver.errors import Forbidden, HomeserverError, Invalid, TooLarge, Unauthenticated
+from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, TooLarge, Unauthenticated
 from homeserver.protocol.ids import UserId
 from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import InteractionSettings
@@ -106,6 +106,17 @@ class Interactions:
                 raise _unknown()
         return Passed(first, UserId(one.user_id))
 
+    async def check_stage(self, wanted: Wanted, session: str, kind: str) -> None:
+        """Raise unless this stage of this session can be shown by itself: NotFound, Invalid, Forbidden."""
+        await self._at(wanted, session, kind)
+
+    async def show(self, wanted: Wanted, session: str, auth: Json) -> None:
+        """Pass one stage by itself, for a client that does not know it and sends the rest of the call later.
+
+        Raises what `check_stage` does, and InteractionNeeded where what was shown was not good enough.
+        """
+        await self._pass(wanted, await self._at(wanted, session, str(auth["type"])), auth)
+
     async def purge(self) -> None:
         """Forget old ones, batch by batch."""
         before_ms, gone = self._clock.now_ms() - self._settings.ttl_s * 1000, _PURGE_BATCH
@@ -119,6 +130,11 @@ class Interactions:
             return await self._begin(wanted, params)
         if not isinstance(session, str):
             raise Invalid("auth.session must be a string", code="invalid_param")
+        return await self._found(wanted, session)
+
+    async def _at(self, wanted: Wanted, session: str, kind: str) -> Interaction:
+        if kind not in wanted.stages:
+            raise NotFound("there is no such stage here", code="unknown_stage")
         return await self._found(wanted, session)
 
     async def _found(self, wanted: Wanted, session: str) -> Interaction:

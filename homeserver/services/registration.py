@@ -1,13 +1,17 @@
-"""Tokens that operators hand to people who shall make an account."""
+"""What people must show before they make an account, and the tokens for it that operators hand out."""
 
 import re
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
+from homeserver.services.interactive import DUMMY, TERMS, TOKEN, Stage, Wanted
 from homeserver.services.retry import write_with_retry
+from homeserver.settings.models import MatrixSettings
 from homeserver.storage import interactions as stored
 from homeserver.storage.db import Database
 from homeserver.storage.interactions import RegistrationToken
@@ -65,3 +69,40 @@ class RegistrationTokens:
         async with self._db.write() as conn:
             if not await stored.use_registration_token(conn, token, self._clock.now_ms()):
                 raise Forbidden("this registration token is not valid", code="bad_registration_token")
+
+
+def stages_of_registration(tokens: RegistrationTokens, settings: MatrixSettings) -> Wanted:
+    """What a registration asks for: a token and the terms where the settings say so, else nothing to speak of."""
+
+    async def use(auth: Mapping[str, Any]) -> None:
+        token = auth.get("token")
+        if not isinstance(token, str):
+            raise Invalid(
+                "token: must be a string", code="missing_param" if token is None else "invalid_param"
+            )
+        await tokens.use(token)
+
+    stages: dict[str, Stage] = {}
+    params: dict[str, Mapping[str, Any]] = {}
+    if settings.registration_needs_token:
+        stages[TOKEN] = use
+    if settings.policies:
+        stages[TERMS] = _agreed
+        params[TERMS] = {"policies": _policies(settings)}
+    if not stages:
+        stages[DUMMY] = _agreed
+    return Wanted("POST register", [list(stages)], stages, params)
+
+
+async def _agreed(_: Mapping[str, Any]) -> None:
+    """A stage that is passed by naming it."""
+
+
+def _policies(settings: MatrixSettings) -> Mapping[str, Any]:
+    return {
+        policy.id: {
+            "version": policy.version,
+            **{one.language: {"name": policy.name, "url": one.url} for one in policy.addresses},
+        }
+        for policy in settings.policies
+    }

@@ -1,8 +1,7 @@
 """Accounts: make one, ask who one is, change the password, close it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
@@ -16,8 +15,8 @@ from homeserver.api.matrix.schemas import (
     NewPassword,
     Registration,
     RegistrationQuery,
+    StageQuery,
     TokenQuery,
-    TokenStage,
 )
 from homeserver.errors import Invalid
 from homeserver.http.body import JsonObject, check
@@ -26,23 +25,15 @@ from homeserver.model import SessionId
 from homeserver.services.accounts import Accounts
 from homeserver.services.devices import Devices
 from homeserver.services.guestaccounts import GuestAccounts
-from homeserver.services.interactive import (
-    DUMMY,
-    TERMS,
-    TOKEN,
-    Interactions,
-    Stage,
-    Wanted,
-)
+from homeserver.services.interactive import TOKEN, Interactions, Wanted
 from homeserver.services.profiles import Profiles
 from homeserver.services.registration import RegistrationTokens
 from homeserver.services.standing import is_matrix_guest
-from homeserver.settings.models import MatrixSettings
 
 
 @dataclass(frozen=True, slots=True)
 class AccountServices:
-    """What these calls need. `address`: whose request it is, for limits."""
+    """What these calls need. `registration`: what must be shown before; `address`: whose request it is, for limits."""
 
     accounts: Accounts
     guests: GuestAccounts
@@ -50,23 +41,21 @@ class AccountServices:
     profiles: Profiles
     interactions: Interactions
     tokens: RegistrationTokens
+    registration: Wanted
     address: Callable[[web.Request], str]
 
 
 class AccountCalls:
     """The calls under register and account."""
 
-    def __init__(
-        self, services: AccountServices, *, logins: Logins, passwords: Passwords, settings: MatrixSettings
-    ) -> None:
+    def __init__(self, services: AccountServices, *, logins: Logins, passwords: Passwords) -> None:
         self._services = services
         self._logins = logins
         self._passwords = passwords
-        self._settings = settings
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
-        root, account = "/client/v3", "/client/v3/account"
+        root = "/client/v3"
         return (
             Route(
                 "POST",
@@ -97,6 +86,22 @@ class AccountCalls:
                 answer=schemas.Valid,
                 public=True,
             ),
+            Route(
+                "POST",
+                f"{root}/auth/{{auth_type}}/fallback/web",
+                self.show,
+                "Show what a stage of a registration asks for, as the page for it does",
+                body=JsonObject,
+                query=StageQuery,
+                answer=schemas.Empty,
+                public=True,
+            ),
+            *self._of_the_known(),
+        )
+
+    def _of_the_known(self) -> Sequence[Route]:
+        account = "/client/v3/account"
+        return (
             Route(
                 "GET",
                 f"{account}/whoami",
@@ -136,7 +141,7 @@ class AccountCalls:
         first = check(Registration, call.body.root)
         if first.username is not None:
             await services.accounts.check_name(first.username)
-        passed = await services.interactions.passed(self._registering(), call.body.root)
+        passed = await services.interactions.passed(services.registration, call.body.root)
         wish = check(Registration, passed.params)
         if wish.password is None:
             raise Invalid("password: is required", code="missing_param")
@@ -164,6 +169,13 @@ class AccountCalls:
         """Counts no use."""
         return {"valid": await self._services.tokens.is_good(call.query.token)}
 
+    async def show(self, call: Call[JsonObject, StageQuery]) -> schemas.Empty:
+        """Only registrations: a page that takes passwords for calls begun elsewhere would serve whoever begins them."""
+        auth = {**call.body.root, "type": call.text("auth_type")}
+        services = self._services
+        await services.interactions.show(services.registration, call.query.session, auth)
+        return {}
+
     async def whoami(self, call: Call[None, None]) -> schemas.WhoAmI:
         """The person, and the device if there is one."""
         requester = call.requester
@@ -188,32 +200,3 @@ class AccountCalls:
         wish = check(Deactivation, proven.params)
         await self._services.accounts.deactivate(proven.user_id, erase=wish.erase)
         return {"id_server_unbind_result": "success"}
-
-    def _registering(self) -> Wanted:
-        stages: dict[str, Stage] = {}
-        params: dict[str, Mapping[str, Any]] = {}
-        if self._settings.registration_needs_token:
-            stages[TOKEN] = self._token_stage
-        if self._settings.policies:
-            stages[TERMS] = _agreed
-            params[TERMS] = {"policies": _policies(self._settings)}
-        if not stages:
-            stages[DUMMY] = _agreed
-        return Wanted("POST register", [list(stages)], stages, params)
-
-    async def _token_stage(self, auth: Mapping[str, Any]) -> None:
-        await self._services.tokens.use(check(TokenStage, auth).token)
-
-
-async def _agreed(_: Mapping[str, Any]) -> None:
-    """A stage that is passed by naming it."""
-
-
-def _policies(settings: MatrixSettings) -> Mapping[str, Any]:
-    return {
-        policy.id: {
-            "version": policy.version,
-            **{one.language: {"name": policy.name, "url": one.url} for one in policy.addresses},
-        }
-        for policy in settings.policies
-    }

@@ -58,7 +58,7 @@ from homeserver.services.finding import Finding
 from homeserver.services.guestaccounts import GuestAccounts
 from homeserver.services.history import History
 from homeserver.services.hosts import Hosts
-from homeserver.services.interactive import Interactions
+from homeserver.services.interactive import Interactions, Wanted
 from homeserver.services.logintokens import LoginTokens
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
@@ -99,6 +99,7 @@ class MatrixServices:
     profiles: Profiles
     interactions: Interactions
     tokens: RegistrationTokens
+    registration: Wanted
     login_tokens: LoginTokens
     openids: OpenIds
     fields: ProfileFields
@@ -195,9 +196,10 @@ def _tables(
         services.profiles,
         services.interactions,
         services.tokens,
+        services.registration,
         services.address,
     )
-    yield from AccountCalls(account_services, logins=logins, passwords=passwords, settings=settings).routes()
+    yield from AccountCalls(account_services, logins=logins, passwords=passwords).routes()
     yield from ThreepidCalls(
         accounts=services.accounts, profiles=services.profiles, passwords=passwords
     ).routes()

@@ -48,10 +48,6 @@ class PasswordStage(Who):
     password: str = _PASSWORD
 
 
-class TokenStage(Body):
-    token: str = Field(max_length=1000)
-
-
 class Registration(DeviceWish):
     username: str | None = Field(default=None, max_length=1000)
     password: str | None = Field(default=None, max_length=10_000)
@@ -68,6 +64,10 @@ class NameQuery(Query):
 
 class TokenQuery(Query):
     token: str = _NAME
+
+
+class StageQuery(Query):
+    session: str = _NAME
 
 
 class Refresh(Body):

@@ -18,7 +18,7 @@ PASSWORD = "correct horse battery"
 LOG = os.environ.get("HOMESERVER_TEST_MATRIX_LOG", "")
 # Names that are not in the specification: unstable paths and parameters, old names of media, other tools' calls.
 BEYOND = re.compile(
-    r"/unstable/|[?&]org\.matrix\.|/_matrix/media/r0/|/_matrix/media/v1/(?!create)|/_synapse/"
+    r"/unstable/|[?&]org\.matrix\.|/_matrix/media/r0/|/_matrix/media/v1/(?!create)|/_synapse/|/fallback/web"
 )
 HTTP_ONLY = (206, 304)  # ranges and unchanged files are matters of HTTP
 

@@ -150,6 +150,7 @@ async def world(alice: Client) -> dict[str, str]:
         "action": "cancel",
         "keyName": "displayname",
         "receiptType": "m.read",
+        "authType": "m.login.dummy",
     }
 
 

@@ -150,6 +150,8 @@ export default {
   "report.reason": "What is wrong with it? (optional)",
   "report.text": "The administrators will see it. Its author is told nothing.",
   "report.title": "Report this message?",
+  "stage.bad_token": "This token is not valid.",
+  "stage.over": "This page is no longer valid. Go back to your app and begin again.",
   "status.bad": "Not reachable",
   "status.good": "Working",
   "status.latency": "{count} ms",

@@ -56,6 +56,7 @@ class EntryKind(StrEnum):
     MEDIA = "media"  # a file came that downloads may wait for: {"media_id"}
     COUNTS = "counts"  # other unread counts of a person, or of all in the room, than were told: {"room_id"}
     ACCOUNT_DATA = "account_data"  # what a person's clients keep changed: {"room_id": "" for none, "type"}
+    FORGOTTEN = "forgotten"  # a person wants to know no more of a room that they left: {"room_id"}
 
 
 @dataclass(frozen=True, slots=True)

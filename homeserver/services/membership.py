@@ -4,8 +4,10 @@ Whether a step is allowed is decided by the room's auth rules when the event is 
 say: who is meant, what an event of membership holds, and that doing a thing twice is no fault.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester, RoomPlace
@@ -16,13 +18,16 @@ from homeserver.services.access import head_for_member, is_open_to, joined_in, l
 from homeserver.services.blocks import Blocks
 from homeserver.services.guestaccess import check_may_enter
 from homeserver.services.members import Members, member_content
+from homeserver.services.news import room_forgotten
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.standing import check_may_act
 from homeserver.storage import members as stored
 from homeserver.storage import memberships
 from homeserver.storage.db import Database
+from homeserver.storage.members import MemberRow
 from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import Also, Placed
 from homeserver.timeline.writer import Timeline
 
 CheckLeave = Callable[[Head, UserId], None]
@@ -182,12 +187,14 @@ class Membership:
         """
         async with self._db.read() as conn:
             row = await stored.member(conn, room_id, requester.user_id)
+            forgotten = await memberships.forgotten_among(conn, requester.user_id, [room_id])
         if row is None:
             raise _no_room()
         if row.membership not in ("leave", "ban"):
             raise Invalid("leave the room first", code="still_in_room")
-        async with self._db.write() as conn:
-            await memberships.forget(conn, row)
+        if not forgotten:
+            news = room_forgotten(requester.user_id, room_id)
+            await self._timeline.append([news], also=[Also(_forget, row)])
 
     async def _voucher(self, head: Head, user_id: UserId) -> UserId | None:
         """Who of the room lets the person in, where its join rule asks for membership elsewhere."""
@@ -206,6 +213,10 @@ class Membership:
 
     async def _send(self, room_id: RoomId, sender: UserId, of: UserId, content: Content) -> None:
         await self._timeline.send(room_id, [Draft("m.room.member", sender, content, state_key=of)])
+
+
+async def _forget(conn: AsyncConnection, items: Sequence[Placed[MemberRow]]) -> None:
+    await memberships.forget(conn, [item.row for item in items])
 
 
 def _reason(reason: str) -> Content:

@@ -56,6 +56,11 @@ def account_data_changed(user_id: UserId, room_id: RoomId | Literal[""], kind: s
     return NewEntry(kind=EntryKind.ACCOUNT_DATA, user_id=user_id, body={"room_id": room_id, "type": kind})
 
 
+def room_forgotten(user_id: UserId, room_id: RoomId) -> NewEntry:
+    """The entry that says a person forgot a room, of which only they may hear."""
+    return NewEntry(kind=EntryKind.FORGOTTEN, user_id=user_id, body={"room_id": room_id})
+
+
 def media_arrived(media_id: MediaId) -> NewEntry:
     """The entry that says a file came which downloads may wait for."""
     return NewEntry(kind=EntryKind.MEDIA, body={"media_id": media_id})

@@ -5,7 +5,7 @@ set them, in the order of the timeline.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -24,7 +24,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.erased import erased_people
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
-from homeserver.storage.memberships import is_forgotten
+from homeserver.storage.memberships import forgotten_among
 from homeserver.storage.sync import sight_lines
 
 _WORLD = "world_readable"
@@ -160,21 +160,25 @@ class Visibility:
             found = await stored.state_history(
                 conn, room_id, [HISTORY_VISIBILITY_KEY, ("m.room.member", user_id)]
             )
-            own = found["m.room.member", user_id]
-            is_gone = bool(own) and own[-1].event.membership in ("leave", "ban")
-            if is_gone and await is_forgotten(conn, room_id, user_id):
-                own = []  # as if they had never been there
-        return Outlook(user_id, _Line.of(found[HISTORY_VISIBILITY_KEY]), _Line.of(own), erased=self._erased)
+        kept = await self._kept(user_id, {room_id: found["m.room.member", user_id]})
+        return Outlook(
+            user_id, _Line.of(found[HISTORY_VISIBILITY_KEY]), _Line.of(kept[room_id]), erased=self._erased
+        )
 
     async def outlooks(self, user_id: UserId, room_ids: Collection[RoomId]) -> dict[RoomId, Outlook]:
-        """The same for many rooms, by one query."""
+        """The same for many rooms, by one query, and another where they left some."""
         async with self._db.read() as conn:
             found = await sight_lines(conn, user_id, room_ids)
+        own = {
+            room_id: [one for one in lines if one.event.key == ("m.room.member", user_id)]
+            for room_id, lines in found.items()
+        }
+        kept = await self._kept(user_id, own)
         return {
             room_id: Outlook(
                 user_id,
                 _Line.of([one for one in lines if one.event.key == HISTORY_VISIBILITY_KEY]),
-                _Line.of([one for one in lines if one.event.key == ("m.room.member", user_id)]),
+                _Line.of(kept[room_id]),
                 erased=self._erased,
             )
             for room_id, lines in found.items()
@@ -186,6 +190,21 @@ class Visibility:
         """Those of a room's events that a person may see."""
         outlook = await self.outlook(user_id, room_id)
         return [one for one in events if outlook.sees(one)]
+
+    async def _kept(
+        self, user_id: UserId, own: Mapping[RoomId, Sequence[StoredEvent]]
+    ) -> Mapping[RoomId, Sequence[StoredEvent]]:
+        """A person's member events in rooms; of those that they forgot as if they had never been there."""
+        gone = [
+            room_id
+            for room_id, events in own.items()
+            if events and events[-1].event.membership in ("leave", "ban")
+        ]
+        if not gone:
+            return own
+        async with self._db.read() as conn:
+            forgotten = await forgotten_among(conn, user_id, gone)
+        return {**own, **dict.fromkeys(forgotten, ())}
 
 
 def _membership(event: Event | None) -> str:

@@ -28,7 +28,11 @@ _MUTUAL = (
 )
 _one = (members.c.room_id == bindparam("of_room"), members.c.user_id == bindparam("of_user"))
 _FORGET = update(members).where(*_one, members.c.position == bindparam("at")).values(forgotten=True)
-_FORGOTTEN = select(members.c.forgotten).where(*_one)
+_FORGOTTEN = select(members.c.room_id).where(
+    members.c.user_id == bindparam("of_user"),
+    members.c.room_id.in_(bindparam("room_ids", expanding=True)),
+    members.c.forgotten,
+)
 
 
 async def memberships(
@@ -45,12 +49,15 @@ async def mutual_rooms(conn: AsyncConnection, user_id: UserId, other: UserId) ->
     return [RoomPlace(row.room_id, row.position) for row in rows]
 
 
-async def forget(conn: AsyncConnection, row: MemberRow) -> None:
-    """Note that a person wants to know no more of a room, unless their membership has changed since."""
-    values = {"of_room": row.room_id, "of_user": row.user_id, "at": row.position}
+async def forget(conn: AsyncConnection, rows: Collection[MemberRow]) -> None:
+    """Note that people want to know no more of rooms, but where their membership has changed since."""
+    values = [{"of_room": row.room_id, "of_user": row.user_id, "at": row.position} for row in rows]
     await conn.execute(_FORGET, values)
 
 
-async def is_forgotten(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> bool:
-    """Whether a person forgot a room, and has had nothing to do with it since."""
-    return bool((await conn.execute(_FORGOTTEN, {"of_room": room_id, "of_user": user_id})).scalar())
+async def forgotten_among(
+    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
+) -> set[RoomId]:
+    """Those of the rooms that a person forgot, and has had nothing to do with since."""
+    values = {"of_user": user_id, "room_ids": list(room_ids)}
+    return set((await conn.execute(_FORGOTTEN, values)).scalars())

@@ -59,13 +59,17 @@ class Lists:
 
 
 def is_listed(look: SlidingLook, row: OwnRoom) -> bool:
-    """Whether lists have a room. One that the reader left themselves stays until the client was told of it."""
+    """Whether lists have a room. One that the reader left themselves, or forgot, stays until the client was told that
+    they left."""
+    is_known = row.room_id in look.connection.rooms
+    if row.forgotten:
+        return is_known and look.has_moved(row, look.base(row.room_id))
     match row.membership:
         case "join" | "knock":
             return True
         case "invite":
             return row.sender not in look.ignored
-    if row.room_id in look.connection.rooms:
+    if is_known:
         return True
     return is_put_out(row, look.reader) and row.room_id not in look.roster.strange
 

@@ -261,7 +261,7 @@ def _unread(unread: Unread) -> Content:
 
 
 def is_gone(look: SlidingLook, row: OwnRoom) -> bool:
-    """Whether the reader left a room themselves, or is not asked into it any more: that is told once."""
+    """Whether the reader left a room themselves or forgot it, or is not asked into it any more: that is told once."""
     if row.membership not in ("leave", "ban"):
         return False
-    return row.sender == look.reader or row.room_id in look.roster.strange
+    return row.forgotten or row.sender == look.reader or row.room_id in look.roster.strange

@@ -110,6 +110,8 @@ class Rosters:
                 body = entry.body or {}
                 if entry.kind is EntryKind.RECEIPT:
                     rooms.add(entry.room_id or RoomId(body.get("room_id", "")))
+                elif entry.kind is EntryKind.FORGOTTEN:
+                    rooms.add(RoomId(body["room_id"]))
                 data = data or (entry.kind is EntryKind.ACCOUNT_DATA and body.get("type") in (TAGS, DIRECT))
         return _Moves(rooms, data)
 

@@ -8,7 +8,7 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.sliding.connections import DATA, RECEIPTS, Connection, Connections, Sent
 from homeserver.services.sliding.extensions import Extended, Extensions
-from homeserver.services.sliding.lists import Lists
+from homeserver.services.sliding.lists import Lists, is_listed
 from homeserver.services.sliding.look import SlidingLook, View
 from homeserver.services.sliding.rooms import SlidingRooms, Told, is_gone
 from homeserver.services.sliding.rosters import Rosters
@@ -39,7 +39,14 @@ class _Seen:
 
     @property
     def has_news(self) -> bool:
-        return bool(self.told.bodies) or self.extended.has_news
+        return bool(self.told.bodies) or self.extended.has_news or bool(self.dropped)
+
+    @property
+    def dropped(self) -> list[RoomId]:
+        """The rooms that the client was told of, and that no list has any more: the reader forgot them."""
+        rows = self.look.roster.rows
+        known = [room_id for room_id in self.look.connection.rooms if room_id in rows]
+        return [one for one in known if rows[one].forgotten and not is_listed(self.look, rows[one])]
 
 
 class SlidingSyncs:
@@ -133,9 +140,10 @@ def _after(seen: _Seen) -> Connection:
     """What the connection was told with this answer."""
     look, extended, wish = seen.look, seen.extended, seen.look.wish.extensions
     rooms: dict[RoomId, Sent] = {}
+    dropped = frozenset(seen.dropped)
     for room_id, sent in look.connection.rooms.items():
         row = look.roster.rows.get(room_id)
-        if row is None or room_id in seen.told.sent:
+        if row is None or room_id in seen.told.sent or room_id in dropped:
             continue
         if not sent.at and (room_id in extended.stirred or look.has_moved(row, look.after)):
             rooms[room_id] = sent._replace(at=look.after)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.api.matrix.driver import Client
-from tests.api.matrix.roomkit import create, path, say, set_state, state
+from tests.api.matrix.roomkit import create, path, say, set_state, state, texts
 from tests.api.matrix.synckit import Follower
 
 LEFT = '{"room":{"include_leave":true}}'
@@ -35,6 +35,7 @@ async def test_a_forgotten_room(alice: Client, bob: Client, carol: Client) -> No
     follower = Follower(bob)
     await follower.sync()
     assert await refused(bob, room_id, "forget", 400) == "M_UNKNOWN"
+    await say(alice, room_id, "not told yet")
     await act(bob, room_id, "leave")
     await bob.call("GET", path(room_id, "messages"), params={"dir": "b"})
     assert room_id in (await Follower(bob).sync(filter=LEFT))["rooms"]["leave"]
@@ -45,13 +46,14 @@ async def test_a_forgotten_room(alice: Client, bob: Client, carol: Client) -> No
     assert "rooms" not in await Follower(bob).sync(filter=LEFT)
     told = await follower.sync()
     assert list(told["rooms"]["leave"]) == [room_id], "his other device hears that he left"
+    assert "not told yet" not in str(told)
     assert await refused(carol, room_id, "forget", 404) == "M_NOT_FOUND"
     await act(alice, room_id, "invite", bob)
     assert room_id in (await follower.sync())["rooms"]["invite"]
     await act(bob, room_id, "join")
     await say(alice, room_id, "again")
     page = await bob.call("GET", path(room_id, "messages"), params={"dir": "b"})
-    assert page["chunk"][0]["content"]["body"] == "again"
+    assert texts(page["chunk"]) == ["again", "not told yet", "before"]
     assert room_id in (await Follower(bob).sync())["rooms"]["join"]
     await act(alice, room_id, "leave")
     await act(bob, room_id, "invite", alice)

@@ -175,6 +175,39 @@ async def test_going_and_being_put_out(alice: Client, bob: Client) -> None:
     assert refused not in (await his.sync())["rooms"]
 
 
+async def test_a_forgotten_room_is_in_no_list(alice: Client, bob: Client) -> None:
+    kicked, left = await create(alice, bob), await create(alice, bob)
+    await say(alice, kicked, "history")
+    wish = {"lists": {"all": a_list([0, 9])}, "room_subscriptions": {kicked: a_list()}}
+    his, other = Slider(bob, wish), Slider(await bob.login("bob"), wish)
+    for one in (his, other):
+        assert set((await one.sync())["rooms"]) == {kicked, left}
+    await alice.call("POST", path(kicked, "kick"), body={"user_id": bob.user_id})
+    for one in (his, other):
+        assert (await one.sync())["rooms"][kicked]["membership"] == "leave"
+        assert (await one.sync())["lists"]["all"]["count"] == 2
+    waiting = asyncio.create_task(other.sync(30_000))
+    await bob.call("POST", path(kicked, "forget"), body={})
+    async with asyncio.timeout(20):
+        assert (await waiting)["lists"]["all"]["count"] == 1
+    await say(alice, left, "not told yet")
+    for step in ("leave", "forget"):
+        await bob.call("POST", path(left, step), body={})
+    for one in (his, other, Slider(bob, wish)):
+        answer, follows = await one.sync(), bool(one.rooms)
+        told = {room_id: room["membership"] for room_id, room in answer["rooms"].items()}
+        assert told == ({left: "leave"} if follows else {}), "who follows hears that he left"
+        assert "not told yet" not in str(answer)
+        again = await one.sync()
+        assert (again["rooms"], again["lists"]["all"]["count"]) == ({}, 0)
+    await alice.call("POST", path(kicked, "invite"), body={"user_id": bob.user_id})
+    await bob.call("POST", path(kicked, "join"), body={})
+    for one in (his, other):
+        room = (await one.sync())["rooms"][kicked]
+        assert (room["initial"], room["membership"]) == (True, "join")
+        assert "history" in texts(room["timeline"])
+
+
 async def test_members_and_names(nobody: Client, alice: Client, bob: Client) -> None:
     carol = await nobody.register("carol")
     room_id = await create(alice, bob, carol)

@@ -143,7 +143,7 @@ async def test_only_those_concerned_are_woken(hs: Homeserver) -> None:
         await hs.core.timeline.send(there.room_id, [Draft("m.room.message", alice.user_id, {"body": "hi"})])
         assert (his.woken.is_set(), hers.woken.is_set()) == (False, True)
         hers.woken.clear()
-        await hs.keeping.data.set(bob, "", "org.example", {})
+        await hs.keeping.data.set(bob, "", "org.example", {"a": 1})
         assert (his.woken.is_set(), hers.woken.is_set()) == (True, False)
         await hs.core.timeline.append([devices_changed(alice.user_id)])
         await asyncio.wait_for(hers.woken.wait(), 10)

@@ -61,6 +61,17 @@ async def test_alice_registers_and_is_known(nobody: Client) -> None:
     assert await nobody.errcode("POST", "register", 400, body={"auth": auth}) == "M_UNKNOWN"
 
 
+async def test_bob_registers_by_a_page(nobody: Client) -> None:
+    """His client knows no stage at all, not even the one that asks for nothing."""
+    asked = await nobody.call("POST", "register", 401, body={"username": "bob", "password": PASSWORD})
+    page = f"/_matrix/client/v3/auth/m.login.dummy/fallback/web?session={asked['session']}"
+    async with nobody.session.get(page) as shown:
+        assert (shown.status, "Continue</button>" in await shown.text()) == (200, True)
+    assert await nobody.call("POST", page, body={}) == {}
+    made = await nobody.call("POST", "register", body={"auth": {"session": asked["session"]}})
+    assert made["user_id"] == "@bob:test.example"
+
+
 @pytest.mark.parametrize("name", ["a b", "é", "a:b", "x" * 300, "", "market_7", "guest_" + "0" * 32])
 async def test_names_that_nobody_can_have(nobody: Client, name: str) -> None:
     body = {"username": name, "password": PASSWORD}

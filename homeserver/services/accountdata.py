@@ -91,6 +91,8 @@ class AccountData:
     async def set(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
         """Keep a piece instead of what was there; without content it is taken away.
 
+        It is news also where it changes nothing: matrix-js-sdk waits for what it has set to come by /sync.
+
         Raises Invalid("set_by_server", "invalid_param"), TooLarge("account_data_too_large", "too_much_account_data").
         """
         if kind in _BY_OTHER_WAYS:
@@ -99,13 +101,12 @@ class AccountData:
 
     async def remove(self, requester: Requester, room_id: Where, kind: str) -> None:
         """Take a piece away; one that is not there is passed over. Raises Invalid("set_by_server")."""
-        await self.set(requester, room_id, kind, {})
+        if kind in _BY_OTHER_WAYS or await self._find(DataKey(requester.user_id, room_id, kind)) is not None:
+            await self.set(requester, room_id, kind, {})
 
     async def put(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
         """The same for any type: for other services."""
-        key = DataKey(requester.user_id, room_id, kind)
-        if content or await self._find(key) is not None:
-            await self._write(requester, _Change(key, content))
+        await self._write(requester, _Change(DataKey(requester.user_id, room_id, kind), content))
 
     async def changed_after(self, user_id: UserId, after: int) -> list[Piece]:
         """A person's pieces that changed after a position, push rules with them; from 0 on all there are."""
@@ -178,7 +179,8 @@ class AccountData:
             raise Invalid("a type has 1 to 255 bytes", code="invalid_param")
         if len(orjson.dumps(change.content)) > self._max_bytes:
             raise self._too_large()
-        if not await self._has_place(change.key):
+        takes_place = change.goes_into or bool(change.content)
+        if takes_place and not await self._has_place(change.key):
             raise TooLarge(f"at most {self._max_pieces} pieces", code="too_much_account_data")
         where: Where = RoomId(room_id) if room_id else ""
         news = account_data_changed(requester.user_id, where, kind)

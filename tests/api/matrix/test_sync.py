@@ -186,7 +186,7 @@ async def test_a_room_without_a_name_is_called_after_its_people(nobody: Client, 
     hers = Follower(alice)
     counts = {"m.joined_member_count": 2, "m.invited_member_count": 5}
     assert joined(await hers.sync(), room_id)["summary"] == counts
-    await alice.call("PUT", path(room_id, "state/m.room.name"), body={})
+    await alice.call("PUT", path(room_id, "state/m.room.name"), body={"name": ""})
     for follower in (hers, Follower(alice)):
         summary = joined(await follower.sync(), room_id)["summary"]
         heroes = summary.pop("m.heroes")

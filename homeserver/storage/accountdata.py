@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.storage.dialect import Upsert
+from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.schema import account_data, filters, members
 
 GONE = b"{}"
@@ -72,13 +72,10 @@ _OF_ROOMS = (
 _COUNT = select(func.count()).where(
     account_data.c.user_id == bindparam("of_user"), account_data.c.content != GONE
 )
+_of_users = account_data.c.user_id.in_(bindparam("user_ids", expanding=True))
 _EMPTY = (
     update(account_data)
-    .where(
-        account_data.c.user_id.in_(bindparam("user_ids", expanding=True)),
-        tuple_(*_key).in_(bindparam("keys", expanding=True)),
-        account_data.c.content != GONE,
-    )
+    .where(_of_users, among("keys", *_key), account_data.c.content != GONE)
     .values(content=GONE, position=bindparam("new_position"))
     .returning(account_data.c.user_id)
 )
@@ -89,18 +86,16 @@ _gone = (
         .over(partition_by=account_data.c.user_id, order_by=account_data.c.position.desc())
         .label("place"),
     )
-    .where(
-        account_data.c.user_id.in_(bindparam("user_ids", expanding=True)),
-        account_data.c.content == GONE,
-    )
+    .where(_of_users, account_data.c.content == GONE)
     .subquery()
 )
 _DROP_LONG_GONE = delete(account_data).where(
+    _of_users,
     tuple_(*_key).in_(
         select(_gone.c.user_id, _gone.c.room_id, _gone.c.type).where(_gone.c.place > bindparam("kept"))
-    )
+    ),
 )
-_DROP_ALL = delete(account_data).where(account_data.c.user_id.in_(bindparam("user_ids", expanding=True)))
+_DROP_ALL = delete(account_data).where(_of_users)
 _ADD_FILTER = Upsert(filters, ["user_id", "filter_id"])
 _FILTER = select(filters.c.body).where(
     filters.c.user_id == bindparam("of_user"), filters.c.filter_id == bindparam("of_id")
@@ -135,7 +130,8 @@ async def set_pieces(conn: AsyncConnection, rows: Sequence[tuple[DataKey, bytes,
 
 async def empty_pieces(conn: AsyncConnection, keys: Collection[DataKey], position: int) -> None:
     """Leave nothing in those that are there."""
-    values = {"user_ids": list({key.user_id for key in keys}), "keys": list(keys), "new_position": position}
+    user_ids = list({key.user_id for key in keys})
+    values = {"user_ids": user_ids, "keys": rows_of(keys), "new_position": position}
     changed = set((await conn.execute(_EMPTY, values)).scalars())
     if changed:
         await _drop_long_gone(conn, changed)

@@ -70,9 +70,8 @@ class Availability:
         user_id = UserId(event.state_key or "")
         state = self._states.get(user_id)
         if state is not None and state.presence != "offline":
-            self._states[user_id] = self._numbered(
-                user_id, state
-            )  # nobody is woken: the coming itself does that
+            # Nobody is woken: the coming itself does that.
+            self._states[user_id] = self._numbered(user_id, state)
 
     def show(self, requester: Requester, presence: Presence, status: str | None) -> None:
         """Say how one is. `status` None keeps none. Raises TooLarge."""

@@ -72,12 +72,13 @@ async def test_bob_registers_by_a_page(nobody: Client) -> None:
     assert made["user_id"] == "@bob:test.example"
 
 
-@pytest.mark.parametrize("name", ["a b", "é", "a:b", "x" * 300, "", "market_7", "guest_" + "0" * 32])
-async def test_names_that_nobody_can_have(nobody: Client, name: str) -> None:
-    body = {"username": name, "password": PASSWORD}
-    assert await nobody.errcode("POST", "register", 400, body=body) == "M_INVALID_USERNAME"
-    params = {"username": name}
-    assert await nobody.errcode("GET", "register/available", 400, params=params) == "M_INVALID_USERNAME"
+async def test_names_that_nobody_can_have(nobody: Client) -> None:
+    for name in ("a b", "é", "a:b", "x" * 300, "", "market_7", "guest_" + "0" * 32):
+        body = {"username": name, "password": PASSWORD}
+        assert await nobody.errcode("POST", "register", 400, body=body) == "M_INVALID_USERNAME", name
+        params = {"username": name}
+        code = await nobody.errcode("GET", "register/available", 400, params=params)
+        assert code == "M_INVALID_USERNAME", name
 
 
 async def test_whether_a_name_is_free(nobody: Client, alice: Client) -> None:

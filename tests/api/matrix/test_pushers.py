@@ -63,24 +63,24 @@ async def test_a_key_is_of_one_person_unless_more_are_wanted(
     assert (await keys(bob), await keys(alice)) == ([], ["key"])
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"lang": None}, "M_MISSING_PARAM"),
-        ({"data": None}, "M_MISSING_PARAM"),
-        ({"data": {}}, "M_MISSING_PARAM"),
-        ({"kind": "email"}, "M_INVALID_PARAM"),
-        ({"data": {"url": "http://example.org/_matrix/push/v1/notify"}}, "M_INVALID_PARAM"),
-        ({"data": {"url": "https://example.org/other"}}, "M_INVALID_PARAM"),
-        ({"data": {"url": "https://example.org/_matrix/push/v1/notify?to=x"}}, "M_INVALID_PARAM"),
-        ({"data": {"url": "https://u:p@example.org/_matrix/push/v1/notify"}}, "M_INVALID_PARAM"),
-        ({"pushkey": "k" * 513}, "M_INVALID_PARAM"),
-        ({"app_id": "a" * 65}, "M_INVALID_PARAM"),
-    ],
-)
-async def test_a_bad_pusher_is_refused(bob: Client, gateway: Gateway, change: Any, code: str) -> None:
-    body = gateway.pusher(**change)
-    assert await bob.errcode("POST", "pushers/set", 400, body=body) == code
+BAD_PUSHERS: list[tuple[dict[str, Any], str]] = [
+    ({"lang": None}, "M_MISSING_PARAM"),
+    ({"data": None}, "M_MISSING_PARAM"),
+    ({"data": {}}, "M_MISSING_PARAM"),
+    ({"kind": "email"}, "M_INVALID_PARAM"),
+    ({"data": {"url": "http://example.org/_matrix/push/v1/notify"}}, "M_INVALID_PARAM"),
+    ({"data": {"url": "https://example.org/other"}}, "M_INVALID_PARAM"),
+    ({"data": {"url": "https://example.org/_matrix/push/v1/notify?to=x"}}, "M_INVALID_PARAM"),
+    ({"data": {"url": "https://u:p@example.org/_matrix/push/v1/notify"}}, "M_INVALID_PARAM"),
+    ({"pushkey": "k" * 513}, "M_INVALID_PARAM"),
+    ({"app_id": "a" * 65}, "M_INVALID_PARAM"),
+]
+
+
+async def test_a_bad_pusher_is_refused(bob: Client, gateway: Gateway) -> None:
+    for change, code in BAD_PUSHERS:
+        body = gateway.pusher(**change)
+        assert await bob.errcode("POST", "pushers/set", 400, body=body) == code, change
     assert await keys(bob) == []
 
 

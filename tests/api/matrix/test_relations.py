@@ -187,25 +187,25 @@ async def test_the_same_transaction_names_one_event_by_path(nobody: Client, alic
     assert (await other.call("PUT", sends[0], body=body))["event_id"] != sent[0]
 
 
-@pytest.mark.parametrize(
-    ("raw", "status", "code"),
-    [
-        ('{"body": 1.5}', 400, "M_BAD_JSON"),
-        ('{"body": 1.0}', 400, "M_BAD_JSON"),
-        ('{"body": 9007199254740992}', 400, "M_BAD_JSON"),
-        ('{"body": -9007199254740992}', 400, "M_BAD_JSON"),
-        ('{"body": 99999999999999999999999}', 400, "M_BAD_JSON"),
-        ('{"body": NaN}', 400, "M_NOT_JSON"),
-        ('{"body": Infinity}', 400, "M_NOT_JSON"),
-        ('{"body": "\udcff"}', 400, "M_NOT_JSON"),
-        ("[]", 400, "M_NOT_JSON"),
-        ('{"body": "' + 65_536 * "x" + '"}', 413, "M_TOO_LARGE"),
-    ],
-)
-async def test_what_is_no_event_is_refused(alice: Client, raw: str, status: int, code: str) -> None:
+NO_EVENTS: list[tuple[str, int, str]] = [
+    ('{"body": 1.5}', 400, "M_BAD_JSON"),
+    ('{"body": 1.0}', 400, "M_BAD_JSON"),
+    ('{"body": 9007199254740992}', 400, "M_BAD_JSON"),
+    ('{"body": -9007199254740992}', 400, "M_BAD_JSON"),
+    ('{"body": 99999999999999999999999}', 400, "M_BAD_JSON"),
+    ('{"body": NaN}', 400, "M_NOT_JSON"),
+    ('{"body": Infinity}', 400, "M_NOT_JSON"),
+    ('{"body": "\udcff"}', 400, "M_NOT_JSON"),
+    ("[]", 400, "M_NOT_JSON"),
+    ('{"body": "' + 65_536 * "x" + '"}', 413, "M_TOO_LARGE"),
+]
+
+
+async def test_what_is_no_event_is_refused(alice: Client) -> None:
     room_id = await create(alice)
-    for at in ("send/m.room.message/1", "state/a.b/key"):
-        data = raw.encode(errors="surrogateescape")
-        assert await alice.errcode("PUT", path(room_id, at), status, data=data) == code
+    for raw, status, code in NO_EVENTS:
+        for at in ("send/m.room.message/1", "state/a.b/key"):
+            data = raw.encode(errors="surrogateescape")
+            assert await alice.errcode("PUT", path(room_id, at), status, data=data) == code, raw[:100]
     page = await alice.call("GET", path(room_id, "messages"), params={"dir": "b", "limit": 1})
     assert page["chunk"][0]["type"] != "m.room.message"

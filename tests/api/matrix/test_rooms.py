@@ -44,23 +44,20 @@ async def membership(server: Running, room_id: str, user_id: str) -> str:
     )
 
 
-@pytest.mark.parametrize(
-    ("body", "join_rule", "guests"),
-    [
+async def test_what_a_preset_means(alice: Client, server: Running) -> None:
+    wishes: list[tuple[dict[str, Any], str, str]] = [
         ({}, "invite", "can_join"),
         ({"visibility": "public"}, "public", "forbidden"),
         ({"preset": "trusted_private_chat"}, "invite", "can_join"),
         ({"visibility": "public", "preset": "private_chat"}, "invite", "can_join"),
-    ],
-)
-async def test_what_a_preset_means(
-    alice: Client, server: Running, body: dict[str, Any], join_rule: str, guests: str
-) -> None:
-    room_id = await create(alice, **body)
-    assert await content(server, room_id, "m.room.join_rules") == {"join_rule": join_rule}
-    assert await content(server, room_id, "m.room.guest_access") == {"guest_access": guests}
-    assert await content(server, room_id, "m.room.history_visibility") == {"history_visibility": "shared"}
-    assert room_id in (await alice.call("GET", "joined_rooms"))["joined_rooms"]
+    ]
+    for body, join_rule, guests in wishes:
+        room_id = await create(alice, **body)
+        assert await content(server, room_id, "m.room.join_rules") == {"join_rule": join_rule}, body
+        assert await content(server, room_id, "m.room.guest_access") == {"guest_access": guests}, body
+        visible = await content(server, room_id, "m.room.history_visibility")
+        assert visible == {"history_visibility": "shared"}
+        assert room_id in (await alice.call("GET", "joined_rooms"))["joined_rooms"]
 
 
 @pytest.mark.parametrize("version", ["1", "10", "11", "12"])

@@ -27,7 +27,7 @@ class PushSettings(Section):
         default=200, ge=1, le=400, description="So much of a message's text goes into a push."
     )
     hold_s: float = Field(
-        default=1.0,
+        default=1.5,
         ge=0,
         le=300,
         description="How long a push waits: who reads the message, or has the chat open at another worker, gets none.",
@@ -62,7 +62,10 @@ class PushSettings(Section):
         description="Most pushes waiting for one browser or gateway; more are dropped.",
     )
     poll_interval_s: float = Field(
-        default=0.5, ge=0.01, le=60, description="How often it is looked for pushes that are due."
+        default=30.0,
+        ge=0.01,
+        le=60,
+        description="How often it is looked for pushes that another worker left; its own are sent when they are due.",
     )
     gather_s: float = Field(
         default=0.2, ge=0, le=10, description="How long messages are gathered, so that many cost one query."

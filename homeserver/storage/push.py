@@ -155,7 +155,6 @@ _COUNT = (
     .group_by(push_outbox.c.endpoint_hash)
 )
 _ADD = Upsert(push_outbox, ["endpoint_hash", "position"])
-_NEXT_DUE = select(func.min(push_outbox.c.due_ms))
 _UNTRIED = (
     select(
         push_outbox.c.endpoint_hash,
@@ -171,15 +170,13 @@ _UNTRIED = (
     .limit(bindparam("count"))
 )
 _older = push_outbox.alias("older")
+_is_first = ~exists().where(
+    _older.c.endpoint_hash == push_outbox.c.endpoint_hash, _older.c.position < push_outbox.c.position
+)
+_NEXT_DUE = select(func.min(push_outbox.c.due_ms)).where(_is_first)
 _due = (  # one at a time for each browser, the oldest first: a slow one holds up nobody else
     select(push_outbox.c.endpoint_hash, push_outbox.c.position)
-    .where(
-        push_outbox.c.due_ms <= bindparam("now_ms"),
-        ~exists().where(
-            _older.c.endpoint_hash == push_outbox.c.endpoint_hash,
-            _older.c.position < push_outbox.c.position,
-        ),
-    )
+    .where(push_outbox.c.due_ms <= bindparam("now_ms"), _is_first)
     .order_by(push_outbox.c.due_ms)
     .limit(bindparam("count"))
     .with_for_update(of=push_outbox, skip_locked=True)
@@ -321,7 +318,7 @@ async def add_pushes(conn: AsyncConnection, new: Sequence[NewPush]) -> None:
 
 
 async def next_due_ms(conn: AsyncConnection) -> int | None:
-    """When the first of the waiting pushes is due; None if none waits."""
+    """When the first of the waiting pushes is due that no older one is ahead of; None if none waits."""
     return cast("int | None", (await conn.execute(_NEXT_DUE)).scalar_one())
 
 

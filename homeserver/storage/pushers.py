@@ -111,16 +111,14 @@ _WAITING = (
     .group_by(pusher_outbox.c.pusher_id)
 )
 _ADD = Upsert(pusher_outbox, ["pusher_id", "position"])
-_NEXT_DUE = select(func.min(pusher_outbox.c.due_ms))
 _older = pusher_outbox.alias("older")
+_is_first = ~exists().where(
+    _older.c.pusher_id == pusher_outbox.c.pusher_id, _older.c.position < pusher_outbox.c.position
+)
+_NEXT_DUE = select(func.min(pusher_outbox.c.due_ms)).where(_is_first)
 _due = (  # one at a time for each pusher, the oldest first
     select(pusher_outbox.c.pusher_id, pusher_outbox.c.position)
-    .where(
-        pusher_outbox.c.due_ms <= bindparam("now_ms"),
-        ~exists().where(
-            _older.c.pusher_id == pusher_outbox.c.pusher_id, _older.c.position < pusher_outbox.c.position
-        ),
-    )
+    .where(pusher_outbox.c.due_ms <= bindparam("now_ms"), _is_first)
     .order_by(pusher_outbox.c.due_ms)
     .limit(bindparam("count"))
     .with_for_update(of=pusher_outbox, skip_locked=True)
@@ -232,7 +230,7 @@ async def add_pushes(conn: AsyncConnection, new: Sequence[NewPush]) -> None:
 
 
 async def next_due_ms(conn: AsyncConnection) -> int | None:
-    """When the first of the waiting pushes is due; None if none waits."""
+    """When the first of the waiting pushes is due that no older one is ahead of; None if none waits."""
     return cast("int | None", (await conn.execute(_NEXT_DUE)).scalar_one())
 
 

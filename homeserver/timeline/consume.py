@@ -40,6 +40,7 @@ async def consume(
     handle: Handler,
     pace: Pace = AT_ONCE,
     follow: bool = False,
+    after: Callable[[], None] | None = None,
 ) -> None:
     """Give every entry of the log to `handle`, in order, from where `name` stopped last; runs until cancelled.
 
@@ -47,7 +48,8 @@ async def consume(
     it is written once, whatever crashes and however many workers read under one name: who was slower reads on from
     where the others are. Entries that nothing came of may be seen again after a crash. A consumer that is new begins
     at the end of the log.
-    `follow`: what is written may have entries of the log with it, to be announced at once.
+    `follow`: what is written may have entries of the log with it, to be announced at once. `after`: called each time
+    that something is committed, by this worker or by one that was quicker.
     """
     stored = await _begin(name, db, live.position)
     at = stored
@@ -72,6 +74,8 @@ async def consume(
             async with db.read() as conn:
                 stored = await log.cursor(conn, name) or 0
             at = max(at, stored)
+        if after is not None:
+            after()
 
 
 async def _begin(name: str, db: Database, end: int) -> int:

@@ -31,7 +31,7 @@ QUICK = {
     "subject": SUBJECT,
     "allow_private": True,
     "hold_s": 0,
-    "poll_interval_s": 0.02,
+    "poll_interval_s": 60,
     "gather_s": 0.01,
     "first_pause_s": 0.05,
     "timeout_s": 5,

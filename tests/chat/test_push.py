@@ -28,7 +28,8 @@ from tests.http.kit import until
 
 @pytest.fixture
 def overrides() -> dict[str, object]:
-    return {"push": {**QUICK, "first_pause_s": 10, "longest_pause_s": 15, "max_tries": 3, "ttl_s": 3600}}
+    quick = {**QUICK, "poll_interval_s": 0.02}  # tests move the clock, of which no timer hears
+    return {"push": {**quick, "first_pause_s": 10, "longest_pause_s": 15, "max_tries": 3, "ttl_s": 3600}}
 
 
 @pytest.fixture

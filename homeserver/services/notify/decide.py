@@ -42,9 +42,13 @@ class GatewayDecider:
         self._rules = rules
         self._data = data
         self._settings = settings
+        self.has_decided = False
 
     async def effect(self, found: Findings, entries: Sequence[Entry]) -> Effect | None:
-        """What is to be written; None for nothing. A fixed number of queries."""
+        """What is to be written; None for nothing. A fixed number of queries.
+
+        `has_decided` says afterwards whether there are pushes among that.
+        """
         ended = [ended_by(one) for one in entries if one.kind is EntryKind.SESSION_ENDED]
         read = {user_id for user_id, _ in found.read}
         rooms = {one.event.room_id for one in found.judged}
@@ -56,6 +60,7 @@ class GatewayDecider:
         pushes = await self._pushes(found, entries, people, waiting) if people else []
         due_ms = self._due_ms()
         pushes += [NewPush(PushKey(one, COUNTS_ONLY), {}, due_ms) for one in counted]
+        self.has_decided = bool(pushes)
         return partial(_write, ended, pushes) if ended or pushes else None
 
     async def _pushes(

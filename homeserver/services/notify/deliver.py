@@ -14,7 +14,7 @@ from homeserver.metrics import Metrics
 from homeserver.protocol.ids import RoomId
 from homeserver.services.notify.counts import Count, Counts
 from homeserver.services.notify.gateway import Scene, notification, rejected
-from homeserver.services.push.line import Line
+from homeserver.services.push.line import Line, Taken, nothing_until
 from homeserver.services.push.post import Courier
 from homeserver.settings.models import PushSettings
 from homeserver.storage import events
@@ -89,19 +89,25 @@ class GatewaySender:
         async with self._courier.session() as session:
             await self._line.run(partial(self._send, session))
 
-    async def _take(self, most: int) -> Sequence[Parcel]:
+    def wake(self) -> None:
+        """New pushes were committed."""
+        self._line.wake()
+
+    async def _take(self, most: int) -> Taken[Parcel]:
         """Pushes that are due, ready to go. Those that nobody shall get any more are dropped on the way."""
         now_ms = self._clock.now_ms()
         async with self._db.read() as conn:
             next_ms = await stored.next_due_ms(conn)
         if most == 0 or next_ms is None or next_ms > now_ms:
-            return []
+            return nothing_until(next_ms, now_ms)
         until_ms = now_ms + round(_CLAIM_DEADLINES * self._settings.timeout_s * 1000)
         async with self._db.write() as conn:
             keys = await stored.claim_due(conn, now_ms=now_ms, until_ms=until_ms, limit=most)
-        parcels = await self._pack(keys) if keys else []
+        if not keys:
+            return nothing_until(next_ms, now_ms)
+        parcels = await self._pack(keys)
         await self._drop(set(keys) - {one.target.key for one in parcels})
-        return parcels
+        return Taken(parcels, pause_s=0)
 
     async def _drop(self, keys: Collection[PushKey]) -> None:
         if keys:

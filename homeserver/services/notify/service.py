@@ -46,7 +46,11 @@ class Notifications:
 
     async def _read(self) -> None:
         self._evaluator.forget()  # what was judged before an interruption may not have been written
-        await self._consume(handle=self.handle)
+        await self._consume(handle=self.handle, after=self._wake)
+
+    def _wake(self) -> None:
+        if self._decider.has_decided:
+            self._sender.wake()
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
         """What these entries bring about; None for nothing."""

@@ -46,9 +46,14 @@ class Decider:
         self._clock = clock
         self._attendance = attendance
         self._settings = settings
+        self.has_candidates = False
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
-        """What these entries bring about; None for nothing. One query, and none where nobody said anything."""
+        """What these entries bring about; None for nothing. One query, and none where nobody said anything.
+
+        `has_candidates` says afterwards whether there may be pushes for somebody, of this worker or another.
+        """
+        self.has_candidates = False
         ended = [ended_by(one) for one in entries if one.kind is EntryKind.SESSION_ENDED]
         messages = [one for one in entries if self._is_news(one)]
         found: list[Candidate] = []
@@ -60,6 +65,7 @@ class Decider:
                     waiting = await stored.count_waiting(conn, {one.endpoint_hash for one in found})
         if not found and not ended:
             return None
+        self.has_candidates = bool(found)
         return partial(_write, ended, self._decide(messages, found, waiting))
 
     def _is_news(self, entry: Entry) -> bool:

@@ -12,7 +12,7 @@ from homeserver.clock import Clock
 from homeserver.metrics import Metrics
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.decide import Attendance
-from homeserver.services.push.line import Line
+from homeserver.services.push.line import Line, Taken, nothing_until
 from homeserver.services.push.post import Answer, Courier
 from homeserver.services.push.prepare import Packer, Parcel
 from homeserver.services.push.seal import Sealer
@@ -77,7 +77,11 @@ class Sender:
         async with self._courier.session() as session:
             await self._line.run(partial(self._send, session))
 
-    async def _take(self, most: int) -> Sequence[Parcel]:
+    def wake(self) -> None:
+        """New pushes were committed."""
+        self._line.wake()
+
+    async def _take(self, most: int) -> Taken[Parcel]:
         """Pushes that are due, ready to go. Those that nobody shall get any more are dropped on the way."""
         async with self._db.read() as conn:
             next_ms = await stored.next_due_ms(conn)
@@ -86,15 +90,15 @@ class Sender:
         await self._drop(here)
         now_ms = self._clock.now_ms()
         if most == 0 or next_ms is None or next_ms > now_ms:
-            return []
+            return nothing_until(next_ms, now_ms)
         until_ms = now_ms + round(_CLAIM_DEADLINES * self._settings.timeout_s * 1000)
         async with self._db.write() as conn:
             keys = await stored.claim_due(conn, now_ms=now_ms, until_ms=until_ms, limit=most)
         if not keys:
-            return []
+            return nothing_until(next_ms, now_ms)
         parcels, later = await self._packer.pack(keys)
         await self._drop(set(keys) - {one.target.key for one in parcels} - set(later))
-        return parcels
+        return Taken(parcels, pause_s=0)
 
     async def _drop(self, keys: Collection[PushKey]) -> None:
         if keys:

@@ -76,6 +76,11 @@ class Push:
         if not self._settings.subject:
             return
         settings = self._settings
-        read = partial(consume, db=self._db, live=self._live, handle=self._decider.handle)
+        read = partial(consume, db=self._db, live=self._live, handle=self._decider.handle, after=self._wake)
         tasks.start("push decisions", partial(read, CONSUMER, pace=Pace(settings.page, settings.gather_s)))
         tasks.start("push sending", self._sender.run)
+
+    def _wake(self) -> None:
+        """Also after another worker's pushes: those are not sent whose people have something open here."""
+        if self._decider.has_candidates:
+            self._sender.wake()

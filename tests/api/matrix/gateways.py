@@ -15,7 +15,7 @@ PATH = "/_matrix/push/v1/notify"
 QUICK = {
     "allow_private": True,
     "hold_s": 0,
-    "poll_interval_s": 0.02,
+    "poll_interval_s": 60,
     "first_pause_s": 0.05,
     "timeout_s": 5,
 }

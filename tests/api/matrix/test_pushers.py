@@ -1,5 +1,6 @@
 """Pushers: set, listed, ended with their sessions; and what their gateways are told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -7,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from homeserver.app import build
+from homeserver.metrics import spending
 from homeserver.running import Running, working
 from homeserver.settings.models import Settings
 from tests.api.matrix.driver import PASSWORD, Client
@@ -219,3 +221,22 @@ async def test_nothing_is_lost_when_the_server_stops(settings: Settings, gateway
         while gateway.failures or len(gateway.got) < 4:
             await gateway.told(len(gateway.got) + 1)
         assert {one["event_id"] for one in gateway.got} == {sent.event_id}
+
+
+async def test_a_sender_looks_only_when_there_is_something_to_send(
+    alice: Client, bob: Client, gateway: Gateway, server: Running
+) -> None:
+    room_id, running = await create(alice, bob), server.hs.core.tasks._running
+    next(one for one, name in running.items() if name == "push gateways").cancel()
+    with spending() as spent:
+        sending = asyncio.create_task(server.hs.notifications._sender.run())
+    for text in ("to nobody", "to nobody either"):
+        await say(alice, room_id, text)
+        await judged(server)
+    assert spent.statements == 1, "it looked when it began"
+    await gateway.tell(bob)
+    await say(alice, room_id, "hello")
+    assert await gateway.texts(1) == ["hello"]
+    assert spent.statements > 1
+    sending.cancel()
+    await asyncio.wait([sending])

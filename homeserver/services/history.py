@@ -142,20 +142,25 @@ class History:
             end=(after or [event])[-1].position,
         )
 
-    async def state(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
-        """The state now; for somebody who left, at their leaving. Raises Forbidden("not_joined")."""
+    async def state(self, requester: Requester, room_id: RoomId) -> tuple[Outlook, Mapping[StateKey, Event]]:
+        """The state now; for somebody who left, at their leaving. And what else the requester may see.
+
+        Raises Forbidden("not_joined").
+        """
         outlook = await self._outlook(requester, room_id)
         if outlook.last_place is None:
-            return (await self._timeline.head(room_id)).state.events
-        return await self._state_at(room_id, outlook.last_place)
+            return outlook, (await self._timeline.head(room_id)).state.events
+        return outlook, await self._state_at(room_id, outlook.last_place)
 
-    async def state_at(self, requester: Requester, room_id: RoomId, place: int) -> Mapping[StateKey, Event]:
-        """The state as it was at a place that the requester may know of."""
+    async def state_at(
+        self, requester: Requester, room_id: RoomId, place: int
+    ) -> tuple[Outlook, Mapping[StateKey, Event]]:
+        """The same as it was at a place that the requester may know of."""
         outlook = await self._outlook(requester, room_id)
         last = outlook.last_place
         if (last is None or place < last) and not outlook.sees_at(place + 1):
             raise not_joined()
-        return await self._state_at(room_id, place if last is None else min(place, last))
+        return outlook, await self._state_at(room_id, place if last is None else min(place, last))
 
     async def now_joined(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
         """The state, for those who are in the room. Raises Forbidden("not_joined")."""

@@ -24,9 +24,11 @@ from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
 from homeserver.storage.relations import ThreadSummary
+from homeserver.storage.state import redacted_state
 
 REFERENCE: Final = "m.reference"
 _MAX_REFERENCES = 1000  # over a whole page
+_CACHED_ROOMS: Final = 100_000  # of which it is known what of their state is redacted: mostly nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Rendering:
         self._clock = clock
         self._forms: BoundedCache[tuple[EventId, EventId | None], ClientForm] = BoundedCache(cached_events)
         self._redacted: BoundedCache[EventId, bool] = BoundedCache(cached_events)
+        self._cuts: BoundedCache[RoomId, Mapping[EventId, EventId]] = BoundedCache(_CACHED_ROOMS)
 
     async def page(
         self,
@@ -103,10 +106,35 @@ class Rendering:
             made.append(orjson.Fragment(form.render(aside, room_id=room_id)))
         return made
 
-    def state(self, events: Iterable[Event], *, room_id: bool = True) -> list[orjson.Fragment]:
-        """State events, without what a page says beside them."""
-        now_ms = self._clock.now_ms()
-        return [orjson.Fragment(self.form(event).render(Aside(now_ms), room_id=room_id)) for event in events]
+    async def state(
+        self, outlook: Outlook, events: Iterable[Event], *, room_id: bool = True
+    ) -> list[orjson.Fragment]:
+        """State events of one room, without what a page says beside them."""
+        (made,) = await self.states([(outlook, list(events))], room_id=room_id)
+        return made
+
+    async def states(
+        self, states: Sequence[tuple[Outlook, Collection[Event]]], *, room_id: bool = True
+    ) -> list[list[orjson.Fragment]]:
+        """The same for many rooms, by at most two queries; of rooms that were asked for lately it is known by which
+        redactions something was taken out of their state, mostly by none."""
+        cuts = await self._cuts_of({event.room_id for _, events in states for event in events})
+        wanted = {cuts[one.event_id] for _, events in states for one in events if one.event_id in cuts}
+        redactions: Mapping[EventId, StoredEvent] = {}
+        if wanted:
+            async with self._db.read() as conn:
+                redactions = await stored.events_by_id(conn, wanted)
+        aside = Aside(self._clock.now_ms())
+        made = []
+        for outlook, events in states:
+            forms = [
+                form_of(one, because=_because(outlook, redactions.get(cuts[one.event_id])))
+                if one.event_id in cuts
+                else self.form(one)
+                for one in events
+            ]
+            made.append([orjson.Fragment(form.render(aside, room_id=room_id)) for form in forms])
+        return made
 
     def form(self, event: Event) -> ClientForm:
         """The form of an event that was not redacted, from memory if it was asked for lately."""
@@ -120,10 +148,13 @@ class Rendering:
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: what was redacted is made anew."""
-        if entry.event is not None and entry.event.event.redacts is not None:
-            target = entry.event.event.redacts
-            self._redacted.put(target, True)
-            self._forms.drop((target, None))
+        event = None if entry.event is None else entry.event.event
+        if event is not None and event.redacts is not None:
+            self._redacted.put(event.redacts, True)
+            self._forms.drop((event.redacts, None))
+            self._cuts.drop(event.room_id)
+        elif event is not None and event.type == "m.room.create":
+            self._cuts.put(event.room_id, {})  # of a new room nothing is redacted
 
     def _form(
         self, one: StoredEvent, around: _Around, outlook: Outlook, fields: Sequence[Path] | None
@@ -131,9 +162,21 @@ class Rendering:
         replaced = around.replaced.get(one.event.event_id)
         if one.redacted_by is not None or fields is not None or replaced is not None:
             cut = None if one.redacted_by is None else around.because.get(one.redacted_by)
-            because = form_of(cut.event) if cut is not None and outlook.sees(cut) else None
-            return form_of(one.event, replaced=replaced, because=because, fields=fields)
+            return form_of(one.event, replaced=replaced, because=_because(outlook, cut), fields=fields)
         return self.form(one.event)
+
+    async def _cuts_of(self, room_ids: Collection[RoomId]) -> Mapping[EventId, EventId]:
+        """The redacted state events of these rooms, each with its redaction."""
+        known = {room_id: self._cuts.get(room_id) for room_id in room_ids}
+        missing = [room_id for room_id, cuts in known.items() if cuts is None]
+        if missing:
+            age = self._cuts.age
+            async with self._db.read() as conn:
+                found = await redacted_state(conn, missing)
+            for room_id, cuts in found.items():
+                self._cuts.put(room_id, cuts, age)
+            known |= found
+        return {event_id: cut for cuts in known.values() if cuts for event_id, cut in cuts.items()}
 
     async def _around(
         self, requester: Requester, events: Sequence[StoredEvent], untouched: Collection[RoomId]
@@ -187,6 +230,11 @@ class Rendering:
                 "current_user_participated": thread.has_own or one.event.sender == outlook.user_id,
             }
         return orjson.dumps(bundle) if bundle else None
+
+
+def _because(outlook: Outlook, redaction: StoredEvent | None) -> ClientForm | None:
+    """Why something was taken away, for who may know."""
+    return form_of(redaction.event) if redaction is not None and outlook.sees(redaction) else None
 
 
 def _client_txn(txn_id: str) -> str:

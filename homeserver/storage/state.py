@@ -1,6 +1,6 @@
 """State snapshots: a room's state as a chain of deltas down to a whole one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,11 @@ class SnapshotRow:
     entries: tuple[tuple[str, str, EventId], ...]
 
 
+_REDACTED = select(events.c.room_id, events.c.event_id, events.c.redacted_by).where(
+    events.c.room_id.in_(bindparam("room_ids", expanding=True)),
+    events.c.state_key.is_not(None),
+    events.c.redacted_by.is_not(None),
+)
 _ADD = insert(snapshots)
 _ADD_ENTRIES = insert(snapshot_entries)
 
@@ -82,3 +87,13 @@ async def state_at(conn: AsyncConnection, state_id: int) -> dict[tuple[str, str]
         rules = rules_for(row.version)
         state[row.type, row.state_key] = Event.from_json(row.pdu, rules, row.event_id)
     return state
+
+
+async def redacted_state(
+    conn: AsyncConnection, room_ids: Collection[RoomId]
+) -> dict[RoomId, dict[EventId, EventId]]:
+    """The state events of each room that were redacted, each with its redaction."""
+    found: dict[RoomId, dict[EventId, EventId]] = {room_id: {} for room_id in room_ids}
+    for row in await conn.execute(_REDACTED, {"room_ids": list(room_ids)}):
+        found[row.room_id][row.event_id] = row.redacted_by
+    return found

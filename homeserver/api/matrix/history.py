@@ -83,9 +83,10 @@ class HistoryCalls:
             answer["end"] = token_of(page.end)
         if wanted.lazy_load_members and shown:
             place = max(one.position for one in shown)
-            state = await self._history.state_at(call.requester, _room(call), place)
+            _, state = await self._history.state_at(call.requester, _room(call), place)
             senders = {one.event.sender for one in shown}
-            answer["state"] = self._members(state, senders)
+            members = [one for user_id, one in members_in(state).items() if user_id in senders]
+            answer["state"] = [*await self._rendering.state(page.outlook, members)]
         return answer
 
     async def event(self, call: Call[None, None]) -> Any:
@@ -111,35 +112,36 @@ class HistoryCalls:
             "event": event,
             "events_before": [*await render(who, outlook, before)],
             "events_after": [*await render(who, outlook, after)],
-            "state": [*self._rendering.state(state)],
+            "state": [*await self._rendering.state(outlook, state)],
             "start": token_of(found.start),
             "end": token_of(found.end),
         }
 
     async def state(self, call: Call[None, None]) -> list[Any]:
         """All of it; for who left, as it was then."""
-        found = await self._history.state(call.requester, _room(call))
-        return [*self._rendering.state(found.values())]
+        outlook, found = await self._history.state(call.requester, _room(call))
+        return [*await self._rendering.state(outlook, found.values())]
 
     async def state_event(self, call: Call[None, StateQuery]) -> Any:
         """Its content, or the whole event."""
         key = call.text("type"), call.path.get("state_key", "")
-        found = (await self._history.state(call.requester, _room(call))).get(key)
+        outlook, state = await self._history.state(call.requester, _room(call))
+        found = state.get(key)
         if found is None:
             raise NotFound("there is no such state", code="state_not_found")
         if call.query.format == "event":
-            return self._rendering.state([found])[0]
+            return (await self._rendering.state(outlook, [found]))[0]
         return found.content
 
     async def members(self, call: Call[None, MembersQuery]) -> schemas.Members:
         """Now, or as it was `at` a token."""
         query, place = call.query, place_of(call.query.at)
         if place is None:
-            state = await self._history.state(call.requester, _room(call))
+            outlook, state = await self._history.state(call.requester, _room(call))
         else:
-            state = await self._history.state_at(call.requester, _room(call), place)
+            outlook, state = await self._history.state_at(call.requester, _room(call), place)
         found = [event for event in members_in(state).values() if _is_asked_for(event, query)]
-        return {"chunk": [*self._rendering.state(found)]}
+        return {"chunk": [*await self._rendering.state(outlook, found)]}
 
     async def joined(self, call: Call[None, None]) -> schemas.JoinedMembers:
         """For those who are in the room themselves."""
@@ -197,10 +199,6 @@ class HistoryCalls:
 
     async def _chunk(self, call: Any_Call, page: HistoryPage) -> list[Any]:
         return [*await self._rendering.page(call.requester, page.outlook, page.events)]
-
-    def _members(self, state: Any, user_ids: set[Any]) -> list[Any]:
-        found = [event for user_id, event in members_in(state).items() if user_id in user_ids]
-        return [*self._rendering.state(found)]
 
 
 def _get(

@@ -142,9 +142,11 @@ class SearchCalls:
         if found.next is not None:
             answer["next_batch"] = _token(found.next)
         if found.states is not None:
-            answer["state"] = {
-                room_id: self._rendering.state(state.values()) for room_id, state in found.states.items()
-            }
+            outlooks = {hit.event.event.room_id: hit.outlook for hit in found.hits}
+            states = await self._rendering.states(
+                [(outlooks[room_id], state.values()) for room_id, state in found.states.items()]
+            )
+            answer["state"] = dict(zip(found.states, states, strict=True))
         if found.groups:
             answer["groups"] = {
                 key: {value: _group(group, order) for order, (value, group) in enumerate(groups.items(), 1)}

@@ -134,14 +134,16 @@ class SlidingRooms:
     ) -> dict[RoomId, Content]:
         pages = [(one.stretch.outlook, one.stretch.shown) for one in rooms.values()]
         timelines = await self._rendering.pages(requester, pages, room_id=False) if pages else []
+        states = await self._rendering.states(
+            [(one.stretch.outlook, one.told_state()) for one in rooms.values()], room_id=False
+        )
         joined = [room_id for room_id, one in rooms.items() if one.is_joined]
         peopled = [one.row.room_id for one in rooms.values() if one.is_joined and one.has_new_members]
         async with self._db.read() as conn:
             unread = await unread_of(conn, look.reader, joined)
             counts = await stored.member_counts(conn, peopled) if peopled else {}
         bodies = {}
-        for (room_id, one), timeline in zip(rooms.items(), timelines, strict=True):
-            state = self._rendering.state(one.told_state(), room_id=False)
+        for (room_id, one), timeline, state in zip(rooms.items(), timelines, states, strict=True):
             is_direct = room_id in look.roster.direct
             is_other = is_direct is not bool(one.sent and one.sent.marks & DM)
             if not (one.is_new or timeline or state or is_other or room_id in read):

@@ -13,6 +13,7 @@ from homeserver.services.sync.tokens import SyncToken, place_token
 from homeserver.services.sync.v3 import Syncs
 from homeserver.services.sync.waiting import Waiting
 from homeserver.services.sync.wishes import SyncWish
+from homeserver.services.visibility import Outlook
 from homeserver.storage import accountdata as stored_data
 from homeserver.storage import events as stored_events
 from homeserver.storage import sync as stored
@@ -68,7 +69,7 @@ class OldSyncs:
         end = self._syncs.now()
         limit = min(max(limit, 1), self._most)
         page = await self._history.page(requester, room_id, direction="b", start=None, limit=limit)
-        state = await self._history.state(requester, room_id)
+        _, state = await self._history.state(requester, room_id)
         shown = await self._rendering.page(requester, page.outlook, page.events[::-1])
         async with self._db.read() as conn:
             own = await stored.own_rooms_among(conn, requester.user_id, [room_id])
@@ -79,7 +80,7 @@ class OldSyncs:
             "room_id": room_id,
             **membership,
             "messages": {"start": place_token(start), "end": str(end), "chunk": shown},
-            "state": self._rendering.state(state.values()),
+            "state": await self._rendering.state(page.outlook, state.values()),
             "account_data": [data_event(one) for one in data if not one.is_gone],
         }
 
@@ -131,8 +132,10 @@ class OldSyncs:
                 one for one in await stored.own_rooms(conn, requester.user_id) if one.membership == "invite"
             ]
             found = await stored_events.events_by_id(conn, [row.event_id for row in rows]) if rows else {}
-        events = self._rendering.state(found[row.event_id].event for row in rows)
-        return {row.room_id: event for row, event in zip(rows, events, strict=True)}
+        events = await self._rendering.states(
+            [(Outlook(requester.user_id), [found[row.event_id].event]) for row in rows]
+        )
+        return {row.room_id: event for row, (event,) in zip(rows, events, strict=True)}
 
 
 def _room(room_id: str, membership: str, room: Content, end: str) -> Content:

@@ -92,15 +92,19 @@ class RoomSections:
             fields=look.wish.filter.event_fields,
         )
         wanted = look.wish.filter.room.state
+        states = await self._rendering.states(
+            [
+                (one.outlook, [event for event in one.state.values() if wanted.passes(event)])
+                for one in stretches
+            ],
+            room_id=look.wish.is_old,
+        )
         bodies: dict[RoomId, Content] = {}
-        for one, timeline in zip(stretches, timelines, strict=True):
-            state = [event for event in one.state.values() if wanted.passes(event)]
+        for one, timeline, state in zip(stretches, timelines, states, strict=True):
             place = look.until if one.place is None else one.place
             bodies[one.room_id] = {
                 "timeline": {"events": timeline, "limited": one.limited, "prev_batch": place_token(place)},
-                look.wish.state_after or "state": {
-                    "events": self._rendering.state(state, room_id=look.wish.is_old)
-                },
+                look.wish.state_after or "state": {"events": state},
                 "account_data": {"events": []},
             }
         return bodies

@@ -94,6 +94,12 @@ events = Table(
         sqlite_where=text("shown"),
         postgresql_where=text("shown"),
     ),
+    Index(
+        "ix_events_redacted_state",
+        "room_id",
+        sqlite_where=text("state_key IS NOT NULL AND redacted_by IS NOT NULL"),
+        postgresql_where=text("state_key IS NOT NULL AND redacted_by IS NOT NULL"),
+    ),
 )
 
 # which event speaks of which

@@ -13,6 +13,7 @@ from homeserver.settings.models import Settings
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, set_state, state
 from tests.api.matrix.slidekit import ALL_STATE, Slider, a_list
+from tests.api.matrix.synckit import joined
 
 SECRETS = {
     "m.room.name": {"name": "secret name"},
@@ -23,7 +24,14 @@ SECRETS = {
 
 
 async def redact(client: Client, room_id: str, event_id: str) -> None:
-    await client.call("PUT", path(room_id, f"redact/{quote(event_id)}/{quote(event_id)}"), body={})
+    at = path(room_id, f"redact/{quote(event_id)}/{quote(event_id)}")
+    await client.call("PUT", at, body={"reason": "a reason"})
+
+
+def reasons(events: Any) -> set[str]:
+    """Why state was redacted, by what is told beside it."""
+    cut = [one["unsigned"].get("redacted_because") for one in events if one["type"] in SECRETS]
+    return {one["content"]["reason"] for one in cut if one}
 
 
 async def looks(room_id: str, member: Client, newcomer: Client, invited: Client) -> dict[str, Any]:
@@ -58,8 +66,15 @@ async def test_no_look_shows_it(alice: Client, bob: Client, carol: Client) -> No
         await redact(alice, room_id, event_id)
     for kind in SECRETS:
         assert await state(alice, room_id, kind) == {}
+    names = [one for one in await bob.call("GET", path(room_id, "state")) if one["type"] in SECRETS]
+    assert (len(names), reasons(names)) == (len(SECRETS), set()), "he left before"
     after = await looks(room_id, *(replace(one, beyond=True) for one in (alice, bob, carol)))
     assert {name for name, found in after.items() if "secret" in json.dumps(found)} == set()
+    short = {"filter": json.dumps({"room": {"timeline": {"limit": 1}}})}
+    synced = joined(await bob.call("GET", "sync", params=short), room_id)["state"]["events"]
+    name = await alice.call("GET", path(room_id, "state/m.room.name?format=event"))
+    for events in (after["state"], synced, after["sliding"]["rooms"][room_id]["required_state"], [name]):
+        assert reasons(events) == {"a reason"}
 
 
 async def test_the_products_and_the_other_worker_show_it_neither(

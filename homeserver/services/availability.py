@@ -85,23 +85,33 @@ class Availability:
             raise Forbidden("you share no room with this person", code="not_shared")
         return self._shape(self._states.get(user_id, State()))
 
-    async def changes(self, reader: UserId, after: int) -> list[Content]:
-        """Events about the people whom a reader shares a room with, and who changed after a serial."""
+    async def changes(
+        self, reader: UserId, after: int, near: Collection[UserId] = frozenset()
+    ) -> list[Content]:
+        """Events about the people whom a reader shares a room with, and who changed after a serial.
+
+        Of those in `near` it is known that they do.
+        """
         latest = takewhile(lambda change: change[1] > after, reversed(self._changes.items()))
         changed = {user_id: self._states[user_id] for user_id, _ in latest if user_id != reader}
         if not changed:
             return []
-        known = await self._known(reader, changed)
+        known = await self._known(reader, changed, near)
         return [
             {"type": "m.presence", "sender": user_id, "content": self._shape(state)}
             for user_id, state in changed.items()
             if user_id in known
         ]
 
-    async def _known(self, reader: UserId, user_ids: Collection[UserId]) -> Collection[UserId]:
+    async def _known(
+        self, reader: UserId, user_ids: Collection[UserId], near: Collection[UserId] = frozenset()
+    ) -> Collection[UserId]:
         """Those with whom a reader shares a room, without a block between."""
-        async with self._db.read() as conn:
-            sharing = await members.sharing_a_room(conn, reader, user_ids)
+        sharing = {user_id for user_id in user_ids if user_id in near}
+        others = [user_id for user_id in user_ids if user_id not in near]
+        if others:
+            async with self._db.read() as conn:
+                sharing |= await members.sharing_a_room(conn, reader, others)
         return sharing - await self._blocks.between(reader, sharing) if sharing else sharing
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from homeserver.model import Content, Requester
+from homeserver.protocol.ids import UserId
 from homeserver.services.accountdata import GLOBAL, AccountData
 from homeserver.services.availability import Availability
 from homeserver.services.e2ee.encryption import Encryption
@@ -157,7 +158,7 @@ class Syncs:
         if not wanted.admits_type("m.presence"):
             return
         came = any(look.moved(look.own[room_id]) for room_id in look.joined)
-        found = await self._availability.changes(look.reader, 0 if came else after)
+        found = await self._availability.changes(look.reader, 0 if came else after, _newcomers(look))
         shown = [
             one
             for one in found
@@ -185,3 +186,14 @@ class Syncs:
 def _is_no_news(look: Look, piece: Piece) -> bool:
     """Whether it is gone, and the client had nothing of it."""
     return piece.is_gone and (look.is_first or piece.position <= look.after)
+
+
+def _newcomers(look: Look) -> set[UserId]:
+    """Who came into the reader's rooms and stayed, as far as memory tells."""
+    found: set[UserId] = set()
+    for events in (look.news.timelines or {}).values():
+        last = {
+            one.event.state_key: one.event.membership for one in events if one.event.type == "m.room.member"
+        }
+        found.update(UserId(key) for key, membership in last.items() if key and membership == "join")
+    return found

@@ -51,6 +51,19 @@ async def test_a_message_to_many_costs_few_statements(server: Running, nobody: C
         assert "rooms" not in await one.sync()
     assert spent(server) - before <= 2 * READERS  # nothing is news: the keys alone are counted
 
+    costs: list[int] = []
+    for is_online in (True, False, True):
+        bob = Follower(await nobody.register(f"bob{len(costs)}"))
+        if is_online:
+            await bob.sync()
+        await bob.client.call("POST", path(room_id, "join"), body={})
+        await judged(server)
+        before = spent(server)
+        answers = [await one.sync() for one in readers]
+        costs.append(spent(server) - before)
+        assert ["presence" in answer for answer in answers] == [is_online] * READERS
+    assert costs[2] <= costs[1] + 2, costs  # nobody asks the database whether they are in one room
+
 
 async def test_what_is_in_memory_is_told_as_the_database_has_it(alice: Client, nobody: Client) -> None:
     """A redaction and an edit within one stretch: what they left is told, and not what was there before."""

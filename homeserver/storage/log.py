@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import Content, EntryKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.events import EVENT_COLUMNS, StoredEvent, stored_event
+from homeserver.storage.events import EVENT_COLUMNS, StoredEvent, unedited_event
 from homeserver.storage.schema import cursors, events, log, log_head, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
@@ -39,7 +39,7 @@ _TAKE = (
 _HEAD = select(log_head.c.position)
 _ADD = insert(log).execution_options(**UNANSWERED)
 _AFTER = (
-    select(log, *EVENT_COLUMNS)
+    select(*EVENT_COLUMNS, log)
     .join_from(log, events, events.c.event_id == log.c.event_id, isouter=True)
     .join(rooms, rooms.c.room_id == events.c.room_id, isouter=True)
     .where(log.c.position > bindparam("after"))
@@ -124,6 +124,6 @@ def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
         room_id=row.room_id,
         user_id=row.user_id,
         created_ms=row.created_ms,
-        event=None if row.pdu is None else stored_event(row),
+        event=None if row.pdu is None else unedited_event(row),
         body=None if row.body is None else orjson.loads(row.body),
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Select, bindparam, case, exists, func, insert, literal, o
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.storage.events import EVENT_COLUMNS, NEWEST, PARTS, StoredEvent, events_at, stored_event
+from homeserver.storage.events import EVENT_COLUMNS, NEWEST, PARTS, StoredEvent, events_at, unedited_event
 from homeserver.storage.schema import events, relations, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
@@ -74,7 +74,7 @@ _way = _way.union_all(
 )
 _THREAD_OF = select(_way.c.start, _way.c.relates_to).where(_way.c.rel_type == "m.thread")
 _RELATED = (
-    select(relations.c.relates_to, *EVENT_COLUMNS)
+    select(*EVENT_COLUMNS, relations.c.relates_to)
     .join_from(relations, events, events.c.event_id == relations.c.event_id)
     .join(rooms, rooms.c.room_id == events.c.room_id)
     .where(
@@ -226,7 +226,7 @@ async def related(
     found: dict[EventId, list[StoredEvent]] = {}
     values = {"targets": list(targets), "of_type": rel_type, "count": limit}
     for row in await conn.execute(_RELATED, values):
-        found.setdefault(row.relates_to, []).append(stored_event(row))
+        found.setdefault(row.relates_to, []).append(unedited_event(row))
     return found
 
 
@@ -267,7 +267,7 @@ async def page_of(
         "in_room": room_id,
         "count": wish.limit,
     }
-    return [stored_event(row) for row in await conn.execute(statement, values)]
+    return [unedited_event(row) for row in await conn.execute(statement, values)]
 
 
 async def thread_roots(
@@ -278,7 +278,7 @@ async def thread_roots(
     edge = NEWEST if before is None else before
     values = {"in_room": room_id, "reader": reader or "", "edge": edge, "count": limit}
     rows = await conn.execute(statement, values)
-    return [ThreadRoot(stored_event(row), row.latest) for row in rows]
+    return [ThreadRoot(unedited_event(row), row.latest) for row in rows]
 
 
 async def targets_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, EventId]:

@@ -328,6 +328,6 @@ def _by_room(room_ids: Collection[RoomId], rows: Any) -> dict[RoomId, list[Store
 def _by_root(state_ids: Collection[int], rows: Any) -> dict[int, dict[StateKey, Event]]:
     states: dict[int, dict[StateKey, Event]] = {state_id: {} for state_id in state_ids}
     for row in rows:  # oldest delta first, so that newer ones win
-        event = Event.from_json(row.pdu, rules_for(row.version), row.event_id)
-        states[row.root][row.type, row.state_key] = event
+        root, event_type, state_key, event_id, pdu, version = row
+        states[root][event_type, state_key] = Event.from_json(pdu, rules_for(version), event_id)
     return states

@@ -27,7 +27,7 @@ def main() -> int:
         checks = subprocess.run([_ROOT / "scripts" / "check"], cwd=_ROOT, check=False).returncode
         with _postgres() as url, _scratch() as scratch:
             required = {"HOMESERVER_TEST_POSTGRES": url, "HOMESERVER_TEST_CLIENTS": "required"}
-            tests = _pytest([*scratch, *sys.argv[1:]], {**os.environ, **required})
+            tests = _pytest([*scratch, *sys.argv[1:]], {**_keeping_bytecode(), **required})
     except KeyboardInterrupt:
         return _INTERRUPTED
     if checks:
@@ -45,6 +45,12 @@ def _pytest(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches pytest by itself
         signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
         return process.wait()
+
+
+def _keeping_bytecode() -> Mapping[str, str]:
+    """The environment, in which Python keeps what it compiled: the tests start the server a hundred times, and
+    containers often forbid it, to stay small."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @contextmanager

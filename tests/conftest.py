@@ -13,6 +13,8 @@ from pathlib import Path
 import aiohttp
 import psycopg
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
 from sqlalchemy.engine import URL, make_url
 
 from homeserver.app import Homeserver, build
@@ -23,7 +25,18 @@ from homeserver.storage.db import Database
 from homeserver.storage.migrate import _upgrade
 from homeserver.storage.schema import metadata
 
+CHROMIUM = os.environ.get("HOMESERVER_TEST_CHROMIUM", "/usr/bin/chromium")
 POSTGRES = os.environ.get("HOMESERVER_TEST_POSTGRES", "")
+_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 QUIET: dict[str, object] = {
     "timeline": {"follow_interval_ms": 60_000},
     "push": {"poll_interval_s": 60},
@@ -128,6 +141,17 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     made = Databases(tmp_path_factory.mktemp("databases"))
     yield made
     made.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """One browser for all tests of a worker; each opens pages in contexts of its own."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"there is no Chromium at {CHROMIUM}")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        yield browser
+        await browser.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,11 +1,10 @@
 """The documentation in a browser: it shows all calls, tries one, and breaks no rule of its own policy."""
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from homeserver.running import Running
 from tests.api.driver import User
-from tests.web.browsers import ARGUMENTS
 
 
 @pytest.fixture
@@ -13,11 +12,10 @@ def database_kind() -> str:
     return "sqlite"
 
 
-async def test_the_calls_are_shown_and_can_be_tried(server: Running, alice: User) -> None:
+async def test_the_calls_are_shown_and_can_be_tried(server: Running, alice: User, chromium: Browser) -> None:
     complaints: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    async with await chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = await context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
@@ -34,6 +32,5 @@ async def test_the_calls_are_shown_and_can_be_tried(server: Running, alice: User
         await page.locator("#operations-Auth-messenger_get_auth_me .execute").click()
         answer = page.locator("#operations-Auth-messenger_get_auth_me .live-responses-table")
         await expect(answer).to_contain_text("alice@test.example")
-        await browser.close()
     assert complaints == []
     assert hosts == {server.url.removeprefix("http://")}, "nothing comes from anywhere else"

@@ -7,16 +7,6 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locato
 
 from tests.web.person import Person
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 expect.set_options(timeout=30_000)  # the pages of two workers and their browsers may share one busy core

@@ -5,19 +5,15 @@ Whatever a page complains of (an exception, an error on the console, something t
 stopped) fails the test at its end.
 """
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from homeserver.running import Running
-from tests.web.browsers import ARGUMENTS, Browsers
+from tests.web.browsers import Browsers
 from tests.web.person import Person, register
-
-CHROMIUM = os.environ.get("HOMESERVER_TEST_CHROMIUM", "/usr/bin/chromium")
 
 People = Callable[..., Awaitable[list[Person]]]
 
@@ -37,16 +33,6 @@ async def people(server: Running) -> AsyncIterator[People]:
             return [await register(session, name) for name in names]
 
         yield make
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"there is no Chromium at {CHROMIUM}")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture

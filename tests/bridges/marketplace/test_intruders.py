@@ -37,7 +37,6 @@ from tests.bridges.marketplace.people import (
 from tests.bridges.marketplace.test_auth import unsigned
 from tests.conftest import POSTGRES, Databases, make_settings
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 PREFIXES = (API, "/api/v1/chat")
 OTHER_SECRET = "another secret that is as long as the first one"
 STRANGER = 666
@@ -138,7 +137,7 @@ def lent(request: pytest.FixtureRequest, databases: Databases) -> Iterator[URL]:
     databases.take_back()
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
+@pytest_asyncio.fixture(scope="module")
 async def world(lent: URL, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     overrides = {"issuers": [ISSUER, OTHER_HOST], "bridges": {"marketplace": {"issuer": "market"}}}
     settings = make_settings(lent, tmp_path_factory.mktemp("intruders"), overrides)

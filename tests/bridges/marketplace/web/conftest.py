@@ -11,9 +11,9 @@ from tests.bridges.marketplace.people import Shopper
 from tests.bridges.marketplace.web.host import Host, other_site
 from tests.bridges.marketplace.web.pages import Shop, demo_login
 from tests.web.browsers import Browsers
-from tests.web.conftest import browsers, chromium, database_kind
+from tests.web.conftest import browsers, database_kind
 
-__all__ = ["browsers", "chromium", "database_kind"]
+__all__ = ["browsers", "database_kind"]
 
 
 @pytest.fixture

@@ -223,7 +223,7 @@ def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[De
     if settings.matrix.enabled:
         stages = StagePages(
             hs.proofs.interactions,
-            hs.proofs.registration,
+            hs.proofs.registration.wanted(""),
             show=pages.show,
             limit=_limit(hs),
             policies=settings.matrix.policies,

@@ -15,14 +15,14 @@ from homeserver.services.farewells import Farewells
 from homeserver.services.finding import Finding
 from homeserver.services.guestexits import GuestExits
 from homeserver.services.history import History
-from homeserver.services.interactive import Interactions, Wanted
+from homeserver.services.interactive import Interactions
 from homeserver.services.logintokens import LoginTokens
 from homeserver.services.memberprofiles import MemberProfiles
 from homeserver.services.membership import Membership
 from homeserver.services.notices import Notices
 from homeserver.services.openid import OpenIds
 from homeserver.services.profilefields import ProfileFields
-from homeserver.services.registration import RegistrationTokens, stages_of_registration
+from homeserver.services.registration import Registering, RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.upgrades import Heir
@@ -37,7 +37,7 @@ class Proofs:
     devices: Devices
     interactions: Interactions
     registration_tokens: RegistrationTokens
-    registration: Wanted
+    registration: Registering
     login_tokens: LoginTokens
     openids: OpenIds
     fields: ProfileFields
@@ -70,12 +70,12 @@ def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
         limits=people.limits,
         secret=core.keys.access_token,
     )
-    tokens = RegistrationTokens(db=core.db, clock=core.clock)
+    tokens = RegistrationTokens(db=core.db, clock=core.clock, limits=people.limits)
     return Proofs(
         devices=Devices(db=core.db, sessions=people.sessions),
         interactions=interactions,
         registration_tokens=tokens,
-        registration=stages_of_registration(tokens, settings.matrix),
+        registration=Registering(tokens, settings.matrix),
         login_tokens=LoginTokens(
             db=core.db,
             profiles=people.profiles,

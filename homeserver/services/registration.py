@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.services.interactive import DUMMY, TERMS, TOKEN, Stage, Wanted
+from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import interactions as stored
@@ -21,11 +22,12 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 
 class RegistrationTokens:
-    """Makes, lists, revokes and uses them."""
+    """Makes, lists, revokes and uses them. Wrong ones count as wrong passwords do: operators may choose short ones."""
 
-    def __init__(self, *, db: Database, clock: Clock) -> None:
+    def __init__(self, *, db: Database, clock: Clock, limits: RateLimits) -> None:
         self._db = db
         self._clock = clock
+        self._limits = limits
 
     async def create(
         self, *, token: str | None = None, uses: int | None = None, ttl_s: int | None = None
@@ -56,42 +58,49 @@ class RegistrationTokens:
             if not await stored.drop_registration_token(conn, token):
                 raise NotFound("no such token")
 
-    async def is_good(self, token: str) -> bool:
-        """Whether somebody could make an account with it now."""
+    async def is_good(self, token: str, *, address: str) -> bool:
+        """Whether somebody could make an account with it now. Raises RateLimited."""
+        self._limits.check_address("login", address)
         async with self._db.read() as conn:
             found = await stored.registration_token(conn, token)
         if found is None or (found.expires_ms is not None and found.expires_ms <= self._clock.now_ms()):
             return False
+        self._limits.give_back_address("login", address)
         return found.uses_allowed is None or found.uses < found.uses_allowed
 
-    async def use(self, token: str) -> None:
-        """Count one use. Raises Forbidden("bad_registration_token")."""
+    async def use(self, token: str, *, address: str) -> None:
+        """Count one use. Raises Forbidden("bad_registration_token"), RateLimited."""
+        self._limits.check_address("login", address)
         async with self._db.write() as conn:
             if not await stored.use_registration_token(conn, token, self._clock.now_ms()):
                 raise Forbidden("this registration token is not valid", code="bad_registration_token")
+        self._limits.give_back_address("login", address)
 
 
-def stages_of_registration(tokens: RegistrationTokens, settings: MatrixSettings) -> Wanted:
+class Registering:
     """What a registration asks for: a token and the terms where the settings say so, else nothing to speak of."""
 
-    async def use(auth: Mapping[str, Any]) -> None:
-        token = auth.get("token")
-        if not isinstance(token, str):
-            raise Invalid(
-                "token: must be a string", code="missing_param" if token is None else "invalid_param"
-            )
-        await tokens.use(token)
+    def __init__(self, tokens: RegistrationTokens, settings: MatrixSettings) -> None:
+        self._tokens = tokens
+        self._needs_token = settings.registration_needs_token
+        self._params = {TERMS: {"policies": _policies(settings)}} if settings.policies else {}
 
-    stages: dict[str, Stage] = {}
-    params: dict[str, Mapping[str, Any]] = {}
-    if settings.registration_needs_token:
-        stages[TOKEN] = use
-    if settings.policies:
-        stages[TERMS] = _agreed
-        params[TERMS] = {"policies": _policies(settings)}
-    if not stages:
-        stages[DUMMY] = _agreed
-    return Wanted("POST register", [list(stages)], stages, params)
+    def wanted(self, address: str) -> Wanted:
+        """The stages for who asks from this address."""
+
+        async def use(auth: Mapping[str, Any]) -> None:
+            token = auth.get("token")
+            if not isinstance(token, str):
+                code = "missing_param" if token is None else "invalid_param"
+                raise Invalid("token: must be a string", code=code)
+            await self._tokens.use(token, address=address)
+
+        stages: dict[str, Stage] = {TOKEN: use} if self._needs_token else {}
+        if self._params:
+            stages[TERMS] = _agreed
+        if not stages:
+            stages[DUMMY] = _agreed
+        return Wanted("POST register", [list(stages)], stages, self._params)
 
 
 async def _agreed(_: Mapping[str, Any]) -> None:

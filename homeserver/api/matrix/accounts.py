@@ -25,9 +25,9 @@ from homeserver.model import SessionId
 from homeserver.services.accounts import Accounts
 from homeserver.services.devices import Devices
 from homeserver.services.guestaccounts import GuestAccounts
-from homeserver.services.interactive import TOKEN, Interactions, Wanted
+from homeserver.services.interactive import TOKEN, Interactions
 from homeserver.services.profiles import Profiles
-from homeserver.services.registration import RegistrationTokens
+from homeserver.services.registration import Registering, RegistrationTokens
 from homeserver.services.standing import is_matrix_guest
 
 
@@ -41,7 +41,7 @@ class AccountServices:
     profiles: Profiles
     interactions: Interactions
     tokens: RegistrationTokens
-    registration: Wanted
+    registration: Registering
     address: Callable[[web.Request], str]
 
 
@@ -141,12 +141,13 @@ class AccountCalls:
         first = check(Registration, call.body.root)
         if first.username is not None:
             await services.accounts.check_name(first.username)
-        passed = await services.interactions.passed(services.registration, call.body.root)
+        address = services.address(call.request)
+        passed = await services.interactions.passed(services.registration.wanted(address), call.body.root)
         wish = check(Registration, passed.params)
         if wish.password is None:
             raise Invalid("password: is required", code="missing_param")
         person = await services.accounts.register_named(
-            localpart=wish.username, password=wish.password, address=services.address(call.request)
+            localpart=wish.username, password=wish.password, address=address
         )
         if wish.inhibit_login:
             return {"user_id": person.user_id}
@@ -167,13 +168,17 @@ class AccountCalls:
 
     async def token_validity(self, call: Call[None, TokenQuery]) -> schemas.Valid:
         """Counts no use."""
-        return {"valid": await self._services.tokens.is_good(call.query.token)}
+        services = self._services
+        return {
+            "valid": await services.tokens.is_good(call.query.token, address=services.address(call.request))
+        }
 
     async def show(self, call: Call[JsonObject, StageQuery]) -> schemas.Empty:
         """Only registrations: a page that takes passwords for calls begun elsewhere would serve whoever begins them."""
         auth = {**call.body.root, "type": call.text("auth_type")}
         services = self._services
-        await services.interactions.show(services.registration, call.query.session, auth)
+        wanted = services.registration.wanted(services.address(call.request))
+        await services.interactions.show(wanted, call.query.session, auth)
         return {}
 
     async def whoami(self, call: Call[None, None]) -> schemas.WhoAmI:

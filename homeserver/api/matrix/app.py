@@ -58,7 +58,7 @@ from homeserver.services.finding import Finding
 from homeserver.services.guestaccounts import GuestAccounts
 from homeserver.services.history import History
 from homeserver.services.hosts import Hosts
-from homeserver.services.interactive import Interactions, Wanted
+from homeserver.services.interactive import Interactions
 from homeserver.services.logintokens import LoginTokens
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
@@ -71,7 +71,7 @@ from homeserver.services.openid import OpenIds
 from homeserver.services.previews.service import Previews
 from homeserver.services.profilefields import ProfileFields
 from homeserver.services.profiles import Profiles
-from homeserver.services.registration import RegistrationTokens
+from homeserver.services.registration import Registering, RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.search.messages import MessageSearch
@@ -99,7 +99,7 @@ class MatrixServices:
     profiles: Profiles
     interactions: Interactions
     tokens: RegistrationTokens
-    registration: Wanted
+    registration: Registering
     login_tokens: LoginTokens
     openids: OpenIds
     fields: ProfileFields

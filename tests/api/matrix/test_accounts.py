@@ -117,7 +117,10 @@ NEEDS_BOTH: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("overrides", [{"matrix": NEEDS_BOTH}])
+GUESSES = {"enabled": True, "login": {"per_second": 0.001, "burst": 3}}
+
+
+@pytest.mark.parametrize("overrides", [{"matrix": NEEDS_BOTH, "rate_limits": GUESSES}])
 async def test_a_token_and_the_terms_are_asked_for(nobody: Client, server: Running) -> None:
     tokens = server.hs.proofs.registration_tokens
     token = (await tokens.create(uses=1)).token
@@ -139,6 +142,13 @@ async def test_a_token_and_the_terms_are_asked_for(nobody: Client, server: Runni
         "user_id"
     ] == "@bob:test.example"
     assert await nobody.call("GET", path, params={"token": token}) == {"valid": False}
+    # Wrong ones count like wrong passwords, wherever they are tried.
+    for _ in range(2):
+        assert await nobody.call("GET", path, params={"token": "guess"}) == {"valid": False}
+    assert await nobody.errcode("GET", path, 429, params={"token": "guess"}) == "M_LIMIT_EXCEEDED"
+    asked = await nobody.call("POST", "register", 401, body={**body, "username": "carol"})
+    body = {**body, "username": "carol", "auth": {**wrong, "session": asked["session"]}}
+    assert await nobody.errcode("POST", "register", 429, body=body) == "M_LIMIT_EXCEEDED"
 
 
 async def test_ways_to_say_who_one_is(nobody: Client, alice: Client) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
-_MOST_WORKERS = 2
+_MOST_WORKERS = 3
 _START_S = 60
 _INTERRUPTED = 130
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -37,7 +37,8 @@ def main() -> int:
 
 def _pytest(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run it; who is told to stop in the meantime waits until pytest has cleaned up."""
-    workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+    # One more than there are cores: tests wait for the database, for browsers and for pauses that are part of stories.
+    workers = min(_MOST_WORKERS, (os.cpu_count() or 1) + 1)
     # Who is done takes over work of the other.
     sharing = [f"--numprocesses={workers}", "--dist=worksteal"]
     command = [sys.executable, "-m", "pytest", *sharing, *arguments]

@@ -100,7 +100,9 @@ class RateLimitSettings(Section):
     """How often one person, account or address may do what. Whoever does more is told when to come back."""
 
     enabled: bool = Field(default=True, description="Whether anything is limited at all.")
-    login: BucketSettings = _bucket(0.2, 10, "Tries to log in or refresh, per account and per address; also wrong registration tokens.")
+    login: BucketSettings = _bucket(
+        0.2, 10, "Tries to log in or refresh, per account and per address; also wrong registration tokens."
+    )
     registration: BucketSettings = _bucket(0.02, 5, "New accounts per address.")
     guests: BucketSettings = _bucket(0.1, 30, "New guests per address.")
     guest_accounts: BucketSettings = _bucket(0.02, 10, "New guest accounts of Matrix clients per address.")

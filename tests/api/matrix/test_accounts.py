@@ -147,8 +147,8 @@ async def test_a_token_and_the_terms_are_asked_for(nobody: Client, server: Runni
         assert await nobody.call("GET", path, params={"token": "guess"}) == {"valid": False}
     assert await nobody.errcode("GET", path, 429, params={"token": "guess"}) == "M_LIMIT_EXCEEDED"
     asked = await nobody.call("POST", "register", 401, body={**body, "username": "carol"})
-    body = {**body, "username": "carol", "auth": {**wrong, "session": asked["session"]}}
-    assert await nobody.errcode("POST", "register", 429, body=body) == "M_LIMIT_EXCEEDED"
+    guess = {**body, "username": "carol", "auth": {**wrong, "session": asked["session"]}}
+    assert await nobody.errcode("POST", "register", 429, body=guess) == "M_LIMIT_EXCEEDED"
 
 
 async def test_ways_to_say_who_one_is(nobody: Client, alice: Client) -> None:

@@ -1,5 +1,6 @@
 """Who closes their account and wants it erased: those who come later see that something was said, and not what."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,7 +62,8 @@ async def test_those_who_come_later_are_not_told(
     await bob.prove("POST", "account/deactivate", {"erase": True})
 
     assert said(await history(alice, room_id), bob) == said(seen, bob), "who was there sees all of it"
-    carol = await nobody.register("carol")
+    # What is left of messages has no content, which no schema of messages fits.
+    carol = replace(await nobody.register("carol"), beyond=True)
     hers, slider = Follower(carol), Slider(carol, {"lists": {"all": a_list([0, 9], limit=20)}})
     await carol.call("POST", path(room_id, "join"), body={})
     assert set(said(await history(carol, room_id), bob)) == {None}

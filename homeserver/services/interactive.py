@@ -173,9 +173,9 @@ class Interactions:
             return one
         try:
             named = await check(auth)
-            _check_same(one, named)
         except (Unauthenticated, Forbidden, Invalid) as error:
             raise self._needed(wanted, one, error) from error
+        _check_same(one, named)  # to try once more with the same password would be of no use
         async with self._db.write() as conn:
             latest = await stored.lock_interaction(conn, one.interaction_id)
             if latest is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, cast
 
@@ -202,25 +202,17 @@ NEWEST = 2**62  # before= of a page that starts at the end
 
 def stored_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
     """The record of a row that begins with the columns of SELECT_EVENTS."""
-    # By place and not by name, which takes as long as reading the event.
-    event_id, at, state_id, message_seq, notify_seq, shown, redacted_by, pdu, version, *edited = row[:12]
-    edit_id, edit_pdu, edit_at = edited
-    rules = rules_for(version)
-    return StoredEvent(
-        Event.from_json(pdu, rules, event_id),
-        at,
-        state_id,
-        message_seq,
-        shown,
-        redacted_by,
-        Event.from_json(edit_pdu, rules, edit_id) if edit_pdu else None,
-        edit_at if edit_pdu else 0,
-        notify_seq,
-    )
+    stored = unedited_event(row)
+    edit_id, edit_pdu, edit_at = row[9:12]
+    if not edit_pdu:
+        return stored
+    edit = Event.from_json(edit_pdu, rules_for(row.version), edit_id)
+    return replace(stored, edit=edit, edit_position=edit_at)
 
 
 def unedited_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
     """The record of a row that begins with EVENT_COLUMNS, with nothing of an edit."""
+    # By place and not by name, which takes as long as reading the event.
     event_id, at, state_id, message_seq, notify_seq, shown, redacted_by, pdu, version = row[:9]
     event = Event.from_json(pdu, rules_for(version), event_id)
     return StoredEvent(event, at, state_id, message_seq, shown, redacted_by, notify_seq=notify_seq)

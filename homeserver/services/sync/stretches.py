@@ -171,11 +171,9 @@ class Stretches:
 
     async def _add_senders(self, stretches: Collection[Stretch]) -> None:
         """Who wrote what is shown, as they were before it."""
-        wanted: dict[int, set[UserId]] = {}
-        for one in stretches:
-            if one.state_before is not None and one.shown:
-                wanted.setdefault(one.state_before, set()).update(one.senders)
-        found = await self._senders.of(wanted)
+        found = await self._senders.of(
+            {one.state_before: one.senders for one in stretches if one.state_before is not None and one.shown}
+        )
         for one in stretches:
             if one.state_before is not None and one.state_before in found:
                 one.state = dict(found[one.state_before])

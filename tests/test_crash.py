@@ -53,6 +53,8 @@ async def process(durable: None, database_url: URL, tmp_path: Path) -> AsyncIter
             "HOMESERVER__ACCOUNTS__REGISTRATION": "true",
             "HOMESERVER__RATE_LIMITS__ENABLED": "false",
             "HOMESERVER__LOGS__LEVEL": "warning",
+            # The reader's `sync` may be late on a busy machine; what comes before it is told at once, out of order.
+            "HOMESERVER__SOCKETS__FIRST_FRAME_WAIT_S": "10",
         },
     )
     await made.start()

@@ -24,6 +24,7 @@ from homeserver.settings.models import DatabaseSettings, Settings
 from homeserver.storage.db import Database
 from homeserver.storage.migrate import _upgrade
 from homeserver.storage.schema import metadata
+from tests import thrift
 
 CHROMIUM = os.environ.get("HOMESERVER_TEST_CHROMIUM", "/usr/bin/chromium")
 POSTGRES = os.environ.get("HOMESERVER_TEST_POSTGRES", "")
@@ -122,6 +123,14 @@ class Databases:
     def _run(self, statement: str, *values: str) -> None:
         assert self._admin is not None, "HOMESERVER_TEST_POSTGRES is not set"
         self._admin.execute(statement, values or None)
+
+
+def pytest_configure() -> None:
+    thrift.share_statements()
+
+
+def pytest_runtest_teardown() -> None:
+    thrift.forget_servers()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,7 +5,7 @@ import { CryptoEvent } from "matrix-js-sdk/lib/crypto-api/index.js";
 import { VerificationPhase, VerifierEvent } from "matrix-js-sdk/lib/crypto-api/verification.js";
 import { RustBackupManager } from "matrix-js-sdk/lib/rust-crypto/backup.js";
 
-import { assert, follow, inRoom, login, message, password, register, saw, story, until } from "./kit.mjs";
+import { assert, follow, inRoom, login, message, password, register, saw, story, until, within } from "./kit.mjs";
 
 const SAS = "m.sas.v1";
 const V3 = "/_matrix/client/v3";
@@ -44,7 +44,7 @@ async function setUp(phone) {
 async function verify(asking, asked, ask) {
     const received = new Promise((resolve) => asked.once(CryptoEvent.VerificationRequestReceived, resolve));
     const one = await ask();
-    const other = await received;
+    const other = await within("the request", received);
     await other.accept();
     await until("both ready", () => one.phase === VerificationPhase.Ready);
     const starter = await one.startVerification(SAS);
@@ -53,10 +53,10 @@ async function verify(asking, asked, ask) {
         (verifier) => new Promise((resolve) => verifier.once(VerifierEvent.ShowSas, resolve)),
     );
     const done = Promise.all([starter.verify(), answerer.verify()]);
-    const [here, there] = await Promise.race([Promise.all(shown), done]);
+    const [here, there] = await within("the emoji", Promise.race([Promise.all(shown), done]));
     assert.deepEqual(here.sas, there.sas);
     await Promise.all([here.confirm(), there.confirm()]);
-    await done;
+    await within("the end of it", done);
     saw("the emoji", here.sas.emoji.map(([, name]) => name));
 }
 

@@ -52,6 +52,14 @@ export async function until(what, probe, everyMs = LOOK_EVERY_MS) {
     }
 }
 
+/** What a promise brings, which must come soon. */
+export function within(what, promise) {
+    const late = new Promise((_, reject) => {
+        setTimeout(() => reject(new Error(`it did not come: ${what}`)), PATIENCE_MS);
+    });
+    return Promise.race([promise, late]);
+}
+
 /** A new account with its first device. */
 export async function register(name, options) {
     const wish = { username: name, password: PASSWORD, auth: { type: "m.login.dummy" } };

@@ -135,13 +135,7 @@ def pytest_runtest_teardown() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes minutes begins first, or one worker would do it while the others have nothing left."""
-    items.sort(key=_longest, reverse=True)
-
-
-def _longest(item: pytest.Item) -> float:
-    """How long a test may take, in seconds; 0 for one like all others."""
-    marker = item.get_closest_marker("timeout")
-    return float(marker.args[0]) if marker else 0.0
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
 
 
 def pytest_collection_finish() -> None:

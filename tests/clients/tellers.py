@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = ROOT / ".venv-clients" / "bin"
 PACKAGES = ROOT / "tests" / "clients" / "js" / "node_modules"
 ARE_REQUIRED = os.environ.get("HOMESERVER_TEST_CLIENTS") == "required"
-DEADLINE_S = 200  # on a busy machine; a quiet one needs ten seconds
+DEADLINE_S = 90
 LAST_WORDS = 10_000
 
 

@@ -1,10 +1,6 @@
 """Matrix clients that others wrote tell their stories: see the programs in `js` and `python`."""
 
-import pytest
-
 from tests.clients.conftest import Teller
-
-pytestmark = pytest.mark.timeout(240)
 
 
 async def test_matrix_nio_talks(told: Teller) -> None:

@@ -218,9 +218,8 @@ async def test_an_old_access_token_is_renewed_by_one_tab_only(people: People, br
 
     context.on("response", heard)
     await context.route("**/auth/refresh", hold)
-    await expect(hers.page.locator(".item")).to_have_count(
-        1
-    )  # a look under way would have the token that was good
+    # A look at the list that is still under way would have the token that was good.
+    await expect(hers.page.locator(".item")).to_have_count(1)
     await hers.page.evaluate(
         """() => {
             const data = JSON.parse(localStorage.getItem("auth_data"));

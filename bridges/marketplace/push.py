@@ -12,9 +12,9 @@ from homeserver.http.routes import Call, Route
 from homeserver.model import Content, Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.enquiryviews import EnquiryBrief
-from homeserver.services.guests import is_guest
 from homeserver.services.push.subscriptions import Subscriptions
 from homeserver.services.push.words import Notice
+from homeserver.services.standing import is_guest
 
 MAX_TITLE_CHARS = 100
 _OFF = {503: "This server sends no pushes."}

@@ -13,7 +13,7 @@ from homeserver.model import Attachment, Message, Person
 from homeserver.protocol.ids import UserId
 from homeserver.services import publicids
 from homeserver.services.enquiryviews import Enquiry
-from homeserver.services.guests import is_guest
+from homeserver.services.standing import is_guest
 
 SYSTEM: Final = "system"
 _UNSAFE_IN_URL = {ord(char): f"%{ord(char):02X}" for char in "\"'<>`\\ "}

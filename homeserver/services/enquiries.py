@@ -16,10 +16,10 @@ from homeserver.services.blocks import Blocks
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
 from homeserver.services.founding import Founding, state_draft
-from homeserver.services.guests import is_guest
 from homeserver.services.members import joining
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.rooms import Rooms
+from homeserver.services.standing import is_guest
 from homeserver.storage import enquiries as stored
 from homeserver.storage import rooms as rooms_table
 from homeserver.storage.enquiries import EnquiryRow, Help, HelpMove, NewEnquiry, Side

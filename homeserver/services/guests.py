@@ -301,11 +301,6 @@ def is_plain(name: str) -> bool:
     return False
 
 
-def is_guest(number: int) -> bool:
-    """Whether a person's number is a guest's."""
-    return number >> 32 == GUEST_NAMESPACE
-
-
 def _handing_over(head: Head, guest: UserId, person: Person | None) -> list[Draft]:
     """The guest leaves a room; `person`, if there is one, comes in their place and with their power."""
     drafts: list[Draft] = []

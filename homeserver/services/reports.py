@@ -13,9 +13,9 @@ from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import Access
 from homeserver.services.content import attachment_of, text_of
-from homeserver.services.guests import is_guest
 from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
+from homeserver.services.standing import is_guest
 from homeserver.services.text import one_line
 from homeserver.settings.models import ModerationSettings
 from homeserver.storage import events, rooms

@@ -9,12 +9,11 @@ from typing import Any
 from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.blocks import Blocks
-from homeserver.services.guests import is_guest
 from homeserver.services.plain import plain
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.reports import Reports
 from homeserver.services.spam import Spam
-from homeserver.services.standing import is_matrix_guest
+from homeserver.services.standing import is_guest, is_matrix_guest
 from homeserver.services.words import WordList
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import Also

@@ -5,7 +5,7 @@ nothing but log out. Closed accounts are over.
 """
 
 from homeserver.errors import Forbidden, Unauthenticated
-from homeserver.model import MATRIX_GUESTS, Requester
+from homeserver.model import GUEST_NAMESPACE, MATRIX_GUESTS, Requester
 from homeserver.storage.accounts import Account
 
 
@@ -52,6 +52,11 @@ def check_admin(requester: Requester) -> None:
     """Raise Forbidden("no_admin") for who does not moderate this server."""
     if not requester.admin:
         raise Forbidden("only admins of this server can do this", code="no_admin")
+
+
+def is_guest(number: int) -> bool:
+    """Whether a person's number is that of a guest of a bridge, known by a UUID alone."""
+    return number >> 32 == GUEST_NAMESPACE
 
 
 def is_matrix_guest(number: int) -> bool:

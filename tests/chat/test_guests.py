@@ -12,8 +12,9 @@ from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, Rat
 from homeserver.model import GUEST_NAMESPACE, Draft, Page, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.running import working
-from homeserver.services.guests import GuestKey, checked_name, is_guest
+from homeserver.services.guests import GuestKey, checked_name
 from homeserver.services.publicids import from_public, to_public
+from homeserver.services.standing import is_guest
 from homeserver.settings.models import Settings
 from tests.chat.world import group, person
 

@@ -3,24 +3,20 @@
 What is absent and what one may not know of are answered alike, by NotFound.
 """
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from homeserver.errors import Forbidden, NotFound
-from homeserver.model import CLOSED_EVENT, KIND_KEY, Requester, Role, RoomKind
-from homeserver.protocol.event import Event, StateKey
-from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.model import Requester
+from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.member import membership_in
-from homeserver.protocol.power import Level, PowerLevels
 from homeserver.services import publicids
 from homeserver.services.bounded import BoundedCache
 from homeserver.storage import events, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import is_open_to, role_in
 from homeserver.timeline.writer import Timeline
-
-ADMIN_LEVEL = 50  # from here on a member counts as an admin on the product APIs
 
 
 class Access:
@@ -142,42 +138,6 @@ async def head_for_member(timeline: Timeline, requester: Requester, room_id: Roo
 def not_joined() -> Forbidden:
     """What Matrix clients are told of a room that they are not in."""
     return Forbidden("you are not in this room", code="not_joined")
-
-
-def is_open_to(head: Head, user_id: UserId) -> bool:
-    """Whether a person is in the room, and it was not closed."""
-    state = head.state.events
-    return membership_in(state, user_id) == "join" and (CLOSED_EVENT, "") not in state
-
-
-def kind_of(head: Head) -> RoomKind:
-    """Private or group; a room that another server or client made is a group."""
-    create = head.state.events.get(("m.room.create", ""))
-    return "private" if create is not None and create.content.get(KIND_KEY) == "private" else "group"
-
-
-def levels_of(head: Head) -> PowerLevels:
-    """The room's power levels."""
-    return PowerLevels.from_state(head.state.events, head.rules)
-
-
-def role_in(head: Head, user_id: UserId) -> Role:
-    """What the product APIs call a member of this power."""
-    return role_of_level(levels_of(head).user(user_id))
-
-
-def role_of_level(level: Level) -> Role:
-    """What the product APIs call a power level."""
-    return "admin" if level >= ADMIN_LEVEL else "member"
-
-
-def joined_in(state: Mapping[StateKey, Event]) -> list[UserId]:
-    """Everybody who is joined, by the state."""
-    return [
-        UserId(state_key)
-        for (kind, state_key), event in state.items()
-        if kind == "m.room.member" and event.membership == "join"
-    ]
 
 
 def _no_room() -> NotFound:

@@ -16,7 +16,7 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomAlias, RoomId, UserId, domain_of, is_room_alias
 from homeserver.protocol.member import membership_in
 from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, history_visibility_of
-from homeserver.services.access import head_for_member, levels_of
+from homeserver.services.access import head_for_member
 from homeserver.services.founding import state_draft
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.standing import check_may_act
@@ -25,6 +25,7 @@ from homeserver.storage.aliases import AliasRow
 from homeserver.storage.db import Database
 from homeserver.storage.summaries import rooms_at
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import levels_of
 from homeserver.timeline.submission import Also, Placed
 from homeserver.timeline.writer import Timeline
 

@@ -15,7 +15,6 @@ from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import EntryKind, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import joined_in, kind_of
 from homeserver.services.bounded import BoundedCache
 from homeserver.services.news import Appends, blocks_changed
 from homeserver.services.profiles import Profiles
@@ -26,6 +25,7 @@ from homeserver.storage.blocks import Block
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import joined_in, kind_of
 from homeserver.timeline.submission import Also, Placed
 
 _SILENT_ROOMS = 10_000  # of one person that are looked for; the people that one shuts out are fewer

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.model import ENQUIRY_EVENT, Draft, Link, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import Access, joined_in, levels_of
+from homeserver.services.access import Access
 from homeserver.services.blocks import Blocks
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
@@ -26,6 +26,7 @@ from homeserver.storage.enquiries import EnquiryRow, Help, HelpMove, NewEnquiry,
 from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import joined_in, levels_of
 from homeserver.timeline.submission import Also, KeyTaken, Placed
 from homeserver.timeline.writer import Timeline
 

@@ -26,7 +26,6 @@ from homeserver.model import (
 )
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.access import role_in
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.profiles import Profiles
 from homeserver.services.roomviews import RoomViews
@@ -35,6 +34,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
 from homeserver.timeline.build import MESSAGE_TYPES, relation_of
+from homeserver.timeline.reading import role_in
 from homeserver.timeline.writer import Timeline
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,6 @@ from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from homeserver.model import GUEST_NAMESPACE, Draft, Link, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId, make_user_id
-from homeserver.services.access import joined_in, levels_of
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.members import joining, promotion
 from homeserver.services.news import blocks_changed, profile_changed, session_ended
@@ -39,6 +38,7 @@ from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
 from homeserver.storage.guests import GuestRow, Succession
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import joined_in, levels_of
 from homeserver.timeline.submission import Also, Piece, Placed
 from homeserver.timeline.writer import Timeline
 

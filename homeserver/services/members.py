@@ -7,13 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Member, Person, Requester, Role
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import ADMIN_LEVEL, Access, joined_in, kind_of, levels_of, role_in
+from homeserver.services.access import Access
 from homeserver.services.blocks import Blocks
 from homeserver.services.profiles import Profiles
 from homeserver.services.roomviews import RoomViews
 from homeserver.services.standing import guests_refused, is_matrix_guest
 from homeserver.storage import rooms
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import ADMIN_LEVEL, joined_in, kind_of, levels_of, role_in
 from homeserver.timeline.submission import Also, Placed
 from homeserver.timeline.writer import Timeline
 

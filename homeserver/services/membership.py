@@ -14,7 +14,7 @@ from homeserver.model import Content, Draft, Requester, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_rule_in, membership_in
 from homeserver.services import productrooms
-from homeserver.services.access import head_for_member, is_open_to, joined_in, levels_of
+from homeserver.services.access import head_for_member
 from homeserver.services.blocks import Blocks
 from homeserver.services.guestaccess import check_may_enter
 from homeserver.services.members import Members, member_content
@@ -27,6 +27,7 @@ from homeserver.storage import memberships
 from homeserver.storage.db import Database
 from homeserver.storage.members import MemberRow
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import is_open_to, joined_in, levels_of
 from homeserver.timeline.submission import Also, Placed
 from homeserver.timeline.writer import Timeline
 

@@ -9,7 +9,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, TooLarge
 from homeserver.model import ATTACHMENT_REL, Attachment, Content, Draft, MediaId, Message, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.access import Access, role_in
+from homeserver.services.access import Access
 from homeserver.services.content import (
     NO_EXTRAS,
     NOTHING_BESIDE,
@@ -30,6 +30,7 @@ from homeserver.storage import events, log, media, relations
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.reading import role_in
 from homeserver.timeline.submission import Also, Placed, Written
 from homeserver.timeline.writer import Timeline
 

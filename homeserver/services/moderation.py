@@ -15,13 +15,13 @@ from homeserver.clock import Clock
 from homeserver.errors import Conflict, NotFound
 from homeserver.model import CLOSED_EVENT
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.access import joined_in, levels_of
 from homeserver.services.messages import Messages
 from homeserver.services.rooms import Rooms
 from homeserver.storage import events
 from homeserver.storage import reports as stored
 from homeserver.storage.db import Database
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import joined_in, levels_of
 from homeserver.timeline.submission import Also, Placed
 from homeserver.timeline.writer import Timeline
 

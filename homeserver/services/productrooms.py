@@ -14,9 +14,9 @@ from homeserver.model import ATTACHMENT_REL, CLOSED_EVENT, ENQUIRY_EVENT, KIND_K
 from homeserver.protocol.errors import BadPowerLevel
 from homeserver.protocol.event import Event
 from homeserver.protocol.member import membership_in
-from homeserver.services.access import ADMIN_LEVEL, joined_in, kind_of, levels_of
 from homeserver.timeline.build import relation_of
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import ADMIN_LEVEL, joined_in, kind_of, levels_of
 
 RESERVED: Final = frozenset({LINK_EVENT, CLOSED_EVENT, ENQUIRY_EVENT})
 _LEVELS = "m.room.power_levels"

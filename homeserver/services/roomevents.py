@@ -7,7 +7,7 @@ from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services import productrooms
-from homeserver.services.access import head_for_member, levels_of
+from homeserver.services.access import head_for_member
 from homeserver.services.aliases import CANONICAL, Aliases
 from homeserver.services.guestaccess import check_member_state
 from homeserver.services.membership import CheckLeave
@@ -20,6 +20,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.build import relation_of
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import levels_of
 from homeserver.timeline.submission import Also, Written
 from homeserver.timeline.writer import Timeline
 

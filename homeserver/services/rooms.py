@@ -7,7 +7,7 @@ import orjson
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import CLOSED_EVENT, Draft, Link, Page, Person, Requester, Room, RoomKind, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import Access, is_open_to, joined_in, kind_of, levels_of, role_in
+from homeserver.services.access import Access
 from homeserver.services.blocks import blocked
 from homeserver.services.founding import Founding, state_draft
 from homeserver.services.members import Members, joining
@@ -15,6 +15,7 @@ from homeserver.services.profiles import Profiles
 from homeserver.services.ratelimit import RateLimits
 from homeserver.services.roomviews import RoomViews
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import is_open_to, joined_in, kind_of, levels_of, role_in
 from homeserver.timeline.submission import KeyTaken
 from homeserver.timeline.writer import Timeline
 

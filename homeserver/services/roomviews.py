@@ -6,7 +6,6 @@ from homeserver.errors import NotFound
 from homeserver.folding import like_pattern
 from homeserver.model import Member, Message, Page, Person, Room, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import levels_of, role_of_level
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.profiles import Profiles
 from homeserver.storage import members, rooms
@@ -14,6 +13,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.members import ListedRoom, MemberRow
 from homeserver.storage.rooms import RoomRow
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import levels_of, role_of_level
 
 
 class RoomViews:

@@ -17,7 +17,7 @@ from homeserver.protocol.ids import RoomId, UserId, is_room_id, is_user_id
 from homeserver.protocol.power import creators
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services import productrooms
-from homeserver.services.access import head_for_member, levels_of
+from homeserver.services.access import head_for_member
 from homeserver.services.aliases import CANONICAL
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
@@ -27,6 +27,7 @@ from homeserver.services.spaces import CHILD, SPACE
 from homeserver.services.standing import check_may_act
 from homeserver.storage import aliases, summaries
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import levels_of
 from homeserver.timeline.submission import Also, Placed
 from homeserver.timeline.writer import Timeline
 

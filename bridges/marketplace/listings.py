@@ -9,9 +9,9 @@ import orjson
 from bridges.marketplace.settings import MarketplaceSettings
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, NotFound, Unavailable
-from homeserver.services.bounded import BoundedCache
+from homeserver.kit.cache import BoundedCache
+from homeserver.kit.singleflight import SingleFlight
 from homeserver.services.claims import at_path
-from homeserver.services.singleflight import SingleFlight
 
 
 @dataclass(frozen=True, slots=True)

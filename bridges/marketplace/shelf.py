@@ -7,8 +7,8 @@ import orjson
 
 from bridges.marketplace import shape
 from bridges.marketplace.shape import View
+from homeserver.kit.cache import BoundedCache
 from homeserver.protocol.ids import RoomId
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.enquiryviews import Enquiry
 
 _AT_A_TIME = 500  # made without a pause for others

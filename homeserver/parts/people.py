@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.parts.core import Core
 from homeserver.services.accounts import Accounts
 from homeserver.services.blocks import Blocks
@@ -10,7 +11,6 @@ from homeserver.services.guests import GuestKey, Guests
 from homeserver.services.hosts import Hosts, make_issuers
 from homeserver.services.passwords import Passwords
 from homeserver.services.profiles import Profiles
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.servicekeys import ServiceKeys
 from homeserver.services.sessions import Sessions
 from homeserver.services.tokens import TokenKey

@@ -11,10 +11,10 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Invalid, NotFound, TooLarge
+from homeserver.kit.cache import BoundedCache
 from homeserver.model import Content, EntryKind, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.news import Appends, account_data_changed
 from homeserver.services.notify.rules import PUSH_RULES, PushRules
 from homeserver.storage import accountdata as stored

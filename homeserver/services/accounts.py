@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from homeserver.kit.names import clean_name, search_text
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Page, Person, SessionId
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services import naming
@@ -16,10 +18,8 @@ from homeserver.services.closing import StandingChange, change_standings, erase_
 from homeserver.services.e2ee import ending
 from homeserver.services.news import Appends, profile_changed, session_ended
 from homeserver.services.passwords import Passwords
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import check_account
-from homeserver.services.text import clean_name, search_text
 from homeserver.settings.models import AccountSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage.accounts import Account, Word

@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
+from homeserver.kit.cache import BoundedCache
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import EntryKind, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.news import Appends, blocks_changed
 from homeserver.services.profiles import Profiles
-from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import ModerationSettings
 from homeserver.storage import blocks as stored
 from homeserver.storage.blocks import Block

@@ -9,9 +9,9 @@ from typing import Any, cast
 import orjson
 
 from homeserver.errors import HomeserverError, Invalid
+from homeserver.kit.names import one_line
 from homeserver.model import Person
 from homeserver.services import naming, tokens
-from homeserver.services.text import one_line
 from homeserver.settings.models import ClaimSettings, IssuerSettings
 
 FIRST_FREE_NUMBER = 2**31

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from homeserver.errors import Forbidden, Invalid, Unsupported
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import KIND_KEY, Content, Draft, Person, Requester
 from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.ids import RoomAlias, RoomId, UserId, is_user_id
@@ -19,7 +20,6 @@ from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
 from homeserver.services.productrooms import check_unreserved
 from homeserver.services.profiles import Profiles
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.standing import check_may_act
 from homeserver.settings.models import RoomSettings
 from homeserver.timeline.submission import Also

@@ -16,12 +16,12 @@ import orjson
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, HomeserverError, Invalid, NotFound, RateLimited, TooLarge, Unavailable
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Requester
 from homeserver.protocol import canonical
 from homeserver.protocol.errors import BadJson
 from homeserver.protocol.ids import RoomId, fits
 from homeserver.services.access import head_for_member
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.roomevents import MAX_TXN_CHARS, RoomEvents
 from homeserver.services.standing import check_requester
 from homeserver.settings.models import MatrixSettings

@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Forbidden, Invalid, NotFound, Unsupported
 from homeserver.folding import like_pattern
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services import productrooms
 from homeserver.services.access import head_for_member
 from homeserver.services.aliases import may_name_room
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.standing import check_may_act
 from homeserver.storage import summaries as stored
 from homeserver.storage.db import Database

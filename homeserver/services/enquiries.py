@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import ENQUIRY_EVENT, Draft, Link, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import Access
@@ -17,7 +18,6 @@ from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
 from homeserver.services.founding import Founding, state_draft
 from homeserver.services.members import joining
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.rooms import Rooms
 from homeserver.services.standing import is_guest
 from homeserver.storage import enquiries as stored

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from homeserver.kit.cache import BoundedCache
 from homeserver.model import Link, Message, Person
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.profiles import Profiles
 from homeserver.services.standing import is_guest

@@ -7,11 +7,11 @@ from typing import Final
 import orjson
 
 from homeserver.errors import Invalid, NotFound, TooLarge
+from homeserver.kit.cache import BoundedCache
 from homeserver.model import Content, Requester
 from homeserver.protocol.errors import BadFilter
 from homeserver.protocol.filters import Filter, read_filter
 from homeserver.protocol.ids import UserId
-from homeserver.services.bounded import BoundedCache
 from homeserver.storage import accountdata as stored
 from homeserver.storage.db import Database
 

@@ -9,12 +9,12 @@ import secrets
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import MATRIX_GUESTS, Person
 from homeserver.protocol.ids import make_user_id
 from homeserver.services import naming
 from homeserver.services.closing import StandingChange, change_standings
 from homeserver.services.news import Appends, profile_changed, session_ended
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import guests_refused
 from homeserver.settings.models import GuestAccountSettings

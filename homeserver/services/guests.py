@@ -21,13 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import GUEST_NAMESPACE, Draft, Link, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId, make_user_id
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.members import joining, promotion
 from homeserver.services.news import blocks_changed, profile_changed, session_ended
 from homeserver.services.profiles import Profiles
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import check_standing
 from homeserver.settings.models import GuestSettings

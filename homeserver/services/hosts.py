@@ -15,18 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import NotFound, Upstream
+from homeserver.kit.cache import BoundedCache
+from homeserver.kit.names import search_text
+from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services import publicids, tokens
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.claims import FIRST_FREE_NUMBER, HostPerson, check_claims, host_person
 from homeserver.services.endings import Endings, Flag
 from homeserver.services.jwks import KeySource, VerifyKey, source_of
 from homeserver.services.profiles import Profiles
 from homeserver.services.retry import write_with_retry
-from homeserver.services.singleflight import SingleFlight
 from homeserver.services.standing import check_account
-from homeserver.services.text import search_text
 from homeserver.services.tokens import Unverified
 from homeserver.settings.models import IssuerSettings
 from homeserver.storage import accounts as stored

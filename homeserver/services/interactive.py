@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, TooLarge, Unauthenticated
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.protocol.ids import UserId
-from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import InteractionSettings
 from homeserver.storage import interactions as stored
 from homeserver.storage.db import Database

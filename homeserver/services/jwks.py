@@ -22,7 +22,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from homeserver.clock import Clock
 from homeserver.errors import Upstream
-from homeserver.services.singleflight import SingleFlight
+from homeserver.kit.singleflight import SingleFlight
 from homeserver.settings.models import IssuerSettings
 
 logger = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ import secrets
 
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Person, Requester
 from homeserver.services.profiles import Profiles
-from homeserver.services.ratelimit import RateLimits
 from homeserver.storage import logintokens as stored
 from homeserver.storage.db import Database
 

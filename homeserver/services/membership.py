@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Forbidden, Invalid, NotFound
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Draft, Requester, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_rule_in, membership_in
@@ -20,7 +21,6 @@ from homeserver.services.guestaccess import check_may_enter
 from homeserver.services.members import Members, member_content
 from homeserver.services.news import room_forgotten
 from homeserver.services.profiles import Profiles
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.standing import check_may_act
 from homeserver.storage import members as stored
 from homeserver.storage import memberships

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 
 from homeserver.errors import Conflict, Invalid
+from homeserver.kit.names import one_line
 from homeserver.protocol.errors import BadIdentifier
 from homeserver.protocol.ids import UserId, make_user_id
-from homeserver.services.text import one_line
 
 MAX_EMAIL_CHARS = 254
 MAX_URL_CHARS = 2000

@@ -8,8 +8,8 @@ import hmac
 
 from homeserver.clock import Clock
 from homeserver.errors import Unauthenticated
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.protocol.ids import UserId
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.tokens import unknown_token
 from homeserver.storage import accounts as stored
 from homeserver.storage.db import Database

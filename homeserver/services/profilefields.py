@@ -10,9 +10,9 @@ from typing import Any, Final
 import orjson
 
 from homeserver.errors import Invalid
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.standing import check_may_act, guests_refused, is_matrix_guest
 from homeserver.storage import accounts
 from homeserver.storage import profilefields as stored

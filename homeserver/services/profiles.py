@@ -11,13 +11,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Conflict, NotFound
+from homeserver.kit.cache import BoundedCache
+from homeserver.kit.names import clean_name, search_text, search_words
 from homeserver.model import EntryKind, Page, Person, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services import naming
 from homeserver.services.accounts import MAX_NAME_CHARS
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.news import Appends, profile_changed
-from homeserver.services.text import clean_name, search_text, search_words
 from homeserver.storage import accounts as stored
 from homeserver.storage.accounts import ProfileRow
 from homeserver.storage.db import Database

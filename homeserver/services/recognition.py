@@ -6,9 +6,9 @@
 from dataclasses import dataclass, replace
 
 from homeserver.clock import Clock
+from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester, SessionId
 from homeserver.services import tokens
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.endings import Endings, Flag
 from homeserver.services.standing import check_requester, check_standing
 from homeserver.services.tokens import AccessClaims, TokenKey

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.services.interactive import DUMMY, TERMS, TOKEN, Stage, Wanted
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import interactions as stored

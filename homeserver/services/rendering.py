@@ -10,13 +10,13 @@ from typing import Final
 import orjson
 
 from homeserver.clock import Clock
+from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
 from homeserver.protocol.clientevents import Aside, ClientForm, bare, form_of
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.paths import Path
 from homeserver.services.accountdata import AccountData
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.visibility import Outlook
 from homeserver.storage import events as stored
 from homeserver.storage import relations, transactions

@@ -8,15 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound, TooLarge
+from homeserver.kit.names import one_line
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Page, Person, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import Access
 from homeserver.services.content import attachment_of, text_of
 from homeserver.services.profiles import Profiles
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.standing import is_guest
-from homeserver.services.text import one_line
 from homeserver.settings.models import ModerationSettings
 from homeserver.storage import events, rooms
 from homeserver.storage import reports as stored

@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound, Unauthenticated
+from homeserver.kit.cache import BoundedCache
+from homeserver.kit.names import clean_name
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import EntryKind, Page
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.news import Appends, service_key_revoked
-from homeserver.services.ratelimit import RateLimits
-from homeserver.services.text import clean_name
 from homeserver.storage import servicekeys as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry

@@ -14,16 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound, Unauthenticated
+from homeserver.kit.names import one_line
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Person, Requester, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services import tokens
 from homeserver.services.e2ee import ending
 from homeserver.services.news import Appends, session_ended
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.recognition import Recognition
 from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import check_account
-from homeserver.services.text import one_line
 from homeserver.services.tokens import AccessClaims, TokenKey
 from homeserver.settings.models import TokenSettings
 from homeserver.storage import accounts as stored_accounts

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from homeserver.errors import Forbidden, Invalid, NotFound
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, is_room_id
 from homeserver.protocol.versions import rules_for
-from homeserver.services.ratelimit import RateLimits
 from homeserver.storage import summaries as stored
 from homeserver.storage.db import Database
 from homeserver.storage.memberships import memberships

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, RateLimited
+from homeserver.kit.textnorm import links_in, words_of
 from homeserver.protocol.ids import UserId
-from homeserver.services.plain import links_in, words_of
 from homeserver.settings.models import ModerationSettings
 
 _DIFFERENT_TEXTS = 64  # of one person; who says more than these in turn is slowed down by the pace of sending

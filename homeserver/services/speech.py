@@ -6,11 +6,11 @@ What the server says by itself goes past this. All answers come from memory.
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from homeserver.kit.ratelimit import RateLimits
+from homeserver.kit.textnorm import plain
 from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.blocks import Blocks
-from homeserver.services.plain import plain
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.reports import Reports
 from homeserver.services.spam import Spam
 from homeserver.services.standing import is_guest, is_matrix_guest

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge, Unsupported
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.event import Event, StateKey
@@ -22,7 +23,6 @@ from homeserver.services.aliases import CANONICAL
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
 from homeserver.services.profiles import Profiles
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.spaces import CHILD, SPACE
 from homeserver.services.standing import check_may_act
 from homeserver.storage import aliases, summaries

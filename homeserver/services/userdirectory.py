@@ -7,9 +7,9 @@ people are called in a single room is not looked at, as only those in that room 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from homeserver.kit.names import search_words
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Person, Requester
-from homeserver.services.ratelimit import RateLimits
-from homeserver.services.text import search_words
 from homeserver.storage import userdirectory as stored
 from homeserver.storage.db import Database
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from homeserver.errors import Forbidden
-from homeserver.services.plain import plain, words_of
+from homeserver.kit.textnorm import plain, words_of
 from homeserver.settings.models import ModerationSettings
 
 logger = logging.getLogger(__name__)

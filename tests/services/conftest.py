@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from homeserver.clock import FakeClock
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.services.media.files import Disk, Places
 from homeserver.services.media.store import Media
 from homeserver.services.media.sweep import Sweep
 from homeserver.services.media.urls import MediaUrls
-from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import MediaSettings, RateLimitSettings
 from homeserver.storage.db import Database
 from tests.services.files import ALICE, SECRET, Store

@@ -6,9 +6,10 @@ import pytest
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthenticated
+from homeserver.kit import names
 from homeserver.model import Page
 from homeserver.protocol.ids import UserId
-from homeserver.services import naming, text
+from homeserver.services import naming
 from homeserver.services.passwords import Passwords, Verdict
 from homeserver.settings.models import BucketSettings, RateLimitSettings
 from homeserver.storage.db import Database
@@ -262,8 +263,8 @@ def test_tags_are_made_from_what_there_is() -> None:
 
 
 def test_names_are_cleaned() -> None:
-    assert text.one_line("  Ann\t\u202e\n Lee\0 ") == "Ann Lee"
+    assert names.one_line("  Ann\t\u202e\n Lee\0 ") == "Ann Lee"
     with pytest.raises(Invalid):
-        text.clean_name("\u200e \n", max_chars=10, what="the name")
+        names.clean_name("\u200e \n", max_chars=10, what="the name")
     with pytest.raises(Invalid):
-        text.clean_name("x" * 11, max_chars=10, what="the name")
+        names.clean_name("x" * 11, max_chars=10, what="the name")

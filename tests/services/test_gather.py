@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from homeserver.services.gather import Gathering
+from homeserver.kit.batching import Gathering
 
 
 async def test_who_asks_at_once_is_answered_together() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from homeserver.clock import FakeClock
 from homeserver.errors import RateLimited
-from homeserver.services.ratelimit import RateLimits, address_key
+from homeserver.kit.ratelimit import RateLimits, address_key
 from homeserver.settings.models import BucketSettings, RateLimitSettings
 
 

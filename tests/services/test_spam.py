@@ -8,8 +8,8 @@ import pytest
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Forbidden, Invalid, RateLimited
+from homeserver.kit.textnorm import links_in, plain, words_of
 from homeserver.protocol.ids import UserId
-from homeserver.services.plain import links_in, plain, words_of
 from homeserver.services.spam import Spam
 from homeserver.services.words import WordList
 from homeserver.settings.models import ModerationSettings

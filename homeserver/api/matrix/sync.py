@@ -7,10 +7,10 @@ from pydantic import Field
 
 from homeserver.http.body import Query, QueryInt, parse_json
 from homeserver.http.routes import Call, Route
+from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
 from homeserver.protocol.filters import Filter
 from homeserver.services import filters
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.filters import Filters
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.v3 import Syncs

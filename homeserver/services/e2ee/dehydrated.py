@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
+from homeserver.kit.names import one_line
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.e2ee import forms
@@ -15,7 +16,6 @@ from homeserver.services.e2ee.devicekeys import KeyUpload, checked_upload
 from homeserver.services.e2ee.todevice import Delivery, delivery, page_size
 from homeserver.services.e2ee.uploads import Upload, Uploads
 from homeserver.services.news import Appends, devices_changed
-from homeserver.services.text import one_line
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import sessions as stored_sessions
 from homeserver.storage.db import Database

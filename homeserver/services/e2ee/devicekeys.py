@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid
+from homeserver.kit.batching import Gathering
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, ServerName, UserId
 from homeserver.services.e2ee import forms
 from homeserver.services.e2ee.uploads import Upload, Uploads
-from homeserver.services.gather import Gathering
 from homeserver.services.news import Appends, devices_changed
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import accounts

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from homeserver.clock import Clock
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.services.e2ee.backups import Backups
 from homeserver.services.e2ee.crosssigning import CrossSigning
 from homeserver.services.e2ee.dehydrated import DehydratedDevices
@@ -10,7 +11,6 @@ from homeserver.services.e2ee.devicekeys import DeviceKeys
 from homeserver.services.e2ee.lists import DeviceLists
 from homeserver.services.e2ee.todevice import ToDevice
 from homeserver.services.news import Appends
-from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage.db import Database
 

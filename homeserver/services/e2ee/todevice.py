@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import TooLarge
+from homeserver.kit.cache import BoundedCache
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, EntryKind, Requester
 from homeserver.protocol.ids import DeviceId, EventId, RoomId, UserId
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.e2ee import forms
 from homeserver.services.news import Appends, device_messages
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.retry import write_with_retry
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import transactions

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import quote
 
-from homeserver.services.text import one_line
+from homeserver.kit.names import one_line
 
 MAX_NAME_CHARS = 200
 _SLASHES = re.compile(r"[/\\]+")

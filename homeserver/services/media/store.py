@@ -13,6 +13,7 @@ from pathlib import Path
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Invalid, NotFound, RateLimited, TooLarge
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import MediaId, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.media import images, sniff
@@ -22,7 +23,6 @@ from homeserver.services.media.images import Wish
 from homeserver.services.media.quota import Quota
 from homeserver.services.media.thumbs import Thumbnails
 from homeserver.services.media.urls import MediaUrls
-from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import MediaSettings
 from homeserver.storage import media as stored
 from homeserver.storage.db import Database

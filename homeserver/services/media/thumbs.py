@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from homeserver.errors import NotFound, RateLimited, Unavailable
+from homeserver.kit.cache import BoundedCache
+from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import MediaId
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.media import images
 from homeserver.services.media.files import Places
 from homeserver.services.media.images import BadPicture, Limits, Size, Wish
-from homeserver.services.singleflight import SingleFlight
 from homeserver.settings.models import MediaSettings
 
 _PATIENCE_S = 30

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.kit.batching import Gathering
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.gather import Gathering
 from homeserver.storage import unread as stored
 from homeserver.storage.db import Database
 from homeserver.storage.notify import NO_THREAD

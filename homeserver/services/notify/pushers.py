@@ -8,10 +8,10 @@ import orjson
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Pusher, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.push.addresses import check_endpoint
-from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import PushSettings
 from homeserver.storage import pushers as stored
 from homeserver.storage.db import Database

@@ -9,13 +9,13 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Invalid, NotFound
+from homeserver.kit.cache import BoundedCache
 from homeserver.model import EntryKind, Requester
 from homeserver.protocol.canonical import JsonObject
 from homeserver.protocol.errors import ProtocolError, UnknownPushRule
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.pushrules.rules import read_actions, read_kind
 from homeserver.protocol.pushrules.ruleset import UNCHANGED, Ruleset
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.news import Appends, account_data_changed
 from homeserver.storage import pushrules as stored
 from homeserver.storage.accountdata import Piece

@@ -12,15 +12,15 @@ from yarl import URL
 
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, NotFound, RateLimited, Upstream
+from homeserver.kit.cache import BoundedCache
+from homeserver.kit.ratelimit import RateLimits
+from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import Requester
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.media import images, sniff
 from homeserver.services.media.files import Disk
 from homeserver.services.media.store import Media, StoredMedia
 from homeserver.services.previews.page import read_page
 from homeserver.services.previews.web import Fetched, Web, unreadable
-from homeserver.services.ratelimit import RateLimits
-from homeserver.services.singleflight import SingleFlight
 from homeserver.settings.models import PreviewSettings
 from homeserver.storage import media as stored_media
 from homeserver.storage import previews as stored

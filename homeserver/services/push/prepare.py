@@ -10,6 +10,7 @@ from typing import NamedTuple
 import orjson
 
 from homeserver.clock import Clock
+from homeserver.kit.names import one_line
 from homeserver.model import Content, Message, Person
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.messageviews import MessageViews
@@ -17,7 +18,6 @@ from homeserver.services.profiles import Profiles
 from homeserver.services.push.decide import Attendance
 from homeserver.services.push.seal import MAX_PAYLOAD_BYTES
 from homeserver.services.push.words import Faces, Notice
-from homeserver.services.text import one_line
 from homeserver.settings.models import PushSettings
 from homeserver.storage import events
 from homeserver.storage import push as stored

@@ -11,7 +11,7 @@ from py_vapid import Vapid02
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid
-from homeserver.services.bounded import BoundedCache
+from homeserver.kit.cache import BoundedCache
 from homeserver.services.push.addresses import origin_of
 from homeserver.storage.push import Subscription
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from homeserver.clock import Clock
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.metrics import Metrics
 from homeserver.services.messageviews import MessageViews
 from homeserver.services.presence import Presence
@@ -14,7 +15,6 @@ from homeserver.services.push.seal import Sealer
 from homeserver.services.push.send import Sender
 from homeserver.services.push.subscriptions import Subscriptions
 from homeserver.services.push.words import Faces
-from homeserver.services.ratelimit import RateLimits
 from homeserver.settings.models import PushSettings
 from homeserver.storage.db import Database
 from homeserver.tasks import Tasks

@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import PASS_ALL, EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accountdata import AccountData, is_ignored
-from homeserver.services.ratelimit import RateLimits
 from homeserver.services.search.index import KEYS
 from homeserver.services.search.words import words_of
 from homeserver.services.visibility import Outlook, Visibility

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from homeserver.clock import Clock
+from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.services.bounded import BoundedCache
 from homeserver.services.retry import write_with_retry
 from homeserver.services.sliding.tokens import NOTHING, Pos, unknown_pos
 from homeserver.services.sliding.wishes import Required

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from homeserver.kit.batching import Gathering
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import UserId
-from homeserver.services.gather import Gathering
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 

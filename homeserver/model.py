@@ -65,7 +65,7 @@ class Requester:
 
     `session_key` scopes transaction ids: the same txn_id from one session names the same message. `device_id` is None
     where a credential stands for no device (a host application's token, a guest's cookie).
-    `namespace` numbers the people as this requester's application knows them (see `services/publicids.py`).
+    `namespace` numbers the people as this requester's application knows them (see `publicids.py`).
     `address` is the client's IP address, for limits, and for its person and the admins to see where a session is used.
     `suspended`, `locked`, `admin`: how the person stands (see `services/standing.py`); most faces refuse the first two.
     """

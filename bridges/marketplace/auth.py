@@ -13,6 +13,7 @@ from uuid import UUID
 from aiohttp import web
 
 from bridges.marketplace.settings import MarketplaceSettings
+from homeserver import publicids
 from homeserver.bridges import Context
 from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, Unauthenticated
 from homeserver.http.credentials import header_token, query_token
@@ -20,7 +21,7 @@ from homeserver.http.guestcookie import GuestCookie
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.servicedoor import KEY_HEADER
 from homeserver.model import Person, Requester
-from homeserver.services import publicids, tokens
+from homeserver.services import tokens
 from homeserver.services.guests import Guest, is_plain
 from homeserver.settings.section import is_loopback
 

@@ -6,11 +6,11 @@ from typing import Any
 from bridges.marketplace.auth import Caller
 from bridges.marketplace.settings import MarketplaceSettings
 from bridges.marketplace.shape import Files, View
+from homeserver import publicids
 from homeserver.errors import NotFound
 from homeserver.http.routes import Handler, Route
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services import publicids
 from homeserver.services.access import Access
 from homeserver.services.blocks import Blocks
 from homeserver.services.enquiries import Enquiries

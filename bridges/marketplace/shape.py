@@ -7,11 +7,11 @@ from typing import Final, Literal, Protocol
 import orjson
 
 from bridges.marketplace import schemas
+from homeserver import publicids
 from homeserver.errors import HomeserverError, RateLimited
 from homeserver.http.times import iso
 from homeserver.model import Attachment, Message, Person
 from homeserver.protocol.ids import UserId
-from homeserver.services import publicids
 from homeserver.services.enquiryviews import Enquiry
 from homeserver.services.standing import is_guest
 

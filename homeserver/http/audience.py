@@ -1,6 +1,6 @@
 """Who listens to which room on one face, and how they are told.
 
-People of different host applications know others by different numbers (see `services/publicids.py`), so a frame is
+People of different host applications know others by different numbers (see `publicids.py`), so a frame is
 built once per room and application, and every socket there gets the same bytes.
 """
 

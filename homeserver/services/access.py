@@ -5,12 +5,12 @@ What is absent and what one may not know of are answered alike, by NotFound.
 
 from uuid import UUID
 
+from homeserver import publicids
 from homeserver.errors import Forbidden, NotFound
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.member import membership_in
-from homeserver.services import publicids
 from homeserver.storage import events, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent

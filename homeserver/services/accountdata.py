@@ -15,12 +15,12 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.model import Content, EntryKind, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
-from homeserver.services.news import Appends, account_data_changed
 from homeserver.services.notify.rules import PUSH_RULES, PushRules
 from homeserver.storage import accountdata as stored
 from homeserver.storage.accountdata import GONE, DataKey, Piece
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
+from homeserver.timeline.entries import Appends, account_data_changed
 from homeserver.timeline.submission import Also, Placed
 
 GLOBAL: Final = ""

@@ -16,14 +16,14 @@ from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services import naming
 from homeserver.services.closing import StandingChange, change_standings, erase_people
 from homeserver.services.e2ee import ending
-from homeserver.services.news import Appends, profile_changed, session_ended
 from homeserver.services.passwords import Passwords
-from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import check_account
 from homeserver.settings.models import AccountSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage.accounts import Account, Word
 from homeserver.storage.db import Database
+from homeserver.storage.retry import write_with_retry
+from homeserver.timeline.entries import Appends, profile_changed, session_ended
 from homeserver.timeline.submission import Also, Placed
 
 MAX_PASSWORD_CHARS = 1024

@@ -17,13 +17,13 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import EntryKind, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.news import Appends, blocks_changed
 from homeserver.services.profiles import Profiles
 from homeserver.settings.models import ModerationSettings
 from homeserver.storage import blocks as stored
 from homeserver.storage.blocks import Block
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
+from homeserver.timeline.entries import Appends, blocks_changed
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import joined_in, kind_of
 from homeserver.timeline.submission import Also, Placed

@@ -14,14 +14,14 @@ from homeserver.model import MATRIX_GUESTS, Person
 from homeserver.protocol.ids import make_user_id
 from homeserver.services import naming
 from homeserver.services.closing import StandingChange, change_standings
-from homeserver.services.news import Appends, profile_changed, session_ended
-from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import guests_refused
 from homeserver.settings.models import GuestAccountSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import guestaccounts as stored
 from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
+from homeserver.storage.retry import write_with_retry
+from homeserver.timeline.entries import Appends, profile_changed, session_ended
 from homeserver.timeline.submission import Also
 
 

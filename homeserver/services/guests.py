@@ -26,9 +26,7 @@ from homeserver.model import GUEST_NAMESPACE, Draft, Link, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId, make_user_id
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.members import joining, promotion
-from homeserver.services.news import blocks_changed, profile_changed, session_ended
 from homeserver.services.profiles import Profiles
-from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import check_standing
 from homeserver.settings.models import GuestSettings
 from homeserver.storage import accounts as stored_accounts
@@ -37,6 +35,8 @@ from homeserver.storage import guests as stored
 from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
 from homeserver.storage.guests import GuestRow, Succession
+from homeserver.storage.retry import write_with_retry
+from homeserver.timeline.entries import blocks_changed, profile_changed, session_ended
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import joined_in, levels_of
 from homeserver.timeline.submission import Also, Piece, Placed

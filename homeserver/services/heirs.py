@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import Content
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accountdata import GLOBAL, TAGS
-from homeserver.services.news import Appends, account_data_changed
 from homeserver.storage import accountdata as stored
 from homeserver.storage.accountdata import DataKey
 from homeserver.storage.db import Database
 from homeserver.storage.members import members_of
+from homeserver.timeline.entries import Appends, account_data_changed
 from homeserver.timeline.submission import Also, Placed
 
 _DIRECT: Final = "m.direct"

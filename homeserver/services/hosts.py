@@ -13,6 +13,7 @@ from jwt import PyJWS, PyJWTError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver import publicids
 from homeserver.clock import Clock
 from homeserver.errors import NotFound, Upstream
 from homeserver.kit.cache import BoundedCache
@@ -20,12 +21,11 @@ from homeserver.kit.names import search_text
 from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId, make_user_id
-from homeserver.services import publicids, tokens
+from homeserver.services import tokens
 from homeserver.services.claims import FIRST_FREE_NUMBER, HostPerson, check_claims, host_person
 from homeserver.services.endings import Endings, Flag
 from homeserver.services.jwks import KeySource, VerifyKey, source_of
 from homeserver.services.profiles import Profiles
-from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import check_account
 from homeserver.services.tokens import Unverified
 from homeserver.settings.models import IssuerSettings
@@ -35,6 +35,7 @@ from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
 from homeserver.storage.hostusers import HostUser
 from homeserver.storage.log import Entry
+from homeserver.storage.retry import write_with_retry
 from homeserver.timeline.submission import Also, Placed
 
 logger = logging.getLogger(__name__)

@@ -19,13 +19,13 @@ from homeserver.services.access import head_for_member
 from homeserver.services.blocks import Blocks
 from homeserver.services.guestaccess import check_may_enter
 from homeserver.services.members import Members, member_content
-from homeserver.services.news import room_forgotten
 from homeserver.services.profiles import Profiles
 from homeserver.services.standing import check_may_act
 from homeserver.storage import members as stored
 from homeserver.storage import memberships
 from homeserver.storage.db import Database
 from homeserver.storage.members import MemberRow
+from homeserver.timeline.entries import room_forgotten
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import is_open_to, joined_in, levels_of
 from homeserver.timeline.submission import Also, Placed

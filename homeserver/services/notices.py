@@ -18,13 +18,13 @@ from homeserver.protocol.versions import rules_for
 from homeserver.services.accountdata import AccountData
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
-from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import check_admin
 from homeserver.settings.models import NoticeSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage import rooms
 from homeserver.storage.accounts import Account, ProfileRow
 from homeserver.storage.db import Database
+from homeserver.storage.retry import write_with_retry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import KeyTaken

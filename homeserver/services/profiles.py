@@ -17,11 +17,11 @@ from homeserver.model import EntryKind, Page, Person, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services import naming
 from homeserver.services.accounts import MAX_NAME_CHARS
-from homeserver.services.news import Appends, profile_changed
 from homeserver.storage import accounts as stored
 from homeserver.storage.accounts import ProfileRow
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
+from homeserver.timeline.entries import Appends, profile_changed
 from homeserver.timeline.submission import Also, Placed
 
 _SHOWN = frozenset({"display_name", "avatar_url"})  # what stands in the events by which a person is in a room

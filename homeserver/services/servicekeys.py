@@ -20,11 +20,11 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.kit.names import clean_name
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import EntryKind, Page
-from homeserver.services.news import Appends, service_key_revoked
 from homeserver.storage import servicekeys as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.storage.servicekeys import ServiceKey
+from homeserver.timeline.entries import Appends, service_key_revoked
 from homeserver.timeline.submission import Also, Placed
 
 MAX_NAME_CHARS = 100

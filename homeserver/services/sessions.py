@@ -20,9 +20,7 @@ from homeserver.model import Person, Requester, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services import tokens
 from homeserver.services.e2ee import ending
-from homeserver.services.news import Appends, session_ended
 from homeserver.services.recognition import Recognition
-from homeserver.services.retry import write_with_retry
 from homeserver.services.standing import check_account
 from homeserver.services.tokens import AccessClaims, TokenKey
 from homeserver.settings.models import TokenSettings
@@ -30,7 +28,9 @@ from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import sessions as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
+from homeserver.storage.retry import write_with_retry
 from homeserver.storage.sessions import Session
+from homeserver.timeline.entries import Appends, session_ended
 from homeserver.timeline.submission import Also, Placed
 
 MAX_DEVICE_NAME_CHARS = 100

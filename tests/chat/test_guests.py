@@ -11,9 +11,9 @@ from homeserver.clock import FakeClock
 from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, RateLimited, Unauthenticated
 from homeserver.model import GUEST_NAMESPACE, Draft, Page, Requester
 from homeserver.protocol.ids import RoomId
+from homeserver.publicids import from_public, to_public
 from homeserver.running import working
 from homeserver.services.guests import GuestKey, checked_name
-from homeserver.services.publicids import from_public, to_public
 from homeserver.services.standing import is_guest
 from homeserver.settings.models import Settings
 from tests.chat.world import group, person

@@ -11,7 +11,6 @@ from homeserver.errors import Invalid, RateLimited, Unavailable
 from homeserver.metrics import spending
 from homeserver.model import Content, Requester, SessionId
 from homeserver.running import working
-from homeserver.services.news import session_ended
 from homeserver.services.publicnet import is_public
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.post import Courier
@@ -21,6 +20,7 @@ from homeserver.settings.models import PushSettings, Settings
 from homeserver.storage import log
 from homeserver.storage import push as stored
 from homeserver.storage.log import Entry
+from homeserver.timeline.entries import session_ended
 from tests.chat.pushing import QUICK, SUBJECT, Browser, PushService, push_service, waiting
 from tests.chat.world import group, person
 from tests.http.kit import until

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import aiohttp
 
-from homeserver.services import publicids
+from homeserver import publicids
 from tests.api.driver import Ear, User
 from tests.api.messenger.wire import Line, line, v1
 

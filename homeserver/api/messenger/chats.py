@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from homeserver import publicids
 from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import ChatQuery, NewDirectChat, NewGroupChat, ReadMark
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.services import publicids
 from homeserver.services.chat import Chat
 
 _ONE = "/chats/{chat_id:int}"

@@ -6,12 +6,12 @@ from typing import Any
 
 import orjson
 
+from homeserver import publicids
 from homeserver.api.messenger import schemas
 from homeserver.errors import HomeserverError
 from homeserver.http.dialogue import error_data
 from homeserver.http.times import iso, iso_micros
 from homeserver.model import Attachment, Message, MessageKind, Person, Requester, Room
-from homeserver.services import publicids
 from homeserver.services.media.addresses import Files
 from homeserver.services.sessions import Tokens
 

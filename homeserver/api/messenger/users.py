@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from homeserver import publicids
 from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import ProfileChange, UserQuery
 from homeserver.api.messenger.shape import Views
@@ -11,7 +12,6 @@ from homeserver.http.paging import PageQuery, Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services import publicids
 from homeserver.services.blocks import Blocks
 from homeserver.services.profiles import Profiles
 

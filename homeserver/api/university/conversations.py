@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from homeserver import publicids
 from homeserver.api.university import schemas, shape
 from homeserver.api.university.schemas import (
     ConversationChange,
@@ -13,7 +14,6 @@ from homeserver.api.university.schemas import (
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Link
-from homeserver.services import publicids
 from homeserver.services.access import Access
 from homeserver.services.members import Members
 from homeserver.services.receipts import Receipts

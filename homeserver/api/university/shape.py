@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import orjson
 
+from homeserver import publicids
 from homeserver.api.university import schemas
 from homeserver.errors import HomeserverError
 from homeserver.http.dialogue import error_data
 from homeserver.http.times import iso
 from homeserver.model import Attachment, Member, Message, MessageRef, Person, Requester, Room
 from homeserver.protocol.ids import RoomId
-from homeserver.services import publicids
 from homeserver.services.media.addresses import Files
 
 

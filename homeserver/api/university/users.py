@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from homeserver import publicids
 from homeserver.api.university import schemas, shape
 from homeserver.api.university.schemas import UserQuery
 from homeserver.http.paging import PageQuery, Paging
 from homeserver.http.routes import Call, Route
-from homeserver.services import publicids
 from homeserver.services.blocks import Blocks
 from homeserver.services.profiles import Profiles
 

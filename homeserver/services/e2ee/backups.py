@@ -10,11 +10,11 @@ from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.e2ee import forms
-from homeserver.services.retry import write_with_retry
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage.db import Database
 from homeserver.storage.e2ee import backups as stored
 from homeserver.storage.e2ee.backups import Backup, BackupKey, KeyPlace, key_size
+from homeserver.storage.retry import write_with_retry
 
 __all__ = ["Backup", "BackupKey", "BackupState", "Backups", "KeyPlace"]
 _MAX_NUMBER = 2**53 - 1

@@ -12,7 +12,6 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.protocol.signing import VerifyKey, signatures_of
 from homeserver.services.e2ee import forms
-from homeserver.services.news import Appends, devices_changed, keys_signed
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import sessions as stored_sessions
 from homeserver.storage.db import Database
@@ -21,6 +20,7 @@ from homeserver.storage.e2ee import dehydrated, lists
 from homeserver.storage.e2ee import devices as stored_devices
 from homeserver.storage.e2ee.crosssigning import CrossKey, Signature, Target, Usage
 from homeserver.storage.e2ee.devices import Device, KeyedDevice
+from homeserver.timeline.entries import Appends, devices_changed, keys_signed
 from homeserver.timeline.submission import Also, Placed
 
 __all__ = ["CrossKeyWish", "CrossSigning", "Failures", "Usage"]

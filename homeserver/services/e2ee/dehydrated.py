@@ -15,7 +15,6 @@ from homeserver.services.e2ee import forms
 from homeserver.services.e2ee.devicekeys import KeyUpload, checked_upload
 from homeserver.services.e2ee.todevice import Delivery, delivery, page_size
 from homeserver.services.e2ee.uploads import Upload, Uploads
-from homeserver.services.news import Appends, devices_changed
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import sessions as stored_sessions
 from homeserver.storage.db import Database
@@ -24,6 +23,7 @@ from homeserver.storage.e2ee import dehydrated as stored
 from homeserver.storage.e2ee import devices as stored_devices
 from homeserver.storage.e2ee.dehydrated import Dehydrated
 from homeserver.storage.e2ee.devices import Device
+from homeserver.timeline.entries import Appends, devices_changed
 from homeserver.timeline.submission import Also, Placed
 
 _MAX_NAME_CHARS = 100

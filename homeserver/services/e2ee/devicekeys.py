@@ -15,8 +15,6 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, ServerName, UserId
 from homeserver.services.e2ee import forms
 from homeserver.services.e2ee.uploads import Upload, Uploads
-from homeserver.services.news import Appends, devices_changed
-from homeserver.services.retry import write_with_retry
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import accounts
 from homeserver.storage.db import Database
@@ -25,6 +23,8 @@ from homeserver.storage.e2ee import devices as stored
 from homeserver.storage.e2ee.crosssigning import CrossKey, Signature, Target, Usage
 from homeserver.storage.e2ee.devices import Device
 from homeserver.storage.e2ee.onetime import OneTimeKey, Wish
+from homeserver.storage.retry import write_with_retry
+from homeserver.timeline.entries import Appends, devices_changed
 from homeserver.timeline.submission import Also
 
 _TOGETHER: Final = 250  # devices whose questions go into one query

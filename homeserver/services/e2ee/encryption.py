@@ -10,9 +10,9 @@ from homeserver.services.e2ee.dehydrated import DehydratedDevices
 from homeserver.services.e2ee.devicekeys import DeviceKeys
 from homeserver.services.e2ee.lists import DeviceLists
 from homeserver.services.e2ee.todevice import ToDevice
-from homeserver.services.news import Appends
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage.db import Database
+from homeserver.timeline.entries import Appends
 
 
 @dataclass(frozen=True, slots=True)

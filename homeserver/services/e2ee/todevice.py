@@ -19,8 +19,6 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, EntryKind, Requester
 from homeserver.protocol.ids import DeviceId, EventId, RoomId, UserId
 from homeserver.services.e2ee import forms
-from homeserver.services.news import Appends, device_messages
-from homeserver.services.retry import write_with_retry
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import transactions
 from homeserver.storage.db import Database
@@ -29,7 +27,9 @@ from homeserver.storage.e2ee import inbox
 from homeserver.storage.e2ee.devices import Device
 from homeserver.storage.e2ee.inbox import DeviceMessage, InboxLimits
 from homeserver.storage.log import Entry
+from homeserver.storage.retry import write_with_retry
 from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.entries import Appends, device_messages
 from homeserver.timeline.submission import Also, Placed
 
 EVERY_DEVICE = DeviceId("*")

@@ -17,7 +17,6 @@ from homeserver.services.media import sniff
 from homeserver.services.media.files import new_media_id
 from homeserver.services.media.images import Wish
 from homeserver.services.media.store import Media, Served
-from homeserver.services.news import Appends, media_arrived
 from homeserver.services.standing import check_may_act
 from homeserver.settings.models import MediaSettings
 from homeserver.storage import accounts as stored_accounts
@@ -25,6 +24,7 @@ from homeserver.storage import media as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.storage.media import MediaRow, PendingRow
+from homeserver.timeline.entries import Appends, media_arrived
 
 _TYPE = re.compile(r"[\w.+!#$&^-]{1,100}/[\w.+!#$&^-]{1,100}(?:\s*;[\t -~]*)?", re.ASCII)
 _MAX_TYPE_CHARS = 255

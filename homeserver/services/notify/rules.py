@@ -16,12 +16,12 @@ from homeserver.protocol.errors import ProtocolError, UnknownPushRule
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.pushrules.rules import read_actions, read_kind
 from homeserver.protocol.pushrules.ruleset import UNCHANGED, Ruleset
-from homeserver.services.news import Appends, account_data_changed
 from homeserver.storage import pushrules as stored
 from homeserver.storage.accountdata import Piece
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.storage.pushrules import StoredRules
+from homeserver.timeline.entries import Appends, account_data_changed
 from homeserver.timeline.submission import Also, Placed
 
 PUSH_RULES: Final = "m.push_rules"

@@ -17,12 +17,12 @@ from homeserver.clock import Clock
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.services.retry import write_with_retry
 from homeserver.services.sliding.tokens import NOTHING, Pos, unknown_pos
 from homeserver.services.sliding.wishes import Required
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import sliding as stored
 from homeserver.storage.db import Database
+from homeserver.storage.retry import write_with_retry
 from homeserver.storage.sliding import ConnectionKey
 
 DM: Final = 1  # marks: the client knows the room as a direct chat,

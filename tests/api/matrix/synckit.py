@@ -6,7 +6,7 @@ from typing import Any
 
 from homeserver.protocol.ids import UserId
 from homeserver.running import Running
-from homeserver.services.news import profile_changed
+from homeserver.timeline.entries import profile_changed
 from tests.api.matrix.driver import Client
 
 WAIT_MS = 5000

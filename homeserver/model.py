@@ -67,7 +67,8 @@ class Requester:
     where a credential stands for no device (a host application's token, a guest's cookie).
     `namespace` numbers the people as this requester's application knows them (see `publicids.py`).
     `address` is the client's IP address, for limits, and for its person and the admins to see where a session is used.
-    `suspended`, `locked`, `admin`: how the person stands (see `services/standing.py`); most faces refuse the first two.
+    `suspended`, `locked`, `admin`: how the person stands (see `services/accounts/status.py`); most faces
+    refuse the first two.
     """
 
     user_id: UserId

@@ -13,7 +13,7 @@ from bridges.marketplace.service import Market
 from homeserver.bridges import Context
 from homeserver.errors import NotFound
 from homeserver.model import Link, Person, Requester
-from homeserver.services.accounts import Accounts
+from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.demo import BUYER_EMAIL, SELLER_EMAIL
 from homeserver.web.pages import SECURITY_HEADERS
 from homeserver.web.texts import LANGUAGES, choose_language

@@ -11,10 +11,10 @@ from bridges.marketplace.service import Market, route
 from homeserver.http.routes import Call, Route
 from homeserver.model import Content, Person
 from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquiryviews import EnquiryBrief
 from homeserver.services.push.subscriptions import Subscriptions
 from homeserver.services.push.words import Notice
-from homeserver.services.standing import is_guest
 
 MAX_TITLE_CHARS = 100
 _OFF = {503: "This server sends no pushes."}

@@ -12,14 +12,14 @@ from homeserver.http.routes import Handler, Route
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.access import Access
-from homeserver.services.blocks import Blocks
+from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.enquiryviews import Enquiry
 from homeserver.services.guests import Guests
 from homeserver.services.media.store import Media
 from homeserver.services.messages import Messages
 from homeserver.services.presence import Presence
-from homeserver.services.profiles import Profiles
 from homeserver.services.receipts import Receipts
 from homeserver.services.reports import Reports
 from homeserver.services.typing import Typing

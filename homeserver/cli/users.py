@@ -20,7 +20,7 @@ from homeserver.cli.common import (
 from homeserver.model import Page
 from homeserver.protocol.ids import UserId
 from homeserver.running import working
-from homeserver.services.accounts import Accounts
+from homeserver.services.accounts.accounts import Accounts
 from homeserver.settings.models import Settings
 from homeserver.storage.accounts import Account
 

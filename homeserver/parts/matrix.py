@@ -7,6 +7,7 @@ from homeserver.parts.core import Core
 from homeserver.parts.finding import build_finding
 from homeserver.parts.people import People
 from homeserver.services.accountdata import AccountData
+from homeserver.services.accounts.profilefields import ProfileFields
 from homeserver.services.administration import Administration
 from homeserver.services.chat import Chat
 from homeserver.services.creation import Creation
@@ -21,7 +22,6 @@ from homeserver.services.memberprofiles import MemberProfiles
 from homeserver.services.membership import Membership
 from homeserver.services.notices import Notices
 from homeserver.services.openid import OpenIds
-from homeserver.services.profilefields import ProfileFields
 from homeserver.services.registration import Registering, RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.parts.core import Core
-from homeserver.services.accounts import Accounts
-from homeserver.services.blocks import Blocks
-from homeserver.services.guestaccounts import GuestAccounts
+from homeserver.services.accounts.accounts import Accounts
+from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.accounts.guestaccounts import GuestAccounts
+from homeserver.services.accounts.passwords import Passwords
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.guests import GuestKey, Guests
 from homeserver.services.hosts import Hosts, make_issuers
-from homeserver.services.passwords import Passwords
-from homeserver.services.profiles import Profiles
 from homeserver.services.servicekeys import ServiceKeys
 from homeserver.services.sessions import Sessions
 from homeserver.services.tokens import TokenKey

@@ -6,12 +6,12 @@ from homeserver.parts.core import Core
 from homeserver.parts.matrix import RawRooms
 from homeserver.parts.people import People
 from homeserver.parts.sync import Keeping
+from homeserver.services.accounts.userdirectory import UserDirectory
 from homeserver.services.chat import Chat
 from homeserver.services.complaints import Complaints
 from homeserver.services.delayed import DelayedEvents
 from homeserver.services.search.index import SearchIndex
 from homeserver.services.search.messages import MessageSearch
-from homeserver.services.userdirectory import UserDirectory
 from homeserver.settings.models import Settings
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Requester
 from homeserver.protocol.ids import DeviceId, UserId
-from homeserver.services.accounts import Accounts
+from homeserver.services.accounts.accounts import Accounts
+from homeserver.services.accounts.status import check_admin
 from homeserver.services.sessions import Sessions
-from homeserver.services.standing import check_admin
 from homeserver.storage.accounts import Account
 
 

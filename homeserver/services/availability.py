@@ -15,7 +15,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Forbidden, TooLarge
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.blocks import Blocks
+from homeserver.services.accounts.blocks import Blocks
 from homeserver.storage import members
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from homeserver.services.access import Access
-from homeserver.services.blocks import Blocks
+from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.feed import Feed
 from homeserver.services.members import Members

@@ -11,7 +11,8 @@ import orjson
 from homeserver.errors import HomeserverError, Invalid
 from homeserver.kit.names import one_line
 from homeserver.model import Person
-from homeserver.services import naming, tokens
+from homeserver.services import tokens
+from homeserver.services.accounts import identifiers
 from homeserver.settings.models import ClaimSettings, IssuerSettings
 
 FIRST_FREE_NUMBER = 2**31
@@ -101,7 +102,7 @@ def host_person(claims: Mapping[str, Any], settings: ClaimSettings) -> HostPerso
     avatar_url = _text(at_path(claims, settings.avatar_url))
     if avatar_url is not None:
         try:
-            fields["avatar_url"] = naming.checked_avatar_url(avatar_url)
+            fields["avatar_url"] = identifiers.checked_avatar_url(avatar_url)
         except Invalid:
             fields["avatar_url"] = ""
     return HostPerson(subject, fields, _email(at_path(claims, settings.email)))
@@ -132,7 +133,7 @@ def _email(value: Any) -> str:
     if not isinstance(value, str) or not value:
         return ""
     try:
-        return naming.normal_email(value)
+        return identifiers.normal_email(value)
     except HomeserverError:
         return ""
 

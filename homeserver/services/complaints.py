@@ -5,7 +5,7 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.member import membership_in
 from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, history_visibility_of
-from homeserver.services.profiles import Profiles
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.reports import Reports
 from homeserver.services.visibility import Visibility
 from homeserver.storage import events

@@ -13,14 +13,14 @@ from homeserver.model import KIND_KEY, Content, Draft, Person, Requester
 from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.ids import RoomAlias, RoomId, UserId, is_user_id
 from homeserver.protocol.versions import RoomRules, rules_for
+from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.status import check_may_act
 from homeserver.services.aliases import CANONICAL, Aliases, names_in
-from homeserver.services.blocks import Blocks
 from homeserver.services.directory import publication
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
 from homeserver.services.productrooms import check_unreserved
-from homeserver.services.profiles import Profiles
-from homeserver.services.standing import check_may_act
 from homeserver.settings.models import RoomSettings
 from homeserver.timeline.submission import Also
 from homeserver.timeline.writer import Timeline

@@ -22,8 +22,8 @@ from homeserver.protocol import canonical
 from homeserver.protocol.errors import BadJson
 from homeserver.protocol.ids import RoomId, fits
 from homeserver.services.access import head_for_member
+from homeserver.services.accounts.status import check_requester
 from homeserver.services.roomevents import MAX_TXN_CHARS, RoomEvents
-from homeserver.services.standing import check_requester
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import accounts
 from homeserver.storage import delayed as stored

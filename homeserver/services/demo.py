@@ -9,7 +9,7 @@ from pathlib import Path
 
 from homeserver.errors import NotFound
 from homeserver.model import Person, Requester
-from homeserver.services.accounts import Accounts
+from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.messages import Messages
 from homeserver.services.rooms import Rooms
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Link, Message, Person
 from homeserver.protocol.ids import RoomId, UserId
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.status import is_guest
 from homeserver.services.messageviews import MessageViews
-from homeserver.services.profiles import Profiles
-from homeserver.services.standing import is_guest
 from homeserver.storage.db import Database
 from homeserver.storage.enquiries import Help, ListedEnquiry
 from homeserver.storage.log import Entry

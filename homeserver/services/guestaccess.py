@@ -6,7 +6,7 @@ from homeserver.errors import Forbidden
 from homeserver.model import Content, Requester
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.member import membership_in
-from homeserver.services.standing import guests_refused, is_matrix_guest
+from homeserver.services.accounts.status import guests_refused, is_matrix_guest
 from homeserver.timeline.heads import Head
 
 GUEST_ACCESS: Final[StateKey] = ("m.room.guest_access", "")

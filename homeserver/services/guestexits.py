@@ -14,9 +14,9 @@ from homeserver.errors import Unavailable
 from homeserver.kit.in_batches import room_by_room
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.services.accounts.identifiers import GUEST
 from homeserver.services.farewells import Farewells
 from homeserver.services.guestaccess import GUEST_ACCESS, takes_guests
-from homeserver.services.naming import GUEST
 from homeserver.storage import events as stored_events
 from homeserver.storage import guestaccounts as stored
 from homeserver.storage.db import Database

@@ -24,10 +24,10 @@ from homeserver.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import GUEST_NAMESPACE, Draft, Link, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId, make_user_id
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.status import check_standing
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.members import joining, promotion
-from homeserver.services.profiles import Profiles
-from homeserver.services.standing import check_standing
 from homeserver.settings.models import GuestSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import blocks, enquiries, push, rooms

@@ -22,11 +22,11 @@ from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services import tokens
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.status import check_account
 from homeserver.services.claims import FIRST_FREE_NUMBER, HostPerson, check_claims, host_person
 from homeserver.services.endings import Endings, Flag
 from homeserver.services.jwks import KeySource, VerifyKey, source_of
-from homeserver.services.profiles import Profiles
-from homeserver.services.standing import check_account
 from homeserver.services.tokens import Unverified
 from homeserver.settings.models import IssuerSettings
 from homeserver.storage import accounts as stored

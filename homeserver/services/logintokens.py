@@ -10,7 +10,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Forbidden
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Person, Requester
-from homeserver.services.profiles import Profiles
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.storage import logintokens as stored
 from homeserver.storage.db import Database
 

@@ -12,8 +12,8 @@ from homeserver.kit.in_batches import room_by_room
 from homeserver.model import Draft, Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.members import member_content
-from homeserver.services.profiles import Profiles
 from homeserver.storage import members as stored
 from homeserver.storage.db import Database
 from homeserver.timeline.writer import Timeline

@@ -8,10 +8,10 @@ from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Member, Person, Requester, Role
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import Access
-from homeserver.services.blocks import Blocks
-from homeserver.services.profiles import Profiles
+from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.status import guests_refused, is_matrix_guest
 from homeserver.services.roomviews import RoomViews
-from homeserver.services.standing import guests_refused, is_matrix_guest
 from homeserver.storage import rooms
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import ADMIN_LEVEL, joined_in, kind_of, levels_of, role_in

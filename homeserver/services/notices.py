@@ -16,9 +16,9 @@ from homeserver.protocol.ids import EventId, RoomId, UserId, make_user_id
 from homeserver.protocol.member import membership_in
 from homeserver.protocol.versions import rules_for
 from homeserver.services.accountdata import AccountData
+from homeserver.services.accounts.status import check_admin
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
-from homeserver.services.standing import check_admin
 from homeserver.settings.models import NoticeSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage import rooms

@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import Access
-from homeserver.services.blocks import Blocks, other_of_two
+from homeserver.services.accounts.blocks import Blocks, other_of_two
 from homeserver.services.feed import Feed, PresenceChanged
 
 
 class Presence:
     """Counts a person's live connections to a room, and tells the watchers when the first opens or the last closes.
 
-    Where two people do not reach each other, who comes is not counted and sees nobody (see `services/blocks.py`).
+    Where two people do not reach each other, who comes is not counted and sees nobody
+    (see `services/accounts/blocks.py`).
     """
 
     def __init__(self, feed: Feed, access: Access, blocks: Blocks) -> None:

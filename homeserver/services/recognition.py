@@ -9,8 +9,8 @@ from homeserver.clock import Clock
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester, SessionId
 from homeserver.services import tokens
+from homeserver.services.accounts.status import check_requester, check_standing
 from homeserver.services.endings import Endings, Flag
-from homeserver.services.standing import check_requester, check_standing
 from homeserver.services.tokens import AccessClaims, TokenKey
 from homeserver.storage import sessions as stored
 from homeserver.storage.db import Database

@@ -8,12 +8,12 @@ from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services import productrooms
 from homeserver.services.access import head_for_member
+from homeserver.services.accounts.status import check_may_act
 from homeserver.services.aliases import CANONICAL, Aliases
 from homeserver.services.guestaccess import check_member_state
 from homeserver.services.membership import CheckLeave
 from homeserver.services.messages import Messages
 from homeserver.services.speech import Speech
-from homeserver.services.standing import check_may_act
 from homeserver.services.upgrades import TOMBSTONE, Upgrades
 from homeserver.storage import events
 from homeserver.storage.db import Database

@@ -9,10 +9,10 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import CLOSED_EVENT, Draft, Link, Page, Person, Requester, Room, RoomKind, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.access import Access
-from homeserver.services.blocks import blocked
+from homeserver.services.accounts.blocks import blocked
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.founding import Founding, state_draft
 from homeserver.services.members import Members, joining
-from homeserver.services.profiles import Profiles
 from homeserver.services.roomviews import RoomViews
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import is_open_to, joined_in, kind_of, levels_of, role_in

@@ -19,9 +19,9 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Person, Requester, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services import tokens
+from homeserver.services.accounts.status import check_account
 from homeserver.services.e2ee import ending
 from homeserver.services.recognition import Recognition
-from homeserver.services.standing import check_account
 from homeserver.services.tokens import AccessClaims, TokenKey
 from homeserver.settings.models import TokenSettings
 from homeserver.storage import accounts as stored_accounts

@@ -10,10 +10,10 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.kit.textnorm import plain
 from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, UserId
-from homeserver.services.blocks import Blocks
+from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.accounts.status import is_guest, is_matrix_guest
 from homeserver.services.reports import Reports
 from homeserver.services.spam import Spam
-from homeserver.services.standing import is_guest, is_matrix_guest
 from homeserver.services.words import WordList
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import Also

@@ -19,12 +19,12 @@ from homeserver.protocol.power import creators
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services import productrooms
 from homeserver.services.access import head_for_member
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.status import check_may_act
 from homeserver.services.aliases import CANONICAL
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
-from homeserver.services.profiles import Profiles
 from homeserver.services.spaces import CHILD, SPACE
-from homeserver.services.standing import check_may_act
 from homeserver.storage import aliases, summaries
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import levels_of

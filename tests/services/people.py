@@ -8,10 +8,10 @@ from homeserver.clock import FakeClock
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Person, Requester
 from homeserver.protocol.signing import SigningKey
-from homeserver.services.accounts import Accounts
+from homeserver.services.accounts.accounts import Accounts
+from homeserver.services.accounts.passwords import Passwords
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.hosts import Hosts, Issuer
-from homeserver.services.passwords import Passwords
-from homeserver.services.profiles import Profiles
 from homeserver.services.sessions import Sessions, Tokens
 from homeserver.services.tokens import TokenKey
 from homeserver.settings.models import AccountSettings, RateLimitSettings, TokenSettings

@@ -9,8 +9,8 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, RateLimite
 from homeserver.kit import names
 from homeserver.model import Page
 from homeserver.protocol.ids import UserId
-from homeserver.services import naming
-from homeserver.services.passwords import Passwords, Verdict
+from homeserver.services.accounts import identifiers
+from homeserver.services.accounts.passwords import Passwords, Verdict
 from homeserver.settings.models import BucketSettings, RateLimitSettings
 from homeserver.storage.db import Database
 from tests.services.people import PASSWORD, People, account_settings, working
@@ -254,12 +254,12 @@ async def test_the_list_of_accounts_is_paged(people: People) -> None:
 
 
 def test_tags_are_made_from_what_there_is() -> None:
-    assert naming.tag_from("Jörg.Müller+x@example.org") == "j-rg.m-ller"
-    assert naming.tag_from("я@example.org") == "user"
-    assert naming.tag_from("a@example.org") == "user-a"
+    assert identifiers.tag_from("Jörg.Müller+x@example.org") == "j-rg.m-ller"
+    assert identifiers.tag_from("я@example.org") == "user"
+    assert identifiers.tag_from("a@example.org") == "user-a"
     for made in ("x" * 60 + "@example.org", "...@a.b", "-_-@a.b"):
-        assert naming.checked_tag(naming.tag_from(made))
-        assert all(naming.checked_tag(one) for one in naming.candidates(naming.tag_from(made)))
+        assert identifiers.checked_tag(identifiers.tag_from(made))
+        assert all(identifiers.checked_tag(one) for one in identifiers.candidates(identifiers.tag_from(made)))
 
 
 def test_names_are_cleaned() -> None:

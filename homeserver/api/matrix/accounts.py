@@ -22,13 +22,13 @@ from homeserver.errors import Invalid
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.model import SessionId
-from homeserver.services.accounts import Accounts
+from homeserver.services.accounts.accounts import Accounts
+from homeserver.services.accounts.guestaccounts import GuestAccounts
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.status import is_matrix_guest
 from homeserver.services.devices import Devices
-from homeserver.services.guestaccounts import GuestAccounts
 from homeserver.services.interactive import TOKEN, Interactions
-from homeserver.services.profiles import Profiles
 from homeserver.services.registration import Registering, RegistrationTokens
-from homeserver.services.standing import is_matrix_guest
 
 
 @dataclass(frozen=True, slots=True)

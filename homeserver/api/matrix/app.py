@@ -45,7 +45,12 @@ from homeserver.http.routes import Admit, Allow, Desk, Face, Route
 from homeserver.http.site import face_application
 from homeserver.model import Requester
 from homeserver.services.accountdata import AccountData
-from homeserver.services.accounts import Accounts
+from homeserver.services.accounts.accounts import Accounts
+from homeserver.services.accounts.guestaccounts import GuestAccounts
+from homeserver.services.accounts.profilefields import ProfileFields
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.status import check_caller
+from homeserver.services.accounts.userdirectory import UserDirectory
 from homeserver.services.administration import Administration
 from homeserver.services.availability import Availability
 from homeserver.services.complaints import Complaints
@@ -55,7 +60,6 @@ from homeserver.services.devices import Devices
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.finding import Finding
-from homeserver.services.guestaccounts import GuestAccounts
 from homeserver.services.history import History
 from homeserver.services.hosts import Hosts
 from homeserver.services.interactive import Interactions
@@ -69,19 +73,15 @@ from homeserver.services.notify.pushers import Pushers
 from homeserver.services.notify.rules import PushRules
 from homeserver.services.openid import OpenIds
 from homeserver.services.previews.service import Previews
-from homeserver.services.profilefields import ProfileFields
-from homeserver.services.profiles import Profiles
 from homeserver.services.registration import Registering, RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.search.messages import MessageSearch
 from homeserver.services.sessions import Sessions
 from homeserver.services.sliding.service import SlidingSyncs
-from homeserver.services.standing import check_caller
 from homeserver.services.sync.old import OldSyncs
 from homeserver.services.sync.v3 import Syncs
 from homeserver.services.typing import Typing
-from homeserver.services.userdirectory import UserDirectory
 from homeserver.settings.models import MatrixSettings, ServerSettings, TurnSettings, WellKnownSettings
 
 ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `/_matrix/client`."

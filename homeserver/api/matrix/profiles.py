@@ -9,9 +9,9 @@ from homeserver.http.body import JsonObject
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId
+from homeserver.services.accounts.profilefields import NAME, PICTURE, ProfileFields, check_field_name
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.members import MXC
-from homeserver.services.profilefields import NAME, PICTURE, ProfileFields, check_field_name
-from homeserver.services.profiles import Profiles
 
 
 class ProfileCalls:

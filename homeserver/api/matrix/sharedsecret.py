@@ -16,7 +16,7 @@ from homeserver.api.matrix.schemas import SharedRegistration
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid
 from homeserver.http.routes import Call, Route
-from homeserver.services.accounts import Accounts
+from homeserver.services.accounts.accounts import Accounts
 from homeserver.settings.models import MatrixSettings
 
 

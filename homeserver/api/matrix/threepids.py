@@ -13,8 +13,8 @@ from homeserver.api.matrix.people import Passwords
 from homeserver.errors import Forbidden, Invalid
 from homeserver.http.body import Body, JsonObject, check
 from homeserver.http.routes import Call, Route
-from homeserver.services.accounts import Accounts
-from homeserver.services.profiles import Profiles
+from homeserver.services.accounts.accounts import Accounts
+from homeserver.services.accounts.profiles import Profiles
 
 _TEXT = Field(max_length=1000)
 

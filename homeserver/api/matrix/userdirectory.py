@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from homeserver.http.body import Body
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person
-from homeserver.services.userdirectory import UserDirectory
+from homeserver.services.accounts.userdirectory import UserDirectory
 
 
 class PeopleSearch(Body):

@@ -8,7 +8,7 @@ from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import Login, Refresh, Registration
 from homeserver.api.messenger.shape import Views
 from homeserver.http.routes import Call, Route
-from homeserver.services.accounts import Accounts
+from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.sessions import Sessions, Tokens
 
 

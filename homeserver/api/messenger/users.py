@@ -12,8 +12,8 @@ from homeserver.http.paging import PageQuery, Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.blocks import Blocks
-from homeserver.services.profiles import Profiles
+from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.accounts.profiles import Profiles
 
 
 class Companions(Protocol):

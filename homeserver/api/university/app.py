@@ -14,10 +14,10 @@ from homeserver.api.university.users import Users
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Desk, Face
 from homeserver.http.site import Entrance, face_application
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.chat import Chat
 from homeserver.services.media.addresses import MediaFiles
 from homeserver.services.media.store import Media
-from homeserver.services.profiles import Profiles
 from homeserver.settings.models import UniversitySettings
 
 ABOUT = """\

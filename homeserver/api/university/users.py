@@ -7,8 +7,8 @@ from homeserver.api.university import schemas, shape
 from homeserver.api.university.schemas import UserQuery
 from homeserver.http.paging import PageQuery, Paging
 from homeserver.http.routes import Call, Route
-from homeserver.services.blocks import Blocks
-from homeserver.services.profiles import Profiles
+from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.accounts.profiles import Profiles
 
 
 class Users:

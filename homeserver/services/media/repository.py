@@ -13,11 +13,11 @@ from typing import NamedTuple, Protocol
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, NotFound, RateLimited, TooLarge, Unavailable
 from homeserver.model import EntryKind, MediaId, Requester
+from homeserver.services.accounts.status import check_may_act
 from homeserver.services.media import sniff
 from homeserver.services.media.files import new_media_id
 from homeserver.services.media.images import Wish
 from homeserver.services.media.store import Media, Served
-from homeserver.services.standing import check_may_act
 from homeserver.settings.models import MediaSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import media as stored

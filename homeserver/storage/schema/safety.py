@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueCo
 
 from homeserver.storage.schema.base import metadata
 
-# who shut out whom; it holds in both directions (services/blocks.py)
+# who shut out whom; it holds in both directions (services/accounts/blocks.py)
 blocks = Table(
     "blocks",
     metadata,

@@ -13,7 +13,7 @@ from homeserver.errors import Invalid
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.standing import check_may_act, guests_refused, is_matrix_guest
+from homeserver.services.accounts.status import check_may_act, guests_refused, is_matrix_guest
 from homeserver.storage import accounts
 from homeserver.storage import profilefields as stored
 from homeserver.storage.db import Database

@@ -17,7 +17,7 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import EntryKind, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.profiles import Profiles
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.settings.models import ModerationSettings
 from homeserver.storage import blocks as stored
 from homeserver.storage.blocks import Block

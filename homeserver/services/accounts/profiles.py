@@ -15,8 +15,8 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.kit.names import clean_name, search_text, search_words
 from homeserver.model import EntryKind, Page, Person, Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services import naming
-from homeserver.services.accounts import MAX_NAME_CHARS
+from homeserver.services.accounts import identifiers
+from homeserver.services.accounts.accounts import MAX_NAME_CHARS
 from homeserver.storage import accounts as stored
 from homeserver.storage.accounts import ProfileRow
 from homeserver.storage.db import Database
@@ -121,8 +121,8 @@ class Profiles:
                 display_name, max_chars=MAX_NAME_CHARS, what="the display name"
             )
         if avatar_url is not None:
-            changes["avatar_url"] = naming.checked_avatar_url(avatar_url)
-        wanted_tag = None if tag is None else naming.checked_tag(tag)
+            changes["avatar_url"] = identifiers.checked_avatar_url(avatar_url)
+        wanted_tag = None if tag is None else identifiers.checked_tag(tag)
         current = await self.own(requester)
         tag_changes = wanted_tag is not None and wanted_tag != current.tag
         if wanted_tag is not None and tag_changes:

@@ -1,6 +1,6 @@
 """How a person's standing changes in the database, and what goes with an account that is closed.
 
-For the transactions of `services/accounts.py`.
+For the transactions of `services/accounts/accounts.py`.
 """
 
 from collections.abc import Collection, Mapping, Sequence

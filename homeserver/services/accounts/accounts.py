@@ -13,11 +13,11 @@ from homeserver.kit.names import clean_name, search_text
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Page, Person, SessionId
 from homeserver.protocol.ids import UserId, make_user_id
-from homeserver.services import naming
-from homeserver.services.closing import StandingChange, change_standings, erase_people
+from homeserver.services.accounts import identifiers
+from homeserver.services.accounts.deactivation import StandingChange, change_standings, erase_people
+from homeserver.services.accounts.passwords import Passwords
+from homeserver.services.accounts.status import check_account
 from homeserver.services.e2ee import ending
-from homeserver.services.passwords import Passwords
-from homeserver.services.standing import check_account
 from homeserver.settings.models import AccountSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage.accounts import Account, Word
@@ -103,7 +103,7 @@ class Accounts:
 
         Raises Invalid("bad_username"), Conflict("user_id_in_use").
         """
-        user_id = naming.checked_localpart(localpart, self._server_name)
+        user_id = identifiers.checked_localpart(localpart, self._server_name)
         async with self._db.read() as conn:
             taken = await stored.taken_user_ids(conn, [user_id])
         if taken:
@@ -121,11 +121,13 @@ class Accounts:
     ) -> Person:
         """Make an account, whatever the settings say about registration (for the command line and demos)."""
         new = NewAccount(
-            email=naming.normal_email(email) if email else "",
+            email=identifiers.normal_email(email) if email else "",
             display_name=clean_name(display_name, max_chars=MAX_NAME_CHARS, what="the display name"),
-            tag=naming.checked_tag(tag) if tag else None,
+            tag=identifiers.checked_tag(tag) if tag else None,
             password_hash=None,
-            user_id=None if localpart is None else naming.checked_localpart(localpart, self._server_name),
+            user_id=None
+            if localpart is None
+            else identifiers.checked_localpart(localpart, self._server_name),
         )
         if password is not None:
             self._check_new_password(password)
@@ -143,7 +145,7 @@ class Accounts:
         Raises Unauthenticated("bad_credentials"), RateLimited; for the right password also Forbidden("suspended").
         """
         try:
-            wanted = naming.normal_email(email)
+            wanted = identifiers.normal_email(email)
         except Invalid:
             wanted = ""
         key = f"account:{wanted}" if wanted else ""
@@ -217,7 +219,7 @@ class Accounts:
     async def drop_email(self, user_id: UserId, email: str) -> None:
         """Take an e-mail from a person, if it is theirs."""
         try:
-            given = naming.normal_email(email)
+            given = identifiers.normal_email(email)
         except Invalid:
             return  # nobody has what is none
         if (await self.find(user_id)).person.email == given:
@@ -233,7 +235,7 @@ class Accounts:
 
     async def find_by_email(self, email: str) -> Account:
         """Like `find`, by e-mail. Raises NotFound, Invalid."""
-        wanted = naming.normal_email(email)
+        wanted = identifiers.normal_email(email)
         async with self._db.read() as conn:
             account = (await stored.accounts_by_email(conn, [wanted])).get(wanted)
         if account is None:
@@ -282,19 +284,21 @@ class Accounts:
         """A tag that nobody has, and a Matrix id that resembles it."""
         tag = new.tag
         if tag is None:
-            wished = naming.candidates(naming.tag_from(new.email or _localpart(new) or new.display_name))
+            wished = identifiers.candidates(
+                identifiers.tag_from(new.email or _localpart(new) or new.display_name)
+            )
             taken_tags = await stored.taken_tags(conn, wished)
-            tag = naming.first_free(wished, lambda name: name not in taken_tags)
+            tag = identifiers.first_free(wished, lambda name: name not in taken_tags)
         if new.user_id is not None:
             if await stored.taken_user_ids(conn, [new.user_id]):
                 raise _user_id_in_use()
             return tag, new.user_id
         # Somebody may have registered with this tag and changed it since: their Matrix id is for ever.
-        user_ids = {name: make_user_id(name, self._server_name) for name in naming.candidates(tag)}
+        user_ids = {name: make_user_id(name, self._server_name) for name in identifiers.candidates(tag)}
         taken = await stored.taken_user_ids(conn, user_ids.values())
-        localpart = naming.first_free(
+        localpart = identifiers.first_free(
             user_ids,
-            lambda name: user_ids[name] not in taken and not naming.is_localpart_of_host_person(name),
+            lambda name: user_ids[name] not in taken and not identifiers.is_localpart_of_host_person(name),
         )
         return tag, user_ids[localpart]
 

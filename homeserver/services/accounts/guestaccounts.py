@@ -12,9 +12,9 @@ from homeserver.clock import Clock
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import MATRIX_GUESTS, Person
 from homeserver.protocol.ids import make_user_id
-from homeserver.services import naming
-from homeserver.services.closing import StandingChange, change_standings
-from homeserver.services.standing import guests_refused
+from homeserver.services.accounts import identifiers
+from homeserver.services.accounts.deactivation import StandingChange, change_standings
+from homeserver.services.accounts.status import guests_refused
 from homeserver.settings.models import GuestAccountSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import guestaccounts as stored
@@ -72,7 +72,7 @@ class GuestAccounts:
     async def _add(self, conn: AsyncConnection) -> Person:
         local = await stored_accounts.take_numbers(conn, MATRIX_GUESTS)
         person = Person(
-            user_id=make_user_id(f"{naming.GUEST}{secrets.token_hex(16)}", self._server_name),
+            user_id=make_user_id(f"{identifiers.GUEST}{secrets.token_hex(16)}", self._server_name),
             number=(MATRIX_GUESTS << 32) + local,
             display_name="",
             created_ms=self._clock.now_ms(),

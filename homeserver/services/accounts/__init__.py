@@ -1,0 +1,1 @@
+"""Accounts: who people are, their profiles, their standing, whom they block."""

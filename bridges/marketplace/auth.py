@@ -21,7 +21,7 @@ from homeserver.http.guestcookie import GuestCookie
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.servicedoor import KEY_HEADER
 from homeserver.model import Person, Requester
-from homeserver.services import tokens
+from homeserver.services.auth import token_format
 from homeserver.services.guests import Guest, is_plain
 from homeserver.settings.section import is_loopback
 
@@ -160,7 +160,7 @@ class Callers:
         """By the token itself, which was verified: what an older one said does not count."""
         if not self._settings.issuer or requester.namespace != self.namespace:
             return False
-        return tokens.peek(token).claims.get("user_type") in self._settings.staff_types
+        return token_format.peek(token).claims.get("user_type") in self._settings.staff_types
 
     async def _guest(self, request: web.Request, name: str, *, may_be_new: bool) -> Caller:
         cookie, address = self._cookie.read(request), self._context.address(request)

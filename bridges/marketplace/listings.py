@@ -11,7 +11,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Forbidden, NotFound, Unavailable
 from homeserver.kit.cache import BoundedCache
 from homeserver.kit.singleflight import SingleFlight
-from homeserver.services.claims import at_path
+from homeserver.services.auth.jwt_claims import at_path
 
 
 @dataclass(frozen=True, slots=True)

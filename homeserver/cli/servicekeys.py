@@ -10,7 +10,7 @@ from homeserver.app import build
 from homeserver.cli.common import ConfigOption, run, settings_from, show, utc
 from homeserver.model import Page
 from homeserver.running import working
-from homeserver.services.servicekeys import NewKey, ServiceKeys
+from homeserver.services.auth.servicekeys import NewKey, ServiceKeys
 from homeserver.settings.models import Settings
 from homeserver.storage.servicekeys import ServiceKey
 

@@ -9,20 +9,20 @@ from homeserver.parts.people import People
 from homeserver.services.accountdata import AccountData
 from homeserver.services.accounts.profilefields import ProfileFields
 from homeserver.services.administration import Administration
+from homeserver.services.auth.devices import Devices
+from homeserver.services.auth.logintokens import LoginTokens
+from homeserver.services.auth.openid import OpenIds
+from homeserver.services.auth.registration import Registering, RegistrationTokens
+from homeserver.services.auth.uia import Interactions
 from homeserver.services.chat import Chat
 from homeserver.services.creation import Creation
-from homeserver.services.devices import Devices
 from homeserver.services.farewells import Farewells
 from homeserver.services.finding import Finding
 from homeserver.services.guestexits import GuestExits
 from homeserver.services.history import History
-from homeserver.services.interactive import Interactions
-from homeserver.services.logintokens import LoginTokens
 from homeserver.services.memberprofiles import MemberProfiles
 from homeserver.services.membership import Membership
 from homeserver.services.notices import Notices
-from homeserver.services.openid import OpenIds
-from homeserver.services.registration import Registering, RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.upgrades import Heir

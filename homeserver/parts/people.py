@@ -9,11 +9,11 @@ from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.guestaccounts import GuestAccounts
 from homeserver.services.accounts.passwords import Passwords
 from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.auth.jwt_login import Hosts, make_issuers
+from homeserver.services.auth.servicekeys import ServiceKeys
+from homeserver.services.auth.sessions import Sessions
+from homeserver.services.auth.token_format import TokenKey
 from homeserver.services.guests import GuestKey, Guests
-from homeserver.services.hosts import Hosts, make_issuers
-from homeserver.services.servicekeys import ServiceKeys
-from homeserver.services.sessions import Sessions
-from homeserver.services.tokens import TokenKey
 from homeserver.settings.models import Settings
 
 

@@ -8,7 +8,7 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.status import check_admin
-from homeserver.services.sessions import Sessions
+from homeserver.services.auth.sessions import Sessions
 from homeserver.storage.accounts import Account
 
 

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from homeserver.errors import Forbidden, Invalid, NotFound
-from homeserver.services.interactive import Interactions, Wanted
+from homeserver.services.auth.uia import Interactions, Wanted
 from homeserver.settings.models import PolicySettings
 from homeserver.web.texts import FALLBACK
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Unauthenticated
-from homeserver.services.hosts import Hosts, Issuer, make_issuers
+from homeserver.services.auth.jwt_login import Hosts, Issuer, make_issuers
 from homeserver.settings.models import IssuerSettings
 
 SECRET = "a secret that the portal and the chat share"

@@ -11,9 +11,9 @@ from homeserver.protocol.signing import SigningKey
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.passwords import Passwords
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.hosts import Hosts, Issuer
-from homeserver.services.sessions import Sessions, Tokens
-from homeserver.services.tokens import TokenKey
+from homeserver.services.auth.jwt_login import Hosts, Issuer
+from homeserver.services.auth.sessions import Sessions, Tokens
+from homeserver.services.auth.token_format import TokenKey
 from homeserver.settings.models import AccountSettings, RateLimitSettings, TokenSettings
 from homeserver.storage.db import Database
 from tests.timeline.conftest import SERVER, Writing, running

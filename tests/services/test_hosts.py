@@ -11,7 +11,7 @@ import pytest
 
 from homeserver.errors import Conflict, Forbidden
 from homeserver.model import Page, Requester
-from homeserver.services.claims import host_person
+from homeserver.services.auth.jwt_claims import host_person
 from homeserver.settings.models import ClaimSettings
 from tests.services.issuers import (
     EC,

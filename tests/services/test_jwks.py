@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Upstream
-from homeserver.services.hosts import Issuer, make_issuers
-from homeserver.services.jwks import FixedKeys, RemoteKeys, fetch_bytes, parse_key_set, parse_pem
+from homeserver.services.auth.jwks import FixedKeys, RemoteKeys, fetch_bytes, parse_key_set, parse_pem
+from homeserver.services.auth.jwt_login import Issuer, make_issuers
 from tests.services.issuers import (
     EC,
     NOW_S,

@@ -10,7 +10,7 @@ import pytest
 from homeserver.clock import FakeClock
 from homeserver.errors import Forbidden, NotFound, RateLimited, Unauthenticated
 from homeserver.model import SessionId
-from homeserver.services.tokens import TokenKey
+from homeserver.services.auth.token_format import TokenKey
 from homeserver.settings.models import BucketSettings, RateLimitSettings, TokenSettings
 from homeserver.storage.db import Database
 from tests.services.people import SECRET, People, working
@@ -265,7 +265,7 @@ async def test_forged_tokens_are_refused(people: People) -> None:
 async def test_ended_and_expired_sessions_are_purged_in_batches(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("homeserver.services.sessions._PURGE_BATCH", 2)
+    monkeypatch.setattr("homeserver.services.auth.sessions._PURGE_BATCH", 2)
     alice = await people.register("Alice")
     made = [await people.sessions.start(alice) for _ in range(5)]
     kept = await people.sessions.start(alice)

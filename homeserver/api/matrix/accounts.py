@@ -26,9 +26,9 @@ from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.guestaccounts import GuestAccounts
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import is_matrix_guest
-from homeserver.services.devices import Devices
-from homeserver.services.interactive import TOKEN, Interactions
-from homeserver.services.registration import Registering, RegistrationTokens
+from homeserver.services.auth.devices import Devices
+from homeserver.services.auth.registration import Registering, RegistrationTokens
+from homeserver.services.auth.uia import TOKEN, Interactions
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,18 +52,21 @@ from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_caller
 from homeserver.services.accounts.userdirectory import UserDirectory
 from homeserver.services.administration import Administration
+from homeserver.services.auth.devices import Devices
+from homeserver.services.auth.jwt_login import Hosts
+from homeserver.services.auth.logintokens import LoginTokens
+from homeserver.services.auth.openid import OpenIds
+from homeserver.services.auth.registration import Registering, RegistrationTokens
+from homeserver.services.auth.sessions import Sessions
+from homeserver.services.auth.uia import Interactions
 from homeserver.services.availability import Availability
 from homeserver.services.complaints import Complaints
 from homeserver.services.creation import Creation
 from homeserver.services.delayed import DelayedEvents
-from homeserver.services.devices import Devices
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.filters import Filters
 from homeserver.services.finding import Finding
 from homeserver.services.history import History
-from homeserver.services.hosts import Hosts
-from homeserver.services.interactive import Interactions
-from homeserver.services.logintokens import LoginTokens
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
 from homeserver.services.membership import Membership
@@ -71,13 +74,10 @@ from homeserver.services.notices import Notices
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.notify.rules import PushRules
-from homeserver.services.openid import OpenIds
 from homeserver.services.previews.service import Previews
-from homeserver.services.registration import Registering, RegistrationTokens
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.search.messages import MessageSearch
-from homeserver.services.sessions import Sessions
 from homeserver.services.sliding.service import SlidingSyncs
 from homeserver.services.sync.old import OldSyncs
 from homeserver.services.sync.v3 import Syncs

@@ -8,7 +8,7 @@ from homeserver.api.matrix.schemas import DeviceChange
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import DeviceId
-from homeserver.services.devices import Device, Devices
+from homeserver.services.auth.devices import Device, Devices
 
 
 class DeviceCalls:

@@ -13,10 +13,10 @@ from homeserver.http.body import JsonObject
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person
 from homeserver.protocol.ids import DeviceId
-from homeserver.services.hosts import Hosts
-from homeserver.services.interactive import PASSWORD
-from homeserver.services.logintokens import LoginTokens
-from homeserver.services.sessions import NewSession, Sessions
+from homeserver.services.auth.jwt_login import Hosts
+from homeserver.services.auth.logintokens import LoginTokens
+from homeserver.services.auth.sessions import NewSession, Sessions
+from homeserver.services.auth.uia import PASSWORD
 
 BY_TOKEN = "m.login.token"  # noqa: S105 - the name of a way to log in
 VOUCHED = "org.matrix.login.jwt"  # with a token of a host application: what other servers call it, too

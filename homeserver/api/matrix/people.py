@@ -12,7 +12,7 @@ from homeserver.http.routes import Call
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId, is_user_id
 from homeserver.services.accounts.accounts import Accounts
-from homeserver.services.interactive import PASSWORD, Interactions, Passed, Wanted
+from homeserver.services.auth.uia import PASSWORD, Interactions, Passed, Wanted
 
 
 class Passwords:

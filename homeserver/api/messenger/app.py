@@ -18,10 +18,10 @@ from homeserver.http.routes import Face
 from homeserver.http.site import Entrance, face_application
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.auth.sessions import Sessions
 from homeserver.services.chat import Chat
 from homeserver.services.media.addresses import MediaFiles
 from homeserver.services.media.store import Media
-from homeserver.services.sessions import Sessions
 from homeserver.settings.models import MessengerSettings
 
 ABOUT = """\

@@ -9,7 +9,7 @@ from homeserver.api.messenger.schemas import Login, Refresh, Registration
 from homeserver.api.messenger.shape import Views
 from homeserver.http.routes import Call, Route
 from homeserver.services.accounts.accounts import Accounts
-from homeserver.services.sessions import Sessions, Tokens
+from homeserver.services.auth.sessions import Sessions, Tokens
 
 
 class Logins:

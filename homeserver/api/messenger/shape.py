@@ -12,8 +12,8 @@ from homeserver.errors import HomeserverError
 from homeserver.http.dialogue import error_data
 from homeserver.http.times import iso, iso_micros
 from homeserver.model import Attachment, Message, MessageKind, Person, Requester, Room
+from homeserver.services.auth.sessions import Tokens
 from homeserver.services.media.addresses import Files
-from homeserver.services.sessions import Tokens
 
 _TYPES: Mapping[MessageKind, schemas.MessageType] = {
     "text": "text",

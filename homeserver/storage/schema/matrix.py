@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, T
 
 from homeserver.storage.schema.base import metadata
 
-# user-interactive authentication under way (services/interactive.py)
+# user-interactive authentication under way (services/auth/uia.py)
 interactions = Table(
     "interactions",
     metadata,
@@ -59,7 +59,7 @@ filters = Table(
     Column("body", LargeBinary, nullable=False),  # JSON as the client gave it
 )
 
-# tokens that let another device of a person in, once (services/logintokens.py)
+# tokens that let another device of a person in, once (services/auth/logintokens.py)
 login_tokens = Table(
     "login_tokens",
     metadata,

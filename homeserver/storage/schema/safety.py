@@ -37,7 +37,7 @@ reports = Table(
     sqlite_autoincrement=True,
 )
 
-# credentials of host applications' own servers (services/servicekeys.py)
+# credentials of host applications' own servers (services/auth/servicekeys.py)
 service_keys = Table(
     "service_keys",
     metadata,

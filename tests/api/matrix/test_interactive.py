@@ -9,7 +9,7 @@ import pytest
 from homeserver.app import Homeserver
 from homeserver.errors import Forbidden, Invalid
 from homeserver.protocol.ids import UserId
-from homeserver.services.interactive import DUMMY, PASSWORD, InteractionNeeded, Wanted
+from homeserver.services.auth.uia import DUMMY, PASSWORD, InteractionNeeded, Wanted
 
 ALICE = UserId("@alice:test.example")
 

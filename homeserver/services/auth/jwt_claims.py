@@ -11,8 +11,8 @@ import orjson
 from homeserver.errors import HomeserverError, Invalid
 from homeserver.kit.names import one_line
 from homeserver.model import Person
-from homeserver.services import tokens
 from homeserver.services.accounts import identifiers
+from homeserver.services.auth import token_format
 from homeserver.settings.models import ClaimSettings, IssuerSettings
 
 FIRST_FREE_NUMBER = 2**31
@@ -67,20 +67,20 @@ def check_claims(claims: Mapping[str, Any], issuer: IssuerSettings, now_ms: int)
     now_s = now_ms / 1000
     expires_s = _time(claims.get("exp"))
     if expires_s is None or expires_s - now_s > issuer.max_age_s + issuer.leeway_s:
-        raise tokens.unknown_token()
+        raise token_format.unknown_token()
     if now_s >= expires_s + issuer.leeway_s:
-        raise tokens.token_expired()
+        raise token_format.token_expired()
     if "nbf" in claims:
         not_before_s = _time(claims["nbf"])
         if not_before_s is None or now_s + issuer.leeway_s < not_before_s:
-            raise tokens.unknown_token()
+            raise token_format.unknown_token()
     if issuer.issuer is not None and claims.get("iss") != issuer.issuer:
-        raise tokens.unknown_token()
+        raise token_format.unknown_token()
     if issuer.audience is not None and not _is_for(claims.get("aud"), issuer.audience):
-        raise tokens.unknown_token()
+        raise token_format.unknown_token()
     # `token_type` is what one widely used library calls the same claim.
     if any(claims.get(name) in issuer.refuse_types for name in ("type", "token_type")):
-        raise tokens.unknown_token()
+        raise token_format.unknown_token()
     return int((expires_s + issuer.leeway_s) * 1000)
 
 
@@ -89,7 +89,7 @@ def host_person(claims: Mapping[str, Any], settings: ClaimSettings) -> HostPerso
     are left out."""
     subject = _text(at_path(claims, settings.user_id))
     if not subject or len(subject) > _MAX_SUBJECT_CHARS or one_line(subject) != subject:
-        raise tokens.unknown_token()
+        raise token_format.unknown_token()
     fields: dict[str, str] = {}
     for name in _TEXT_FIELDS:
         value = _text(at_path(claims, getattr(settings, name)))

@@ -18,11 +18,11 @@ from homeserver.kit.names import one_line
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Person, Requester, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
-from homeserver.services import tokens
 from homeserver.services.accounts.status import check_account
+from homeserver.services.auth import token_format
+from homeserver.services.auth.access_tokens import Recognition
+from homeserver.services.auth.token_format import AccessClaims, TokenKey
 from homeserver.services.e2ee import ending
-from homeserver.services.recognition import Recognition
-from homeserver.services.tokens import AccessClaims, TokenKey
 from homeserver.settings.models import TokenSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import sessions as stored
@@ -141,16 +141,16 @@ class Sessions:
         session_id = self._key.session_of_refresh(refresh_token)
         if session_id is None:
             self._limits.check_address("login", address)  # only for guesses: many people share an address
-            raise tokens.unknown_token()
+            raise token_format.unknown_token()
         async with self._db.read() as conn:
             session = (await stored.sessions_of(conn, [session_id])).get(session_id)
         if session is None or session.ended_ms is not None:
-            raise tokens.unknown_token()
-        if not hmac.compare_digest(tokens.refresh_hash(refresh_token), session.refresh_hash):
+            raise token_format.unknown_token()
+        if not hmac.compare_digest(token_format.refresh_hash(refresh_token), session.refresh_hash):
             await self._end([(session.user_id, session_id)], "refresh_token_reused")
             raise _reused()
         if now_ms >= session.refresh_expires_ms:
-            raise tokens.token_expired()
+            raise token_format.token_expired()
         self._limits.check("login", f"session:{session_id}")
         new_token = self._key.make_refresh(session_id)
         async with self._db.write() as conn:
@@ -161,7 +161,7 @@ class Sessions:
                 conn,
                 session_id,
                 old=session.refresh_hash,
-                new=tokens.refresh_hash(new_token),
+                new=token_format.refresh_hash(new_token),
                 expires_ms=now_ms + self._settings.refresh_ttl_s * 1000,
                 now_ms=now_ms,
             )
@@ -243,7 +243,7 @@ class Sessions:
             await stored_accounts.lock_users(conn, [user_id])
             account = (await stored_accounts.accounts_of(conn, [user_id])).get(user_id)
             if account is None:
-                raise tokens.unknown_token()
+                raise token_format.unknown_token()
             check_account(account, even_suspended=even_suspended)
             await stored.drop_ended(conn, user_id, device_id)
             await stored.add_sessions(conn, [session])
@@ -299,7 +299,7 @@ def _session(
         user_id=person.user_id,
         device_id=_checked_device_id(wish.device_id),
         device_name=clean_device_name(wish.device_name),
-        refresh_hash=tokens.refresh_hash(refresh_token),
+        refresh_hash=token_format.refresh_hash(refresh_token),
         refresh_expires_ms=ends_ms,
         created_ms=now_ms,
         last_used_ms=now_ms,

@@ -21,13 +21,13 @@ from homeserver.kit.names import search_text
 from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId, make_user_id
-from homeserver.services import tokens
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_account
-from homeserver.services.claims import FIRST_FREE_NUMBER, HostPerson, check_claims, host_person
-from homeserver.services.endings import Endings, Flag
-from homeserver.services.jwks import KeySource, VerifyKey, source_of
-from homeserver.services.tokens import Unverified
+from homeserver.services.auth import token_format
+from homeserver.services.auth.jwks import KeySource, VerifyKey, source_of
+from homeserver.services.auth.jwt_claims import FIRST_FREE_NUMBER, HostPerson, check_claims, host_person
+from homeserver.services.auth.revocation import Endings, Flag
+from homeserver.services.auth.token_format import Unverified
 from homeserver.settings.models import IssuerSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage import hostusers
@@ -174,7 +174,7 @@ class Hosts:
             account = (await stored.accounts_of(conn, [user_id]))[user_id]
         check_account(account)
         if flag.is_raised:  # shut out while we looked
-            raise tokens.unknown_token()
+            raise token_format.unknown_token()
         requester = Requester(
             user_id=user_id,
             number=account.person.number,
@@ -188,12 +188,12 @@ class Hosts:
 
     async def _verify(self, token: str) -> tuple[Issuer, Unverified]:
         """The issuer that signed the token, and what it says. Raises Unauthenticated or Upstream."""
-        seen = tokens.peek(token)
+        seen = token_format.peek(token)
         algorithm, kid = seen.header.get("alg"), seen.header.get("kid")
         if not isinstance(algorithm, str) or "crit" in seen.header or seen.header.get("b64") is False:
-            raise tokens.unknown_token()
+            raise token_format.unknown_token()
         if kid is not None and (not isinstance(kid, str) or len(kid) > _MAX_KID_CHARS):
-            raise tokens.unknown_token()
+            raise token_format.unknown_token()
         away: Upstream | None = None
         for issuer in self._candidates(seen, algorithm):
             try:
@@ -203,7 +203,7 @@ class Hosts:
                 continue
             if any(_is_signed(token, key, algorithm) for key in keys):
                 return issuer, seen
-        raise away or tokens.unknown_token()
+        raise away or token_format.unknown_token()
 
     def _candidates(self, seen: Unverified, algorithm: str) -> list[Issuer]:
         allowed = [one for one in self._issuers if algorithm in one.settings.algorithms]

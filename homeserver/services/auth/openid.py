@@ -10,7 +10,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Unauthenticated
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.protocol.ids import UserId
-from homeserver.services.tokens import unknown_token
+from homeserver.services.auth.token_format import unknown_token
 from homeserver.storage import accounts as stored
 from homeserver.storage.db import Database
 

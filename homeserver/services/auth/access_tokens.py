@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from homeserver.clock import Clock
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester, SessionId
-from homeserver.services import tokens
 from homeserver.services.accounts.status import check_requester, check_standing
-from homeserver.services.endings import Endings, Flag
-from homeserver.services.tokens import AccessClaims, TokenKey
+from homeserver.services.auth import token_format
+from homeserver.services.auth.revocation import Endings, Flag
+from homeserver.services.auth.token_format import AccessClaims, TokenKey
 from homeserver.storage import sessions as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
@@ -61,7 +61,7 @@ class Recognition:
         now_ms = self._clock.now_ms()
         if now_ms >= known.expires_ms:
             self._known.drop(token)
-            raise tokens.token_expired()
+            raise token_format.token_expired()
         if known.requester.address != address:
             known.requester = replace(known.requester, address=address)
         if now_ms - known.used_ms >= _USED_STEP_MS:
@@ -108,7 +108,7 @@ class Recognition:
         async with self._db.read() as conn:
             holder = (await stored.holders_of(conn, [claims.session_id])).get(claims.session_id)
         if holder is None or holder.ended or holder.user_id != claims.user_id:
-            raise tokens.unknown_token()
+            raise token_format.unknown_token()
         check_standing(deactivated=holder.standing.deactivated)
         known.requester = replace(
             known.requester,
@@ -118,7 +118,7 @@ class Recognition:
             admin=holder.standing.admin,
         )
         if known.session.is_raised or known.person.is_raised:  # ended while we looked
-            raise tokens.unknown_token()
+            raise token_format.unknown_token()
         self._note_used(known, now_ms)
         self._known.put(token, known)
         return known.requester

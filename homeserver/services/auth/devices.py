@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from homeserver.errors import NotFound
 from homeserver.model import Requester, SessionId
 from homeserver.protocol.ids import DeviceId
-from homeserver.services.sessions import Sessions, clean_device_name
+from homeserver.services.auth.sessions import Sessions, clean_device_name
 from homeserver.storage import sessions as stored
 from homeserver.storage.db import Database
 from homeserver.storage.sessions import Session

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.services.interactive import DUMMY, TERMS, TOKEN, Stage, Wanted
+from homeserver.services.auth.uia import DUMMY, TERMS, TOKEN, Stage, Wanted
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import interactions as stored
 from homeserver.storage.db import Database

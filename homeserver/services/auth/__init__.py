@@ -1,0 +1,1 @@
+"""Authentication: sessions, tokens, user-interactive auth, registration, log-in by others' tokens."""

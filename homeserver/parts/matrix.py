@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from homeserver.parts.core import Core
 from homeserver.parts.finding import build_finding
 from homeserver.parts.people import People
-from homeserver.services.accountdata import AccountData
 from homeserver.services.accounts.profilefields import ProfileFields
 from homeserver.services.administration import Administration
 from homeserver.services.auth.devices import Devices
@@ -15,6 +14,7 @@ from homeserver.services.auth.openid import OpenIds
 from homeserver.services.auth.registration import Registering, RegistrationTokens
 from homeserver.services.auth.uia import Interactions
 from homeserver.services.chat import Chat
+from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.creation import Creation
 from homeserver.services.farewells import Farewells
 from homeserver.services.finding import Finding

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Content
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.accountdata import GLOBAL, TAGS
+from homeserver.services.clientdata.accountdata import GLOBAL, TAGS
 from homeserver.storage import accountdata as stored
 from homeserver.storage.accountdata import DataKey
 from homeserver.storage.db import Database

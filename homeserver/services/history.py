@@ -14,7 +14,7 @@ from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.access import head_for_member, not_joined
-from homeserver.services.accountdata import AccountData, is_ignored
+from homeserver.services.clientdata.accountdata import AccountData, is_ignored
 from homeserver.services.visibility import Outlook, Visibility
 from homeserver.storage import events as stored
 from homeserver.storage import relations

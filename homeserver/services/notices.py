@@ -15,8 +15,8 @@ from homeserver.model import NOTICES, Content, Draft, Person, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId, make_user_id
 from homeserver.protocol.member import membership_in
 from homeserver.protocol.versions import rules_for
-from homeserver.services.accountdata import AccountData
 from homeserver.services.accounts.status import check_admin
+from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
 from homeserver.settings.models import NoticeSettings

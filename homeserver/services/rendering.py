@@ -16,7 +16,7 @@ from homeserver.protocol.clientevents import Aside, ClientForm, bare, form_of
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.paths import Path
-from homeserver.services.accountdata import AccountData
+from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.visibility import Outlook
 from homeserver.storage import events as stored
 from homeserver.storage import relations, transactions

@@ -10,8 +10,8 @@ from homeserver.errors import Forbidden, Invalid
 from homeserver.http.body import JsonObject
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId, is_room_id
-from homeserver.services.accountdata import GLOBAL, AccountData
-from homeserver.services.filters import Filters
+from homeserver.services.clientdata.accountdata import GLOBAL, AccountData
+from homeserver.services.clientdata.filters import Filters
 
 AnyCall = Call[Any, None]
 

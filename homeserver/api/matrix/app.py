@@ -44,7 +44,6 @@ from homeserver.http.credentials import Door, header_token
 from homeserver.http.routes import Admit, Allow, Desk, Face, Route
 from homeserver.http.site import face_application
 from homeserver.model import Requester
-from homeserver.services.accountdata import AccountData
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.guestaccounts import GuestAccounts
 from homeserver.services.accounts.profilefields import ProfileFields
@@ -60,11 +59,13 @@ from homeserver.services.auth.registration import Registering, RegistrationToken
 from homeserver.services.auth.sessions import Sessions
 from homeserver.services.auth.uia import Interactions
 from homeserver.services.availability import Availability
+from homeserver.services.clientdata.accountdata import AccountData
+from homeserver.services.clientdata.filters import Filters
+from homeserver.services.clientdata.push_rules import PushRules
 from homeserver.services.complaints import Complaints
 from homeserver.services.creation import Creation
 from homeserver.services.delayed import DelayedEvents
 from homeserver.services.e2ee.encryption import Encryption
-from homeserver.services.filters import Filters
 from homeserver.services.finding import Finding
 from homeserver.services.history import History
 from homeserver.services.markers import Markers
@@ -73,7 +74,6 @@ from homeserver.services.membership import Membership
 from homeserver.services.notices import Notices
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
-from homeserver.services.notify.rules import PushRules
 from homeserver.services.previews.service import Previews
 from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents

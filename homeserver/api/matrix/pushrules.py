@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from homeserver.api.matrix import schemas
 from homeserver.http.body import Body, Flag, JsonObject, Query
 from homeserver.http.routes import Call, Route
-from homeserver.services.notify.rules import PushRules
+from homeserver.services.clientdata.push_rules import PushRules
 
 AnyCall = Call[Any, Any]
 

@@ -10,7 +10,7 @@ from homeserver.errors import Forbidden
 from homeserver.http.body import Body, Flag
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.services.accountdata import FULLY_READ
+from homeserver.services.clientdata.accountdata import FULLY_READ
 from homeserver.services.markers import PRIVATE, Markers
 from homeserver.services.receipts import READ
 from homeserver.services.typing import Typing

@@ -10,8 +10,8 @@ from homeserver.http.routes import Call, Route
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
 from homeserver.protocol.filters import Filter
-from homeserver.services import filters
-from homeserver.services.filters import Filters
+from homeserver.services.clientdata import filters
+from homeserver.services.clientdata.filters import Filters
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.v3 import Syncs
 from homeserver.services.sync.wishes import SyncWish

@@ -11,8 +11,8 @@ from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.pushrules.evaluate import Reader
 from homeserver.protocol.pushrules.ruleset import UNCHANGED
-from homeserver.services.accountdata import IGNORED, ignored_in
-from homeserver.services.notify.rules import rules_from
+from homeserver.services.clientdata.accountdata import IGNORED, ignored_in
+from homeserver.services.clientdata.push_rules import rules_from
 from homeserver.storage import accountdata, blocks, notify, pushrules
 from homeserver.storage.db import Database
 from homeserver.timeline.heads import Head

@@ -11,9 +11,9 @@ from homeserver.clock import Clock
 from homeserver.model import EntryKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.pushrules.evaluate import Reader
-from homeserver.services.accountdata import AccountData
+from homeserver.services.clientdata.accountdata import AccountData
+from homeserver.services.clientdata.push_rules import PushRules
 from homeserver.services.notify.evaluate import SILENCE, Findings, Judged
-from homeserver.services.notify.rules import PushRules
 from homeserver.services.push.decide import ended_by
 from homeserver.settings.models import PushSettings
 from homeserver.storage import pushers as stored

@@ -5,7 +5,7 @@ from typing import Any, Final
 from homeserver.errors import Invalid
 from homeserver.model import Content, Requester
 from homeserver.protocol.pushrules.defaults import NOTIFYING, notifies_everybody
-from homeserver.services.accountdata import AccountData, is_ignored
+from homeserver.services.clientdata.accountdata import AccountData, is_ignored
 from homeserver.services.rendering import Rendering
 from homeserver.services.visibility import Visibility
 from homeserver.storage import notified as stored

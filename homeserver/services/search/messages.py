@@ -14,7 +14,7 @@ from homeserver.model import Requester
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import PASS_ALL, EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.accountdata import AccountData, is_ignored
+from homeserver.services.clientdata.accountdata import AccountData, is_ignored
 from homeserver.services.search.index import KEYS
 from homeserver.services.search.words import words_of
 from homeserver.services.visibility import Outlook, Visibility

@@ -8,7 +8,7 @@ import orjson
 
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.services.accountdata import GLOBAL
+from homeserver.services.clientdata.accountdata import GLOBAL
 from homeserver.services.sliding.connections import DATA, RECEIPTS
 from homeserver.services.sliding.look import SlidingLook, View
 from homeserver.services.sliding.rooms import Told

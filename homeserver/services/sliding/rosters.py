@@ -9,7 +9,7 @@ import orjson
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import EntryKind
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.accountdata import TAGS
+from homeserver.services.clientdata.accountdata import TAGS
 from homeserver.storage import sliding as stored_sliding
 from homeserver.storage import sync as stored
 from homeserver.storage.accountdata import Piece

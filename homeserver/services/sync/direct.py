@@ -9,7 +9,7 @@ from typing import Final
 
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.accountdata import AccountData
+from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.sync import OwnRoom

@@ -8,7 +8,7 @@ import orjson
 from homeserver.model import Content, Requester
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.accountdata import GLOBAL
+from homeserver.services.clientdata.accountdata import GLOBAL
 from homeserver.services.notify.counts import Counts
 from homeserver.services.receipts import READ
 from homeserver.services.rendering import Rendering

@@ -7,7 +7,7 @@ from functools import partial
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.accountdata import is_ignored
+from homeserver.services.clientdata.accountdata import is_ignored
 from homeserver.services.sync.senders import Senders
 from homeserver.services.sync.wishes import Look
 from homeserver.services.visibility import Outlook, Visibility

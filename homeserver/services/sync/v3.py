@@ -8,8 +8,8 @@ import orjson
 
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.accountdata import GLOBAL, AccountData
 from homeserver.services.availability import Availability
+from homeserver.services.clientdata.accountdata import GLOBAL, AccountData
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.sync.direct import DirectChats
 from homeserver.services.sync.news import News, NewsDesk

@@ -14,7 +14,7 @@ from homeserver.errors import Unavailable
 from homeserver.model import Draft, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.running import working
-from homeserver.services import filters
+from homeserver.services.clientdata import filters
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.wishes import SyncWish
 from homeserver.settings.models import Settings

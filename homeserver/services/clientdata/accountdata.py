@@ -15,7 +15,7 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.model import Content, EntryKind, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
-from homeserver.services.notify.rules import PUSH_RULES, PushRules
+from homeserver.services.clientdata.push_rules import PUSH_RULES, PushRules
 from homeserver.storage import accountdata as stored
 from homeserver.storage.accountdata import GONE, DataKey, Piece
 from homeserver.storage.db import Database

@@ -1,0 +1,1 @@
+"""What clients store with the server: account data, filters, push rules."""

@@ -13,7 +13,7 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route, is_multipart
 from homeserver.model import AttachmentKind, MediaId
-from homeserver.services.content import NewFile, uploaded_file
+from homeserver.services.events.content import NewFile, uploaded_file
 from homeserver.services.media.files import new_media_id
 from homeserver.services.media.store import StoredMedia
 

@@ -11,11 +11,11 @@ from homeserver.errors import NotFound
 from homeserver.http.routes import Handler, Route
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.access import Access
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.enquiryviews import Enquiry
+from homeserver.services.events.access import Access
 from homeserver.services.guests import Guests
 from homeserver.services.media.store import Media
 from homeserver.services.messages import Messages

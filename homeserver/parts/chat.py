@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
-from homeserver.services.access import Access
 from homeserver.services.chat import Chat
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.enquiryviews import EnquiryViews
+from homeserver.services.events.access import Access
+from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.feed import Feed
 from homeserver.services.founding import Founding
 from homeserver.services.members import Members
 from homeserver.services.messages import Files, Messages
-from homeserver.services.messageviews import MessageViews
 from homeserver.services.moderation import Moderation
 from homeserver.services.presence import Presence
 from homeserver.services.push.service import Around, Push

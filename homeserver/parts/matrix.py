@@ -16,17 +16,17 @@ from homeserver.services.auth.uia import Interactions
 from homeserver.services.chat import Chat
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.creation import Creation
+from homeserver.services.events.history import History
+from homeserver.services.events.rendering import Rendering
+from homeserver.services.events.visibility import Visibility
 from homeserver.services.farewells import Farewells
 from homeserver.services.finding import Finding
 from homeserver.services.guestexits import GuestExits
-from homeserver.services.history import History
 from homeserver.services.memberprofiles import MemberProfiles
 from homeserver.services.membership import Membership
 from homeserver.services.notices import Notices
-from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.upgrades import Heir
-from homeserver.services.visibility import Visibility
 from homeserver.settings.models import Settings
 
 

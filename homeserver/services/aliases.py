@@ -17,8 +17,8 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomAlias, RoomId, UserId, domain_of, is_room_alias
 from homeserver.protocol.member import membership_in
 from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, history_visibility_of
-from homeserver.services.access import head_for_member
 from homeserver.services.accounts.status import check_may_act
+from homeserver.services.events.access import head_for_member
 from homeserver.services.founding import state_draft
 from homeserver.storage import aliases as stored
 from homeserver.storage.aliases import AliasRow

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from homeserver.services.access import Access
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.enquiries import Enquiries
+from homeserver.services.events.access import Access
 from homeserver.services.feed import Feed
 from homeserver.services.members import Members
 from homeserver.services.messages import Messages

@@ -21,8 +21,8 @@ from homeserver.model import Content, Requester
 from homeserver.protocol import canonical
 from homeserver.protocol.errors import BadJson
 from homeserver.protocol.ids import RoomId, fits
-from homeserver.services.access import head_for_member
 from homeserver.services.accounts.status import check_requester
+from homeserver.services.events.access import head_for_member
 from homeserver.services.roomevents import MAX_TXN_CHARS, RoomEvents
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import accounts

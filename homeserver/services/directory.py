@@ -13,9 +13,9 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services import productrooms
-from homeserver.services.access import head_for_member
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.aliases import may_name_room
+from homeserver.services.events.access import head_for_member
 from homeserver.storage import summaries as stored
 from homeserver.storage.db import Database
 from homeserver.storage.summaries import ListWish, Place, Summary

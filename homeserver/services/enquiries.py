@@ -12,11 +12,11 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import ENQUIRY_EVENT, Draft, Link, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import Access
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
+from homeserver.services.events.access import Access
 from homeserver.services.founding import Founding, state_draft
 from homeserver.services.members import joining
 from homeserver.services.rooms import Rooms

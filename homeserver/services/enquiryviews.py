@@ -9,7 +9,7 @@ from homeserver.model import Link, Message, Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import is_guest
-from homeserver.services.messageviews import MessageViews
+from homeserver.services.events.messageviews import MessageViews
 from homeserver.storage.db import Database
 from homeserver.storage.enquiries import Help, ListedEnquiry
 from homeserver.storage.log import Entry

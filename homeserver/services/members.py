@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Member, Person, Requester, Role
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import Access
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import guests_refused, is_matrix_guest
+from homeserver.services.events.access import Access
 from homeserver.services.roomviews import RoomViews
 from homeserver.storage import rooms
 from homeserver.timeline.heads import Head

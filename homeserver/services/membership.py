@@ -15,10 +15,10 @@ from homeserver.model import Content, Draft, Requester, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_rule_in, membership_in
 from homeserver.services import productrooms
-from homeserver.services.access import head_for_member
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
+from homeserver.services.events.access import head_for_member
 from homeserver.services.guestaccess import check_may_enter
 from homeserver.services.members import Members, member_content
 from homeserver.storage import members as stored

@@ -9,8 +9,8 @@ from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, TooLarge
 from homeserver.model import ATTACHMENT_REL, Attachment, Content, Draft, MediaId, Message, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.access import Access
-from homeserver.services.content import (
+from homeserver.services.events.access import Access
+from homeserver.services.events.content import (
     NO_EXTRAS,
     NOTHING_BESIDE,
     Beside,
@@ -23,7 +23,7 @@ from homeserver.services.content import (
     media_id_of,
     text_content,
 )
-from homeserver.services.messageviews import MessageViews
+from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.speech import Speech
 from homeserver.settings.models import MediaSettings, RoomSettings
 from homeserver.storage import events, log, media, relations

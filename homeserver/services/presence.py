@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import Access
 from homeserver.services.accounts.blocks import Blocks, other_of_two
+from homeserver.services.events.access import Access
 from homeserver.services.feed import Feed, PresenceChanged
 
 

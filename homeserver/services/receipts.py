@@ -8,7 +8,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Invalid
 from homeserver.model import EntryKind, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.access import Access
+from homeserver.services.events.access import Access
 from homeserver.storage import events, members, receipts
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent

@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeAlias
 
 from homeserver.model import Message, MessageRef, Requester
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.services.access import Access
+from homeserver.services.events.access import Access
+from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.feed import MessageDeleted, MessageEdited, MessageNew
-from homeserver.services.messageviews import MessageViews
 from homeserver.storage import events, relations, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent

@@ -13,10 +13,10 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Page, Person, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.access import Access
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import is_guest
-from homeserver.services.content import attachment_of, text_of
+from homeserver.services.events.access import Access
+from homeserver.services.events.content import attachment_of, text_of
 from homeserver.settings.models import ModerationSettings
 from homeserver.storage import events, rooms
 from homeserver.storage import reports as stored

@@ -7,9 +7,9 @@ from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services import productrooms
-from homeserver.services.access import head_for_member
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.aliases import CANONICAL, Aliases
+from homeserver.services.events.access import head_for_member
 from homeserver.services.guestaccess import check_member_state
 from homeserver.services.membership import CheckLeave
 from homeserver.services.messages import Messages

@@ -8,9 +8,9 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import CLOSED_EVENT, Draft, Link, Page, Person, Requester, Room, RoomKind, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import Access
 from homeserver.services.accounts.blocks import blocked
 from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.events.access import Access
 from homeserver.services.founding import Founding, state_draft
 from homeserver.services.members import Members, joining
 from homeserver.services.roomviews import RoomViews

@@ -7,7 +7,7 @@ from homeserver.folding import like_pattern
 from homeserver.model import Member, Message, Page, Person, Room, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.messageviews import MessageViews
+from homeserver.services.events.messageviews import MessageViews
 from homeserver.storage import members, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.members import ListedRoom, MemberRow

@@ -7,8 +7,8 @@ from itertools import takewhile
 
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.access import Access
 from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.events.access import Access
 from homeserver.services.feed import Feed, TypingChanged
 
 _FORGET_S = 20.0  # a client says again every few seconds that its person is typing

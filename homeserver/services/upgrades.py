@@ -18,10 +18,10 @@ from homeserver.protocol.ids import RoomId, UserId, is_room_id, is_user_id
 from homeserver.protocol.power import creators
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services import productrooms
-from homeserver.services.access import head_for_member
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.aliases import CANONICAL
+from homeserver.services.events.access import head_for_member
 from homeserver.services.founding import state_draft
 from homeserver.services.members import member_content
 from homeserver.services.spaces import CHILD, SPACE

@@ -4,7 +4,7 @@ import asyncio
 
 from homeserver.app import Homeserver
 from homeserver.services import feed
-from homeserver.services.content import NewFile
+from homeserver.services.events.content import NewFile
 from homeserver.storage.events import StoredEvent
 from tests.chat.world import Watch, group, person
 

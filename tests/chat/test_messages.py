@@ -7,7 +7,7 @@ import pytest
 from homeserver.app import Homeserver
 from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import MediaId, Message, Requester, Room
-from homeserver.services.content import NewFile
+from homeserver.services.events.content import NewFile
 from homeserver.storage import events, media
 from tests.chat.world import group, person
 

@@ -5,7 +5,7 @@ import pytest
 from homeserver.model import FILE_URL_KEY, Content
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.content import NewFile, attachment_of, edit_content, file_content, text_of
+from homeserver.services.events.content import NewFile, attachment_of, edit_content, file_content, text_of
 from homeserver.storage.events import StoredEvent
 
 URL = "https://files.example/plan.pdf"

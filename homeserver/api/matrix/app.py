@@ -66,8 +66,9 @@ from homeserver.services.complaints import Complaints
 from homeserver.services.creation import Creation
 from homeserver.services.delayed import DelayedEvents
 from homeserver.services.e2ee.encryption import Encryption
+from homeserver.services.events.history import History
+from homeserver.services.events.rendering import Rendering
 from homeserver.services.finding import Finding
-from homeserver.services.history import History
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
 from homeserver.services.membership import Membership
@@ -75,7 +76,6 @@ from homeserver.services.notices import Notices
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.previews.service import Previews
-from homeserver.services.rendering import Rendering
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.search.messages import MessageSearch
 from homeserver.services.sliding.service import SlidingSyncs

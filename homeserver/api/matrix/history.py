@@ -21,8 +21,8 @@ from homeserver.http.routes import Call, Route
 from homeserver.protocol.event import Event
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.services.history import MAX_DEPTH, History, HistoryPage, RelatedWish, members_in
-from homeserver.services.rendering import Rendering
+from homeserver.services.events.history import MAX_DEPTH, History, HistoryPage, RelatedWish, members_in
+from homeserver.services.events.rendering import Rendering
 
 Any_Call = Call[None, Any]
 _ROOM: Final = "/client/v3/rooms/{room_id}"

@@ -8,8 +8,8 @@ from pydantic import Field
 from homeserver.http.body import Query, QueryInt
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.services.history import History
-from homeserver.services.rendering import Rendering
+from homeserver.services.events.history import History
+from homeserver.services.events.rendering import Rendering
 from homeserver.services.sync.old import OldSyncs
 from homeserver.services.sync.tokens import SyncToken
 

@@ -13,7 +13,7 @@ from homeserver.errors import Invalid
 from homeserver.http.body import Body, Flag, Query
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.event import Event
-from homeserver.services.rendering import Rendering
+from homeserver.services.events.rendering import Rendering
 from homeserver.services.search.messages import (
     Found,
     Group,

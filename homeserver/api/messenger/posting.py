@@ -6,8 +6,8 @@ from typing import Any, Literal
 from homeserver.api.messenger.schemas import NewMessage
 from homeserver.errors import Forbidden
 from homeserver.model import Message, Requester
-from homeserver.services.access import Access
-from homeserver.services.content import Beside, Extras, NewFile
+from homeserver.services.events.access import Access
+from homeserver.services.events.content import Beside, Extras, NewFile
 from homeserver.services.messages import Messages
 
 _MAX_NUMBER = 2**53 - 1  # as much as JavaScript can hold

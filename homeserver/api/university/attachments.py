@@ -11,8 +11,8 @@ from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route, is_multipart
 from homeserver.model import Attachment, Requester
 from homeserver.protocol.ids import EventId
-from homeserver.services.access import Access
-from homeserver.services.content import Beside, NewFile, uploaded_file
+from homeserver.services.events.access import Access
+from homeserver.services.events.content import Beside, NewFile, uploaded_file
 from homeserver.services.media.store import Media, StoredMedia
 from homeserver.services.messages import Messages
 

@@ -14,7 +14,7 @@ from homeserver.api.university.schemas import (
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Link
-from homeserver.services.access import Access
+from homeserver.services.events.access import Access
 from homeserver.services.members import Members
 from homeserver.services.receipts import Receipts
 from homeserver.services.rooms import Rooms

@@ -10,7 +10,7 @@ from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.services.access import Access
+from homeserver.services.events.access import Access
 from homeserver.services.messages import Messages
 from homeserver.services.reports import Reports
 

@@ -6,8 +6,8 @@ from homeserver.errors import Invalid
 from homeserver.model import Content, Requester
 from homeserver.protocol.pushrules.defaults import NOTIFYING, notifies_everybody
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
-from homeserver.services.rendering import Rendering
-from homeserver.services.visibility import Visibility
+from homeserver.services.events.rendering import Rendering
+from homeserver.services.events.visibility import Visibility
 from homeserver.storage import notified as stored
 from homeserver.storage.db import Database
 from homeserver.storage.notified import Notified

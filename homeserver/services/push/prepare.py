@@ -14,7 +14,7 @@ from homeserver.kit.names import one_line
 from homeserver.model import Content, Message, Person
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.messageviews import MessageViews
+from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.push.decide import Attendance
 from homeserver.services.push.seal import MAX_PAYLOAD_BYTES
 from homeserver.services.push.words import Faces, Notice

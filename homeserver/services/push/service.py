@@ -7,7 +7,7 @@ from homeserver.clock import Clock
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.metrics import Metrics
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.messageviews import MessageViews
+from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.presence import Presence
 from homeserver.services.push.decide import Attendance, Decider
 from homeserver.services.push.prepare import Packer

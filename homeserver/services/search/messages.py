@@ -15,9 +15,9 @@ from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import PASS_ALL, EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
+from homeserver.services.events.visibility import Outlook, Visibility
 from homeserver.services.search.index import KEYS
 from homeserver.services.search.words import words_of
-from homeserver.services.visibility import Outlook, Visibility
 from homeserver.storage import events
 from homeserver.storage import search as stored
 from homeserver.storage import sync as stored_states

@@ -9,8 +9,9 @@ from orjson import Fragment
 
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.events.rendering import Rendering
+from homeserver.services.events.visibility import Outlook, Visibility
 from homeserver.services.notify.counts import Unread, unread_of
-from homeserver.services.rendering import Rendering
 from homeserver.services.sliding.connections import DM, Sent
 from homeserver.services.sliding.look import SlidingLook, View, Wanted
 from homeserver.services.sliding.states import AVATAR, NAME, Room, States
@@ -18,7 +19,6 @@ from homeserver.services.sync.previews import PENDING, previews
 from homeserver.services.sync.rooms import fitting
 from homeserver.services.sync.stretches import Stretch, is_visible
 from homeserver.services.sync.tokens import place_token
-from homeserver.services.visibility import Outlook, Visibility
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent

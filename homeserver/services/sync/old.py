@@ -6,14 +6,14 @@ from typing import Any
 from homeserver.model import Content, Requester
 from homeserver.protocol.filters import EventFilter, Filter, RoomFilter
 from homeserver.protocol.ids import RoomId
-from homeserver.services.history import History, HistoryPage
-from homeserver.services.rendering import Rendering
+from homeserver.services.events.history import History, HistoryPage
+from homeserver.services.events.rendering import Rendering
+from homeserver.services.events.visibility import Outlook
 from homeserver.services.sync.rooms import data_event
 from homeserver.services.sync.tokens import SyncToken, place_token
 from homeserver.services.sync.v3 import Syncs
 from homeserver.services.sync.waiting import Waiting
 from homeserver.services.sync.wishes import SyncWish
-from homeserver.services.visibility import Outlook
 from homeserver.storage import accountdata as stored_data
 from homeserver.storage import events as stored_events
 from homeserver.storage import sync as stored

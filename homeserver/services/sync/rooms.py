@@ -9,9 +9,9 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import GLOBAL
+from homeserver.services.events.rendering import Rendering
 from homeserver.services.notify.counts import Counts
 from homeserver.services.receipts import READ
-from homeserver.services.rendering import Rendering
 from homeserver.services.sync.news import News
 from homeserver.services.sync.previews import PENDING, previews
 from homeserver.services.sync.stretches import Stretch, Stretches

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from homeserver.services import history
+from homeserver.services.events import history
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, set_state, texts
 from tests.api.matrix.synckit import Follower, joined

@@ -10,7 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import ATTACHMENT_REL, CLIENT_ID_KEY, Attachment, Message, MessageRef
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.content import attachment_of, kind_of_message, payload_of, reply_target, text_of
+from homeserver.services.events.content import (
+    attachment_of,
+    kind_of_message,
+    payload_of,
+    reply_target,
+    text_of,
+)
 from homeserver.storage import events, members, relations, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent

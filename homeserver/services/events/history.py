@@ -13,9 +13,9 @@ from homeserver.model import Requester
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.access import head_for_member, not_joined
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
-from homeserver.services.visibility import Outlook, Visibility
+from homeserver.services.events.access import head_for_member, not_joined
+from homeserver.services.events.visibility import Outlook, Visibility
 from homeserver.storage import events as stored
 from homeserver.storage import relations
 from homeserver.storage import state as stored_state

@@ -17,7 +17,7 @@ from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.paths import Path
 from homeserver.services.clientdata.accountdata import AccountData
-from homeserver.services.visibility import Outlook
+from homeserver.services.events.visibility import Outlook
 from homeserver.storage import events as stored
 from homeserver.storage import relations, transactions
 from homeserver.storage.db import Database

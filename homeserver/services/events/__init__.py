@@ -1,0 +1,1 @@
+"""Reading events: who may see what, and how it is shown."""

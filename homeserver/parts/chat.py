@@ -10,8 +10,6 @@ from homeserver.services.enquiryviews import EnquiryViews
 from homeserver.services.events.access import Access
 from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.feed import Feed
-from homeserver.services.founding import Founding
-from homeserver.services.members import Members
 from homeserver.services.messages import Files, Messages
 from homeserver.services.moderation import Moderation
 from homeserver.services.presence import Presence
@@ -19,8 +17,10 @@ from homeserver.services.push.service import Around, Push
 from homeserver.services.receipts import Receipts
 from homeserver.services.replay import Replay
 from homeserver.services.reports import Reports
-from homeserver.services.rooms import Rooms
-from homeserver.services.roomviews import RoomViews
+from homeserver.services.rooms.initial_state import Founding
+from homeserver.services.rooms.members import Members
+from homeserver.services.rooms.rooms import Rooms
+from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.services.spam import Spam
 from homeserver.services.speech import Speech
 from homeserver.services.typing import Typing

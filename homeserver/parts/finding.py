@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
-from homeserver.services.aliases import Aliases
-from homeserver.services.directory import Directory
 from homeserver.services.finding import Finding
-from homeserver.services.heirs import DataHeir
-from homeserver.services.spaces import SpaceLimits, Spaces
-from homeserver.services.upgrades import Heir, Upgrades
+from homeserver.services.rooms.aliases import Aliases
+from homeserver.services.rooms.directory import Directory
+from homeserver.services.rooms.spaces import SpaceLimits, Spaces
+from homeserver.services.rooms.upgrade_account_data import DataHeir
+from homeserver.services.rooms.upgrades import Heir, Upgrades
 from homeserver.settings.models import Settings
 
 

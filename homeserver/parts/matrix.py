@@ -15,18 +15,18 @@ from homeserver.services.auth.registration import Registering, RegistrationToken
 from homeserver.services.auth.uia import Interactions
 from homeserver.services.chat import Chat
 from homeserver.services.clientdata.accountdata import AccountData
-from homeserver.services.creation import Creation
 from homeserver.services.events.history import History
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import Visibility
-from homeserver.services.farewells import Farewells
 from homeserver.services.finding import Finding
-from homeserver.services.guestexits import GuestExits
-from homeserver.services.memberprofiles import MemberProfiles
-from homeserver.services.membership import Membership
 from homeserver.services.notices import Notices
 from homeserver.services.roomevents import RoomEvents
-from homeserver.services.upgrades import Heir
+from homeserver.services.rooms.create import Creation
+from homeserver.services.rooms.guest_eviction import GuestExits
+from homeserver.services.rooms.leave_on_deactivation import Farewells
+from homeserver.services.rooms.membership import Membership
+from homeserver.services.rooms.profile_propagation import MemberProfiles
+from homeserver.services.rooms.upgrades import Heir
 from homeserver.settings.models import Settings
 
 

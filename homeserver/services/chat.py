@@ -6,13 +6,13 @@ from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.events.access import Access
 from homeserver.services.feed import Feed
-from homeserver.services.members import Members
 from homeserver.services.messages import Messages
 from homeserver.services.presence import Presence
 from homeserver.services.receipts import Receipts
 from homeserver.services.replay import Replay
 from homeserver.services.reports import Reports
-from homeserver.services.rooms import Rooms
+from homeserver.services.rooms.members import Members
+from homeserver.services.rooms.rooms import Rooms
 from homeserver.services.speech import Speech
 from homeserver.services.typing import Typing
 

@@ -11,7 +11,7 @@ from homeserver.errors import NotFound
 from homeserver.model import Person, Requester
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.messages import Messages
-from homeserver.services.rooms import Rooms
+from homeserver.services.rooms.rooms import Rooms
 
 SELLER_EMAIL, BUYER_EMAIL = "alice@demo.example", "bob@demo.example"
 _PEOPLE = (("Alice", SELLER_EMAIL), ("Bob", BUYER_EMAIL))

@@ -17,9 +17,9 @@ from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquirykeys import enquiry_key
 from homeserver.services.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
 from homeserver.services.events.access import Access
-from homeserver.services.founding import Founding, state_draft
-from homeserver.services.members import joining
-from homeserver.services.rooms import Rooms
+from homeserver.services.rooms.initial_state import Founding, state_draft
+from homeserver.services.rooms.members import joining
+from homeserver.services.rooms.rooms import Rooms
 from homeserver.storage import enquiries as stored
 from homeserver.storage import rooms as rooms_table
 from homeserver.storage.enquiries import EnquiryRow, Help, HelpMove, NewEnquiry, Side

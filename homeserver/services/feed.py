@@ -28,7 +28,7 @@ from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
-from homeserver.services.roomviews import RoomViews
+from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.storage import events, relations
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent

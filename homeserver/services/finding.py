@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from homeserver.services.aliases import Aliases
-from homeserver.services.directory import Directory
-from homeserver.services.spaces import Spaces
-from homeserver.services.upgrades import Upgrades
+from homeserver.services.rooms.aliases import Aliases
+from homeserver.services.rooms.directory import Directory
+from homeserver.services.rooms.spaces import Spaces
+from homeserver.services.rooms.upgrades import Upgrades
 
 
 class Finding(NamedTuple):

@@ -16,7 +16,7 @@ from homeserver.errors import Conflict, NotFound
 from homeserver.model import CLOSED_EVENT
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.messages import Messages
-from homeserver.services.rooms import Rooms
+from homeserver.services.rooms.rooms import Rooms
 from homeserver.storage import events
 from homeserver.storage import reports as stored
 from homeserver.storage.db import Database

@@ -17,8 +17,8 @@ from homeserver.protocol.member import membership_in
 from homeserver.protocol.versions import rules_for
 from homeserver.services.accounts.status import check_admin
 from homeserver.services.clientdata.accountdata import AccountData
-from homeserver.services.founding import state_draft
-from homeserver.services.members import member_content
+from homeserver.services.rooms.initial_state import state_draft
+from homeserver.services.rooms.members import member_content
 from homeserver.settings.models import NoticeSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage import rooms

@@ -6,15 +6,15 @@ from typing import Any, Final
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services import productrooms
 from homeserver.services.accounts.status import check_may_act
-from homeserver.services.aliases import CANONICAL, Aliases
 from homeserver.services.events.access import head_for_member
-from homeserver.services.guestaccess import check_member_state
-from homeserver.services.membership import CheckLeave
 from homeserver.services.messages import Messages
+from homeserver.services.rooms import product_rules
+from homeserver.services.rooms.aliases import CANONICAL, Aliases
+from homeserver.services.rooms.guestaccess import check_member_state
+from homeserver.services.rooms.membership import CheckLeave
+from homeserver.services.rooms.upgrades import TOMBSTONE, Upgrades
 from homeserver.services.speech import Speech
-from homeserver.services.upgrades import TOMBSTONE, Upgrades
 from homeserver.storage import events
 from homeserver.storage.db import Database
 from homeserver.storage.transactions import TxnKey
@@ -66,7 +66,7 @@ class RoomEvents:
             )
         check_may_act(requester)
         head = await head_for_member(self._timeline, requester, room_id)
-        productrooms.check_send(head, kind, content)
+        product_rules.check_send(head, kind, content)
         told = await self._check_words(requester, head, kind, content, txn_id)
         draft = Draft(kind, requester.user_id, content)
         return _first(await self._timeline.send(room_id, [draft], txn=txn, also=told))
@@ -80,7 +80,7 @@ class RoomEvents:
         if kind in _STATE_BY_OTHER_WAYS:
             raise Forbidden("this stands at the beginning of a room only", code="auth_rule")
         head = await self._timeline.head(room_id)
-        productrooms.check_state(requester, head, kind, state_key, content)
+        product_rules.check_state(requester, head, kind, state_key, content)
         if kind == "m.room.member":
             check_member_state(requester, head, state_key, content)
             if (state_key, content.get("membership")) == (requester.user_id, "leave"):
@@ -118,7 +118,7 @@ class RoomEvents:
             check_may_act(requester)
         if found.event.sender != requester.user_id and levels.user(requester.user_id) < levels.redact:
             raise Forbidden("this event is somebody else's", code="low_power")
-        productrooms.check_redaction(head, found.event)
+        product_rules.check_redaction(head, found.event)
         txn = _txn(requester, room_id, txn_id)
         return _first(await self._messages.redact_as(requester.user_id, found, content=content, txn=txn))
 

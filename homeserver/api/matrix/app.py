@@ -63,7 +63,6 @@ from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.clientdata.filters import Filters
 from homeserver.services.clientdata.push_rules import PushRules
 from homeserver.services.complaints import Complaints
-from homeserver.services.creation import Creation
 from homeserver.services.delayed import DelayedEvents
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.events.history import History
@@ -71,12 +70,13 @@ from homeserver.services.events.rendering import Rendering
 from homeserver.services.finding import Finding
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
-from homeserver.services.membership import Membership
 from homeserver.services.notices import Notices
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.previews.service import Previews
 from homeserver.services.roomevents import RoomEvents
+from homeserver.services.rooms.create import Creation
+from homeserver.services.rooms.membership import Membership
 from homeserver.services.search.messages import MessageSearch
 from homeserver.services.sliding.service import SlidingSyncs
 from homeserver.services.sync.old import OldSyncs

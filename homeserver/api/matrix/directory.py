@@ -11,8 +11,8 @@ from homeserver.api.matrix.roomshape import listed
 from homeserver.api.matrix.schemas import Empty
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId
-from homeserver.services.aliases import Aliases
-from homeserver.services.directory import Directory, PublicWish
+from homeserver.services.rooms.aliases import Aliases
+from homeserver.services.rooms.directory import Directory, PublicWish
 
 
 class DirectoryCalls:

@@ -13,10 +13,10 @@ from homeserver.errors import Unsupported
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Handler, Route
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.aliases import Aliases
-from homeserver.services.creation import Creation, InitialState, RoomWish
-from homeserver.services.membership import Membership
-from homeserver.services.upgrades import Upgrades
+from homeserver.services.rooms.aliases import Aliases
+from homeserver.services.rooms.create import Creation, InitialState, RoomWish
+from homeserver.services.rooms.membership import Membership
+from homeserver.services.rooms.upgrades import Upgrades
 
 _OWN_KEYS = frozenset(
     {"reason", "third_party_signed"}

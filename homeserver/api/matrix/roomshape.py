@@ -4,8 +4,8 @@ from typing import cast
 
 from homeserver.api.matrix.directoryschemas import Branch, PublicRoom, RoomSummary
 from homeserver.protocol.clientevents import stripped
-from homeserver.services import spaces
-from homeserver.services.spaces import Summary
+from homeserver.services.rooms import spaces
+from homeserver.services.rooms.spaces import Summary
 
 
 def listed(room: Summary) -> PublicRoom:

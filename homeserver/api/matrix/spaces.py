@@ -11,9 +11,9 @@ from homeserver.api.matrix.targets import room_called
 from homeserver.errors import Invalid
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId, UserId, is_user_id
-from homeserver.services.aliases import Aliases
-from homeserver.services.membership import Membership
-from homeserver.services.spaces import Spaces, TreeWish
+from homeserver.services.rooms.aliases import Aliases
+from homeserver.services.rooms.membership import Membership
+from homeserver.services.rooms.spaces import Spaces, TreeWish
 
 _MUTUAL_TOKEN: Final = re.compile(r"m([0-9]{1,18})")
 _MUTUAL_PAGE: Final = 100

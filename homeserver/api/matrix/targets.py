@@ -2,7 +2,7 @@
 
 from homeserver.errors import Invalid
 from homeserver.protocol.ids import RoomId, UserId, is_room_id, is_user_id
-from homeserver.services.aliases import Aliases
+from homeserver.services.rooms.aliases import Aliases
 
 
 def room_id_in(text: str) -> RoomId:

@@ -15,9 +15,9 @@ from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Link
 from homeserver.services.events.access import Access
-from homeserver.services.members import Members
 from homeserver.services.receipts import Receipts
-from homeserver.services.rooms import Rooms
+from homeserver.services.rooms.members import Members
+from homeserver.services.rooms.rooms import Rooms
 
 _ONE = "/conversations/{conversation_id:uuid}"
 _PEOPLE = f"{_ONE}/participants"

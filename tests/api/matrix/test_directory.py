@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from homeserver.metrics import spending
 from homeserver.running import Running
-from homeserver.services.directory import PublicWish
+from homeserver.services.rooms.directory import PublicWish
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, set_state
 

@@ -15,7 +15,7 @@ from homeserver.kit.in_batches import room_by_room
 from homeserver.model import Draft, EntryKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
-from homeserver.services.productrooms import is_product_room
+from homeserver.services.rooms.product_rules import is_product_room
 from homeserver.storage import members as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry

@@ -16,11 +16,11 @@ from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
-from homeserver.services.aliases import CANONICAL, Aliases, names_in
-from homeserver.services.directory import publication
-from homeserver.services.founding import state_draft
-from homeserver.services.members import member_content
-from homeserver.services.productrooms import check_unreserved
+from homeserver.services.rooms.aliases import CANONICAL, Aliases, names_in
+from homeserver.services.rooms.directory import publication
+from homeserver.services.rooms.initial_state import state_draft
+from homeserver.services.rooms.members import member_content
+from homeserver.services.rooms.product_rules import check_unreserved
 from homeserver.settings.models import RoomSettings
 from homeserver.timeline.submission import Also
 from homeserver.timeline.writer import Timeline

@@ -15,8 +15,8 @@ from homeserver.kit.in_batches import room_by_room
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.identifiers import GUEST
-from homeserver.services.farewells import Farewells
-from homeserver.services.guestaccess import GUEST_ACCESS, takes_guests
+from homeserver.services.rooms.guestaccess import GUEST_ACCESS, takes_guests
+from homeserver.services.rooms.leave_on_deactivation import Farewells
 from homeserver.storage import events as stored_events
 from homeserver.storage import guestaccounts as stored
 from homeserver.storage.db import Database

@@ -12,10 +12,10 @@ from homeserver.folding import like_pattern
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.services import productrooms
 from homeserver.services.accounts.status import check_may_act
-from homeserver.services.aliases import may_name_room
 from homeserver.services.events.access import head_for_member
+from homeserver.services.rooms import product_rules
+from homeserver.services.rooms.aliases import may_name_room
 from homeserver.storage import summaries as stored
 from homeserver.storage.db import Database
 from homeserver.storage.summaries import ListWish, Place, Summary
@@ -76,7 +76,7 @@ class Directory:
         check_may_act(requester)
         self._limits.check("directory", requester.user_id)
         head = await head_for_member(self._timeline, requester, room_id)
-        if is_on and productrooms.is_product_room(head):
+        if is_on and product_rules.is_product_room(head):
             raise Forbidden("rooms of applications are open to nobody else", code="product_room")
         if not may_name_room(head, requester.user_id):
             raise Forbidden("you may not publish this room", code="low_power")

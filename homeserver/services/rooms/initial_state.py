@@ -6,7 +6,7 @@ from homeserver.errors import TooLarge
 from homeserver.model import KIND_KEY, LINK_EVENT, Content, Draft, Link, Person, RoomKind
 from homeserver.protocol.ids import UserId
 from homeserver.protocol.versions import RoomRules, rules_for
-from homeserver.services.members import joining, member_content
+from homeserver.services.rooms.members import joining, member_content
 from homeserver.settings.models import RoomSettings
 
 _CREATOR_LEVEL = 100

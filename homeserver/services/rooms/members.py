@@ -11,7 +11,7 @@ from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import guests_refused, is_matrix_guest
 from homeserver.services.events.access import Access
-from homeserver.services.roomviews import RoomViews
+from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.storage import rooms
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import ADMIN_LEVEL, joined_in, kind_of, levels_of, role_in

@@ -13,7 +13,7 @@ from homeserver.model import Draft, Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.members import member_content
+from homeserver.services.rooms.members import member_content
 from homeserver.storage import members as stored
 from homeserver.storage.db import Database
 from homeserver.timeline.writer import Timeline

@@ -19,7 +19,7 @@ from homeserver.protocol.member import membership_in
 from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, history_visibility_of
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
-from homeserver.services.founding import state_draft
+from homeserver.services.rooms.initial_state import state_draft
 from homeserver.storage import aliases as stored
 from homeserver.storage.aliases import AliasRow
 from homeserver.storage.db import Database

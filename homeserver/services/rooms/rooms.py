@@ -11,9 +11,9 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.blocks import blocked
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.access import Access
-from homeserver.services.founding import Founding, state_draft
-from homeserver.services.members import Members, joining
-from homeserver.services.roomviews import RoomViews
+from homeserver.services.rooms.initial_state import Founding, state_draft
+from homeserver.services.rooms.members import Members, joining
+from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import is_open_to, joined_in, kind_of, levels_of, role_in
 from homeserver.timeline.submission import KeyTaken

@@ -14,13 +14,13 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Draft, Requester, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_rule_in, membership_in
-from homeserver.services import productrooms
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
-from homeserver.services.guestaccess import check_may_enter
-from homeserver.services.members import Members, member_content
+from homeserver.services.rooms import product_rules
+from homeserver.services.rooms.guestaccess import check_may_enter
+from homeserver.services.rooms.members import Members, member_content
 from homeserver.storage import members as stored
 from homeserver.storage import memberships
 from homeserver.storage.db import Database
@@ -77,7 +77,7 @@ class Membership:
         own = requester.user_id
         if membership_in(head.state.events, own) == "join" and not extra:
             return
-        productrooms.check_open(head)
+        product_rules.check_open(head)
         check_may_enter(requester, head)
         person = await self._profiles.own(requester)
         content: Content = {**(extra or {}), **member_content(person), **_reason(reason)}
@@ -99,7 +99,7 @@ class Membership:
         if was.membership == "leave":
             return
         self._check_leave(head, own)
-        if was.membership == "join" and productrooms.is_product_room(head) and is_open_to(head, own):
+        if was.membership == "join" and product_rules.is_product_room(head) and is_open_to(head, own):
             await self._members.leave(requester, room_id)
             return
         await self._send(room_id, own, own, {"membership": "leave", **_reason(reason)})
@@ -108,7 +108,7 @@ class Membership:
         """Ask to be let in; again, if one has asked already. Forbidden("auth_rule") where nobody may."""
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
-        productrooms.check_open(await self._timeline.head(room_id))
+        product_rules.check_open(await self._timeline.head(room_id))
         person = await self._profiles.own(requester)
         content: Content = {**member_content(person), "membership": "knock", **_reason(reason)}
         await self._send(room_id, requester.user_id, requester.user_id, content)
@@ -124,14 +124,14 @@ class Membership:
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
         head = await head_for_member(self._timeline, requester, room_id)
-        productrooms.check_others(head)
+        product_rules.check_others(head)
         person = (await self._profiles.people([user_id])).get(user_id)
         if person is None:
             raise NotFound(f"there is no {user_id} here", code="user_not_found")
         await self._blocks.check_people(requester.user_id, [user_id])
         if membership_in(head.state.events, user_id) == "join":
             raise Forbidden("this person is in the room already", code="already_joined")
-        if productrooms.is_product_room(head):
+        if product_rules.is_product_room(head):
             await self._members.add(requester, room_id, person.number)
             return
         content: Content = {**member_content(person), "membership": "invite", **_reason(reason)}
@@ -141,7 +141,7 @@ class Membership:
         """Put somebody out, or take their invite or knock away. Forbidden("not_in_room") if they are not in."""
         check_may_act(requester)
         head = await head_for_member(self._timeline, requester, room_id)
-        productrooms.check_others(head)
+        product_rules.check_others(head)
         if membership_in(head.state.events, user_id) not in ("join", "invite", "knock"):
             raise Forbidden("this person is not in the room", code="not_in_room")
         await self._send(room_id, requester.user_id, user_id, {"membership": "leave", **_reason(reason)})
@@ -149,7 +149,7 @@ class Membership:
     async def ban(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Put somebody out and keep them out."""
         check_may_act(requester)
-        productrooms.check_others(await head_for_member(self._timeline, requester, room_id))
+        product_rules.check_others(await head_for_member(self._timeline, requester, room_id))
         await self._send(room_id, requester.user_id, user_id, {"membership": "ban", **_reason(reason)})
 
     async def unban(

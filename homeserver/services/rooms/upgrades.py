@@ -17,14 +17,14 @@ from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import RoomId, UserId, is_room_id, is_user_id
 from homeserver.protocol.power import creators
 from homeserver.protocol.versions import RoomRules, rules_for
-from homeserver.services import productrooms
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
-from homeserver.services.aliases import CANONICAL
 from homeserver.services.events.access import head_for_member
-from homeserver.services.founding import state_draft
-from homeserver.services.members import member_content
-from homeserver.services.spaces import CHILD, SPACE
+from homeserver.services.rooms import product_rules
+from homeserver.services.rooms.aliases import CANONICAL
+from homeserver.services.rooms.initial_state import state_draft
+from homeserver.services.rooms.members import member_content
+from homeserver.services.rooms.spaces import CHILD, SPACE
 from homeserver.storage import aliases, summaries
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import levels_of
@@ -133,7 +133,7 @@ def _rules(version: str) -> RoomRules:
 
 
 def _check_power(head: Head, own: UserId) -> None:
-    if productrooms.is_product_room(head):
+    if product_rules.is_product_room(head):
         raise Forbidden("an application knows this room, and only as it is", code="product_room")
     levels = levels_of(head)
     if levels.user(own) < levels.event(TOMBSTONE, is_state=True):

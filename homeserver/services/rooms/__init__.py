@@ -1,0 +1,1 @@
+"""Rooms: creation, membership, aliases, directory, spaces, upgrades."""

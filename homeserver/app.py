@@ -19,9 +19,9 @@ from homeserver.parts.searching import Searching, build_searching
 from homeserver.parts.sync import Following, Keeping, build_following, build_keeping
 from homeserver.services.chat import Chat
 from homeserver.services.e2ee.encryption import Encryption, make_encryption
+from homeserver.services.moderation.wordlist import WordList
 from homeserver.services.notify.service import Notifications
 from homeserver.services.push.service import Push
-from homeserver.services.words import WordList
 from homeserver.settings.models import Settings
 
 

@@ -19,9 +19,9 @@ from homeserver.services.events.access import Access
 from homeserver.services.guests import Guests
 from homeserver.services.media.store import Media
 from homeserver.services.messages import Messages
+from homeserver.services.moderation.reports import Reports
 from homeserver.services.presence import Presence
 from homeserver.services.receipts import Receipts
-from homeserver.services.reports import Reports
 from homeserver.services.typing import Typing
 
 

@@ -10,7 +10,7 @@ from homeserver.cli.common import ConfigOption, columns, run, settings_from, utc
 from homeserver.model import Page, Person
 from homeserver.protocol.ids import EventId
 from homeserver.running import working
-from homeserver.services.reports import Report
+from homeserver.services.moderation.reports import Report
 
 app = typer.Typer(no_args_is_help=True, help="See what people reported, and close it.")
 messages = typer.Typer(no_args_is_help=True, help="Remove messages.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
+from homeserver.services.admin.rooms import Moderation
 from homeserver.services.chat import Chat
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.enquiryviews import EnquiryViews
@@ -11,20 +12,19 @@ from homeserver.services.events.access import Access
 from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.feed import Feed
 from homeserver.services.messages import Files, Messages
-from homeserver.services.moderation import Moderation
+from homeserver.services.moderation.reports import Reports
+from homeserver.services.moderation.send_policy import Speech
+from homeserver.services.moderation.spam import Spam
+from homeserver.services.moderation.wordlist import WordList
 from homeserver.services.presence import Presence
 from homeserver.services.push.service import Around, Push
 from homeserver.services.receipts import Receipts
 from homeserver.services.replay import Replay
-from homeserver.services.reports import Reports
 from homeserver.services.rooms.initial_state import Founding
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.rooms import Rooms
 from homeserver.services.rooms.roomviews import RoomViews
-from homeserver.services.spam import Spam
-from homeserver.services.speech import Speech
 from homeserver.services.typing import Typing
-from homeserver.services.words import WordList
 from homeserver.settings.models import Settings
 
 

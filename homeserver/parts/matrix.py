@@ -7,7 +7,8 @@ from homeserver.parts.core import Core
 from homeserver.parts.finding import build_finding
 from homeserver.parts.people import People
 from homeserver.services.accounts.profilefields import ProfileFields
-from homeserver.services.administration import Administration
+from homeserver.services.admin.accounts import Administration
+from homeserver.services.admin.server_notices import Notices
 from homeserver.services.auth.devices import Devices
 from homeserver.services.auth.logintokens import LoginTokens
 from homeserver.services.auth.openid import OpenIds
@@ -19,7 +20,6 @@ from homeserver.services.events.history import History
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import Visibility
 from homeserver.services.finding import Finding
-from homeserver.services.notices import Notices
 from homeserver.services.roomevents import RoomEvents
 from homeserver.services.rooms.create import Creation
 from homeserver.services.rooms.guest_eviction import GuestExits

@@ -5,7 +5,7 @@ from functools import partial
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
 from homeserver.parts.sync import Keeping
-from homeserver.services.notices import speakers
+from homeserver.services.admin.server_notices import speakers
 from homeserver.services.notify.audience import Audiences
 from homeserver.services.notify.counts import Counts
 from homeserver.services.notify.decide import GatewayDecider

@@ -7,13 +7,13 @@ from homeserver.services.enquiries import Enquiries
 from homeserver.services.events.access import Access
 from homeserver.services.feed import Feed
 from homeserver.services.messages import Messages
+from homeserver.services.moderation.reports import Reports
+from homeserver.services.moderation.send_policy import Speech
 from homeserver.services.presence import Presence
 from homeserver.services.receipts import Receipts
 from homeserver.services.replay import Replay
-from homeserver.services.reports import Reports
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.rooms import Rooms
-from homeserver.services.speech import Speech
 from homeserver.services.typing import Typing
 
 

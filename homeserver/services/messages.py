@@ -24,7 +24,7 @@ from homeserver.services.events.content import (
     text_content,
 )
 from homeserver.services.events.messageviews import MessageViews
-from homeserver.services.speech import Speech
+from homeserver.services.moderation.send_policy import Speech
 from homeserver.settings.models import MediaSettings, RoomSettings
 from homeserver.storage import events, log, media, relations
 from homeserver.storage.db import Database

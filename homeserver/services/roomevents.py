@@ -9,12 +9,12 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
 from homeserver.services.messages import Messages
+from homeserver.services.moderation.send_policy import Speech
 from homeserver.services.rooms import product_rules
 from homeserver.services.rooms.aliases import CANONICAL, Aliases
 from homeserver.services.rooms.guestaccess import check_member_state
 from homeserver.services.rooms.membership import CheckLeave
 from homeserver.services.rooms.upgrades import TOMBSTONE, Upgrades
-from homeserver.services.speech import Speech
 from homeserver.storage import events
 from homeserver.storage.db import Database
 from homeserver.storage.transactions import TxnKey

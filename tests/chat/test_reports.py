@@ -10,7 +10,7 @@ from homeserver.errors import Conflict, Forbidden, NotFound
 from homeserver.metrics import spending
 from homeserver.model import Message, Page, Requester, Room
 from homeserver.protocol.ids import EventId
-from homeserver.services.reports import Report
+from homeserver.services.moderation.reports import Report
 from tests.chat.test_blocks import FILE, code, enquire, private
 from tests.chat.world import Watch, group, person
 from tests.http.kit import until

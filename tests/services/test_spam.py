@@ -10,8 +10,8 @@ from homeserver.clock import FakeClock
 from homeserver.errors import Forbidden, Invalid, RateLimited
 from homeserver.kit.textnorm import links_in, plain, words_of
 from homeserver.protocol.ids import UserId
-from homeserver.services.spam import Spam
-from homeserver.services.words import WordList
+from homeserver.services.moderation.spam import Spam
+from homeserver.services.moderation.wordlist import WordList
 from homeserver.settings.models import ModerationSettings
 
 ALICE, BOB = UserId("@alice:test"), UserId("@bob:test")

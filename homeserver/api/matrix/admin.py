@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from homeserver.http.body import Body, Flag
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import UserId
-from homeserver.services.administration import Administration, Whereabouts
+from homeserver.services.admin.accounts import Administration, Whereabouts
 
 
 class WhoIs(TypedDict):

@@ -50,7 +50,8 @@ from homeserver.services.accounts.profilefields import ProfileFields
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_caller
 from homeserver.services.accounts.userdirectory import UserDirectory
-from homeserver.services.administration import Administration
+from homeserver.services.admin.accounts import Administration
+from homeserver.services.admin.server_notices import Notices
 from homeserver.services.auth.devices import Devices
 from homeserver.services.auth.jwt_login import Hosts
 from homeserver.services.auth.logintokens import LoginTokens
@@ -62,7 +63,6 @@ from homeserver.services.availability import Availability
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.clientdata.filters import Filters
 from homeserver.services.clientdata.push_rules import PushRules
-from homeserver.services.complaints import Complaints
 from homeserver.services.delayed import DelayedEvents
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.events.history import History
@@ -70,7 +70,7 @@ from homeserver.services.events.rendering import Rendering
 from homeserver.services.finding import Finding
 from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
-from homeserver.services.notices import Notices
+from homeserver.services.moderation.complaints import Complaints
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.previews.service import Previews

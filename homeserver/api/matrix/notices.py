@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 from homeserver.http.body import Body, JsonObject, Text
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import UserId
-from homeserver.services.notices import Notices
+from homeserver.services.admin.server_notices import Notices
 
 
 class NoticeWish(Body):

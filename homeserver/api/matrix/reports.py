@@ -8,7 +8,7 @@ from homeserver.api.matrix import schemas
 from homeserver.http.body import Body
 from homeserver.http.routes import Call, Handler, Route
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.complaints import Complaints
+from homeserver.services.moderation.complaints import Complaints
 
 
 class ReportBody(Body):

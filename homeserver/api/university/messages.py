@@ -12,7 +12,7 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.events.access import Access
 from homeserver.services.messages import Messages
-from homeserver.services.reports import Reports
+from homeserver.services.moderation.reports import Reports
 
 DEFAULT_PAGE = 50
 _REFUSED = "Or there is a block between you, or a word that may not be written."

@@ -12,9 +12,9 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.status import is_guest, is_matrix_guest
-from homeserver.services.reports import Reports
-from homeserver.services.spam import Spam
-from homeserver.services.words import WordList
+from homeserver.services.moderation.reports import Reports
+from homeserver.services.moderation.spam import Spam
+from homeserver.services.moderation.wordlist import WordList
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import Also
 

@@ -7,7 +7,7 @@ from homeserver.protocol.member import membership_in
 from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, history_visibility_of
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.visibility import Visibility
-from homeserver.services.reports import Reports
+from homeserver.services.moderation.reports import Reports
 from homeserver.storage import events
 from homeserver.storage.db import Database
 from homeserver.timeline.writer import Timeline

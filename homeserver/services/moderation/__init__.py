@@ -1,0 +1,1 @@
+"""Reports, and the checks before a send: pace, spam, listed words."""

@@ -18,7 +18,7 @@ from homeserver.services.enquiryviews import Enquiry
 from homeserver.services.events.access import Access
 from homeserver.services.guests import Guests
 from homeserver.services.media.store import Media
-from homeserver.services.messages import Messages
+from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
 from homeserver.services.presence import Presence
 from homeserver.services.receipts import Receipts

@@ -11,7 +11,7 @@ from homeserver.services.enquiryviews import EnquiryViews
 from homeserver.services.events.access import Access
 from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.feed import Feed
-from homeserver.services.messages import Files, Messages
+from homeserver.services.messages.messages import Files, Messages
 from homeserver.services.moderation.reports import Reports
 from homeserver.services.moderation.send_policy import Speech
 from homeserver.services.moderation.spam import Spam

@@ -20,7 +20,7 @@ from homeserver.services.events.history import History
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import Visibility
 from homeserver.services.finding import Finding
-from homeserver.services.roomevents import RoomEvents
+from homeserver.services.messages.client_events import RoomEvents
 from homeserver.services.rooms.create import Creation
 from homeserver.services.rooms.guest_eviction import GuestExits
 from homeserver.services.rooms.leave_on_deactivation import Farewells

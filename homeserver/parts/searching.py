@@ -8,7 +8,7 @@ from homeserver.parts.people import People
 from homeserver.parts.sync import Keeping
 from homeserver.services.accounts.userdirectory import UserDirectory
 from homeserver.services.chat import Chat
-from homeserver.services.delayed import DelayedEvents
+from homeserver.services.messages.delayed import DelayedEvents
 from homeserver.services.moderation.complaints import Complaints
 from homeserver.services.search.index import SearchIndex
 from homeserver.services.search.messages import MessageSearch

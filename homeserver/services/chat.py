@@ -6,7 +6,7 @@ from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.events.access import Access
 from homeserver.services.feed import Feed
-from homeserver.services.messages import Messages
+from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
 from homeserver.services.moderation.send_policy import Speech
 from homeserver.services.presence import Presence

@@ -10,7 +10,7 @@ from pathlib import Path
 from homeserver.errors import NotFound
 from homeserver.model import Person, Requester
 from homeserver.services.accounts.accounts import Accounts
-from homeserver.services.messages import Messages
+from homeserver.services.messages.messages import Messages
 from homeserver.services.rooms.rooms import Rooms
 
 SELLER_EMAIL, BUYER_EMAIL = "alice@demo.example", "bob@demo.example"

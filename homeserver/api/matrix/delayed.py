@@ -13,7 +13,7 @@ from homeserver.api.matrix import schemas
 from homeserver.errors import NotFound
 from homeserver.http.body import Body, JsonObject
 from homeserver.http.routes import Call, Route
-from homeserver.services.delayed import Action, DelayedEvents, DelayedRow
+from homeserver.services.messages.delayed import Action, DelayedEvents, DelayedRow
 
 _ACTIONS: Final[dict[str, Action]] = {"cancel": "cancel", "restart": "restart", "send": "send"}
 

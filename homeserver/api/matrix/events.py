@@ -9,8 +9,8 @@ from homeserver.api.matrix import schemas
 from homeserver.http.body import JsonObject, Query, QueryInt
 from homeserver.http.routes import Call, Handler, Route
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.services.delayed import DelayedEvents
-from homeserver.services.roomevents import RoomEvents
+from homeserver.services.messages.client_events import RoomEvents
+from homeserver.services.messages.delayed import DelayedEvents
 
 
 class SendQuery(Query):

@@ -8,7 +8,7 @@ from homeserver.errors import Forbidden
 from homeserver.model import Message, Requester
 from homeserver.services.events.access import Access
 from homeserver.services.events.content import Beside, Extras, NewFile
-from homeserver.services.messages import Messages
+from homeserver.services.messages.messages import Messages
 
 _MAX_NUMBER = 2**53 - 1  # as much as JavaScript can hold
 

@@ -14,7 +14,7 @@ from homeserver.protocol.ids import EventId
 from homeserver.services.events.access import Access
 from homeserver.services.events.content import Beside, NewFile, uploaded_file
 from homeserver.services.media.store import Media, StoredMedia
-from homeserver.services.messages import Messages
+from homeserver.services.messages.messages import Messages
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 100_000

@@ -11,7 +11,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.events.access import Access
-from homeserver.services.messages import Messages
+from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
 
 DEFAULT_PAGE = 50

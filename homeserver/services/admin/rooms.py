@@ -15,7 +15,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Conflict, NotFound
 from homeserver.model import CLOSED_EVENT
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.messages import Messages
+from homeserver.services.messages.messages import Messages
 from homeserver.services.rooms.rooms import Rooms
 from homeserver.storage import events
 from homeserver.storage import reports as stored

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text, Uniq
 
 from homeserver.storage.schema.base import metadata
 
-# what Matrix clients gave to be sent at a time (services/delayed.py); kept for a while when it is over
+# what Matrix clients gave to be sent at a time (services/messages/delayed.py); kept for a while when it is over
 delayed_events = Table(
     "delayed_events",
     metadata,

@@ -23,7 +23,7 @@ from homeserver.protocol.errors import BadJson
 from homeserver.protocol.ids import RoomId, fits
 from homeserver.services.accounts.status import check_requester
 from homeserver.services.events.access import head_for_member
-from homeserver.services.roomevents import MAX_TXN_CHARS, RoomEvents
+from homeserver.services.messages.client_events import MAX_TXN_CHARS, RoomEvents
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import accounts
 from homeserver.storage import delayed as stored

@@ -8,7 +8,7 @@ from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
-from homeserver.services.messages import Messages
+from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.send_policy import Speech
 from homeserver.services.rooms import product_rules
 from homeserver.services.rooms.aliases import CANONICAL, Aliases

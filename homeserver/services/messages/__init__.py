@@ -1,0 +1,1 @@
+"""Sending: messages of the products, events of Matrix clients, delayed events."""

@@ -15,7 +15,7 @@ from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
 from homeserver.model import ENQUIRY_EVENT, Message
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services import feed as news
+from homeserver.services.realtime import feed as news
 
 FACE = "marketplace"
 
@@ -54,7 +54,7 @@ class Inbox:
 
 
 class Live:
-    """A watcher of the feed (see `homeserver/services/feed.py`)."""
+    """A watcher of the feed (see `homeserver/services/realtime/feed.py`)."""
 
     def __init__(self, *, hub: Hub, plain: View, service: str, called_text: str, max_chats: int) -> None:
         self._hub = hub

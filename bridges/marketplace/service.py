@@ -20,9 +20,9 @@ from homeserver.services.guests import Guests
 from homeserver.services.media.store import Media
 from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
-from homeserver.services.presence import Presence
-from homeserver.services.receipts import Receipts
-from homeserver.services.typing import Typing
+from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.read_markers import Receipts
+from homeserver.services.realtime.typing import Typing
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,21 @@ from homeserver.services.enquiries import Enquiries
 from homeserver.services.enquiryviews import EnquiryViews
 from homeserver.services.events.access import Access
 from homeserver.services.events.messageviews import MessageViews
-from homeserver.services.feed import Feed
 from homeserver.services.messages.messages import Files, Messages
 from homeserver.services.moderation.reports import Reports
 from homeserver.services.moderation.send_policy import Speech
 from homeserver.services.moderation.spam import Spam
 from homeserver.services.moderation.wordlist import WordList
-from homeserver.services.presence import Presence
 from homeserver.services.push.service import Around, Push
-from homeserver.services.receipts import Receipts
-from homeserver.services.replay import Replay
+from homeserver.services.realtime.catch_up import Replay
+from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.feed import Feed
+from homeserver.services.realtime.read_markers import Receipts
+from homeserver.services.realtime.typing import Typing
 from homeserver.services.rooms.initial_state import Founding
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.rooms import Rooms
 from homeserver.services.rooms.roomviews import RoomViews
-from homeserver.services.typing import Typing
 from homeserver.settings.models import Settings
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from homeserver.parts.core import Core
 from homeserver.parts.matrix import RawRooms
 from homeserver.services.admin.server_notices import speakers
-from homeserver.services.availability import Availability
 from homeserver.services.chat import Chat
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.clientdata.filters import Filters
 from homeserver.services.clientdata.push_rules import PushRules
 from homeserver.services.e2ee.encryption import Encryption
-from homeserver.services.markers import Markers
 from homeserver.services.notify.counts import Counts
 from homeserver.services.notify.listing import Listing
+from homeserver.services.realtime.presence import Availability
+from homeserver.services.realtime.receipts import Markers
 from homeserver.services.sliding.connections import Connections
 from homeserver.services.sliding.extensions import Extensions
 from homeserver.services.sliding.lists import Lists

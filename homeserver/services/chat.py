@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.enquiries import Enquiries
 from homeserver.services.events.access import Access
-from homeserver.services.feed import Feed
 from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
 from homeserver.services.moderation.send_policy import Speech
-from homeserver.services.presence import Presence
-from homeserver.services.receipts import Receipts
-from homeserver.services.replay import Replay
+from homeserver.services.realtime.catch_up import Replay
+from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.feed import Feed
+from homeserver.services.realtime.read_markers import Receipts
+from homeserver.services.realtime.typing import Typing
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.rooms import Rooms
-from homeserver.services.typing import Typing
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 import asyncio
 
 from homeserver.app import Homeserver
-from homeserver.services import feed
 from homeserver.services.events.content import NewFile
+from homeserver.services.realtime import feed
 from homeserver.storage.events import StoredEvent
 from tests.chat.world import Watch, group, person
 

@@ -59,7 +59,6 @@ from homeserver.services.auth.openid import OpenIds
 from homeserver.services.auth.registration import Registering, RegistrationTokens
 from homeserver.services.auth.sessions import Sessions
 from homeserver.services.auth.uia import Interactions
-from homeserver.services.availability import Availability
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.clientdata.filters import Filters
 from homeserver.services.clientdata.push_rules import PushRules
@@ -67,7 +66,6 @@ from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.events.history import History
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.finding import Finding
-from homeserver.services.markers import Markers
 from homeserver.services.media.repository import Repository
 from homeserver.services.messages.client_events import RoomEvents
 from homeserver.services.messages.delayed import DelayedEvents
@@ -75,13 +73,15 @@ from homeserver.services.moderation.complaints import Complaints
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.previews.service import Previews
+from homeserver.services.realtime.presence import Availability
+from homeserver.services.realtime.receipts import Markers
+from homeserver.services.realtime.typing import Typing
 from homeserver.services.rooms.create import Creation
 from homeserver.services.rooms.membership import Membership
 from homeserver.services.search.messages import MessageSearch
 from homeserver.services.sliding.service import SlidingSyncs
 from homeserver.services.sync.old import OldSyncs
 from homeserver.services.sync.v3 import Syncs
-from homeserver.services.typing import Typing
 from homeserver.settings.models import MatrixSettings, ServerSettings, TurnSettings, WellKnownSettings
 
 ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `/_matrix/client`."

@@ -10,7 +10,7 @@ from homeserver.errors import Forbidden
 from homeserver.http.body import Body
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import UserId
-from homeserver.services.availability import Availability
+from homeserver.services.realtime.presence import Availability
 
 
 class PresenceBody(Body):

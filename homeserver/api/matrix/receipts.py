@@ -11,9 +11,9 @@ from homeserver.http.body import Body, Flag
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.clientdata.accountdata import FULLY_READ
-from homeserver.services.markers import PRIVATE, Markers
-from homeserver.services.receipts import READ
-from homeserver.services.typing import Typing
+from homeserver.services.realtime.read_markers import READ
+from homeserver.services.realtime.receipts import PRIVATE, Markers
+from homeserver.services.realtime.typing import Typing
 
 
 class ReceiptBody(Body):

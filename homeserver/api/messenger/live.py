@@ -13,9 +13,9 @@ from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
 from homeserver.model import Requester, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services import feed as news
-from homeserver.services.presence import Presence
-from homeserver.services.replay import Told
+from homeserver.services.realtime import feed as news
+from homeserver.services.realtime.catch_up import Told
+from homeserver.services.realtime.connections import Presence
 
 FACE = "messenger"
 
@@ -45,7 +45,7 @@ class OpenChat:
 
 
 class Live:
-    """A follower of the feed (see `services/feed.py`) that tells the sockets of this face."""
+    """A follower of the feed (see `services/realtime/feed.py`) that tells the sockets of this face."""
 
     def __init__(self, *, hub: Hub, views: shape.Views, presence: Presence, presence_chats: int) -> None:
         self._hub = hub

@@ -10,8 +10,8 @@ from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
 from homeserver.model import Message, Room
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services import feed as news
-from homeserver.services.replay import Told
+from homeserver.services.realtime import feed as news
+from homeserver.services.realtime.catch_up import Told
 
 FACE = "university"
 NEW, EDITED, DELETED = "message:new", "message:edited", "message:deleted"
@@ -26,7 +26,7 @@ class OpenRoom:
 
 
 class Live:
-    """A watcher of the feed (see `services/feed.py`) that tells the sockets of this face."""
+    """A watcher of the feed (see `services/realtime/feed.py`) that tells the sockets of this face."""
 
     def __init__(self, *, hub: Hub, views: Views) -> None:
         self._hub = hub

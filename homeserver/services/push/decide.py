@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.model import EntryKind, SessionId
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.presence import Presence
 from homeserver.services.push.words import Faces
+from homeserver.services.realtime.connections import Presence
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database

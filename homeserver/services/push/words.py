@@ -34,7 +34,7 @@ class PushFace:
     """An API whose people may want pushes, by the name that its subscriptions carry.
 
     `attends`: whether a person has something open here that shows a room's news, other than what counts as being
-    in the room (services/presence.py). It is asked often, and must be quick.
+    in the room (services/realtime/connections.py). It is asked often, and must be quick.
     """
 
     name: str

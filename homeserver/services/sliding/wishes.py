@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.availability import Presence
+from homeserver.services.realtime.presence import Presence
 from homeserver.services.sliding.tokens import Pos
 
 MEMBER: Final = "m.room.member"

@@ -8,9 +8,10 @@ import orjson
 
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.availability import Availability
 from homeserver.services.clientdata.accountdata import GLOBAL, AccountData
 from homeserver.services.e2ee.encryption import Encryption
+from homeserver.services.realtime.presence import Availability
+from homeserver.services.realtime.typing import Typing
 from homeserver.services.sync.direct import DirectChats
 from homeserver.services.sync.news import News, NewsDesk
 from homeserver.services.sync.own import OwnRooms, Standing
@@ -18,7 +19,6 @@ from homeserver.services.sync.rooms import RoomSections, data_event
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.waiting import Waiter, Waiting
 from homeserver.services.sync.wishes import Look, SyncWish
-from homeserver.services.typing import Typing
 from homeserver.storage import accountdata as stored_data
 from homeserver.storage.accountdata import Piece
 from homeserver.storage.db import Database

@@ -8,7 +8,7 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.blocks import Blocks, other_of_two
 from homeserver.services.events.access import Access
-from homeserver.services.feed import Feed, PresenceChanged
+from homeserver.services.realtime.feed import Feed, PresenceChanged
 
 
 class Presence:

@@ -16,7 +16,7 @@ from homeserver.model import EntryKind, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId, is_event_id
 from homeserver.protocol.member import membership_in
 from homeserver.services.clientdata.accountdata import FULLY_READ, AccountData
-from homeserver.services.receipts import READ, move_read, move_to, set_receipts
+from homeserver.services.realtime.read_markers import READ, move_read, move_to, set_receipts
 from homeserver.storage import events, notify, relations
 from homeserver.storage import receipts as stored
 from homeserver.storage.db import Database

@@ -1,7 +1,7 @@
 """Whether people are online, as Matrix clients say it (client-server API, "Presence"): in memory only.
 
 Each process knows what its own clients said; after a restart everybody is offline until they come again. This has
-nothing to do with the live connections of the product APIs (see `services/presence.py`).
+nothing to do with the live connections of the product APIs (see `services/realtime/connections.py`).
 """
 
 import asyncio

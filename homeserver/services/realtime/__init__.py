@@ -1,0 +1,1 @@
+"""The feed to sockets, and what is ephemeral: typing, presence, receipts."""

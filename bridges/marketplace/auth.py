@@ -22,7 +22,7 @@ from homeserver.http.requestlog import USER_ID
 from homeserver.http.servicedoor import KEY_HEADER
 from homeserver.model import Person, Requester
 from homeserver.services.auth import token_format
-from homeserver.services.guests import Guest, is_plain
+from homeserver.services.enquiries.guests import Guest, is_plain
 from homeserver.settings.section import is_loopback
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})

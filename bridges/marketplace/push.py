@@ -12,7 +12,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.model import Content, Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.status import is_guest
-from homeserver.services.enquiryviews import EnquiryBrief
+from homeserver.services.enquiries.enquiryviews import EnquiryBrief
 from homeserver.services.push.subscriptions import Subscriptions
 from homeserver.services.push.words import Notice
 

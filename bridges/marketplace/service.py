@@ -13,10 +13,10 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.enquiries import Enquiries
-from homeserver.services.enquiryviews import Enquiry
+from homeserver.services.enquiries.enquiries import Enquiries
+from homeserver.services.enquiries.enquiryviews import Enquiry
+from homeserver.services.enquiries.guests import Guests
 from homeserver.services.events.access import Access
-from homeserver.services.guests import Guests
 from homeserver.services.media.store import Media
 from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports

@@ -13,7 +13,7 @@ from homeserver.http.times import iso
 from homeserver.model import Attachment, Message, Person
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts.status import is_guest
-from homeserver.services.enquiryviews import Enquiry
+from homeserver.services.enquiries.enquiryviews import Enquiry
 
 SYSTEM: Final = "system"
 _UNSAFE_IN_URL = {ord(char): f"%{ord(char):02X}" for char in "\"'<>`\\ "}

@@ -9,7 +9,7 @@ from bridges.marketplace import shape
 from bridges.marketplace.shape import View
 from homeserver.kit.cache import BoundedCache
 from homeserver.protocol.ids import RoomId
-from homeserver.services.enquiryviews import Enquiry
+from homeserver.services.enquiries.enquiryviews import Enquiry
 
 _AT_A_TIME = 500  # made without a pause for others
 

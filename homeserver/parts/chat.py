@@ -6,8 +6,8 @@ from homeserver.parts.core import Core
 from homeserver.parts.people import People
 from homeserver.services.admin.rooms import Moderation
 from homeserver.services.chat import Chat
-from homeserver.services.enquiries import Enquiries
-from homeserver.services.enquiryviews import EnquiryViews
+from homeserver.services.enquiries.enquiries import Enquiries
+from homeserver.services.enquiries.enquiryviews import EnquiryViews
 from homeserver.services.events.access import Access
 from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.messages.messages import Files, Messages

@@ -13,7 +13,7 @@ from homeserver.services.auth.jwt_login import Hosts, make_issuers
 from homeserver.services.auth.servicekeys import ServiceKeys
 from homeserver.services.auth.sessions import Sessions
 from homeserver.services.auth.token_format import TokenKey
-from homeserver.services.guests import GuestKey, Guests
+from homeserver.services.enquiries.guests import GuestKey, Guests
 from homeserver.settings.models import Settings
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from homeserver.services.accounts.blocks import Blocks
-from homeserver.services.enquiries import Enquiries
+from homeserver.services.enquiries.enquiries import Enquiries
 from homeserver.services.events.access import Access
 from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports

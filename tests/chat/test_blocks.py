@@ -10,7 +10,7 @@ from homeserver.errors import Forbidden, HomeserverError
 from homeserver.model import Link, Message, Page, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.running import working
-from homeserver.services.enquiryviews import Enquiry
+from homeserver.services.enquiries.enquiryviews import Enquiry
 from homeserver.services.events.content import NewFile
 from homeserver.settings.models import Settings
 from tests.chat.test_statements import statements

@@ -14,7 +14,7 @@ from homeserver.protocol.ids import RoomId
 from homeserver.publicids import from_public, to_public
 from homeserver.running import working
 from homeserver.services.accounts.status import is_guest
-from homeserver.services.guests import GuestKey, checked_name
+from homeserver.services.enquiries.guests import GuestKey, checked_name
 from homeserver.settings.models import Settings
 from tests.chat.world import group, person
 

@@ -93,7 +93,7 @@ sessions = Table(
     UniqueConstraint("user_id", "device_id", name="uq_sessions_user_device"),
 )
 
-# people without an account, known by a UUID that their browser made (services/guests.py)
+# people without an account, known by a UUID that their browser made (services/enquiries/guests.py)
 guests = Table(
     "guests",
     metadata,

@@ -228,7 +228,7 @@ receipts = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
-# rooms between the owner of a host's object and somebody who asks about it (services/enquiries.py)
+# rooms between the owner of a host's object and somebody who asks about it (services/enquiries/enquiries.py)
 enquiries = Table(
     "enquiries",
     metadata,

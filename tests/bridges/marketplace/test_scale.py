@@ -15,7 +15,7 @@ from homeserver.metrics import spending
 from homeserver.model import Link, Page, Requester
 from homeserver.protocol.ids import make_user_id
 from homeserver.running import Running, running
-from homeserver.services.enquiryviews import Enquiry
+from homeserver.services.enquiries.enquiryviews import Enquiry
 from homeserver.settings.models import Settings
 from homeserver.storage.schema import enquiries, members, rooms, users
 from tests.bridges.marketplace.people import API, BUYER, SELLER, Ear, Shopper, guest, registered

@@ -14,8 +14,8 @@ from homeserver.model import ENQUIRY_EVENT, Draft, Link, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.status import is_guest
-from homeserver.services.enquirykeys import enquiry_key
-from homeserver.services.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
+from homeserver.services.enquiries.enquirykeys import enquiry_key
+from homeserver.services.enquiries.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
 from homeserver.services.events.access import Access
 from homeserver.services.rooms.initial_state import Founding, state_draft
 from homeserver.services.rooms.members import joining

@@ -26,7 +26,7 @@ from homeserver.model import GUEST_NAMESPACE, Draft, Link, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId, make_user_id
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_standing
-from homeserver.services.enquirykeys import enquiry_key
+from homeserver.services.enquiries.enquirykeys import enquiry_key
 from homeserver.services.rooms.members import joining, promotion
 from homeserver.settings.models import GuestSettings
 from homeserver.storage import accounts as stored_accounts

@@ -1,0 +1,1 @@
+"""Enquiries: a chat of a buyer, often a guest without an account, with a seller."""

@@ -10,7 +10,7 @@ from homeserver.errors import Forbidden, NotFound
 from homeserver.http.body import JsonObject, Query
 from homeserver.http.routes import Call, Route
 from homeserver.services.auth.openid import TTL_S, OpenIds
-from homeserver.services.turn import turn_credentials
+from homeserver.services.voip.turn import turn_credentials
 from homeserver.settings.models import TurnSettings
 
 

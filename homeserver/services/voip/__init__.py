@@ -1,0 +1,1 @@
+"""Calls: credentials for the TURN server."""

@@ -17,17 +17,17 @@ from homeserver.services.realtime.receipts import Markers
 from homeserver.services.sliding.connections import Connections
 from homeserver.services.sliding.extensions import Extensions
 from homeserver.services.sliding.lists import Lists
+from homeserver.services.sliding.room_list import Rosters
 from homeserver.services.sliding.rooms import SlidingRooms
-from homeserver.services.sliding.rosters import Rosters
 from homeserver.services.sliding.service import Sections, SlidingSyncs
-from homeserver.services.sync.direct import DirectChats
-from homeserver.services.sync.news import NewsDesk
-from homeserver.services.sync.old import OldSyncs
-from homeserver.services.sync.own import OwnRooms
+from homeserver.services.sync.changes import NewsDesk
+from homeserver.services.sync.direct_chats import DirectChats
+from homeserver.services.sync.legacy import OldSyncs
+from homeserver.services.sync.long_polls import Waiting
+from homeserver.services.sync.memberships import OwnRooms
 from homeserver.services.sync.rooms import RoomSections
-from homeserver.services.sync.stretches import Stretches
+from homeserver.services.sync.timelines import Stretches
 from homeserver.services.sync.v3 import Sources, Syncs
-from homeserver.services.sync.waiting import Waiting
 from homeserver.settings.models import Settings
 
 

@@ -80,7 +80,7 @@ from homeserver.services.rooms.create import Creation
 from homeserver.services.rooms.membership import Membership
 from homeserver.services.search.messages import MessageSearch
 from homeserver.services.sliding.service import SlidingSyncs
-from homeserver.services.sync.old import OldSyncs
+from homeserver.services.sync.legacy import OldSyncs
 from homeserver.services.sync.v3 import Syncs
 from homeserver.settings.models import MatrixSettings, ServerSettings, TurnSettings, WellKnownSettings
 

@@ -10,7 +10,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.history import History
 from homeserver.services.events.rendering import Rendering
-from homeserver.services.sync.old import OldSyncs
+from homeserver.services.sync.legacy import OldSyncs
 from homeserver.services.sync.tokens import SyncToken
 
 _SHAPE: Final = dict[str, Any]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from homeserver.api.matrix.slidingschemas import SlidingAnswer, SlidingBody, SlidingQuery
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId
+from homeserver.services.sliding.request import SlidingWish
 from homeserver.services.sliding.service import SlidingSyncs
 from homeserver.services.sliding.tokens import Pos
-from homeserver.services.sliding.wishes import SlidingWish
 
 
 class SlidingCalls:

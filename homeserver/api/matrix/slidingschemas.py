@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from homeserver.http.body import Body, Flag, Query, QueryInt
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.sliding.wishes import (
+from homeserver.services.sliding.request import (
     Config,
     ExtensionWishes,
     ListWish,

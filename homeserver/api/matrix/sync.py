@@ -12,9 +12,9 @@ from homeserver.model import Requester
 from homeserver.protocol.filters import Filter
 from homeserver.services.clientdata import filters
 from homeserver.services.clientdata.filters import Filters
+from homeserver.services.sync.request import SyncWish
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.v3 import Syncs
-from homeserver.services.sync.wishes import SyncWish
 
 # Filters of queries that are kept in memory, read: a client sends the same one every time.
 _CACHED: Final = 500

@@ -17,8 +17,8 @@ from homeserver.clock import Clock
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
+from homeserver.services.sliding.request import Required
 from homeserver.services.sliding.tokens import NOTHING, Pos, unknown_pos
-from homeserver.services.sliding.wishes import Required
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import sliding as stored
 from homeserver.storage.db import Database

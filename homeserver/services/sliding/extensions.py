@@ -10,9 +10,9 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.clientdata.accountdata import GLOBAL
 from homeserver.services.sliding.connections import DATA, RECEIPTS
-from homeserver.services.sliding.look import SlidingLook, View
+from homeserver.services.sliding.context import SlidingLook, View
+from homeserver.services.sliding.request import ANY, Scope
 from homeserver.services.sliding.rooms import Told
-from homeserver.services.sliding.wishes import ANY, Scope
 from homeserver.services.sync.rooms import (
     data_event,
     receipts_by_room,

@@ -5,9 +5,9 @@ from typing import Final
 
 from homeserver.folding import fold
 from homeserver.protocol.ids import RoomId
-from homeserver.services.sliding.look import SlidingLook, View, Wanted
-from homeserver.services.sliding.rosters import Facts, Rosters, is_put_out
-from homeserver.services.sliding.wishes import Config, ListWish, RoomFilters
+from homeserver.services.sliding.context import SlidingLook, View, Wanted
+from homeserver.services.sliding.request import Config, ListWish, RoomFilters
+from homeserver.services.sliding.room_list import Facts, Rosters, is_put_out
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.sync import OwnRoom

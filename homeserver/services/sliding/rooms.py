@@ -13,11 +13,11 @@ from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import Outlook, Visibility
 from homeserver.services.notify.counts import Unread, unread_of
 from homeserver.services.sliding.connections import DM, Sent
-from homeserver.services.sliding.look import SlidingLook, View, Wanted
+from homeserver.services.sliding.context import SlidingLook, View, Wanted
 from homeserver.services.sliding.states import AVATAR, NAME, Room, States
-from homeserver.services.sync.previews import PENDING, previews
+from homeserver.services.sync.invite_state import PENDING, previews
 from homeserver.services.sync.rooms import fitting
-from homeserver.services.sync.stretches import Stretch, is_visible
+from homeserver.services.sync.timelines import Stretch, is_visible
 from homeserver.services.sync.tokens import place_token
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database

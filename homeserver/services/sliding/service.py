@@ -7,16 +7,16 @@ from typing import NamedTuple
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.sliding.connections import DATA, RECEIPTS, Connection, Connections, Sent
+from homeserver.services.sliding.context import SlidingLook, View
 from homeserver.services.sliding.extensions import Extended, Extensions
 from homeserver.services.sliding.lists import Lists, is_listed
-from homeserver.services.sliding.look import SlidingLook, View
+from homeserver.services.sliding.request import SlidingWish
+from homeserver.services.sliding.room_list import Rosters
 from homeserver.services.sliding.rooms import SlidingRooms, Told, is_gone
-from homeserver.services.sliding.rosters import Rosters
 from homeserver.services.sliding.tokens import Pos
-from homeserver.services.sliding.wishes import SlidingWish
-from homeserver.services.sync.news import News, NewsDesk
+from homeserver.services.sync.changes import News, NewsDesk
+from homeserver.services.sync.long_polls import Waiter, Waiting
 from homeserver.services.sync.v3 import Sources
-from homeserver.services.sync.waiting import Waiter, Waiting
 
 
 class Sections(NamedTuple):

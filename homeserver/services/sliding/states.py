@@ -7,9 +7,9 @@ from typing import Final
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sliding.connections import Sent
-from homeserver.services.sliding.look import SlidingLook, Wanted
-from homeserver.services.sliding.wishes import MEMBER, Config, Required
-from homeserver.services.sync.stretches import Stretch
+from homeserver.services.sliding.context import SlidingLook, Wanted
+from homeserver.services.sliding.request import MEMBER, Config, Required
+from homeserver.services.sync.timelines import Stretch
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent

@@ -13,12 +13,12 @@ from homeserver.services.events.rendering import Rendering
 from homeserver.services.notify.counts import Counts
 from homeserver.services.realtime.read_markers import READ
 from homeserver.services.realtime.typing import Typing
-from homeserver.services.sync.news import News
-from homeserver.services.sync.previews import PENDING, previews
-from homeserver.services.sync.stretches import Stretch, Stretches
+from homeserver.services.sync.changes import News
+from homeserver.services.sync.invite_state import PENDING, previews
+from homeserver.services.sync.request import Look
+from homeserver.services.sync.timelines import Stretch, Stretches
 from homeserver.services.sync.tokens import place_token
 from homeserver.services.sync.unread import unread_parts
-from homeserver.services.sync.wishes import Look
 from homeserver.storage import receipts as stored_receipts
 from homeserver.storage import sync as stored
 from homeserver.storage.accountdata import Piece

@@ -12,13 +12,13 @@ from homeserver.services.clientdata.accountdata import GLOBAL, AccountData
 from homeserver.services.e2ee.encryption import Encryption
 from homeserver.services.realtime.presence import Availability
 from homeserver.services.realtime.typing import Typing
-from homeserver.services.sync.direct import DirectChats
-from homeserver.services.sync.news import News, NewsDesk
-from homeserver.services.sync.own import OwnRooms, Standing
+from homeserver.services.sync.changes import News, NewsDesk
+from homeserver.services.sync.direct_chats import DirectChats
+from homeserver.services.sync.long_polls import Waiter, Waiting
+from homeserver.services.sync.memberships import OwnRooms, Standing
+from homeserver.services.sync.request import Look, SyncWish
 from homeserver.services.sync.rooms import RoomSections, data_event
 from homeserver.services.sync.tokens import SyncToken
-from homeserver.services.sync.waiting import Waiter, Waiting
-from homeserver.services.sync.wishes import Look, SyncWish
 from homeserver.storage import accountdata as stored_data
 from homeserver.storage.accountdata import Piece
 from homeserver.storage.db import Database

@@ -15,8 +15,8 @@ from homeserver.model import Draft, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.running import working
 from homeserver.services.clientdata import filters
+from homeserver.services.sync.request import SyncWish
 from homeserver.services.sync.tokens import SyncToken
-from homeserver.services.sync.wishes import SyncWish
 from homeserver.settings.models import Settings
 from homeserver.storage import events
 from homeserver.timeline.entries import devices_changed, session_ended

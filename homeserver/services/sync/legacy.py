@@ -9,11 +9,11 @@ from homeserver.protocol.ids import RoomId
 from homeserver.services.events.history import History, HistoryPage
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import Outlook
+from homeserver.services.sync.long_polls import Waiting
+from homeserver.services.sync.request import SyncWish
 from homeserver.services.sync.rooms import data_event
 from homeserver.services.sync.tokens import SyncToken, place_token
 from homeserver.services.sync.v3 import Syncs
-from homeserver.services.sync.waiting import Waiting
-from homeserver.services.sync.wishes import SyncWish
 from homeserver.storage import accountdata as stored_data
 from homeserver.storage import events as stored_events
 from homeserver.storage import sync as stored

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from homeserver.protocol.filters import Filter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime.presence import Presence
-from homeserver.services.sync.news import News
+from homeserver.services.sync.changes import News
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.storage.sync import OwnRoom
 

@@ -9,8 +9,8 @@ from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import is_ignored
 from homeserver.services.events.visibility import Outlook, Visibility
+from homeserver.services.sync.request import Look
 from homeserver.services.sync.senders import Senders
-from homeserver.services.sync.wishes import Look
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sliding.connections import Connection
-from homeserver.services.sliding.rosters import Roster
-from homeserver.services.sliding.wishes import Config, SlidingWish
-from homeserver.services.sync.news import News
+from homeserver.services.sliding.request import Config, SlidingWish
+from homeserver.services.sliding.room_list import Roster
+from homeserver.services.sync.changes import News
 from homeserver.storage.sync import OwnRoom
 
 

@@ -20,7 +20,7 @@ from homeserver.http.credentials import Door
 from homeserver.http.routes import Admit, Desk, Face
 from homeserver.http.servicedoor import ServiceDoor
 from homeserver.http.sockets import Hub
-from homeserver.services.push.words import PushFace
+from homeserver.services.push.texts import PushFace
 from homeserver.settings.models import (
     CorsSettings,
     GuestSettings,

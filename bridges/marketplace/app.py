@@ -27,7 +27,7 @@ from homeserver.http.routes import Face, Route
 from homeserver.http.site import face_application
 from homeserver.model import Attachment
 from homeserver.services.media.store import Media
-from homeserver.services.push.words import PushFace
+from homeserver.services.push.texts import PushFace
 
 ABOUT = """\
 ## Marketplace chat

@@ -14,7 +14,7 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquiries.enquiryviews import EnquiryBrief
 from homeserver.services.push.subscriptions import Subscriptions
-from homeserver.services.push.words import Notice
+from homeserver.services.push.texts import Notice
 
 MAX_TITLE_CHARS = 100
 _OFF = {503: "This server sends no pushes."}
@@ -82,7 +82,7 @@ class PushCalls:
 
 @dataclass(frozen=True, slots=True)
 class PushWords:
-    """Says messages in the words of this API (see `homeserver/services/push/words.py`)."""
+    """Says messages in the words of this API (see `homeserver/services/push/texts.py`)."""
 
     market: Market
 

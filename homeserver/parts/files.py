@@ -8,9 +8,9 @@ from aiohttp.abc import AbstractResolver
 from homeserver.parts.core import Core
 from homeserver.parts.people import People
 from homeserver.services.media.files import Disk, Places
+from homeserver.services.media.gc import Sweep
 from homeserver.services.media.repository import Repository
 from homeserver.services.media.store import Media
-from homeserver.services.media.sweep import Sweep
 from homeserver.services.media.urls import MediaUrls
 from homeserver.services.previews.service import Previews, Shelf
 from homeserver.services.previews.web import Web

@@ -11,9 +11,9 @@ from homeserver.services.notify.counts import Counts
 from homeserver.services.notify.decide import GatewayDecider
 from homeserver.services.notify.deliver import GatewaySender
 from homeserver.services.notify.evaluate import Evaluator
-from homeserver.services.notify.keep import Keeper
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.notify.service import CONSUMER, Notifications
+from homeserver.services.notify.store import Keeper
 from homeserver.settings.models import Settings
 from homeserver.timeline.consume import Pace, consume
 

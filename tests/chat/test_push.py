@@ -13,9 +13,9 @@ from homeserver.model import Content, Requester, SessionId
 from homeserver.running import working
 from homeserver.services.publicnet import is_public
 from homeserver.services.push.addresses import origin_of
+from homeserver.services.push.encryption import Sealed
 from homeserver.services.push.post import Courier
-from homeserver.services.push.seal import Sealed
-from homeserver.services.push.words import Notice, PushFace
+from homeserver.services.push.texts import Notice, PushFace
 from homeserver.settings.models import PushSettings, Settings
 from homeserver.storage import log
 from homeserver.storage import push as stored

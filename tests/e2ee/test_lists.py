@@ -5,7 +5,7 @@ import pytest
 from homeserver.app import Homeserver
 from homeserver.metrics import spending
 from homeserver.protocol.ids import RoomId
-from homeserver.services.e2ee.lists import ListChanges
+from homeserver.services.e2ee.device_lists import ListChanges
 from homeserver.services.rooms.create import RoomWish
 from tests.conftest import QUIET
 from tests.e2ee.world import Phone, log_in, phone

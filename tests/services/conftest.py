@@ -8,8 +8,8 @@ import pytest
 from homeserver.clock import FakeClock
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.services.media.files import Disk, Places
+from homeserver.services.media.gc import Sweep
 from homeserver.services.media.store import Media
-from homeserver.services.media.sweep import Sweep
 from homeserver.services.media.urls import MediaUrls
 from homeserver.settings.models import MediaSettings, RateLimitSettings
 from homeserver.storage.db import Database

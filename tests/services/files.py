@@ -11,8 +11,8 @@ from PIL import Image
 from homeserver.clock import FakeClock
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
+from homeserver.services.media.gc import Sweep
 from homeserver.services.media.store import Media, Served, StoredMedia
-from homeserver.services.media.sweep import Sweep
 from homeserver.storage.db import Database
 
 ALICE = Requester(UserId("@alice:test.example"), 1, "s")

@@ -234,7 +234,7 @@ async def test_only_its_sender_gives_a_file_up(store: Store) -> None:
 
 
 async def test_many_due_files_go_in_one_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homeserver.services.media.sweep._BATCH", 2)
+    monkeypatch.setattr("homeserver.services.media.gc._BATCH", 2)
     made = [await store.put(b"x") for _ in range(5)]
     async with store.db.write() as conn:
         await delete_media_after(conn, [(one.media_id, 0) for one in made])
@@ -245,7 +245,7 @@ async def test_many_due_files_go_in_one_run(store: Store, monkeypatch: pytest.Mo
 async def test_what_was_left_lying_about_is_cleared_away_once_it_is_old(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("homeserver.services.media.sweep._FOLDERS", 1024)
+    monkeypatch.setattr("homeserver.services.media.gc._FOLDERS", 1024)
     kept = await store.put(b"kept")
     places = Places(store.root)
     orphan, fresh = new_media_id(), new_media_id()

@@ -17,7 +17,7 @@ from homeserver.services.accounts import identifiers
 from homeserver.services.accounts.deactivation import StandingChange, change_standings, erase_people
 from homeserver.services.accounts.passwords import Passwords
 from homeserver.services.accounts.status import check_account
-from homeserver.services.e2ee import ending
+from homeserver.services.e2ee import cleanup
 from homeserver.settings.models import AccountSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage.accounts import Account, Word
@@ -362,7 +362,7 @@ async def _set_passwords(conn: AsyncConnection, items: Sequence[Placed[_NewPassw
     now_ms, position = max(row.now_ms for row in rows), max(item.position for item in items)
     everywhere = {row.user_id for row in rows if row.ended is None}
     if everywhere:
-        await ending.end_sessions_of_users(conn, everywhere, now_ms=now_ms, position=position)
+        await cleanup.end_sessions_of_users(conn, everywhere, now_ms=now_ms, position=position)
     single = [session_id for row in rows for session_id in row.ended or ()]
     if single:
-        await ending.end_sessions(conn, single, now_ms=now_ms, position=position)
+        await cleanup.end_sessions(conn, single, now_ms=now_ms, position=position)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId
-from homeserver.services.e2ee import ending
+from homeserver.services.e2ee import cleanup
 from homeserver.storage import accountdata, delayed, logintokens, pushrules
 from homeserver.storage import accounts as stored
 from homeserver.storage import profilefields as fields
@@ -42,9 +42,9 @@ async def change_standings(conn: AsyncConnection, items: Sequence[Placed[Standin
     closed = {user_id for user_id, standing in now.items() if standing.deactivated}
     out = {row.user_id for row in rows if row.ends_sessions} | closed
     if out:
-        await ending.end_sessions_of_users(conn, out, now_ms=now_ms, position=position)
+        await cleanup.end_sessions_of_users(conn, out, now_ms=now_ms, position=position)
     if closed:
-        await ending.forget_people(conn, closed, position=position)
+        await cleanup.forget_people(conn, closed, position=position)
         await _drop_belongings(conn, closed)
 
 

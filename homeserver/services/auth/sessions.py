@@ -22,7 +22,7 @@ from homeserver.services.accounts.status import check_account
 from homeserver.services.auth import token_format
 from homeserver.services.auth.access_tokens import Recognition
 from homeserver.services.auth.token_format import AccessClaims, TokenKey
-from homeserver.services.e2ee import ending
+from homeserver.services.e2ee import cleanup
 from homeserver.settings.models import TokenSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import sessions as stored
@@ -181,9 +181,9 @@ class Sessions:
 
     async def end_all(self, requester: Requester) -> None:
         """Log out everywhere, here too."""
-        ending = _EndingOfAll(requester.user_id, self._clock.now_ms())
+        cleanup = _EndingOfAll(requester.user_id, self._clock.now_ms())
         entries = await self._timeline.append(
-            [session_ended(requester.user_id, None, "logout_all")], also=[Also(_end_all_sessions, ending)]
+            [session_ended(requester.user_id, None, "logout_all")], also=[Also(_end_all_sessions, cleanup)]
         )
         for entry in entries:
             self.note(entry)
@@ -225,7 +225,7 @@ class Sessions:
         purged = 0
         while True:
             async with self._db.write() as conn:
-                count = await ending.purge_sessions(conn, before_ms=before_ms, limit=_PURGE_BATCH)
+                count = await cleanup.purge_sessions(conn, before_ms=before_ms, limit=_PURGE_BATCH)
             purged += count
             if count < _PURGE_BATCH:
                 return purged
@@ -278,13 +278,15 @@ class Sessions:
 async def _end_sessions(conn: AsyncConnection, items: Sequence[Placed[_Ending]]) -> None:
     now_ms = max(item.row.now_ms for item in items)
     position = max(item.position for item in items)
-    await ending.end_sessions(conn, [item.row.session_id for item in items], now_ms=now_ms, position=position)
+    await cleanup.end_sessions(
+        conn, [item.row.session_id for item in items], now_ms=now_ms, position=position
+    )
 
 
 async def _end_all_sessions(conn: AsyncConnection, items: Sequence[Placed[_EndingOfAll]]) -> None:
     now_ms = max(item.row.now_ms for item in items)
     position = max(item.position for item in items)
-    await ending.end_sessions_of_users(
+    await cleanup.end_sessions_of_users(
         conn, {item.row.user_id for item in items}, now_ms=now_ms, position=position
     )
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.e2ee import forms
+from homeserver.services.e2ee import validation
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage.db import Database
 from homeserver.storage.e2ee import backups as stored
@@ -40,9 +40,9 @@ class Backups:
 
         Raises Forbidden("no_device"), Invalid("bad_name"), TooLarge("too_many_backups").
         """
-        user_id = forms.device_of(requester).user_id
-        forms.checked_name(algorithm, "an algorithm")
-        forms.check_size(auth_data, self._settings.max_backup_key_bytes)
+        user_id = validation.device_of(requester).user_id
+        validation.checked_name(algorithm, "an algorithm")
+        validation.check_size(auth_data, self._settings.max_backup_key_bytes)
 
         async def work(conn: AsyncConnection) -> int:
             version = await stored.take_version(conn, user_id)
@@ -60,8 +60,8 @@ class Backups:
 
     async def update(self, requester: Requester, version: str, algorithm: str, auth_data: Content) -> None:
         """Change the auth_data of a backup. Raises NotFound("no_backup"), Invalid("algorithm_differs")."""
-        user_id = forms.device_of(requester).user_id
-        forms.check_size(auth_data, self._settings.max_backup_key_bytes)
+        user_id = validation.device_of(requester).user_id
+        validation.check_size(auth_data, self._settings.max_backup_key_bytes)
 
         async def work(conn: AsyncConnection) -> None:
             await stored.lock_backups(conn, user_id)
@@ -74,7 +74,7 @@ class Backups:
 
     async def delete(self, requester: Requester, version: str) -> None:
         """Delete a backup with its keys; one that was deleted before is no error. Raises NotFound("no_backup")."""
-        user_id, number = forms.device_of(requester).user_id, _number(version)
+        user_id, number = validation.device_of(requester).user_id, _number(version)
 
         async def work(conn: AsyncConnection) -> None:
             await stored.lock_backups(conn, user_id)
@@ -93,12 +93,12 @@ class Backups:
         Raises Forbidden("wrong_backup_version", with `current_version`), NotFound("no_backup"),
         Invalid("bad_backup_key"), TooLarge("key_too_large", "backup_full").
         """
-        user_id = forms.device_of(requester).user_id
-        forms.check_count(sum(map(len, keys.values())), self._settings.max_items)
+        user_id = validation.device_of(requester).user_id
+        validation.check_count(sum(map(len, keys.values())), self._settings.max_items)
         wanted = {
             KeyPlace(
-                RoomId(forms.checked_name(room_id, "a room id")),
-                forms.checked_name(session_id, "a session id"),
+                RoomId(validation.checked_name(room_id, "a room id")),
+                validation.checked_name(session_id, "a session id"),
             ): _checked_key(body, self._settings.max_backup_key_bytes)
             for room_id, of_room in keys.items()
             for session_id, body in of_room.items()
@@ -139,7 +139,7 @@ class Backups:
     ) -> BackupState:
         """Delete the keys in a backup, or of a room in it, or one of them. Raises NotFound("no_backup")."""
         _check_place(room_id, session_id)
-        user_id = forms.device_of(requester).user_id
+        user_id = validation.device_of(requester).user_id
 
         async def work(conn: AsyncConnection) -> BackupState:
             await stored.lock_backups(conn, user_id)
@@ -172,7 +172,8 @@ class Backups:
         new = better.keys() - old.keys()
         size = sum(key_size(place, one.size) for place, one in better.items())
         size -= sum(
-            key_size(place, forms.json_size(old[place].session_data)) for place in better.keys() & old.keys()
+            key_size(place, validation.json_size(old[place].session_data))
+            for place in better.keys() & old.keys()
         )
         if size > 0 and sum(one.size for one in everything) + size > self._settings.max_backup_bytes:
             raise TooLarge("there is no room for more keys", code="backup_full")
@@ -221,7 +222,7 @@ def _checked_key(body: Content, max_bytes: int) -> _Sized:
         raise Invalid("a key has an index, a count of forwards and is_verified", code="bad_backup_key")
     if not isinstance(data, dict):
         raise Invalid("a key has session_data", code="bad_backup_key")
-    size = forms.check_size(data, max_bytes)
+    size = validation.check_size(data, max_bytes)
     return _Sized(BackupKey(int(first or 0), int(forwarded or 0), verified, data), size)
 
 
@@ -231,9 +232,9 @@ def _is_count(value: object) -> bool:
 
 def _check_place(room_id: str | None, session_id: str | None) -> None:
     if room_id is not None:
-        forms.checked_name(room_id, "a room id")
+        validation.checked_name(room_id, "a room id")
     if session_id is not None:
-        forms.checked_name(session_id, "a session id")
+        validation.checked_name(session_id, "a session id")
 
 
 def _number(version: str) -> int:

@@ -11,7 +11,7 @@ from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.protocol.signing import VerifyKey, signatures_of
-from homeserver.services.e2ee import forms
+from homeserver.services.e2ee import validation
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import sessions as stored_sessions
 from homeserver.storage.db import Database
@@ -95,9 +95,9 @@ class CrossSigning:
         master keys by their user-signing key. Answers what was not taken; the rest is. Raises Forbidden("no_device"),
         Invalid("bad_user_id"), TooLarge.
         """
-        forms.device_of(requester)
-        forms.check_count(sum(map(len, signed.values())), self._settings.max_signatures)
-        forms.split_users(signed, "")
+        validation.device_of(requester)
+        validation.check_count(sum(map(len, signed.values())), self._settings.max_signatures)
+        validation.split_users(signed, "")
         known = await self._known(requester.user_id, signed)
         good: list[Signature] = []
         failures: Failures = {}
@@ -117,10 +117,10 @@ class CrossSigning:
         self, requester: Requester, wish: CrossKeyWish
     ) -> tuple[list[CrossKey], Mapping[Usage, CrossKey]]:
         """The wanted keys, checked, and the ones that there are."""
-        device = forms.device_of(requester)
+        device = validation.device_of(requester)
         user_id = device.user_id
         wanted = [
-            forms.cross_key(user_id, usage, body, self._settings.max_key_bytes)
+            validation.cross_key(user_id, usage, body, self._settings.max_key_bytes)
             for usage, body in wish.items()
         ]
         names = [DeviceId(key.public_key) for key in wanted]
@@ -162,7 +162,7 @@ def _check_by_master(wanted: Sequence[CrossKey], old: Mapping[Usage, CrossKey]) 
         if master is None:
             raise Invalid("there is no master key", code="missing_master_key")
         if key.usage is not Usage.MASTER:
-            forms.check_signature(key.body, key.user_id, forms.verifier(master))
+            validation.check_signature(key.body, key.user_id, validation.verifier(master))
 
 
 def _check_all(
@@ -190,14 +190,15 @@ def _claim(signer: UserId, target: Target, body: Content, known: _Known) -> _Cla
     if target.user_id != signer:
         return _Claim(target, body, master.body, _verifiers(own.get(Usage.USER_SIGNING)))
     keys = [
-        forms.signing_key(Device(signer, device_id), one.keys) for device_id, one in known.devices.items()
+        validation.signing_key(Device(signer, device_id), one.keys)
+        for device_id, one in known.devices.items()
     ]
     return _Claim(target, body, master.body, {key.key_id: key for key in keys})
 
 
 def _check(signer: UserId, claim: _Claim) -> list[Signature]:
     """The good signatures. Raises Invalid where there is none, or any is wrong."""
-    if not forms.same_but_signatures(claim.body, claim.stored):
+    if not validation.same_but_signatures(claim.body, claim.stored):
         raise Invalid("this is not the key that is stored", code="key_differs")
     made = {
         key_id: text for key_id, text in signatures_of(claim.body, signer).items() if key_id in claim.keys
@@ -205,12 +206,12 @@ def _check(signer: UserId, claim: _Claim) -> list[Signature]:
     if not made:
         raise Invalid("no signature by a key that may sign this", code="invalid_signature")
     for key_id in made:
-        forms.check_signature(claim.body, signer, claim.keys[key_id])
+        validation.check_signature(claim.body, signer, claim.keys[key_id])
     return [Signature(signer, key_id, claim.target, text) for key_id, text in made.items()]
 
 
 def _verifiers(key: CrossKey | None) -> dict[str, VerifyKey]:
-    return {} if key is None else {key.key_id: forms.verifier(key)}
+    return {} if key is None else {key.key_id: validation.verifier(key)}
 
 
 async def _write_keys(conn: AsyncConnection, items: Sequence[Placed[_NewKeys]]) -> None:

@@ -11,7 +11,7 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.kit.names import one_line
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, UserId
-from homeserver.services.e2ee import forms
+from homeserver.services.e2ee import validation
 from homeserver.services.e2ee.devicekeys import KeyUpload, checked_upload
 from homeserver.services.e2ee.todevice import Delivery, delivery, page_size
 from homeserver.services.e2ee.uploads import Upload, Uploads
@@ -56,9 +56,9 @@ class DehydratedDevices:
 
         Raises Forbidden("no_device"), Conflict("device_in_use") for the id of a session, Invalid, TooLarge.
         """
-        forms.device_of(requester)
-        device = Device(requester.user_id, forms.checked_device(device_id))
-        forms.check_size(device_data, self._settings.max_dehydrated_bytes)
+        validation.device_of(requester)
+        device = Device(requester.user_id, validation.checked_device(device_id))
+        validation.check_size(device_data, self._settings.max_dehydrated_bytes)
         if keys.device_keys is None:
             raise Invalid("a dehydrated device comes with its keys", code="bad_device_keys")
         upload = checked_upload(device, keys, self._settings, self._clock.now_ms(), is_dehydrated=True)
@@ -93,7 +93,9 @@ class DehydratedDevices:
             raise Forbidden("this is not the dehydrated device", code="not_dehydrated")
         most = page_size(limit, self._settings.max_page)
         async with self._db.read() as conn:
-            messages = await inbox.messages_after(conn, found.device, forms.checked_position(since), most + 1)
+            messages = await inbox.messages_after(
+                conn, found.device, validation.checked_position(since), most + 1
+            )
         return delivery(messages, since, most)
 
     async def _append(self, replacing: _Replacing) -> None:

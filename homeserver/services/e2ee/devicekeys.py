@@ -13,7 +13,7 @@ from homeserver.kit.batching import Gathering
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, ServerName, UserId
-from homeserver.services.e2ee import forms
+from homeserver.services.e2ee import validation
 from homeserver.services.e2ee.uploads import Upload, Uploads
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import accounts
@@ -92,7 +92,7 @@ class DeviceKeys:
         The same upload again changes nothing. Raises Forbidden("no_device"), Invalid("bad_device_keys",
         "invalid_signature", "bad_one_time_key") and what `Uploads.plan` raises.
         """
-        upload = self._checked(forms.device_of(requester), wish)
+        upload = self._checked(validation.device_of(requester), wish)
         async with self._db.read() as conn:
             plan = await self._uploads.plan(conn, [upload])
         if plan.identities:
@@ -108,7 +108,7 @@ class DeviceKeys:
         """What the requester's device has left; for who has no device: nothing."""
         if requester.device_id is None:
             return KeyCounts({}, ())
-        return await self._gathering.get(forms.device_of(requester))
+        return await self._gathering.get(validation.device_of(requester))
 
     async def _count(self, devices: Sequence[Device]) -> dict[Device, KeyCounts]:
         async with self._db.read() as conn:
@@ -128,8 +128,8 @@ class DeviceKeys:
         Signatures on them are those that their owners or the requester made; only the owner sees a user-signing key.
         Raises Invalid, TooLarge.
         """
-        here, elsewhere = forms.split_users(wanted, self._server_name)
-        forms.check_count(len(here) + sum(map(len, wanted.values())), self._settings.max_items)
+        here, elsewhere = validation.split_users(wanted, self._server_name)
+        validation.check_count(len(here) + sum(map(len, wanted.values())), self._settings.max_items)
         async with self._db.read() as conn:
             known = await accounts.taken_user_ids(conn, here)
             devices = await stored.keys_of_users(conn, known)
@@ -154,13 +154,17 @@ class DeviceKeys:
         Nobody gets a one-time key that somebody else got. Raises Invalid, TooLarge, RateLimited.
         """
         self._limits.check("encryption", requester.user_id)
-        here, elsewhere = forms.split_users(wanted, self._server_name)
+        here, elsewhere = validation.split_users(wanted, self._server_name)
         wishes = [
-            Wish(user_id, forms.checked_device(device_id), forms.checked_name(algorithm, "an algorithm"))
+            Wish(
+                user_id,
+                validation.checked_device(device_id),
+                validation.checked_name(algorithm, "an algorithm"),
+            )
             for user_id in here
             for device_id, algorithm in wanted[user_id].items()
         ]
-        forms.check_count(len(wishes), self._settings.max_items)
+        validation.check_count(len(wishes), self._settings.max_items)
         claimed = ClaimedKeys({}, frozenset(elsewhere))
         if wishes:
             taken = await write_with_retry(self._db, partial(self._claim, wishes=wishes))
@@ -187,17 +191,17 @@ def checked_upload(
     device: Device, wish: KeyUpload, settings: EncryptionSettings, now_ms: int, *, is_dehydrated: bool = False
 ) -> Upload:
     """An upload in its right form. Raises Invalid, TooLarge."""
-    forms.check_count(len(wish.one_time_keys), settings.max_one_time_keys)
-    forms.check_count(len(wish.fallback_keys), settings.max_fallback_keys)
+    validation.check_count(len(wish.one_time_keys), settings.max_one_time_keys)
+    validation.check_count(len(wish.fallback_keys), settings.max_fallback_keys)
     most = settings.max_key_bytes
-    identity = None if wish.device_keys is None else forms.identity_keys(device, wish.device_keys, most)
-    fallback = forms.one_time_keys(device, wish.fallback_keys, most)
+    identity = None if wish.device_keys is None else validation.identity_keys(device, wish.device_keys, most)
+    fallback = validation.one_time_keys(device, wish.fallback_keys, most)
     if len({key.name.algorithm for key in fallback}) < len(fallback):
         raise Invalid("only one fallback key for each algorithm", code="bad_one_time_key")
     return Upload(
         device,
         identity,
-        tuple(forms.one_time_keys(device, wish.one_time_keys, most)),
+        tuple(validation.one_time_keys(device, wish.one_time_keys, most)),
         tuple(fallback),
         now_ms,
         is_dehydrated,

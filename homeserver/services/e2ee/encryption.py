@@ -7,8 +7,8 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.services.e2ee.backups import Backups
 from homeserver.services.e2ee.crosssigning import CrossSigning
 from homeserver.services.e2ee.dehydrated import DehydratedDevices
+from homeserver.services.e2ee.device_lists import DeviceLists
 from homeserver.services.e2ee.devicekeys import DeviceKeys
-from homeserver.services.e2ee.lists import DeviceLists
 from homeserver.services.e2ee.todevice import ToDevice
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage.db import Database

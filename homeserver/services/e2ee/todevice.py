@@ -18,7 +18,7 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, EntryKind, Requester
 from homeserver.protocol.ids import DeviceId, EventId, RoomId, UserId
-from homeserver.services.e2ee import forms
+from homeserver.services.e2ee import validation
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import transactions
 from homeserver.storage.db import Database
@@ -88,16 +88,18 @@ class ToDevice:
         Devices that are not there are passed over. Raises Invalid("bad_name", "bad_user_id"), TooLarge, RateLimited.
         """
         self._limits.check("encryption", requester.user_id)
-        forms.checked_name(kind, "an event type")
+        validation.checked_name(kind, "an event type")
         # Transactions of no room: the type stands in its place, as it does in the path of the call.
         txn = TxnKey(
-            requester.session_key, RoomId(f"to-device {kind}"), forms.checked_name(txn_id, "a transaction id")
+            requester.session_key,
+            RoomId(f"to-device {kind}"),
+            validation.checked_name(txn_id, "a transaction id"),
         )
-        here, _ = forms.split_users(messages, self._server_name)
-        forms.check_count(sum(map(len, messages.values())), self._settings.max_items)
+        here, _ = validation.split_users(messages, self._server_name)
+        validation.check_count(sum(map(len, messages.values())), self._settings.max_items)
         bodies = {
             user_id: {
-                forms.checked_device(device_id): self._body(kind, requester.user_id, content)
+                validation.checked_device(device_id): self._body(kind, requester.user_id, content)
                 for device_id, content in messages[user_id].items()
             }
             for user_id in here
@@ -106,7 +108,7 @@ class ToDevice:
             repeated = await transactions.find(conn, [txn])
             known = await stored_devices.devices_of(conn, here, self._clock.now_ms())
         people = _addressed(bodies, known)
-        forms.check_count(sum(map(len, people)), self._settings.max_items)
+        validation.check_count(sum(map(len, people)), self._settings.max_items)
         if people and not repeated:
             news = [
                 device_messages(next(iter(devices)).user_id, [device.device_id for device in devices])
@@ -130,8 +132,8 @@ class ToDevice:
         """
         if requester.device_id is None:
             return Delivery((), since, more=False)
-        device = forms.device_of(requester)
-        forms.checked_position(since)
+        device = validation.device_of(requester)
+        validation.checked_position(since)
         if heard and self._empty.get(device):
             return Delivery((), since, more=False)
         age = self._empty.age

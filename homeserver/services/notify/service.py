@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.services.notify.decide import GatewayDecider
 from homeserver.services.notify.deliver import GatewaySender
 from homeserver.services.notify.evaluate import Evaluator
-from homeserver.services.notify.keep import Keeper
 from homeserver.services.notify.pushers import Pushers
+from homeserver.services.notify.store import Keeper
 from homeserver.storage.log import Entry
 from homeserver.tasks import Tasks
 from homeserver.timeline.consume import Effect

@@ -12,7 +12,7 @@ from yarl import URL
 from homeserver.clock import Clock
 from homeserver.services.publicnet import public_socket
 from homeserver.services.push.addresses import origin_of
-from homeserver.services.push.seal import Sealed
+from homeserver.services.push.encryption import Sealed
 from homeserver.settings.models import PushSettings
 
 logger = logging.getLogger(__name__)

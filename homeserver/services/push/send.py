@@ -12,10 +12,10 @@ from homeserver.clock import Clock
 from homeserver.metrics import Metrics
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.decide import Attendance
+from homeserver.services.push.encryption import Sealer
 from homeserver.services.push.line import Line, Taken, nothing_until
 from homeserver.services.push.post import Answer, Courier
 from homeserver.services.push.prepare import Packer, Parcel
-from homeserver.services.push.seal import Sealer
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database

@@ -9,11 +9,11 @@ from homeserver.metrics import Metrics
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.push.decide import Attendance, Decider
+from homeserver.services.push.encryption import Sealer
 from homeserver.services.push.prepare import Packer
-from homeserver.services.push.seal import Sealer
 from homeserver.services.push.send import Sender
 from homeserver.services.push.subscriptions import Subscriptions
-from homeserver.services.push.words import Faces
+from homeserver.services.push.texts import Faces
 from homeserver.services.realtime.connections import Presence
 from homeserver.settings.models import PushSettings
 from homeserver.storage.db import Database

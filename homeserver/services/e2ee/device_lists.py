@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.e2ee import forms
+from homeserver.services.e2ee import validation
 from homeserver.storage.db import Database
 from homeserver.storage.e2ee import crosssigning, lists
 from homeserver.storage.members import sharing_a_room
@@ -30,7 +30,7 @@ class DeviceLists:
         than empty after a log entry DEVICES, KEYS_SIGNED or SESSION_ENDED, or a member event.
         """
         reader = requester.user_id
-        forms.checked_position(after)
+        validation.checked_position(after)
         async with self._db.read() as conn:
             changed = await lists.changed_since(conn, reader, after)
             changed |= await crosssigning.signed_since(conn, reader, after)

@@ -18,7 +18,7 @@ from homeserver.errors import Invalid
 from homeserver.http.address import ClientAddress
 from homeserver.http.credentials import Door
 from homeserver.http.routes import Admit, Desk, Face
-from homeserver.http.servicedoor import ServiceDoor
+from homeserver.http.service_key import ServiceDoor
 from homeserver.http.sockets import Hub
 from homeserver.services.push.texts import PushFace
 from homeserver.settings.models import (

@@ -15,12 +15,12 @@ from homeserver.api.university import app as university
 from homeserver.app import Homeserver
 from homeserver.bridges import Bridge, Context, Parts, Surroundings, check_prefixes, find, set_up
 from homeserver.http.address import ClientAddress
+from homeserver.http.apps import Entrance, mount, root_application
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Door
 from homeserver.http.openapi import About, document
 from homeserver.http.routes import Admit, Allow, Desk, Face
-from homeserver.http.servicedoor import ServiceDoor
-from homeserver.http.site import Entrance, mount, root_application
+from homeserver.http.service_key import ServiceDoor
 from homeserver.http.sockets import Hub
 from homeserver.web.pages import DemoAccount, Pages
 from homeserver.web.stages import StagePages

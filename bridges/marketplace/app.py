@@ -22,9 +22,9 @@ from bridges.marketplace.socket import Sockets
 from bridges.marketplace.support import Support
 from homeserver.bridges import Context, Parts
 from homeserver.errors import Invalid
+from homeserver.http.apps import face_application
 from homeserver.http.guestcookie import GuestCookie
 from homeserver.http.routes import Face, Route
-from homeserver.http.site import face_application
 from homeserver.model import Attachment
 from homeserver.services.media.store import Media
 from homeserver.services.push.texts import PushFace

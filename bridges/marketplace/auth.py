@@ -19,7 +19,7 @@ from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, Una
 from homeserver.http.credentials import header_token, query_token
 from homeserver.http.guestcookie import GuestCookie
 from homeserver.http.requestlog import USER_ID
-from homeserver.http.servicedoor import KEY_HEADER
+from homeserver.http.service_key import KEY_HEADER
 from homeserver.model import Person, Requester
 from homeserver.services.auth import token_format
 from homeserver.services.enquiries.guests import Guest, is_plain

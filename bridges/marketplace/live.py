@@ -11,8 +11,8 @@ from typing import NamedTuple
 from bridges.marketplace import shape
 from bridges.marketplace.shape import View
 from homeserver.bridges import Entry
-from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket
 from homeserver.model import ENQUIRY_EVENT, Message
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime import feed as news

@@ -18,9 +18,9 @@ from bridges.marketplace.service import Market, no_chat, route
 from bridges.marketplace.support import Support
 from homeserver.errors import HomeserverError, Invalid, Unauthenticated
 from homeserver.http.body import check, parse_json
-from homeserver.http.pump import Socket, Visitor
 from homeserver.http.routes import Call, Route
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket, Visitor
 from homeserver.protocol.ids import RoomId
 
 PING = "ping"

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket
 from homeserver.protocol.ids import RoomId, UserId
 
 

@@ -19,7 +19,7 @@ from aiohttp import WSCloseCode, web
 
 from homeserver.clock import Clock
 from homeserver.errors import HomeserverError, RateLimited, Unauthenticated, Unavailable
-from homeserver.http.pump import Socket, SocketClosedError, SocketNews, Visitor, cut_reason
+from homeserver.http.websocket import Socket, SocketClosedError, SocketNews, Visitor, cut_reason
 from homeserver.model import SessionId
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import SocketSettings

@@ -12,9 +12,9 @@ from typing_extensions import TypedDict
 from homeserver.app import Homeserver
 from homeserver.bridges import Context, Entry, Parts
 from homeserver.errors import HomeserverError
+from homeserver.http.apps import face_application
 from homeserver.http.errors import PLAIN
 from homeserver.http.routes import Call, Face, Route
-from homeserver.http.site import face_application
 from homeserver.model import Requester
 
 MAX_WAITING = 1000

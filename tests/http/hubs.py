@@ -10,8 +10,8 @@ from aiohttp.test_utils import TestClient
 
 from homeserver.clock import FakeClock
 from homeserver.errors import HomeserverError
-from homeserver.http.pump import Socket, Visitor
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket, Visitor
 from homeserver.model import SessionId
 from homeserver.protocol.ids import UserId
 from tests.http.kit import until

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from homeserver.errors import Unauthenticated
+from homeserver.http.apps import face_application, mount, root_application
 from homeserver.http.cors import Cors
 from homeserver.http.errors import PLAIN, ErrorTable
 from homeserver.http.routes import Desk, Face, Route
-from homeserver.http.site import face_application, mount, root_application
 from homeserver.metrics import Metrics
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId

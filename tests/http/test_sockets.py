@@ -10,8 +10,8 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Forbidden, HomeserverError, NotFound, RateLimited, Unauthenticated, Unavailable
-from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket
 from homeserver.model import SessionId
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import SocketSettings

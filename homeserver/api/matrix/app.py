@@ -39,10 +39,10 @@ from homeserver.api.matrix.sync import SyncCalls
 from homeserver.api.matrix.threepids import ThreepidCalls
 from homeserver.api.matrix.userdirectory import UserDirectoryCalls
 from homeserver.clock import Clock
+from homeserver.http.apps import face_application
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Door, header_token
 from homeserver.http.routes import Admit, Allow, Desk, Face, Route
-from homeserver.http.site import face_application
 from homeserver.model import Requester
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.guestaccounts import GuestAccounts

@@ -12,9 +12,9 @@ from pydantic import Field
 from homeserver.api.media.errors import ERRORS
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound
+from homeserver.http.apps import face_application
 from homeserver.http.body import Query, QueryInt, check_query
 from homeserver.http.routes import Call, Desk, Face, Route
-from homeserver.http.site import face_application
 from homeserver.services.media.store import Media, Served
 
 PREFIX = "/media"

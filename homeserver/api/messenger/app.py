@@ -13,9 +13,9 @@ from homeserver.api.messenger.shape import Views
 from homeserver.api.messenger.socket import PersonSocket, SocketLimits
 from homeserver.api.messenger.users import Users
 from homeserver.http.address import ClientAddress
+from homeserver.http.apps import Entrance, face_application
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Face
-from homeserver.http.site import Entrance, face_application
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.auth.sessions import Sessions

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from homeserver.api.messenger import shape
 from homeserver.http.audience import Audience
-from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket
 from homeserver.model import Requester, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime import feed as news

@@ -9,7 +9,7 @@ import orjson
 from homeserver import publicids
 from homeserver.api.messenger import schemas
 from homeserver.errors import HomeserverError
-from homeserver.http.dialogue import error_data
+from homeserver.http.frames import error_data
 from homeserver.http.times import iso, iso_micros
 from homeserver.model import Attachment, Message, MessageKind, Person, Requester, Room
 from homeserver.services.auth.sessions import Tokens

@@ -1,6 +1,6 @@
 """The WebSocket of a person, for all their chats: who may open it, and what its clients may send.
 
-See `http/dialogue.py` for what it shares with the sockets of other faces.
+See `http/frames.py` for what it shares with the sockets of other faces.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from homeserver.api.messenger.live import FACE, Live, told_frame
 from homeserver.api.messenger.posting import Posting
 from homeserver.api.messenger.schemas import Frame, NewMessage, ReadData, SyncData, TypingData
 from homeserver.http.body import check, parse_json
-from homeserver.http.dialogue import SYNC, Dialogue, Piece, Portion, Said, catch_up, open_socket
-from homeserver.http.pump import Socket, Visitor
+from homeserver.http.frames import SYNC, Dialogue, Piece, Portion, Said, catch_up, open_socket
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket, Visitor
 from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.chat import Chat

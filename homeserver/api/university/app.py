@@ -11,9 +11,9 @@ from homeserver.api.university.messages import MessageCalls
 from homeserver.api.university.shape import Views
 from homeserver.api.university.socket import ConversationSocket
 from homeserver.api.university.users import Users
+from homeserver.http.apps import Entrance, face_application
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Desk, Face
-from homeserver.http.site import Entrance, face_application
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.chat import Chat
 from homeserver.services.media.addresses import MediaFiles

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from homeserver.api.university import shape
 from homeserver.api.university.shape import View, Views
 from homeserver.http.audience import Audience
-from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket
 from homeserver.model import Message, Room
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime import feed as news

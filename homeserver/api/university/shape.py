@@ -8,7 +8,7 @@ import orjson
 from homeserver import publicids
 from homeserver.api.university import schemas
 from homeserver.errors import HomeserverError
-from homeserver.http.dialogue import error_data
+from homeserver.http.frames import error_data
 from homeserver.http.times import iso
 from homeserver.model import Attachment, Member, Message, MessageRef, Person, Requester, Room
 from homeserver.protocol.ids import RoomId

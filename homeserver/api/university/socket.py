@@ -1,4 +1,4 @@
-"""The WebSocket of one conversation: who may open it, and what its clients may send (see `http/dialogue.py`)."""
+"""The WebSocket of one conversation: who may open it, and what its clients may send (see `http/frames.py`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from homeserver.api.university.schemas import Frame, MessageFrame, ReadMark, Syn
 from homeserver.api.university.shape import Views
 from homeserver.errors import NotFound
 from homeserver.http.body import check, parse_json
-from homeserver.http.dialogue import SYNC, Dialogue, Piece, Portion, Said, catch_up, open_socket
-from homeserver.http.pump import Socket, Visitor
+from homeserver.http.frames import SYNC, Dialogue, Piece, Portion, Said, catch_up, open_socket
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket, Visitor
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.chat import Chat

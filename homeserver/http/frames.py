@@ -13,8 +13,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from aiohttp import WSCloseCode, web
 
 from homeserver.errors import HomeserverError, Invalid, RateLimited, Unauthenticated
-from homeserver.http.pump import Socket
 from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket
 
 T = TypeVar("T")
 

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from aiohttp.abc import AbstractResolver
 
 from homeserver.clock import Clock, SystemClock
-from homeserver.parts.chat import Safety, build_chat, build_moderation, build_push
-from homeserver.parts.core import Core, build_core
-from homeserver.parts.files import Storehouse, build_files
-from homeserver.parts.matrix import Proofs, RawRooms, build_proofs, build_raw_rooms
-from homeserver.parts.notify import build_notifications
-from homeserver.parts.people import People, build_people
-from homeserver.parts.searching import Searching, build_searching
-from homeserver.parts.sync import Following, Keeping, build_following, build_keeping
 from homeserver.services.chat import Chat
 from homeserver.services.e2ee.encryption import Encryption, make_encryption
 from homeserver.services.moderation.wordlist import WordList
 from homeserver.services.notify.service import Notifications
 from homeserver.services.push.service import Push
 from homeserver.settings.models import Settings
+from homeserver.wiring.chat import Safety, build_chat, build_moderation, build_push
+from homeserver.wiring.core import Core, build_core
+from homeserver.wiring.files import Storehouse, build_files
+from homeserver.wiring.matrix import Proofs, RawRooms, build_proofs, build_raw_rooms
+from homeserver.wiring.notify import build_notifications
+from homeserver.wiring.people import People, build_people
+from homeserver.wiring.searching import Searching, build_searching
+from homeserver.wiring.sync import Following, Keeping, build_following, build_keeping
 
 
 @dataclass(frozen=True, slots=True)

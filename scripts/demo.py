@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from homeserver import logs
-from homeserver.running import Running, serve
+from homeserver.lifecycle import Running, serve
 from homeserver.settings.load import load
 from homeserver.settings.models import Settings
 from homeserver.settings.tree import SettingsError

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 
 from homeserver.app import Homeserver, build
 from homeserver.clock import FakeClock
-from homeserver.running import Running, running, working
+from homeserver.lifecycle import Running, running, working
 from homeserver.settings.models import DatabaseSettings, Settings
 from homeserver.storage.db import Database
 from homeserver.storage.migrate import _upgrade

@@ -25,7 +25,7 @@ from homeserver.app import build
 from homeserver.faces import make_app, make_bridges
 from homeserver.http.errors import PLAIN, ErrorTable
 from homeserver.http.sockets import Hub
-from homeserver.running import running
+from homeserver.lifecycle import running
 from homeserver.settings.load import load
 from homeserver.settings.models import Settings
 from homeserver.storage.schema import metadata
@@ -38,8 +38,8 @@ MAX_FUNCTION_LINES = 40
 # Longer on purpose: a table with a line per row, or wiring with a line per part.
 LONG_FUNCTIONS = {
     "bridges/marketplace/chats.py routes",
-    "homeserver/parts/chat.py build_chat",
-    "homeserver/parts/matrix.py build_raw_rooms",
+    "homeserver/wiring/chat.py build_chat",
+    "homeserver/wiring/matrix.py build_raw_rooms",
     "homeserver/faces.py _matrix",
     "homeserver/api/matrix/accounts.py routes",
     "homeserver/api/matrix/keys.py routes",
@@ -59,8 +59,8 @@ KNOW_ALL_SETTINGS = (
     "homeserver/app.py",
     "homeserver/cli/",
     "homeserver/faces.py",
-    "homeserver/parts/",
-    "homeserver/running.py",
+    "homeserver/wiring/",
+    "homeserver/lifecycle.py",
     "homeserver/settings/",
 )
 

@@ -8,7 +8,7 @@ import typer
 
 from homeserver.app import build
 from homeserver.cli.common import ConfigOption, run, settings_from, show, utc
-from homeserver.running import working
+from homeserver.lifecycle import working
 from homeserver.services.auth.registration import RegistrationTokens
 from homeserver.settings.models import Settings
 from homeserver.storage.interactions import RegistrationToken

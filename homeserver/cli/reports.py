@@ -7,9 +7,9 @@ import typer
 
 from homeserver.app import build
 from homeserver.cli.common import ConfigOption, columns, run, settings_from, utc
+from homeserver.lifecycle import working
 from homeserver.model import Page, Person
 from homeserver.protocol.ids import EventId
-from homeserver.running import working
 from homeserver.services.moderation.reports import Report
 
 app = typer.Typer(no_args_is_help=True, help="See what people reported, and close it.")

@@ -6,8 +6,8 @@ import typer
 
 from homeserver.app import build
 from homeserver.cli.common import ConfigOption, fail, run, settings_from
+from homeserver.lifecycle import working
 from homeserver.protocol.ids import RoomId
-from homeserver.running import working
 from homeserver.settings.models import Settings
 from homeserver.settings.secrets import open_keys
 from homeserver.storage.db import Database, database_url

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from homeserver import logs
 from homeserver.cli.common import ConfigOption, fail, guarded, run, settings_from
-from homeserver.running import serve
+from homeserver.lifecycle import serve
 from homeserver.settings import reference
 from homeserver.settings.advice import advice
 from homeserver.storage import migrate

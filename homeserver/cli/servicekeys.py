@@ -8,8 +8,8 @@ import typer
 
 from homeserver.app import build
 from homeserver.cli.common import ConfigOption, run, settings_from, show, utc
+from homeserver.lifecycle import working
 from homeserver.model import Page
-from homeserver.running import working
 from homeserver.services.auth.servicekeys import NewKey, ServiceKeys
 from homeserver.settings.models import Settings
 from homeserver.storage.servicekeys import ServiceKey

@@ -17,9 +17,9 @@ from homeserver.cli.common import (
     show,
     utc,
 )
+from homeserver.lifecycle import working
 from homeserver.model import Page
 from homeserver.protocol.ids import UserId
-from homeserver.running import working
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.settings.models import Settings
 from homeserver.storage.accounts import Account

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Browser, expect
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.driver import User
 
 

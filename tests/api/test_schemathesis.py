@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.driver import User
 from tests.api.messenger import wire as messenger
 

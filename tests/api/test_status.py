@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 
 
 async def test_health(client: aiohttp.ClientSession) -> None:

@@ -10,7 +10,7 @@ from homeserver.bridges import find
 from homeserver.errors import Invalid
 from homeserver.faces import make_bridges
 from homeserver.http.sockets import Hub
-from homeserver.running import Running, running
+from homeserver.lifecycle import Running, running
 from homeserver.settings.load import load
 from homeserver.settings.models import Settings
 from tests.api.driver import User, register

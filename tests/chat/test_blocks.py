@@ -7,9 +7,9 @@ import pytest
 
 from homeserver.app import Homeserver, build
 from homeserver.errors import Forbidden, HomeserverError
+from homeserver.lifecycle import working
 from homeserver.model import Link, Message, Page, Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.running import working
 from homeserver.services.enquiries.enquiryviews import Enquiry
 from homeserver.services.events.content import NewFile
 from homeserver.settings.models import Settings

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from homeserver.app import Homeserver, build
 from homeserver.clock import FakeClock
 from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, RateLimited, Unauthenticated
+from homeserver.lifecycle import working
 from homeserver.model import GUEST_NAMESPACE, Draft, Page, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.publicids import from_public, to_public
-from homeserver.running import working
 from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquiries.guests import GuestKey, checked_name
 from homeserver.settings.models import Settings

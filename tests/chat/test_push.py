@@ -8,9 +8,9 @@ import pytest
 from homeserver.app import Homeserver, build
 from homeserver.clock import FakeClock
 from homeserver.errors import Invalid, RateLimited, Unavailable
+from homeserver.lifecycle import working
 from homeserver.metrics import spending
 from homeserver.model import Content, Requester, SessionId
-from homeserver.running import working
 from homeserver.services.publicnet import is_public
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.encryption import Sealed

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from homeserver.settings.models import RateLimitSettings
 from tests.clients.tellers import tell
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from homeserver.app import Homeserver, build
-from homeserver.running import working
+from homeserver.lifecycle import working
 from homeserver.settings.models import Settings
 
 

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from bridges.marketplace import BRIDGE
-from homeserver.running import Running, running
+from homeserver.lifecycle import Running, running
 from homeserver.settings.models import Settings
 from tests.bridges.marketplace.conftest import ISSUER
 

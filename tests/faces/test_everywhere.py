@@ -13,7 +13,7 @@ from itertools import product
 import aiohttp
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from homeserver.storage.db import Database
 from tests.api.driver import User
 from tests.api.university.test_attachments import picture

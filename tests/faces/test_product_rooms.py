@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.model import CALLED_KEY, CLOSED_EVENT, ENQUIRY_EVENT, FILE_URL_KEY, KIND_KEY, LINK_EVENT
-from homeserver.running import Running
 from homeserver.storage import rooms
 from tests.api.driver import User
 from tests.api.matrix.driver import Client

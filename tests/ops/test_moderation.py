@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from sqlalchemy.engine import URL
 
-from homeserver.running import Running, running
+from homeserver.lifecycle import Running, running
 from homeserver.settings.load import load
 from tests.api.driver import User, register
 from tests.api.messenger.wire import contents, line

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.web.browsers import Browsers
 from tests.web.person import Person, register
 

@@ -2,8 +2,8 @@
 
 from playwright.async_api import expect
 
+from homeserver.lifecycle import Running
 from homeserver.model import Page
-from homeserver.running import Running
 from tests.web.browsers import Browsers
 from tests.web.conftest import People
 

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.web.browsers import Browsers
 from tests.web.conftest import People
 from tests.web.person import PASSWORD, Person

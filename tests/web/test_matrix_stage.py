@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.matrix.driver import PASSWORD, Client, new
 from tests.web.browsers import Browsers
 from tests.web.test_accessibility import violations

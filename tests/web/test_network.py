@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, Response, Route, WebSocketRoute, expect
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.web.browsers import Browsers
 from tests.web.conftest import People
 from tests.web.wire import Wire, wire_to

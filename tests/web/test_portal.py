@@ -8,7 +8,7 @@ import jwt
 import pytest
 from playwright.async_api import expect
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.web.browsers import Browsers
 from tests.web.person import Person
 

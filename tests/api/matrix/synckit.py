@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from homeserver.lifecycle import Running
 from homeserver.protocol.ids import UserId
-from homeserver.running import Running
 from homeserver.timeline.entries import profile_changed
 from tests.api.matrix.driver import Client
 

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.matrix.driver import PASSWORD, Client, login
 from tests.api.matrix.roomkit import create, path
 

@@ -6,9 +6,9 @@ from urllib.parse import quote
 import pytest
 
 from homeserver.errors import Conflict
+from homeserver.lifecycle import Running
 from homeserver.model import Draft
 from homeserver.protocol.ids import UserId
-from homeserver.running import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, named, path, set_state, state
 

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from homeserver.running import running
+from homeserver.lifecycle import running
 from homeserver.settings.models import Settings
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, texts

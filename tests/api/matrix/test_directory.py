@@ -3,8 +3,8 @@
 from typing import Any
 from urllib.parse import quote
 
+from homeserver.lifecycle import Running
 from homeserver.metrics import spending
-from homeserver.running import Running
 from homeserver.services.rooms.directory import PublicWish
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, set_state

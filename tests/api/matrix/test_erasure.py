@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from homeserver.app import build
-from homeserver.running import Running, working
+from homeserver.lifecycle import Running, working
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.slidekit import Slider, a_list

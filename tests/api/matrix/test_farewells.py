@@ -6,8 +6,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from homeserver.app import build
+from homeserver.lifecycle import Running, working
 from homeserver.protocol.ids import UserId
-from homeserver.running import Running, working
 from homeserver.storage import log
 from homeserver.storage.migrate import alembic_config
 from tests.api.matrix.driver import Client

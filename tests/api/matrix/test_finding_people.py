@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.model import Page
 from homeserver.protocol.ids import UserId
-from homeserver.running import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 

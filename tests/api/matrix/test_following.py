@@ -11,9 +11,9 @@ import pytest
 
 from homeserver.app import Homeserver, build
 from homeserver.errors import Unavailable
+from homeserver.lifecycle import working
 from homeserver.model import Draft, Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.running import working
 from homeserver.services.clientdata import filters
 from homeserver.services.sync.request import SyncWish
 from homeserver.services.sync.tokens import SyncToken

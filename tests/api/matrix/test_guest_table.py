@@ -3,7 +3,7 @@
 import pytest
 
 from homeserver.faces import make_faces
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 
 OPEN = """
 GET /account/whoami

@@ -7,9 +7,9 @@ import pytest
 
 from homeserver.app import build
 from homeserver.clock import FakeClock
+from homeserver.lifecycle import Running, running, working
 from homeserver.model import Draft
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.running import Running, running, working
 from homeserver.settings.models import Settings
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, set_state, state

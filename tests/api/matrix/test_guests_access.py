@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from homeserver.faces import make_faces
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, set_state, texts
 from tests.api.matrix.test_guest_table import bare

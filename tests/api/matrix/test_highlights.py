@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from homeserver.services.notify.service import CONSUMER
 from homeserver.storage import log
 from tests.api.matrix.driver import Client

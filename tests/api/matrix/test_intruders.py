@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.test_search import indexed

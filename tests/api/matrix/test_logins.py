@@ -6,8 +6,8 @@ import aiohttp
 
 from homeserver.app import build
 from homeserver.clock import FakeClock
+from homeserver.lifecycle import Running, running
 from homeserver.protocol.ids import UserId
-from homeserver.running import Running, running
 from homeserver.settings.models import Settings
 from tests.api.matrix.driver import PASSWORD, Client, login, new
 from tests.api.matrix.roomkit import create, path

@@ -10,7 +10,7 @@ from yarl import URL
 
 from homeserver.app import build
 from homeserver.clock import FakeClock
-from homeserver.running import Running, running
+from homeserver.lifecycle import Running, running
 from homeserver.settings.models import Settings
 from tests.api.driver import API, User
 from tests.api.matrix.driver import Client

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.protocol.ids import UserId
-from homeserver.running import Running
 from tests.api.matrix.driver import PASSWORD, Client, login
 from tests.api.matrix.roomkit import create, path, say
 

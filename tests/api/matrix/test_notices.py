@@ -7,8 +7,8 @@ import pytest
 
 from homeserver.app import build
 from homeserver.errors import Conflict
+from homeserver.lifecycle import Running, working
 from homeserver.protocol.ids import UserId
-from homeserver.running import Running, working
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, texts
 from tests.api.matrix.synckit import Follower, joined, judged

@@ -9,7 +9,7 @@ import pytest
 
 from homeserver.app import build
 from homeserver.clock import FakeClock
-from homeserver.running import Running, running
+from homeserver.lifecycle import Running, running
 from homeserver.settings.models import Settings
 from tests.api.matrix.driver import Client
 from tests.api.matrix.mediakit import NEW, OLD, get, picture, place_of

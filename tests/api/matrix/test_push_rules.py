@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create
 from tests.api.matrix.synckit import Follower

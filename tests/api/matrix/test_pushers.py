@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from homeserver.app import build
+from homeserver.lifecycle import Running, working
 from homeserver.metrics import spending
-from homeserver.running import Running, working
 from homeserver.settings.models import Settings
 from tests.api.matrix.driver import PASSWORD, Client
 from tests.api.matrix.gateways import QUICK, Gateway, push_gateway

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 from homeserver.app import build
+from homeserver.lifecycle import Running, working
 from homeserver.model import Page
 from homeserver.protocol.ids import RoomId
-from homeserver.running import Running, working
 from homeserver.settings.models import Settings
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, set_state, state

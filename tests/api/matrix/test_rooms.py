@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.protocol.ids import RoomId
-from homeserver.running import Running
 from homeserver.timeline.heads import Head
 from tests.api.matrix.driver import Client
 

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.protocol.ids import UserId
-from homeserver.running import Running
 from tests.api.matrix.driver import CLIENT, PASSWORD, Client, login
 
 WELL_KNOWN = "/.well-known/matrix"

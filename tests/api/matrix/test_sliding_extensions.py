@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.protocol.ids import DeviceId, UserId
-from homeserver.running import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.slidekit import Slider, a_list

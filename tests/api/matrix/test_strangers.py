@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.protocol.ids import UserId
 from homeserver.protocol.signing import SigningKey
-from homeserver.running import Running
 from homeserver.storage.e2ee.crosssigning import Usage
 from tests.api.matrix.driver import Client
 from tests.api.matrix.mediakit import upload

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.protocol.ids import DeviceId, UserId
-from homeserver.running import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
 from tests.api.matrix.synckit import Follower, joined, judged, spent, types

@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
 from tests.api.matrix.synckit import Follower, joined, judged, spent

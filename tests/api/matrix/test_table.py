@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from homeserver.faces import make_faces
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client, write_down
 from tests.api.matrix.roomkit import create, say
 

@@ -7,7 +7,7 @@ import os
 import pytest
 from PIL import Image
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.mediakit import NEW, get, moving, picture, upload
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.protocol.ids import UserId
-from homeserver.running import Running
 from tests.api.matrix.driver import CLIENT, PASSWORD, Client, login
 
 NEW = "another horse battery"

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.synckit import Follower, joined, judged

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.model import Page
-from homeserver.running import Running
 from tests.api.driver import User
 from tests.api.messenger.wire import contents, direct, group, line, say, v1
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from homeserver.api.messenger import schemas
+from homeserver.lifecycle import Running
 from homeserver.model import CALLED_KEY, PAYLOAD_KEY, Draft
-from homeserver.running import Running
 from tests.api.driver import User
 from tests.api.messenger.test_chats import conforms
 from tests.api.messenger.wire import contents, direct, group, say, v1

@@ -9,7 +9,7 @@ import pytest
 
 from homeserver.faces import make_faces
 from homeserver.http.routes import Face
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.driver import API, PASSWORD, User
 from tests.api.messenger.wire import contents, group, say, v1
 

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from homeserver.api.messenger import schemas, shape
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.driver import API, User
 from tests.api.messenger.test_chats import conforms
 from tests.api.messenger.wire import contents, direct, group, line, say, v1

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.driver import User
 from tests.api.messenger.wire import direct, group, line, say, v1
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.model import Page
-from homeserver.running import Running
 from tests.api.driver import User
 from tests.api.messenger import wire as messenger
 

@@ -9,7 +9,7 @@ from PIL import Image
 from yarl import URL
 
 from homeserver.api.university import schemas
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.driver import CHAT, User
 from tests.api.university.test_conversations import conforms
 

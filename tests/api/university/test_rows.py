@@ -10,7 +10,7 @@ import pytest
 
 from homeserver.faces import make_faces
 from homeserver.http.routes import Face, Route
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.driver import CHAT, User
 
 # (method, path) of every row, with a body that is right but for the ids.

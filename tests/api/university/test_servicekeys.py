@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.driver import API, CHAT, User
 from tests.api.university.test_auth import PORTAL, student
 

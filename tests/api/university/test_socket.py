@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from homeserver.api.university import schemas
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.driver import CHAT, User
 from tests.api.university.test_conversations import conforms
 from tests.http.kit import until

@@ -5,8 +5,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from homeserver.lifecycle import Running
 from homeserver.model import Page
-from homeserver.running import Running
 from tests.bridges.marketplace.people import API, SELLER, Shopper, guest
 
 FLOOD = {

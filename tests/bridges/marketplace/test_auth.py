@@ -13,7 +13,7 @@ from yarl import URL
 
 from bridges.marketplace import BRIDGE
 from homeserver.errors import Invalid
-from homeserver.running import Running, running
+from homeserver.lifecycle import Running, running
 from homeserver.settings.models import Settings
 from tests.bridges.marketplace.people import API, BUYER, SECRET, SELLER, Shopper, guest, registered, token
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.bridges.marketplace.people import Ear
 
 TRUSTING = pytest.mark.parametrize("market", [{"trust_user_id": True}])

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import URL
 
 from bridges.marketplace import BRIDGE
-from homeserver.running import Running, running
+from homeserver.lifecycle import Running, running
 from homeserver.storage.schema import enquiries, events, guests, log_head, members, successors, users
 from tests.api.driver import User, register
 from tests.bridges.marketplace.conftest import ISSUER

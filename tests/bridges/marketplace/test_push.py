@@ -11,7 +11,7 @@ import pytest
 from bridges.marketplace import BRIDGE
 from homeserver.app import build
 from homeserver.clock import FakeClock
-from homeserver.running import Running, running
+from homeserver.lifecycle import Running, running
 from homeserver.settings.models import PushSettings, Settings
 from homeserver.storage import push as stored
 from tests.bridges.marketplace.people import BUYER, LISTING, SELLER, Shopper, guest, registered

@@ -11,10 +11,10 @@ from sqlalchemy import insert, select
 
 from bridges.marketplace import BRIDGE
 from homeserver.app import Homeserver
+from homeserver.lifecycle import Running, running
 from homeserver.metrics import spending
 from homeserver.model import Link, Page, Requester
 from homeserver.protocol.ids import make_user_id
-from homeserver.running import Running, running
 from homeserver.services.enquiries.enquiryviews import Enquiry
 from homeserver.settings.models import Settings
 from homeserver.storage.schema import enquiries, members, rooms, users

@@ -5,7 +5,7 @@ import logging
 import aiohttp
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.bridges.marketplace.people import BUYER, LISTING, SELLER, SUPPORT, Shopper, guest
 
 ORDER = f"chats/hide-for-order?post_id={LISTING}&buyer_id={BUYER}"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bridges.marketplace import schemas
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.api.university.test_conversations import conforms
 from tests.bridges.marketplace.people import API, SELLER, Ear, Shopper, registered
 from tests.http.kit import until

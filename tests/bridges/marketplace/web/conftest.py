@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from homeserver.services.demo import SELLER_EMAIL
 from tests.bridges.marketplace.people import Shopper
 from tests.bridges.marketplace.web.host import Host, other_site

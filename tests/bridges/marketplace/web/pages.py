@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.bridges.marketplace.people import Shopper
 from tests.web.browsers import Browsers
 

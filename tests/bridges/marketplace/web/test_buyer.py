@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from homeserver.services.demo import BUYER_EMAIL
 from tests.bridges.marketplace.people import Shopper
 from tests.bridges.marketplace.web.host import Host

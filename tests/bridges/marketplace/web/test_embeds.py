@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from bridges.marketplace.bundle import bundles
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.bridges.marketplace.people import Shopper
 from tests.web.conftest import database_kind
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from homeserver.services.demo import SELLER_EMAIL
 from tests.bridges.marketplace.web.pages import BuyerPage, SellerPage, Shop, demo_login
 from tests.web.browsers import Browsers

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.async_api import CDPSession, Page, expect
 
-from homeserver.running import Running
+from homeserver.lifecycle import Running
 from tests.bridges.marketplace.people import Shopper, guest
 from tests.bridges.marketplace.web.host import Host
 from tests.bridges.marketplace.web.pages import LISTING, SellerPage, Shop

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from homeserver.parts.core import Core
-from homeserver.parts.people import People
 from homeserver.services.finding import Finding
 from homeserver.services.rooms.aliases import Aliases
 from homeserver.services.rooms.directory import Directory
@@ -11,6 +9,8 @@ from homeserver.services.rooms.spaces import SpaceLimits, Spaces
 from homeserver.services.rooms.upgrade_account_data import DataHeir
 from homeserver.services.rooms.upgrades import Heir, Upgrades
 from homeserver.settings.models import Settings
+from homeserver.wiring.core import Core
+from homeserver.wiring.people import People
 
 
 def build_finding(settings: Settings, core: Core, people: People, heirs: Sequence[Heir]) -> Finding:

@@ -2,10 +2,6 @@
 
 from dataclasses import dataclass
 
-from homeserver.parts.core import Core
-from homeserver.parts.matrix import RawRooms
-from homeserver.parts.people import People
-from homeserver.parts.sync import Keeping
 from homeserver.services.accounts.userdirectory import UserDirectory
 from homeserver.services.chat import Chat
 from homeserver.services.messages.delayed import DelayedEvents
@@ -13,6 +9,10 @@ from homeserver.services.moderation.complaints import Complaints
 from homeserver.services.search.index import SearchIndex
 from homeserver.services.search.messages import MessageSearch
 from homeserver.settings.models import Settings
+from homeserver.wiring.core import Core
+from homeserver.wiring.matrix import RawRooms
+from homeserver.wiring.people import People
+from homeserver.wiring.sync import Keeping
 
 
 @dataclass(frozen=True, slots=True)

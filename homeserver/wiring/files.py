@@ -5,8 +5,6 @@ from pathlib import Path
 
 from aiohttp.abc import AbstractResolver
 
-from homeserver.parts.core import Core
-from homeserver.parts.people import People
 from homeserver.services.media.files import Disk, Places
 from homeserver.services.media.gc import Sweep
 from homeserver.services.media.repository import Repository
@@ -15,6 +13,8 @@ from homeserver.services.media.urls import MediaUrls
 from homeserver.services.previews.service import Previews, Shelf
 from homeserver.services.previews.web import Web
 from homeserver.settings.models import Settings
+from homeserver.wiring.core import Core
+from homeserver.wiring.people import People
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.parts.core import Core
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.guestaccounts import GuestAccounts
@@ -15,6 +14,7 @@ from homeserver.services.auth.sessions import Sessions
 from homeserver.services.auth.token_format import TokenKey
 from homeserver.services.enquiries.guests import GuestKey, Guests
 from homeserver.settings.models import Settings
+from homeserver.wiring.core import Core
 
 
 @dataclass(frozen=True, slots=True)

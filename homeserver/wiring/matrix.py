@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from homeserver.parts.core import Core
-from homeserver.parts.finding import build_finding
-from homeserver.parts.people import People
 from homeserver.services.accounts.profilefields import ProfileFields
 from homeserver.services.admin.accounts import Administration
 from homeserver.services.admin.server_notices import Notices
@@ -28,6 +25,9 @@ from homeserver.services.rooms.membership import Membership
 from homeserver.services.rooms.profile_propagation import MemberProfiles
 from homeserver.services.rooms.upgrades import Heir
 from homeserver.settings.models import Settings
+from homeserver.wiring.core import Core
+from homeserver.wiring.finding import build_finding
+from homeserver.wiring.people import People
 
 
 @dataclass(frozen=True, slots=True)

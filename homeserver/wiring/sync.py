@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from homeserver.parts.core import Core
-from homeserver.parts.matrix import RawRooms
 from homeserver.services.admin.server_notices import speakers
 from homeserver.services.chat import Chat
 from homeserver.services.clientdata.accountdata import AccountData
@@ -29,6 +27,8 @@ from homeserver.services.sync.rooms import RoomSections
 from homeserver.services.sync.timelines import Stretches
 from homeserver.services.sync.v3 import Sources, Syncs
 from homeserver.settings.models import Settings
+from homeserver.wiring.core import Core
+from homeserver.wiring.matrix import RawRooms
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from homeserver.parts.core import Core
-from homeserver.parts.people import People
 from homeserver.services.admin.rooms import Moderation
 from homeserver.services.chat import Chat
 from homeserver.services.enquiries.enquiries import Enquiries
@@ -26,6 +24,8 @@ from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.rooms import Rooms
 from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.settings.models import Settings
+from homeserver.wiring.core import Core
+from homeserver.wiring.people import People
 
 
 @dataclass(frozen=True, slots=True)

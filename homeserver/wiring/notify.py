@@ -2,9 +2,6 @@
 
 from functools import partial
 
-from homeserver.parts.core import Core
-from homeserver.parts.people import People
-from homeserver.parts.sync import Keeping
 from homeserver.services.admin.server_notices import speakers
 from homeserver.services.notify.audience import Audiences
 from homeserver.services.notify.counts import Counts
@@ -16,6 +13,9 @@ from homeserver.services.notify.service import CONSUMER, Notifications
 from homeserver.services.notify.store import Keeper
 from homeserver.settings.models import Settings
 from homeserver.timeline.consume import Pace, consume
+from homeserver.wiring.core import Core
+from homeserver.wiring.people import People
+from homeserver.wiring.sync import Keeping
 
 
 def build_notifications(settings: Settings, core: Core, people: People, keeping: Keeping) -> Notifications:

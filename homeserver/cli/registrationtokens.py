@@ -11,7 +11,7 @@ from homeserver.cli.common import ConfigOption, run, settings_from, show, utc
 from homeserver.lifecycle import working
 from homeserver.services.auth.registration import RegistrationTokens
 from homeserver.settings.models import Settings
-from homeserver.storage.interactions import RegistrationToken
+from homeserver.storage.uia import RegistrationToken
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke tokens that let people make an account.")
 

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from homeserver.api.matrix import schemas
 from homeserver.api.matrix.logins import Logins
-from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.schemas import (
     Deactivation,
     DeviceWish,
@@ -18,6 +17,7 @@ from homeserver.api.matrix.schemas import (
     StageQuery,
     TokenQuery,
 )
+from homeserver.api.matrix.uia import Passwords
 from homeserver.errors import Invalid
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route

@@ -18,12 +18,10 @@ from homeserver.api.matrix.errors import ERRORS, FORM
 from homeserver.api.matrix.events import EventCalls
 from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.keys import KeyCalls
+from homeserver.api.matrix.legacy_sync import OldSyncCalls
 from homeserver.api.matrix.logins import Logins, LoginServices
 from homeserver.api.matrix.media import MediaCalls
-from homeserver.api.matrix.notices import NoticeCalls
-from homeserver.api.matrix.oldsync import OldSyncCalls
 from homeserver.api.matrix.outside import OutsideCalls
-from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.presence import PresenceCalls
 from homeserver.api.matrix.profiles import ProfileCalls
 from homeserver.api.matrix.pushers import PusherCalls
@@ -32,11 +30,13 @@ from homeserver.api.matrix.receipts import ReceiptCalls
 from homeserver.api.matrix.reports import ReportCalls
 from homeserver.api.matrix.rooms import RoomCalls
 from homeserver.api.matrix.search import SearchCalls
+from homeserver.api.matrix.server_notices import NoticeCalls
 from homeserver.api.matrix.sharedsecret import SharedSecret
 from homeserver.api.matrix.sliding import SlidingCalls
 from homeserver.api.matrix.spaces import SpaceCalls
 from homeserver.api.matrix.sync import SyncCalls
 from homeserver.api.matrix.threepids import ThreepidCalls
+from homeserver.api.matrix.uia import Passwords
 from homeserver.api.matrix.userdirectory import UserDirectoryCalls
 from homeserver.clock import Clock
 from homeserver.http.apps import face_application

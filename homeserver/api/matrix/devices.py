@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from homeserver.api.matrix import schemas
-from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.schemas import DeviceChange
+from homeserver.api.matrix.uia import Passwords
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import DeviceId

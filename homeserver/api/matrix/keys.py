@@ -14,9 +14,9 @@ from homeserver.api.matrix.keyschemas import (
     KeyUpload,
     ToDevice,
 )
-from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.schemas import Empty
 from homeserver.api.matrix.tokens import place_of
+from homeserver.api.matrix.uia import Passwords
 from homeserver.errors import HomeserverError, Invalid
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from homeserver.api.matrix import schemas
-from homeserver.api.matrix.people import Passwords
 from homeserver.api.matrix.schemas import DeviceWish, Login, Refresh
+from homeserver.api.matrix.uia import Passwords
 from homeserver.errors import Forbidden, Invalid, Unauthenticated
 from homeserver.http.body import JsonObject
 from homeserver.http.routes import Call, Route

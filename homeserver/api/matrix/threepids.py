@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from homeserver.api.matrix import schemas
-from homeserver.api.matrix.people import Passwords
+from homeserver.api.matrix.uia import Passwords
 from homeserver.errors import Forbidden, Invalid
 from homeserver.http.body import Body, JsonObject, check
 from homeserver.http.routes import Call, Route

@@ -8,7 +8,7 @@ from homeserver.api.messenger.errors import ERRORS
 from homeserver.api.messenger.live import Live
 from homeserver.api.messenger.logins import Logins
 from homeserver.api.messenger.messages import MessageCalls
-from homeserver.api.messenger.posting import Posting
+from homeserver.api.messenger.sending import Posting
 from homeserver.api.messenger.shape import Views
 from homeserver.api.messenger.socket import PersonSocket, SocketLimits
 from homeserver.api.messenger.users import Users

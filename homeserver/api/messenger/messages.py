@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from homeserver.api.messenger import schemas, shape
-from homeserver.api.messenger.posting import Posting
 from homeserver.api.messenger.schemas import MessageChange, MessageQuery, NewMessage, NewReport
+from homeserver.api.messenger.sending import Posting
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.services.chat import Chat

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from homeserver.api.messenger import shape
 from homeserver.api.messenger.live import FACE, Live, told_frame
-from homeserver.api.messenger.posting import Posting
 from homeserver.api.messenger.schemas import Frame, NewMessage, ReadData, SyncData, TypingData
+from homeserver.api.messenger.sending import Posting
 from homeserver.http.body import check, parse_json
 from homeserver.http.frames import SYNC, Dialogue, Piece, Portion, Said, catch_up, open_socket
 from homeserver.http.requestlog import USER_ID

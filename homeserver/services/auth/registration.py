@@ -12,10 +12,10 @@ from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.services.auth.uia import DUMMY, TERMS, TOKEN, Stage, Wanted
 from homeserver.settings.models import MatrixSettings
-from homeserver.storage import interactions as stored
+from homeserver.storage import uia as stored
 from homeserver.storage.db import Database
-from homeserver.storage.interactions import RegistrationToken
 from homeserver.storage.retry import write_with_retry
+from homeserver.storage.uia import RegistrationToken
 
 MAX_LISTED = 10_000
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,64}")

@@ -18,9 +18,9 @@ from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, Too
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import InteractionSettings
-from homeserver.storage import interactions as stored
+from homeserver.storage import uia as stored
 from homeserver.storage.db import Database
-from homeserver.storage.interactions import Interaction
+from homeserver.storage.uia import Interaction
 
 DUMMY: Final = "m.login.dummy"
 PASSWORD: Final = "m.login.password"  # noqa: S105

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 from homeserver.app import Homeserver
 from homeserver.errors import Invalid
 from homeserver.http.address import ClientAddress
-from homeserver.http.credentials import Door
-from homeserver.http.routes import Admit, Desk, Face
-from homeserver.http.service_key import ServiceDoor
+from homeserver.http.credentials import Authenticator
+from homeserver.http.routes import Admit, Dispatcher, Face
+from homeserver.http.service_key import ServiceKeyAuth
 from homeserver.http.sockets import Hub
 from homeserver.services.push.texts import PushFace
 from homeserver.settings.models import (
@@ -33,12 +33,12 @@ from homeserver.settings.models import (
 )
 from homeserver.storage.log import Entry
 
-__all__ = ["Bridge", "Context", "Entry", "Parts", "Surroundings", "check_prefixes", "find", "set_up"]
+__all__ = ["Bridge", "BridgeSettings", "Context", "Entry", "Parts", "check_prefixes", "find", "set_up"]
 GROUP = "homeserver.bridges"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class BridgeSettings:
     """What a bridge may know of the settings. `issuers`: the namespace of each host application, by its name."""
 
     server: ServerSettings
@@ -58,23 +58,23 @@ class Context:
 
     name: str
     hs: Homeserver
-    around: Surroundings
+    around: BridgeSettings
     hub: Hub
-    door: Door
+    authenticator: Authenticator
     address: ClientAddress
 
-    def desk(self, admit: Admit) -> Desk:
+    def dispatcher(self, admit: Admit) -> Dispatcher:
         """A desk that counts addresses as all APIs do, and lets people in as the bridge says."""
 
         def limit(request: web.Request) -> None:
             self.hs.people.limits.check_address("address", self.address(request))
 
-        return Desk(admit=admit, limit=limit, max_body_bytes=self.around.listen.max_body_bytes)
+        return Dispatcher(admit=admit, limit=limit, max_body_bytes=self.around.listen.max_body_bytes)
 
-    def service_door(self, issuer: str | None) -> ServiceDoor:
+    def service_door(self, issuer: str | None) -> ServiceKeyAuth:
         """A door for service keys with the bridge's name as their scope, for people of one of the issuers."""
         people = self.hs.people
-        return ServiceDoor(
+        return ServiceKeyAuth(
             check=people.service_keys.check,
             vouch=people.hosts.vouched,
             address=self.address,

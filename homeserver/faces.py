@@ -13,14 +13,14 @@ from homeserver.api.status.docs import Docs
 from homeserver.api.status.health import Health
 from homeserver.api.university import app as university
 from homeserver.app import Homeserver
-from homeserver.bridges import Bridge, Context, Parts, Surroundings, check_prefixes, find, set_up
+from homeserver.bridges import Bridge, BridgeSettings, Context, Parts, check_prefixes, find, set_up
 from homeserver.http.address import ClientAddress
-from homeserver.http.apps import Entrance, mount, root_application
+from homeserver.http.apps import ApiContext, mount, root_application
 from homeserver.http.cors import Cors
-from homeserver.http.credentials import Door
+from homeserver.http.credentials import Authenticator
 from homeserver.http.openapi import About, document
-from homeserver.http.routes import Admit, Allow, Desk, Face
-from homeserver.http.service_key import ServiceDoor
+from homeserver.http.routes import Admit, Allow, Dispatcher, Face
+from homeserver.http.service_key import ServiceKeyAuth
 from homeserver.http.sockets import Hub
 from homeserver.web.pages import DemoAccount, Pages
 from homeserver.web.stages import StagePages
@@ -56,7 +56,9 @@ def make_app(
             for name in dict.fromkeys(face.document for face in described)
         }
     ).routes()
-    public = Desk(admit=_door(hs), limit=lambda _: None, max_body_bytes=settings.listen.max_body_bytes)
+    public = Dispatcher(
+        admit=_authenticator(hs), limit=lambda _: None, max_body_bytes=settings.listen.max_body_bytes
+    )
     public.install(root, (*health, *docs))
     if settings.web.enabled:
         _add_pages(root, hs, demo_accounts)
@@ -69,7 +71,7 @@ def make_app(
 def make_bridges(hs: Homeserver, hub: Hub, find_bridge: Callable[[str], Bridge] = find) -> dict[str, Parts]:
     """The bridges that the settings want, by name, not yet mounted."""
     settings = hs.settings
-    around = Surroundings(
+    around = BridgeSettings(
         server=settings.server,
         listen=settings.listen,
         cors=settings.cors,
@@ -80,20 +82,22 @@ def make_bridges(hs: Homeserver, hub: Hub, find_bridge: Callable[[str], Bridge] 
         messenger=settings.messenger,
         issuers={issuer.name: issuer.namespace for issuer in settings.issuers},
     )
-    door, address = _door(hs), _address(hs)
-    return set_up(settings.bridges, lambda name: Context(name, hs, around, hub, door, address), find_bridge)
+    authenticator, address = _authenticator(hs), _address(hs)
+    return set_up(
+        settings.bridges, lambda name: Context(name, hs, around, hub, authenticator, address), find_bridge
+    )
 
 
 def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
     """The APIs that the settings want, not yet mounted."""
-    address, door, limit = _address(hs), _door(hs), _limit(hs)
+    address, authenticator, limit = _address(hs), _authenticator(hs), _limit(hs)
 
-    def desk(admit: Admit, allow: Allow | None = None) -> Desk:
+    def dispatcher(admit: Admit, allow: Allow | None = None) -> Dispatcher:
         most = hs.settings.listen.max_body_bytes
-        return Desk(admit=admit, limit=limit, max_body_bytes=most, allow=allow)
+        return Dispatcher(admit=admit, limit=limit, max_body_bytes=most, allow=allow)
 
-    def entrance(scope: str, issuer: str) -> Entrance:
-        keys = ServiceDoor(
+    def api(scope: str, issuer: str) -> ApiContext:
+        keys = ServiceKeyAuth(
             check=hs.people.service_keys.check,
             vouch=hs.people.hosts.vouched,
             address=address,
@@ -101,10 +105,17 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
             issuer=issuer or None,
         )
         server, rooms = hs.settings.server, hs.settings.rooms
-        return Entrance(desk(keys.beside(door)), door, hub, server.public_url, server.name, rooms.max_page)
+        return ApiContext(
+            dispatcher(keys.beside(authenticator)),
+            authenticator,
+            hub,
+            server.public_url,
+            server.name,
+            rooms.max_page,
+        )
 
-    files = media.make(hs.files.media, desk=desk(door), clock=hs.core.clock)
-    return [files, *_products(hs, entrance), *_matrix(hs, desk)]
+    files = media.make(hs.files.media, dispatcher=dispatcher(authenticator), clock=hs.core.clock)
+    return [files, *_products(hs, api), *_matrix(hs, dispatcher)]
 
 
 def _address(hs: Homeserver) -> ClientAddress:
@@ -117,8 +128,8 @@ def _limit(hs: Homeserver) -> Callable[[web.Request], None]:
     return lambda request: hs.people.limits.check_address("address", address(request))
 
 
-def _door(hs: Homeserver) -> Door:
-    return Door(
+def _authenticator(hs: Homeserver) -> Authenticator:
+    return Authenticator(
         ours=hs.people.sessions.authenticate,
         hosts=hs.people.hosts.authenticate,
         server_name=hs.settings.server.name,
@@ -126,20 +137,20 @@ def _door(hs: Homeserver) -> Door:
     )
 
 
-def _products(hs: Homeserver, entrance_of: Callable[[str, str], Entrance]) -> list[Face]:
+def _products(hs: Homeserver, entrance_of: Callable[[str, str], ApiContext]) -> list[Face]:
     """`entrance_of`: by the API's name, and the issuer that its service keys act for."""
     settings, chat, people = hs.settings, hs.chat, hs.people
     faces: list[Face] = []
     if settings.university.enabled:
-        entrance = entrance_of("university", settings.university.service_key_issuer)
+        api = entrance_of("university", settings.university.service_key_issuer)
         made = university.make(
             university.UniversityServices(chat, people.profiles, hs.files.media),
-            entrance,
+            api,
             settings=settings.university,
         )
-        faces += [made, *university.at_other_places(made, entrance.desk, settings.university.also_at)]
+        faces += [made, *university.at_other_places(made, api.dispatcher, settings.university.also_at)]
     if settings.messenger.enabled:
-        entrance = entrance_of("messenger", settings.messenger.service_key_issuer)
+        api = entrance_of("messenger", settings.messenger.service_key_issuer)
         services = messenger.MessengerServices(
             chat=chat,
             accounts=people.accounts,
@@ -148,11 +159,11 @@ def _products(hs: Homeserver, entrance_of: Callable[[str, str], Entrance]) -> li
             media=hs.files.media,
             address=_address(hs),
         )
-        faces += messenger.make(services, entrance, settings=settings.messenger)
+        faces += messenger.make(services, api, settings=settings.messenger)
     return faces
 
 
-def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Face]:
+def _matrix(hs: Homeserver, dispatcher: Callable[[Admit, Allow], Dispatcher]) -> Sequence[Face]:
     settings, people = hs.settings, hs.people
     if not settings.matrix.enabled:
         return ()
@@ -185,7 +196,7 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Fa
         typing=hs.chat.typing,
         syncs=hs.following.syncs,
         sliding=hs.following.sliding,
-        old_syncs=hs.following.old,
+        legacy_syncs=hs.following.old,
         availability=hs.keeping.availability,
         e2ee=hs.e2ee,
         media=hs.files.repository,
@@ -197,14 +208,14 @@ def _matrix(hs: Homeserver, desk: Callable[[Admit, Allow], Desk]) -> Sequence[Fa
         notices=hs.raw.notices,
         address=_address(hs),
     )
-    door = Door(
-        ours=people.sessions.recognition.recognise,
+    authenticator = Authenticator(
+        ours=people.sessions.access_tokens.recognise,
         hosts=people.hosts.authenticate,
         server_name=settings.server.name,
         address=_address(hs),
     )
     sections = matrix.MatrixSections(settings.server, settings.matrix, settings.well_known, settings.turn)
-    return matrix.make(services, desk, door, settings=sections, clock=hs.core.clock)
+    return matrix.make(services, dispatcher, authenticator, settings=sections, clock=hs.core.clock)
 
 
 def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[DemoAccount]) -> None:

@@ -78,7 +78,7 @@ def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
     yield from (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
     yield from (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note, hs.e2ee.to_device.note)
     yield from (hs.raw.visibility.note, hs.keeping.availability.note)
-    yield from (hs.keeping.data.note, hs.keeping.rules.note, following.rosters.note, following.own.note)
+    yield from (hs.keeping.data.note, hs.keeping.rules.note, following.room_lists.note, following.own.note)
     yield from (hs.files.repository.hear, following.waiting.hear, hs.chat.feed.hear)
 
 
@@ -95,8 +95,8 @@ def _start_tasks(hs: Homeserver) -> None:
         hs.notifications.start(tasks)
         hs.searching.index.start(tasks)
         tasks.start("delayed events", hs.searching.delayed.run)
-        tasks.start("farewells", hs.raw.farewells.run)
-        tasks.start("guest exits", hs.raw.guest_exits.run)
+        tasks.start("farewells", hs.raw.leave_on_deactivation.run)
+        tasks.start("guest exits", hs.raw.guest_eviction.run)
 
 
 def _start_housekeeping(hs: Homeserver) -> None:

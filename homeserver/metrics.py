@@ -29,7 +29,7 @@ _COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 _BATCH_ENTRIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
 
 
-class Spent:
+class DatabaseUse:
     """What a piece of work asked of the database so far."""
 
     __slots__ = ("statements",)
@@ -38,13 +38,13 @@ class Spent:
         self.statements = 0
 
 
-_spent: ContextVar[Spent | None] = ContextVar("spent", default=None)
+_spent: ContextVar[DatabaseUse | None] = ContextVar("spent", default=None)
 
 
 @contextmanager
-def spending() -> Iterator[Spent]:
+def spending() -> Iterator[DatabaseUse]:
     """Count the statements of this block, and of tasks that it begins; not those of other work meanwhile."""
-    spent = Spent()
+    spent = DatabaseUse()
     token = _spent.set(spent)
     try:
         yield spent

@@ -49,15 +49,15 @@ class Follower(Listener):
 
     def _take(self, status: int, body: bytes) -> None:
         now = time.perf_counter()
-        if self.talk is None:
+        if self.session is None:
             return
         if status != 200:
-            self.talk.problems.append(f"sync: {status} {body[:200].decode(errors='replace')}")
+            self.session.problems.append(f"sync: {status} {body[:200].decode(errors='replace')}")
             return
         for found in _NUMBER.finditer(body):
             number = int(found[1])
             self.seen.append(number)
-            self.talk.heard(number, now)
+            self.session.heard(number, now)
         self._poll(orjson.loads(body)["next_batch"])
 
 
@@ -73,20 +73,20 @@ async def follow(world: World, plan: Plan, result: Result) -> None:
 
     async with connections(world.server, SENDERS) as opened:
         room_id = await _hall(world)
-        talk = Talk(opened, RATE, compose, lambda _: followers)
+        session = Talk(opened, RATE, compose, lambda _: followers)
         try:
             for follower, person in zip(followers, world.people[SENDERS:], strict=False):
-                follower.talk = talk
+                follower.session = session
                 await follower.open(world.server, _SYNC, person.token)
             await asyncio.sleep(SETTLE_S)
-            await measure(world, plan, result, talk.run)
+            await measure(world, plan, result, session.run)
         finally:
             for follower in followers:
                 follower.close()
-    result.problems += talk.problems
+    result.problems += session.problems
     expected = followers[0].seen  # the log's order, as far as one of them says; the others must agree
-    if sorted(expected) != list(range(talk.count)):
-        result.problems.append(f"{talk.count - len(set(expected))} messages did not arrive")
+    if sorted(expected) != list(range(session.count)):
+        result.problems.append(f"{session.count - len(set(expected))} messages did not arrive")
     result.problems += {fault for one in followers if (fault := faults(one, expected))}
 
 

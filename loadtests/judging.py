@@ -19,7 +19,7 @@ from homeserver.protocol.pushrules.rules import Kind
 from homeserver.protocol.pushrules.ruleset import UNCHANGED, Ruleset
 from homeserver.protocol.versions import rules_for
 from homeserver.services.notify.audience import Audience
-from homeserver.services.notify.evaluate import Findings, Judged, mark
+from homeserver.services.notify.evaluate import EvaluatedBatch, EvaluatedEvent, mark
 from homeserver.storage.events import StoredEvent
 
 PEOPLE = 10_000
@@ -63,10 +63,10 @@ async def measure(name: str, silenced: int, make: Callable[[int], StoredEvent]) 
     here, levels = audience(silenced), PowerLevels.from_state({}, RULES)
     taken = []
     for number in range(1, ROUNDS + 1):
-        stored, found = make(number), Findings()
+        stored, found = make(number), EvaluatedBatch()
         start = time.perf_counter()
         occasion = Occasion(stored.event, PEOPLE, levels)
-        await mark(Judged(occasion, number, Evaluation(occasion), here), stored, found)
+        await mark(EvaluatedEvent(occasion, number, Evaluation(occasion), here), stored, found)
         taken.append(time.perf_counter() - start)
     print(f"{name:<50} {median(taken) * 1000:8.2f} ms")
 

@@ -113,21 +113,21 @@ async def fan_out(world: World, plan: Plan, result: Result) -> None:
         return message(world.hall, world.people[speaker], tagged(number), f"fan-{number}")
 
     async with connections(world.server, SOCKET_SENDERS) as opened:
-        talk = Talk(opened, SOCKET_RATE, compose, lambda _: listeners)
+        session = Talk(opened, SOCKET_RATE, compose, lambda _: listeners)
         try:
             for listener, person in zip(listeners, world.people[1:], strict=False):
-                listener.talk = talk
+                listener.session = session
                 await listener.open(world.server, path, person.token)
             await asyncio.sleep(SETTLE_S)
-            await measure(world, plan, result, talk.run)
+            await measure(world, plan, result, session.run)
         finally:
             for listener in listeners:
                 listener.close()
     history = await world.history(world.hall)
-    expected = [talk.ids[message_id] for message_id in history if message_id in talk.ids]
-    result.problems += talk.problems
-    if len(expected) != talk.count:
-        result.problems.append(f"{talk.count - len(expected)} messages are not in the history")
+    expected = [session.ids[message_id] for message_id in history if message_id in session.ids]
+    result.problems += session.problems
+    if len(expected) != session.count:
+        result.problems.append(f"{session.count - len(expected)} messages are not in the history")
     result.problems += {fault for one in listeners if (fault := faults(one, expected))}
 
 

@@ -64,16 +64,16 @@ async def sockets(world: World, plan: Plan, result: Result) -> None:
         await _open(world, b'"type":"message"', chats)
         await asyncio.sleep(SETTLE_S)
         result.notes.append(f"{plan.sockets:,} open sockets, {each_kib()} resident for each while idle")
-        talk = await _talk(world, plan, result, groups, chats)
+        session = await _session(world, plan, result, groups, chats)
         result.notes.append(f"{each_kib()} for each after the rounds")
     finally:
         for place in (*groups, *chats):
             for one in place.listeners:
                 one.close()
-    result.problems += talk.problems
+    result.problems += session.problems
     expected: dict[int, list[int]] = {id(place): [] for place in (*groups, *chats)}
-    for message_id in sorted(talk.ids, key=int):  # positions of the log
-        number = talk.ids[message_id]
+    for message_id in sorted(session.ids, key=int):  # positions of the log
+        number = session.ids[message_id]
         expected[id(_place_of(number, groups, chats))].append(number)
     result.problems += {
         fault
@@ -89,20 +89,20 @@ def _place_of(number: int, groups: Sequence[Place], chats: Sequence[Place]) -> P
     return pool[number // 2 % len(pool)]
 
 
-async def _talk(
+async def _session(
     world: World, plan: Plan, result: Result, groups: Sequence[Place], chats: Sequence[Place]
 ) -> Talk:
     """Measure with all sockets open."""
     async with connections(world.server, SPEAKERS) as opened:
-        talk = Talk(
+        session = Talk(
             opened,
             RATE,
             lambda number, _: _place_of(number, groups, chats).request(number),
             lambda number: _place_of(number, groups, chats).listeners,
         )
-        _all_hear(talk, [*groups, *chats])
-        await measure(world, plan, result, talk.run)
-    return talk
+        _all_hear(session, [*groups, *chats])
+        await measure(world, plan, result, session.run)
+    return session
 
 
 async def _groups(world: World, people: Sequence[Person]) -> list[Place]:
@@ -136,21 +136,21 @@ async def _chats(world: World, count: int) -> list[Place]:
 
 async def _open(world: World, marker: bytes, places: Sequence[Place]) -> None:
     """All sockets of these places, some at a time."""
-    wanted = [(place, door) for place in places for door in place.doors]
+    wanted = [(place, authenticator) for place in places for authenticator in place.doors]
 
-    async def open_one(place: Place, door: Door) -> None:
+    async def open_one(place: Place, authenticator: Door) -> None:
         listener = Listener(marker)
         place.listeners.append(listener)
-        await listener.open(world.server, door.path, door.token)
+        await listener.open(world.server, authenticator.path, authenticator.token)
 
     for start in range(0, len(wanted), _AT_ONCE):
         await asyncio.gather(*(open_one(*each) for each in wanted[start : start + _AT_ONCE]))
 
 
-def _all_hear(talk: Talk, places: Sequence[Place]) -> None:
+def _all_hear(session: Talk, places: Sequence[Place]) -> None:
     for place in places:
         for listener in place.listeners:
-            listener.talk = talk
+            listener.session = session
 
 
 def _raise_file_limit(wanted: int) -> None:

@@ -87,7 +87,7 @@ class Listener:
 
     def __init__(self, marker: bytes) -> None:
         self.seen: list[int] = []
-        self.talk: Talk | None = None
+        self.session: Talk | None = None
         self._marker = marker
         self._connection: Connection | None = None
 
@@ -99,11 +99,11 @@ class Listener:
 
     def _hear(self, frame: bytes) -> None:
         now = time.perf_counter()
-        if self._marker not in frame or self.talk is None:
+        if self._marker not in frame or self.session is None:
             return
         number = int(frame.split(b"#", 2)[1])
         self.seen.append(number)
-        self.talk.heard(number, now)
+        self.session.heard(number, now)
 
     def close(self) -> None:
         """Leave; a socket that the server closed is an error."""

@@ -75,10 +75,10 @@ def tracked() -> list[str]:
     return sorted(name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file())
 
 
-def ours(*endings: str) -> Iterator[tuple[str, str]]:
+def ours(*revocations: str) -> Iterator[tuple[str, str]]:
     """Path and text of each file that we wrote ourselves."""
     for name in tracked():
-        if name.endswith(endings) and "/vendor/" not in name and not name.startswith(LONG_FOLDERS):
+        if name.endswith(revocations) and "/vendor/" not in name and not name.startswith(LONG_FOLDERS):
             yield name, (ROOT / name).read_text(encoding="utf-8")
 
 

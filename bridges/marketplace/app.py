@@ -188,10 +188,10 @@ def _faces(
     context: Context, settings: MarketplaceSettings, routes: tuple[Route, ...], cookie: GuestCookie
 ) -> list[Face]:
     """The first prefix stands in the documentation; the others are other names for the same."""
-    desk = context.desk(context.door)
+    dispatcher = context.dispatcher(context.authenticator)
     faces = []
     for at, prefix in enumerate(settings.prefixes):
-        application = face_application(desk, ERRORS, routes)
+        application = face_application(dispatcher, ERRORS, routes)
         cookie.install(application)
         about = ABOUT.format(prefix=prefix) if at == 0 else ""
         name = "Marketplace" if at == 0 else f"Marketplace ({prefix})"

@@ -152,7 +152,7 @@ class Callers:
     async def _registered(self, request: web.Request, token: str) -> Caller:
         if self._is_from_cookie(request):
             self._check_origin(request)
-        requester = await self._context.door.admit(request, token)
+        requester = await self._context.authenticator.admit(request, token)
         name = str(publicids.to_public(requester.number, self.namespace))
         return Caller(requester, name, is_guest=False, is_staff=self._is_staff(requester, token))
 

@@ -9,7 +9,7 @@ from bridges.marketplace.auth import Caller, Callers, UnknownGuest
 from bridges.marketplace.listings import Listings
 from bridges.marketplace.schemas import ChatQuery, Claim, MyQuery, NewChat, OrderQuery, WhoQuery
 from bridges.marketplace.service import Market, route
-from bridges.marketplace.shelf import Shelf
+from bridges.marketplace.shelf import ChatCache
 from homeserver.errors import Invalid
 from homeserver.http.guestcookie import GuestCookie
 from homeserver.http.routes import Call, Route
@@ -25,7 +25,7 @@ class Chats:
         self._callers = callers
         self._listings = listings
         self._cookie = cookie
-        self._shelf = Shelf(market.settings.cached_chats)
+        self._shelf = ChatCache(market.settings.cached_chats)
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""

@@ -14,7 +14,7 @@ from homeserver.services.enquiries.enquiryviews import Enquiry
 _AT_A_TIME = 500  # made without a pause for others
 
 
-class Shelf:
+class ChatCache:
     """Makes each chat once while it stays the same object: a list may have thousands."""
 
     def __init__(self, max_chats: int) -> None:

@@ -27,7 +27,7 @@ PING = "ping"
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class SocketSession:
     """One client in one chat."""
 
     socket: Socket
@@ -55,7 +55,7 @@ class Sockets:
         self._live = live
         self._messages = messages
         self._support = support
-        self._verbs: Mapping[str, Callable[[Talk, Mapping[str, Any]], Awaitable[None]]] = {
+        self._verbs: Mapping[str, Callable[[SocketSession, Mapping[str, Any]], Awaitable[None]]] = {
             "message": self._say,
             "typing": self._type,
             "read": self._read,
@@ -116,7 +116,7 @@ class Sockets:
                     # Only now that the socket hears of it can nobody be put out of the chat unnoticed.
                     await self._market.access.room(requester, room_id)
                     await socket.start(request)
-                    await self._listen(Talk(socket, caller, room_id, chat_id))
+                    await self._listen(SocketSession(socket, caller, room_id, chat_id))
                 finally:
                     self._live.leave_chat(socket, room_id, view)
                     self._market.typing.stop(requester, room_id)
@@ -145,37 +145,37 @@ class Sockets:
                 self._live.leave_inbox(socket, requester.user_id)
         return socket.response
 
-    async def _listen(self, talk: Talk) -> None:
-        async for text in talk.socket.frames():
+    async def _listen(self, session: SocketSession) -> None:
+        async for text in session.socket.frames():
             try:
                 if text == PING:
-                    talk.socket.put(shape.frame("pong"))
+                    session.socket.put(shape.frame("pong"))
                     continue
                 frame = parse_json(text)
                 kind = frame.get("type") if isinstance(frame, dict) else None
                 verb = self._verbs.get(kind) if isinstance(kind, str) else None
                 if verb is None or not isinstance(frame, dict):
                     raise Invalid("unknown type of frame", code="unknown_type")
-                await verb(talk, frame)
+                await verb(session, frame)
             except Unauthenticated:
                 raise
             except HomeserverError as error:
-                talk.socket.put(shape.error_frame(error))
+                session.socket.put(shape.error_frame(error))
 
-    async def _say(self, talk: Talk, frame: Mapping[str, Any]) -> None:
+    async def _say(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         new = check(NewMessage, frame)
-        own_id(new.sender_id, talk.caller)
-        await self._messages.send(talk.caller, talk.room_id, new)
+        own_id(new.sender_id, session.caller)
+        await self._messages.send(session.caller, session.room_id, new)
 
-    async def _type(self, talk: Talk, frame: Mapping[str, Any]) -> None:
+    async def _type(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, frame)
-        await self._market.typing.set(talk.caller.requester, talk.room_id, is_typing=wanted.is_typing)
+        await self._market.typing.set(session.caller.requester, session.room_id, is_typing=wanted.is_typing)
 
-    async def _read(self, talk: Talk, _frame: Mapping[str, Any]) -> None:
-        await self._market.receipts.mark_read(talk.caller.requester, talk.room_id)
+    async def _read(self, session: SocketSession, _frame: Mapping[str, Any]) -> None:
+        await self._market.receipts.mark_read(session.caller.requester, session.room_id)
 
-    async def _invite(self, talk: Talk, _frame: Mapping[str, Any]) -> None:
-        await self._support.call_in(talk.caller, talk.room_id)
+    async def _invite(self, session: SocketSession, _frame: Mapping[str, Any]) -> None:
+        await self._support.call_in(session.caller, session.room_id)
 
 
 def _visitor(caller: Caller) -> Visitor:

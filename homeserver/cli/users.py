@@ -169,7 +169,7 @@ def list_users(
 def _row(account: Account) -> dict[str, str | int]:
     person = account.person
     words = ("closed", account.deactivated), ("locked", account.locked), ("suspended", account.suspended)
-    standing = next((word for word, holds in words if holds), "admin" if account.standing.admin else "active")
+    status = next((word for word, holds in words if holds), "admin" if account.status.admin else "active")
     return {
         "number": person.number,
         "user_id": person.user_id,
@@ -177,5 +177,5 @@ def _row(account: Account) -> dict[str, str | int]:
         "tag": person.tag,
         "email": person.email,
         "created": utc(person.created_ms),
-        "standing": standing,
+        "standing": status,
     }

@@ -7,31 +7,31 @@ from aiohttp import web
 
 from homeserver.http import requestlog
 from homeserver.http.cors import Cors
-from homeserver.http.credentials import Door
+from homeserver.http.credentials import Authenticator
 from homeserver.http.errors import PLAIN, ErrorTable, error_middleware
-from homeserver.http.routes import Desk, Face, Route
+from homeserver.http.routes import Dispatcher, Face, Route
 from homeserver.http.sockets import Hub
 from homeserver.logs import request_id
 from homeserver.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class ApiContext:
     """What stands between a face and the network. `public_url`: what the server is called outside, without a slash
     at the end; `server`: its name in Matrix ids; `max_page`: most items in one page of a list."""
 
-    desk: Desk
-    door: Door
+    dispatcher: Dispatcher
+    authenticator: Authenticator
     hub: Hub
     public_url: str
     server: str
     max_page: int
 
 
-def face_application(desk: Desk, table: ErrorTable, routes: Sequence[Route]) -> web.Application:
+def face_application(dispatcher: Dispatcher, table: ErrorTable, routes: Sequence[Route]) -> web.Application:
     """The application of one face: its routes, and its own form for all that goes wrong, unknown paths too."""
     app = web.Application(middlewares=[error_middleware(table, request_id.get)])
-    desk.install(app, routes)
+    dispatcher.install(app, routes)
     return app
 
 

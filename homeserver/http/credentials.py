@@ -22,7 +22,7 @@ class Authenticate(Protocol):
     def __call__(self, token: str, address: str) -> Awaitable[Requester]: ...
 
 
-class Door:
+class Authenticator:
     """Callable: the requester of a request, by a token of ours or of a host application."""
 
     def __init__(

@@ -21,24 +21,24 @@ T = TypeVar("T")
 SYNC = "sync"  # what a client asks with for what it missed, on all faces
 
 
-class Said(NamedTuple):
+class ClientFrame(NamedTuple):
     """A frame of a client: what it wants, and with what."""
 
     verb: str
     data: Mapping[str, Any]
 
 
-class Piece(NamedTuple):
+class CatchUpFrame(NamedTuple):
     """A frame of a replay, and the place in the log of what it tells."""
 
     position: int
     frame: bytes
 
 
-class Portion(NamedTuple):
+class CatchUpPage(NamedTuple):
     """Some frames of a replay, which tell everything up to a place."""
 
-    pieces: Sequence[Piece]
+    pieces: Sequence[CatchUpFrame]
     upto: int
     is_last: bool
 
@@ -66,7 +66,7 @@ async def open_socket(
 
 
 @dataclass(frozen=True, slots=True)
-class Dialogue(Generic[T]):
+class FrameHandler(Generic[T]):
     """How a face understands its clients. A refusal is told in a frame, and the socket stays open.
 
     `verbs` do what frames ask for; `parse` reads one; `refusal` tells an error, with the sender's own name for what
@@ -74,15 +74,15 @@ class Dialogue(Generic[T]):
     """
 
     verbs: Mapping[str, Callable[[T, Mapping[str, Any]], Awaitable[None]]]
-    parse: Callable[[str], Said]
+    parse: Callable[[str], ClientFrame]
     refusal: Callable[[HomeserverError, str | None], bytes]
 
-    async def listen(self, socket: Socket, talk: T) -> None:
+    async def listen(self, socket: Socket, session: T) -> None:
         """Answer the client's frames until the socket closes."""
         async for text in socket.frames():
-            await self._answer(socket, talk, text)
+            await self._answer(socket, session, text)
 
-    async def _answer(self, socket: Socket, talk: T, text: str) -> None:
+    async def _answer(self, socket: Socket, session: T, text: str) -> None:
         client_id: str | None = None
         try:
             said = self.parse(text)
@@ -93,14 +93,14 @@ class Dialogue(Generic[T]):
             verb = self.verbs.get(said.verb)
             if verb is None:
                 raise Invalid(f"unknown frame: {said.verb}", code="unknown_type")
-            await verb(talk, said.data)
+            await verb(session, said.data)
         except Unauthenticated:
             raise
         except HomeserverError as error:
             socket.put(self.refusal(error, client_id))
 
 
-async def catch_up(socket: Socket, after: int, page: Callable[[int], Awaitable["Portion"]]) -> None:
+async def catch_up(socket: Socket, after: int, page: Callable[[int], Awaitable["CatchUpPage"]]) -> None:
     """Send everything after a place, in order, then what came meanwhile; no message that was sent here already.
 
     `page` reads what comes next after a place.
@@ -116,7 +116,7 @@ async def catch_up(socket: Socket, after: int, page: Callable[[int], Awaitable["
         socket.release(newest)
 
 
-async def _replay(socket: Socket, after: int, page: Callable[[int], Awaitable["Portion"]]) -> int:
+async def _replay(socket: Socket, after: int, page: Callable[[int], Awaitable["CatchUpPage"]]) -> int:
     """Answers the place up to which everything was sent."""
     while True:
         portion = await page(after)

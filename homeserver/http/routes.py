@@ -143,7 +143,7 @@ class Face:
     document: str = ""
 
 
-class Desk:
+class Dispatcher:
     """Takes in requests for the handlers of a face: counts the address, admits the caller, reads the body.
 
     `admit` raises for a request without a good token, `limit` for an address that asks too often, `allow` for a caller

@@ -27,7 +27,7 @@ class Vouch(Protocol):
     def __call__(self, issuer: str, number: int, address: str) -> Awaitable[Requester]: ...
 
 
-class ServiceDoor:
+class ServiceKeyAuth:
     """One API's door for the servers of a host.
 
     `scope`: what a key must be good for. `issuer`: the host whose people it acts for; "" for people with an account
@@ -64,12 +64,12 @@ class ServiceDoor:
             raise Unauthenticated("keys of this API act for nobody", code="bad_service_key")
         return await self._vouch(self._issuer, int(named), self._address(request))
 
-    def beside(self, door: Admit) -> Admit:
-        """For an API whose calls name nobody: by key and X-Act-For where one of them is sent, else by `door`."""
+    def beside(self, authenticator: Admit) -> Admit:
+        """For an API whose calls name nobody: by key and X-Act-For where one is sent, else by `authenticator`."""
 
         async def admit(request: web.Request) -> Requester:
             if KEY_HEADER not in request.headers and PERSON_HEADER not in request.headers:
-                return await door(request)
+                return await authenticator(request)
             await self.check(request)
             return await self.person(request, request.headers.get(PERSON_HEADER, ""))
 

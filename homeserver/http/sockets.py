@@ -19,7 +19,7 @@ from aiohttp import WSCloseCode, web
 
 from homeserver.clock import Clock
 from homeserver.errors import HomeserverError, RateLimited, Unauthenticated, Unavailable
-from homeserver.http.websocket import Socket, SocketClosedError, SocketNews, Visitor, cut_reason
+from homeserver.http.websocket import Socket, SocketChanges, SocketClosedError, Visitor, cut_reason
 from homeserver.model import SessionId
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import SocketSettings
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 class Hub:
     """The sockets, by group, by person and by session."""
 
-    def __init__(self, settings: SocketSettings, clock: Clock, news: SocketNews) -> None:
+    def __init__(self, settings: SocketSettings, clock: Clock, news: SocketChanges) -> None:
         self._settings = settings
         self._clock = clock
         self._news = news

@@ -27,7 +27,7 @@ MAX_REASON_BYTES = 123  # RFC 6455, section 5.5
 _PING = None  # stands in the queue for a ping
 
 
-class SocketNews(Protocol):
+class SocketChanges(Protocol):
     """What is counted about sockets, by face."""
 
     def socket_opened(self, face: str) -> None: ...
@@ -56,7 +56,7 @@ class SocketClosedError(Exception):
 class Socket:
     """A connected client. Frames with a `position` are those that a replay may bring as well."""
 
-    def __init__(self, visitor: Visitor, settings: SocketSettings, news: SocketNews) -> None:
+    def __init__(self, visitor: Visitor, settings: SocketSettings, news: SocketChanges) -> None:
         self.visitor = visitor
         self.response = web.WebSocketResponse(
             timeout=CLOSE_TIMEOUT_S,

@@ -12,7 +12,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Gathering(Generic[K, V]):
+class BatchLoader(Generic[K, V]):
     """`ask` answers every key that it is given, at most `most` at once; it is called after the questions were asked."""
 
     def __init__(self, name: str, ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], most: int) -> None:

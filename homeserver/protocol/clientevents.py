@@ -1,8 +1,8 @@
 """Events as clients get them (client-server API, "Room event format").
 
 The bytes of an event are made once, by `form_of`, and kept by the caller; what differs from reader to reader and from
-moment to moment is `unsigned`, which `ClientForm.render` joins to them. The bytes are whole JSON objects, to be put
-into an answer as they are (`orjson.Fragment`).
+moment to moment is `unsigned`, which `ClientEventBytes.render` joins to them. The bytes are whole JSON objects, to
+be put into an answer as they are (`orjson.Fragment`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ALWAYS: tuple[Path, ...] = (("event_id",), ("type",), ("sender",), ("origin_ser
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class ReaderUnsigned:
     """What one reader is told beside an event, at one moment.
 
     `transaction_id` is for the device that sent the event and no other. `membership` is the reader's own at the event.
@@ -36,7 +36,7 @@ class Aside:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientForm:
+class ClientEventBytes:
     """The bytes of one event, without the end of the object. `room` is the part that names the room.
 
     `replaces` and `previous` belong to state events: what they replaced, by its id and as JSON. `because` is the event
@@ -48,15 +48,15 @@ class ClientForm:
     room: bytes
     replaces: bytes = b""
     previous: bytes = b""
-    because: ClientForm | None = None
+    because: ClientEventBytes | None = None
 
-    def render(self, aside: Aside, *, room_id: bool = True) -> bytes:
+    def render(self, aside: ReaderUnsigned, *, room_id: bool = True) -> bytes:
         """The JSON of the event. `room_id=False` is for /sync, where the room is said elsewhere."""
         return b"".join(
             (self.head, self.room if room_id else b"", b',"unsigned":', self._unsigned(aside, room_id), b"}")
         )
 
-    def _unsigned(self, aside: Aside, room_id: bool) -> bytes:
+    def _unsigned(self, aside: ReaderUnsigned, room_id: bool) -> bytes:
         parts = [b'{"age":%d' % (aside.now_ms - self.origin_server_ts), self.replaces]
         if aside.with_previous:
             parts.append(self.previous)
@@ -67,7 +67,9 @@ class ClientForm:
         if aside.relations is not None:
             parts.append(b',"m.relations":' + aside.relations)
         if self.because is not None:
-            parts.append(b',"redacted_because":' + self.because.render(Aside(aside.now_ms), room_id=room_id))
+            parts.append(
+                b',"redacted_because":' + self.because.render(ReaderUnsigned(aside.now_ms), room_id=room_id)
+            )
         return b"".join((*parts, b"}"))
 
 
@@ -83,9 +85,9 @@ def form_of(
     event: Event,
     *,
     replaced: Event | None = None,
-    because: ClientForm | None = None,
+    because: ClientEventBytes | None = None,
     fields: Iterable[Path] | None = None,
-) -> ClientForm:
+) -> ClientEventBytes:
     """The client form of an event, by the event itself as it is stored.
 
     `replaced` is the state event in whose place it came; `because` the form of the event that redacted it. `fields`
@@ -95,19 +97,21 @@ def form_of(
     if fields is not None:
         shown = {"content": {}, **paths.pick(shown, (*_ALWAYS, *fields))}
     room = _member("room_id", event.room_id)
-    return _with_replaced(ClientForm(event.origin_server_ts, _open(shown), room, because=because), replaced)
+    return _with_replaced(
+        ClientEventBytes(event.origin_server_ts, _open(shown), room, because=because), replaced
+    )
 
 
 def federation_form_of(
-    event: Event, *, replaced: Event | None = None, because: ClientForm | None = None
-) -> ClientForm:
+    event: Event, *, replaced: Event | None = None, because: ClientEventBytes | None = None
+) -> ClientEventBytes:
     """The form for clients that ask for events as servers send them: with hashes and signatures.
 
     The event's id is in it in all room versions, as clients cannot work it out. The room is named where the PDU does
     that, be it asked for or not.
     """
     head = _open(event_in_full(event))
-    return _with_replaced(ClientForm(event.origin_server_ts, head, b"", because=because), replaced)
+    return _with_replaced(ClientEventBytes(event.origin_server_ts, head, b"", because=because), replaced)
 
 
 def event_in_full(event: Event) -> JsonObject:
@@ -145,7 +149,7 @@ def stripped(event: Event) -> JsonObject:
     }
 
 
-def _with_replaced(form: ClientForm, replaced: Event | None) -> ClientForm:
+def _with_replaced(form: ClientEventBytes, replaced: Event | None) -> ClientEventBytes:
     if replaced is None:
         return form
     return replace(

@@ -7,8 +7,8 @@ from homeserver.services.enquiries.enquiries import Enquiries
 from homeserver.services.events.access import Access
 from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
-from homeserver.services.moderation.send_policy import Speech
-from homeserver.services.realtime.catch_up import Replay
+from homeserver.services.moderation.send_policy import SendPolicy
+from homeserver.services.realtime.catch_up import CatchUp
 from homeserver.services.realtime.connections import Presence
 from homeserver.services.realtime.feed import Feed
 from homeserver.services.realtime.read_markers import Receipts
@@ -27,10 +27,10 @@ class Chat:
     messages: Messages
     receipts: Receipts
     feed: Feed
-    replay: Replay
+    replay: CatchUp
     typing: Typing
     presence: Presence
     enquiries: Enquiries
     blocks: Blocks
     reports: Reports
-    speech: Speech
+    send_policy: SendPolicy

@@ -25,7 +25,7 @@ class DataKey(NamedTuple):
     type: str
 
 
-class Piece(NamedTuple):
+class AccountDataItem(NamedTuple):
     """A piece of account data: `content` is JSON, `position` its last change."""
 
     room_id: str
@@ -141,15 +141,19 @@ async def _drop_long_gone(conn: AsyncConnection, user_ids: Collection[UserId]) -
     await conn.execute(_DROP_LONG_GONE, {"user_ids": list(user_ids), "kept": _GONE_KEPT})
 
 
-async def changed_after(conn: AsyncConnection, user_id: UserId, after: int) -> list[Piece]:
+async def changed_after(conn: AsyncConnection, user_id: UserId, after: int) -> list[AccountDataItem]:
     """A person's pieces that changed after a position, in the order of the changes."""
-    return [Piece(*row) for row in await conn.execute(_CHANGED, {"of_user": user_id, "after": after})]
+    return [
+        AccountDataItem(*row) for row in await conn.execute(_CHANGED, {"of_user": user_id, "after": after})
+    ]
 
 
-async def of_rooms(conn: AsyncConnection, user_id: UserId, room_ids: Collection[str]) -> list[Piece]:
+async def of_rooms(
+    conn: AsyncConnection, user_id: UserId, room_ids: Collection[str]
+) -> list[AccountDataItem]:
     """All that a person has of these rooms."""
     values = {"of_user": user_id, "room_ids": list(room_ids)}
-    return [Piece(*row) for row in await conn.execute(_OF_ROOMS, values)]
+    return [AccountDataItem(*row) for row in await conn.execute(_OF_ROOMS, values)]
 
 
 async def count(conn: AsyncConnection, user_id: UserId) -> int:

@@ -46,7 +46,7 @@ PERSON_COLUMNS = (
 Word = Literal["suspended", "deactivated", "locked", "admin"]
 
 
-class Standing(NamedTuple):
+class AccountStatus(NamedTuple):
     """What the server lets a person do: who is suspended only reads, who is locked does nothing, admins moderate."""
 
     suspended: bool = False
@@ -54,12 +54,12 @@ class Standing(NamedTuple):
     locked: bool = False
     admin: bool = False
 
-    def changed(self, words: Mapping[Word, bool]) -> "Standing":
+    def changed(self, words: Mapping[Word, bool]) -> "AccountStatus":
         """With these words otherwise."""
         return self._replace(**{str(word): value for word, value in words.items()})
 
 
-NOTHING_SPECIAL: Final = Standing()
+NOTHING_SPECIAL: Final = AccountStatus()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +68,19 @@ class Account:
 
     person: Person
     password_hash: str | None = None
-    standing: Standing = NOTHING_SPECIAL
+    status: AccountStatus = NOTHING_SPECIAL
 
     @property
     def suspended(self) -> bool:
-        return self.standing.suspended
+        return self.status.suspended
 
     @property
     def deactivated(self) -> bool:
-        return self.standing.deactivated
+        return self.status.deactivated
 
     @property
     def locked(self) -> bool:
-        return self.standing.locked
+        return self.status.locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +303,7 @@ async def replace_password(conn: AsyncConnection, user_id: UserId, old: str, new
     return result.rowcount == 1
 
 
-async def set_standings(conn: AsyncConnection, standings: Mapping[UserId, Standing]) -> None:
+async def set_standings(conn: AsyncConnection, standings: Mapping[UserId, AccountStatus]) -> None:
     """Store how people stand."""
     rows = [
         {
@@ -346,8 +346,8 @@ def person_of(row: Row[Any]) -> Person:
 
 
 def _account(row: Row[Any]) -> Account:
-    standing = Standing(row.suspended, row.deactivated, row.locked, row.admin)
-    return Account(person_of(row), row.password_hash, standing)
+    status = AccountStatus(row.suspended, row.deactivated, row.locked, row.admin)
+    return Account(person_of(row), row.password_hash, status)
 
 
 def _row(account: Account, search_text: str) -> dict[str, object]:
@@ -362,7 +362,7 @@ def _row(account: Account, search_text: str) -> dict[str, object]:
         "tag": person.tag or None,
         "password_hash": account.password_hash,
         "created_ms": person.created_ms,
-        **account.standing._asdict(),
+        **account.status._asdict(),
     }
 
 

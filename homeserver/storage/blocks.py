@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.guests import Succession
+from homeserver.storage.guests import GuestClaim
 from homeserver.storage.schema import blocks, members, rooms
 
 
@@ -98,7 +98,7 @@ async def remove_blocks(conn: AsyncConnection, gone: Sequence[Block]) -> None:
     await conn.execute(_REMOVE, [{"by": one.user_id, "whom": one.blocked} for one in gone])
 
 
-async def hand_over_blocks(conn: AsyncConnection, succession: Succession) -> None:
+async def hand_over_blocks(conn: AsyncConnection, succession: GuestClaim) -> None:
     """Whom a guest shut out, and who shut out the guest, is so with the account from now on."""
     guest, account = succession.guest, succession.account
     rows = (await conn.execute(_OF_GUEST, {"guest": guest})).all()

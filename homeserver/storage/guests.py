@@ -27,7 +27,7 @@ class GuestRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Succession:
+class GuestClaim:
     """A guest and the account that they turned out to be."""
 
     guest: UserId
@@ -156,7 +156,7 @@ async def rooms_of_guest(conn: AsyncConnection, user_id: UserId, limit: int) -> 
     return list((await conn.execute(_ROOMS, {"of": user_id, "count": limit})).scalars())
 
 
-async def succeed(conn: AsyncConnection, found: Sequence[Succession]) -> None:
+async def succeed(conn: AsyncConnection, found: Sequence[GuestClaim]) -> None:
     """From now on each account stands for its guest. Raises IntegrityError for a guest that has one already."""
     await conn.execute(_SUCCEED, [{"user_id": one.guest, "successor": one.account} for one in found])
 
@@ -168,7 +168,7 @@ async def successors_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> 
 
 
 async def keep_read_marks(
-    conn: AsyncConnection, succession: Succession, room_ids: Collection[RoomId]
+    conn: AsyncConnection, succession: GuestClaim, room_ids: Collection[RoomId]
 ) -> None:
     """In these rooms, to which it came just now, the account has read what its guest had read."""
     values = {"guest": succession.guest, "account": succession.account, "room_ids": list(room_ids)}

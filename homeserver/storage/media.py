@@ -33,7 +33,7 @@ class MediaRow:
     source: Source = "product"
 
 
-class Kept(NamedTuple):
+class StoredTotals(NamedTuple):
     """What a person keeps here, and what of it came lately. `since_ms`: when the first of that came."""
 
     size: int = 0
@@ -124,14 +124,14 @@ async def media_of(conn: AsyncConnection, media_ids: Collection[MediaId]) -> dic
 
 async def kept_by(
     conn: AsyncConnection, uploaders: Collection[UserId], *, late_ms: int
-) -> dict[UserId, Kept]:
+) -> dict[UserId, StoredTotals]:
     """How much each of these people keeps here; what came after `late_ms` also for itself."""
     rows = await conn.execute(_KEPT, {"uploaders": list(uploaders), "late_ms": late_ms})
     found = {
-        uploader: Kept(int(size), files, int(late_size), int(late_files), since_ms)
+        uploader: StoredTotals(int(size), files, int(late_size), int(late_files), since_ms)
         for uploader, size, files, late_size, late_files, since_ms in rows
     }
-    return {uploader: found.get(uploader, Kept()) for uploader in uploaders}
+    return {uploader: found.get(uploader, StoredTotals()) for uploader in uploaders}
 
 
 async def add_media(conn: AsyncConnection, files: Sequence[MediaRow]) -> None:

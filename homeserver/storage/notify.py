@@ -55,7 +55,7 @@ class Mark(NamedTuple):
     highlight: int
 
 
-class Spell(NamedTuple):
+class MuteSpan(NamedTuple):
     """From this event on, a person's own rules silence a room; `from_seq`: what notified before it."""
 
     user_id: UserId
@@ -190,7 +190,7 @@ async def silent_in(conn: AsyncConnection, room_id: RoomId) -> set[UserId]:
     return {row.user_id for row in await conn.execute(_SILENT, {"in_room": room_id})}
 
 
-async def begin_spells(conn: AsyncConnection, spells: Sequence[Spell]) -> None:
+async def begin_spells(conn: AsyncConnection, spells: Sequence[MuteSpan]) -> None:
     """Rooms fall silent for people."""
     await conn.execute(_ADD_SPELLS.on(conn), [one._asdict() for one in spells])
 

@@ -38,7 +38,7 @@ class ThreadSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class RelatedWish:
+class RelationsRequest:
     """Which related events are wished: next to the place `start`, oldest first where `forward`."""
 
     rel_type: str | None
@@ -251,21 +251,23 @@ async def threads_on(
 
 
 async def page_of(
-    conn: AsyncConnection, room_id: RoomId, target: EventId, wish: RelatedWish
+    conn: AsyncConnection, room_id: RoomId, target: EventId, request: RelationsRequest
 ) -> list[StoredEvent]:
     """A page of the events that relate to another, with `recurse` also by others. Redacted ones are left out."""
-    statement = _PAGES[wish.recurse, wish.forward, wish.rel_type is not None, wish.event_type is not None]
-    edge = 0 if wish.forward else NEWEST
-    if wish.start is not None:  # a place lies behind its event
-        edge = wish.start if wish.forward else wish.start + 1
+    statement = _PAGES[
+        request.recurse, request.forward, request.rel_type is not None, request.event_type is not None
+    ]
+    edge = 0 if request.forward else NEWEST
+    if request.start is not None:  # a place lies behind its event
+        edge = request.start if request.forward else request.start + 1
     values = {
         "target": target,
-        "of_type": wish.rel_type,
-        "of_event": wish.event_type,
+        "of_type": request.rel_type,
+        "of_event": request.event_type,
         "edge": edge,
-        "until": wish.until if wish.until is not None else (NEWEST if wish.forward else 0),
+        "until": request.until if request.until is not None else (NEWEST if request.forward else 0),
         "in_room": room_id,
-        "count": wish.limit,
+        "count": request.limit,
     }
     return [unedited_event(row) for row in await conn.execute(statement, values)]
 

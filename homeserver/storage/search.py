@@ -116,7 +116,7 @@ _last = (
     .scalar_subquery()
 )
 _FAR = 2**62
-_stretches = (  # of each hit where the events around it begin and end; looked up once a hit, hence the offset
+_timelines = (  # of each hit where the events around it begin and end; looked up once a hit, hence the offset
     select(
         _hits.c.position.label("hit"),
         _hits.c.room_id,
@@ -128,12 +128,12 @@ _stretches = (  # of each hit where the events around it begin and end; looked u
     .subquery()
 )
 _AROUND = (
-    SELECT_EVENTS.add_columns(_stretches.c.hit)
-    .join(_stretches, _stretches.c.room_id == events.c.room_id)
+    SELECT_EVENTS.add_columns(_timelines.c.hit)
+    .join(_timelines, _timelines.c.room_id == events.c.room_id)
     .where(
         events.c.status == int(Status.ACCEPTED),
-        events.c.timeline_order > _stretches.c.first,
-        events.c.timeline_order < _stretches.c.last,
+        events.c.timeline_order > _timelines.c.first,
+        events.c.timeline_order < _timelines.c.last,
     )
     .order_by(events.c.timeline_order)
 )

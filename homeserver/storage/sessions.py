@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import SessionId
 from homeserver.protocol.ids import DeviceId, UserId
-from homeserver.storage.accounts import Standing
+from homeserver.storage.accounts import AccountStatus
 from homeserver.storage.schema import sessions, users
 
 
@@ -47,7 +47,7 @@ class Holder:
     user_id: UserId
     device_id: DeviceId
     ended: bool
-    standing: Standing
+    status: AccountStatus
 
 
 _COLUMNS = (
@@ -178,7 +178,7 @@ async def holders_of(conn: AsyncConnection, session_ids: Collection[SessionId]) 
             row.user_id,
             row.device_id,
             row.ended_ms is not None,
-            Standing(row.suspended, row.deactivated, row.locked, row.admin),
+            AccountStatus(row.suspended, row.deactivated, row.locked, row.admin),
         )
         for row in rows
     }

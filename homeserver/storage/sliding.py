@@ -7,7 +7,7 @@ from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, updat
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.storage.accountdata import Piece
+from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.events import Status
 from homeserver.storage.receipts import Receipt
 from homeserver.storage.schema import account_data, events, receipts, sliding_connections
@@ -121,9 +121,13 @@ async def state_pieces(conn: AsyncConnection, room_ids: Collection[RoomId]) -> l
     return [StatePiece(*row) for row in rows]
 
 
-async def data_of_types(conn: AsyncConnection, user_id: UserId, types: Collection[str]) -> list[Piece]:
+async def data_of_types(
+    conn: AsyncConnection, user_id: UserId, types: Collection[str]
+) -> list[AccountDataItem]:
     """A person's account data of these types, of all rooms and of none."""
-    return [Piece(*row) for row in await conn.execute(_DATA, {"of_user": user_id, "types": list(types)})]
+    return [
+        AccountDataItem(*row) for row in await conn.execute(_DATA, {"of_user": user_id, "types": list(types)})
+    ]
 
 
 async def receipts_at(

@@ -55,7 +55,7 @@ class Summary:
     closed: bool
 
 
-class Place(NamedTuple):
+class DirectoryPlace(NamedTuple):
     """A place in the list of published rooms, which begins with the largest."""
 
     member_count: int
@@ -63,14 +63,14 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ListWish:
+class DirectoryQuery:
     """A part of the list of published rooms: at most `limit` of them after a place, or before it.
 
     `pattern` is a LIKE pattern with backslash escapes; `room_types`: None for all, in it None for ordinary rooms.
     """
 
     limit: int
-    place: Place | None = None
+    place: DirectoryPlace | None = None
     backward: bool = False
     pattern: str = ""
     room_types: Collection[str | None] | None = None
@@ -142,7 +142,7 @@ _PUBLISH = (
 _AT = select(rooms.c.position, rooms.c.room_id).where(
     rooms.c.position.in_(bindparam("positions", expanding=True))
 )
-_FIRST = Place(2**31 - 1, 0)  # before every room
+_FIRST = DirectoryPlace(2**31 - 1, 0)  # before every room
 
 
 async def set_summaries(conn: AsyncConnection, rows: Sequence[SummaryRow]) -> None:
@@ -156,21 +156,21 @@ async def summaries(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict
     return {row.room_id: _summary(row) for row in await conn.execute(_BY_ID, {"room_ids": list(room_ids)})}
 
 
-async def published(conn: AsyncConnection, wish: ListWish) -> list[Summary]:
+async def published(conn: AsyncConnection, request: DirectoryQuery) -> list[Summary]:
     """A part of the list of published rooms, in its order."""
-    types = wish.room_types
-    place = wish.place or _FIRST
+    types = request.room_types
+    place = request.place or _FIRST
     values = {
         "at_count": place.member_count,
         "at_position": place.position,
-        "pattern": wish.pattern,
+        "pattern": request.pattern,
         "room_types": [one for one in types or () if one is not None],
         "untyped": None in (types or ()),
-        "count": wish.limit,
+        "count": request.limit,
     }
-    statement = _LISTS[wish.backward, bool(wish.pattern), types is not None]
+    statement = _LISTS[request.backward, bool(request.pattern), types is not None]
     found = [_summary(row) for row in await conn.execute(statement, values)]
-    return found[::-1] if wish.backward else found
+    return found[::-1] if request.backward else found
 
 
 async def count_published(conn: AsyncConnection) -> int:

@@ -36,7 +36,7 @@ class OwnRoom(NamedTuple):
     forgotten: bool
 
 
-class Companion(NamedTuple):
+class RoomPeer(NamedTuple):
     """Somebody else of a room."""
 
     user_id: UserId
@@ -286,11 +286,11 @@ async def member_counts(conn: AsyncConnection, room_ids: Collection[RoomId]) -> 
 
 async def companions(
     conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
-) -> dict[RoomId, list[Companion]]:
+) -> dict[RoomId, list[RoomPeer]]:
     """The first few others of each room, those who are there or asked into it coming first."""
-    found: dict[RoomId, list[Companion]] = {room_id: [] for room_id in room_ids}
+    found: dict[RoomId, list[RoomPeer]] = {room_id: [] for room_id in room_ids}
     for row in await conn.execute(_COMPANIONS, {"reader": user_id, "room_ids": list(room_ids)}):
-        found[row.room_id].append(Companion(row.user_id, row.membership))
+        found[row.room_id].append(RoomPeer(row.user_id, row.membership))
     return found
 
 

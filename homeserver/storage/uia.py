@@ -11,7 +11,7 @@ from homeserver.storage.schema import interactions, registration_tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Interaction:
+class UiaSession:
     """What a person has shown so far. `user_id` is empty where nobody is known yet; `params` is encrypted."""
 
     interaction_id: str
@@ -69,25 +69,25 @@ _USE_TOKEN = (
 )
 
 
-async def interaction(conn: AsyncConnection, interaction_id: str) -> Interaction | None:
+async def interaction(conn: AsyncConnection, interaction_id: str) -> UiaSession | None:
     """One that is under way."""
     return await _one(conn, _BY_ID, interaction_id)
 
 
-async def lock_interaction(conn: AsyncConnection, interaction_id: str) -> Interaction | None:
+async def lock_interaction(conn: AsyncConnection, interaction_id: str) -> UiaSession | None:
     """The same; nobody else changes it until the transaction ends."""
     return await _one(conn, _LOCK, interaction_id)
 
 
-async def _one(conn: AsyncConnection, statement: Select[Any], interaction_id: str) -> Interaction | None:
+async def _one(conn: AsyncConnection, statement: Select[Any], interaction_id: str) -> UiaSession | None:
     row = (await conn.execute(statement, {"of": interaction_id})).one_or_none()
     if row is None:
         return None
     done = tuple(orjson.loads(row.done))
-    return Interaction(row.interaction_id, row.purpose, row.user_id, done, row.params, row.created_ms)
+    return UiaSession(row.interaction_id, row.purpose, row.user_id, done, row.params, row.created_ms)
 
 
-async def add_interaction(conn: AsyncConnection, new: Interaction) -> None:
+async def add_interaction(conn: AsyncConnection, new: UiaSession) -> None:
     """Begin one."""
     values: dict[str, Any] = {
         "interaction_id": new.interaction_id,
@@ -100,7 +100,7 @@ async def add_interaction(conn: AsyncConnection, new: Interaction) -> None:
     await conn.execute(_ADD, values)
 
 
-async def set_progress(conn: AsyncConnection, one: Interaction) -> None:
+async def set_progress(conn: AsyncConnection, one: UiaSession) -> None:
     """Note what was passed, and whose it is. Whoever calls has locked it."""
     values = {"of": one.interaction_id, "passed": _text(one.done), "whose": one.user_id}
     await conn.execute(_SET_PROGRESS, values)

@@ -20,7 +20,7 @@ from homeserver.storage.schema import (
 )
 
 
-class Tally(NamedTuple):
+class UnreadCount(NamedTuple):
     """So much is unread in a room or one of its threads (NO_THREAD: outside of them). It may be below zero in parts."""
 
     user_id: UserId
@@ -156,15 +156,16 @@ _SOME_ROOMS = tuple(_of_rooms(one) for one in _PARTS)
 
 async def tallies(
     conn: AsyncConnection, user_ids: Collection[UserId], room_ids: Collection[RoomId] | None = None
-) -> list[Tally]:
+) -> list[UnreadCount]:
     """What these people have not read in these rooms (None: in all that they are in), in parts that add up."""
     values = {"user_ids": list(user_ids), "room_ids": list(room_ids or ())}
     main, threads, marks = _ALL_ROOMS if room_ids is None else _SOME_ROOMS
     found = [
-        Tally(row.user_id, row.room_id, NO_THREAD, row.notify, 0) for row in await conn.execute(main, values)
+        UnreadCount(row.user_id, row.room_id, NO_THREAD, row.notify, 0)
+        for row in await conn.execute(main, values)
     ]
     found += [
-        Tally(row.user_id, row.room_id, row.thread_id, row.notify, 0)
+        UnreadCount(row.user_id, row.room_id, row.thread_id, row.notify, 0)
         for row in await conn.execute(threads, values)
     ]
-    return found + [Tally(*row) for row in await conn.execute(marks, values)]
+    return found + [UnreadCount(*row) for row in await conn.execute(marks, values)]

@@ -6,13 +6,15 @@ from typing import Any, Literal, Protocol
 from homeserver.model import EntryKind, MediaId, SessionId
 from homeserver.protocol.ids import DeviceId, RoomId, UserId
 from homeserver.storage.log import Entry
-from homeserver.timeline.submission import Also, NewEntry
+from homeserver.timeline.submission import NewEntry, SideWrite
 
 
 class Appends(Protocol):
     """The part of the timeline that is needed here."""
 
-    async def append(self, entries: Sequence[NewEntry], *, also: Sequence[Also[Any]] = ()) -> list[Entry]:
+    async def append(
+        self, entries: Sequence[NewEntry], *, also: Sequence[SideWrite[Any]] = ()
+    ) -> list[Entry]:
         """Commit the entries, and the rows with them; return once that is done."""
         ...
 

@@ -30,7 +30,7 @@ class Placed(Generic[RowT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Also(Generic[RowT]):
+class SideWrite(Generic[RowT]):
     """A row to be written in the same transaction. `write` is called once with the rows of all callers."""
 
     write: Callable[[AsyncConnection, Sequence[Placed[RowT]]], Awaitable[None]]
@@ -48,7 +48,7 @@ class NewEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class RoomDrafts:
     """Events of one room, as a part of something larger."""
 
     room_id: RoomId
@@ -86,7 +86,7 @@ class Submission:
     tip: Tip | None = None
     drafts: Sequence[Draft] = ()
     entries: Sequence[NewEntry] = ()
-    also: Sequence[Also[Any]] = ()
+    also: Sequence[SideWrite[Any]] = ()
     txn: TxnKey | None = None
     room_key: str | None = None
     kind: RoomKind | None = None

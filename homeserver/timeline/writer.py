@@ -15,7 +15,7 @@ from homeserver.timeline.appender import Appender
 from homeserver.timeline.build import new_head
 from homeserver.timeline.chain import Chainer
 from homeserver.timeline.heads import Head, Heads, Tip
-from homeserver.timeline.submission import ROOM_ID_TAKEN, Also, NewEntry, Piece, Submission, Written
+from homeserver.timeline.submission import ROOM_ID_TAKEN, NewEntry, RoomDrafts, SideWrite, Submission, Written
 
 
 class Timeline:
@@ -45,7 +45,7 @@ class Timeline:
         drafts: Sequence[Draft],
         *,
         txn: TxnKey | None = None,
-        also: Sequence[Also[Any]] = (),
+        also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
         """Append events to a room. A repeated `txn` answers what it made first, and appends nothing.
 
@@ -69,7 +69,7 @@ class Timeline:
         version: str,
         kind: RoomKind,
         room_key: str | None = None,
-        also: Sequence[Also[Any]] = (),
+        also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
         """Make a room of its first events, m.room.create leading. KeyTaken if `room_key` has a room already."""
 
@@ -86,7 +86,7 @@ class Timeline:
         *,
         version: str,
         kind: RoomKind,
-        also: Sequence[Also[Any]] = (),
+        also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
         """Make a room in the place of another, in one transaction with `farewell`: by the new room's id, what is said
         in the old one. Raises as `send` does, and then there is no new room.
@@ -141,7 +141,9 @@ class Timeline:
             self._heads.drop(tip.head.room_id)
             raise
 
-    async def append(self, entries: Sequence[NewEntry], *, also: Sequence[Also[Any]] = ()) -> list[Entry]:
+    async def append(
+        self, entries: Sequence[NewEntry], *, also: Sequence[SideWrite[Any]] = ()
+    ) -> list[Entry]:
         """Append entries that are no events."""
         submission = Submission(entries=entries, also=also)
         self._put(submission)
@@ -149,7 +151,11 @@ class Timeline:
         return list(written.entries)
 
     async def send_together(
-        self, pieces: Sequence[Piece], entries: Sequence[NewEntry], *, also: Sequence[Also[Any]] = ()
+        self,
+        pieces: Sequence[RoomDrafts],
+        entries: Sequence[NewEntry],
+        *,
+        also: Sequence[SideWrite[Any]] = (),
     ) -> list[Entry]:
         """Append events to several rooms, and entries that are no events, in one transaction: all or nothing.
 

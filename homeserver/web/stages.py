@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from homeserver.errors import Forbidden, Invalid, NotFound
-from homeserver.services.auth.uia import Interactions, Wanted
+from homeserver.services.auth.uia import UiaOperation, UserInteractiveAuth
 from homeserver.settings.models import PolicySettings
 from homeserver.web.texts import FALLBACK
 
@@ -31,8 +31,8 @@ class StagePages:
 
     def __init__(
         self,
-        interactions: Interactions,
-        wanted: Wanted,
+        interactions: UserInteractiveAuth,
+        wanted: UiaOperation,
         *,
         show: Show,
         limit: Callable[[web.Request], None],

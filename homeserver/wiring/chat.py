@@ -10,11 +10,11 @@ from homeserver.services.events.access import Access
 from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.messages.messages import Files, Messages
 from homeserver.services.moderation.reports import Reports
-from homeserver.services.moderation.send_policy import Speech
+from homeserver.services.moderation.send_policy import SendPolicy
 from homeserver.services.moderation.spam import Spam
 from homeserver.services.moderation.wordlist import WordList
 from homeserver.services.push.service import Around, Push
-from homeserver.services.realtime.catch_up import Replay
+from homeserver.services.realtime.catch_up import CatchUp
 from homeserver.services.realtime.connections import Presence
 from homeserver.services.realtime.feed import Feed
 from homeserver.services.realtime.read_markers import Receipts
@@ -55,13 +55,13 @@ def build_chat(settings: Settings, core: Core, people: People, words: WordList) 
         founding=Founding(settings.rooms, settings.server.default_room_version),
     )
     reports = _reports(settings, core, people, access)
-    speech = _speech(settings, core, people, words, reports)
+    send_policy = _send_policy(settings, core, people, words, reports)
     messages = Messages(
         db=core.db,
         timeline=core.timeline,
         access=access,
         views=message_views,
-        speech=speech,
+        send_policy=send_policy,
         settings=settings.rooms,
         files=Files(server=server, clock=core.clock, settings=settings.media),
     )
@@ -80,13 +80,13 @@ def build_chat(settings: Settings, core: Core, people: People, words: WordList) 
         messages=messages,
         receipts=Receipts(db=core.db, timeline=core.timeline, access=access, clock=core.clock),
         feed=feed,
-        replay=Replay(db=core.db, access=access, views=message_views),
+        replay=CatchUp(db=core.db, access=access, views=message_views),
         typing=Typing(feed, access, blocks),
         presence=Presence(feed, access, blocks),
         enquiries=_enquiries(settings, core, people, rooms, (access, message_views)),
         blocks=blocks,
         reports=reports,
-        speech=speech,
+        send_policy=send_policy,
     )
 
 
@@ -102,14 +102,16 @@ def _reports(settings: Settings, core: Core, people: People, access: Access) -> 
     )
 
 
-def _speech(settings: Settings, core: Core, people: People, words: WordList, reports: Reports) -> Speech:
+def _send_policy(
+    settings: Settings, core: Core, people: People, words: WordList, reports: Reports
+) -> SendPolicy:
     spam = Spam(
         settings.moderation,
         core.clock,
         enabled=settings.rate_limits.enabled,
         refused=core.metrics.rate_limited,
     )
-    return Speech(limits=people.limits, blocks=people.blocks, spam=spam, words=words, reports=reports)
+    return SendPolicy(limits=people.limits, blocks=people.blocks, spam=spam, words=words, reports=reports)
 
 
 def build_moderation(core: Core, chat: Chat) -> Moderation:

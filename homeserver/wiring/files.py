@@ -6,11 +6,11 @@ from pathlib import Path
 from aiohttp.abc import AbstractResolver
 
 from homeserver.services.media.files import Disk, Places
-from homeserver.services.media.gc import Sweep
+from homeserver.services.media.gc import MediaGc
 from homeserver.services.media.repository import Repository
 from homeserver.services.media.store import Media
 from homeserver.services.media.urls import MediaUrls
-from homeserver.services.previews.service import Previews, Shelf
+from homeserver.services.previews.service import Previews, PreviewStore
 from homeserver.services.previews.web import Web
 from homeserver.settings.models import Settings
 from homeserver.wiring.core import Core
@@ -23,7 +23,7 @@ class Storehouse:
 
     media: Media
     repository: Repository
-    sweep: Sweep
+    sweep: MediaGc
     disk: Disk
     previews: Previews
 
@@ -50,9 +50,9 @@ def build_files(
         media=media,
         server=settings.server.name,
     )
-    sweep = Sweep(db=core.db, clock=core.clock, disk=disk, places=places)
+    sweep = MediaGc(db=core.db, clock=core.clock, disk=disk, places=places)
     previews = Previews(
-        Shelf(core.db, media, disk, settings.server.name),
+        PreviewStore(core.db, media, disk, settings.server.name),
         Web(settings.previews, resolver),
         settings=settings.previews,
         limits=people.limits,

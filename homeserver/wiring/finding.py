@@ -6,15 +6,17 @@ from homeserver.services.finding import Finding
 from homeserver.services.rooms.aliases import Aliases
 from homeserver.services.rooms.directory import Directory
 from homeserver.services.rooms.spaces import SpaceLimits, Spaces
-from homeserver.services.rooms.upgrade_account_data import DataHeir
-from homeserver.services.rooms.upgrades import Heir, Upgrades
+from homeserver.services.rooms.upgrade_account_data import AccountDataCarryOver
+from homeserver.services.rooms.upgrades import UpgradeCarryOver, Upgrades
 from homeserver.settings.models import Settings
 from homeserver.wiring.core import Core
 from homeserver.wiring.people import People
 
 
-def build_finding(settings: Settings, core: Core, people: People, heirs: Sequence[Heir]) -> Finding:
-    """Build it. `heirs`: who else carries something over when a room is replaced."""
+def build_finding(
+    settings: Settings, core: Core, people: People, carry_overs: Sequence[UpgradeCarryOver]
+) -> Finding:
+    """Build it. `carry_overs`: who else carries something over when a room is replaced."""
     server, matrix = settings.server.name, settings.matrix
     aliases = Aliases(
         db=core.db,
@@ -40,7 +42,7 @@ def build_finding(settings: Settings, core: Core, people: People, heirs: Sequenc
         timeline=core.timeline,
         profiles=people.profiles,
         limits=people.limits,
-        heirs=[DataHeir(core.db, core.timeline), *heirs],
+        carry_overs=[AccountDataCarryOver(core.db, core.timeline), *carry_overs],
         max_events=matrix.max_upgrade_events,
     )
     return Finding(aliases, directory, spaces, upgrades, server)

@@ -10,7 +10,7 @@ from homeserver.services.auth.devices import Devices
 from homeserver.services.auth.logintokens import LoginTokens
 from homeserver.services.auth.openid import OpenIds
 from homeserver.services.auth.registration import Registering, RegistrationTokens
-from homeserver.services.auth.uia import Interactions
+from homeserver.services.auth.uia import UserInteractiveAuth
 from homeserver.services.chat import Chat
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.events.history import History
@@ -18,12 +18,12 @@ from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import Visibility
 from homeserver.services.finding import Finding
 from homeserver.services.messages.client_events import RoomEvents
-from homeserver.services.rooms.create import Creation
-from homeserver.services.rooms.guest_eviction import GuestExits
-from homeserver.services.rooms.leave_on_deactivation import Farewells
+from homeserver.services.rooms.create import RoomCreation
+from homeserver.services.rooms.guest_eviction import GuestEviction
+from homeserver.services.rooms.leave_on_deactivation import LeaveOnDeactivation
 from homeserver.services.rooms.membership import Membership
 from homeserver.services.rooms.profile_propagation import MemberProfiles
-from homeserver.services.rooms.upgrades import Heir
+from homeserver.services.rooms.upgrades import UpgradeCarryOver
 from homeserver.settings.models import Settings
 from homeserver.wiring.core import Core
 from homeserver.wiring.finding import build_finding
@@ -35,7 +35,7 @@ class Proofs:
     """What Matrix clients need to log in, to register, and to prove who asks."""
 
     devices: Devices
-    interactions: Interactions
+    interactions: UserInteractiveAuth
     registration_tokens: RegistrationTokens
     registration: Registering
     login_tokens: LoginTokens
@@ -49,21 +49,21 @@ class RawRooms:
     """Rooms and events as Matrix clients speak of them."""
 
     finding: Finding
-    creation: Creation
+    creation: RoomCreation
     membership: Membership
     events: RoomEvents
     history: History
     rendering: Rendering
     member_profiles: MemberProfiles
-    farewells: Farewells
-    guest_exits: GuestExits
+    leave_on_deactivation: LeaveOnDeactivation
+    guest_eviction: GuestEviction
     notices: Notices
     visibility: Visibility
 
 
 def build_proofs(settings: Settings, core: Core, people: People) -> Proofs:
     """Build what logging in needs."""
-    interactions = Interactions(
+    interactions = UserInteractiveAuth(
         db=core.db,
         clock=core.clock,
         settings=settings.interactions,
@@ -96,19 +96,19 @@ def build_raw_rooms(
     core: Core,
     people: People,
     chat: Chat,
-    heirs: Sequence[Heir],
+    carry_overs: Sequence[UpgradeCarryOver],
     data: AccountData,
 ) -> RawRooms:
-    """Build the rooms as Matrix clients speak of them. `heirs`: who carries something over when one is replaced."""
+    """Build the rooms as Matrix clients speak of them. `carry_overs` run when one is replaced."""
     visibility = Visibility(core.db)
-    finding = build_finding(settings, core, people, heirs)
+    finding = build_finding(settings, core, people, carry_overs)
     member_profiles = MemberProfiles(
         db=core.db,
         timeline=core.timeline,
         profiles=people.profiles,
         most=settings.matrix.max_waiting_profiles,
     )
-    farewells = Farewells(db=core.db, live=core.live, timeline=core.timeline)
+    leave_on_deactivation = LeaveOnDeactivation(db=core.db, live=core.live, timeline=core.timeline)
     notices = Notices(
         db=core.db,
         timeline=core.timeline,
@@ -122,7 +122,7 @@ def build_raw_rooms(
         people.profiles.listen(member_profiles.changed)
     return RawRooms(
         finding=finding,
-        creation=Creation(
+        creation=RoomCreation(
             timeline=core.timeline,
             profiles=people.profiles,
             limits=people.limits,
@@ -144,7 +144,7 @@ def build_raw_rooms(
             db=core.db,
             timeline=core.timeline,
             messages=chat.messages,
-            speech=chat.speech,
+            send_policy=chat.send_policy,
             aliases=finding.aliases,
             upgrades=finding.upgrades,
             check_leave=notices.check_leave,
@@ -154,8 +154,8 @@ def build_raw_rooms(
             db=core.db, clock=core.clock, data=data, cached_events=settings.matrix.cached_events
         ),
         member_profiles=member_profiles,
-        farewells=farewells,
-        guest_exits=GuestExits(db=core.db, live=core.live, farewells=farewells),
+        leave_on_deactivation=leave_on_deactivation,
+        guest_eviction=GuestEviction(db=core.db, live=core.live, leave_on_deactivation=leave_on_deactivation),
         notices=notices,
         visibility=visibility,
     )

@@ -10,7 +10,7 @@ from homeserver.services.notify.deliver import GatewaySender
 from homeserver.services.notify.evaluate import Evaluator
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.notify.service import CONSUMER, Notifications
-from homeserver.services.notify.store import Keeper
+from homeserver.services.notify.store import NotificationStore
 from homeserver.settings.models import Settings
 from homeserver.timeline.consume import Pace, consume
 from homeserver.wiring.core import Core
@@ -37,7 +37,7 @@ def build_notifications(settings: Settings, core: Core, people: People, keeping:
             follow=True,
         ),
         evaluator=Evaluator(audiences),
-        keeper=Keeper(db=core.db, clock=core.clock),
+        keeper=NotificationStore(db=core.db, clock=core.clock),
         decider=GatewayDecider(
             db=core.db, clock=core.clock, rules=keeping.rules, data=keeping.data, settings=settings.push
         ),

@@ -8,7 +8,7 @@ from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.guestaccounts import GuestAccounts
 from homeserver.services.accounts.passwords import Passwords
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.auth.jwt_login import Hosts, make_issuers
+from homeserver.services.auth.jwt_login import JwtLogin, make_issuers
 from homeserver.services.auth.servicekeys import ServiceKeys
 from homeserver.services.auth.sessions import Sessions
 from homeserver.services.auth.token_format import TokenKey
@@ -26,7 +26,7 @@ class People:
     profiles: Profiles
     accounts: Accounts
     sessions: Sessions
-    hosts: Hosts
+    hosts: JwtLogin
     guests: Guests
     guest_accounts: GuestAccounts
     blocks: Blocks
@@ -69,8 +69,8 @@ def build_people(settings: Settings, core: Core) -> People:
     )
 
 
-def _hosts(settings: Settings, core: Core, profiles: Profiles) -> Hosts:
-    return Hosts(
+def _hosts(settings: Settings, core: Core, profiles: Profiles) -> JwtLogin:
+    return JwtLogin(
         db=core.db,
         profiles=profiles,
         issuers=make_issuers(settings.issuers, core.clock),

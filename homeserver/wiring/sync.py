@@ -15,16 +15,16 @@ from homeserver.services.realtime.receipts import Markers
 from homeserver.services.sliding.connections import Connections
 from homeserver.services.sliding.extensions import Extensions
 from homeserver.services.sliding.lists import Lists
-from homeserver.services.sliding.room_list import Rosters
+from homeserver.services.sliding.room_list import RoomLists
 from homeserver.services.sliding.rooms import SlidingRooms
 from homeserver.services.sliding.service import Sections, SlidingSyncs
 from homeserver.services.sync.changes import NewsDesk
 from homeserver.services.sync.direct_chats import DirectChats
-from homeserver.services.sync.legacy import OldSyncs
-from homeserver.services.sync.long_polls import Waiting
+from homeserver.services.sync.legacy import LegacySyncs
+from homeserver.services.sync.long_polls import LongPolls
 from homeserver.services.sync.memberships import OwnRooms
 from homeserver.services.sync.rooms import RoomSections
-from homeserver.services.sync.timelines import Stretches
+from homeserver.services.sync.timelines import Timelines
 from homeserver.services.sync.v3 import Sources, Syncs
 from homeserver.settings.models import Settings
 from homeserver.wiring.core import Core
@@ -73,14 +73,14 @@ def build_keeping(settings: Settings, core: Core, chat: Chat) -> Keeping:
 class Following:
     """What tells clients the news."""
 
-    waiting: Waiting
+    waiting: LongPolls
     syncs: Syncs
     own: OwnRooms
     counts: Counts
     sliding: SlidingSyncs
-    rosters: Rosters
+    room_lists: RoomLists
     connections: Connections
-    old: OldSyncs
+    old: LegacySyncs
     notified: Listing
 
 
@@ -88,11 +88,14 @@ def build_following(
     settings: Settings, core: Core, chat: Chat, raw: RawRooms, keeping: Keeping, e2ee: Encryption
 ) -> Following:
     """Build it."""
-    waiting, direct = Waiting(core.db, settings.matrix.max_waiting_syncs), DirectChats(core.db, keeping.data)
+    waiting, direct = (
+        LongPolls(core.db, settings.matrix.max_waiting_syncs),
+        DirectChats(core.db, keeping.data),
+    )
     sources = Sources(keeping.data, chat.typing, e2ee, keeping.availability, direct)
     counts = Counts(core.db)
     own = OwnRooms(core.db, settings.matrix.cached_memberships)
-    stretches = Stretches(
+    timelines = Timelines(
         core.db,
         raw.visibility,
         default=settings.matrix.sync_timeline,
@@ -103,26 +106,26 @@ def build_following(
         live=core.live,
         waiting=waiting,
         own=own,
-        rooms=RoomSections(core.db, stretches, raw.rendering, chat.typing, counts),
+        rooms=RoomSections(core.db, timelines, raw.rendering, chat.typing, counts),
         sources=sources,
         max_wait_s=settings.matrix.max_sync_wait_s,
     )
     old = _old(settings, core, raw, syncs, waiting)
     chat.typing.listen(waiting.stir)
     keeping.availability.listen(waiting.stir_around)
-    rosters = Rosters(core.db, core.live, cached=settings.matrix.cached_rosters)
+    room_lists = RoomLists(core.db, core.live, cached=settings.matrix.cached_rosters)
     connections = Connections(db=core.db, clock=core.clock, settings=settings.matrix)
     sliding = SlidingSyncs(
         news=NewsDesk(core.db, core.live),
         waiting=waiting,
         connections=connections,
-        rosters=rosters,
-        sections=_sections(settings, core, raw, rosters, sources),
+        room_lists=room_lists,
+        sections=_sections(settings, core, raw, room_lists, sources),
         sources=sources,
         max_wait_s=settings.matrix.max_sync_wait_s,
     )
     notified = _listing(settings, core, raw, keeping)
-    return Following(waiting, syncs, own, counts, sliding, rosters, connections, old, notified)
+    return Following(waiting, syncs, own, counts, sliding, room_lists, connections, old, notified)
 
 
 def _listing(settings: Settings, core: Core, raw: RawRooms, keeping: Keeping) -> Listing:
@@ -136,8 +139,8 @@ def _listing(settings: Settings, core: Core, raw: RawRooms, keeping: Keeping) ->
     )
 
 
-def _old(settings: Settings, core: Core, raw: RawRooms, syncs: Syncs, waiting: Waiting) -> OldSyncs:
-    return OldSyncs(
+def _old(settings: Settings, core: Core, raw: RawRooms, syncs: Syncs, waiting: LongPolls) -> LegacySyncs:
+    return LegacySyncs(
         db=core.db,
         syncs=syncs,
         history=raw.history,
@@ -148,7 +151,9 @@ def _old(settings: Settings, core: Core, raw: RawRooms, syncs: Syncs, waiting: W
     )
 
 
-def _sections(settings: Settings, core: Core, raw: RawRooms, rosters: Rosters, sources: Sources) -> Sections:
+def _sections(
+    settings: Settings, core: Core, raw: RawRooms, room_lists: RoomLists, sources: Sources
+) -> Sections:
     """What sliding sync puts its answers together with."""
     rooms = SlidingRooms(
         core.db,
@@ -157,4 +162,4 @@ def _sections(settings: Settings, core: Core, raw: RawRooms, rosters: Rosters, s
         most_rooms=settings.matrix.max_sliding_rooms,
         most_events=settings.matrix.max_sync_timeline,
     )
-    return Sections(Lists(core.db, rosters), rooms, Extensions(core.db, sources))
+    return Sections(Lists(core.db, room_lists), rooms, Extensions(core.db, sources))

@@ -83,7 +83,10 @@ class EchoBridge:
         echo = Echo(context.hs, settings)
         routes = (Route("GET", "/who", echo.who, "Whom to write to", answer=Bot, tags=("Echo",)),)
         face = Face(
-            "Echo", settings.prefix, face_application(context.desk(context.door), PLAIN, routes), routes
+            "Echo",
+            settings.prefix,
+            face_application(context.dispatcher(context.authenticator), PLAIN, routes),
+            routes,
         )
         return Parts(
             faces=[face], listeners=[echo.hear], tasks={"answers": echo.run}, warnings=["it talks back"]

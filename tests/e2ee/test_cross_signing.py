@@ -16,9 +16,9 @@ from tests.e2ee.world import Crossed, Phone, key, log_in, phone, signed
 MASTER, SELF, USER = Usage.MASTER, Usage.SELF_SIGNING, Usage.USER_SIGNING
 
 
-async def refusal(hs: Homeserver, by: Phone, wish: Mapping[Usage, Content], *, proven: bool = True) -> str:
+async def refusal(hs: Homeserver, by: Phone, request: Mapping[Usage, Content], *, proven: bool = True) -> str:
     with pytest.raises(HomeserverError) as error:
-        await hs.e2ee.cross_signing.upload(by.requester, wish, proven=proven)
+        await hs.e2ee.cross_signing.upload(by.requester, request, proven=proven)
     assert isinstance(error.value, Invalid | Forbidden)
     return error.value.code
 
@@ -30,14 +30,14 @@ async def seen_by(hs: Homeserver, reader: Phone, *of: Phone) -> FoundKeys:
 async def test_the_first_keys_are_free_and_others_need_a_proof(hs: Homeserver) -> None:
     alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
     first, crossing = Crossed(alice.user_id), hs.e2ee.cross_signing
-    assert not await crossing.needs_proof(alice.requester, first.wish())
-    assert await refusal(hs, alice, first.wish(SELF, USER)) == "missing_master_key"
+    assert not await crossing.needs_proof(alice.requester, first.request())
+    assert await refusal(hs, alice, first.request(SELF, USER)) == "missing_master_key"
     before = hs.core.live.position
-    await crossing.upload(alice.requester, first.wish())
+    await crossing.upload(alice.requester, first.request())
     news = hs.core.live.recent(before, 10)
     assert news is not None
     assert [(one.kind, one.user_id) for one in news] == [(EntryKind.DEVICES, alice.user_id)]
-    await crossing.upload(alice.requester, first.wish())
+    await crossing.upload(alice.requester, first.request())
     await crossing.upload(alice.requester, {})
     assert hs.core.live.position == before + 1, "the same again changes nothing, and needs no proof"
 
@@ -49,10 +49,10 @@ async def test_the_first_keys_are_free_and_others_need_a_proof(hs: Homeserver) -
 
     second = Crossed(alice.user_id)
     half = Crossed(alice.user_id, master=first.master)
-    for wish in (second.wish(), half.wish(SELF), {**first.wish(MASTER), **half.wish(SELF)}):
-        assert await crossing.needs_proof(alice.requester, wish)
-        assert await refusal(hs, alice, wish, proven=False) == "proof_needed"
-    await crossing.upload(alice.requester, second.wish(), proven=True)
+    for request in (second.request(), half.request(SELF), {**first.request(MASTER), **half.request(SELF)}):
+        assert await crossing.needs_proof(alice.requester, request)
+        assert await refusal(hs, alice, request, proven=False) == "proof_needed"
+    await crossing.upload(alice.requester, second.request(), proven=True)
     assert (await seen_by(hs, bob, alice)).master == {alice.user_id: second.body(MASTER)}
 
 
@@ -71,12 +71,12 @@ async def test_keys_that_are_none_are_refused(hs: Homeserver) -> None:
     ):
         assert await refusal(hs, alice, {MASTER: body}) == "bad_cross_signing_key"
     twice = Crossed(alice.user_id, user_signing=crossed.self_signing, self_signing=crossed.self_signing)
-    assert await refusal(hs, alice, twice.wish()) == "bad_cross_signing_key"
-    stolen = Crossed(alice.user_id).wish(SELF)  # signed by another master key
-    assert await refusal(hs, alice, {**crossed.wish(MASTER), **stolen}) == "invalid_signature"
+    assert await refusal(hs, alice, twice.request()) == "bad_cross_signing_key"
+    stolen = Crossed(alice.user_id).request(SELF)  # signed by another master key
+    assert await refusal(hs, alice, {**crossed.request(MASTER), **stolen}) == "invalid_signature"
     taken = await hs.people.sessions.start(alice.person, device_id=crossed.master.verify_key_base64)  # type: ignore[arg-type]  # a device id
     assert taken.device_id == crossed.master.verify_key_base64
-    assert await refusal(hs, alice, crossed.wish(MASTER)) == "key_id_in_use"
+    assert await refusal(hs, alice, crossed.request(MASTER)) == "key_id_in_use"
     assert (await seen_by(hs, alice, alice)).master == {}
 
 
@@ -95,7 +95,7 @@ async def vouching(hs: Homeserver) -> Pair:
     mine, bobs = Crossed(alice.user_id), Crossed(bob.user_id)
     for one, keys in ((alice, mine), (bob, bobs)):
         await one.publish(hs)
-        await hs.e2ee.cross_signing.upload(one.requester, keys.wish())
+        await hs.e2ee.cross_signing.upload(one.requester, keys.request())
     device = mine.sign(alice.identity(), mine.self_signing)
     master = signed(mine.body(MASTER), alice.user_id, alice.device_id, alice.signing)
     of_bob = mine.sign(bobs.body(MASTER), mine.user_signing)
@@ -135,7 +135,7 @@ async def test_people_vouch_for_their_devices_and_for_each_other(hs: Homeserver)
 async def test_a_new_identity_takes_the_signatures_of_the_old_one_with_it(hs: Homeserver) -> None:
     pair = await vouching(hs)
     alice, bob = pair.alice, pair.bob
-    await hs.e2ee.cross_signing.upload(alice.requester, Crossed(alice.user_id).wish(), proven=True)
+    await hs.e2ee.cross_signing.upload(alice.requester, Crossed(alice.user_id).request(), proven=True)
     found = await seen_by(hs, alice, alice, bob)
     made = found.devices[alice.user_id][alice.device_id]["signatures"][alice.user_id]
     assert set(made) == {f"ed25519:{alice.device_id}"}

@@ -45,7 +45,7 @@ async def furnish(hs: Homeserver, one: Phone) -> None:
     await one.publish(hs, "A")
     await hs.e2ee.device_keys.upload(one.requester, KeyUpload(None, {}, one.one_time("F", fallback=True)))
     keys = Crossed(one.user_id)
-    await hs.e2ee.cross_signing.upload(one.requester, keys.wish())
+    await hs.e2ee.cross_signing.upload(one.requester, keys.request())
     signed = {one.user_id: {str(one.device_id): keys.sign(one.identity(), keys.self_signing)}}
     assert await hs.e2ee.cross_signing.sign(one.requester, signed) == {}
     to = {one.user_id: {DeviceId("*"): {"n": 1}}}

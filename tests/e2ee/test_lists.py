@@ -6,7 +6,7 @@ from homeserver.app import Homeserver
 from homeserver.metrics import spending
 from homeserver.protocol.ids import RoomId
 from homeserver.services.e2ee.device_lists import ListChanges
-from homeserver.services.rooms.create import RoomWish
+from homeserver.services.rooms.create import CreateRoomRequest
 from tests.conftest import QUIET
 from tests.e2ee.world import Phone, log_in, phone
 
@@ -14,7 +14,7 @@ NOTHING = ListChanges(frozenset(), frozenset())
 
 
 async def room(hs: Homeserver, *people: Phone, preset: str = "public_chat") -> RoomId:
-    made = await hs.raw.creation.create(people[0].requester, RoomWish(preset=preset))  # type: ignore[arg-type]
+    made = await hs.raw.creation.create(people[0].requester, CreateRoomRequest(preset=preset))  # type: ignore[arg-type]
     for one in people[1:]:
         await hs.raw.membership.join(one.requester, made)
     return made

@@ -97,7 +97,7 @@ class Crossed:
             return body
         return signed(body, self.user_id, self.master.verify_key_base64, self.master)
 
-    def wish(self, *usages: Usage) -> dict[Usage, Content]:
+    def request(self, *usages: Usage) -> dict[Usage, Content]:
         return {usage: self.body(usage) for usage in usages or Usage}
 
     def sign(self, body: Content, by: SigningKey) -> Content:

@@ -123,8 +123,8 @@ async def test_a_group_stays_the_products(people: People) -> None:
 async def test_nobody_sets_up_a_room_as_if_a_product_had(people: People) -> None:
     alice = people.clients[ALICE]
     for kind in (LINK_EVENT, ENQUIRY_EVENT, CLOSED_EVENT):
-        wish = {"initial_state": [{"type": kind, "content": {"service": "course", "service_id": "1"}}]}
-        await refused(alice, "POST", "createRoom", wish)
+        request = {"initial_state": [{"type": kind, "content": {"service": "course", "service_id": "1"}}]}
+        await refused(alice, "POST", "createRoom", request)
     room_id = await create(alice, creation_content={KIND_KEY: "private"})
     assert KIND_KEY not in await alice.call("GET", state(room_id, "m.room.create"))
     await alice.call("PUT", state(room_id, "m.room.join_rules"), body={"join_rule": "public"})

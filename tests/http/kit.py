@@ -9,7 +9,7 @@ from homeserver.errors import Unauthenticated
 from homeserver.http.apps import face_application, mount, root_application
 from homeserver.http.cors import Cors
 from homeserver.http.errors import PLAIN, ErrorTable
-from homeserver.http.routes import Desk, Face, Route
+from homeserver.http.routes import Dispatcher, Face, Route
 from homeserver.metrics import Metrics
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
@@ -35,8 +35,8 @@ def site(
     max_body_bytes: int = 10_000,
 ) -> web.Application:
     """A root application with one face under /api."""
-    desk = Desk(admit=admit, limit=limit, max_body_bytes=max_body_bytes)
-    face = Face("Test", "/api", face_application(desk, table, routes), routes)
+    dispatcher = Dispatcher(admit=admit, limit=limit, max_body_bytes=max_body_bytes)
+    face = Face("Test", "/api", face_application(dispatcher, table, routes), routes)
     root = root_application(Cors(origins), Metrics(), slow_request_ms=1000)
     mount(root, [face])
     return root

@@ -9,7 +9,7 @@ from homeserver.errors import Unauthenticated
 from homeserver.http.credentials import (
     MAX_TOKEN_CHARS,
     Authenticate,
-    Door,
+    Authenticator,
     header_token,
     is_ours,
     query_token,
@@ -63,16 +63,18 @@ async def test_the_door_asks_whoever_issued_the_token() -> None:
 
         return authenticate
 
-    door = Door(ours=issuer("ours"), hosts=issuer("hosts"), server_name="s", address=lambda _: "9.9.9.9")
+    authenticator = Authenticator(
+        ours=issuer("ours"), hosts=issuer("hosts"), server_name="s", address=lambda _: "9.9.9.9"
+    )
     ours = jwt.encode({"iss": "s", "sid": "x"}, KEY, "HS256")
-    await door(request(Authorization=f"Bearer {ours}"))
-    await door(request(Authorization="Bearer a.b.c"))
-    await door.for_socket(request(f"/?token={ours}"))
+    await authenticator(request(Authorization=f"Bearer {ours}"))
+    await authenticator(request(Authorization="Bearer a.b.c"))
+    await authenticator.for_socket(request(f"/?token={ours}"))
     assert asked == ["ours 9.9.9.9", "hosts 9.9.9.9", "ours 9.9.9.9"]
     for refused, code in (
         (request("/?token=a"), "missing_token"),
         (request(Authorization="x" * (MAX_TOKEN_CHARS + 1)), "unknown_token"),
     ):
         with pytest.raises(Unauthenticated) as caught:
-            await door(refused)
+            await authenticator(refused)
         assert caught.value.code == code

@@ -11,7 +11,7 @@ from yarl import URL
 
 from homeserver.errors import RateLimited
 from homeserver.http.body import Body, Number, Query, QueryInt
-from homeserver.http.routes import Call, Desk, Handler, Route
+from homeserver.http.routes import Call, Dispatcher, Handler, Route
 from tests.http.kit import admit, site
 
 ALICE = {"Authorization": "Bearer alice"}
@@ -224,7 +224,9 @@ async def test_a_slash_or_a_percent_sign_within_a_parameter_stays_in_it(
 async def test_two_routes_for_one_call_are_refused() -> None:
     table = [Route("GET", "/a/{x}", echo, "one"), Route("GET", "/a/{y}", echo, "other")]
     with pytest.raises(ValueError, match=r"two routes answer GET /a/\{y\}"):
-        Desk(admit=admit, limit=lambda _request: None, max_body_bytes=1000).install(web.Application(), table)
+        Dispatcher(admit=admit, limit=lambda _request: None, max_body_bytes=1000).install(
+            web.Application(), table
+        )
 
 
 async def test_answers_do_not_tell_versions(aiohttp_client: AiohttpClient) -> None:

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeserver.protocol.clientevents import Aside, ClientForm, federation_form_of, form_of, stripped
+from homeserver.protocol.clientevents import (
+    ClientEventBytes,
+    ReaderUnsigned,
+    federation_form_of,
+    form_of,
+    stripped,
+)
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId
 from homeserver.protocol.versions import RULES
@@ -17,11 +23,11 @@ from .history import START_MS, History
 from .vectors import BOUNDED, cut_down_event
 
 ALICE, BOB = "@alice:one", "@bob:one"
-LATER = Aside(START_MS + 1234)
+LATER = ReaderUnsigned(START_MS + 1234)
 VERSIONS = ("1", "3", "11", "12")
 
 
-def shown(form: ClientForm, aside: Aside = LATER, *, room_id: bool = True) -> dict[str, Any]:
+def shown(form: ClientEventBytes, aside: ReaderUnsigned = LATER, *, room_id: bool = True) -> dict[str, Any]:
     rendered: dict[str, Any] = orjson.loads(form.render(aside, room_id=room_id))
     return rendered
 
@@ -41,7 +47,7 @@ def test_a_message(version: str) -> None:
     }
     assert shown(form) == {**everywhere, "room_id": room.room_id}
     assert shown(form, room_id=False) == everywhere
-    assert shown(form, Aside(START_MS - 5))["unsigned"] == {"age": -5}
+    assert shown(form, ReaderUnsigned(START_MS - 5))["unsigned"] == {"age": -5}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -56,7 +62,7 @@ def test_what_is_for_one_reader() -> None:
     room = History.begin("12")
     form = form_of(room.add(ALICE, "m.room.message", {"body": "x"}))
     relations = orjson.dumps({"m.thread": {"count": 2}})
-    aside = Aside(START_MS, transaction_id='t"1', membership="join", relations=relations)
+    aside = ReaderUnsigned(START_MS, transaction_id='t"1', membership="join", relations=relations)
     assert shown(form, aside)["unsigned"] == {
         "age": 0,
         "transaction_id": 't"1',
@@ -71,7 +77,7 @@ def test_what_a_state_event_replaced_is_for_those_who_may_see_it() -> None:
     before = room.add(ALICE, "m.room.topic", {"topic": "old"}, "")
     form = form_of(room.add(ALICE, "m.room.topic", {"topic": "new"}, ""), replaced=before)
     assert shown(form)["unsigned"] == {"age": 1234, "replaces_state": before.event_id}
-    assert shown(form, Aside(START_MS, with_previous=True))["unsigned"] == {
+    assert shown(form, ReaderUnsigned(START_MS, with_previous=True))["unsigned"] == {
         "age": 0,
         "replaces_state": before.event_id,
         "prev_content": {"topic": "old"},
@@ -100,7 +106,7 @@ def test_a_redacted_event_says_why() -> None:
     message = room.add(ALICE, "m.room.message", {})
     redaction = room.add(ALICE, "m.room.redaction", {"redacts": message.event_id, "reason": "spam"}, ts=1000)
     form = form_of(message, because=form_of(redaction))
-    because = shown(form, Aside(START_MS + 1500, transaction_id="t"))["unsigned"]["redacted_because"]
+    because = shown(form, ReaderUnsigned(START_MS + 1500, transaction_id="t"))["unsigned"]["redacted_because"]
     assert because["content"]["reason"] == "spam"
     assert because["room_id"] == room.room_id
     assert because["unsigned"] == {"age": 500}
@@ -166,7 +172,9 @@ def test_any_content_comes_out_whole(content: dict[str, Any], state_key: str | N
     pdu = {"type": "t", "room_id": "!r:one", "sender": ALICE, "content": content, "state_key": state_key}
     whole = {key: value for key, value in {**pdu, "event_id": "$e"}.items() if value is not None}
     event: Event = cut_down_event(whole, RULES["11"])
-    rendered = shown(form_of(event, replaced=event), Aside(1, transaction_id=txn_id, with_previous=True))
+    rendered = shown(
+        form_of(event, replaced=event), ReaderUnsigned(1, transaction_id=txn_id, with_previous=True)
+    )
     assert rendered["content"] == rendered["unsigned"]["prev_content"] == content
     assert rendered.get("state_key") == state_key
     assert rendered["unsigned"]["transaction_id"] == txn_id

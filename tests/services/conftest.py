@@ -8,7 +8,7 @@ import pytest
 from homeserver.clock import FakeClock
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.services.media.files import Disk, Places
-from homeserver.services.media.gc import Sweep
+from homeserver.services.media.gc import MediaGc
 from homeserver.services.media.store import Media
 from homeserver.services.media.urls import MediaUrls
 from homeserver.settings.models import MediaSettings, RateLimitSettings
@@ -51,6 +51,6 @@ async def store(
         disk=disk,
         places=places,
     )
-    yield Store(media, Sweep(db=db, clock=clock, disk=disk, places=places), root, db, clock)
+    yield Store(media, MediaGc(db=db, clock=clock, disk=disk, places=places), root, db, clock)
     media.close()
     disk.close()

@@ -11,7 +11,7 @@ from PIL import Image
 from homeserver.clock import FakeClock
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.media.gc import Sweep
+from homeserver.services.media.gc import MediaGc
 from homeserver.services.media.store import Media, Served, StoredMedia
 from homeserver.storage.db import Database
 
@@ -41,7 +41,7 @@ async def chunks(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
 @dataclass
 class Store:
     media: Media
-    sweep: Sweep
+    sweep: MediaGc
     root: Path
     db: Database
     clock: FakeClock

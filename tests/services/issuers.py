@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Unauthenticated
-from homeserver.services.auth.jwt_login import Hosts, Issuer, make_issuers
+from homeserver.services.auth.jwt_login import Issuer, JwtLogin, make_issuers
 from homeserver.settings.models import IssuerSettings
 
 SECRET = "a secret that the portal and the chat share"
@@ -68,7 +68,7 @@ def token(
     return jwt.PyJWS().encode(payload, key, algorithm, headers)
 
 
-async def refused(hosts: Hosts, text: str) -> str:
+async def refused(hosts: JwtLogin, text: str) -> str:
     with pytest.raises(Unauthenticated) as error:
         await hosts.authenticate(text)
     return error.value.code

@@ -11,7 +11,7 @@ from homeserver.protocol.signing import SigningKey
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.passwords import Passwords
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.auth.jwt_login import Hosts, Issuer
+from homeserver.services.auth.jwt_login import Issuer, JwtLogin
 from homeserver.services.auth.sessions import Sessions, Tokens
 from homeserver.services.auth.token_format import TokenKey
 from homeserver.settings.models import AccountSettings, RateLimitSettings, TokenSettings
@@ -52,8 +52,8 @@ class People:
     async def requester(self, name: str) -> Requester:
         return await self.sessions.authenticate((await self.log_in(name)).access_token)
 
-    def hosts(self, *issuers: Issuer) -> Hosts:
-        made = Hosts(
+    def hosts(self, *issuers: Issuer) -> JwtLogin:
+        made = JwtLogin(
             db=self.db,
             profiles=self.profiles,
             issuers=issuers,

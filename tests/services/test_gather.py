@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from homeserver.kit.batching import Gathering
+from homeserver.kit.batching import BatchLoader
 
 
 async def test_who_asks_at_once_is_answered_together() -> None:
@@ -16,7 +16,7 @@ async def test_who_asks_at_once_is_answered_together() -> None:
         await asyncio.sleep(0)
         return {key: 2 * key for key in keys}
 
-    gathering = Gathering("double", double, 3)
+    gathering = BatchLoader("double", double, 3)
     answers = await asyncio.gather(*(gathering.get(number) for number in (1, 2, 2, 3, 4)))
     assert answers == [2, 4, 4, 6, 8]
     assert asked == [[1, 2, 3], [4]]
@@ -32,7 +32,7 @@ async def test_a_failure_is_told_to_those_who_asked_then() -> None:
             raise OSError("no database")
         return {key: key for key in keys}
 
-    gathering = Gathering("ask", ask, 10)
+    gathering = BatchLoader("ask", ask, 10)
     results = await asyncio.gather(gathering.get("a"), gathering.get("b"), return_exceptions=True)
     assert [type(one) for one in results] == [OSError, OSError]
     broken = False
@@ -46,7 +46,7 @@ async def test_who_goes_away_leaves_the_others_their_answer() -> None:
         await go.wait()
         return {key: key for key in keys}
 
-    gathering = Gathering("ask", ask, 10)
+    gathering = BatchLoader("ask", ask, 10)
     impatient, patient = asyncio.create_task(gathering.get("a")), asyncio.create_task(gathering.get("a"))
     await asyncio.sleep(0)
     impatient.cancel()

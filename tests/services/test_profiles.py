@@ -84,7 +84,7 @@ async def test_a_tag_has_one_owner(people: People, elsewhere: People) -> None:
 async def test_a_bad_wish_changes_nothing(people: People) -> None:
     alice = await people.requester("Alice")
     before = await people.profiles.own(alice)
-    for wish, code in [
+    for request, code in [
         ({"display_name": " \n"}, "empty_name"),
         ({"display_name": "x" * 101}, "name_too_long"),
         ({"tag": "no spaces"}, "bad_tag"),
@@ -98,7 +98,7 @@ async def test_a_bad_wish_changes_nothing(people: People) -> None:
         ({"avatar_url": "https://a.example/" + "x" * 2000}, "bad_url"),
     ]:
         with pytest.raises(Invalid) as refused:
-            await people.profiles.update(alice, **wish)
+            await people.profiles.update(alice, **request)
         assert refused.value.code == code
         people.profiles._people.clear()
         assert await people.profiles.own(alice) == before
@@ -151,12 +151,12 @@ async def test_a_change_between_the_look_and_the_cache_is_not_missed(
     from homeserver.storage import accounts as stored
 
     alice = await people.requester("Alice")
-    look = stored.people_of
+    context = stored.people_of
     changed = False
 
     async def look_then_change(conn: object, user_ids: object) -> object:
         nonlocal changed
-        found = await look(conn, user_ids)  # type: ignore[arg-type]  # handed through
+        found = await context(conn, user_ids)  # type: ignore[arg-type]  # handed through
         if not changed:
             changed = True
             await people.profiles.change(alice.user_id, {"display_name": "Later"})

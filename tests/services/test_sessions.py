@@ -207,13 +207,13 @@ async def test_an_end_between_the_look_and_the_cache_is_not_missed(
 ) -> None:
     made = await people.log_in("Alice")
     requester = await people.sessions.authenticate(made.access_token)
-    people.sessions.recognition.forget()
+    people.sessions.access_tokens.forget()
     from homeserver.storage import sessions as stored
 
-    look = stored.holders_of
+    context = stored.holders_of
 
     async def look_then_end(conn: object, session_ids: object) -> object:
-        found = await look(conn, session_ids)  # type: ignore[arg-type]  # handed through
+        found = await context(conn, session_ids)  # type: ignore[arg-type]  # handed through
         await people.sessions.end(requester)
         return found
 

@@ -12,7 +12,7 @@ from homeserver.errors import Unavailable
 from homeserver.model import EntryKind
 from homeserver.protocol.ids import RoomId
 from homeserver.storage import events
-from homeserver.timeline.submission import Also, NewEntry, Placed
+from homeserver.timeline.submission import NewEntry, Placed, SideWrite
 from tests.timeline.conftest import Writing, message
 
 
@@ -32,7 +32,7 @@ async def test_one_bad_row_takes_only_its_own_submission_down(writing: Writing) 
     send = writing.timeline.send
     outcome = await asyncio.gather(
         send(room_id, [message("one")]),
-        send(room_id, [message("bad")], also=[Also(fail, "row")]),
+        send(room_id, [message("bad")], also=[SideWrite(fail, "row")]),
         send(room_id, [message("two")]),
         send(other, [message("elsewhere")]),
         return_exceptions=True,
@@ -48,7 +48,7 @@ async def test_a_room_whose_creation_fails_is_not_there(writing: Writing) -> Non
     drafts = writing.drafts()
     with pytest.raises(Unavailable):
         await writing.timeline.create_room(
-            drafts, version="11", kind="group", room_key="k", also=[Also(fail, "row")]
+            drafts, version="11", kind="group", room_key="k", also=[SideWrite(fail, "row")]
         )
     made = await writing.timeline.create_room(drafts, version="11", kind="group", room_key="k")
     assert await writing.faults(made.events[0].event.room_id) == []

@@ -9,7 +9,7 @@ from homeserver.api.matrix import schemas
 from homeserver.api.matrix.logins import Logins
 from homeserver.api.matrix.schemas import (
     Deactivation,
-    DeviceWish,
+    DeviceParams,
     NameQuery,
     NewPassword,
     Registration,
@@ -28,7 +28,7 @@ from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import is_matrix_guest
 from homeserver.services.auth.devices import Devices
 from homeserver.services.auth.registration import Registering, RegistrationTokens
-from homeserver.services.auth.uia import TOKEN, Interactions
+from homeserver.services.auth.uia import TOKEN, UserInteractiveAuth
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class AccountServices:
     guests: GuestAccounts
     devices: Devices
     profiles: Profiles
-    interactions: Interactions
+    interactions: UserInteractiveAuth
     tokens: RegistrationTokens
     registration: Registering
     address: Callable[[web.Request], str]
@@ -143,22 +143,22 @@ class AccountCalls:
             await services.accounts.check_name(first.username)
         address = services.address(call.request)
         passed = await services.interactions.passed(services.registration.wanted(address), call.body.root)
-        wish = check(Registration, passed.params)
-        if wish.password is None:
+        request = check(Registration, passed.params)
+        if request.password is None:
             raise Invalid("password: is required", code="missing_param")
         person = await services.accounts.register_named(
-            localpart=wish.username, password=wish.password, address=address
+            localpart=request.username, password=request.password, address=address
         )
-        if wish.inhibit_login:
+        if request.inhibit_login:
             return {"user_id": person.user_id}
-        return await self._logins.open(person, wish, call.request)
+        return await self._logins.open(person, request, call.request)
 
     async def _register_guest(self, call: Call[JsonObject, RegistrationQuery]) -> schemas.LoggedIn:
         """Of the body only the device's name counts; the server makes up the rest."""
         name = "initial_device_display_name"
-        wish = check(DeviceWish, {name: call.body.root.get(name)})
+        request = check(DeviceParams, {name: call.body.root.get(name)})
         guest = await self._services.guests.register(self._services.address(call.request))
-        return await self._logins.open(guest, wish, call.request)
+        return await self._logins.open(guest, request, call.request)
 
     async def available(self, call: Call[None, NameQuery]) -> schemas.Available:
         """Refused with the reason when it is not."""
@@ -192,16 +192,16 @@ class AccountCalls:
     async def password(self, call: Call[JsonObject, None]) -> schemas.Empty:
         """Asks for the old one. Sessions but the caller's own end, unless `logout_devices` is false."""
         proven = await self._passwords.prove(call, "POST account/password")
-        wish = check(NewPassword, proven.params)
+        request = check(NewPassword, proven.params)
         ended: Sequence[SessionId] | None = []
-        if wish.logout_devices:
+        if request.logout_devices:
             ended = None if call.caller is None else await self._services.devices.others(call.caller)
-        await self._services.accounts.set_password(proven.user_id, wish.new_password, ended=ended)
+        await self._services.accounts.set_password(proven.user_id, request.new_password, ended=ended)
         return {}
 
     async def deactivate(self, call: Call[JsonObject, None]) -> schemas.Unbound:
         """Asks for the password. With `erase` the profile is emptied. No identity server knows anybody of here."""
         proven = await self._passwords.prove(call, "POST account/deactivate")
-        wish = check(Deactivation, proven.params)
-        await self._services.accounts.deactivate(proven.user_id, erase=wish.erase)
+        request = check(Deactivation, proven.params)
+        await self._services.accounts.deactivate(proven.user_id, erase=request.erase)
         return {"id_server_unbind_result": "success"}

@@ -16,11 +16,11 @@ class WhoIs(TypedDict):
     devices: dict[str, Any]
 
 
-class SuspendedWish(Body):
+class SuspendBody(Body):
     suspended: Flag
 
 
-class LockedWish(Body):
+class LockBody(Body):
     locked: Flag
 
 
@@ -51,10 +51,10 @@ class AdminCalls:
             ),
             Route("GET", suspend, self.suspended, "Whether somebody is suspended", answer=Suspended),
             Route(
-                "PUT", suspend, self.suspend, "Suspend somebody or not", body=SuspendedWish, answer=Suspended
+                "PUT", suspend, self.suspend, "Suspend somebody or not", body=SuspendBody, answer=Suspended
             ),
             Route("GET", lock, self.locked, "Whether somebody is locked out", answer=Locked),
-            Route("PUT", lock, self.lock, "Lock somebody out or not", body=LockedWish, answer=Locked),
+            Route("PUT", lock, self.lock, "Lock somebody out or not", body=LockBody, answer=Locked),
         )
 
     async def whois(self, call: Call[None, None]) -> WhoIs:
@@ -68,18 +68,18 @@ class AdminCalls:
         account = await self._administration.account(call.requester, _user_id(call))
         return {"suspended": account.suspended}
 
-    async def suspend(self, call: Call[SuspendedWish, None]) -> Suspended:
+    async def suspend(self, call: Call[SuspendBody, None]) -> Suspended:
         """For admins, and not for one of them."""
-        wish = call.body.suspended
-        await self._administration.suspend(call.requester, _user_id(call), suspended=wish)
-        return {"suspended": wish}
+        request = call.body.suspended
+        await self._administration.suspend(call.requester, _user_id(call), suspended=request)
+        return {"suspended": request}
 
     async def locked(self, call: Call[None, None]) -> Locked:
         """For admins."""
         account = await self._administration.account(call.requester, _user_id(call))
         return {"locked": account.locked}
 
-    async def lock(self, call: Call[LockedWish, None]) -> Locked:
+    async def lock(self, call: Call[LockBody, None]) -> Locked:
         """For admins, and not for one of them."""
         await self._administration.lock(call.requester, _user_id(call), locked=call.body.locked)
         return {"locked": call.body.locked}

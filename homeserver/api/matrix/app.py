@@ -41,8 +41,8 @@ from homeserver.api.matrix.userdirectory import UserDirectoryCalls
 from homeserver.clock import Clock
 from homeserver.http.apps import face_application
 from homeserver.http.cors import Cors
-from homeserver.http.credentials import Door, header_token
-from homeserver.http.routes import Admit, Allow, Desk, Face, Route
+from homeserver.http.credentials import Authenticator, header_token
+from homeserver.http.routes import Admit, Allow, Dispatcher, Face, Route
 from homeserver.model import Requester
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.guestaccounts import GuestAccounts
@@ -53,12 +53,12 @@ from homeserver.services.accounts.userdirectory import UserDirectory
 from homeserver.services.admin.accounts import Administration
 from homeserver.services.admin.server_notices import Notices
 from homeserver.services.auth.devices import Devices
-from homeserver.services.auth.jwt_login import Hosts
+from homeserver.services.auth.jwt_login import JwtLogin
 from homeserver.services.auth.logintokens import LoginTokens
 from homeserver.services.auth.openid import OpenIds
 from homeserver.services.auth.registration import Registering, RegistrationTokens
 from homeserver.services.auth.sessions import Sessions
-from homeserver.services.auth.uia import Interactions
+from homeserver.services.auth.uia import UserInteractiveAuth
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.clientdata.filters import Filters
 from homeserver.services.clientdata.push_rules import PushRules
@@ -76,11 +76,11 @@ from homeserver.services.previews.service import Previews
 from homeserver.services.realtime.presence import Availability
 from homeserver.services.realtime.receipts import Markers
 from homeserver.services.realtime.typing import Typing
-from homeserver.services.rooms.create import Creation
+from homeserver.services.rooms.create import RoomCreation
 from homeserver.services.rooms.membership import Membership
 from homeserver.services.search.messages import MessageSearch
 from homeserver.services.sliding.service import SlidingSyncs
-from homeserver.services.sync.legacy import OldSyncs
+from homeserver.services.sync.legacy import LegacySyncs
 from homeserver.services.sync.v3 import Syncs
 from homeserver.settings.models import MatrixSettings, ServerSettings, TurnSettings, WellKnownSettings
 
@@ -93,18 +93,18 @@ class MatrixServices:
 
     accounts: Accounts
     guest_accounts: GuestAccounts
-    hosts: Hosts
+    hosts: JwtLogin
     sessions: Sessions
     devices: Devices
     profiles: Profiles
-    interactions: Interactions
+    interactions: UserInteractiveAuth
     tokens: RegistrationTokens
     registration: Registering
     login_tokens: LoginTokens
     openids: OpenIds
     fields: ProfileFields
     administration: Administration
-    creation: Creation
+    creation: RoomCreation
     membership: Membership
     finding: Finding
     events: RoomEvents
@@ -119,7 +119,7 @@ class MatrixServices:
     typing: Typing
     syncs: Syncs
     sliding: SlidingSyncs
-    old_syncs: OldSyncs
+    legacy_syncs: LegacySyncs
     availability: Availability
     e2ee: Encryption
     media: Repository
@@ -144,14 +144,17 @@ class MatrixSections:
 
 def make(
     services: MatrixServices,
-    desk: Callable[[Admit, Allow], Desk],
-    door: Door,
+    dispatcher: Callable[[Admit, Allow], Dispatcher],
+    authenticator: Authenticator,
     *,
     settings: MatrixSections,
     clock: Clock,
 ) -> Sequence[Face]:
-    """The faces. `desk` makes a desk that lets people in as this API says."""
-    desk_here, server = desk(_admit(door, services.sessions.recognition.saw), _allow), settings.server
+    """The faces. `dispatcher` makes a desk that lets people in as this API says."""
+    desk_here, server = (
+        dispatcher(_admit(authenticator, services.sessions.access_tokens.saw), _allow),
+        settings.server,
+    )
     passwords = Passwords(
         services.accounts, services.interactions, server_name=server.name, address=services.address
     )
@@ -226,7 +229,7 @@ def _tables(
     yield from PusherCalls(services.pushers, services.listing).routes()
     yield from SyncCalls(services.syncs, services.filters).routes()
     yield from SlidingCalls(services.sliding).routes()
-    yield from OldSyncCalls(services.old_syncs, services.history, services.rendering).routes()
+    yield from OldSyncCalls(services.legacy_syncs, services.history, services.rendering).routes()
     yield from PresenceCalls(services.availability).routes()
     yield from ReceiptCalls(services.markers, services.typing).routes()
     yield from MediaCalls(services.media, services.previews).routes()
@@ -250,18 +253,18 @@ def _by_old_names(routes: Iterable[Route]) -> Iterator[Route]:
             yield replace(route, path=route.path.replace("/v3/", "/r0/", 1), documented=False)
 
 
-def _face(name: str, prefix: str, desk: Desk, routes: Sequence[Route], about: str = "") -> Face:
-    application = face_application(desk, ERRORS, routes)
+def _face(name: str, prefix: str, dispatcher: Dispatcher, routes: Sequence[Route], about: str = "") -> Face:
+    application = face_application(dispatcher, ERRORS, routes)
     Cors(("*",)).install(application)  # a client may be a page of any site; its token stands in a header
     return Face(name, prefix, application, routes, about, FORM, document="matrix")
 
 
-def _admit(door: Door, saw: Callable[[Requester, str], None]) -> Admit:
+def _admit(authenticator: Authenticator, saw: Callable[[Requester, str], None]) -> Admit:
     """A token in the header, or in the query as old clients send it. `saw` hears who came with which program."""
 
     async def admit(request: web.Request) -> Requester:
         token = header_token(request) or request.query.get("access_token", "")
-        requester = await door.admit(request, token)
+        requester = await authenticator.admit(request, token)
         saw(requester, request.headers.get("User-Agent", ""))
         return requester
 

@@ -16,13 +16,13 @@ from homeserver.services.e2ee.dehydrated import DehydratedDevices
 PATH = "/client/unstable/org.matrix.msc3814.v1/dehydrated_device"
 
 
-class Sleeper(KeyUpload):
+class DehydratedDeviceUpload(KeyUpload):
     device_id: Text
     device_data: JsonObject
     initial_device_display_name: Text = ""
 
 
-class Reading(Body):
+class DehydratedEventsBody(Body):
     next_batch: Text | None = None
 
 
@@ -30,11 +30,11 @@ class Named(TypedDict):
     device_id: str
 
 
-class Asleep(Named):
+class DehydratedDevice(Named):
     device_data: dict[str, Any]
 
 
-class Gathered(TypedDict):
+class DehydratedEvents(TypedDict):
     events: list[Any]
     next_batch: str
 
@@ -49,26 +49,33 @@ class DehydratedCalls:
         """The table of these calls."""
         events = f"{PATH}/{{device_id}}/events"
         return (
-            Route("PUT", PATH, self.put, "Lay a device to sleep", body=Sleeper, answer=Named),
-            Route("GET", PATH, self.find, "The device that sleeps", answer=Asleep),
+            Route("PUT", PATH, self.put, "Lay a device to sleep", body=DehydratedDeviceUpload, answer=Named),
+            Route("GET", PATH, self.find, "The device that sleeps", answer=DehydratedDevice),
             Route("DELETE", PATH, self.delete, "Let no device sleep", answer=Named),
-            Route("POST", events, self.events, "What it was sent", body=Reading, answer=Gathered),
+            Route(
+                "POST",
+                events,
+                self.events,
+                "What it was sent",
+                body=DehydratedEventsBody,
+                answer=DehydratedEvents,
+            ),
         )
 
-    async def put(self, call: Call[Sleeper, None]) -> Named:
+    async def put(self, call: Call[DehydratedDeviceUpload, None]) -> Named:
         """In the place of the one that slept before."""
-        wish = call.body
-        keys = devicekeys.KeyUpload(wish.device_keys, wish.one_time_keys, wish.fallback_keys)
+        request = call.body
+        keys = devicekeys.KeyUpload(request.device_keys, request.one_time_keys, request.fallback_keys)
         await self._devices.put(
             call.requester,
-            wish.device_id,
-            dict(wish.device_data.root),
+            request.device_id,
+            dict(request.device_data.root),
             keys,
-            name=wish.initial_device_display_name,
+            name=request.initial_device_display_name,
         )
-        return {"device_id": wish.device_id}
+        return {"device_id": request.device_id}
 
-    async def find(self, call: Call[None, None]) -> Asleep:
+    async def find(self, call: Call[None, None]) -> DehydratedDevice:
         """Its data as they were given: only its person's clients can read them."""
         found = await self._devices.find(call.requester)
         return {"device_id": found.device.device_id, "device_data": {**found.device_data}}
@@ -77,7 +84,7 @@ class DehydratedCalls:
         """With its keys and messages."""
         return {"device_id": await self._devices.delete(call.requester)}
 
-    async def events(self, call: Call[Reading, None]) -> Gathered:
+    async def events(self, call: Call[DehydratedEventsBody, None]) -> DehydratedEvents:
         """A page; they stay until the device goes, so that a reader who fails can begin again."""
         since = place_of(call.body.next_batch) or 0
         found = await self._devices.events(call.requester, call.text("device_id"), since=since)

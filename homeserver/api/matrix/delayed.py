@@ -18,7 +18,7 @@ from homeserver.services.messages.delayed import Action, DelayedEvents, DelayedR
 _ACTIONS: Final[dict[str, Action]] = {"cancel": "cancel", "restart": "restart", "send": "send"}
 
 
-class Steering(Body):
+class DelayedEventAction(Body):
     action: Literal["cancel", "restart", "send"]
 
 
@@ -48,7 +48,7 @@ class DelayedCalls:
         one = f"{path}/{{delay_id}}"
         return (
             Route("GET", path, self.waiting, "What waits to be sent", answer=WaitingEvents),
-            Route("POST", one, self.steer, "Steer it", body=Steering, answer=empty, public=True),
+            Route("POST", one, self.steer, "Steer it", body=DelayedEventAction, answer=empty, public=True),
             Route(
                 "POST", f"{one}/{{action}}", self.act, "Steer it", body=JsonObject, answer=empty, public=True
             ),
@@ -58,7 +58,7 @@ class DelayedCalls:
         """One's own."""
         return {"delayed_events": [_waiting(row) for row in await self._delayed.waiting(call.requester)]}
 
-    async def steer(self, call: Call[Steering, None]) -> schemas.Empty:
+    async def steer(self, call: Call[DelayedEventAction, None]) -> schemas.Empty:
         """By an action in the body."""
         await self._delayed.steer(call.text("delay_id"), call.body.action)
         return {}

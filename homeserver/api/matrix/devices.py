@@ -84,8 +84,8 @@ class DeviceCalls:
     async def delete_many(self, call: Call[JsonObject, None]) -> schemas.Empty:
         """Asks for the password, once for all."""
         proven = await self._passwords.prove(call, "POST delete_devices")
-        wish = check(schemas.Devices, proven.params)
-        await self._devices.end(call.requester, [DeviceId(one) for one in wish.devices])
+        request = check(schemas.Devices, proven.params)
+        await self._devices.end(call.requester, [DeviceId(one) for one in request.devices])
         return {}
 
 

@@ -12,7 +12,7 @@ from homeserver.api.matrix.schemas import Empty
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId
 from homeserver.services.rooms.aliases import Aliases
-from homeserver.services.rooms.directory import Directory, PublicWish
+from homeserver.services.rooms.directory import Directory, PublicRoomsRequest
 
 
 class DirectoryCalls:
@@ -90,13 +90,13 @@ class DirectoryCalls:
     async def all(self, call: Call[None, PublicRoomsQuery]) -> schemas.PublicPage:
         """Anybody may look."""
         query = call.query
-        wish = PublicWish(limit=query.limit, since=query.since, server=query.server)
-        return await self._page(wish, self._address(call.request))
+        request = PublicRoomsRequest(limit=query.limit, since=query.since, server=query.server)
+        return await self._page(request, self._address(call.request))
 
     async def search(self, call: Call[PublicRooms, ServerQuery]) -> schemas.PublicPage:
         """By words and types."""
         body = call.body
-        wish = PublicWish(
+        request = PublicRoomsRequest(
             limit=body.limit,
             since=body.since,
             server=call.query.server,
@@ -105,10 +105,10 @@ class DirectoryCalls:
             network=body.third_party_instance_id or None,
             all_networks=body.include_all_networks,
         )
-        return await self._page(wish, call.requester.user_id)
+        return await self._page(request, call.requester.user_id)
 
-    async def _page(self, wish: PublicWish, asker: str) -> schemas.PublicPage:
-        page = await self._directory.page(wish, asker=asker)
+    async def _page(self, request: PublicRoomsRequest, asker: str) -> schemas.PublicPage:
+        page = await self._directory.page(request, asker=asker)
         answer: schemas.PublicPage = {
             "chunk": [listed(one) for one in page.rooms],
             "total_room_count_estimate": page.total,

@@ -21,7 +21,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.protocol.event import Event
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.services.events.history import MAX_DEPTH, History, HistoryPage, RelatedWish, members_in
+from homeserver.services.events.history import MAX_DEPTH, History, HistoryPage, RelationsRequest, members_in
 from homeserver.services.events.rendering import Rendering
 
 Any_Call = Call[None, Any]
@@ -76,7 +76,7 @@ class HistoryCalls:
         passing = [one for one in page.events if wanted.passes(one.event)]
         shown = await self._history.having_related(passing, wanted)
         answer: schemas.Messages = {
-            "chunk": [*await self._rendering.page(call.requester, page.outlook, shown)],
+            "chunk": [*await self._rendering.page(call.requester, page.viewer, shown)],
             "start": token_of(page.start),
         }
         if page.end is not None:
@@ -86,13 +86,13 @@ class HistoryCalls:
             _, state = await self._history.state_at(call.requester, _room(call), place)
             senders = {one.event.sender for one in shown}
             members = [one for user_id, one in members_in(state).items() if user_id in senders]
-            answer["state"] = [*await self._rendering.state(page.outlook, members)]
+            answer["state"] = [*await self._rendering.state(page.viewer, members)]
         return answer
 
     async def event(self, call: Call[None, None]) -> Any:
         """By its id."""
-        outlook, found = await self._history.event(call.requester, _room(call), _event(call))
-        (made,) = await self._rendering.page(call.requester, outlook, [found])
+        viewer, found = await self._history.event(call.requester, _room(call), _event(call))
+        (made,) = await self._rendering.page(call.requester, viewer, [found])
         return made
 
     async def context(self, call: Call[None, ContextQuery]) -> schemas.Context:
@@ -100,48 +100,48 @@ class HistoryCalls:
         wanted = event_filter(call.query.filter)
         limit = min(call.query.limit, self._max_page)
         found = await self._history.around(call.requester, _room(call), _event(call), limit=limit)
-        render, who, outlook = self._rendering.page, call.requester, found.outlook
+        render, who, viewer = self._rendering.page, call.requester, found.viewer
         before = [one for one in found.before if wanted.passes(one.event)]
         after = [one for one in found.after if wanted.passes(one.event)]
         state = [event for event in found.state.values() if _is_wanted(event, wanted)]
         if wanted.lazy_load_members:
             senders = {one.event.sender for one in (found.event, *before, *after)}
             state = [one for one in state if one.type != "m.room.member" or one.state_key in senders]
-        (event,) = await render(who, outlook, [found.event])
+        (event,) = await render(who, viewer, [found.event])
         return {
             "event": event,
-            "events_before": [*await render(who, outlook, before)],
-            "events_after": [*await render(who, outlook, after)],
-            "state": [*await self._rendering.state(outlook, state)],
+            "events_before": [*await render(who, viewer, before)],
+            "events_after": [*await render(who, viewer, after)],
+            "state": [*await self._rendering.state(viewer, state)],
             "start": token_of(found.start),
             "end": token_of(found.end),
         }
 
     async def state(self, call: Call[None, None]) -> list[Any]:
         """All of it; for who left, as it was then."""
-        outlook, found = await self._history.state(call.requester, _room(call))
-        return [*await self._rendering.state(outlook, found.values())]
+        viewer, found = await self._history.state(call.requester, _room(call))
+        return [*await self._rendering.state(viewer, found.values())]
 
     async def state_event(self, call: Call[None, StateQuery]) -> Any:
         """Its content, or the whole event."""
         key = call.text("type"), call.path.get("state_key", "")
-        outlook, state = await self._history.state(call.requester, _room(call))
+        viewer, state = await self._history.state(call.requester, _room(call))
         found = state.get(key)
         if found is None:
             raise NotFound("there is no such state", code="state_not_found")
         if call.query.format == "event":
-            return (await self._rendering.state(outlook, [found]))[0]
+            return (await self._rendering.state(viewer, [found]))[0]
         return found.content
 
     async def members(self, call: Call[None, MembersQuery]) -> schemas.Members:
         """Now, or as it was `at` a token."""
         query, place = call.query, place_of(call.query.at)
         if place is None:
-            outlook, state = await self._history.state(call.requester, _room(call))
+            viewer, state = await self._history.state(call.requester, _room(call))
         else:
-            outlook, state = await self._history.state_at(call.requester, _room(call), place)
+            viewer, state = await self._history.state_at(call.requester, _room(call), place)
         found = [event for event in members_in(state).values() if _is_asked_for(event, query)]
-        return {"chunk": [*await self._rendering.state(outlook, found)]}
+        return {"chunk": [*await self._rendering.state(viewer, found)]}
 
     async def joined(self, call: Call[None, None]) -> schemas.JoinedMembers:
         """For those who are in the room themselves."""
@@ -178,7 +178,7 @@ class HistoryCalls:
     async def related(self, call: Call[None, RelationsQuery]) -> schemas.Related:
         """Of one kind, or of all."""
         query = call.query
-        wish = RelatedWish(
+        request = RelationsRequest(
             rel_type=call.path.get("rel_type"),
             event_type=call.path.get("event_type"),
             forward=query.dir == "f",
@@ -187,7 +187,7 @@ class HistoryCalls:
             recurse=query.recurse,
             limit=min(max(query.limit, 1), self._max_page),
         )
-        page = await self._history.related(call.requester, _room(call), _event(call), wish)
+        page = await self._history.related(call.requester, _room(call), _event(call), request)
         answer: schemas.Related = {"chunk": await self._chunk(call, page)}
         if page.end is not None:
             answer["next_batch"] = token_of(page.end)
@@ -198,7 +198,7 @@ class HistoryCalls:
         return answer
 
     async def _chunk(self, call: Any_Call, page: HistoryPage) -> list[Any]:
-        return [*await self._rendering.page(call.requester, page.outlook, page.events)]
+        return [*await self._rendering.page(call.requester, page.viewer, page.events)]
 
 
 def _get(

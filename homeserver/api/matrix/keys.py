@@ -22,7 +22,7 @@ from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.e2ee import devicekeys
-from homeserver.services.e2ee.crosssigning import CrossKeyWish, Usage
+from homeserver.services.e2ee.crosssigning import CrossSigningUpload, Usage
 from homeserver.services.e2ee.encryption import Encryption
 
 _UNREACHABLE: Json = {"errcode": "M_UNKNOWN", "error": "This server is not asked."}
@@ -87,8 +87,8 @@ class KeyCalls:
     async def upload(self, call: Call[KeyUpload, None]) -> schemas.KeyCounts:
         """Answers how many one-time keys the server has now."""
         body = call.body
-        wish = devicekeys.KeyUpload(body.device_keys, body.one_time_keys, body.fallback_keys)
-        return {"one_time_key_counts": {**await self._e2ee.device_keys.upload(call.requester, wish)}}
+        request = devicekeys.KeyUpload(body.device_keys, body.one_time_keys, body.fallback_keys)
+        return {"one_time_key_counts": {**await self._e2ee.device_keys.upload(call.requester, request)}}
 
     async def query(self, call: Call[KeyQuery, None]) -> schemas.FoundKeys:
         """Of all devices of a person where the list is empty."""
@@ -128,11 +128,11 @@ class KeyCalls:
         requester = call.requester
         body = {name: value for name, value in call.body.root.items() if name != "auth"}
         is_proven = "auth" in call.body.root or await self._e2ee.cross_signing.needs_proof(
-            requester, _wish(body)
+            requester, _request(body)
         )
         if is_proven:
             body = dict((await self._passwords.prove(call, "POST keys/device_signing/upload")).params)
-        await self._e2ee.cross_signing.upload(requester, _wish(body), proven=is_proven)
+        await self._e2ee.cross_signing.upload(requester, _request(body), proven=is_proven)
         return {}
 
     async def sign(self, call: Call[JsonObject, None]) -> schemas.SignatureFailures:
@@ -161,7 +161,7 @@ def _post(path: str, handler: Any, summary: str, body: Any, answer: Any, *, gues
     return Route("POST", path, handler, summary, body=body, answer=answer, guests=guests)
 
 
-def _wish(body: Mapping[str, Any]) -> CrossKeyWish:
+def _request(body: Mapping[str, Any]) -> CrossSigningUpload:
     keys = check(CrossSigningKeys, body)
     given = {
         Usage.MASTER: keys.master_key,

@@ -10,7 +10,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.history import History
 from homeserver.services.events.rendering import Rendering
-from homeserver.services.sync.legacy import OldSyncs
+from homeserver.services.sync.legacy import LegacySyncs
 from homeserver.services.sync.tokens import SyncToken
 
 _SHAPE: Final = dict[str, Any]
@@ -32,7 +32,7 @@ class EventsQuery(Query):
 class OldSyncCalls:
     """These calls."""
 
-    def __init__(self, syncs: OldSyncs, history: History, rendering: Rendering) -> None:
+    def __init__(self, syncs: LegacySyncs, history: History, rendering: Rendering) -> None:
         self._syncs = syncs
         self._history = history
         self._rendering = rendering
@@ -88,6 +88,6 @@ class OldSyncCalls:
     async def event(self, call: Call[None, None]) -> Any:
         """By its id alone."""
         event_id = EventId(call.text("event_id"))
-        outlook, found = await self._history.event_anywhere(call.requester, event_id)
-        (made,) = await self._rendering.page(call.requester, outlook, [found])
+        viewer, found = await self._history.event_anywhere(call.requester, event_id)
+        (made,) = await self._rendering.page(call.requester, viewer, [found])
         return made

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from homeserver.api.matrix import schemas
-from homeserver.api.matrix.schemas import DeviceWish, Login, Refresh
+from homeserver.api.matrix.schemas import DeviceParams, Login, Refresh
 from homeserver.api.matrix.uia import Passwords
 from homeserver.errors import Forbidden, Invalid, Unauthenticated
 from homeserver.http.body import JsonObject
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person
 from homeserver.protocol.ids import DeviceId
-from homeserver.services.auth.jwt_login import Hosts
+from homeserver.services.auth.jwt_login import JwtLogin
 from homeserver.services.auth.logintokens import LoginTokens
 from homeserver.services.auth.sessions import NewSession, Sessions
 from homeserver.services.auth.uia import PASSWORD
@@ -28,7 +28,7 @@ class LoginServices:
 
     sessions: Sessions
     passwords: Passwords
-    hosts: Hosts
+    hosts: JwtLogin
     tokens: LoginTokens
     address: Callable[[web.Request], str]
 
@@ -122,7 +122,7 @@ class Logins:
             # Here 401 would say that the client's own session has ended.
             raise Forbidden(refused.message, code="bad_credentials") from refused
 
-    async def open(self, person: Person, wish: DeviceWish, request: web.Request) -> schemas.LoggedIn:
+    async def open(self, person: Person, wish: DeviceParams, request: web.Request) -> schemas.LoggedIn:
         """A new session as a client wishes it."""
         new = NewSession(
             device_name=wish.initial_device_display_name or "",

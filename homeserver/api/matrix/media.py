@@ -14,7 +14,7 @@ from homeserver.errors import TooLarge
 from homeserver.http.body import BODY_TIMEOUT_S, Query, QueryInt, body_chunks
 from homeserver.http.routes import Call, Handler, Route
 from homeserver.model import MediaId
-from homeserver.services.media.images import Size, Wish
+from homeserver.services.media.images import Size, ThumbnailParams
 from homeserver.services.media.repository import Place, Repository, Upload
 from homeserver.services.media.store import Served
 from homeserver.services.previews.service import Previews
@@ -134,7 +134,7 @@ class MediaCalls:
     async def thumbnail(self, call: Call[None, ThumbnailQuery]) -> web.StreamResponse:
         """A picture of about this size."""
         asked = call.query
-        wish = Wish(
+        wish = ThumbnailParams(
             Size(asked.width, asked.height), crop=asked.method == "crop", moving=asked.animated == "true"
         )
         return _respond(call, await self._repository.thumbnail(_place(call), wish))

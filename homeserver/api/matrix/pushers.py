@@ -43,7 +43,7 @@ class PushersAnswer(TypedDict):
     pushers: Sequence[PusherAnswer]
 
 
-class Wanted(Query):
+class NotificationsQuery(Query):
     """`only`: highlight leaves out the others."""
 
     start: str | None = Field(default=None, max_length=100, alias="from")
@@ -69,7 +69,7 @@ class PusherCalls:
                 f"{v3}/notifications",
                 self.notifications,
                 "What one was notified of",
-                query=Wanted,
+                query=NotificationsQuery,
                 answer=dict[str, Any],
             ),
         )
@@ -87,7 +87,7 @@ class PusherCalls:
             await self._pushers.set(call.requester, body.model_dump(), append=body.append)
         return {}
 
-    async def notifications(self, call: Call[None, Wanted]) -> dict[str, Any]:
+    async def notifications(self, call: Call[None, NotificationsQuery]) -> dict[str, Any]:
         """The newest first."""
         query = call.query
         return await self._listing.page(

@@ -14,7 +14,7 @@ from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Handler, Route
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.rooms.aliases import Aliases
-from homeserver.services.rooms.create import Creation, InitialState, RoomWish
+from homeserver.services.rooms.create import CreateRoomRequest, InitialState, RoomCreation
 from homeserver.services.rooms.membership import Membership
 from homeserver.services.rooms.upgrades import Upgrades
 
@@ -27,7 +27,7 @@ class RoomCalls:
     """createRoom and the calls about membership."""
 
     def __init__(
-        self, *, creation: Creation, membership: Membership, aliases: Aliases, upgrades: Upgrades
+        self, *, creation: RoomCreation, membership: Membership, aliases: Aliases, upgrades: Upgrades
     ) -> None:
         self._creation = creation
         self._aliases = aliases
@@ -65,7 +65,7 @@ class RoomCalls:
         if body.invite_3pid:
             raise Unsupported("nobody can be invited by e-mail here", code="threepid_refused")
         preset = body.preset or ("public_chat" if body.visibility == "public" else "private_chat")
-        wish = RoomWish(
+        request = CreateRoomRequest(
             preset=preset,
             version=body.room_version,
             name=body.name,
@@ -78,7 +78,7 @@ class RoomCalls:
             levels=body.power_level_content_override,
             initial_state=[InitialState(one.type, one.content, one.state_key) for one in body.initial_state],
         )
-        return {"room_id": await self._creation.create(call.requester, wish)}
+        return {"room_id": await self._creation.create(call.requester, request)}
 
     async def joined(self, call: Call[None, None]) -> schemas.JoinedRooms:
         """Those one is in now."""

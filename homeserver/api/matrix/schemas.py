@@ -30,7 +30,7 @@ class Who(Body):
     address: str | None = Field(default=None, max_length=1000)
 
 
-class DeviceWish(Body):
+class DeviceParams(Body):
     """What a client wishes for its session."""
 
     device_id: str | None = Field(default=None, max_length=1000)
@@ -38,7 +38,7 @@ class DeviceWish(Body):
     refresh_token: Flag = False
 
 
-class Login(Who, DeviceWish):
+class Login(Who, DeviceParams):
     type: str = Field(max_length=255)
     password: str | None = Field(default=None, max_length=10_000)
     token: str | None = Field(default=None, max_length=MAX_TOKEN_CHARS)
@@ -48,7 +48,7 @@ class PasswordStage(Who):
     password: str = _PASSWORD
 
 
-class Registration(DeviceWish):
+class Registration(DeviceParams):
     username: str | None = Field(default=None, max_length=1000)
     password: str | None = Field(default=None, max_length=10_000)
     inhibit_login: Flag = False
@@ -91,7 +91,7 @@ class Devices(Body):
     devices: list[str] = Field(max_length=1000)
 
 
-class SharedRegistration(DeviceWish):
+class SharedRegistration(DeviceParams):
     """`mac`: HMAC-SHA1 in hex, as existing tools make it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -201,7 +201,7 @@ class Nonce(TypedDict):
     nonce: str
 
 
-class StateWish(Body):
+class InitialStateEvent(Body):
     type: str = Field(max_length=255)
     state_key: str = Field(default="", max_length=255)
     content: dict[str, Any]
@@ -219,7 +219,7 @@ class NewRoom(Body):
     invite_3pid: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
     room_version: str | None = Field(default=None, max_length=32)
     creation_content: dict[str, Any] = Field(default_factory=dict)
-    initial_state: list[StateWish] = Field(default_factory=list, max_length=1000)
+    initial_state: list[InitialStateEvent] = Field(default_factory=list, max_length=1000)
     is_direct: Flag = False
     power_level_content_override: dict[str, Any] = Field(default_factory=dict)
 

@@ -15,13 +15,13 @@ from homeserver.http.routes import Call, Route
 from homeserver.protocol.event import Event
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.search.messages import (
+    ContextRequest,
     Found,
     Group,
     Hit,
     MessageSearch,
     SearchPlace,
-    SearchWish,
-    Surround,
+    SearchRequest,
 )
 
 _NEXT: Final = re.compile(r"([0-9]{1,19})\.([0-9]{1,9})(?:\.(room_id|sender)\.(.+))?")
@@ -112,7 +112,7 @@ class SearchCalls:
         asked = call.body.search_categories.room_events
         if asked is None:
             return {"search_categories": {}}
-        wish = SearchWish(
+        request = SearchRequest(
             term=asked.search_term,
             keys=asked.keys,
             filter=event_filter_of(asked.filter),
@@ -122,17 +122,17 @@ class SearchCalls:
             groups=[one.key for one in asked.groupings.group_by],
             place=_place(call.query.next_batch),
         )
-        found = await self._search.search(call.requester, wish)
+        found = await self._search.search(call.requester, request)
         return {"search_categories": {"room_events": await self._results(call, found)}}
 
-    def _surround(self, wanted: EventContext | None) -> Surround | None:
+    def _surround(self, wanted: EventContext | None) -> ContextRequest | None:
         if wanted is None:
             return None
         before, after = (min(one, self._max_around) for one in (wanted.before_limit, wanted.after_limit))
-        return Surround(before, after, wanted.include_profile)
+        return ContextRequest(before, after, wanted.include_profile)
 
     async def _results(self, call: Call[Search, SearchQuery], found: Found) -> Results:
-        pages = [(hit.outlook, [hit.event, *hit.before, *hit.after]) for hit in found.hits]
+        pages = [(hit.viewer, [hit.event, *hit.before, *hit.after]) for hit in found.hits]
         made = await self._rendering.pages(call.requester, pages)
         answer: Results = {
             "count": found.count,
@@ -142,7 +142,7 @@ class SearchCalls:
         if found.next is not None:
             answer["next_batch"] = _token(found.next)
         if found.states is not None:
-            outlooks = {hit.event.event.room_id: hit.outlook for hit in found.hits}
+            outlooks = {hit.event.event.room_id: hit.viewer for hit in found.hits}
             states = await self._rendering.states(
                 [(outlooks[room_id], state.values()) for room_id, state in found.states.items()]
             )

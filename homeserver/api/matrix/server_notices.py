@@ -10,7 +10,7 @@ from homeserver.protocol.ids import UserId
 from homeserver.services.admin.server_notices import Notices
 
 
-class NoticeWish(Body):
+class NoticeBody(Body):
     user_id: Text
     content: JsonObject
     type: Text = "m.room.message"
@@ -31,26 +31,26 @@ class NoticeCalls:
         """The table of these calls."""
         path, summary = "/send_server_notice", "Tell somebody something in the server's name"
         return (
-            Route("POST", path, self.send, summary, body=NoticeWish, answer=Noticed),
-            Route("PUT", f"{path}/{{txn_id}}", self.send_once, summary, body=NoticeWish, answer=Noticed),
+            Route("POST", path, self.send, summary, body=NoticeBody, answer=Noticed),
+            Route("PUT", f"{path}/{{txn_id}}", self.send_once, summary, body=NoticeBody, answer=Noticed),
         )
 
-    async def send(self, call: Call[NoticeWish, None]) -> Noticed:
+    async def send(self, call: Call[NoticeBody, None]) -> Noticed:
         """For admins; each call says it again."""
         return await self._send(call)
 
-    async def send_once(self, call: Call[NoticeWish, None]) -> Noticed:
+    async def send_once(self, call: Call[NoticeBody, None]) -> Noticed:
         """For admins; a repeated call says nothing."""
         return await self._send(call, call.text("txn_id"))
 
-    async def _send(self, call: Call[NoticeWish, None], txn_id: str = "") -> Noticed:
-        wish = call.body
+    async def _send(self, call: Call[NoticeBody, None], txn_id: str = "") -> Noticed:
+        request = call.body
         event_id = await self._notices.send(
             call.requester,
-            UserId(wish.user_id),
-            dict(wish.content.root),
-            kind=wish.type,
-            state_key=wish.state_key,
+            UserId(request.user_id),
+            dict(request.content.root),
+            kind=request.type,
+            state_key=request.state_key,
             txn_id=txn_id,
         )
         return {"event_id": event_id}

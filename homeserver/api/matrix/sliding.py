@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from homeserver.api.matrix.slidingschemas import SlidingAnswer, SlidingBody, SlidingQuery
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId
-from homeserver.services.sliding.request import SlidingWish
+from homeserver.services.sliding.request import SlidingRequest
 from homeserver.services.sliding.service import SlidingSyncs
 from homeserver.services.sliding.tokens import Pos
 
@@ -33,7 +33,7 @@ class SlidingCalls:
     async def sync(self, call: Call[SlidingBody, SlidingQuery]) -> SlidingAnswer:
         """Windows of lists, rooms that are subscribed to, and extensions: each request says all that it wants."""
         body, query, reader = call.body, call.query, call.requester.user_id
-        wish = SlidingWish(
+        request = SlidingRequest(
             pos=None if query.pos is None else Pos.parse(query.pos),
             conn_id=body.conn_id,
             timeout_s=query.timeout / 1000,
@@ -44,7 +44,7 @@ class SlidingCalls:
             },
             extensions=body.extensions.read(),
         )
-        found = await self._syncs.sync(call.requester, wish)
+        found = await self._syncs.sync(call.requester, request)
         answer: SlidingAnswer = {
             "pos": found["pos"],
             "lists": found["lists"],

@@ -9,12 +9,12 @@ from homeserver.http.body import Body, Flag, Query, QueryInt
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sliding.request import (
     Config,
-    ExtensionWishes,
-    ListWish,
+    ExtensionsRequest,
+    ListRequest,
     Required,
     RoomFilters,
     Scope,
-    ToDeviceWish,
+    ToDeviceRequest,
 )
 
 _Key = Annotated[str, Field(max_length=255)]
@@ -30,7 +30,7 @@ class SlidingQuery(Query):
     set_presence: Literal["offline", "online", "unavailable"] = "online"
 
 
-class RoomWish(Body):
+class RoomConfig(Body):
     timeline_limit: int = Field(default=0, ge=0, le=10_000)
     required_state: list[tuple[_Key, _Key]] = Field(default_factory=list, max_length=1000)
 
@@ -65,14 +65,14 @@ class Filters(Body):
         )
 
 
-class RoomList(RoomWish):
+class RoomList(RoomConfig):
     ranges: Annotated[list[tuple[_Place, _Place]], Field(max_length=100)] | None = None
     filters: Filters | None = None
 
-    def read(self, reader: UserId) -> ListWish:
+    def read(self, reader: UserId) -> ListRequest:
         """What the services take."""
         filters = Filters() if self.filters is None else self.filters
-        return ListWish(self.ranges, self.config(reader), filters.read())
+        return ListRequest(self.ranges, self.config(reader), filters.read())
 
 
 class Extension(Body):
@@ -92,9 +92,9 @@ class ToDevice(Body):
     since: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")] | None = None
     limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
 
-    def read(self) -> ToDeviceWish:
+    def read(self) -> ToDeviceRequest:
         """What the services take."""
-        return ToDeviceWish(bool(self.enabled), int(self.since or 0), self.limit)
+        return ToDeviceRequest(bool(self.enabled), int(self.since or 0), self.limit)
 
 
 class ExtensionBodies(Body):
@@ -104,9 +104,9 @@ class ExtensionBodies(Body):
     receipts: Extension = Field(default_factory=Extension)
     typing: Extension = Field(default_factory=Extension)
 
-    def read(self) -> ExtensionWishes:
+    def read(self) -> ExtensionsRequest:
         """What the services take."""
-        return ExtensionWishes(
+        return ExtensionsRequest(
             to_device=self.to_device.read(),
             e2ee=bool(self.e2ee.enabled),
             account_data=self.account_data.scope(),
@@ -120,7 +120,7 @@ class SlidingBody(Body):
 
     conn_id: str = Field(default="", max_length=255)
     lists: dict[_Key, RoomList] = Field(default_factory=dict, max_length=100)
-    room_subscriptions: dict[_Key, RoomWish] = Field(default_factory=dict, max_length=1000)
+    room_subscriptions: dict[_Key, RoomConfig] = Field(default_factory=dict, max_length=1000)
     extensions: ExtensionBodies = Field(default_factory=ExtensionBodies)
     txn_id: str | None = Field(default=None, max_length=255)
 

@@ -13,7 +13,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId, UserId, is_user_id
 from homeserver.services.rooms.aliases import Aliases
 from homeserver.services.rooms.membership import Membership
-from homeserver.services.rooms.spaces import Spaces, TreeWish
+from homeserver.services.rooms.spaces import HierarchyRequest, Spaces
 
 _MUTUAL_TOKEN: Final = re.compile(r"m([0-9]{1,18})")
 _MUTUAL_PAGE: Final = 100
@@ -53,8 +53,8 @@ class SpaceCalls:
     async def tree(self, call: Call[None, TreeQuery]) -> schemas.Tree:
         """Depth first, a page at a time."""
         query = call.query
-        wish = TreeWish(query.limit, query.max_depth, query.suggested_only, query.from_)
-        found, following = await self._spaces.tree(call.requester, RoomId(call.text("room_id")), wish)
+        request = HierarchyRequest(query.limit, query.max_depth, query.suggested_only, query.from_)
+        found, following = await self._spaces.tree(call.requester, RoomId(call.text("room_id")), request)
         answer: schemas.Tree = {"rooms": [branch(one) for one in found]}
         if following is not None:
             answer["next_batch"] = following

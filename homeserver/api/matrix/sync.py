@@ -12,7 +12,7 @@ from homeserver.model import Requester
 from homeserver.protocol.filters import Filter
 from homeserver.services.clientdata import filters
 from homeserver.services.clientdata.filters import Filters
-from homeserver.services.sync.request import SyncWish
+from homeserver.services.sync.request import SyncRequest
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.v3 import Syncs
 
@@ -54,7 +54,7 @@ class SyncCalls:
         state_after = "state_after" if query.use_state_after else None
         if query.unstable_state_after:
             state_after = "org.matrix.msc4222.state_after"
-        wish = SyncWish(
+        request = SyncRequest(
             since=None if query.since is None else SyncToken.parse(query.since),
             filter=await self._filter(requester, query.filter),
             full_state=query.full_state,
@@ -62,9 +62,9 @@ class SyncCalls:
             state_after=state_after,
             presence=query.set_presence,
         )
-        if wish.since is not None and wish.timeout_s:
+        if request.since is not None and request.timeout_s:
             call.wait()
-        return await self._syncs.sync(requester, wish)
+        return await self._syncs.sync(requester, request)
 
     async def _filter(self, requester: Requester, text: str | None) -> Filter:
         if not text:

@@ -19,13 +19,13 @@ from homeserver.services.accounts.profiles import Profiles
 _TEXT = Field(max_length=1000)
 
 
-class EmailWish(Body):
+class EmailTokenRequest(Body):
     client_secret: str = _TEXT
     email: str = _TEXT
     send_attempt: int
 
 
-class PhoneWish(Body):
+class PhoneTokenRequest(Body):
     client_secret: str = _TEXT
     country: str = _TEXT
     phone_number: str = _TEXT
@@ -79,14 +79,14 @@ class ThreepidCalls:
         about = "Prove an address"
         added, closed = "/client/v3/account/3pid", ("/client/v3/register", "/client/v3/account/password")
         return (
-            Route("POST", f"{added}/{mail}", self.not_supported, about, body=EmailWish, public=True),
-            Route("POST", f"{added}/{phone}", self.not_supported, about, body=PhoneWish, public=True),
+            Route("POST", f"{added}/{mail}", self.not_supported, about, body=EmailTokenRequest, public=True),
+            Route("POST", f"{added}/{phone}", self.not_supported, about, body=PhoneTokenRequest, public=True),
             *(
-                Route("POST", f"{root}/{mail}", self.refuse, about, body=EmailWish, public=True)
+                Route("POST", f"{root}/{mail}", self.refuse, about, body=EmailTokenRequest, public=True)
                 for root in closed
             ),
             *(
-                Route("POST", f"{root}/{phone}", self.refuse, about, body=PhoneWish, public=True)
+                Route("POST", f"{root}/{phone}", self.refuse, about, body=PhoneTokenRequest, public=True)
                 for root in closed
             ),
         )
@@ -101,11 +101,11 @@ class ThreepidCalls:
             "threepids": [{"medium": "email", "address": person.email, "added_at": at, "validated_at": at}]
         }
 
-    async def not_supported(self, _: Call[EmailWish, None] | Call[PhoneWish, None]) -> None:
+    async def not_supported(self, _: Call[EmailTokenRequest, None] | Call[PhoneTokenRequest, None]) -> None:
         """For whatever address."""
         raise Invalid("this server sends no mail and no SMS", code="threepid_medium")
 
-    async def refuse(self, _: Call[EmailWish, None] | Call[PhoneWish, None]) -> None:
+    async def refuse(self, _: Call[EmailTokenRequest, None] | Call[PhoneTokenRequest, None]) -> None:
         """For whatever address."""
         raise Forbidden("this server sends no mail and no SMS", code="threepid_refused")
 

@@ -12,7 +12,7 @@ from homeserver.http.routes import Call
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId, is_user_id
 from homeserver.services.accounts.accounts import Accounts
-from homeserver.services.auth.uia import PASSWORD, Interactions, Passed, Wanted
+from homeserver.services.auth.uia import PASSWORD, UiaOperation, UiaResult, UserInteractiveAuth
 
 
 class Passwords:
@@ -21,7 +21,7 @@ class Passwords:
     def __init__(
         self,
         accounts: Accounts,
-        interactions: Interactions,
+        interactions: UserInteractiveAuth,
         *,
         server_name: str,
         address: Callable[[web.Request], str],
@@ -51,7 +51,7 @@ class Passwords:
             )
         raise Invalid("say who you are by m.id.user, or m.id.thirdparty with an e-mail", code="unknown_stage")
 
-    async def prove(self, call: Call[JsonObject, None], purpose: str) -> Passed:
+    async def prove(self, call: Call[JsonObject, None], purpose: str) -> UiaResult:
         """Ask for the password of the caller, or, where a call came without a token, of somebody who has an account.
 
         Raises InteractionNeeded until it was given. `purpose` names the call.
@@ -62,7 +62,7 @@ class Passwords:
             return (await self.check(shown, shown.password, call.request)).user_id
 
         known = call.caller is not None
-        wanted = Wanted(
+        wanted = UiaOperation(
             # What was begun without a token goes on without one, and the other way round.
             purpose=purpose if known else f"{purpose} without a token",
             user_id=call.requester.user_id if known else "",

@@ -14,7 +14,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound
 from homeserver.http.apps import face_application
 from homeserver.http.body import Query, QueryInt, check_query
-from homeserver.http.routes import Call, Desk, Face, Route
+from homeserver.http.routes import Call, Dispatcher, Face, Route
 from homeserver.services.media.store import Media, Served
 
 PREFIX = "/media"
@@ -92,7 +92,7 @@ class Files:
         )
 
 
-def make(media: Media, *, clock: Clock, desk: Desk) -> Face:
+def make(media: Media, *, clock: Clock, dispatcher: Dispatcher) -> Face:
     """The face."""
     routes = Files(media, clock).routes()
-    return Face("Media", PREFIX, face_application(desk, ERRORS, routes), routes)
+    return Face("Media", PREFIX, face_application(dispatcher, ERRORS, routes), routes)

@@ -13,7 +13,7 @@ from homeserver.api.messenger.shape import Views
 from homeserver.api.messenger.socket import PersonSocket, SocketLimits
 from homeserver.api.messenger.users import Users
 from homeserver.http.address import ClientAddress
-from homeserver.http.apps import Entrance, face_application
+from homeserver.http.apps import ApiContext, face_application
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Face
 from homeserver.services.accounts.accounts import Accounts
@@ -68,12 +68,12 @@ class MessengerServices:
     address: ClientAddress
 
 
-def make(services: MessengerServices, entrance: Entrance, *, settings: MessengerSettings) -> Sequence[Face]:
+def make(services: MessengerServices, api: ApiContext, *, settings: MessengerSettings) -> Sequence[Face]:
     """The face, and its socket, which has an address of its own; it follows the feed from now on."""
     chat = services.chat
-    views = Views(MediaFiles(services.media, entrance.public_url, entrance.server))
+    views = Views(MediaFiles(services.media, api.public_url, api.server))
     posting = Posting(messages=chat.messages, access=chat.access)
-    paging = Paging(entrance.max_page)
+    paging = Paging(api.max_page)
     messages = MessageCalls(chat, posting=posting, views=views, paging=paging)
     chats = Chats(chat, views=views, paging=paging, listed_participants=settings.listed_participants)
     logins = Logins(
@@ -83,35 +83,35 @@ def make(services: MessengerServices, entrance: Entrance, *, settings: Messenger
         profiles=services.profiles, members=chat.members, blocks=chat.blocks, views=views, paging=paging
     )
     routes = (*messages.routes(), *chats.routes(), *logins.routes(), *users.routes())
-    socket = (_socket(chat, entrance, posting, views, settings).route(),)
+    socket = (_socket(chat, api, posting, views, settings).route(),)
     return (
         Face(
             name="Messenger",
             prefix=settings.prefix,
-            application=face_application(entrance.desk, ERRORS, routes),
+            application=face_application(api.dispatcher, ERRORS, routes),
             routes=routes,
             about=ABOUT.format(prefix=settings.prefix, socket_path=settings.socket_path),
         ),
         Face(
             name="MessengerSocket",
             prefix=settings.socket_path,
-            application=face_application(entrance.desk, ERRORS, socket),
+            application=face_application(api.dispatcher, ERRORS, socket),
             routes=socket,
         ),
     )
 
 
 def _socket(
-    chat: Chat, entrance: Entrance, posting: Posting, views: Views, settings: MessengerSettings
+    chat: Chat, api: ApiContext, posting: Posting, views: Views, settings: MessengerSettings
 ) -> PersonSocket:
-    live = Live(hub=entrance.hub, views=views, presence=chat.presence, presence_chats=settings.presence_chats)
+    live = Live(hub=api.hub, views=views, presence=chat.presence, presence_chats=settings.presence_chats)
     chat.feed.follow(live)
     return PersonSocket(
         chat,
         posting=posting,
-        hub=entrance.hub,
+        hub=api.hub,
         live=live,
         views=views,
-        admit=entrance.door.for_socket,
-        limits=SocketLimits(chats=settings.live_chats, page=entrance.max_page),
+        admit=api.authenticator.for_socket,
+        limits=SocketLimits(chats=settings.live_chats, page=api.max_page),
     )

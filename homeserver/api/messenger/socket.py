@@ -15,7 +15,15 @@ from homeserver.api.messenger.live import FACE, Live, told_frame
 from homeserver.api.messenger.schemas import Frame, NewMessage, ReadData, SyncData, TypingData
 from homeserver.api.messenger.sending import Posting
 from homeserver.http.body import check, parse_json
-from homeserver.http.frames import SYNC, Dialogue, Piece, Portion, Said, catch_up, open_socket
+from homeserver.http.frames import (
+    SYNC,
+    CatchUpFrame,
+    CatchUpPage,
+    ClientFrame,
+    FrameHandler,
+    catch_up,
+    open_socket,
+)
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
@@ -28,7 +36,7 @@ MAX_GREETINGS = 200  # people of whom a new socket is told that they are there
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class SocketSession:
     """One client. `newest`: where the log ended when it came; `typing`: where its person is typing."""
 
     socket: Socket
@@ -58,7 +66,7 @@ class PersonSocket:
         self._views = views
         self._admit = admit
         self._limits = limits
-        self._dialogue = Dialogue(
+        self._dialogue = FrameHandler(
             verbs={
                 "message.send": self._send,
                 "typing": self._type,
@@ -86,79 +94,79 @@ class PersonSocket:
         async with self._hub.visit(visitor, requester.expires_ms) as socket:
             try:
                 await self._live.enter(socket, requester, lambda: rooms.places(requester, limits.chats))
-                talk = Talk(socket, requester, await self._chat.messages.newest_place())
+                session = SocketSession(socket, requester, await self._chat.messages.newest_place())
                 await socket.start(request)
-                await self._listen(talk)
+                await self._listen(session)
             finally:
                 self._live.leave(socket, requester)
         return socket.response
 
-    async def _listen(self, talk: Talk) -> None:
+    async def _listen(self, session: SocketSession) -> None:
         try:
-            await self._greet(talk)
-            await self._dialogue.listen(talk.socket, talk)
+            await self._greet(session)
+            await self._dialogue.listen(session.socket, session)
         finally:
-            for room_id in talk.typing:
-                self._chat.typing.stop(talk.requester, room_id)
+            for room_id in session.typing:
+                self._chat.typing.stop(session.requester, room_id)
 
-    async def _greet(self, talk: Talk) -> None:
+    async def _greet(self, session: SocketSession) -> None:
         """Who of one's chats is there, each person once."""
-        view, told = self._views.of(talk.requester), {talk.requester.number}
-        for chat_id, room_id in self._live.present_in(talk.requester):
+        view, told = self._views.of(session.requester), {session.requester.number}
+        for chat_id, room_id in self._live.present_in(session.requester):
             for number in self._chat.presence.online(room_id):
                 if number not in told and len(told) <= MAX_GREETINGS:
                     told.add(number)
                     here = {"chat_id": chat_id, "user_id": view.number(number), "online": True}
-                    await talk.socket.push(shape.frame("presence", here))
+                    await session.socket.push(shape.frame("presence", here))
 
-    async def _send(self, talk: Talk, data: Mapping[str, Any]) -> None:
-        newest = max(talk.newest, self._live.newest)
-        sent = await self._posting.send(talk.requester, check(NewMessage, data))
+    async def _send(self, session: SocketSession, data: Mapping[str, Any]) -> None:
+        newest = max(session.newest, self._live.newest)
+        sent = await self._posting.send(session.requester, check(NewMessage, data))
         if (
             sent.position <= newest
         ):  # a retry of what was sent before: nobody will be told, but this client waits
-            again = shape.message(sent, self._views.of(talk.requester))
-            talk.socket.put(shape.frame("message.created", {**again}))
+            again = shape.message(sent, self._views.of(session.requester))
+            session.socket.put(shape.frame("message.created", {**again}))
 
-    async def _type(self, talk: Talk, data: Mapping[str, Any]) -> None:
+    async def _type(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         wanted = check(TypingData, data)
-        room_id = await self._chat.access.room_by_number(talk.requester, wanted.chat_id)
-        await self._chat.typing.set(talk.requester, room_id, is_typing=wanted.is_typing)
+        room_id = await self._chat.access.room_by_number(session.requester, wanted.chat_id)
+        await self._chat.typing.set(session.requester, room_id, is_typing=wanted.is_typing)
         if wanted.is_typing:
-            talk.typing.add(room_id)
+            session.typing.add(room_id)
         else:
-            talk.typing.discard(room_id)
+            session.typing.discard(room_id)
 
-    async def _read(self, talk: Talk, data: Mapping[str, Any]) -> None:
+    async def _read(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         wanted = check(ReadData, data)
         room_id: RoomId | None = None
         event_id: EventId | None = None
         if wanted.message_id is not None:
             stored = await self._chat.access.message_by_number(
-                talk.requester, wanted.message_id, or_deleted=True
+                session.requester, wanted.message_id, or_deleted=True
             )
             room_id, event_id = stored.event.room_id, stored.event.event_id
         if wanted.chat_id is not None:
-            room_id = await self._chat.access.room_by_number(talk.requester, wanted.chat_id)
+            room_id = await self._chat.access.room_by_number(session.requester, wanted.chat_id)
         if room_id is not None:
-            await self._chat.receipts.mark_read(talk.requester, room_id, event_id=event_id)
+            await self._chat.receipts.mark_read(session.requester, room_id, event_id=event_id)
 
-    async def _ping(self, talk: Talk, _data: Mapping[str, Any]) -> None:
-        talk.socket.put(shape.frame("pong", {}))
+    async def _ping(self, session: SocketSession, _data: Mapping[str, Any]) -> None:
+        session.socket.put(shape.frame("pong", {}))
 
-    async def _sync(self, talk: Talk, data: Mapping[str, Any]) -> None:
+    async def _sync(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         """What was said, changed and deleted after a place, in all chats, in order; beyond the end is the end."""
-        wanted, view = check(SyncData, data), self._views.of(talk.requester)
+        wanted, view = check(SyncData, data), self._views.of(session.requester)
         since = min(wanted.after, await self._chat.messages.newest_place())
 
-        async def page(place: int) -> Portion:
+        async def page(place: int) -> CatchUpPage:
             found = await self._chat.replay.of_person(
-                talk.requester, since=since, after=place, limit=self._limits.page
+                session.requester, since=since, after=place, limit=self._limits.page
             )
-            pieces = [Piece(one.position, told_frame(one.record, view)) for one in found.news]
-            return Portion(pieces, found.upto, found.is_last)
+            pieces = [CatchUpFrame(one.position, told_frame(one.record, view)) for one in found.news]
+            return CatchUpPage(pieces, found.upto, found.is_last)
 
-        await catch_up(talk.socket, since, page)
+        await catch_up(session.socket, since, page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +177,6 @@ class SocketLimits:
     page: int
 
 
-def _parse(text: str) -> Said:
+def _parse(text: str) -> ClientFrame:
     frame = check(Frame, parse_json(text))
-    return Said(frame.event, frame.data)
+    return ClientFrame(frame.event, frame.data)

@@ -16,7 +16,7 @@ from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 
 
-class Companions(Protocol):
+class RoomPeers(Protocol):
     """Who shares a room with whom."""
 
     async def companions(self, requester: Requester, user_ids: Collection[UserId]) -> Collection[UserId]:
@@ -28,7 +28,7 @@ class Users:
     """The calls under `users/`, and `auth/me`."""
 
     def __init__(
-        self, *, profiles: Profiles, members: Companions, blocks: Blocks, views: Views, paging: Paging
+        self, *, profiles: Profiles, members: RoomPeers, blocks: Blocks, views: Views, paging: Paging
     ) -> None:
         self._profiles = profiles
         self._members = members

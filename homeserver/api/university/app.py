@@ -11,9 +11,9 @@ from homeserver.api.university.messages import MessageCalls
 from homeserver.api.university.shape import Views
 from homeserver.api.university.socket import ConversationSocket
 from homeserver.api.university.users import Users
-from homeserver.http.apps import Entrance, face_application
+from homeserver.http.apps import ApiContext, face_application
 from homeserver.http.paging import Paging
-from homeserver.http.routes import Desk, Face
+from homeserver.http.routes import Dispatcher, Face
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.chat import Chat
 from homeserver.services.media.addresses import MediaFiles
@@ -63,11 +63,11 @@ class UniversityServices:
     media: Media
 
 
-def make(services: UniversityServices, entrance: Entrance, *, settings: UniversitySettings) -> Face:
+def make(services: UniversityServices, api: ApiContext, *, settings: UniversitySettings) -> Face:
     """The face; it watches the feed from now on."""
     chat = services.chat
-    views = Views(MediaFiles(services.media, entrance.public_url, entrance.server), settings.show_contacts)
-    paging = Paging(entrance.max_page)
+    views = Views(MediaFiles(services.media, api.public_url, api.server), settings.show_contacts)
+    paging = Paging(api.max_page)
     conversations = Conversations(
         rooms=chat.rooms,
         members=chat.members,
@@ -86,32 +86,33 @@ def make(services: UniversityServices, entrance: Entrance, *, settings: Universi
         *conversations.routes(),
         *attachments.routes(),
         *users.routes(),
-        _socket(chat, entrance, views).route(),
+        _socket(chat, api, views).route(),
     )
     return Face(
         name="University",
         prefix=settings.prefix,
-        application=face_application(entrance.desk, ERRORS, routes),
+        application=face_application(api.dispatcher, ERRORS, routes),
         routes=routes,
         about=ABOUT.format(prefix=settings.prefix),
     )
 
 
-def _socket(chat: Chat, entrance: Entrance, views: Views) -> ConversationSocket:
-    live = Live(hub=entrance.hub, views=views)
+def _socket(chat: Chat, api: ApiContext, views: Views) -> ConversationSocket:
+    live = Live(hub=api.hub, views=views)
     chat.feed.watch(live)
     return ConversationSocket(
         chat,
-        hub=entrance.hub,
+        hub=api.hub,
         live=live,
         views=views,
-        admit=entrance.door.for_socket,
-        max_page=entrance.max_page,
+        admit=api.authenticator.for_socket,
+        max_page=api.max_page,
     )
 
 
-def at_other_places(face: Face, desk: Desk, prefixes: Sequence[str]) -> list[Face]:
+def at_other_places(face: Face, dispatcher: Dispatcher, prefixes: Sequence[str]) -> list[Face]:
     """The same face under more prefixes; the documentation names the first only."""
     return [
-        Face(face.name, prefix, face_application(desk, ERRORS, face.routes), routes=()) for prefix in prefixes
+        Face(face.name, prefix, face_application(dispatcher, ERRORS, face.routes), routes=())
+        for prefix in prefixes
     ]

@@ -14,7 +14,15 @@ from homeserver.api.university.schemas import Frame, MessageFrame, ReadMark, Syn
 from homeserver.api.university.shape import Views
 from homeserver.errors import NotFound
 from homeserver.http.body import check, parse_json
-from homeserver.http.frames import SYNC, Dialogue, Piece, Portion, Said, catch_up, open_socket
+from homeserver.http.frames import (
+    SYNC,
+    CatchUpFrame,
+    CatchUpPage,
+    ClientFrame,
+    FrameHandler,
+    catch_up,
+    open_socket,
+)
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
@@ -25,7 +33,7 @@ from homeserver.services.chat import Chat
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class SocketSession:
     """One client in one conversation."""
 
     socket: Socket
@@ -53,7 +61,7 @@ class ConversationSocket:
         self._views = views
         self._admit = admit
         self._max_page = max_page
-        self._dialogue = Dialogue(
+        self._dialogue = FrameHandler(
             verbs={
                 "message:new": self._say,
                 "typing": self._type,
@@ -100,77 +108,77 @@ class ConversationSocket:
                 self._live.learn(await self._chat.rooms.get(requester, room_id))
                 async with self._chat.presence.visit(requester, room_id) as there:
                     await socket.start(request)
-                    await self._listen(Talk(socket, requester, room_id, conversation_id), there)
+                    await self._listen(SocketSession(socket, requester, room_id, conversation_id), there)
             finally:
                 self._live.leave(socket, room_id, requester.namespace)
         return socket.response
 
-    async def _listen(self, talk: Talk, there: Sequence[int]) -> None:
-        self._greet(talk, there)
+    async def _listen(self, session: SocketSession, there: Sequence[int]) -> None:
+        self._greet(session, there)
         try:
-            await self._dialogue.listen(talk.socket, talk)
+            await self._dialogue.listen(session.socket, session)
         finally:
-            self._chat.typing.stop(talk.requester, talk.room_id)
+            self._chat.typing.stop(session.requester, session.room_id)
 
-    def _greet(self, talk: Talk, there: Sequence[int]) -> None:
+    def _greet(self, session: SocketSession, there: Sequence[int]) -> None:
         """Who of the conversation is there."""
-        view = self._views.of(talk.requester)
+        view = self._views.of(session.requester)
         for number in there:
-            if number != talk.requester.number:
+            if number != session.requester.number:
                 here = {
-                    "conversation_id": talk.conversation_id,
+                    "conversation_id": session.conversation_id,
                     "user_id": view.number(number),
                     "online": True,
                 }
-                talk.socket.put(shape.frame("presence", here))
+                session.socket.put(shape.frame("presence", here))
 
-    async def _say(self, talk: Talk, payload: Mapping[str, Any]) -> None:
+    async def _say(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         wanted = check(MessageFrame, payload)
         reply_to = None
         if wanted.reply_to is not None:
-            stored = await self._chat.access.message_by_uuid(talk.requester, wanted.reply_to)
+            stored = await self._chat.access.message_by_uuid(session.requester, wanted.reply_to)
             reply_to = stored.event.event_id
-        newest = self._live.newest(talk.room_id)
+        newest = self._live.newest(session.room_id)
         sent = await self._chat.messages.send(
-            talk.requester, talk.room_id, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
+            session.requester, session.room_id, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
         )
         if sent.position <= newest:  # sent before: nobody will be told, but this client waits for it
-            payload_again = shape.message(sent, self._views.of(talk.requester))
-            talk.socket.put(shape.frame("message:new", {**payload_again}))
+            payload_again = shape.message(sent, self._views.of(session.requester))
+            session.socket.put(shape.frame("message:new", {**payload_again}))
 
-    async def _type(self, talk: Talk, payload: Mapping[str, Any]) -> None:
+    async def _type(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, payload)
-        await self._chat.typing.set(talk.requester, talk.room_id, is_typing=wanted.is_typing)
+        await self._chat.typing.set(session.requester, session.room_id, is_typing=wanted.is_typing)
 
-    async def _read(self, talk: Talk, payload: Mapping[str, Any]) -> None:
+    async def _read(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         wanted = check(ReadMark, payload)
         event_id = None
         if wanted.message_id is not None:
             stored = await self._chat.access.message_by_uuid(
-                talk.requester, wanted.message_id, or_deleted=True
+                session.requester, wanted.message_id, or_deleted=True
             )
             event_id = stored.event.event_id
-        await self._chat.receipts.mark_read(talk.requester, talk.room_id, event_id=event_id)
+        await self._chat.receipts.mark_read(session.requester, session.room_id, event_id=event_id)
 
-    async def _sync(self, talk: Talk, payload: Mapping[str, Any]) -> None:
+    async def _sync(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         """What was said, changed and deleted after a message, in order, then what came meanwhile."""
         wanted = check(SyncFrame, payload)
-        after = await self._chat.access.place_by_uuid(talk.requester, talk.room_id, wanted.after)
-        view = self._views.of(talk.requester)
+        after = await self._chat.access.place_by_uuid(session.requester, session.room_id, wanted.after)
+        view = self._views.of(session.requester)
 
-        async def page(place: int) -> Portion:
+        async def page(place: int) -> CatchUpPage:
             found = await self._chat.replay.of_room(
-                talk.requester, talk.room_id, since=after, after=place, limit=self._max_page
+                session.requester, session.room_id, since=after, after=place, limit=self._max_page
             )
-            pieces = [Piece(one.position, shape.frame(*told(one.record, view))) for one in found.news]
-            return Portion(pieces, found.upto, found.is_last)
+            pieces = [CatchUpFrame(one.position, shape.frame(*told(one.record, view))) for one in found.news]
+            return CatchUpPage(pieces, found.upto, found.is_last)
 
-        await catch_up(talk.socket, after, page)
+        await catch_up(session.socket, after, page)
 
 
-def _parse(text: str) -> Said:
+def _parse(text: str) -> ClientFrame:
     frame = check(Frame, parse_json(text))
-    return Said(frame.type, frame.payload)
+    return ClientFrame(frame.type, frame.payload)
 
 
 def _uuid(text: str) -> UUID:

@@ -14,7 +14,7 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Page, Person, SessionId
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services.accounts import identifiers
-from homeserver.services.accounts.deactivation import StandingChange, change_standings, erase_people
+from homeserver.services.accounts.deactivation import AccountStatusChange, change_standings, erase_people
 from homeserver.services.accounts.passwords import Passwords
 from homeserver.services.accounts.status import check_account
 from homeserver.services.e2ee import cleanup
@@ -24,7 +24,7 @@ from homeserver.storage.accounts import Account, Word
 from homeserver.storage.db import Database
 from homeserver.storage.retry import write_with_retry
 from homeserver.timeline.entries import Appends, profile_changed, session_ended
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 MAX_PASSWORD_CHARS = 1024
 MAX_NAME_CHARS = 100
@@ -185,7 +185,9 @@ class Accounts:
         )
         sessions: Sequence[SessionId | None] = [None] if ended is None else ended
         news = [session_ended(user_id, session_id, "password_changed") for session_id in sessions]
-        await self._timeline.append(news or [profile_changed(user_id)], also=[Also(_set_passwords, made)])
+        await self._timeline.append(
+            news or [profile_changed(user_id)], also=[SideWrite(_set_passwords, made)]
+        )
 
     async def suspend(self, user_id: UserId, *, ends_sessions: bool = True) -> None:
         """Let a person only read until `unsuspend`, by most faces not even that; by default their sessions end."""
@@ -223,7 +225,7 @@ class Accounts:
         except Invalid:
             return  # nobody has what is none
         if (await self.find(user_id)).person.email == given:
-            await self._timeline.append([profile_changed(user_id)], also=[Also(_drop_emails, user_id)])
+            await self._timeline.append([profile_changed(user_id)], also=[SideWrite(_drop_emails, user_id)])
 
     async def find(self, user_id: UserId) -> Account:
         """An account with its standing, for the command line. Raises NotFound."""
@@ -318,11 +320,11 @@ class Accounts:
     ) -> None:
         """Every token of the person is looked up anew, whether its session ends or not."""
         await self.find(user_id)
-        change = StandingChange(user_id, words, ends_sessions, self._clock.now_ms())
+        change = AccountStatusChange(user_id, words, ends_sessions, self._clock.now_ms())
         news = [session_ended(user_id, None, reason), profile_changed(user_id, erased=erase)]
-        also: list[Also[Any]] = [Also(change_standings, change)]
+        also: list[SideWrite[Any]] = [SideWrite(change_standings, change)]
         if erase:  # with it: nobody could log in to a closed account to ask again
-            also.append(Also(erase_people, user_id))
+            also.append(SideWrite(erase_people, user_id))
         await self._timeline.append(news, also=also)
 
     def _check_new_password(self, password: str) -> None:

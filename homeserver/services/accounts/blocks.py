@@ -26,7 +26,7 @@ from homeserver.storage.log import Entry
 from homeserver.timeline.entries import Appends, blocks_changed
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import joined_in, kind_of
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 _SILENT_ROOMS = 10_000  # of one person that are looked for; the people that one shuts out are fewer
 
@@ -151,7 +151,7 @@ class Blocks:
     async def _change(self, requester: Requester, other: UserId, *, is_on: bool) -> None:
         change = _Change(Block(requester.user_id, other, self._clock.now_ms()), is_on)
         entries = await self._timeline.append(
-            [blocks_changed(requester.user_id)], also=[Also(_write_changes, change)]
+            [blocks_changed(requester.user_id)], also=[SideWrite(_write_changes, change)]
         )
         for entry in entries:  # here at once; other workers hear it from the log
             self.note(entry)

@@ -19,7 +19,7 @@ from homeserver.storage.erased import set_erased
 from homeserver.timeline.submission import Placed
 
 
-class StandingChange(NamedTuple):
+class AccountStatusChange(NamedTuple):
     """What is other than before. `ends_sessions`: nobody goes on with a token that they have now."""
 
     user_id: UserId
@@ -28,18 +28,18 @@ class StandingChange(NamedTuple):
     now_ms: int
 
 
-async def change_standings(conn: AsyncConnection, items: Sequence[Placed[StandingChange]]) -> None:
+async def change_standings(conn: AsyncConnection, items: Sequence[Placed[AccountStatusChange]]) -> None:
     """Apply the changes in their order to the standing of people at that moment."""
     rows = [item.row for item in items]
     user_ids = {row.user_id for row in rows}
     await stored.lock_users(conn, user_ids)
     found = await stored.accounts_of(conn, user_ids)
-    now = {user_id: account.standing for user_id, account in found.items()}
+    now = {user_id: account.status for user_id, account in found.items()}
     for row in rows:
         now[row.user_id] = now[row.user_id].changed(row.words)
     await stored.set_standings(conn, now)
     now_ms, position = max(row.now_ms for row in rows), max(item.position for item in items)
-    closed = {user_id for user_id, standing in now.items() if standing.deactivated}
+    closed = {user_id for user_id, status in now.items() if status.deactivated}
     out = {row.user_id for row in rows if row.ends_sessions} | closed
     if out:
         await cleanup.end_sessions_of_users(conn, out, now_ms=now_ms, position=position)

@@ -13,7 +13,7 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import MATRIX_GUESTS, Person
 from homeserver.protocol.ids import make_user_id
 from homeserver.services.accounts import identifiers
-from homeserver.services.accounts.deactivation import StandingChange, change_standings
+from homeserver.services.accounts.deactivation import AccountStatusChange, change_standings
 from homeserver.services.accounts.status import guests_refused
 from homeserver.settings.models import GuestAccountSettings
 from homeserver.storage import accounts as stored_accounts
@@ -22,7 +22,7 @@ from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
 from homeserver.storage.retry import write_with_retry
 from homeserver.timeline.entries import Appends, profile_changed, session_ended
-from homeserver.timeline.submission import Also
+from homeserver.timeline.submission import SideWrite
 
 
 class GuestAccounts:
@@ -63,8 +63,8 @@ class GuestAccounts:
             if idle:
                 news = [session_ended(one, None, "deactivated") for one in idle]
                 news += [profile_changed(one) for one in idle]
-                changes = [StandingChange(one, {"deactivated": True}, True, now_ms) for one in idle]
-                await self._timeline.append(news, also=[Also(change_standings, one) for one in changes])
+                changes = [AccountStatusChange(one, {"deactivated": True}, True, now_ms) for one in idle]
+                await self._timeline.append(news, also=[SideWrite(change_standings, one) for one in changes])
             closed += len(idle)
             if len(idle) < most:
                 return closed

@@ -22,7 +22,7 @@ from homeserver.storage.accounts import ProfileRow
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.entries import Appends, profile_changed
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 _SHOWN = frozenset({"display_name", "avatar_url"})  # what stands in the events by which a person is in a room
 _AT_ONCE = 10_000  # people in one query: a statement has room for some ten thousand values
@@ -132,14 +132,14 @@ class Profiles:
         return await self.own(requester)
 
     async def change(
-        self, user_id: UserId, changes: Mapping[str, str], also: Sequence[Also[Any]] = ()
+        self, user_id: UserId, changes: Mapping[str, str], also: Sequence[SideWrite[Any]] = ()
     ) -> None:
         """Store new values of fields of a Person (any text but e-mail and tag) and tell everybody.
 
         `also` goes into the same transaction.
         """
         entries = await self._timeline.append(
-            [profile_changed(user_id)], also=[Also(_change_profiles, _Change(user_id, changes)), *also]
+            [profile_changed(user_id)], also=[SideWrite(_change_profiles, _Change(user_id, changes)), *also]
         )
         for entry in entries:
             self.note(entry)

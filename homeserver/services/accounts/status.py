@@ -21,11 +21,11 @@ def check_standing(*, suspended: bool = False, deactivated: bool = False, locked
 
 def check_account(account: Account, *, even_suspended: bool = False) -> None:
     """The same for an account. `even_suspended`: for a face in which suspended people may read."""
-    standing = account.standing
+    status = account.status
     check_standing(
-        suspended=standing.suspended and not even_suspended,
-        deactivated=standing.deactivated,
-        locked=standing.locked,
+        suspended=status.suspended and not even_suspended,
+        deactivated=status.deactivated,
+        locked=status.locked,
     )
 
 

@@ -44,7 +44,7 @@ class Administration:
         """An account that may be moderated. Raises Forbidden("no_admin"), Invalid("bad_user_id"), NotFound."""
         check_admin(requester)
         account = await self._found(user_id)
-        if account.standing.admin:
+        if account.status.admin:
             raise Forbidden("this is an admin, too", code="no_admin")
         return account
 

@@ -22,7 +22,7 @@ from homeserver.storage import reports as stored
 from homeserver.storage.db import Database
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import joined_in, levels_of
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 REASON = "by the administrators of the server"
@@ -56,7 +56,7 @@ class Moderation:
         if found is None or not found.shown:
             raise NotFound("no such message, or it was deleted already", code="message_not_found")
         head = await self._open_room(found.event.room_id)
-        closing = Also(_close_reports, _Closing(event_id, self._clock.now_ms()))
+        closing = SideWrite(_close_reports, _Closing(event_id, self._clock.now_ms()))
         await self._messages.redact_as(_strongest(head), found, content={"reason": REASON}, also=[closing])
 
     async def close_room(self, room_id: RoomId) -> None:

@@ -10,7 +10,7 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester, SessionId
 from homeserver.services.accounts.status import check_requester, check_standing
 from homeserver.services.auth import token_format
-from homeserver.services.auth.revocation import Endings, Flag
+from homeserver.services.auth.revocation import RevocationFlag, Revocations
 from homeserver.services.auth.token_format import AccessClaims, TokenKey
 from homeserver.storage import sessions as stored
 from homeserver.storage.db import Database
@@ -28,11 +28,11 @@ class _Known:
     requester: Requester
     expires_ms: int
     used_ms: int
-    session: Flag
-    person: Flag
+    session: RevocationFlag
+    person: RevocationFlag
 
 
-class Recognition:
+class AccessTokens:
     """Knows people by their access tokens, and remembers when and from where each session was used last."""
 
     def __init__(self, *, db: Database, key: TokenKey, clock: Clock, cache_entries: int) -> None:
@@ -40,7 +40,7 @@ class Recognition:
         self._key = key
         self._clock = clock
         self._known: BoundedCache[str, _Known] = BoundedCache(cache_entries)
-        self._endings = Endings()
+        self._revocations = Revocations()
         self._used: dict[SessionId, Use] = {}
         self._max_used = cache_entries
 
@@ -89,7 +89,7 @@ class Recognition:
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: what it ends is not believed any more, from now on."""
-        self._endings.note(entry)
+        self._revocations.note(entry)
 
     def forget(self) -> None:
         """Look every token up anew."""
@@ -102,20 +102,20 @@ class Recognition:
             _requester(claims, address),
             expires_ms=claims.expires_ms,
             used_ms=0,
-            session=self._endings.flag(claims.session_id),
-            person=self._endings.flag(claims.user_id),
+            session=self._revocations.flag(claims.session_id),
+            person=self._revocations.flag(claims.user_id),
         )
         async with self._db.read() as conn:
             holder = (await stored.holders_of(conn, [claims.session_id])).get(claims.session_id)
         if holder is None or holder.ended or holder.user_id != claims.user_id:
             raise token_format.unknown_token()
-        check_standing(deactivated=holder.standing.deactivated)
+        check_standing(deactivated=holder.status.deactivated)
         known.requester = replace(
             known.requester,
             device_id=holder.device_id,
-            suspended=holder.standing.suspended,
-            locked=holder.standing.locked,
-            admin=holder.standing.admin,
+            suspended=holder.status.suspended,
+            locked=holder.status.locked,
+            admin=holder.status.admin,
         )
         if known.session.is_raised or known.person.is_raised:  # ended while we looked
             raise token_format.unknown_token()

@@ -38,7 +38,7 @@ class Devices:
         found = await self._running(requester, [device_id])
         if device_id not in found:
             raise _no_device()
-        return _device(self._sessions.recognition.as_used(found[device_id]))
+        return _device(self._sessions.access_tokens.as_used(found[device_id]))
 
     async def rename(self, requester: Requester, device_id: DeviceId, name: str) -> None:
         """Give a device another name. Raises NotFound."""

@@ -26,7 +26,7 @@ from homeserver.services.accounts.status import check_account
 from homeserver.services.auth import token_format
 from homeserver.services.auth.jwks import KeySource, VerifyKey, source_of
 from homeserver.services.auth.jwt_claims import FIRST_FREE_NUMBER, HostPerson, check_claims, host_person
-from homeserver.services.auth.revocation import Endings, Flag
+from homeserver.services.auth.revocation import RevocationFlag, Revocations
 from homeserver.services.auth.token_format import Unverified
 from homeserver.settings.models import IssuerSettings
 from homeserver.storage import accounts as stored
@@ -36,7 +36,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.hostusers import HostUser
 from homeserver.storage.log import Entry
 from homeserver.storage.retry import write_with_retry
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 logger = logging.getLogger(__name__)
 _MAX_KID_CHARS = 500
@@ -57,7 +57,7 @@ class _Known:
 
     requester: Requester
     expires_ms: int
-    person: Flag
+    person: RevocationFlag
 
 
 def make_issuers(settings: Sequence[IssuerSettings], clock: Clock) -> list[Issuer]:
@@ -71,7 +71,7 @@ def make_issuers(settings: Sequence[IssuerSettings], clock: Clock) -> list[Issue
     return made
 
 
-class Hosts:
+class JwtLogin:
     """Checks tokens of host applications and knows their people."""
 
     def __init__(
@@ -90,7 +90,7 @@ class Hosts:
         self._clock = clock
         self._server_name = server_name
         self._known: BoundedCache[str, _Known] = BoundedCache(cache_entries)
-        self._endings = Endings()
+        self._revocations = Revocations()
         self._flight: SingleFlight[str, _Known] = SingleFlight()
 
     async def authenticate(self, token: str, address: str = "") -> Requester:
@@ -159,7 +159,7 @@ class Hosts:
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: whoever was shut out is not believed any more."""
-        self._endings.note(entry)
+        self._revocations.note(entry)
 
     def _settings_of(self, issuer: str) -> IssuerSettings | None:
         return next((one.settings for one in self._issuers if one.settings.name == issuer), None)
@@ -169,7 +169,7 @@ class Hosts:
         expires_ms = check_claims(claims.claims, issuer.settings, self._clock.now_ms())
         described = host_person(claims.claims, issuer.settings.claims)
         user_id = await self._person_for(issuer.settings, described)
-        flag = self._endings.flag(user_id)
+        flag = self._revocations.flag(user_id)
         async with self._db.read() as conn:
             account = (await stored.accounts_of(conn, [user_id]))[user_id]
         check_account(account)
@@ -253,7 +253,9 @@ class Hosts:
         if described.email:
             await self._claim_email(user.user_id, described.email)
         seen = replace(user, claims_hash=described.hash)
-        await self._profiles.change(user.user_id, described.fields, also=[Also(_set_claims_hashes, seen)])
+        await self._profiles.change(
+            user.user_id, described.fields, also=[SideWrite(_set_claims_hashes, seen)]
+        )
 
     async def _claim_email(self, user_id: UserId, email: str) -> None:
         """Take the e-mail if it is free, in a transaction of its own: a lost race must fail nobody else."""

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.services.auth.uia import DUMMY, TERMS, TOKEN, Stage, Wanted
+from homeserver.services.auth.uia import DUMMY, TERMS, TOKEN, Stage, UiaOperation
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import uia as stored
 from homeserver.storage.db import Database
@@ -85,7 +85,7 @@ class Registering:
         self._needs_token = settings.registration_needs_token
         self._params = {TERMS: {"policies": _policies(settings)}} if settings.policies else {}
 
-    def wanted(self, address: str) -> Wanted:
+    def wanted(self, address: str) -> UiaOperation:
         """The stages for who asks from this address."""
 
         async def use(auth: Mapping[str, Any]) -> None:
@@ -100,7 +100,7 @@ class Registering:
             stages[TERMS] = _agreed
         if not stages:
             stages[DUMMY] = _agreed
-        return Wanted("POST register", [list(stages)], stages, self._params)
+        return UiaOperation("POST register", [list(stages)], stages, self._params)
 
 
 async def _agreed(_: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from homeserver.model import EntryKind
 from homeserver.storage.log import Entry
 
 
-class Flag:
+class RevocationFlag:
     """Whether something ended. Never lowered again."""
 
     __slots__ = ("__weakref__", "is_raised")
@@ -19,7 +19,7 @@ class Flag:
         self.is_raised = False
 
 
-class Endings:
+class Revocations:
     """The flags by session id and by user id.
 
     Take the flags before you look into the database: an end that comes between the look and the caching of
@@ -27,13 +27,13 @@ class Endings:
     """
 
     def __init__(self) -> None:
-        self._flags: WeakValueDictionary[str, Flag] = WeakValueDictionary()
+        self._flags: WeakValueDictionary[str, RevocationFlag] = WeakValueDictionary()
 
-    def flag(self, key: str) -> Flag:
+    def flag(self, key: str) -> RevocationFlag:
         """The flag of a session or of a person."""
         found = self._flags.get(key)
         if found is None:
-            found = self._flags[key] = Flag()
+            found = self._flags[key] = RevocationFlag()
         return found
 
     def note(self, entry: Entry) -> None:

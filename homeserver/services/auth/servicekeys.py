@@ -25,7 +25,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.storage.servicekeys import ServiceKey
 from homeserver.timeline.entries import Appends, service_key_revoked
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 MAX_NAME_CHARS = 100
 _KEY = re.compile(r"sk_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
@@ -97,7 +97,8 @@ class ServiceKeys:
         if not found:
             raise NotFound("no such service key", code="no_service_key")
         entries = await self._timeline.append(
-            [service_key_revoked(key_id)], also=[Also(_revoke, _Revocation(key_id, self._clock.now_ms()))]
+            [service_key_revoked(key_id)],
+            also=[SideWrite(_revoke, _Revocation(key_id, self._clock.now_ms()))],
         )
         for entry in entries:  # here at once; other workers hear it from the log
             self.note(entry)

@@ -20,7 +20,7 @@ from homeserver.model import Person, Requester, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.accounts.status import check_account
 from homeserver.services.auth import token_format
-from homeserver.services.auth.access_tokens import Recognition
+from homeserver.services.auth.access_tokens import AccessTokens
 from homeserver.services.auth.token_format import AccessClaims, TokenKey
 from homeserver.services.e2ee import cleanup
 from homeserver.settings.models import TokenSettings
@@ -31,7 +31,7 @@ from homeserver.storage.log import Entry
 from homeserver.storage.retry import write_with_retry
 from homeserver.storage.sessions import Session
 from homeserver.timeline.entries import Appends, session_ended
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 MAX_DEVICE_NAME_CHARS = 100
 MAX_DEVICE_ID_CHARS = 255
@@ -103,7 +103,7 @@ class Sessions:
         self._clock = clock
         self._settings = settings
         self._limits = limits
-        self.recognition = Recognition(db=db, key=key, clock=clock, cache_entries=settings.cache_entries)
+        self.access_tokens = AccessTokens(db=db, key=key, clock=clock, cache_entries=settings.cache_entries)
 
     async def start(self, person: Person, device_name: str = "", device_id: DeviceId | None = None) -> Tokens:
         """Log a person in; the caller has checked the password. Without `device_id` it is a new device.
@@ -112,23 +112,23 @@ class Sessions:
         """
         return await self.begin(person, NewSession(device_name, device_id))
 
-    async def begin(self, person: Person, wish: NewSession) -> Tokens:
+    async def begin(self, person: Person, request: NewSession) -> Tokens:
         """The same for a client that says more."""
         now_ms = self._clock.now_ms()
         session_id = _new_session_id()
         refresh_token = self._key.make_refresh(session_id)
         ends_ms = now_ms + self._settings.refresh_ttl_s * 1000
-        session = _session(session_id, person, wish, refresh_token, (now_ms, ends_ms))
-        found = await self._open(session, even_suspended=wish.even_suspended)
+        session = _session(session_id, person, request, refresh_token, (now_ms, ends_ms))
+        found = await self._open(session, even_suspended=request.even_suspended)
         return self._tokens(found, session, refresh_token, now_ms)
 
-    async def begin_lasting(self, person: Person, wish: NewSession) -> LastingToken:
+    async def begin_lasting(self, person: Person, request: NewSession) -> LastingToken:
         """The same for a client that cannot refresh its tokens."""
         now_ms = self._clock.now_ms()
         session_id = _new_session_id()
         nobodys = self._key.make_refresh(session_id)
-        session = _session(session_id, person, wish, nobodys, (now_ms, _FOR_GOOD_MS))
-        found = await self._open(session, even_suspended=wish.even_suspended)
+        session = _session(session_id, person, request, nobodys, (now_ms, _FOR_GOOD_MS))
+        found = await self._open(session, even_suspended=request.even_suspended)
         claims = AccessClaims(found.user_id, found.number, session_id, _FOR_GOOD_MS)
         return LastingToken(self._key.make_access(claims, now_ms), found, session.device_id)
 
@@ -172,7 +172,7 @@ class Sessions:
 
     async def authenticate(self, token: str, address: str = "") -> Requester:
         """Who holds this access token. Raises Unauthenticated, or Forbidden for a suspended person or a guest."""
-        return await self.recognition.authenticate(token, address)
+        return await self.access_tokens.authenticate(token, address)
 
     async def end(self, requester: Requester) -> None:
         """Log out. A requester without a session of ours (a host's token) has none to end."""
@@ -183,7 +183,8 @@ class Sessions:
         """Log out everywhere, here too."""
         cleanup = _EndingOfAll(requester.user_id, self._clock.now_ms())
         entries = await self._timeline.append(
-            [session_ended(requester.user_id, None, "logout_all")], also=[Also(_end_all_sessions, cleanup)]
+            [session_ended(requester.user_id, None, "logout_all")],
+            also=[SideWrite(_end_all_sessions, cleanup)],
         )
         for entry in entries:
             self.note(entry)
@@ -205,18 +206,18 @@ class Sessions:
         now_ms = self._clock.now_ms()
         async with self._db.read() as conn:
             found = await stored.open_sessions(conn, user_id, now_ms=now_ms, limit=_MAX_LISTED)
-        return [self.recognition.as_used(one) for one in found]
+        return [self.access_tokens.as_used(one) for one in found]
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: what it ends is not believed any more, from now on."""
-        self.recognition.note(entry)
+        self.access_tokens.note(entry)
 
     async def tidy(self) -> int:
         """Write down what was used when, and delete ended and expired sessions; answers how many went.
 
         An ended session is as good as none, so it only stays for one life of an access token.
         """
-        used = self.recognition.take_used()
+        used = self.access_tokens.take_used()
         if used:
             async with self._db.write() as conn:
                 await stored.set_last_used(conn, used)
@@ -257,7 +258,7 @@ class Sessions:
             return
         entries = await self._timeline.append(
             [session_ended(user_id, session_id, reason) for user_id, session_id in ended],
-            also=[Also(_end_sessions, _Ending(session_id, now_ms)) for _, session_id in ended],
+            also=[SideWrite(_end_sessions, _Ending(session_id, now_ms)) for _, session_id in ended],
         )
         for entry in entries:  # here at once; other workers hear it from the log
             self.note(entry)
@@ -292,21 +293,21 @@ async def _end_all_sessions(conn: AsyncConnection, items: Sequence[Placed[_Endin
 
 
 def _session(
-    session_id: SessionId, person: Person, wish: NewSession, refresh_token: str, times: tuple[int, int]
+    session_id: SessionId, person: Person, request: NewSession, refresh_token: str, times: tuple[int, int]
 ) -> Session:
     """`times`: when it begins, and when it can be refreshed no more."""
     now_ms, ends_ms = times
     return Session(
         session_id=session_id,
         user_id=person.user_id,
-        device_id=_checked_device_id(wish.device_id),
-        device_name=clean_device_name(wish.device_name),
+        device_id=_checked_device_id(request.device_id),
+        device_name=clean_device_name(request.device_name),
         refresh_hash=token_format.refresh_hash(refresh_token),
         refresh_expires_ms=ends_ms,
         created_ms=now_ms,
         last_used_ms=now_ms,
-        last_ip=wish.address,
-        user_agent=wish.agent,
+        last_ip=request.address,
+        user_agent=request.agent,
     )
 
 

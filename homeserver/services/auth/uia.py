@@ -20,7 +20,7 @@ from homeserver.protocol.ids import UserId
 from homeserver.settings.models import InteractionSettings
 from homeserver.storage import uia as stored
 from homeserver.storage.db import Database
-from homeserver.storage.uia import Interaction
+from homeserver.storage.uia import UiaSession
 
 DUMMY: Final = "m.login.dummy"
 PASSWORD: Final = "m.login.password"  # noqa: S105
@@ -33,7 +33,7 @@ Stage = Callable[[Json], Awaitable[UserId | None]]
 """Checks what a client sent as `auth`, and says who that proves to be there, if anybody; raises what is wrong."""
 
 
-class InteractionNeeded(Unauthenticated):
+class UiaRequired(Unauthenticated):
     """The person must go on; `data` is the body of the 401: flows, params, session, completed, errcode and error."""
 
     code = "interaction_needed"
@@ -44,7 +44,7 @@ class InteractionNeeded(Unauthenticated):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UiaOperation:
     """What a call asks for. `purpose` names the call; `user_id` who asks, empty for nobody known.
 
     `flows`: lists of stages, of which one must be passed whole; `stages` has a check for each of them, and `params`
@@ -59,14 +59,14 @@ class Wanted:
     address: str = ""
 
 
-class Passed(NamedTuple):
+class UiaResult(NamedTuple):
     """The body of a request (without `auth`), and who proved to ask for it; empty where no stage names anybody."""
 
     params: Json
     user_id: UserId
 
 
-class Interactions:
+class UserInteractiveAuth:
     """Begins, continues and ends them. `secret` has at least 32 bytes."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Interactions:
         self._limits = limits
         self._cipher = AESGCM(hmac.digest(secret, b"interactive authentication", "sha256"))
 
-    async def passed(self, wanted: Wanted, body: Json) -> Passed:
+    async def passed(self, wanted: UiaOperation, body: Json) -> UiaResult:
         """What was asked for and by whom, once everything that is wanted was shown.
 
         Raises InteractionNeeded until then, Invalid for an `auth` that fits nothing.
@@ -104,13 +104,13 @@ class Interactions:
         async with self._db.write() as conn:
             if not await stored.take_interaction(conn, one.interaction_id):
                 raise _unknown()
-        return Passed(first, UserId(one.user_id))
+        return UiaResult(first, UserId(one.user_id))
 
-    async def check_stage(self, wanted: Wanted, session: str, kind: str) -> None:
+    async def check_stage(self, wanted: UiaOperation, session: str, kind: str) -> None:
         """Raise unless this stage of this session can be shown by itself: NotFound, Invalid, Forbidden."""
         await self._at(wanted, session, kind)
 
-    async def show(self, wanted: Wanted, session: str, auth: Json) -> None:
+    async def show(self, wanted: UiaOperation, session: str, auth: Json) -> None:
         """Pass one stage by itself, for a client that does not know it and sends the rest of the call later.
 
         Raises what `check_stage` does, and InteractionNeeded where what was shown was not good enough.
@@ -124,7 +124,7 @@ class Interactions:
             async with self._db.write() as conn:
                 gone = await stored.purge_interactions(conn, before_ms=before_ms, limit=_PURGE_BATCH)
 
-    async def _begun(self, wanted: Wanted, auth: Json, params: Json) -> Interaction:
+    async def _begun(self, wanted: UiaOperation, auth: Json, params: Json) -> UiaSession:
         session = auth.get("session")
         if session is None:
             return await self._begin(wanted, params)
@@ -132,12 +132,12 @@ class Interactions:
             raise Invalid("auth.session must be a string", code="invalid_param")
         return await self._found(wanted, session)
 
-    async def _at(self, wanted: Wanted, session: str, kind: str) -> Interaction:
+    async def _at(self, wanted: UiaOperation, session: str, kind: str) -> UiaSession:
         if kind not in wanted.stages:
             raise NotFound("there is no such stage here", code="unknown_stage")
         return await self._found(wanted, session)
 
-    async def _found(self, wanted: Wanted, session: str) -> Interaction:
+    async def _found(self, wanted: UiaOperation, session: str) -> UiaSession:
         async with self._db.read() as conn:
             found = await stored.interaction(conn, session)
         oldest_ms = self._clock.now_ms() - self._settings.ttl_s * 1000
@@ -147,11 +147,11 @@ class Interactions:
             raise Forbidden("this session was begun for something else", code="request_changed")
         return found
 
-    async def _begin(self, wanted: Wanted, params: Json) -> Interaction:
+    async def _begin(self, wanted: UiaOperation, params: Json) -> UiaSession:
         if not wanted.user_id:
             self._limits.check_address("login", wanted.address)
         interaction_id = secrets.token_urlsafe(18)
-        one = Interaction(
+        one = UiaSession(
             interaction_id=interaction_id,
             purpose=wanted.purpose,
             user_id=wanted.user_id,
@@ -163,7 +163,7 @@ class Interactions:
             await stored.add_interaction(conn, one)
         return one
 
-    async def _pass(self, wanted: Wanted, one: Interaction, auth: Json) -> Interaction:
+    async def _pass(self, wanted: UiaOperation, one: UiaSession, auth: Json) -> UiaSession:
         """Check one stage, and note it."""
         kind = auth["type"]
         check = wanted.stages.get(kind) if isinstance(kind, str) else None
@@ -187,8 +187,8 @@ class Interactions:
         return latest
 
     def _needed(
-        self, wanted: Wanted, one: Interaction, error: HomeserverError | None = None
-    ) -> InteractionNeeded:
+        self, wanted: UiaOperation, one: UiaSession, error: HomeserverError | None = None
+    ) -> UiaRequired:
         data: dict[str, object] = {
             "flows": [{"stages": list(flow)} for flow in wanted.flows],
             "params": dict(wanted.params),
@@ -197,7 +197,7 @@ class Interactions:
         }
         if error is not None:
             data["failed"] = error
-        return InteractionNeeded(data)
+        return UiaRequired(data)
 
     def _encrypt(self, interaction_id: str, params: Json) -> bytes:
         nonce, plain, most = secrets.token_bytes(_NONCE_BYTES), orjson.dumps(params), self._settings.max_bytes
@@ -205,13 +205,13 @@ class Interactions:
             raise TooLarge(f"the body may have at most {most} bytes here", max_bytes=most)
         return nonce + self._cipher.encrypt(nonce, plain, interaction_id.encode())
 
-    def _decrypt(self, one: Interaction) -> dict[str, Any]:
+    def _decrypt(self, one: UiaSession) -> dict[str, Any]:
         nonce, sealed = one.params[:_NONCE_BYTES], one.params[_NONCE_BYTES:]
         found: dict[str, Any] = orjson.loads(self._cipher.decrypt(nonce, sealed, one.interaction_id.encode()))
         return found
 
 
-def _check_same(one: Interaction, named: UserId | None) -> None:
+def _check_same(one: UiaSession, named: UserId | None) -> None:
     """Raise Forbidden where somebody is named, and it is another person than the one that this is about."""
     if named and one.user_id not in ("", named):
         raise Forbidden("this session is another person's", code="bad_credentials")

@@ -17,11 +17,11 @@ from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
 from homeserver.services.clientdata.push_rules import PUSH_RULES, PushRules
 from homeserver.storage import accountdata as stored
-from homeserver.storage.accountdata import GONE, DataKey, Piece
+from homeserver.storage.accountdata import GONE, AccountDataItem, DataKey
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.entries import Appends, account_data_changed
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 GLOBAL: Final = ""
 TAGS: Final = "m.tag"
@@ -108,7 +108,7 @@ class AccountData:
         """The same for any type: for other services."""
         await self._write(requester, _Change(DataKey(requester.user_id, room_id, kind), content))
 
-    async def changed_after(self, user_id: UserId, after: int) -> list[Piece]:
+    async def changed_after(self, user_id: UserId, after: int) -> list[AccountDataItem]:
         """A person's pieces that changed after a position, push rules with them; from 0 on all there are."""
         rules = await self._rules.piece(user_id)
         async with self._db.read() as conn:
@@ -184,7 +184,7 @@ class AccountData:
             raise TooLarge(f"at most {self._max_pieces} pieces", code="too_much_account_data")
         where: Where = RoomId(room_id) if room_id else ""
         news = account_data_changed(requester.user_id, where, kind)
-        for entry in await self._timeline.append([news], also=[Also(_write_changes, change)]):
+        for entry in await self._timeline.append([news], also=[SideWrite(_write_changes, change)]):
             self.note(entry)  # here at once; other workers hear it from the log
 
     async def _has_place(self, key: DataKey) -> bool:

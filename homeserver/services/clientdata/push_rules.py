@@ -17,12 +17,12 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.pushrules.rules import read_actions, read_kind
 from homeserver.protocol.pushrules.ruleset import UNCHANGED, Ruleset
 from homeserver.storage import pushrules as stored
-from homeserver.storage.accountdata import Piece
+from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.storage.pushrules import StoredRules
 from homeserver.timeline.entries import Appends, account_data_changed
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 PUSH_RULES: Final = "m.push_rules"
 _CACHED: Final = 10_000  # people whose rules are kept in memory
@@ -59,10 +59,10 @@ class PushRules:
         """The content of m.push_rules."""
         return (await self.of(user_id)).shown(user_id)
 
-    async def piece(self, user_id: UserId) -> Piece:
+    async def piece(self, user_id: UserId) -> AccountDataItem:
         """The same as account data."""
         known = await self._find(user_id)
-        return Piece("", PUSH_RULES, orjson.dumps(known.rules.shown(user_id)), known.position)
+        return AccountDataItem("", PUSH_RULES, orjson.dumps(known.rules.shown(user_id)), known.position)
 
     async def rule(self, requester: Requester, kind: str, rule_id: str) -> JsonObject:
         """One rule. Raises NotFound("push_rule_not_found"), Invalid("bad_push_rule")."""
@@ -104,13 +104,13 @@ class PushRules:
         """Who is in a room that is upgraded keeps for the new one what they had set for the old."""
         async with self._db.read() as conn:
             rows = await stored.rules_in(conn, old_room)
-        wishes = [
+        requests = [
             _Wish(row.user_id, lambda rules: rules.copied(old_room, new_room))
             for row in rows
             if (rules := _read(row.rules)).copied(old_room, new_room) != rules
         ]
-        for start in range(0, len(wishes), _AT_ONCE):
-            await asyncio.gather(*(self._append(wish) for wish in wishes[start : start + _AT_ONCE]))
+        for start in range(0, len(requests), _AT_ONCE):
+            await asyncio.gather(*(self._append(request) for request in requests[start : start + _AT_ONCE]))
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: somebody's rules are looked up anew."""
@@ -126,9 +126,9 @@ class PushRules:
         if changed != rules:
             await self._append(_Wish(requester.user_id, change))
 
-    async def _append(self, wish: _Wish) -> None:
-        news = account_data_changed(wish.user_id, "", PUSH_RULES)
-        for entry in await self._timeline.append([news], also=[Also(_write, wish)]):
+    async def _append(self, request: _Wish) -> None:
+        news = account_data_changed(request.user_id, "", PUSH_RULES)
+        for entry in await self._timeline.append([news], also=[SideWrite(_write, request)]):
             self.note(entry)  # here at once; other workers hear it from the log
 
     async def _find(self, user_id: UserId) -> Known:

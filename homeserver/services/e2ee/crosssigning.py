@@ -21,10 +21,10 @@ from homeserver.storage.e2ee import devices as stored_devices
 from homeserver.storage.e2ee.crosssigning import CrossKey, Signature, Target, Usage
 from homeserver.storage.e2ee.devices import Device, KeyedDevice
 from homeserver.timeline.entries import Appends, devices_changed, keys_signed
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
-__all__ = ["CrossKeyWish", "CrossSigning", "Failures", "Usage"]
-CrossKeyWish = Mapping[Usage, Content]
+__all__ = ["CrossSigning", "CrossSigningUpload", "Failures", "Usage"]
+CrossSigningUpload = Mapping[Usage, Content]
 """Cross-signing keys as they came."""
 
 Failures = dict[UserId, dict[str, HomeserverError]]
@@ -63,21 +63,23 @@ class CrossSigning:
         self._timeline = timeline
         self._settings = settings
 
-    async def needs_proof(self, requester: Requester, wish: CrossKeyWish) -> bool:
+    async def needs_proof(self, requester: Requester, request: CrossSigningUpload) -> bool:
         """Whether the person must prove themselves anew (user-interactive authentication) before this upload.
 
         Not for the first keys, nor for the same ones again. Raises as `upload` does.
         """
-        wanted, old = await self._look(requester, wish)
+        wanted, old = await self._context(requester, request)
         return _needs_proof(wanted, old)
 
-    async def upload(self, requester: Requester, wish: CrossKeyWish, *, proven: bool = False) -> None:
+    async def upload(
+        self, requester: Requester, request: CrossSigningUpload, *, proven: bool = False
+    ) -> None:
         """Publish cross-signing keys. `proven`: the person has just proved themselves.
 
         Raises Forbidden("proof_needed", "key_id_in_use", "no_device"), Invalid("bad_cross_signing_key",
         "missing_master_key", "invalid_signature"), TooLarge.
         """
-        wanted, old = await self._look(requester, wish)
+        wanted, old = await self._context(requester, request)
         if not proven and _needs_proof(wanted, old):
             raise Forbidden("prove who you are to change these keys", code="proof_needed")
         changed = tuple(key for key in wanted if old.get(key.usage) != key)
@@ -85,7 +87,7 @@ class CrossSigning:
             return
         old_master = old[Usage.MASTER].public_key if Usage.MASTER in old else None
         await self._timeline.append(
-            [devices_changed(requester.user_id)], also=[Also(_write_keys, _NewKeys(changed, old_master))]
+            [devices_changed(requester.user_id)], also=[SideWrite(_write_keys, _NewKeys(changed, old_master))]
         )
 
     async def sign(self, requester: Requester, signed: Mapping[UserId, Mapping[str, Content]]) -> Failures:
@@ -113,15 +115,15 @@ class CrossSigning:
             await self._write(requester.user_id, good)
         return failures
 
-    async def _look(
-        self, requester: Requester, wish: CrossKeyWish
+    async def _context(
+        self, requester: Requester, request: CrossSigningUpload
     ) -> tuple[list[CrossKey], Mapping[Usage, CrossKey]]:
         """The wanted keys, checked, and the ones that there are."""
         device = validation.device_of(requester)
         user_id = device.user_id
         wanted = [
             validation.cross_key(user_id, usage, body, self._settings.max_key_bytes)
-            for usage, body in wish.items()
+            for usage, body in request.items()
         ]
         names = [DeviceId(key.public_key) for key in wanted]
         if len(set(names)) < len(names):
@@ -146,7 +148,7 @@ class CrossSigning:
         news = [devices_changed(user_id)] if _is_own(good) else []
         if others:
             news.append(keys_signed(user_id, others))
-        await self._timeline.append(news, also=[Also(_write_signatures, tuple(good))])
+        await self._timeline.append(news, also=[SideWrite(_write_signatures, tuple(good))])
 
 
 def _needs_proof(wanted: Sequence[CrossKey], old: Mapping[Usage, CrossKey]) -> bool:

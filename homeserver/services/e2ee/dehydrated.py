@@ -24,7 +24,7 @@ from homeserver.storage.e2ee import devices as stored_devices
 from homeserver.storage.e2ee.dehydrated import Dehydrated
 from homeserver.storage.e2ee.devices import Device
 from homeserver.timeline.entries import Appends, devices_changed
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 _MAX_NAME_CHARS = 100
 
@@ -99,7 +99,9 @@ class DehydratedDevices:
         return delivery(messages, since, most)
 
     async def _append(self, replacing: _Replacing) -> None:
-        await self._timeline.append([devices_changed(replacing.user_id)], also=[Also(self._write, replacing)])
+        await self._timeline.append(
+            [devices_changed(replacing.user_id)], also=[SideWrite(self._write, replacing)]
+        )
 
     async def _write(self, conn: AsyncConnection, items: Sequence[Placed[_Replacing]]) -> None:
         latest = {item.row.user_id: item.row for item in items}

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid
-from homeserver.kit.batching import Gathering
+from homeserver.kit.batching import BatchLoader
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, ServerName, UserId
@@ -22,10 +22,10 @@ from homeserver.storage.e2ee import crosssigning, onetime
 from homeserver.storage.e2ee import devices as stored
 from homeserver.storage.e2ee.crosssigning import CrossKey, Signature, Target, Usage
 from homeserver.storage.e2ee.devices import Device
-from homeserver.storage.e2ee.onetime import OneTimeKey, Wish
+from homeserver.storage.e2ee.onetime import KeyClaim, OneTimeKey
 from homeserver.storage.retry import write_with_retry
 from homeserver.timeline.entries import Appends, devices_changed
-from homeserver.timeline.submission import Also
+from homeserver.timeline.submission import SideWrite
 
 _TOGETHER: Final = 250  # devices whose questions go into one query
 
@@ -84,20 +84,20 @@ class DeviceKeys:
         self._settings = settings
         self._server_name = server_name
         self._uploads = Uploads(settings)
-        self._gathering = Gathering("count keys of devices", self._count, _TOGETHER)
+        self._gathering = BatchLoader("count keys of devices", self._count, _TOGETHER)
 
-    async def upload(self, requester: Requester, wish: KeyUpload) -> Mapping[str, int]:
+    async def upload(self, requester: Requester, request: KeyUpload) -> Mapping[str, int]:
         """Publish keys of the requester's device; answers how many one-time keys it has, by algorithm.
 
         The same upload again changes nothing. Raises Forbidden("no_device"), Invalid("bad_device_keys",
         "invalid_signature", "bad_one_time_key") and what `Uploads.plan` raises.
         """
-        upload = self._checked(validation.device_of(requester), wish)
+        upload = self._checked(validation.device_of(requester), request)
         async with self._db.read() as conn:
             plan = await self._uploads.plan(conn, [upload])
         if plan.identities:
             await self._timeline.append(
-                [devices_changed(requester.user_id)], also=[Also(self._uploads.write_placed, upload)]
+                [devices_changed(requester.user_id)], also=[SideWrite(self._uploads.write_placed, upload)]
             )
         elif plan.new or plan.renewed or plan.fallback:  # nothing that others must hear of
             await write_with_retry(self._db, lambda conn: self._uploads.write(conn, [upload]))
@@ -155,8 +155,8 @@ class DeviceKeys:
         """
         self._limits.check("encryption", requester.user_id)
         here, elsewhere = validation.split_users(wanted, self._server_name)
-        wishes = [
-            Wish(
+        requests = [
+            KeyClaim(
                 user_id,
                 validation.checked_device(device_id),
                 validation.checked_name(algorithm, "an algorithm"),
@@ -164,44 +164,51 @@ class DeviceKeys:
             for user_id in here
             for device_id, algorithm in wanted[user_id].items()
         ]
-        validation.check_count(len(wishes), self._settings.max_items)
+        validation.check_count(len(requests), self._settings.max_items)
         claimed = ClaimedKeys({}, frozenset(elsewhere))
-        if wishes:
-            taken = await write_with_retry(self._db, partial(self._claim, wishes=wishes))
+        if requests:
+            taken = await write_with_retry(self._db, partial(self._claim, requests=requests))
             for key in taken:
                 of_user = claimed.keys.setdefault(key.device.user_id, {})
                 of_user[key.device.device_id] = {str(key.name): key.body}
         return claimed
 
-    async def _claim(self, conn: AsyncConnection, wishes: Collection[Wish]) -> list[OneTimeKey]:
+    async def _claim(self, conn: AsyncConnection, requests: Collection[KeyClaim]) -> list[OneTimeKey]:
         # Who claims from the same device waits here, and then sees what is left.
-        await stored.lock_keyed(conn, {wish.device for wish in wishes})
-        taken = await onetime.claim(conn, wishes, self._clock.now_ms())
-        served = {Wish(*key.device, key.name.algorithm) for key in taken}
-        rest = [wish for wish in wishes if wish not in served]
+        await stored.lock_keyed(conn, {request.device for request in requests})
+        taken = await onetime.claim(conn, requests, self._clock.now_ms())
+        served = {KeyClaim(*key.device, key.name.algorithm) for key in taken}
+        rest = [request for request in requests if request not in served]
         if rest:
             taken += await onetime.use_fallback(conn, rest)
         return taken
 
-    def _checked(self, device: Device, wish: KeyUpload) -> Upload:
-        return checked_upload(device, wish, self._settings, self._clock.now_ms())
+    def _checked(self, device: Device, request: KeyUpload) -> Upload:
+        return checked_upload(device, request, self._settings, self._clock.now_ms())
 
 
 def checked_upload(
-    device: Device, wish: KeyUpload, settings: EncryptionSettings, now_ms: int, *, is_dehydrated: bool = False
+    device: Device,
+    request: KeyUpload,
+    settings: EncryptionSettings,
+    now_ms: int,
+    *,
+    is_dehydrated: bool = False,
 ) -> Upload:
     """An upload in its right form. Raises Invalid, TooLarge."""
-    validation.check_count(len(wish.one_time_keys), settings.max_one_time_keys)
-    validation.check_count(len(wish.fallback_keys), settings.max_fallback_keys)
+    validation.check_count(len(request.one_time_keys), settings.max_one_time_keys)
+    validation.check_count(len(request.fallback_keys), settings.max_fallback_keys)
     most = settings.max_key_bytes
-    identity = None if wish.device_keys is None else validation.identity_keys(device, wish.device_keys, most)
-    fallback = validation.one_time_keys(device, wish.fallback_keys, most)
+    identity = (
+        None if request.device_keys is None else validation.identity_keys(device, request.device_keys, most)
+    )
+    fallback = validation.one_time_keys(device, request.fallback_keys, most)
     if len({key.name.algorithm for key in fallback}) < len(fallback):
         raise Invalid("only one fallback key for each algorithm", code="bad_one_time_key")
     return Upload(
         device,
         identity,
-        tuple(validation.one_time_keys(device, wish.one_time_keys, most)),
+        tuple(validation.one_time_keys(device, request.one_time_keys, most)),
         tuple(fallback),
         now_ms,
         is_dehydrated,

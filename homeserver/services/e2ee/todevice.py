@@ -30,7 +30,7 @@ from homeserver.storage.log import Entry
 from homeserver.storage.retry import write_with_retry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.entries import Appends, device_messages
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 EVERY_DEVICE = DeviceId("*")
 
@@ -114,7 +114,7 @@ class ToDevice:
                 device_messages(next(iter(devices)).user_id, [device.device_id for device in devices])
                 for devices in people
             ]
-            await self._timeline.append(news, also=[Also(self._write, _Sending(txn, people))])
+            await self._timeline.append(news, also=[SideWrite(self._write, _Sending(txn, people))])
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: the inboxes to which something came are not empty any more."""

@@ -27,7 +27,7 @@ from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import joined_in, levels_of
-from homeserver.timeline.submission import Also, KeyTaken, Placed
+from homeserver.timeline.submission import KeyTaken, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 _OWNER_LEVEL = 100  # both sides may close the room
@@ -84,7 +84,7 @@ class Enquiries:
                     version=self._founding.version,
                     kind="private",
                     room_key=key,
-                    also=[Also(_add_enquiries, new)],
+                    also=[SideWrite(_add_enquiries, new)],
                 )
             except KeyTaken as taken:
                 await self._free_if_left(taken.room_id, requester.user_id, owner.user_id)
@@ -210,7 +210,7 @@ class Enquiries:
     async def _step(self, row: EnquiryRow, name: str, drafts: Sequence[Draft], move: HelpMove) -> bool:
         """Take a step of help once, whoever else tries at the same time; False if it was taken already."""
         txn = TxnKey("enquiry help", row.room_id, f"{name} {row.help_round}")
-        written = await self._timeline.send(row.room_id, drafts, txn=txn, also=[Also(_move_help, move)])
+        written = await self._timeline.send(row.room_id, drafts, txn=txn, also=[SideWrite(_move_help, move)])
         return not written.repeated
 
     async def _of_a_side(self, requester: Requester, room_id: RoomId) -> EnquiryRow:

@@ -34,12 +34,12 @@ from homeserver.storage import blocks, enquiries, push, rooms
 from homeserver.storage import guests as stored
 from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
-from homeserver.storage.guests import GuestRow, Succession
+from homeserver.storage.guests import GuestClaim, GuestRow
 from homeserver.storage.retry import write_with_retry
 from homeserver.timeline.entries import blocks_changed, profile_changed, session_ended
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import joined_in, levels_of
-from homeserver.timeline.submission import Also, Piece, Placed
+from homeserver.timeline.submission import Placed, RoomDrafts, SideWrite
 from homeserver.timeline.writer import Timeline
 
 MAX_NAME_CHARS = 255
@@ -90,7 +90,7 @@ class GuestKey:
 
 
 class _Claim(NamedTuple):
-    succession: Succession
+    succession: GuestClaim
     joined: tuple[RoomId, ...]
 
 
@@ -185,9 +185,9 @@ class Guests:
         for room_id in room_ids:
             head = await self._timeline.head(room_id)
             is_in = account.user_id in joined_in(head.state.events)
-            pieces.append(Piece(room_id, _handing_over(head, own, None if is_in else person)))
+            pieces.append(RoomDrafts(room_id, _handing_over(head, own, None if is_in else person)))
             joined += [] if is_in else [room_id]
-        claim = _Claim(Succession(own, account.user_id), tuple(joined))
+        claim = _Claim(GuestClaim(own, account.user_id), tuple(joined))
         entries = await self._timeline.send_together(
             pieces,
             [
@@ -195,7 +195,7 @@ class Guests:
                 session_ended(own, None, "claimed"),
                 blocks_changed(account.user_id, guest=own),
             ],
-            also=[Also(_write_claims, claim)],
+            also=[SideWrite(_write_claims, claim)],
         )
         for entry in entries:  # here at once; other workers hear it from the log
             self._profiles.note(entry)

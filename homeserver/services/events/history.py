@@ -15,16 +15,24 @@ from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
 from homeserver.services.events.access import head_for_member, not_joined
-from homeserver.services.events.visibility import Outlook, Visibility
+from homeserver.services.events.visibility import ViewerVisibility, Visibility
 from homeserver.storage import events as stored
 from homeserver.storage import relations
 from homeserver.storage import state as stored_state
 from homeserver.storage.db import Database
 from homeserver.storage.events import NEWEST, StoredEvent
-from homeserver.storage.relations import MAX_DEPTH, RelatedWish
+from homeserver.storage.relations import MAX_DEPTH, RelationsRequest
 from homeserver.timeline.writer import Timeline
 
-__all__ = ["MAX_DEPTH", "Direction", "History", "HistoryPage", "RelatedWish", "Surroundings", "members_in"]
+__all__ = [
+    "MAX_DEPTH",
+    "Direction",
+    "EventContext",
+    "History",
+    "HistoryPage",
+    "RelationsRequest",
+    "members_in",
+]
 Direction = Literal["b", "f"]
 _NEAR = 50  # events around a time that are looked at
 
@@ -33,17 +41,17 @@ _NEAR = 50  # events around a time that are looked at
 class HistoryPage:
     """Events in the order of reading. `end`: the place to go on from, None where there is no more."""
 
-    outlook: Outlook
+    viewer: ViewerVisibility
     events: Sequence[StoredEvent]
     start: int
     end: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class EventContext:
     """An event, what came around it (the nearest first), and the state after the last of them."""
 
-    outlook: Outlook
+    viewer: ViewerVisibility
     event: StoredEvent
     before: Sequence[StoredEvent]
     after: Sequence[StoredEvent]
@@ -65,23 +73,25 @@ class History:
 
     async def event(
         self, requester: Requester, room_id: RoomId, event_id: EventId
-    ) -> tuple[Outlook, StoredEvent]:
+    ) -> tuple[ViewerVisibility, StoredEvent]:
         """One event, and what else the requester may see. Raises NotFound("event_not_found")."""
-        outlook, found = await self.event_anywhere(requester, event_id)
+        viewer, found = await self.event_anywhere(requester, event_id)
         if found.event.room_id != room_id:
             raise _no_event()
-        return outlook, found
+        return viewer, found
 
-    async def event_anywhere(self, requester: Requester, event_id: EventId) -> tuple[Outlook, StoredEvent]:
+    async def event_anywhere(
+        self, requester: Requester, event_id: EventId
+    ) -> tuple[ViewerVisibility, StoredEvent]:
         """The same without knowing its room."""
         async with self._db.read() as conn:
             found = (await stored.events_by_id(conn, [event_id])).get(event_id)
         if found is None:
             raise _no_event()
-        outlook = await self._visibility.outlook(requester.user_id, found.event.room_id)
-        if not await self._shown(requester, outlook, [found]):
+        viewer = await self._visibility.viewer(requester.user_id, found.event.room_id)
+        if not await self._shown(requester, viewer, [found]):
             raise _no_event()
-        return outlook, found
+        return viewer, found
 
     async def page(
         self,
@@ -97,8 +107,8 @@ class History:
 
         It may hold fewer events than there are, where some of them may not be seen.
         """
-        outlook = await self._outlook(requester, room_id)
-        last = outlook.last_place
+        viewer = await self._outlook(requester, room_id)
+        last = viewer.last_place
         async with self._db.read() as conn:
             if direction == "b":
                 top = NEWEST if start is None else start + 1
@@ -110,30 +120,30 @@ class History:
                 begin = start or 0
                 found = await stored.room_after(conn, room_id, after=begin, limit=limit)
         is_full = len(found) == limit
-        seen = await self._shown(requester, outlook, found)
+        seen = await self._shown(requester, viewer, found)
         shown = [one for one in seen if _is_within(one.position, direction, until)]
         end = None
         if is_full and _is_within(found[-1].position, direction, until):
             end = found[-1].position - 1 if direction == "b" else found[-1].position
         if start is None and direction == "b":
             begin = found[0].position if found else 0
-        return HistoryPage(outlook, shown, begin, end)
+        return HistoryPage(viewer, shown, begin, end)
 
     async def around(
         self, requester: Requester, room_id: RoomId, event_id: EventId, *, limit: int
-    ) -> Surroundings:
+    ) -> EventContext:
         """An event with at most `limit` others around it. Raises NotFound("event_not_found")."""
-        outlook, event = await self.event(requester, room_id, event_id)
+        viewer, event = await self.event(requester, room_id, event_id)
         half = limit // 2
         async with self._db.read() as conn:
             before = await stored.room_before(conn, room_id, before=event.position, limit=half)
             after = await stored.room_after(conn, room_id, after=event.position, limit=limit - half)
-        shown_before = await self._shown(requester, outlook, before)
-        shown_after = await self._shown(requester, outlook, after)
+        shown_before = await self._shown(requester, viewer, before)
+        shown_after = await self._shown(requester, viewer, after)
         async with self._db.read() as conn:  # the state after what is shown: who left sees no later one
             state = await stored_state.state_at(conn, (shown_after or [event])[-1].state_id)
-        return Surroundings(
-            outlook,
+        return EventContext(
+            viewer,
             event,
             shown_before,
             shown_after,
@@ -142,25 +152,27 @@ class History:
             end=(after or [event])[-1].position,
         )
 
-    async def state(self, requester: Requester, room_id: RoomId) -> tuple[Outlook, Mapping[StateKey, Event]]:
+    async def state(
+        self, requester: Requester, room_id: RoomId
+    ) -> tuple[ViewerVisibility, Mapping[StateKey, Event]]:
         """The state now; for somebody who left, at their leaving. And what else the requester may see.
 
         Raises Forbidden("not_joined").
         """
-        outlook = await self._outlook(requester, room_id)
-        if outlook.last_place is None:
-            return outlook, (await self._timeline.head(room_id)).state.events
-        return outlook, await self._state_at(room_id, outlook.last_place)
+        viewer = await self._outlook(requester, room_id)
+        if viewer.last_place is None:
+            return viewer, (await self._timeline.head(room_id)).state.events
+        return viewer, await self._state_at(room_id, viewer.last_place)
 
     async def state_at(
         self, requester: Requester, room_id: RoomId, place: int
-    ) -> tuple[Outlook, Mapping[StateKey, Event]]:
+    ) -> tuple[ViewerVisibility, Mapping[StateKey, Event]]:
         """The same as it was at a place that the requester may know of."""
-        outlook = await self._outlook(requester, room_id)
-        last = outlook.last_place
-        if (last is None or place < last) and not outlook.sees_at(place + 1):
+        viewer = await self._outlook(requester, room_id)
+        last = viewer.last_place
+        if (last is None or place < last) and not viewer.sees_at(place + 1):
             raise not_joined()
-        return outlook, await self._state_at(room_id, place if last is None else min(place, last))
+        return viewer, await self._state_at(room_id, place if last is None else min(place, last))
 
     async def now_joined(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
         """The state, for those who are in the room. Raises Forbidden("not_joined")."""
@@ -171,39 +183,39 @@ class History:
         self, requester: Requester, room_id: RoomId, *, at_ms: int, direction: Direction
     ) -> StoredEvent:
         """The event nearest to a time, from it on or up to it. Raises NotFound("event_not_found")."""
-        outlook, forward = await self._outlook(requester, room_id), direction == "f"
-        at_ms = outlook.nearest_time(at_ms, forward=forward)
+        viewer, forward = await self._outlook(requester, room_id), direction == "f"
+        at_ms = viewer.nearest_time(at_ms, forward=forward)
         async with self._db.read() as conn:
             found = await stored.near_time(conn, room_id, at_ms=at_ms, forward=forward, limit=_NEAR)
-        shown = await self._shown(requester, outlook, found)
+        shown = await self._shown(requester, viewer, found)
         if not shown:
             raise _no_event()
         return shown[0]
 
     async def related(
-        self, requester: Requester, room_id: RoomId, event_id: EventId, wish: RelatedWish
+        self, requester: Requester, room_id: RoomId, event_id: EventId, request: RelationsRequest
     ) -> HistoryPage:
         """The events that relate to another, a page of them. Raises NotFound("event_not_found")."""
-        outlook, _ = await self.event(requester, room_id, event_id)
+        viewer, _ = await self.event(requester, room_id, event_id)
         async with self._db.read() as conn:
-            found = await relations.page_of(conn, room_id, event_id, wish)
+            found = await relations.page_of(conn, room_id, event_id, request)
         end = None
-        if len(found) == wish.limit:
-            end = found[-1].position if wish.forward else found[-1].position - 1
-        return HistoryPage(outlook, await self._shown(requester, outlook, found), wish.start or 0, end)
+        if len(found) == request.limit:
+            end = found[-1].position if request.forward else found[-1].position - 1
+        return HistoryPage(viewer, await self._shown(requester, viewer, found), request.start or 0, end)
 
     async def threads(
         self, requester: Requester, room_id: RoomId, *, own_only: bool, start: int | None, limit: int
     ) -> HistoryPage:
         """The first events of a room's threads, those that were answered last coming first."""
-        outlook = await self._outlook(requester, room_id)
+        viewer = await self._outlook(requester, room_id)
         async with self._db.read() as conn:
             found = await relations.thread_roots(
                 conn, room_id, reader=requester.user_id if own_only else None, before=start, limit=limit
             )
         end = found[-1].latest if len(found) == limit else None
-        roots = await self._shown(requester, outlook, [one.root for one in found])
-        return HistoryPage(outlook, roots, start or 0, end)
+        roots = await self._shown(requester, viewer, [one.root for one in found])
+        return HistoryPage(viewer, roots, start or 0, end)
 
     async def having_related(
         self, events: Sequence[StoredEvent], wanted: EventFilter
@@ -219,18 +231,18 @@ class History:
         return [one for one in events if one.event.event_id in found]
 
     async def _shown(
-        self, requester: Requester, outlook: Outlook, events: Sequence[StoredEvent]
+        self, requester: Requester, viewer: ViewerVisibility, events: Sequence[StoredEvent]
     ) -> list[StoredEvent]:
         """What the requester may see and wants to: of people whom they ignore only state."""
         ignored = await self._data.ignored_by(requester.user_id)
-        return [one for one in events if outlook.sees(one) and not is_ignored(one.event, ignored)]
+        return [one for one in events if viewer.sees(one) and not is_ignored(one.event, ignored)]
 
-    async def _outlook(self, requester: Requester, room_id: RoomId) -> Outlook:
+    async def _outlook(self, requester: Requester, room_id: RoomId) -> ViewerVisibility:
         """What the requester may see; Forbidden("not_joined") where that is nothing."""
-        outlook = await self._visibility.outlook(requester.user_id, room_id)
-        if outlook.last_place == 0:
+        viewer = await self._visibility.viewer(requester.user_id, room_id)
+        if viewer.last_place == 0:
             raise not_joined()
-        return outlook
+        return viewer
 
     async def _state_at(self, room_id: RoomId, place: int) -> Mapping[StateKey, Event]:
         async with self._db.read() as conn:

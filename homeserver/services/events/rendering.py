@@ -12,12 +12,12 @@ import orjson
 from homeserver.clock import Clock
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
-from homeserver.protocol.clientevents import Aside, ClientForm, bare, form_of
+from homeserver.protocol.clientevents import ClientEventBytes, ReaderUnsigned, bare, form_of
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.paths import Path
 from homeserver.services.clientdata.accountdata import AccountData
-from homeserver.services.events.visibility import Outlook
+from homeserver.services.events.visibility import ViewerVisibility
 from homeserver.storage import events as stored
 from homeserver.storage import relations, transactions
 from homeserver.storage.db import Database
@@ -49,27 +49,29 @@ class Rendering:
         self._db = db
         self._data = data
         self._clock = clock
-        self._forms: BoundedCache[tuple[EventId, EventId | None], ClientForm] = BoundedCache(cached_events)
+        self._forms: BoundedCache[tuple[EventId, EventId | None], ClientEventBytes] = BoundedCache(
+            cached_events
+        )
         self._redacted: BoundedCache[EventId, bool] = BoundedCache(cached_events)
         self._cuts: BoundedCache[RoomId, Mapping[EventId, EventId]] = BoundedCache(_CACHED_ROOMS)
 
     async def page(
         self,
         requester: Requester,
-        outlook: Outlook,
+        viewer: ViewerVisibility,
         events: Sequence[StoredEvent],
         *,
         room_id: bool = True,
         fields: Sequence[Path] | None = None,
     ) -> list[orjson.Fragment]:
         """Events of one room that the requester may see. `room_id=False`: without the room's id, for /sync."""
-        (made,) = await self.pages(requester, [(outlook, events)], room_id=room_id, fields=fields)
+        (made,) = await self.pages(requester, [(viewer, events)], room_id=room_id, fields=fields)
         return made
 
     async def pages(
         self,
         requester: Requester,
-        pages: Sequence[tuple[Outlook, Sequence[StoredEvent]]],
+        pages: Sequence[tuple[ViewerVisibility, Sequence[StoredEvent]]],
         *,
         untouched: Collection[RoomId] = (),
         room_id: bool = True,
@@ -77,11 +79,11 @@ class Rendering:
     ) -> list[list[orjson.Fragment]]:
         """The same for many rooms, by as many queries as for one. To events of `untouched` rooms nothing relates."""
         around = await self._around(requester, [one for _, events in pages for one in events], untouched)
-        return [self._page(outlook, events, around, room_id, fields) for outlook, events in pages]
+        return [self._page(viewer, events, around, room_id, fields) for viewer, events in pages]
 
     def _page(
         self,
-        outlook: Outlook,
+        viewer: ViewerVisibility,
         events: Sequence[StoredEvent],
         around: _Around,
         room_id: bool,
@@ -90,31 +92,31 @@ class Rendering:
         now_ms = self._clock.now_ms()
         made = []
         for one in events:
-            is_bare = not one.event.is_state and outlook.is_bare(one.event.sender, one.position)
+            is_bare = not one.event.is_state and viewer.is_bare(one.event.sender, one.position)
             form = (
                 form_of(bare(one.event), fields=fields)
                 if is_bare
-                else self._form(one, around, outlook, fields)
+                else self._form(one, around, viewer, fields)
             )
-            aside = Aside(
+            aside = ReaderUnsigned(
                 now_ms,
                 transaction_id=around.txn_ids.get(one.event.event_id),
-                membership=outlook.membership_at(one.position),
+                membership=viewer.membership_at(one.position),
                 with_previous=True,
-                relations=None if is_bare else self._bundle(one, around, outlook, now_ms),
+                relations=None if is_bare else self._bundle(one, around, viewer, now_ms),
             )
             made.append(orjson.Fragment(form.render(aside, room_id=room_id)))
         return made
 
     async def state(
-        self, outlook: Outlook, events: Iterable[Event], *, room_id: bool = True
+        self, viewer: ViewerVisibility, events: Iterable[Event], *, room_id: bool = True
     ) -> list[orjson.Fragment]:
         """State events of one room, without what a page says beside them."""
-        (made,) = await self.states([(outlook, list(events))], room_id=room_id)
+        (made,) = await self.states([(viewer, list(events))], room_id=room_id)
         return made
 
     async def states(
-        self, states: Sequence[tuple[Outlook, Collection[Event]]], *, room_id: bool = True
+        self, states: Sequence[tuple[ViewerVisibility, Collection[Event]]], *, room_id: bool = True
     ) -> list[list[orjson.Fragment]]:
         """The same for many rooms, by at most two queries; of rooms that were asked for lately it is known by which
         redactions something was taken out of their state, mostly by none."""
@@ -124,11 +126,11 @@ class Rendering:
         if wanted:
             async with self._db.read() as conn:
                 redactions = await stored.events_by_id(conn, wanted)
-        aside = Aside(self._clock.now_ms())
+        aside = ReaderUnsigned(self._clock.now_ms())
         made = []
-        for outlook, events in states:
+        for viewer, events in states:
             forms = [
-                form_of(one, because=_because(outlook, redactions.get(cuts[one.event_id])))
+                form_of(one, because=_because(viewer, redactions.get(cuts[one.event_id])))
                 if one.event_id in cuts
                 else self.form(one)
                 for one in events
@@ -136,7 +138,7 @@ class Rendering:
             made.append([orjson.Fragment(form.render(aside, room_id=room_id)) for form in forms])
         return made
 
-    def form(self, event: Event) -> ClientForm:
+    def form(self, event: Event) -> ClientEventBytes:
         """The form of an event that was not redacted, from memory if it was asked for lately."""
         key = (event.event_id, None)
         found = self._forms.get(key)
@@ -157,12 +159,12 @@ class Rendering:
             self._cuts.put(event.room_id, {})  # of a new room nothing is redacted
 
     def _form(
-        self, one: StoredEvent, around: _Around, outlook: Outlook, fields: Sequence[Path] | None
-    ) -> ClientForm:
+        self, one: StoredEvent, around: _Around, viewer: ViewerVisibility, fields: Sequence[Path] | None
+    ) -> ClientEventBytes:
         replaced = around.replaced.get(one.event.event_id)
         if one.redacted_by is not None or fields is not None or replaced is not None:
             cut = None if one.redacted_by is None else around.because.get(one.redacted_by)
-            return form_of(one.event, replaced=replaced, because=_because(outlook, cut), fields=fields)
+            return form_of(one.event, replaced=replaced, because=_because(viewer, cut), fields=fields)
         return self.form(one.event)
 
     async def _cuts_of(self, room_ids: Collection[RoomId]) -> Mapping[EventId, EventId]:
@@ -210,31 +212,33 @@ class Rendering:
             threads=threads,
         )
 
-    def _bundle(self, one: StoredEvent, around: _Around, outlook: Outlook, now_ms: int) -> bytes | None:
+    def _bundle(
+        self, one: StoredEvent, around: _Around, viewer: ViewerVisibility, now_ms: int
+    ) -> bytes | None:
         """`m.relations`: the latest edit, who refers to the event, and its thread."""
         event_id = one.event.event_id
         bundle: dict[str, object] = {}
-        if one.edit is not None and one.redacted_by is None and outlook.sees_at(one.edit_position):
-            bundle["m.replace"] = orjson.Fragment(self.form(one.edit).render(Aside(now_ms)))
-        references = [ref for ref in around.references.get(event_id, ()) if outlook.sees(ref)]
+        if one.edit is not None and one.redacted_by is None and viewer.sees_at(one.edit_position):
+            bundle["m.replace"] = orjson.Fragment(self.form(one.edit).render(ReaderUnsigned(now_ms)))
+        references = [ref for ref in around.references.get(event_id, ()) if viewer.sees(ref)]
         if references:
             bundle[REFERENCE] = {"chunk": [{"event_id": ref.event.event_id} for ref in references]}
         thread = around.threads.get(event_id)
-        if thread is not None and outlook.sees(thread.latest):
+        if thread is not None and viewer.sees(thread.latest):
             latest = thread.latest
-            is_bare = outlook.is_bare(latest.event.sender, latest.position)
+            is_bare = viewer.is_bare(latest.event.sender, latest.position)
             form = form_of(bare(latest.event)) if is_bare else self.form(latest.event)
             bundle["m.thread"] = {
-                "latest_event": orjson.Fragment(form.render(Aside(now_ms))),
+                "latest_event": orjson.Fragment(form.render(ReaderUnsigned(now_ms))),
                 "count": thread.count,
-                "current_user_participated": thread.has_own or one.event.sender == outlook.user_id,
+                "current_user_participated": thread.has_own or one.event.sender == viewer.user_id,
             }
         return orjson.dumps(bundle) if bundle else None
 
 
-def _because(outlook: Outlook, redaction: StoredEvent | None) -> ClientForm | None:
+def _because(viewer: ViewerVisibility, redaction: StoredEvent | None) -> ClientEventBytes | None:
     """Why something was taken away, for who may know."""
-    return form_of(redaction.event) if redaction is not None and outlook.sees(redaction) else None
+    return form_of(redaction.event) if redaction is not None and viewer.sees(redaction) else None
 
 
 def _client_txn(txn_id: str) -> str:

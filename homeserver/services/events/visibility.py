@@ -61,7 +61,7 @@ _NO_LINE: Final = _Line((), ())
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class ViewerVisibility:
     """What one person may see of one room. `is_inside`: they have been in it for all the time that is looked at.
     `erased`: those whose words are only for who was there."""
 
@@ -154,18 +154,18 @@ class Visibility:
         if entry.kind is EntryKind.PROFILE and entry.user_id is not None and (entry.body or {}).get("erased"):
             self._erased.add(entry.user_id)
 
-    async def outlook(self, user_id: UserId, room_id: RoomId) -> Outlook:
+    async def viewer(self, user_id: UserId, room_id: RoomId) -> ViewerVisibility:
         """What a person may see of a room, whether it is here or not (then nothing)."""
         async with self._db.read() as conn:
             found = await stored.state_history(
                 conn, room_id, [HISTORY_VISIBILITY_KEY, ("m.room.member", user_id)]
             )
         kept = await self._kept(user_id, {room_id: found["m.room.member", user_id]})
-        return Outlook(
+        return ViewerVisibility(
             user_id, _Line.of(found[HISTORY_VISIBILITY_KEY]), _Line.of(kept[room_id]), erased=self._erased
         )
 
-    async def outlooks(self, user_id: UserId, room_ids: Collection[RoomId]) -> dict[RoomId, Outlook]:
+    async def outlooks(self, user_id: UserId, room_ids: Collection[RoomId]) -> dict[RoomId, ViewerVisibility]:
         """The same for many rooms, by one query, and another where they left some."""
         async with self._db.read() as conn:
             found = await sight_lines(conn, user_id, room_ids)
@@ -175,7 +175,7 @@ class Visibility:
         }
         kept = await self._kept(user_id, own)
         return {
-            room_id: Outlook(
+            room_id: ViewerVisibility(
                 user_id,
                 _Line.of([one for one in lines if one.event.key == HISTORY_VISIBILITY_KEY]),
                 _Line.of(kept[room_id]),
@@ -188,8 +188,8 @@ class Visibility:
         self, user_id: UserId, room_id: RoomId, events: Collection[StoredEvent]
     ) -> list[StoredEvent]:
         """Those of a room's events that a person may see."""
-        outlook = await self.outlook(user_id, room_id)
-        return [one for one in events if outlook.sees(one)]
+        viewer = await self.viewer(user_id, room_id)
+        return [one for one in events if viewer.sees(one)]
 
     async def _kept(
         self, user_id: UserId, own: Mapping[RoomId, Sequence[StoredEvent]]

@@ -18,7 +18,7 @@ _ORPHAN_AGE_S = 86_400.0  # a file that is being received or listed right now is
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
-class Sweep:
+class MediaGc:
     """A round that fails is made up for by the next one."""
 
     def __init__(self, *, db: Database, clock: Clock, disk: Disk, places: Places) -> None:

@@ -46,7 +46,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ThumbnailParams:
     """How a small picture is to be: it fits into the box, or fills it where `crop`; `moving` if the large one does."""
 
     box: Size
@@ -79,7 +79,7 @@ def size_of(path: Path) -> Size | None:
         return None
 
 
-def make_thumbnail(source: Path, target: Path, wish: Wish, limits: Limits) -> None:
+def make_thumbnail(source: Path, target: Path, request: ThumbnailParams, limits: Limits) -> None:
     """Write a small WebP picture: turned upright, no EXIF, never enlarged; of one that moves too much, its first frame.
 
     Raises BadPicture. The number of pixels is checked before any of them is unpacked.
@@ -88,8 +88,10 @@ def make_thumbnail(source: Path, target: Path, wish: Wish, limits: Limits) -> No
         with Image.open(source, formats=FORMATS) as picture:
             if picture.width * picture.height > limits.pixels:
                 raise BadPicture("too many pixels")
-            moves = wish.moving and getattr(picture, "is_animated", False)
-            frames = _frames(picture, wish, limits.animation_pixels) if moves else [_still(picture, wish)]
+            moves = request.moving and getattr(picture, "is_animated", False)
+            frames = (
+                _frames(picture, request, limits.animation_pixels) if moves else [_still(picture, request)]
+            )
     except _FAULTS as error:
         raise BadPicture(type(error).__name__) from error
     _save(frames, target)
@@ -100,13 +102,13 @@ class _Frame(NamedTuple):
     stands_ms: int
 
 
-def _still(picture: Image.Image, wish: Wish) -> _Frame:
+def _still(picture: Image.Image, request: ThumbnailParams) -> _Frame:
     # JPEG can be unpacked at a fraction of its size; twice the box keeps it sharp.
-    picture.draft("RGB", (wish.box.width * 2, wish.box.height * 2))
-    return _Frame(_small(ImageOps.exif_transpose(picture), wish), 0)
+    picture.draft("RGB", (request.box.width * 2, request.box.height * 2))
+    return _Frame(_small(ImageOps.exif_transpose(picture), request), 0)
 
 
-def _frames(picture: Image.Image, wish: Wish, max_pixels: int) -> list[_Frame]:
+def _frames(picture: Image.Image, request: ThumbnailParams, max_pixels: int) -> list[_Frame]:
     """The frames of a moving picture; only the first if there are more of them than we take."""
     most = min(_MAX_FRAMES, max_pixels // max(1, picture.width * picture.height))
     frames: list[_Frame] = []
@@ -117,15 +119,15 @@ def _frames(picture: Image.Image, wish: Wish, max_pixels: int) -> list[_Frame]:
         except EOFError:
             return frames
         stands_ms = int(picture.info.get("duration") or _FRAME_MS)
-        frames.append(_Frame(_small(picture, wish), stands_ms))
+        frames.append(_Frame(_small(picture, request), stands_ms))
     return frames[:1]
 
 
-def _small(picture: Image.Image, wish: Wish) -> Image.Image:
+def _small(picture: Image.Image, request: ThumbnailParams) -> Image.Image:
     """The pixels of a small picture, and nothing else."""
-    box, has_alpha = wish.box, picture.has_transparency_data
+    box, has_alpha = request.box, picture.has_transparency_data
     small = picture.convert("RGBA" if has_alpha else "RGB")
-    if wish.crop:
+    if request.crop:
         shrunk = min(1.0, small.width / box.width, small.height / box.height)
         fitting = (max(1, round(box.width * shrunk)), max(1, round(box.height * shrunk)))
         small = ImageOps.fit(small, fitting, Image.Resampling.LANCZOS)

@@ -9,7 +9,7 @@ from homeserver.settings.models import MediaSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import media as stored
 from homeserver.storage.db import Database
-from homeserver.storage.media import Kept
+from homeserver.storage.media import StoredTotals
 
 _DAY_MS = 86_400_000
 
@@ -22,14 +22,14 @@ class Quota:
         self._db = db
         self._clock = clock
 
-    async def kept(self, user_id: UserId) -> Kept:
+    async def kept(self, user_id: UserId) -> StoredTotals:
         """What a person keeps now. Raises TooLarge("quota_exceeded"), RateLimited("quota_of_day") if no file fits."""
         async with self._db.read() as conn:
             kept = await self._kept(conn, user_id)
         self.check(kept, 0)
         return kept
 
-    def check(self, kept: Kept, size: int) -> None:
+    def check(self, kept: StoredTotals, size: int) -> None:
         """Raise unless one more file of this size fits."""
         one = self._settings
         if _is_over(kept.size + size, one.quota_bytes) or _is_over(kept.files + 1, one.quota_files):
@@ -43,10 +43,10 @@ class Quota:
         await stored_accounts.lock_users(conn, [user_id])
         self.check(await self._kept(conn, user_id), size)
 
-    async def _kept(self, conn: AsyncConnection, user_id: UserId) -> Kept:
+    async def _kept(self, conn: AsyncConnection, user_id: UserId) -> StoredTotals:
         return (await stored.kept_by(conn, [user_id], late_ms=self._clock.now_ms() - _DAY_MS))[user_id]
 
-    def _of_day(self, kept: Kept) -> HomeserverError:
+    def _of_day(self, kept: StoredTotals) -> HomeserverError:
         now_ms = self._clock.now_ms()
         retry_ms = max(1, (kept.since_ms or now_ms) + _DAY_MS - now_ms)
         return RateLimited("you sent as much as one may in a day", retry_ms=retry_ms, code="quota_of_day")

@@ -16,7 +16,7 @@ from homeserver.model import EntryKind, MediaId, Requester
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.media import sniff
 from homeserver.services.media.files import new_media_id
-from homeserver.services.media.images import Wish
+from homeserver.services.media.images import ThumbnailParams
 from homeserver.services.media.store import Media, Served
 from homeserver.settings.models import MediaSettings
 from homeserver.storage import accounts as stored_accounts
@@ -64,7 +64,7 @@ class Elsewhere(Protocol):
         """A file. Raises NotFound, Upstream."""
         ...
 
-    async def thumbnail(self, place: Place, wish: Wish) -> Served:
+    async def thumbnail(self, place: Place, request: ThumbnailParams) -> Served:
         """A small picture. Raises NotFound, Upstream."""
         ...
 
@@ -135,7 +135,7 @@ class Repository:
         Raises NotFound, Forbidden("not_yours"), Conflict("file_exists"), and what `Media.upload` does.
         """
         check_may_act(requester)
-        row, pending = await self._look(media_id) if server == self._server else (None, None)
+        row, pending = await self._context(media_id) if server == self._server else (None, None)
         owner = row.uploader if row is not None else pending.uploader if pending is not None else None
         if owner is None:
             raise _not_found()
@@ -169,15 +169,15 @@ class Repository:
             row, kind, row.name if name is None else name, inline=sniff.is_inline(kind)
         )
 
-    async def thumbnail(self, place: Place, wish: Wish) -> Served:
+    async def thumbnail(self, place: Place, request: ThumbnailParams) -> Served:
         """A small picture, in a size on the list. Raises NotFound (also "no_thumbnail"), TooLarge, Unavailable."""
-        wish = replace(wish, box=self._media.box(wish.box.width, wish.box.height))
+        request = replace(request, box=self._media.box(request.box.width, request.box.height))
         if place.server != self._server:
-            return await self._elsewhere_for(place).thumbnail(place, wish)
+            return await self._elsewhere_for(place).thumbnail(place, request)
         row = await self._arrived(place)
         if (row.width or 0) * (row.height or 0) > self._settings.max_pixels:
             raise TooLarge("this picture is too large to make a small one of it", code="too_many_pixels")
-        return await self._media.small(row, wish)
+        return await self._media.small(row, request)
 
     def hear(self, entry: Entry) -> None:
         """Wake the downloads that wait for a file which came, to whichever worker."""
@@ -191,7 +191,7 @@ class Repository:
     async def _arrived(self, place: Place) -> MediaRow:
         """The file asked for, once it is there. Without a token never one of a product: their addresses are signed."""
         self._check_open(place)
-        row, pending = await self._look(place.media_id)
+        row, pending = await self._context(place.media_id)
         if row is None and pending is not None:
             row = await self._await(place)
         if row is None or row.delete_after_ms is not None:
@@ -203,19 +203,19 @@ class Repository:
     async def _await(self, place: Place) -> MediaRow:
         wait_s = min(place.wait_ms / 1000, self._settings.max_download_wait_s)
         with self._arrivals.expected(place.media_id) as arrived:
-            row, _ = await self._look(place.media_id)  # it may have come just before
+            row, _ = await self._context(place.media_id)  # it may have come just before
             if row is None and wait_s > 0:
                 try:
                     async with asyncio.timeout(wait_s):
                         await arrived.wait()
                 except TimeoutError:
                     raise _not_yet() from None
-                row, _ = await self._look(place.media_id)
+                row, _ = await self._context(place.media_id)
         if row is None:
             raise _not_yet()
         return row
 
-    async def _look(self, media_id: MediaId) -> tuple[MediaRow | None, PendingRow | None]:
+    async def _context(self, media_id: MediaId) -> tuple[MediaRow | None, PendingRow | None]:
         """The file, or that it is still to come."""
         async with self._db.read() as conn:
             row = (await stored.media_of(conn, [media_id])).get(media_id)

@@ -19,14 +19,14 @@ from homeserver.protocol.ids import UserId
 from homeserver.services.media import images, sniff
 from homeserver.services.media.disposition import clean_name, content_disposition
 from homeserver.services.media.files import Disk, Incoming, Places, new_media_id
-from homeserver.services.media.images import Wish
+from homeserver.services.media.images import ThumbnailParams
 from homeserver.services.media.quota import Quota
 from homeserver.services.media.thumbs import Thumbnails
 from homeserver.services.media.urls import MediaUrls
 from homeserver.settings.models import MediaSettings
 from homeserver.storage import media as stored
 from homeserver.storage.db import Database
-from homeserver.storage.media import Kept, MediaRow, Source
+from homeserver.storage.media import MediaRow, Source, StoredTotals
 
 _WRITE_BYTES = 256 * 1024  # gathered before they go to the disk
 _RETRY_MS = 5000
@@ -193,23 +193,23 @@ class Media:
         """A small picture by its signed address. Raises NotFound as `open` does, and for what is no picture."""
         self._urls.check_thumbnail(media_id, (width, height), expiry_ms, signature, self._clock.now_ms())
         row = await self._row(MediaId(media_id))
-        return await self.small(row, Wish(self._thumbnails.box(width, height)))
+        return await self.small(row, ThumbnailParams(self._thumbnails.box(width, height)))
 
     def box(self, width: int, height: int) -> images.Size:
         """The size on the list that serves a wish for these pixels."""
         return self._thumbnails.box(width, height)
 
-    async def small(self, row: MediaRow, wish: Wish) -> Served:
+    async def small(self, row: MediaRow, request: ThumbnailParams) -> Served:
         """A small picture of a listed file. Raises NotFound("no_thumbnail") for what is no picture."""
         if row.content_type not in images.PICTURE_TYPES:
             raise NotFound("there is no small picture of this file", code="no_thumbnail")
-        path = await self._thumbnails.path(row.media_id, wish)
+        path = await self._thumbnails.path(row.media_id, request)
         return Served(
             path=path,
             content_type="image/webp",
             disposition=content_disposition("thumbnail.webp", inline=True),
             size=(await self._disk.run(path.stat)).st_size,
-            etag=f'"{row.sha256[:32]}-{wish.form}"',
+            etag=f'"{row.sha256[:32]}-{request.form}"',
         )
 
     def close(self) -> None:
@@ -239,7 +239,7 @@ class Media:
                 del self._in_flight[user_id]
         return _Received(bytes(head), size)
 
-    def _check_size(self, size: int, in_flight: int, kept: Kept) -> None:
+    def _check_size(self, size: int, in_flight: int, kept: StoredTotals) -> None:
         limit = self._settings.max_upload_bytes
         if size > limit:
             raise TooLarge(f"a file may have at most {limit} bytes", code="file_too_large", max_bytes=limit)

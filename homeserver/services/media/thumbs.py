@@ -12,7 +12,7 @@ from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import MediaId
 from homeserver.services.media import images
 from homeserver.services.media.files import Places
-from homeserver.services.media.images import BadPicture, Limits, Size, Wish
+from homeserver.services.media.images import BadPicture, Limits, Size, ThumbnailParams
 from homeserver.settings.models import MediaSettings
 
 _PATIENCE_S = 30
@@ -29,7 +29,7 @@ class Thumbnails:
         self._limits = Limits(settings.max_pixels, settings.max_animation_pixels)
         self._max_jobs = settings.thumbnail_concurrency + settings.max_thumbnails_waiting
         self._pool = ThreadPoolExecutor(settings.thumbnail_concurrency, thread_name_prefix="thumbnails")
-        self._flight: SingleFlight[tuple[MediaId, Wish], Path] = SingleFlight()
+        self._flight: SingleFlight[tuple[MediaId, ThumbnailParams], Path] = SingleFlight()
         self._jobs = 0
         self._failed: BoundedCache[MediaId, bool] = BoundedCache(_REMEMBERED_FAILURES)
 
@@ -37,13 +37,13 @@ class Thumbnails:
         """The size on the list that serves a wish for these pixels."""
         return choose_size(self._sizes, width, height)
 
-    async def path(self, media_id: MediaId, wish: Wish) -> Path:
+    async def path(self, media_id: MediaId, request: ThumbnailParams) -> Path:
         """The small picture on disk. Raises NotFound("no_thumbnail") when none can be made; RateLimited."""
         if self._failed.get(media_id):
             raise _no_thumbnail()
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return await self._flight.run((media_id, wish), partial(self._make, media_id, wish))
+                return await self._flight.run((media_id, request), partial(self._make, media_id, request))
         except TimeoutError as error:
             raise Unavailable("making the small picture takes too long", code="busy") from error
 
@@ -51,11 +51,11 @@ class Thumbnails:
         """Let running work end and start no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _make(self, media_id: MediaId, wish: Wish) -> Path:
+    async def _make(self, media_id: MediaId, request: ThumbnailParams) -> Path:
         if self._jobs >= self._max_jobs:
             raise RateLimited("too many pictures are being made", retry_ms=_RETRY_MS, code="busy")
         self._jobs += 1
-        work = partial(_make_once, self._places, media_id, wish, self._limits)
+        work = partial(_make_once, self._places, media_id, request, self._limits)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except BadPicture as error:
@@ -74,10 +74,10 @@ def choose_size(sizes: Sequence[Size], width: int, height: int) -> Size:
     return by_area[-1]
 
 
-def _make_once(places: Places, media_id: MediaId, wish: Wish, limits: Limits) -> Path:
-    target = places.thumb(media_id, wish.form)
+def _make_once(places: Places, media_id: MediaId, request: ThumbnailParams, limits: Limits) -> Path:
+    target = places.thumb(media_id, request.form)
     if not target.exists():
-        images.make_thumbnail(places.file(media_id), target, wish, limits)
+        images.make_thumbnail(places.file(media_id), target, request, limits)
     return target
 
 

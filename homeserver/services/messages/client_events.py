@@ -9,7 +9,7 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
 from homeserver.services.messages.messages import Messages
-from homeserver.services.moderation.send_policy import Speech
+from homeserver.services.moderation.send_policy import SendPolicy
 from homeserver.services.rooms import product_rules
 from homeserver.services.rooms.aliases import CANONICAL, Aliases
 from homeserver.services.rooms.guestaccess import check_member_state
@@ -21,7 +21,7 @@ from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.build import relation_of
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import levels_of
-from homeserver.timeline.submission import Also, Written
+from homeserver.timeline.submission import SideWrite, Written
 from homeserver.timeline.writer import Timeline
 
 _STATE_BY_OTHER_WAYS: Final = frozenset({"m.room.create"})
@@ -37,7 +37,7 @@ class RoomEvents:
         db: Database,
         timeline: Timeline,
         messages: Messages,
-        speech: Speech,
+        send_policy: SendPolicy,
         aliases: Aliases,
         upgrades: Upgrades,
         check_leave: CheckLeave,
@@ -48,7 +48,7 @@ class RoomEvents:
         self._db = db
         self._timeline = timeline
         self._messages = messages
-        self._speech = speech
+        self._send_policy = send_policy
 
     async def send(
         self, requester: Requester, room_id: RoomId, kind: str, content: Content, *, txn_id: str
@@ -58,7 +58,7 @@ class RoomEvents:
         Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule", "blocked", "word_refused", or what
         `productrooms` says), Invalid, TooLarge, RateLimited.
         """
-        self._speech.check_pace(requester)
+        self._send_policy.check_pace(requester)
         txn = _txn(requester, room_id, f"{kind} {txn_id}")
         if kind == "m.room.redaction" and isinstance(content.get("redacts"), str):
             return await self.redact(
@@ -76,7 +76,7 @@ class RoomEvents:
     ) -> EventId:
         """Set a state event; the same content again makes no event and answers the one that is there."""
         check_may_act(requester)
-        self._speech.check_pace(requester)
+        self._send_policy.check_pace(requester)
         if kind in _STATE_BY_OTHER_WAYS:
             raise Forbidden("this stands at the beginning of a room only", code="auth_rule")
         head = await self._timeline.head(room_id)
@@ -89,7 +89,7 @@ class RoomEvents:
         if current is not None and current.sender == requester.user_id and current.content == content:
             return current.event_id
         if kind == "m.room.member" and content.get("membership") == "invite":
-            await self._speech.check_people(requester, [UserId(state_key)])
+            await self._send_policy.check_people(requester, [UserId(state_key)])
         if (kind, state_key) == (CANONICAL, ""):
             before = current.content if current is not None else {}
             await self._aliases.check_canonical(room_id, before, content)
@@ -107,7 +107,7 @@ class RoomEvents:
 
         Raises NotFound("event_not_found"), Forbidden("not_joined", "low_power").
         """
-        self._speech.check_pace(requester)
+        self._send_policy.check_pace(requester)
         head = await head_for_member(self._timeline, requester, room_id)
         async with self._db.read() as conn:
             found = (await events.events_by_id(conn, [target])).get(target)
@@ -124,7 +124,7 @@ class RoomEvents:
 
     async def _check_words(
         self, requester: Requester, head: Head, kind: str, content: Content, txn_id: str
-    ) -> Sequence[Also[Any]]:
+    ) -> Sequence[SideWrite[Any]]:
         """What holds for words by whatever API; what is encrypted nobody can look at."""
         edited = content.get("m.new_content")
         body = (edited if isinstance(edited, dict) else content).get("body")
@@ -132,7 +132,7 @@ class RoomEvents:
         relation = relation_of(content)
         target = relation[1] if relation is not None and relation[0] == "m.replace" else None
         text = body if is_text else None
-        return await self._speech.check(requester, head, text, txn_id=txn_id, edits=target)
+        return await self._send_policy.check(requester, head, text, txn_id=txn_id, edits=target)
 
 
 def _txn(requester: Requester, room_id: RoomId, txn_id: str) -> TxnKey:

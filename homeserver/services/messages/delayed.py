@@ -39,7 +39,7 @@ _AT_ONCE: Final = 100
 _KEPT_MS: Final = 24 * 3600 * 1000  # how long it is known what became of one
 
 
-class Outcome(StrEnum):
+class DelayedOutcome(StrEnum):
     """What became of one."""
 
     SENT = "sent"
@@ -129,11 +129,11 @@ class DelayedEvents:
             return
         async with self._db.write() as conn:
             if action == "cancel":
-                done = await stored.finish(conn, [(delay_id, Outcome.CANCELLED)], now_ms) == 1
+                done = await stored.finish(conn, [(delay_id, DelayedOutcome.CANCELLED)], now_ms) == 1
             else:
                 done = await stored.restart(conn, delay_id, now_ms)
         if not done:
-            await self._explain(delay_id, Outcome.CANCELLED if action == "cancel" else None)
+            await self._explain(delay_id, DelayedOutcome.CANCELLED if action == "cancel" else None)
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""
@@ -175,39 +175,39 @@ class DelayedEvents:
                 logger.info("a delayed event could not be sent yet: %s", error.code)
             except HomeserverError as error:
                 logger.info("a delayed event was refused: %s", error.code)
-                await self._finish(row, Outcome.REFUSED)
+                await self._finish(row, DelayedOutcome.REFUSED)
 
     async def _send_now(self, delay_id: str, now_ms: int) -> None:
         async with self._db.write() as conn:
             row = await stored.claim(conn, delay_id, now_ms + _LEASE_MS)
         if row is None:
-            await self._explain(delay_id, Outcome.SENT)
+            await self._explain(delay_id, DelayedOutcome.SENT)
             return
         try:
             await self._send(row)
         except (RateLimited, Unavailable):
             raise
         except HomeserverError:
-            await self._finish(row, Outcome.REFUSED)
+            await self._finish(row, DelayedOutcome.REFUSED)
             raise
 
     async def _send(self, row: DelayedRow) -> None:
         """Send one that was taken. State that somebody else has set since is left as it is."""
         async with self._db.read() as conn:
             account = (await accounts.accounts_of(conn, [row.user_id])).get(row.user_id)
-        if account is None or account.suspended or account.deactivated or account.standing.locked:
-            await self._finish(row, Outcome.REFUSED)
+        if account is None or account.suspended or account.deactivated or account.status.locked:
+            await self._finish(row, DelayedOutcome.REFUSED)
             return
         requester = Requester(row.user_id, account.person.number, f"delayed {row.delay_id}")
         content: Content = orjson.loads(row.content)
         if row.state_key is None:
             await self._events.send(requester, row.room_id, row.type, content, txn_id=row.delay_id)
         elif await self._is_overtaken(row, row.state_key):
-            await self._finish(row, Outcome.CANCELLED)
+            await self._finish(row, DelayedOutcome.CANCELLED)
             return
         else:
             await self._events.set_state(requester, row.room_id, row.type, row.state_key, content)
-        await self._finish(row, Outcome.SENT)
+        await self._finish(row, DelayedOutcome.SENT)
 
     async def _is_overtaken(self, row: DelayedRow, state_key: str) -> bool:
         current = (await self._timeline.head(row.room_id)).state.events.get((row.type, state_key))
@@ -215,11 +215,11 @@ class DelayedEvents:
             return False
         return current.origin_server_ts > row.created_ms
 
-    async def _finish(self, row: DelayedRow, outcome: Outcome) -> None:
+    async def _finish(self, row: DelayedRow, outcome: DelayedOutcome) -> None:
         async with self._db.write() as conn:
             await stored.finish(conn, [(row.delay_id, outcome)], self._clock.now_ms())
 
-    async def _explain(self, delay_id: str, wanted: Outcome | None) -> None:
+    async def _explain(self, delay_id: str, wanted: DelayedOutcome | None) -> None:
         """Raise why one does not wait any more, unless what is wanted is what became of it."""
         async with self._db.read() as conn:
             found = await stored.find(conn, delay_id)

@@ -24,14 +24,14 @@ from homeserver.services.events.content import (
     text_content,
 )
 from homeserver.services.events.messageviews import MessageViews
-from homeserver.services.moderation.send_policy import Speech
+from homeserver.services.moderation.send_policy import SendPolicy
 from homeserver.settings.models import MediaSettings, RoomSettings
 from homeserver.storage import events, log, media, relations
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.reading import role_in
-from homeserver.timeline.submission import Also, Placed, Written
+from homeserver.timeline.submission import Placed, SideWrite, Written
 from homeserver.timeline.writer import Timeline
 
 _MAX_PARTS = 500  # edits or files of one message that a deletion takes along
@@ -47,7 +47,7 @@ class Messages:
         timeline: Timeline,
         access: Access,
         views: MessageViews,
-        speech: Speech,
+        send_policy: SendPolicy,
         settings: RoomSettings,
         files: "Files",
     ) -> None:
@@ -55,7 +55,7 @@ class Messages:
         self._timeline = timeline
         self._access = access
         self._views = views
-        self._speech = speech
+        self._send_policy = send_policy
         self._settings = settings
         self._files = files
 
@@ -73,12 +73,12 @@ class Messages:
 
         Raises NotFound (room, or code "reply_not_found"), Invalid, TooLarge, or what Speech raises.
         """
-        self._speech.check_pace(requester)
+        self._send_policy.check_pace(requester)
         self._check_text(text)
         head = await self._access.room(requester, room_id)
         if reply_to is not None:
             await self._check_reply(requester, room_id, reply_to)
-        also = await self._speech.check(requester, head, text, txn_id=txn_id)
+        also = await self._send_policy.check(requester, head, text, txn_id=txn_id)
         content = text_content(text, reply_to=reply_to, client_id=txn_id, extras=extras)
         return await self._send(requester, room_id, content, txn_id, also)
 
@@ -93,24 +93,24 @@ class Messages:
         beside: Beside = NOTHING_BESIDE,
     ) -> Message:
         """Send a file as a message, with a caption if there is `text`. Raises what `send` raises."""
-        self._speech.check_pace(requester)
+        self._send_policy.check_pace(requester)
         if text:
             self._check_text(text)
         check_file(file)
         head = await self._access.room(requester, room_id)
         if beside.reply_to is not None:
             await self._check_reply(requester, room_id, beside.reply_to)
-        also = await self._speech.check(requester, head, text, txn_id=txn_id)
+        also = await self._send_policy.check(requester, head, text, txn_id=txn_id)
         content = file_content(file, self._files.server, text=text, client_id=txn_id, beside=beside)
         return await self._send(requester, room_id, content, txn_id, also)
 
     async def attach(self, requester: Requester, event_id: EventId, file: NewFile) -> Attachment:
         """Add a file to one's own message; Forbidden (code "not_author") for another's."""
-        self._speech.check_pace(requester)
+        self._send_policy.check_pace(requester)
         check_file(file)
         target = await self._own(requester, event_id)
         head = await self._access.room(requester, target.event.room_id)
-        await self._speech.check(requester, head, None)
+        await self._send_policy.check(requester, head, None)
         content = file_content(file, self._files.server, part_of=event_id)
         written = await self._timeline.send(
             target.event.room_id, [Draft("m.room.message", requester.user_id, content)]
@@ -124,11 +124,11 @@ class Messages:
         self, requester: Requester, event_id: EventId, *, text: str, txn_id: str | None = None
     ) -> Message:
         """Replace the text of one's own message."""
-        self._speech.check_pace(requester)
+        self._send_policy.check_pace(requester)
         self._check_text(text)
         target = await self._own(requester, event_id)
         head = await self._access.room(requester, target.event.room_id)
-        also = await self._speech.check(requester, head, text, txn_id=txn_id, edits=event_id)
+        also = await self._send_policy.check(requester, head, text, txn_id=txn_id, edits=event_id)
         content = edit_content(target.event.content, event_id, text)
         await self._timeline.send(
             target.event.room_id,
@@ -140,7 +140,7 @@ class Messages:
 
     async def redact(self, requester: Requester, event_id: EventId) -> None:
         """Delete a message with its edits and files; for its author and for admins of the room."""
-        self._speech.check_pace(requester)
+        self._send_policy.check_pace(requester)
         target = await self._access.message(requester, event_id)
         head = await self._access.room(requester, target.event.room_id)
         is_admin = role_in(head, requester.user_id) == "admin"
@@ -155,7 +155,7 @@ class Messages:
         *,
         content: Content | None = None,
         txn: TxnKey | None = None,
-        also: Sequence[Also[Any]] = (),
+        also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
         """Delete a message with its edits and files in the name of `by`, whom the room's rules let do it.
 
@@ -202,7 +202,7 @@ class Messages:
         room_id: RoomId,
         content: Content,
         txn_id: str | None,
-        also: Sequence[Also[Any]],
+        also: Sequence[SideWrite[Any]],
     ) -> Message:
         draft = Draft("m.room.message", requester.user_id, content)
         txn = _txn(requester, room_id, txn_id)
@@ -248,12 +248,12 @@ class Files:
         self._clock = clock
         self._grace_ms = settings.deleted_grace_s * 1000
 
-    def deletions(self, gone: Sequence[StoredEvent]) -> list[Also["_GoneFile"]]:
+    def deletions(self, gone: Sequence[StoredEvent]) -> list[SideWrite["_GoneFile"]]:
         """Rows that have the files of deleted messages deleted after the grace time."""
         after_ms = self._clock.now_ms() + self._grace_ms
         ids = [(media_id_of(one.event.content, self.server), one.event.sender) for one in gone]
         return [
-            Also(_delete_media, _GoneFile(media_id, sender, after_ms))
+            SideWrite(_delete_media, _GoneFile(media_id, sender, after_ms))
             for media_id, sender in ids
             if media_id is not None
         ]

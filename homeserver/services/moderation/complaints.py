@@ -44,8 +44,8 @@ class Complaints:
         if found is None or found.event.room_id != room_id:
             raise NotFound("no such event", code="event_not_found")
         state = (await self._timeline.head(room_id)).state.events
-        outlook = await self._visibility.outlook(requester.user_id, room_id)
-        if membership_in(state, requester.user_id) != "join" or not outlook.sees(found):
+        viewer = await self._visibility.viewer(requester.user_id, room_id)
+        if membership_in(state, requester.user_id) != "join" or not viewer.sees(found):
             raise NotFound("no such event", code="event_not_found")
         await self._reports.write(requester, found.event, reason)
 

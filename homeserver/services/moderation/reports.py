@@ -23,7 +23,7 @@ from homeserver.storage import reports as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.reports import NewReport, ReportRow
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 MAX_OUTCOME_CHARS = 500
 NOBODY = UserId("")  # the reporter of what the word list found, and the sender of what is a whole room
@@ -112,12 +112,12 @@ class Reports:
         async with self._db.write() as conn:
             await stored.add_reports(conn, [new])
 
-    def found(self, entry: str, event_id: EventId | None = None) -> Also[_Found]:
+    def found(self, entry: str, event_id: EventId | None = None) -> SideWrite[_Found]:
         """The row by which the admins hear of an entry of the word list, to be written with the message.
 
         `event_id`: the message, where it is there already and only gets another text.
         """
-        return Also(_add_found, _Found(f"word list: {entry}", self._clock.now_ms(), event_id))
+        return SideWrite(_add_found, _Found(f"word list: {entry}", self._clock.now_ms(), event_id))
 
     # --- the admins ---
 

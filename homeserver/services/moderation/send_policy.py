@@ -16,10 +16,10 @@ from homeserver.services.moderation.reports import Reports
 from homeserver.services.moderation.spam import Spam
 from homeserver.services.moderation.wordlist import WordList
 from homeserver.timeline.heads import Head
-from homeserver.timeline.submission import Also
+from homeserver.timeline.submission import SideWrite
 
 
-class Speech:
+class SendPolicy:
     """Whether something may be said now."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Speech:
         *,
         txn_id: str | None = None,
         edits: EventId | None = None,
-    ) -> Sequence[Also[Any]]:
+    ) -> Sequence[SideWrite[Any]]:
         """Whether the requester may say this in the room; what is to be written with it, for the admins to see.
 
         `edits`: the message whose text this becomes. Raises Forbidden("blocked", "word_refused"),

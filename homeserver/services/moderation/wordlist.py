@@ -81,13 +81,13 @@ class WordList:
     def _read(self, path: Path) -> _Entries | None:
         """The entries; None if the file looks as before. Runs in a thread. Raises OSError, ValueError."""
         status = path.stat()
-        look = _Look(status.st_mtime_ns, status.st_size, status.st_ino)
-        if look == self._seen:
+        context = _Look(status.st_mtime_ns, status.st_size, status.st_ino)
+        if context == self._seen:
             return None
         most = self._settings.word_list_max_bytes
         with path.open("rb") as file:
             data = file.read(most + 1)
-        self._seen = look
+        self._seen = context
         if len(data) > most:
             raise ValueError(f"{path} has more than {most} bytes")
         try:

@@ -6,12 +6,12 @@ from typing import Final, NamedTuple, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.kit.batching import Gathering
+from homeserver.kit.batching import BatchLoader
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage import unread as stored
 from homeserver.storage.db import Database
 from homeserver.storage.notify import NO_THREAD
-from homeserver.storage.unread import Tally
+from homeserver.storage.unread import UnreadCount
 
 
 class Count(NamedTuple):
@@ -47,7 +47,7 @@ class Counts:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._gathering = Gathering("count unread", self._together, _TOGETHER)
+        self._gathering = BatchLoader("count unread", self._together, _TOGETHER)
 
     async def of(self, user_id: UserId, room_ids: Sequence[RoomId]) -> Mapping[RoomId, Unread]:
         """What a person has not read in each of these rooms; nothing in those that they are not in.
@@ -64,7 +64,7 @@ class Counts:
         asked = {room_id for _, room_ids in questions for room_id in room_ids}
         async with self._db.read() as conn:
             found = await stored.tallies(conn, user_ids, asked)
-        tallies: dict[UserId, list[Tally]] = {user_id: [] for user_id in user_ids}
+        tallies: dict[UserId, list[UnreadCount]] = {user_id: [] for user_id in user_ids}
         for one in found:
             tallies[one.user_id].append(one)
         by_room = {user_id: _by_room(parts) for user_id, parts in tallies.items()}
@@ -79,7 +79,7 @@ class Counts:
             return {}
         async with self._db.read() as conn:
             tallies = await stored.tallies(conn, user_ids)
-        of_people: dict[UserId, list[Tally]] = {user_id: [] for user_id in user_ids}
+        of_people: dict[UserId, list[UnreadCount]] = {user_id: [] for user_id in user_ids}
         for one in tallies:
             of_people[one.user_id].append(one)
         return {user_id: _sum(_by_room(parts).values()) for user_id, parts in of_people.items()}
@@ -93,7 +93,7 @@ async def unread_of(
     return found | _by_room(await stored.tallies(conn, [user_id], room_ids)) if room_ids else found
 
 
-def _by_room(tallies: Iterable[Tally]) -> dict[RoomId, Unread]:
+def _by_room(tallies: Iterable[UnreadCount]) -> dict[RoomId, Unread]:
     added: dict[RoomId, dict[EventId, Count]] = {}
     for one in tallies:
         parts = added.setdefault(one.room_id, {})

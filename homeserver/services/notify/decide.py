@@ -13,7 +13,7 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.pushrules.evaluate import Reader
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.clientdata.push_rules import PushRules
-from homeserver.services.notify.evaluate import SILENCE, Findings, Judged
+from homeserver.services.notify.evaluate import SILENCE, EvaluatedBatch, EvaluatedEvent
 from homeserver.services.push.decide import ended_by
 from homeserver.settings.models import PushSettings
 from homeserver.storage import pushers as stored
@@ -44,7 +44,7 @@ class GatewayDecider:
         self._settings = settings
         self.has_decided = False
 
-    async def effect(self, found: Findings, entries: Sequence[Entry]) -> Effect | None:
+    async def effect(self, found: EvaluatedBatch, entries: Sequence[Entry]) -> Effect | None:
         """What is to be written; None for nothing. A fixed number of queries.
 
         `has_decided` says afterwards whether there are pushes among that.
@@ -65,7 +65,7 @@ class GatewayDecider:
 
     async def _pushes(
         self,
-        found: Findings,
+        found: EvaluatedBatch,
         entries: Sequence[Entry],
         people: Sequence[Candidate],
         waiting: Mapping[str, int],
@@ -88,7 +88,7 @@ class GatewayDecider:
                     decided.append(NewPush(PushKey(one.pusher_id, judged.position), tweaks, due_ms))
         return decided
 
-    async def _invited(self, found: Findings, owners: Collection[UserId]) -> Invited:
+    async def _invited(self, found: EvaluatedBatch, owners: Collection[UserId]) -> Invited:
         people = {
             user_id
             for one in found.judged
@@ -103,7 +103,7 @@ class GatewayDecider:
 
 
 def _told(
-    judged: Judged, people: Sequence[Candidate], invited: Invited
+    judged: EvaluatedEvent, people: Sequence[Candidate], invited: Invited
 ) -> Iterator[tuple[Candidate, dict[str, object]]]:
     """Whom an event is told to, and how it is to be shown."""
     event = judged.event

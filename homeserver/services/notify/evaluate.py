@@ -23,7 +23,7 @@ from homeserver.services.clientdata.push_rules import PUSH_RULES
 from homeserver.services.notify.audience import Audience, Audiences
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
-from homeserver.storage.notify import EVERYBODY, NO_THREAD, Mark, Spell
+from homeserver.storage.notify import EVERYBODY, NO_THREAD, Mark, MuteSpan
 from homeserver.timeline.build import is_in_thread
 
 _AT_A_TIME = 250  # readers with rules of their own judged without a pause
@@ -32,7 +32,7 @@ _NOBODY = UserId("@:")
 
 
 @dataclass(slots=True)
-class Judged:
+class EvaluatedEvent:
     """One event, and what is done about it for whom: `outcome` answers for each."""
 
     occasion: Occasion
@@ -53,13 +53,13 @@ class Judged:
 
 
 @dataclass(slots=True)
-class Findings:
+class EvaluatedBatch:
     """What comes of a stretch of the log. `changed`: people whose rules changed, with where they did."""
 
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[EvaluatedEvent] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     common: list[Mark] = field(default_factory=list)
-    spells: list[Spell] = field(default_factory=list)
+    spells: list[MuteSpan] = field(default_factory=list)
     changed: list[tuple[UserId, int]] = field(default_factory=list)
     redacted: set[EventId] = field(default_factory=set)
     read: set[tuple[UserId, RoomId]] = field(default_factory=set)
@@ -88,12 +88,12 @@ class Evaluator:
         self._audiences = audiences
         self._position = 0
 
-    async def judge(self, entries: Sequence[Entry]) -> Findings:
+    async def judge(self, entries: Sequence[Entry]) -> EvaluatedBatch:
         """What comes of these entries."""
         if entries[0].position != self._position + 1:
             self._audiences.clear()
         self._position = entries[-1].position
-        found = Findings()
+        found = EvaluatedBatch()
         for entry in entries:
             if entry.event is not None:
                 await self._judge(entry.event, found)
@@ -105,7 +105,7 @@ class Evaluator:
         """What was judged may not have been written."""
         self._position = 0
 
-    def _hear(self, entry: Entry, user_id: UserId, found: Findings) -> None:
+    def _hear(self, entry: Entry, user_id: UserId, found: EvaluatedBatch) -> None:
         body = entry.body or {}
         if entry.kind is EntryKind.ACCOUNT_DATA and body.get("type") in (PUSH_RULES, IGNORED):
             self._audiences.drop_of([user_id])
@@ -116,7 +116,7 @@ class Evaluator:
         elif entry.kind is EntryKind.RECEIPT:
             found.read.add((user_id, entry.room_id or RoomId(body.get("room_id", ""))))
 
-    async def _judge(self, stored: StoredEvent, found: Findings) -> None:
+    async def _judge(self, stored: StoredEvent, found: EvaluatedBatch) -> None:
         event = stored.event
         if event.redacts is not None:
             found.redacted.add(event.redacts)
@@ -134,12 +134,12 @@ class Evaluator:
         occasion = Occasion(event, len(audience.readers), levels)
         if notifies_everybody(event):
             found.read.add((event.sender, event.room_id))
-        judged = Judged(occasion, stored.position, Evaluation(occasion), audience)
+        judged = EvaluatedEvent(occasion, stored.position, Evaluation(occasion), audience)
         found.judged.append(judged)
         await mark(judged, stored, found)
 
 
-async def mark(judged: Judged, stored: StoredEvent, found: Findings) -> None:
+async def mark(judged: EvaluatedEvent, stored: StoredEvent, found: EvaluatedBatch) -> None:
     """Write down where the outcome is another than the count of the event itself."""
     common, counted = judged.evaluation.common, notifies_everybody(judged.event)
     if common.notify != counted or common.highlight:
@@ -163,7 +163,7 @@ async def mark(judged: Judged, stored: StoredEvent, found: Findings) -> None:
             found.marks.append(_mark(judged, user_id, notify, highlight))
 
 
-def _special(judged: Judged, counted: bool) -> Collection[Reader]:
+def _special(judged: EvaluatedEvent, counted: bool) -> Collection[Reader]:
     """Those for whom the outcome may be another than what is common."""
     audience, sender = judged.audience, judged.event.sender
     if judged.evaluation.singles_out:
@@ -177,26 +177,26 @@ def _special(judged: Judged, counted: bool) -> Collection[Reader]:
     return people.values()
 
 
-def _falls_silent(judged: Judged, reader: Reader, outcome: Outcome) -> bool:
+def _falls_silent(judged: EvaluatedEvent, reader: Reader, outcome: Outcome) -> bool:
     """Whether somebody's own rules kept from them what is told to all others."""
     if outcome.notify or not judged.evaluation.common.notify or reader.user_id == judged.event.sender:
         return False
     return reader.user_id in judged.audience.own
 
 
-def _mark(judged: Judged, user_id: UserId, notify: int, highlight: int) -> Mark:
+def _mark(judged: EvaluatedEvent, user_id: UserId, notify: int, highlight: int) -> Mark:
     return Mark(user_id, judged.event.room_id, judged.position, NO_THREAD, notify, highlight)
 
 
-def _spell(stored: StoredEvent, user_id: UserId, counted: bool) -> Spell:
+def _spell(stored: StoredEvent, user_id: UserId, counted: bool) -> MuteSpan:
     is_in_seq = counted and not is_in_thread(stored.event)
-    return Spell(user_id, stored.event.room_id, stored.position, stored.notify_seq - is_in_seq)
+    return MuteSpan(user_id, stored.event.room_id, stored.position, stored.notify_seq - is_in_seq)
 
 
 class _Ordinary:
     """An ordinary message in the room of an event, which nobody in it wrote: looked at if need be."""
 
-    def __init__(self, judged: Judged) -> None:
+    def __init__(self, judged: EvaluatedEvent) -> None:
         self._judged = judged
         self._evaluation: Evaluation | None = None
 

@@ -9,7 +9,7 @@ from homeserver.services.notify.decide import GatewayDecider
 from homeserver.services.notify.deliver import GatewaySender
 from homeserver.services.notify.evaluate import Evaluator
 from homeserver.services.notify.pushers import Pushers
-from homeserver.services.notify.store import Keeper
+from homeserver.services.notify.store import NotificationStore
 from homeserver.storage.log import Entry
 from homeserver.tasks import Tasks
 from homeserver.timeline.consume import Effect
@@ -26,7 +26,7 @@ class Notifications:
         *,
         consume: Callable[..., Awaitable[None]],
         evaluator: Evaluator,
-        keeper: Keeper,
+        keeper: NotificationStore,
         decider: GatewayDecider,
         sender: GatewaySender,
         pushers: Pushers,

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.model import EntryKind
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.notify.evaluate import Findings
+from homeserver.services.notify.evaluate import EvaluatedBatch
 from homeserver.storage import events, log, notify, relations
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
@@ -20,7 +20,7 @@ _MOST_READ = 500  # places that were read and are not cleaned up yet
 _MOST_TOLD = 100  # people of a room who are told one by one; if there are more, all who are in it look
 
 
-class Keeper:
+class NotificationStore:
     """Turns findings into marks and quiet spells."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
@@ -30,7 +30,7 @@ class Keeper:
             set()
         )  # whose marks may be dropped; not worth a write of its own
 
-    async def effect(self, found: Findings) -> Effect | None:
+    async def effect(self, found: EvaluatedBatch) -> Effect | None:
         """What is to be written; None for nothing."""
         gone = await self._gone(found)
         # what was emptied since it was judged leaves no mark
@@ -43,7 +43,7 @@ class Keeper:
         read, self._read = self._read, set()
         return partial(self._write, found, gone, read)
 
-    async def _gone(self, found: Findings) -> set[tuple[RoomId, int]]:
+    async def _gone(self, found: EvaluatedBatch) -> set[tuple[RoomId, int]]:
         """The places of events that redactions have emptied."""
         if not found.redacted:
             return set()
@@ -51,7 +51,7 @@ class Keeper:
             targets = await events.events_by_id(conn, found.redacted)
         return {(one.event.room_id, one.position) for one in targets.values() if one.redacted_by is not None}
 
-    async def _in_threads(self, found: Findings) -> tuple[list[Mark], list[Mark]]:
+    async def _in_threads(self, found: EvaluatedBatch) -> tuple[list[Mark], list[Mark]]:
         """The marks with the threads that their events are in."""
         marked = {one.position for one in (*found.marks, *found.common)}
         related: dict[int, EventId] = {
@@ -68,7 +68,7 @@ class Keeper:
 
     async def _write(
         self,
-        found: Findings,
+        found: EvaluatedBatch,
         gone: Collection[tuple[RoomId, int]],
         read: Collection[tuple[UserId, RoomId]],
         conn: AsyncConnection,

@@ -35,7 +35,7 @@ _RETRY_MS = 2000
 _BATCH = 100
 
 
-class Shelf(NamedTuple):
+class PreviewStore(NamedTuple):
     """Where previews and their pictures are kept. `server`: its name in mxc addresses."""
 
     db: Database
@@ -48,7 +48,7 @@ class Previews:
     """`run` forgets old ones, until cancelled."""
 
     def __init__(
-        self, kept: Shelf, web: Web, *, settings: PreviewSettings, limits: RateLimits, clock: Clock
+        self, kept: PreviewStore, web: Web, *, settings: PreviewSettings, limits: RateLimits, clock: Clock
     ) -> None:
         self._kept = kept
         self._web = web

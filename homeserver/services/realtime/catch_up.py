@@ -28,7 +28,7 @@ class Missed(NamedTuple):
     record: Told
 
 
-class Stretch(NamedTuple):
+class LogPage(NamedTuple):
     """A piece of the log, read up to `upto`."""
 
     news: Sequence[Missed]
@@ -44,7 +44,7 @@ class _Found(NamedTuple):
     deleted: dict[EventId, tuple[int, StoredEvent]]
 
 
-class Replay:
+class CatchUp:
     """Reads the log for clients, stretch by stretch; each costs a fixed number of queries.
 
     `since`: the client knows the messages up to here. `after`: where the stretch begins. `limit`: its most entries.
@@ -57,7 +57,7 @@ class Replay:
 
     async def of_room(
         self, requester: Requester, room_id: RoomId, *, since: int, after: int, limit: int
-    ) -> Stretch:
+    ) -> LogPage:
         """What happened in one room. Raises NotFound where the requester is not in it."""
         await self._access.room(requester, room_id)
         async with self._db.read() as conn:
@@ -66,17 +66,17 @@ class Replay:
         async def complete(shown: Sequence[StoredEvent]) -> list[Message]:
             return await self._views.complete(room_id, shown)
 
-        return await self._stretch(page, since, after, limit, complete)
+        return await self._timeline(page, since, after, limit, complete)
 
-    async def of_person(self, requester: Requester, *, since: int, after: int, limit: int) -> Stretch:
+    async def of_person(self, requester: Requester, *, since: int, after: int, limit: int) -> LogPage:
         """What happened in all rooms of the requester. Who has read the messages is not counted."""
         async with self._db.read() as conn:
             page = await events.told_to_after(conn, requester.user_id, after=after, limit=limit)
-        return await self._stretch(page, since, after, limit, self._views.of_rooms)
+        return await self._timeline(page, since, after, limit, self._views.of_rooms)
 
-    async def _stretch(
+    async def _timeline(
         self, page: Sequence[StoredEvent], since: int, after: int, limit: int, complete: _Complete
-    ) -> Stretch:
+    ) -> LogPage:
         found = await self._find(page, since)
         places = {**found.new, **found.edited}
         whole = await complete([stored for _, stored in places.values()])
@@ -89,7 +89,7 @@ class Replay:
         ]
         news += await self._deletions(found)
         upto = page[-1].position if page else after
-        return Stretch(sorted(news, key=lambda one: one.position), upto, len(page) < limit)
+        return LogPage(sorted(news, key=lambda one: one.position), upto, len(page) < limit)
 
     async def _find(self, page: Sequence[StoredEvent], since: int) -> _Found:
         found = _Found({}, {}, {})

@@ -14,7 +14,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.members import ReadMove
 from homeserver.storage.receipts import Receipt
-from homeserver.timeline.submission import Also, NewEntry, Placed
+from homeserver.timeline.submission import NewEntry, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 READ = "m.read"
@@ -75,7 +75,9 @@ class Receipts:
         move = move_to(target, requester.user_id)
         body = {"type": READ, "event_id": event.event_id, "position": target.position, "count": count}
         entry = NewEntry(EntryKind.RECEIPT, body, room_id=event.room_id, user_id=requester.user_id)
-        await self._timeline.append([entry], also=[Also(set_receipts, receipt), Also(move_read, move)])
+        await self._timeline.append(
+            [entry], also=[SideWrite(set_receipts, receipt), SideWrite(move_read, move)]
+        )
 
 
 def move_to(target: StoredEvent, user_id: UserId) -> ReadMove:

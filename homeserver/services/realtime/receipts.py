@@ -24,7 +24,7 @@ from homeserver.storage.events import StoredEvent
 from homeserver.storage.members import ReadMove
 from homeserver.storage.notify import ThreadRead
 from homeserver.storage.receipts import Receipt
-from homeserver.timeline.submission import Also, NewEntry, Placed
+from homeserver.timeline.submission import NewEntry, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 PRIVATE: Final = "m.read.private"
@@ -101,12 +101,12 @@ class Markers:
             held = await stored.own_receipts(conn, receipt.room_id, receipt.user_id)
         if held.get((kind, thread_id), 0) >= target.position:
             return
-        also: list[Also[Any]] = [Also(set_receipts, receipt)]
+        also: list[SideWrite[Any]] = [SideWrite(set_receipts, receipt)]
         if thread_id in ("", MAIN):
-            also.append(Also(move_read, _move(target, receipt)))
+            also.append(SideWrite(move_read, _move(target, receipt)))
         else:
             place = ThreadRead(receipt.user_id, receipt.room_id, EventId(thread_id), target.position)
-            also.append(Also(_move_thread_reads, place))
+            also.append(SideWrite(_move_thread_reads, place))
         await self._timeline.append([_news(receipt)], also=also)
 
 

@@ -26,7 +26,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.summaries import rooms_at
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import levels_of
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 CANONICAL: Final = "m.room.canonical_alias"
@@ -106,7 +106,7 @@ class Aliases:
                 await stored.drop(conn, [row.alias])
             return
         draft = state_draft(CANONICAL, requester.user_id, without)
-        await self._timeline.send(row.room_id, [draft], also=[Also(_drop, row.alias)])
+        await self._timeline.send(row.room_id, [draft], also=[SideWrite(_drop, row.alias)])
 
     async def of_room(self, requester: Requester, room_id: RoomId) -> list[RoomAlias]:
         """A room's names here; for those who are in it, or may read it from outside. Forbidden("not_joined")."""
@@ -129,7 +129,7 @@ class Aliases:
         if any(one not in found or found[one].room_id != room_id for one in new):
             raise Invalid("there is no such name of this room", code="alias_elsewhere")
 
-    async def claim(self, requester: Requester, localpart: str) -> Also[NewAlias]:
+    async def claim(self, requester: Requester, localpart: str) -> SideWrite[NewAlias]:
         """What gives a room that is being made its name, together with it.
 
         Raises Invalid("bad_alias"), Conflict("room_in_use"); the latter may also come when the room is written.
@@ -138,7 +138,7 @@ class Aliases:
         async with self._db.read() as conn:
             if alias in await stored.find(conn, [alias]):
                 raise _in_use(alias)
-        return Also(_claim, NewAlias(alias, requester.user_id, self._clock.now_ms()))
+        return SideWrite(_claim, NewAlias(alias, requester.user_id, self._clock.now_ms()))
 
     def _own(self, alias: str) -> RoomAlias:
         """A name that may be given here."""

@@ -1,4 +1,4 @@
-"""Rooms as Matrix clients ask for them (client-server API, "Creation").
+"""Rooms as Matrix clients ask for them (client-server API, "RoomCreation").
 
 The first events stand in the order of the specification; what comes later wins over what a preset says.
 """
@@ -22,7 +22,7 @@ from homeserver.services.rooms.initial_state import state_draft
 from homeserver.services.rooms.members import member_content
 from homeserver.services.rooms.product_rules import check_unreserved
 from homeserver.settings.models import RoomSettings
-from homeserver.timeline.submission import Also
+from homeserver.timeline.submission import SideWrite
 from homeserver.timeline.writer import Timeline
 
 Preset = Literal["private_chat", "trusted_private_chat", "public_chat"]
@@ -55,7 +55,7 @@ class InitialState:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomWish:
+class CreateRoomRequest:
     """What a client asked for. `alias`: the room's name without "#" and server. `published`: list it for all."""
 
     preset: Preset = "private_chat"
@@ -71,7 +71,7 @@ class RoomWish:
     initial_state: Sequence[InitialState] = ()
 
 
-class Creation:
+class RoomCreation:
     """Makes rooms."""
 
     def __init__(
@@ -93,7 +93,7 @@ class Creation:
         self._default_version = default_version
         self._blocks = blocks
 
-    async def create(self, requester: Requester, wish: RoomWish) -> RoomId:
+    async def create(self, requester: Requester, request: CreateRoomRequest) -> RoomId:
         """Make a room and answer its id.
 
         Raises Unsupported("room_version"), Invalid ("bad_room_state", "bad_event", "unknown_people", "bad_alias"),
@@ -101,13 +101,13 @@ class Creation:
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
-        rules = self._rules(wish.version)
-        people = await self._people(requester, wish.invited)
-        alias = None if wish.alias is None else await self._aliases.claim(requester, wish.alias)
-        also: list[Also[Any]] = [publication()] if wish.published else []
-        drafts = _first_events(people[requester.user_id], wish, rules, alias.row.alias if alias else None)
+        rules = self._rules(request.version)
+        people = await self._people(requester, request.invited)
+        alias = None if request.alias is None else await self._aliases.claim(requester, request.alias)
+        also: list[SideWrite[Any]] = [publication()] if request.published else []
+        drafts = _first_events(people[requester.user_id], request, rules, alias.row.alias if alias else None)
         drafts += [
-            _invite(requester.user_id, people[one], is_direct=wish.is_direct) for one in _invited(wish)
+            _invite(requester.user_id, people[one], is_direct=request.is_direct) for one in _invited(request)
         ]
         try:
             written = await self._timeline.create_room(
@@ -137,25 +137,27 @@ class Creation:
         return found
 
 
-def _first_events(creator: Person, wish: RoomWish, rules: RoomRules, alias: RoomAlias | None) -> list[Draft]:
+def _first_events(
+    creator: Person, request: CreateRoomRequest, rules: RoomRules, alias: RoomAlias | None
+) -> list[Draft]:
     own = creator.user_id
-    content = _create_content(own, wish, rules)
-    wished: dict[tuple[str, str], Content] = _preset_state(wish.preset)
-    levels = {**_levels(own, wish, rules), **wish.levels}
-    for one in wish.initial_state:
+    content = _create_content(own, request, rules)
+    wished: dict[tuple[str, str], Content] = _preset_state(request.preset)
+    levels = {**_levels(own, request, rules), **request.levels}
+    for one in request.initial_state:
         check_unreserved(one.type)
         if one.type in ("m.room.create", "m.room.member"):
             raise Invalid(f"{one.type} cannot stand in initial_state", code="bad_room_state")
         if (one.type, one.state_key) == (CANONICAL, "") and set(names_in(one.content)) - {alias}:
             raise Invalid("a new room has no other names than its alias", code="bad_room_state")
         if (one.type, one.state_key) == ("m.room.power_levels", ""):
-            levels = {**one.content, **wish.levels}
+            levels = {**one.content, **request.levels}
         else:
             wished[one.type, one.state_key] = one.content
-    if wish.name:
-        wished["m.room.name", ""] = {"name": wish.name}
-    if wish.topic:
-        wished["m.room.topic", ""] = _topic(wish.topic)
+    if request.name:
+        wished["m.room.name", ""] = {"name": request.name}
+    if request.topic:
+        wished["m.room.topic", ""] = _topic(request.topic)
     drafts = [
         state_draft("m.room.create", own, content),
         Draft("m.room.member", own, member_content(creator), state_key=own),
@@ -167,8 +169,8 @@ def _first_events(creator: Person, wish: RoomWish, rules: RoomRules, alias: Room
     return drafts
 
 
-def _create_content(creator: UserId, wish: RoomWish, rules: RoomRules) -> Content:
-    content: Content = {**wish.creation_content, "room_version": rules.version}
+def _create_content(creator: UserId, request: CreateRoomRequest, rules: RoomRules) -> Content:
+    content: Content = {**request.creation_content, "room_version": rules.version}
     content.pop("creator", None)
     content.pop(KIND_KEY, None)  # which marks the rooms of the products
     if not rules.creator_is_sender:
@@ -178,8 +180,8 @@ def _create_content(creator: UserId, wish: RoomWish, rules: RoomRules) -> Conten
     more = content.get("additional_creators", [])
     if not isinstance(more, list) or not all(isinstance(one, str) and is_user_id(one) for one in more):
         raise Invalid("additional_creators must be a list of user ids", code="invalid_param")
-    if wish.preset == "trusted_private_chat":
-        more = list(dict.fromkeys([*more, *wish.invited]))
+    if request.preset == "trusted_private_chat":
+        more = list(dict.fromkeys([*more, *request.invited]))
     if more:
         content["additional_creators"] = more
     return content
@@ -194,10 +196,10 @@ def _preset_state(preset: Preset) -> dict[tuple[str, str], Content]:
     }
 
 
-def _levels(creator: UserId, wish: RoomWish, rules: RoomRules) -> Content:
+def _levels(creator: UserId, request: CreateRoomRequest, rules: RoomRules) -> Content:
     users: dict[str, int] = {} if rules.additional_creators else {creator: _CREATOR_LEVEL}
-    if wish.preset == "trusted_private_chat" and not rules.additional_creators:
-        users.update(dict.fromkeys(wish.invited, _CREATOR_LEVEL))
+    if request.preset == "trusted_private_chat" and not rules.additional_creators:
+        users.update(dict.fromkeys(request.invited, _CREATOR_LEVEL))
     events = dict(_LEVELS_OF_EVENTS)
     if rules.additional_creators:
         events["m.room.tombstone"] = _TOMBSTONE_OF_CREATORS
@@ -210,7 +212,7 @@ def _levels(creator: UserId, wish: RoomWish, rules: RoomRules) -> Content:
         "ban": 50,
         "kick": 50,
         "redact": 50,
-        "invite": 50 if wish.preset == "public_chat" else 0,
+        "invite": 50 if request.preset == "public_chat" else 0,
         "historical": 100,
     }
 
@@ -220,8 +222,8 @@ def _topic(text: str) -> Content:
     return {"topic": text, "m.topic": {"m.text": [{"body": text, "mimetype": "text/plain"}]}}
 
 
-def _invited(wish: RoomWish) -> Sequence[UserId]:
-    return list(dict.fromkeys(wish.invited))
+def _invited(request: CreateRoomRequest) -> Sequence[UserId]:
+    return list(dict.fromkeys(request.invited))
 
 
 def _invite(inviter: UserId, person: Person, *, is_direct: bool) -> Draft:

@@ -18,15 +18,15 @@ from homeserver.services.rooms import product_rules
 from homeserver.services.rooms.aliases import may_name_room
 from homeserver.storage import summaries as stored
 from homeserver.storage.db import Database
-from homeserver.storage.summaries import ListWish, Place, Summary
-from homeserver.timeline.submission import Also, Placed
+from homeserver.storage.summaries import DirectoryPlace, DirectoryQuery, Summary
+from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 _TOKEN: Final = re.compile(r"([nb])([0-9]{1,9})_([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
-class PublicWish:
+class PublicRoomsRequest:
     """`server`: whose list, None for ours. `network`: of which application service, None for what is ours itself."""
 
     limit: int | None = None
@@ -90,26 +90,26 @@ class Directory:
             code="no_appservice",
         )
 
-    async def page(self, wish: PublicWish, *, asker: str) -> PublicPage:
+    async def page(self, request: PublicRoomsRequest, *, asker: str) -> PublicPage:
         """A page, the largest rooms first. `asker`: for limits.
 
         Raises Invalid("bad_token", "invalid_param"), Unsupported("other_server").
         """
         self._limits.check("directory", asker)
-        if wish.server not in (None, "", self._server):
+        if request.server not in (None, "", self._server):
             raise Unsupported("lists of other servers are not known here", code="other_server")
-        if wish.network is not None and wish.all_networks:
+        if request.network is not None and request.all_networks:
             raise Invalid("one network, or all of them", code="invalid_param")
-        backward, place = _parse(wish.since)
-        limit = self._max_page if wish.limit is None else min(max(wish.limit, 1), self._max_page)
-        if wish.network is not None:  # there is no application service that has rooms
+        backward, place = _parse(request.since)
+        limit = self._max_page if request.limit is None else min(max(request.limit, 1), self._max_page)
+        if request.network is not None:  # there is no application service that has rooms
             return PublicPage((), None, None, 0)
-        query = ListWish(
+        query = DirectoryQuery(
             limit=limit + 1,
             place=place,
             backward=backward,
-            pattern=like_pattern(wish.search) if wish.search.strip() else "",
-            room_types=wish.room_types,
+            pattern=like_pattern(request.search) if request.search.strip() else "",
+            room_types=request.room_types,
         )
         async with self._db.read() as conn:
             found = await stored.published(conn, query)
@@ -127,9 +127,9 @@ class Directory:
         )
 
 
-def publication() -> Also[None]:
+def publication() -> SideWrite[None]:
     """What publishes a room that is being made, together with it."""
-    return Also(_publish_new, None)
+    return SideWrite(_publish_new, None)
 
 
 async def _publish_new(conn: AsyncConnection, items: Sequence[Placed[None]]) -> None:
@@ -137,14 +137,14 @@ async def _publish_new(conn: AsyncConnection, items: Sequence[Placed[None]]) -> 
     await stored.publish(conn, [(room_id, True) for room_id in rooms.values()])
 
 
-def _parse(token: str | None) -> tuple[bool, Place | None]:
+def _parse(token: str | None) -> tuple[bool, DirectoryPlace | None]:
     """Whether it leads backward, and from which place on."""
     if token is None:
         return False, None
     found = _TOKEN.fullmatch(token)
     if found is None:
         raise Invalid("this is no token of this list", code="bad_token")
-    return found[1] == "b", Place(int(found[2]), int(found[3]))
+    return found[1] == "b", DirectoryPlace(int(found[2]), int(found[3]))
 
 
 def _token(direction: str, room: Summary) -> str:

@@ -16,7 +16,7 @@ from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.identifiers import GUEST
 from homeserver.services.rooms.guestaccess import GUEST_ACCESS, takes_guests
-from homeserver.services.rooms.leave_on_deactivation import Farewells
+from homeserver.services.rooms.leave_on_deactivation import LeaveOnDeactivation
 from homeserver.storage import events as stored_events
 from homeserver.storage import guestaccounts as stored
 from homeserver.storage.db import Database
@@ -28,13 +28,13 @@ logger = logging.getLogger(__name__)
 _BEGINS: Final = f"@{GUEST}"
 
 
-class GuestExits:
+class GuestEviction:
     """Takes guests out of rooms that are closed to them."""
 
-    def __init__(self, *, db: Database, live: Live, farewells: Farewells) -> None:
+    def __init__(self, *, db: Database, live: Live, leave_on_deactivation: LeaveOnDeactivation) -> None:
         self._db = db
         self._live = live
-        self._farewells = farewells
+        self._farewells = leave_on_deactivation
 
     async def run(self) -> None:
         """Take them out, until cancelled."""

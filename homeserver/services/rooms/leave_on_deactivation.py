@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 _THERE = ("join", "invite", "knock")
 
 
-class Farewells:
+class LeaveOnDeactivation:
     """Takes people out of rooms."""
 
     def __init__(self, *, db: Database, live: Live, timeline: Timeline) -> None:

@@ -15,7 +15,7 @@ from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.storage import rooms
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import ADMIN_LEVEL, joined_in, kind_of, levels_of, role_in
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 MXC = "mxc://"
@@ -83,7 +83,7 @@ class Members:
             drafts.append(promotion(head, own, others[0].person.user_id))
         drafts.append(Draft("m.room.member", own, {"membership": "leave"}, state_key=own))
         frees_key = not others or kind_of(head) == "private"
-        await self._timeline.send(room_id, drafts, also=[Also(_free_keys, room_id)] if frees_key else ())
+        await self._timeline.send(room_id, drafts, also=[SideWrite(_free_keys, room_id)] if frees_key else ())
 
     async def companions(self, requester: Requester, user_ids: Collection[UserId]) -> set[UserId]:
         """Those of the people who are in a room together with the requester."""

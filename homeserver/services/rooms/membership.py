@@ -28,7 +28,7 @@ from homeserver.storage.members import MemberRow
 from homeserver.timeline.entries import room_forgotten
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import is_open_to, joined_in, levels_of
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 CheckLeave = Callable[[Head, UserId], None]
@@ -195,7 +195,7 @@ class Membership:
             raise Invalid("leave the room first", code="still_in_room")
         if not forgotten:
             news = room_forgotten(requester.user_id, room_id)
-            await self._timeline.append([news], also=[Also(_forget, row)])
+            await self._timeline.append([news], also=[SideWrite(_forget, row)])
 
     async def _voucher(self, head: Head, user_id: UserId) -> UserId | None:
         """Who of the room lets the person in, where its join rule asks for membership elsewhere."""

@@ -17,7 +17,7 @@ from homeserver.storage.memberships import memberships
 from homeserver.storage.summaries import Summary
 from homeserver.storage.sync import states_at
 
-__all__ = ["Branch", "SpaceLimits", "Spaces", "Summary", "TreeWish"]
+__all__ = ["Branch", "HierarchyRequest", "SpaceLimits", "Spaces", "Summary"]
 SPACE: Final = "m.space"
 CHILD: Final = "m.space.child"
 _TOKEN: Final = re.compile(r"h([0-9]{1,9})_([0-9]{1,9})_([01])")
@@ -33,7 +33,7 @@ class SpaceLimits(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class TreeWish:
+class HierarchyRequest:
     """Which part of a tree: `start` is the token of an earlier page."""
 
     limit: int | None = None
@@ -75,22 +75,22 @@ class Spaces:
         return found[room_id], held.get(room_id, "leave")
 
     async def tree(
-        self, requester: Requester, room_id: RoomId, wish: TreeWish
+        self, requester: Requester, room_id: RoomId, request: HierarchyRequest
     ) -> tuple[Sequence[Branch], str | None]:
         """A page of a tree, depth first, and the token of the next one.
 
         Raises Forbidden("room_hidden") where the requester may not know of its root, Invalid("bad_token").
         """
         self._limits.check("directory", requester.user_id)
-        depth = self._most.depth if wish.max_depth is None else min(wish.max_depth, self._most.depth)
-        limit = self._most.page if wish.limit is None else min(wish.limit, self._most.page)
-        start = _start(wish.start, depth, wish.suggested_only)
-        tree = await self._grow(requester.user_id, room_id, depth, suggested_only=wish.suggested_only)
+        depth = self._most.depth if request.max_depth is None else min(request.max_depth, self._most.depth)
+        limit = self._most.page if request.limit is None else min(request.limit, self._most.page)
+        start = _start(request.start, depth, request.suggested_only)
+        tree = await self._grow(requester.user_id, room_id, depth, suggested_only=request.suggested_only)
         if room_id not in tree.rooms:
             raise Forbidden("you may not look at this room", code="room_hidden")
         branches = list(_walk(tree, room_id, depth))
         end = start + limit
-        following = f"h{end}_{depth}_{int(wish.suggested_only)}" if end < len(branches) else None
+        following = f"h{end}_{depth}_{int(request.suggested_only)}" if end < len(branches) else None
         return branches[start:end], following
 
     async def _grow(self, user_id: UserId, root: RoomId, depth: int, *, suggested_only: bool) -> _Tree:

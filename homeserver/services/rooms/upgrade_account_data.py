@@ -14,7 +14,7 @@ from homeserver.storage.accountdata import DataKey
 from homeserver.storage.db import Database
 from homeserver.storage.members import members_of
 from homeserver.timeline.entries import Appends, account_data_changed
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 
 _DIRECT: Final = "m.direct"
 _PAGE: Final = 200  # people of whom the data is read and written at once
@@ -28,7 +28,7 @@ class _Bequest(NamedTuple):
     new: RoomId
 
 
-class DataHeir:
+class AccountDataCarryOver:
     """Carries the account data; an `upgrades.Heir`."""
 
     def __init__(self, db: Database, timeline: Appends) -> None:
@@ -48,7 +48,7 @@ class DataHeir:
                     account_data_changed(key.user_id, new_room if key.room_id else "", key.type)
                     for key in changes
                 ]
-                await self._timeline.append(news, also=[Also(_carry, bequest)])
+                await self._timeline.append(news, also=[SideWrite(_carry, bequest)])
 
 
 async def _carry(conn: AsyncConnection, items: Sequence[Placed[_Bequest]]) -> None:

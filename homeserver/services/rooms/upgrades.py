@@ -28,7 +28,7 @@ from homeserver.services.rooms.spaces import CHILD, SPACE
 from homeserver.storage import aliases, summaries
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import levels_of
-from homeserver.timeline.submission import Also, Placed
+from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 TOMBSTONE: Final = "m.room.tombstone"
@@ -43,7 +43,7 @@ _CARRIED: Final = (
 _OF_THE_OLD: Final = frozenset({"room_version", "creator", "predecessor", "additional_creators"})
 
 
-class Heir(Protocol):
+class UpgradeCarryOver(Protocol):
     """Carries something that people of this server keep of a room over to the one that takes its place."""
 
     async def carry(self, old_room: RoomId, new_room: RoomId) -> None:
@@ -59,13 +59,13 @@ class Upgrades:
         timeline: Timeline,
         profiles: Profiles,
         limits: RateLimits,
-        heirs: Sequence[Heir],
+        carry_overs: Sequence[UpgradeCarryOver],
         max_events: int,
     ) -> None:
         self._timeline = timeline
         self._profiles = profiles
         self._limits = limits
-        self._heirs = heirs
+        self._carry_overs = carry_overs
         self._max_events = max_events
 
     async def upgrade(
@@ -101,7 +101,7 @@ class Upgrades:
             lambda new: _farewell(head, own, new),
             version=rules.version,
             kind="group",
-            also=[Also(_move_names, room_id)],
+            also=[SideWrite(_move_names, room_id)],
         )
         new = written.events[0].event.room_id
         await self._inherit(room_id, new)
@@ -121,8 +121,8 @@ class Upgrades:
             await self._inherit(room_id, RoomId(new))
 
     async def _inherit(self, old: RoomId, new: RoomId) -> None:
-        for heir in self._heirs:
-            await heir.carry(old, new)
+        for carry_over in self._carry_overs:
+            await carry_over.carry(old, new)
 
 
 def _rules(version: str) -> RoomRules:

@@ -15,7 +15,7 @@ from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import PASS_ALL, EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
-from homeserver.services.events.visibility import Outlook, Visibility
+from homeserver.services.events.visibility import ViewerVisibility, Visibility
 from homeserver.services.search.index import KEYS
 from homeserver.services.search.words import words_of
 from homeserver.storage import events
@@ -44,7 +44,7 @@ class SearchPlace(NamedTuple):
 _BEGINNING: Final = SearchPlace()
 
 
-class Surround(NamedTuple):
+class ContextRequest(NamedTuple):
     """How many events around each result are wanted, and whether who wrote them."""
 
     before: int
@@ -53,14 +53,14 @@ class Surround(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchWish:
+class SearchRequest:
     """What is searched. `by_rank`: best matches first, else newest first. `groups`: room_id or sender."""
 
     term: str
     keys: Collection[str] = tuple(KEYS.values())
     filter: EventFilter = PASS_ALL
     by_rank: bool = True
-    surround: Surround | None = None
+    surround: ContextRequest | None = None
     with_state: bool = False
     groups: Sequence[str] = ()
     place: SearchPlace = _BEGINNING
@@ -72,7 +72,7 @@ class Hit:
 
     event: StoredEvent
     rank: float
-    outlook: Outlook
+    viewer: ViewerVisibility
     before: Sequence[StoredEvent] = ()
     after: Sequence[StoredEvent] = ()
     start: int = 0
@@ -118,17 +118,17 @@ class MessageSearch:
         self._limits = limits
         self._max_page = max_page
 
-    async def search(self, requester: Requester, wish: SearchWish) -> Found:
+    async def search(self, requester: Requester, request: SearchRequest) -> Found:
         """What the requester finds. Raises RateLimited."""
         self._limits.check("search", requester.user_id)
-        words = list(dict.fromkeys(words_of(wish.term)))[:_MAX_WORDS]
+        words = list(dict.fromkeys(words_of(request.term)))[:_MAX_WORDS]
         async with self._db.read() as conn:
             places = await stored.own_places(conn, requester.user_id, _MAX_ROOMS) if words else []
         own = {one.room_id: one for one in places}
-        rooms = await self._rooms(own, wish.filter)
+        rooms = await self._rooms(own, request.filter)
         if not rooms:
             return Found(words=words)
-        matches = await self._find(wish, words, [own[room_id].position for room_id in rooms])
+        matches = await self._find(request, words, [own[room_id].position for room_id in rooms])
         outlooks = await self._visibility.outlooks(requester.user_id, {one.room_id for one in matches})
         ignored = await self._data.ignored_by(requester.user_id)
         seen = [
@@ -138,7 +138,7 @@ class MessageSearch:
             and not outlooks[one.room_id].is_bare(one.sender, one.position)
             and (one.sender not in ignored or one.key != KEYS["m.room.message"])
         ]
-        return await self._page(wish, words, _Seen(matches, seen, outlooks, own, ignored))
+        return await self._page(request, words, _Seen(matches, seen, outlooks, own, ignored))
 
     async def _rooms(self, own: Mapping[RoomId, OwnPlace], wanted: EventFilter) -> set[RoomId]:
         """The rooms to look through; with those that are asked for also the ones that they were upgraded from."""
@@ -156,15 +156,15 @@ class MessageSearch:
                 found |= new
         return found - wanted.not_rooms
 
-    async def _find(self, wish: SearchWish, words: Sequence[str], rooms: Sequence[int]) -> list[Match]:
-        wanted = wish.filter
+    async def _find(self, request: SearchRequest, words: Sequence[str], rooms: Sequence[int]) -> list[Match]:
+        wanted = request.filter
         query = SearchQuery(
             words=words,
             rooms=rooms,
-            keys={key for kind, key in KEYS.items() if key in wish.keys and wanted.admits_type(kind)},
+            keys={key for kind, key in KEYS.items() if key in request.keys and wanted.admits_type(kind)},
             senders=wanted.senders,
             not_senders=wanted.not_senders,
-            until=wish.place.until,
+            until=request.place.until,
             limit=_MAX_FOUND,
         )
         async with self._db.read() as conn:
@@ -178,12 +178,12 @@ class MessageSearch:
             if one.position in stored_events and wanted.passes(stored_events[one.position].event)
         ]
 
-    async def _page(self, wish: SearchWish, words: Sequence[str], seen: "_Seen") -> Found:
-        place = wish.place
+    async def _page(self, request: SearchRequest, words: Sequence[str], seen: "_Seen") -> Found:
+        place = request.place
         ordered = [one for one in seen.events if not place.key or _value(one, place.key) == place.value]
-        if wish.by_rank:
+        if request.by_rank:
             ordered.sort(key=lambda one: (-one.rank, -one.position))
-        limit = wish.filter.limit_within(DEFAULT_LIMIT, self._max_page)
+        limit = request.filter.limit_within(DEFAULT_LIMIT, self._max_page)
         page = ordered[place.given : place.given + limit]
         async with self._db.read() as conn:
             loaded = await events.events_at(conn, [one.position for one in page]) if page else {}
@@ -194,18 +194,18 @@ class MessageSearch:
         ]
         until = min(place.until, max((one.position for one in seen.matches), default=0))
         return Found(
-            hits=await self._with_surroundings(wish.surround, shown, seen.ignored),
+            hits=await self._with_surroundings(request.surround, shown, seen.ignored),
             count=len(ordered),
             words=words,
             next=_next(
-                wish, SearchPlace(until, place.given + len(page), place.key, place.value), ordered, seen
+                request, SearchPlace(until, place.given + len(page), place.key, place.value), ordered, seen
             ),
-            states=await self._states(shown, seen.own) if wish.with_state else None,
-            groups={key: _groups(key, page, ordered, until, loaded) for key in wish.groups},
+            states=await self._states(shown, seen.own) if request.with_state else None,
+            groups={key: _groups(key, page, ordered, until, loaded) for key in request.groups},
         )
 
     async def _with_surroundings(
-        self, wanted: Surround | None, hits: Sequence[Hit], ignored: Collection[UserId]
+        self, wanted: ContextRequest | None, hits: Sequence[Hit], ignored: Collection[UserId]
     ) -> list[Hit]:
         if wanted is None or not hits:
             return list(hits)
@@ -213,7 +213,7 @@ class MessageSearch:
             found = await stored.around(
                 conn, [one.event.position for one in hits], before=wanted.before, after=wanted.after
             )
-            near = {hit.event.position: hit.outlook for hit in hits}
+            near = {hit.event.position: hit.viewer for hit in hits}
             kept = {
                 place: [
                     one
@@ -245,7 +245,7 @@ class _Seen(NamedTuple):
 
     matches: Sequence[Match]
     events: Sequence[Match]
-    outlooks: Mapping[RoomId, Outlook]
+    outlooks: Mapping[RoomId, ViewerVisibility]
     own: Mapping[RoomId, OwnPlace]
     ignored: Collection[UserId]
 
@@ -255,22 +255,24 @@ def _predecessor(create: Event) -> object:
     return before.get("room_id") if isinstance(before, Mapping) else None
 
 
-def _is_shown(one: StoredEvent, outlook: Outlook) -> bool:
+def _is_shown(one: StoredEvent, viewer: ViewerVisibility) -> bool:
     """Not what was redacted a moment ago, nor what is found by an edit that the person may not see."""
-    if one.redacted_by is not None or not outlook.sees(one):
+    if one.redacted_by is not None or not viewer.sees(one):
         return False
-    return one.edit is None or outlook.sees_at(one.edit_position)
+    return one.edit is None or viewer.sees_at(one.edit_position)
 
 
 def _value(one: Match, key: str) -> str:
     return one.room_id if key == "room_id" else one.sender
 
 
-def _next(wish: SearchWish, place: SearchPlace, ordered: Sequence[Match], seen: _Seen) -> SearchPlace | None:
+def _next(
+    request: SearchRequest, place: SearchPlace, ordered: Sequence[Match], seen: _Seen
+) -> SearchPlace | None:
     """Where to go on; by time also beyond the events that were looked at."""
     if place.given < len(ordered):
         return place
-    if wish.by_rank or len(seen.matches) < _MAX_FOUND:
+    if request.by_rank or len(seen.matches) < _MAX_FOUND:
         return None
     return place._replace(until=seen.matches[-1].position - 1, given=0)
 
@@ -307,7 +309,7 @@ def _surrounded(
     return Hit(
         hit.event,
         hit.rank,
-        hit.outlook,
+        hit.viewer,
         before=[one for one in reversed(seen) if one.position < place],
         after=[one for one in seen if one.position > place],
         start=found[0].position - 1 if found else place - 1,

@@ -5,23 +5,23 @@ from dataclasses import dataclass
 
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sliding.connections import Connection
-from homeserver.services.sliding.request import Config, SlidingWish
-from homeserver.services.sliding.room_list import Roster
+from homeserver.services.sliding.request import Config, SlidingRequest
+from homeserver.services.sliding.room_list import RoomList
 from homeserver.services.sync.changes import News
 from homeserver.storage.sync import OwnRoom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlidingLook:
+class SlidingContext:
     """Everything after `after` up to `until`, for a reader with this roster, over a connection that was told so much.
 
     `typing`: the rooms where somebody began or stopped. `after` is 0 for a connection that begins.
     """
 
-    wish: SlidingWish
+    request: SlidingRequest
     reader: UserId
     connection: Connection
-    roster: Roster
+    room_list: RoomList
     after: int
     until: int
     news: News
@@ -30,7 +30,7 @@ class SlidingLook:
 
     @property
     def is_first(self) -> bool:
-        return self.wish.pos is None
+        return self.request.pos is None
 
     def base(self, room_id: RoomId) -> int:
         """Up to where a room was told; 0 for one that was not."""
@@ -43,7 +43,7 @@ class SlidingLook:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedRoom:
     """A room that the client looks at: how, and by which lists."""
 
     row: OwnRoom
@@ -57,4 +57,4 @@ class View:
 
     counts: Mapping[str, int]
     windows: Mapping[str, Sequence[RoomId]]
-    wanted: Mapping[RoomId, Wanted]
+    wanted: Mapping[RoomId, RequestedRoom]

@@ -10,7 +10,7 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.clientdata.accountdata import GLOBAL
 from homeserver.services.sliding.connections import DATA, RECEIPTS
-from homeserver.services.sliding.context import SlidingLook, View
+from homeserver.services.sliding.context import SlidingContext, View
 from homeserver.services.sliding.request import ANY, Scope
 from homeserver.services.sliding.rooms import Told
 from homeserver.services.sync.rooms import (
@@ -24,7 +24,7 @@ from homeserver.services.sync.v3 import Sources
 from homeserver.storage import accountdata as stored_data
 from homeserver.storage import receipts as stored_receipts
 from homeserver.storage import sliding as stored
-from homeserver.storage.accountdata import Piece
+from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.db import Database
 
 _MAX_RECEIPTS: Final = 20_000  # in one answer
@@ -52,18 +52,18 @@ class Extensions:
         self._db = db
         self._data, self._typing, self._e2ee, self._availability, _ = sources
 
-    async def of(self, requester: Requester, look: SlidingLook, view: View, told: Told) -> Extended:
+    async def of(self, requester: Requester, context: SlidingContext, view: View, told: Told) -> Extended:
         """What the request asks for."""
-        made, wish = Extended({}), look.wish.extensions
+        made, request = Extended({}), context.request.extensions
         seen = [room_id for room_id in view.wanted if room_id not in told.put_off]
         here = frozenset(room_id for room_id in seen if view.wanted[room_id].row.membership == "join")
-        await self._add_data(look, _scope(wish.account_data, view, look, frozenset(seen)), made)
-        await self._add_receipts(look, _scope(wish.receipts, view, look, here), told, made)
-        self._add_typing(look, _scope(wish.typing, view, look, here), told, made)
-        if wish.to_device.enabled:
-            await self._add_messages(requester, look, made)
-        if wish.e2ee:
-            await self._add_keys(requester, look, made)
+        await self._add_data(context, _scope(request.account_data, view, context, frozenset(seen)), made)
+        await self._add_receipts(context, _scope(request.receipts, view, context, here), told, made)
+        self._add_typing(context, _scope(request.typing, view, context, here), told, made)
+        if request.to_device.enabled:
+            await self._add_messages(requester, context, made)
+        if request.e2ee:
+            await self._add_keys(requester, context, made)
         return made
 
     async def add_key_counts(self, requester: Requester, answer: Content) -> None:
@@ -73,27 +73,27 @@ class Extensions:
             answer["e2ee"]["device_one_time_keys_count"] = dict(counts.one_time)
             answer["e2ee"]["device_unused_fallback_key_types"] = list(counts.unused_fallback)
 
-    async def _add_data(self, look: SlidingLook, rooms: Collection[RoomId], made: Extended) -> None:
-        wish, told_all = look.wish.extensions.account_data, look.connection.has_data
-        found: Sequence[Piece] = ()
-        if look.news.data or (wish.enabled and not told_all):
-            after = 0 if wish.enabled and not told_all else look.after
-            found = await self._data.changed_after(look.reader, after)
-            found = [one for one in found if one.position <= look.until]
+    async def _add_data(self, context: SlidingContext, rooms: Collection[RoomId], made: Extended) -> None:
+        request, told_all = context.request.extensions.account_data, context.connection.has_data
+        found: Sequence[AccountDataItem] = ()
+        if context.news.data or (request.enabled and not told_all):
+            after = 0 if request.enabled and not told_all else context.after
+            found = await self._data.changed_after(context.reader, after)
+            found = [one for one in found if one.position <= context.until]
         made.stirred = {
-            *(RoomId(one.room_id) for one in found if one.room_id and one.position > look.after),
-            *(one.room_id for one in told_receipts(look.news)),
+            *(RoomId(one.room_id) for one in found if one.room_id and one.position > context.after),
+            *(one.room_id for one in told_receipts(context.news)),
         }
-        if not wish.enabled:
+        if not request.enabled:
             return
         made.data_of = frozenset(rooms)
-        starts = {room_id: _start(look, room_id, DATA) for room_id in rooms}
-        old = [room_id for room_id, start in starts.items() if start < look.after or look.is_first]
+        starts = {room_id: _start(context, room_id, DATA) for room_id in rooms}
+        old = [room_id for room_id, start in starts.items() if start < context.after or context.is_first]
         pieces = {(one.room_id, one.type): one for one in found if one.room_id in starts}
         if old:
             async with self._db.read() as conn:
-                of_old = await stored_data.of_rooms(conn, look.reader, old)
-            pieces.update(((one.room_id, one.type), one) for one in of_old if one.position <= look.until)
+                of_old = await stored_data.of_rooms(conn, context.reader, old)
+            pieces.update(((one.room_id, one.type), one) for one in of_old if one.position <= context.until)
         by_room: dict[str, list[Content]] = {}
         for one in pieces.values():
             start = starts[RoomId(one.room_id)]
@@ -102,57 +102,59 @@ class Extensions:
         of_none = [
             data_event(one)
             for one in found
-            if one.room_id == GLOBAL and (one.position > look.after if told_all else not one.is_gone)
+            if one.room_id == GLOBAL and (one.position > context.after if told_all else not one.is_gone)
         ]
         made.answer["account_data"] = {"global": of_none, "rooms": by_room}
         made.has_news = made.has_news or bool(of_none or by_room)
 
     async def _add_receipts(
-        self, look: SlidingLook, rooms: Collection[RoomId], told: Told, made: Extended
+        self, context: SlidingContext, rooms: Collection[RoomId], told: Told, made: Extended
     ) -> None:
         """What is news; of rooms that are new those of the events that are shown, of rooms that come back all."""
-        if not look.wish.extensions.receipts.enabled:
+        if not context.request.extensions.receipts.enabled:
             return
         made.receipts_of = frozenset(rooms)
-        new = {room_id for room_id in rooms if look.is_first or room_id in told.fresh}
-        back = {room_id for room_id in rooms if _start(look, room_id, RECEIPTS) < look.after} - new
-        found = [one for one in told_receipts(look.news) if one.room_id in rooms]
+        new = {room_id for room_id in rooms if context.is_first or room_id in told.fresh}
+        back = {room_id for room_id in rooms if _start(context, room_id, RECEIPTS) < context.after} - new
+        found = [one for one in told_receipts(context.news) if one.room_id in rooms]
         found = [one for one in found if one.room_id not in new | back]
         async with self._db.read() as conn:
             if new:
-                found += await stored.receipts_at(conn, look.reader, new, told.event_ids, _MAX_RECEIPTS)
+                found += await stored.receipts_at(conn, context.reader, new, told.event_ids, _MAX_RECEIPTS)
             if back:
-                found += await stored_receipts.shown_to(conn, look.reader, back, _MAX_RECEIPTS)
+                found += await stored_receipts.shown_to(conn, context.reader, back, _MAX_RECEIPTS)
         by_room = {room_id: receipts_event(ones) for room_id, ones in receipts_by_room(found).items()}
         made.answer["receipts"] = {"rooms": by_room}
         made.has_news = made.has_news or bool(by_room)
 
-    def _add_typing(self, look: SlidingLook, rooms: Collection[RoomId], told: Told, made: Extended) -> None:
+    def _add_typing(
+        self, context: SlidingContext, rooms: Collection[RoomId], told: Told, made: Extended
+    ) -> None:
         """Of rooms that come back into view also that nobody types any more."""
-        if not look.wish.extensions.typing.enabled:
+        if not context.request.extensions.typing.enabled:
             return
         by_room = {}
         for room_id in rooms:
-            people = [one for one in self._typing.in_room(room_id) if one not in look.ignored]
-            sent = look.connection.rooms.get(room_id)
+            people = [one for one in self._typing.in_room(room_id) if one not in context.ignored]
+            sent = context.connection.rooms.get(room_id)
             came_back = sent is not None and sent.at > 0
-            if room_id in look.typing or came_back or (room_id in told.fresh and people):
+            if room_id in context.typing or came_back or (room_id in told.fresh and people):
                 by_room[room_id] = typing_event(people)
         made.answer["typing"] = {"rooms": by_room}
         made.has_news = made.has_news or bool(by_room)
 
-    async def _add_messages(self, requester: Requester, look: SlidingLook, made: Extended) -> None:
+    async def _add_messages(self, requester: Requester, context: SlidingContext, made: Extended) -> None:
         """Those that the client says have arrived are forgotten."""
-        wish = look.wish.extensions.to_device
-        found = await self._e2ee.to_device.read(requester, since=wish.since, limit=wish.limit)
+        request = context.request.extensions.to_device
+        found = await self._e2ee.to_device.read(requester, since=request.since, limit=request.limit)
         events = [orjson.Fragment(body) for body in found.bodies]
         made.answer["to_device"] = {"next_batch": str(found.position), "events": events}
         made.has_news = made.has_news or bool(events)
 
-    async def _add_keys(self, requester: Requester, look: SlidingLook, made: Extended) -> None:
+    async def _add_keys(self, requester: Requester, context: SlidingContext, made: Extended) -> None:
         answer: Content = {}
-        after = look.connection.keys_from or look.after
-        if not look.is_first and (look.news.keys or after < look.after):
+        after = context.connection.keys_from or context.after
+        if not context.is_first and (context.news.keys or after < context.after):
             lists = await self._e2ee.lists.changes(requester, after)
             if lists.changed or lists.left:
                 answer["device_lists"] = {"changed": sorted(lists.changed), "left": sorted(lists.left)}
@@ -160,16 +162,16 @@ class Extensions:
         made.answer["e2ee"] = answer
 
 
-def _scope(scope: Scope, view: View, look: SlidingLook, rooms: Collection[RoomId]) -> list[RoomId]:
+def _scope(scope: Scope, view: View, context: SlidingContext, rooms: Collection[RoomId]) -> list[RoomId]:
     """The rooms of an extension: of these lists, and of these subscriptions."""
     lists = view.windows if ANY in scope.lists else [name for name in scope.lists if name in view.windows]
     found = dict.fromkeys(room_id for name in lists for room_id in view.windows[name])
-    subscribed: Mapping[RoomId, object] = look.wish.subscriptions
+    subscribed: Mapping[RoomId, object] = context.request.subscriptions
     found.update(dict.fromkeys(one for one in subscribed if ANY in scope.rooms or one in scope.rooms))
     return [room_id for room_id in found if room_id in rooms]
 
 
-def _start(look: SlidingLook, room_id: RoomId, mark: int) -> int:
+def _start(context: SlidingContext, room_id: RoomId, mark: int) -> int:
     """Up to where the client has what an extension says of a room."""
-    sent = look.connection.rooms.get(room_id)
-    return look.base(room_id) if sent is not None and sent.marks & mark else 0
+    sent = context.connection.rooms.get(room_id)
+    return context.base(room_id) if sent is not None and sent.marks & mark else 0

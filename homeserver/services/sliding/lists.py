@@ -5,9 +5,9 @@ from typing import Final
 
 from homeserver.folding import fold
 from homeserver.protocol.ids import RoomId
-from homeserver.services.sliding.context import SlidingLook, View, Wanted
-from homeserver.services.sliding.request import Config, ListWish, RoomFilters
-from homeserver.services.sliding.room_list import Facts, Rosters, is_put_out
+from homeserver.services.sliding.context import RequestedRoom, SlidingContext, View
+from homeserver.services.sliding.request import Config, ListRequest, RoomFilters
+from homeserver.services.sliding.room_list import RoomAttributes, RoomLists, is_put_out
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.sync import OwnRoom
@@ -18,39 +18,41 @@ CHILD: Final = "m.space.child"
 class Lists:
     """Makes them, by a fixed number of statements."""
 
-    def __init__(self, db: Database, rosters: Rosters) -> None:
+    def __init__(self, db: Database, room_lists: RoomLists) -> None:
         self._db = db
-        self._rosters = rosters
+        self._room_lists = room_lists
 
-    async def view(self, look: SlidingLook) -> View:
+    async def view(self, context: SlidingContext) -> View:
         """What the client looks at: windows of its lists, and the rooms that it subscribed to."""
-        wish = look.wish
-        rows = [row for row in look.roster.order if is_listed(look, row)]
-        facts = await self._facts(wish.lists.values(), rows)
-        children = await self._children(look, wish.lists.values())
+        request = context.request
+        rows = [row for row in context.room_list.order if is_listed(context, row)]
+        facts = await self._facts(request.lists.values(), rows)
+        children = await self._children(context, request.lists.values())
         counts: dict[str, int] = {}
         windows: dict[str, Sequence[RoomId]] = {}
-        for name, one in wish.lists.items():
-            found = [row.room_id for row in rows if fits(look, one.filters, row, facts, children)]
+        for name, one in request.lists.items():
+            found = [row.room_id for row in rows if fits(context, one.filters, row, facts, children)]
             counts[name] = len(found)
             windows[name] = found if one.ranges is None else _window(found, one.ranges)
-        return View(counts, windows, _wanted(look, windows))
+        return View(counts, windows, _wanted(context, windows))
 
-    async def _facts(self, lists: Collection[ListWish], rows: Sequence[OwnRoom]) -> Mapping[RoomId, Facts]:
+    async def _facts(
+        self, lists: Collection[ListRequest], rows: Sequence[OwnRoom]
+    ) -> Mapping[RoomId, RoomAttributes]:
         if not any(one.filters.asks_for_facts for one in lists):
             return {}
-        return await self._rosters.facts([row.room_id for row in rows])
+        return await self._room_lists.facts([row.room_id for row in rows])
 
     async def _children(
-        self, look: SlidingLook, lists: Collection[ListWish]
+        self, context: SlidingContext, lists: Collection[ListRequest]
     ) -> Mapping[RoomId, Collection[str]]:
         """The rooms in each space that is asked for, of those that the reader is in."""
         spaces = {space for one in lists for space in one.filters.spaces or ()}
-        spaces &= {space for space in spaces if _is_joined(look.roster.rows.get(space))}
+        spaces &= {space for space in spaces if _is_joined(context.room_list.rows.get(space))}
         if not spaces:
             return {}
         async with self._db.read() as conn:
-            ids = await stored.state_ids_at(conn, dict.fromkeys(spaces, look.until))
+            ids = await stored.state_ids_at(conn, dict.fromkeys(spaces, context.until))
             states = await stored.states_at(conn, ids.values(), types=(CHILD,), user_ids=())
         return {
             space: {key for (_, key), event in states[state_id].items() if event.content.get("via")}
@@ -58,36 +60,36 @@ class Lists:
         }
 
 
-def is_listed(look: SlidingLook, row: OwnRoom) -> bool:
+def is_listed(context: SlidingContext, row: OwnRoom) -> bool:
     """Whether lists have a room. One that the reader left themselves, or forgot, stays until the client was told that
     they left."""
-    is_known = row.room_id in look.connection.rooms
+    is_known = row.room_id in context.connection.rooms
     if row.forgotten:
-        return is_known and look.has_moved(row, look.base(row.room_id))
+        return is_known and context.has_moved(row, context.base(row.room_id))
     match row.membership:
         case "join" | "knock":
             return True
         case "invite":
-            return row.sender not in look.ignored
+            return row.sender not in context.ignored
     if is_known:
         return True
-    return is_put_out(row, look.reader) and row.room_id not in look.roster.strange
+    return is_put_out(row, context.reader) and row.room_id not in context.room_list.strange
 
 
 def fits(
-    look: SlidingLook,
+    context: SlidingContext,
     filters: RoomFilters,
     row: OwnRoom,
-    facts: Mapping[RoomId, Facts],
+    facts: Mapping[RoomId, RoomAttributes],
     children: Mapping[RoomId, Collection[str]],
 ) -> bool:
     """Whether a list with these filters has a room."""
-    room_id, roster = row.room_id, look.roster
+    room_id, room_list = row.room_id, context.room_list
     if filters.is_invite is not None and filters.is_invite is not (row.membership == "invite"):
         return False
-    if filters.is_dm is not None and filters.is_dm is not (room_id in roster.direct):
+    if filters.is_dm is not None and filters.is_dm is not (room_id in room_list.direct):
         return False
-    tags = roster.tags.get(room_id, ())
+    tags = room_list.tags.get(room_id, ())
     if any(tag in filters.not_tags for tag in tags):
         return False
     if filters.tags is not None and not any(tag in filters.tags for tag in tags):
@@ -99,7 +101,7 @@ def fits(
     return not filters.asks_for_facts or _facts_fit(filters, facts[room_id])
 
 
-def _facts_fit(filters: RoomFilters, facts: Facts) -> bool:
+def _facts_fit(filters: RoomFilters, facts: RoomAttributes) -> bool:
     if filters.is_encrypted is not None and filters.is_encrypted is not facts.is_encrypted:
         return False
     if facts.type in filters.not_room_types:
@@ -107,15 +109,15 @@ def _facts_fit(filters: RoomFilters, facts: Facts) -> bool:
     return filters.room_types is None or facts.type in filters.room_types
 
 
-def _wanted(look: SlidingLook, windows: Mapping[str, Sequence[RoomId]]) -> dict[RoomId, Wanted]:
+def _wanted(context: SlidingContext, windows: Mapping[str, Sequence[RoomId]]) -> dict[RoomId, RequestedRoom]:
     names: dict[RoomId, list[str]] = {}
     for name, room_ids in windows.items():
         for room_id in room_ids:
             names.setdefault(room_id, []).append(name)
-    subscribed = look.wish.subscriptions
+    subscribed = context.request.subscriptions
     for room_id in subscribed:
-        row = look.roster.rows.get(room_id)
-        if row is not None and is_listed(look, row):
+        row = context.room_list.rows.get(room_id)
+        if row is not None and is_listed(context, row):
             names.setdefault(room_id, [])
     merged: dict[tuple[str, ...], Config] = {}  # most rooms are in the same lists
     wanted = {}
@@ -123,10 +125,10 @@ def _wanted(look: SlidingLook, windows: Mapping[str, Sequence[RoomId]]) -> dict[
         key = tuple(lists)
         config = merged.get(key)
         if config is None and key:
-            config = merged[key] = _merged([look.wish.lists[name].config for name in lists])
+            config = merged[key] = _merged([context.request.lists[name].config for name in lists])
         own = subscribed.get(room_id)
         both = [one for one in (config, own) if one is not None]
-        wanted[room_id] = Wanted(look.roster.rows[room_id], _merged(both), lists)
+        wanted[room_id] = RequestedRoom(context.room_list.rows[room_id], _merged(both), lists)
     return wanted
 
 

@@ -92,7 +92,7 @@ class RoomFilters:
         return self.is_encrypted is not None or self.room_types is not None or bool(self.not_room_types)
 
 
-class ListWish(NamedTuple):
+class ListRequest(NamedTuple):
     """A list, of which the windows `ranges` are looked at (both ends are in them); None: all of it."""
 
     ranges: Sequence[tuple[int, int]] | None
@@ -108,7 +108,7 @@ class Scope(NamedTuple):
     rooms: Collection[str] = (ANY,)
 
 
-class ToDeviceWish(NamedTuple):
+class ToDeviceRequest(NamedTuple):
     """Messages to the device: those up to `since` have arrived."""
 
     enabled: bool = False
@@ -116,8 +116,8 @@ class ToDeviceWish(NamedTuple):
     limit: int | None = None
 
 
-class ExtensionWishes(NamedTuple):
-    to_device: ToDeviceWish = ToDeviceWish()
+class ExtensionsRequest(NamedTuple):
+    to_device: ToDeviceRequest = ToDeviceRequest()
     e2ee: bool = False
     account_data: Scope = Scope()
     receipts: Scope = Scope()
@@ -125,13 +125,13 @@ class ExtensionWishes(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlidingWish:
+class SlidingRequest:
     """`pos`: where the connection stands; None begins it anew. `presence`: how the client shows its person."""
 
     pos: Pos | None = None
     conn_id: str = ""
     timeout_s: float = 0.0
     presence: Presence = "online"
-    lists: Mapping[str, ListWish] = field(default_factory=dict)
+    lists: Mapping[str, ListRequest] = field(default_factory=dict)
     subscriptions: Mapping[RoomId, Config] = field(default_factory=dict)
-    extensions: ExtensionWishes = field(default_factory=ExtensionWishes)
+    extensions: ExtensionsRequest = field(default_factory=ExtensionsRequest)

@@ -12,7 +12,7 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import TAGS
 from homeserver.storage import sliding as stored_sliding
 from homeserver.storage import sync as stored
-from homeserver.storage.accountdata import Piece
+from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.storage.sync import OwnRoom
@@ -24,7 +24,7 @@ _CACHED_FACTS: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class RoomList:
     """A person's rooms as they were at `seen`, or shortly after. `strange`: those left that they never were in."""
 
     seen: int
@@ -39,7 +39,7 @@ class Roster:
         return [room_id for room_id, row in self.rows.items() if row.membership == "join"]
 
 
-class Facts(NamedTuple):
+class RoomAttributes(NamedTuple):
     """What a room's state says of it, for filters."""
 
     type: str | None
@@ -53,32 +53,32 @@ class _Moves(NamedTuple):
     data: bool
 
 
-class Rosters:
+class RoomLists:
     """Knows the rosters of those who asked last. `note` must be given every entry of the log."""
 
     def __init__(self, db: Database, live: Live, *, cached: int) -> None:
         self._db = db
         self._live = live
-        self._rosters: BoundedCache[UserId, Roster] = BoundedCache(cached)
-        self._facts: BoundedCache[RoomId, Facts] = BoundedCache(_CACHED_FACTS)
+        self._room_lists: BoundedCache[UserId, RoomList] = BoundedCache(cached)
+        self._facts: BoundedCache[RoomId, RoomAttributes] = BoundedCache(_CACHED_FACTS)
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: encryption may have been switched on."""
         if entry.event is not None and entry.event.event.type == "m.room.encryption":
             self._facts.drop(entry.event.event.room_id)
 
-    async def of(self, user_id: UserId) -> Roster:
+    async def of(self, user_id: UserId) -> RoomList:
         """A person's rooms, with everything that this process has heard of."""
-        seen, held = self._live.position, self._rosters.get(user_id)
+        seen, held = self._live.position, self._room_lists.get(user_id)
         moves = None if held is None else self._moves(held, user_id)
         if held is None or moves is None:
-            roster = await self._whole(user_id, seen)
+            room_list = await self._whole(user_id, seen)
         else:
-            roster = await self._moved(user_id, seen, held, moves)
-        self._rosters.put(user_id, roster)
-        return roster
+            room_list = await self._moved(user_id, seen, held, moves)
+        self._room_lists.put(user_id, room_list)
+        return room_list
 
-    async def facts(self, room_ids: Collection[RoomId]) -> Mapping[RoomId, Facts]:
+    async def facts(self, room_ids: Collection[RoomId]) -> Mapping[RoomId, RoomAttributes]:
         """What the states of these rooms say; of those that were asked for lately it is known."""
         found = {room_id: self._facts.get(room_id) for room_id in room_ids}
         known = {room_id: facts for room_id, facts in found.items() if facts is not None}
@@ -90,11 +90,11 @@ class Rosters:
             types = {one.room_id: _type(one.pdu) for one in pieces if one.type == "m.room.create"}
             encrypted = {one.room_id for one in pieces if one.type == "m.room.encryption"}
             for room_id in missing:
-                known[room_id] = Facts(types.get(room_id), room_id in encrypted)
+                known[room_id] = RoomAttributes(types.get(room_id), room_id in encrypted)
                 self._facts.put(room_id, known[room_id], age)
         return known
 
-    def _moves(self, held: Roster, user_id: UserId) -> _Moves | None:
+    def _moves(self, held: RoomList, user_id: UserId) -> _Moves | None:
         """What happened since; None if that is not in memory."""
         entries = self._live.recent(held.seen, _LOOKED_THROUGH + 1)
         if entries is None or len(entries) > _LOOKED_THROUGH:
@@ -115,14 +115,14 @@ class Rosters:
                 data = data or (entry.kind is EntryKind.ACCOUNT_DATA and body.get("type") in (TAGS, DIRECT))
         return _Moves(rooms, data)
 
-    async def _whole(self, user_id: UserId, seen: int) -> Roster:
+    async def _whole(self, user_id: UserId, seen: int) -> RoomList:
         async with self._db.read() as conn:
             rows = {row.room_id: row for row in await stored.own_rooms(conn, user_id)}
             pieces = await stored_sliding.data_of_types(conn, user_id, (TAGS, DIRECT))
         strange = await self._strange(user_id, rows.values())
-        return Roster(seen, rows, _ordered(rows.values()), strange, _direct(pieces), _tags(pieces))
+        return RoomList(seen, rows, _ordered(rows.values()), strange, _direct(pieces), _tags(pieces))
 
-    async def _moved(self, user_id: UserId, seen: int, held: Roster, moves: _Moves) -> Roster:
+    async def _moved(self, user_id: UserId, seen: int, held: RoomList, moves: _Moves) -> RoomList:
         rows, order, strange, direct, tags = held.rows, held.order, held.strange, held.direct, held.tags
         if moves.rooms:
             async with self._db.read() as conn:
@@ -135,7 +135,7 @@ class Rosters:
             async with self._db.read() as conn:
                 pieces = await stored_sliding.data_of_types(conn, user_id, (TAGS, DIRECT))
             direct, tags = _direct(pieces), _tags(pieces)
-        return Roster(seen, rows, order, strange, direct, tags)
+        return RoomList(seen, rows, order, strange, direct, tags)
 
     async def _strange(self, user_id: UserId, rows: Iterable[OwnRoom]) -> set[RoomId]:
         """The rooms that others keep a person out of who never was in them."""
@@ -171,7 +171,7 @@ def _type(pdu: bytes) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _direct(pieces: Iterable[Piece]) -> frozenset[RoomId]:
+def _direct(pieces: Iterable[AccountDataItem]) -> frozenset[RoomId]:
     found: set[RoomId] = set()
     for one in pieces:
         if one.type == DIRECT and not one.room_id:
@@ -181,7 +181,7 @@ def _direct(pieces: Iterable[Piece]) -> frozenset[RoomId]:
     return frozenset(found)
 
 
-def _tags(pieces: Iterable[Piece]) -> dict[RoomId, frozenset[str]]:
+def _tags(pieces: Iterable[AccountDataItem]) -> dict[RoomId, frozenset[str]]:
     found = {}
     for one in pieces:
         tags = orjson.loads(one.content).get("tags") if one.type == TAGS and one.room_id else None

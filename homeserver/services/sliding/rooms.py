@@ -10,14 +10,14 @@ from orjson import Fragment
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.rendering import Rendering
-from homeserver.services.events.visibility import Outlook, Visibility
+from homeserver.services.events.visibility import ViewerVisibility, Visibility
 from homeserver.services.notify.counts import Unread, unread_of
 from homeserver.services.sliding.connections import DM, Sent
-from homeserver.services.sliding.context import SlidingLook, View, Wanted
+from homeserver.services.sliding.context import RequestedRoom, SlidingContext, View
 from homeserver.services.sliding.states import AVATAR, NAME, Room, States
 from homeserver.services.sync.invite_state import PENDING, previews
 from homeserver.services.sync.rooms import fitting
-from homeserver.services.sync.timelines import Stretch, is_visible
+from homeserver.services.sync.timelines import RoomTimeline, is_visible
 from homeserver.services.sync.tokens import place_token
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
@@ -55,18 +55,21 @@ class SlidingRooms:
         self._most_rooms = most_rooms
         self._most_events = most_events
 
-    async def of(self, requester: Requester, look: SlidingLook, view: View) -> Told:
+    async def of(self, requester: Requester, context: SlidingContext, view: View) -> Told:
         """What there is to tell of the rooms that the client looks at."""
-        read = {entry.room_id or RoomId((entry.body or {})["room_id"]) for entry in _own_receipts(look)}
-        read |= look.news.counted
-        due = [room_id for room_id, one in view.wanted.items() if _is_due(look, one) or room_id in read]
+        read = {entry.room_id or RoomId((entry.body or {})["room_id"]) for entry in _own_receipts(context)}
+        read |= context.news.counted
+        due = [room_id for room_id, one in view.wanted.items() if _is_due(context, one) or room_id in read]
         put_off = frozenset(due[self._most_rooms :])
         due = due[: self._most_rooms]
         pending = [view.wanted[room_id] for room_id in due if view.wanted[room_id].row.membership in PENDING]
-        rooms = await self._rooms(look, [view.wanted[room_id] for room_id in due])
-        bodies = {**await self._pending(look, pending), **await self._bodies(requester, look, rooms, read)}
+        rooms = await self._rooms(context, [view.wanted[room_id] for room_id in due])
+        bodies = {
+            **await self._pending(context, pending),
+            **await self._bodies(requester, context, rooms, read),
+        }
         sent = {
-            room_id: _sent(look, one, rooms.get(room_id))
+            room_id: _sent(context, one, rooms.get(room_id))
             for room_id, one in view.wanted.items()
             if room_id not in put_off
         }
@@ -79,72 +82,80 @@ class SlidingRooms:
             sent,
             put_off,
             frozenset(room_id for room_id, one in rooms.items() if one.is_new or one.is_expanded),
-            [event.event.event_id for one in rooms.values() for event in one.stretch.shown],
+            [event.event.event_id for one in rooms.values() for event in one.timeline.shown],
         )
 
-    async def _rooms(self, look: SlidingLook, due: Sequence[Wanted]) -> dict[RoomId, Room]:
+    async def _rooms(self, context: SlidingContext, due: Sequence[RequestedRoom]) -> dict[RoomId, Room]:
         """Everything that has to be known of the rooms that the reader is or was in."""
         wanted = {one.row.room_id: one for one in due if one.row.membership not in PENDING}
         if not wanted:
             return {}
-        outlooks = await self._visibility.outlooks(look.reader, wanted)
-        rooms = {room_id: _room(look, one, outlooks[room_id]) for room_id, one in wanted.items()}
-        await self._add_timelines(look, rooms)
-        await self._states.add_changes(look, rooms.values())
-        await self._add_heroes(look, rooms.values())
-        await self._states.add_states(look, rooms.values())
+        outlooks = await self._visibility.outlooks(context.reader, wanted)
+        rooms = {room_id: _room(context, one, outlooks[room_id]) for room_id, one in wanted.items()}
+        await self._add_timelines(context, rooms)
+        await self._states.add_changes(context, rooms.values())
+        await self._add_heroes(context, rooms.values())
+        await self._states.add_states(context, rooms.values())
         return rooms
 
-    async def _add_timelines(self, look: SlidingLook, rooms: Mapping[RoomId, Room]) -> None:
+    async def _add_timelines(self, context: SlidingContext, rooms: Mapping[RoomId, Room]) -> None:
         """A statement for each size of timeline, of which there are few."""
         sizes: dict[int, dict[RoomId, int]] = {}
         for room_id, one in rooms.items():
             limit = min(one.config.limit, self._most_events)
             size = next((size for size in _SIZES if limit <= size), self._most_events)
-            if one.is_new or one.is_expanded or look.has_moved(one.row, one.base):
+            if one.is_new or one.is_expanded or context.has_moved(one.row, one.base):
                 sizes.setdefault(size, {})[room_id] = 0 if one.is_new or one.is_expanded else one.base
         for size, starts in sizes.items():
             async with self._db.read() as conn:
-                found = await stored.last_events(conn, look.reader, starts, until=look.until, limit=size + 1)
+                found = await stored.last_events(
+                    conn, context.reader, starts, until=context.until, limit=size + 1
+                )
             for room_id, events in found.items():
                 limit = min(rooms[room_id].config.limit, self._most_events)
-                is_shown = partial(_is_shown, look)
-                rooms[room_id].stretch.fill(events[-limit - 1 :], limit, limit, is_shown)
+                is_shown = partial(_is_shown, context)
+                rooms[room_id].timeline.fill(events[-limit - 1 :], limit, limit, is_shown)
 
-    async def _add_heroes(self, look: SlidingLook, rooms: Collection[Room]) -> None:
+    async def _add_heroes(self, context: SlidingContext, rooms: Collection[Room]) -> None:
         """The first others of each room without a name whose members are news."""
         nameless = [one for one in rooms if one.is_joined and one.has_new_members and not one.row.name]
         if not nameless:
             return
         async with self._db.read() as conn:
-            found = await stored.companions(conn, look.reader, [one.row.room_id for one in nameless])
+            found = await stored.companions(conn, context.reader, [one.row.room_id for one in nameless])
         for one in nameless:
             one.heroes = fitting(found[one.row.room_id])
 
-    async def _pending(self, look: SlidingLook, pending: Sequence[Wanted]) -> dict[RoomId, Content]:
+    async def _pending(
+        self, context: SlidingContext, pending: Sequence[RequestedRoom]
+    ) -> dict[RoomId, Content]:
         """Invites and knocks. Clients read the state by the name that the proposal had for it before."""
-        shown = await previews(self._db, look.reader, [one.row for one in pending])
+        shown = await previews(self._db, context.reader, [one.row for one in pending])
         return {
             room_id: {"initial": True, "invite_state": state, "stripped_state": state}
             for room_id, state in shown.items()
         }
 
     async def _bodies(
-        self, requester: Requester, look: SlidingLook, rooms: Mapping[RoomId, Room], read: Collection[RoomId]
+        self,
+        requester: Requester,
+        context: SlidingContext,
+        rooms: Mapping[RoomId, Room],
+        read: Collection[RoomId],
     ) -> dict[RoomId, Content]:
-        pages = [(one.stretch.outlook, one.stretch.shown) for one in rooms.values()]
+        pages = [(one.timeline.viewer, one.timeline.shown) for one in rooms.values()]
         timelines = await self._rendering.pages(requester, pages, room_id=False) if pages else []
         states = await self._rendering.states(
-            [(one.stretch.outlook, one.told_state()) for one in rooms.values()], room_id=False
+            [(one.timeline.viewer, one.told_state()) for one in rooms.values()], room_id=False
         )
         joined = [room_id for room_id, one in rooms.items() if one.is_joined]
         peopled = [one.row.room_id for one in rooms.values() if one.is_joined and one.has_new_members]
         async with self._db.read() as conn:
-            unread = await unread_of(conn, look.reader, joined)
+            unread = await unread_of(conn, context.reader, joined)
             counts = await stored.member_counts(conn, peopled) if peopled else {}
         bodies = {}
         for (room_id, one), timeline, state in zip(rooms.items(), timelines, states, strict=True):
-            is_direct = room_id in look.roster.direct
+            is_direct = room_id in context.room_list.direct
             is_other = is_direct is not bool(one.sent and one.sent.marks & DM)
             if not (one.is_new or timeline or state or is_other or room_id in read):
                 continue
@@ -152,7 +163,7 @@ class SlidingRooms:
             bodies[room_id] = body
             if one.is_joined:
                 body.update(_unread(unread[room_id]))
-            body.update(_timeline(look, one, timeline))
+            body.update(_timeline(context, one, timeline))
             body.update(_names(one))
             if is_other:
                 body["is_dm"] = is_direct
@@ -162,37 +173,37 @@ class SlidingRooms:
         return bodies
 
 
-def _own_receipts(look: SlidingLook) -> list[Entry]:
-    return [entry for entry in look.news.receipts if entry.user_id == look.reader]
+def _own_receipts(context: SlidingContext) -> list[Entry]:
+    return [entry for entry in context.news.receipts if entry.user_id == context.reader]
 
 
-def _is_due(look: SlidingLook, one: Wanted) -> bool:
+def _is_due(context: SlidingContext, one: RequestedRoom) -> bool:
     """Whether there may be something to tell of a room."""
-    sent = look.connection.rooms.get(one.row.room_id)
-    if sent is None or look.has_moved(one.row, look.base(one.row.room_id)):
+    sent = context.connection.rooms.get(one.row.room_id)
+    if sent is None or context.has_moved(one.row, context.base(one.row.room_id)):
         return True
     if one.row.membership != "join":
         return False
     if one.config.limit > sent.limit or not one.config.required.pairs <= sent.required.pairs:
         return True
-    return bool(sent.marks & DM) is not (one.row.room_id in look.roster.direct)
+    return bool(sent.marks & DM) is not (one.row.room_id in context.room_list.direct)
 
 
-def _room(look: SlidingLook, one: Wanted, outlook: Outlook) -> Room:
+def _room(context: SlidingContext, one: RequestedRoom, viewer: ViewerVisibility) -> Room:
     room_id = one.row.room_id
-    sent, base = look.connection.rooms.get(room_id), look.base(room_id)
-    came = one.row.membership == "join" and outlook.membership_at(base) != "join"
-    return Room(one, sent, base, Stretch(one.row, outlook, is_new=sent is None or came))
+    sent, base = context.connection.rooms.get(room_id), context.base(room_id)
+    came = one.row.membership == "join" and viewer.membership_at(base) != "join"
+    return Room(one, sent, base, RoomTimeline(one.row, viewer, is_new=sent is None or came))
 
 
-def _is_shown(look: SlidingLook, outlook: Outlook, event: StoredEvent) -> bool:
-    return is_visible(outlook, look.ignored, event)
+def _is_shown(context: SlidingContext, viewer: ViewerVisibility, event: StoredEvent) -> bool:
+    return is_visible(viewer, context.ignored, event)
 
 
-def _sent(look: SlidingLook, wanted: Wanted, room: Room | None) -> Sent:
+def _sent(context: SlidingContext, wanted: RequestedRoom, room: Room | None) -> Sent:
     """What the connection was told of a room with this answer."""
-    before = look.connection.rooms.get(wanted.row.room_id)
-    marks = DM if wanted.row.room_id in look.roster.direct else 0
+    before = context.connection.rooms.get(wanted.row.room_id)
+    marks = DM if wanted.row.room_id in context.room_list.direct else 0
     if before is not None:
         marks |= before.marks & ~DM
     if room is None:
@@ -200,12 +211,12 @@ def _sent(look: SlidingLook, wanted: Wanted, room: Room | None) -> Sent:
         limit, required = (before.limit, before.required) if before and kept else wanted.config
         return Sent(0, limit, required, marks)
     limit = wanted.config.limit
-    if before is not None and not room.is_new and not room.stretch.limited:
+    if before is not None and not room.is_new and not room.timeline.limited:
         limit = max(limit, before.limit)
     return Sent(0, limit, wanted.config.required, marks)
 
 
-def _common(wanted: Wanted) -> Content:
+def _common(wanted: RequestedRoom) -> Content:
     row = wanted.row
     stamp = row.active_position if row.membership == "join" else row.position
     common: Content = {"bump_stamp": stamp, "membership": row.membership}
@@ -214,15 +225,17 @@ def _common(wanted: Wanted) -> Content:
     return common
 
 
-def _timeline(look: SlidingLook, one: Room, timeline: Sequence[Fragment]) -> Content:
-    stretch = one.stretch
-    place = look.until if stretch.place is None else stretch.place
+def _timeline(context: SlidingContext, one: Room, timeline: Sequence[Fragment]) -> Content:
+    stretch = one.timeline
+    place = context.until if stretch.place is None else stretch.place
     body: Content = {}
     if one.is_new or timeline or stretch.limited:
         body["timeline"] = timeline
         body["limited"] = stretch.limited
         body["prev_batch"] = place_token(place)
-        body["num_live"] = sum(event.position > look.after for event in stretch.shown if not look.is_first)
+        body["num_live"] = sum(
+            event.position > context.after for event in stretch.shown if not context.is_first
+        )
     if one.is_new:
         body["initial"] = True
     if one.is_expanded:
@@ -262,8 +275,8 @@ def _unread(unread: Unread) -> Content:
     return {"notification_count": whole.notify, "highlight_count": whole.highlight}
 
 
-def is_gone(look: SlidingLook, row: OwnRoom) -> bool:
+def is_gone(context: SlidingContext, row: OwnRoom) -> bool:
     """Whether the reader left a room themselves or forgot it, or is not asked into it any more: that is told once."""
     if row.membership not in ("leave", "ban"):
         return False
-    return row.forgotten or row.sender == look.reader or row.room_id in look.roster.strange
+    return row.forgotten or row.sender == context.reader or row.room_id in context.room_list.strange

@@ -7,15 +7,15 @@ from typing import NamedTuple
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.sliding.connections import DATA, RECEIPTS, Connection, Connections, Sent
-from homeserver.services.sliding.context import SlidingLook, View
+from homeserver.services.sliding.context import SlidingContext, View
 from homeserver.services.sliding.extensions import Extended, Extensions
 from homeserver.services.sliding.lists import Lists, is_listed
-from homeserver.services.sliding.request import SlidingWish
-from homeserver.services.sliding.room_list import Rosters
+from homeserver.services.sliding.request import SlidingRequest
+from homeserver.services.sliding.room_list import RoomLists
 from homeserver.services.sliding.rooms import SlidingRooms, Told, is_gone
 from homeserver.services.sliding.tokens import Pos
 from homeserver.services.sync.changes import News, NewsDesk
-from homeserver.services.sync.long_polls import Waiter, Waiting
+from homeserver.services.sync.long_polls import LongPolls, Waiter
 from homeserver.services.sync.v3 import Sources
 
 
@@ -31,7 +31,7 @@ class Sections(NamedTuple):
 class _Seen:
     """What a look found. `typing`: the serial of it."""
 
-    look: SlidingLook
+    context: SlidingContext
     view: View
     told: Told
     extended: Extended
@@ -44,9 +44,9 @@ class _Seen:
     @property
     def dropped(self) -> list[RoomId]:
         """The rooms that the client was told of, and that no list has any more: the reader forgot them."""
-        rows = self.look.roster.rows
-        known = [room_id for room_id in self.look.connection.rooms if room_id in rows]
-        return [one for one in known if rows[one].forgotten and not is_listed(self.look, rows[one])]
+        rows = self.context.room_list.rows
+        known = [room_id for room_id in self.context.connection.rooms if room_id in rows]
+        return [one for one in known if rows[one].forgotten and not is_listed(self.context, rows[one])]
 
 
 class SlidingSyncs:
@@ -56,42 +56,42 @@ class SlidingSyncs:
         self,
         *,
         news: NewsDesk,
-        waiting: Waiting,
+        waiting: LongPolls,
         connections: Connections,
-        rosters: Rosters,
+        room_lists: RoomLists,
         sections: Sections,
         sources: Sources,
         max_wait_s: float,
     ) -> None:
         self._waiting = waiting
         self._connections = connections
-        self._rosters = rosters
+        self._room_lists = room_lists
         self._news = news
         self._lists, self._rooms, self._extensions = sections
         self._sources = sources
         self._max_wait_s = max_wait_s
 
-    async def sync(self, requester: Requester, wish: SlidingWish) -> Content:
+    async def sync(self, requester: Requester, request: SlidingRequest) -> Content:
         """The answer, as JSON with ready parts. With nothing new, after the wished time: the same place again.
 
         Raises Invalid("unknown_pos").
         """
-        end = asyncio.get_running_loop().time() + min(wish.timeout_s, self._max_wait_s)
-        connection = await self._connections.at(requester, wish.conn_id, wish.pos)
-        self._sources.availability.touch(requester.user_id, wish.presence)
-        pos = wish.pos
+        end = asyncio.get_running_loop().time() + min(request.timeout_s, self._max_wait_s)
+        connection = await self._connections.at(requester, request.conn_id, request.pos)
+        self._sources.availability.touch(requester.user_id, request.presence)
+        pos = request.pos
         with self._waiting.waiter(requester.user_id) as waiter:
-            seen = await self._look(requester, wish, connection, waiter)
+            seen = await self._context(requester, request, connection, waiter)
             while not seen.has_news and pos is not None and not waiter.is_over:
                 try:
                     async with asyncio.timeout_at(end):
                         await waiter.woken.wait()
                 except TimeoutError:
                     break
-                seen = await self._look(requester, wish, connection, waiter)
+                seen = await self._context(requester, request, connection, waiter)
         if pos is None or seen.has_news:
-            serial = await self._connections.keep(requester, wish.conn_id, connection, _after(seen))
-            pos = Pos(seen.look.until, seen.typing, serial)
+            serial = await self._connections.keep(requester, request.conn_id, connection, _after(seen))
+            pos = Pos(seen.context.until, seen.typing, serial)
         answer: Content = {
             "pos": str(pos),
             "lists": {name: {"count": count} for name, count in seen.view.counts.items()},
@@ -101,65 +101,65 @@ class SlidingSyncs:
         await self._extensions.add_key_counts(requester, seen.extended.answer)
         return answer
 
-    async def _look(
-        self, requester: Requester, wish: SlidingWish, connection: Connection, waiter: Waiter
+    async def _context(
+        self, requester: Requester, request: SlidingRequest, connection: Connection, waiter: Waiter
     ) -> _Seen:
         waiter.woken.clear()  # what comes from here on is either seen below, or wakes anew
-        roster = await self._rosters.of(requester.user_id)
-        after = 0 if wish.pos is None else wish.pos.position
-        came = [row for row in roster.rows.values() if row.membership == "join" and row.position > after]
+        room_list = await self._room_lists.of(requester.user_id)
+        after = 0 if request.pos is None else request.pos.position
+        came = [row for row in room_list.rows.values() if row.membership == "join" and row.position > after]
         if await self._sources.direct.note(requester, came):
-            roster = await self._rosters.of(requester.user_id)
-        joined = roster.joined
+            room_list = await self._room_lists.of(requester.user_id)
+        joined = room_list.joined
         self._waiting.watch(waiter, joined)
         # A member event that was seen is committed, and with it everything before it in the log.
-        until = max(roster.seen, after, *(row.position for row in roster.rows.values()), 0)
+        until = max(room_list.seen, after, *(row.position for row in room_list.rows.values()), 0)
         news = News(data=True)
-        if wish.pos is not None:
+        if request.pos is not None:
             news = await self._news.since(requester.user_id, joined, after=after, until=until)
         typing = self._sources.typing.serial
-        typed = typing if wish.pos is None else wish.pos.typing
-        look = SlidingLook(
-            wish=wish,
+        typed = typing if request.pos is None else request.pos.typing
+        context = SlidingContext(
+            request=request,
             reader=requester.user_id,
             connection=connection,
-            roster=roster,
+            room_list=room_list,
             after=after,
             until=until,
             news=news,
             typing=self._sources.typing.changed_after(typed if typed <= typing else 0),
             ignored=await self._sources.data.ignored_by(requester.user_id),
         )
-        view = await self._lists.view(look)
-        told = await self._rooms.of(requester, look, view)
-        extended = await self._extensions.of(requester, look, view, told)
-        return _Seen(look, view, told, extended, typing)
+        view = await self._lists.view(context)
+        told = await self._rooms.of(requester, context, view)
+        extended = await self._extensions.of(requester, context, view, told)
+        return _Seen(context, view, told, extended, typing)
 
 
 def _after(seen: _Seen) -> Connection:
     """What the connection was told with this answer."""
-    look, extended, wish = seen.look, seen.extended, seen.look.wish.extensions
+    context, extended, request = seen.context, seen.extended, seen.context.request.extensions
     rooms: dict[RoomId, Sent] = {}
     dropped = frozenset(seen.dropped)
-    for room_id, sent in look.connection.rooms.items():
-        row = look.roster.rows.get(room_id)
+    for room_id, sent in context.connection.rooms.items():
+        row = context.room_list.rows.get(room_id)
         if row is None or room_id in seen.told.sent or room_id in dropped:
             continue
-        if not sent.at and (room_id in extended.stirred or look.has_moved(row, look.after)):
-            rooms[room_id] = sent._replace(at=look.after)
+        if not sent.at and (room_id in extended.stirred or context.has_moved(row, context.after)):
+            rooms[room_id] = sent._replace(at=context.after)
         else:
             rooms[room_id] = sent
     for room_id, sent in seen.told.sent.items():
-        if not is_gone(look, look.roster.rows[room_id]):
+        if not is_gone(context, context.room_list.rows[room_id]):
             rooms[room_id] = sent._replace(marks=_marks(seen, room_id, sent.marks))
-    keys_from = 0 if wish.e2ee or look.is_first else look.connection.keys_from or look.after
-    has_data = wish.account_data.enabled or (look.connection.has_data and not look.news.data)
-    return Connection(look.connection.serial, rooms, has_data, keys_from)
+    keys_from = 0 if request.e2ee or context.is_first else context.connection.keys_from or context.after
+    has_data = request.account_data.enabled or (context.connection.has_data and not context.news.data)
+    return Connection(context.connection.serial, rooms, has_data, keys_from)
 
 
 def _marks(seen: _Seen, room_id: RoomId, marks: int) -> int:
     """What the client has of a room beside it. What it did not ask for while there was news it lacks from now on."""
-    before = seen.look.connection.rooms.get(room_id)
+    before = seen.context.connection.rooms.get(room_id)
     lacks = before is None or before.at > 0 or room_id in seen.extended.stirred
     for mark, rooms in ((DATA, seen.extended.data_of), (RECEIPTS, seen.extended.receipts_of)):
         if room_id in rooms:

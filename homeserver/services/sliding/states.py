@@ -7,13 +7,13 @@ from typing import Final
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sliding.connections import Sent
-from homeserver.services.sliding.context import SlidingLook, Wanted
+from homeserver.services.sliding.context import RequestedRoom, SlidingContext
 from homeserver.services.sliding.request import MEMBER, Config, Required
-from homeserver.services.sync.timelines import Stretch
+from homeserver.services.sync.timelines import RoomTimeline
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
-from homeserver.storage.sync import Companion, OwnRoom
+from homeserver.storage.sync import OwnRoom, RoomPeer
 
 NAME: Final = ("m.room.name", "")
 AVATAR: Final = ("m.room.avatar", "")
@@ -26,12 +26,12 @@ class Room:
     `changes`: the state that was set since it was told. `state`: what it is now, as far as it was needed.
     """
 
-    wanted: Wanted
+    wanted: RequestedRoom
     sent: Sent | None
     base: int
-    stretch: Stretch
+    timeline: RoomTimeline
     changes: Sequence[StoredEvent] = ()
-    heroes: Sequence[Companion] | None = None
+    heroes: Sequence[RoomPeer] | None = None
     state: Mapping[StateKey, Event] = field(default_factory=dict)
 
     @property
@@ -44,7 +44,7 @@ class Room:
 
     @property
     def is_new(self) -> bool:
-        return self.stretch.is_new
+        return self.timeline.is_new
 
     @property
     def is_joined(self) -> bool:
@@ -53,7 +53,7 @@ class Room:
     @property
     def end(self) -> int:
         """Where the room ends for a reader who is not in it any more."""
-        return min(self.row.position, self.stretch.outlook.last_place or self.row.position)
+        return min(self.row.position, self.timeline.viewer.last_place or self.row.position)
 
     @property
     def is_expanded(self) -> bool:
@@ -75,21 +75,21 @@ class Room:
         """Whose member events are needed, whoever else is."""
         people = {one.user_id for one in self.heroes or ()}
         if self.config.required.is_lazy:
-            people |= self.stretch.senders
+            people |= self.timeline.senders
             people |= {
-                UserId(one.event.state_key or "") for one in self.stretch.shown if one.event.type == MEMBER
+                UserId(one.event.state_key or "") for one in self.timeline.shown if one.event.type == MEMBER
             }
         if self.added is not None:
             people |= self.added.people
         if not self.is_joined:
-            people.add(self.stretch.outlook.user_id)
+            people.add(self.timeline.viewer.user_id)
         return people
 
     def told_state(self) -> list[Event]:
         """The state to tell, by what is wanted."""
         required, lazy = self.config.required, self.config.required.is_lazy
         before = None if self.is_new or self.sent is None else self.sent.required
-        me = self.stretch.outlook.user_id
+        me = self.timeline.viewer.user_id
         people = self.people if lazy else set()
         told = {
             key: event
@@ -99,7 +99,7 @@ class Room:
         }
         for one in self.changes:
             key = one.event.key
-            is_member = lazy and key[0] == MEMBER and not self.stretch.limited
+            is_member = lazy and key[0] == MEMBER and not self.timeline.limited
             if required.admits(*key) or is_member or (key == (MEMBER, me) and not self.is_joined):
                 told[key] = one.event
         return list(told.values())
@@ -116,26 +116,30 @@ class States:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def add_changes(self, look: SlidingLook, rooms: Collection[Room]) -> None:
+    async def add_changes(self, context: SlidingContext, rooms: Collection[Room]) -> None:
         """What was set since the rooms were told."""
         starts = {
-            one.row.room_id: one.base for one in rooms if not one.is_new and look.has_moved(one.row, one.base)
+            one.row.room_id: one.base
+            for one in rooms
+            if not one.is_new and context.has_moved(one.row, one.base)
         }
         if not starts:
             return
         async with self._db.read() as conn:
-            found = await stored.state_between(conn, starts, until=look.until)
+            found = await stored.state_between(conn, starts, until=context.until)
         for one in rooms:
             one.changes = [
-                change for change in found.get(one.row.room_id, ()) if _may_tell(look, one.stretch, change)
+                change
+                for change in found.get(one.row.room_id, ())
+                if _may_tell(context, one.timeline, change)
             ]
 
-    async def add_states(self, look: SlidingLook, rooms: Collection[Room]) -> None:
+    async def add_states(self, context: SlidingContext, rooms: Collection[Room]) -> None:
         """The state now, of rooms that need any; at their leaving of those that the reader left."""
         needing = [one for one in rooms if one.added is not None or one.people]
         if not needing:
             return
-        places = {one.row.room_id: look.until if one.is_joined else one.end for one in needing}
+        places = {one.row.room_id: context.until if one.is_joined else one.end for one in needing}
         async with self._db.read() as conn:
             ids = await stored.state_ids_at(conn, places)
         for group in _groups(needing):
@@ -157,8 +161,8 @@ class States:
             )
         for one in rooms:
             state = states[ids[one.row.room_id]]
-            me = one.stretch.outlook.user_id
-            if not one.stretch.may_tell_state(one.end):
+            me = one.timeline.viewer.user_id
+            if not one.timeline.may_tell_state(one.end):
                 state = {key: event for key, event in state.items() if key == (MEMBER, me)}
             one.state = state
 
@@ -172,7 +176,7 @@ def _groups(rooms: Iterable[Room]) -> list[list[Room]]:
     return list(groups.values())
 
 
-def _may_tell(look: SlidingLook, stretch: Stretch, change: StoredEvent) -> bool:
-    if change.event.key == (MEMBER, look.reader):
+def _may_tell(context: SlidingContext, timeline: RoomTimeline, change: StoredEvent) -> bool:
+    if change.event.key == (MEMBER, context.reader):
         return True
-    return stretch.may_tell_state(change.position)
+    return timeline.may_tell_state(change.position)

@@ -8,9 +8,9 @@ from homeserver.protocol.filters import EventFilter, Filter, RoomFilter
 from homeserver.protocol.ids import RoomId
 from homeserver.services.events.history import History, HistoryPage
 from homeserver.services.events.rendering import Rendering
-from homeserver.services.events.visibility import Outlook
-from homeserver.services.sync.long_polls import Waiting
-from homeserver.services.sync.request import SyncWish
+from homeserver.services.events.visibility import ViewerVisibility
+from homeserver.services.sync.long_polls import LongPolls
+from homeserver.services.sync.request import SyncRequest
 from homeserver.services.sync.rooms import data_event
 from homeserver.services.sync.tokens import SyncToken, place_token
 from homeserver.services.sync.v3 import Syncs
@@ -20,7 +20,7 @@ from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 
 
-class OldSyncs:
+class LegacySyncs:
     """Answers them. `most`: how many events of a room."""
 
     def __init__(
@@ -30,7 +30,7 @@ class OldSyncs:
         syncs: Syncs,
         history: History,
         rendering: Rendering,
-        waiting: Waiting,
+        waiting: LongPolls,
         most: int,
         max_wait_s: float,
     ) -> None:
@@ -45,8 +45,8 @@ class OldSyncs:
     async def initial(self, requester: Requester, *, limit: int, archived: bool) -> Content:
         """All rooms with their last events and their state; `archived`: those too that were left."""
         rooms = RoomFilter(timeline=EventFilter(limit=min(limit, self._most)), include_leave=archived)
-        wish = SyncWish(filter=Filter(room=rooms), state_after="state", is_old=True)
-        found = await self._syncs.sync(requester, wish)
+        request = SyncRequest(filter=Filter(room=rooms), state_after="state", is_old=True)
+        found = await self._syncs.sync(requester, request)
         sections = found.get("rooms", {})
         invites = await self._invites(requester)
         told = [
@@ -70,7 +70,7 @@ class OldSyncs:
         limit = min(max(limit, 1), self._most)
         page = await self._history.page(requester, room_id, direction="b", start=None, limit=limit)
         _, state = await self._history.state(requester, room_id)
-        shown = await self._rendering.page(requester, page.outlook, page.events[::-1])
+        shown = await self._rendering.page(requester, page.viewer, page.events[::-1])
         async with self._db.read() as conn:
             own = await stored.own_rooms_among(conn, requester.user_id, [room_id])
             data = await stored_data.of_rooms(conn, requester.user_id, [room_id])
@@ -80,7 +80,7 @@ class OldSyncs:
             "room_id": room_id,
             **membership,
             "messages": {"start": place_token(start), "end": str(end), "chunk": shown},
-            "state": await self._rendering.state(page.outlook, state.values()),
+            "state": await self._rendering.state(page.viewer, state.values()),
             "account_data": [data_event(one) for one in data if not one.is_gone],
         }
 
@@ -88,8 +88,8 @@ class OldSyncs:
         """The events that come after a token into all rooms, and those that ask the requester into others."""
         start = since or self._syncs.now()
         rooms = RoomFilter(timeline=EventFilter(limit=self._most))
-        wish = SyncWish(since=start, filter=Filter(room=rooms), timeout_s=timeout_s, is_old=True)
-        found = await self._syncs.sync(requester, wish)
+        request = SyncRequest(since=start, filter=Filter(room=rooms), timeout_s=timeout_s, is_old=True)
+        found = await self._syncs.sync(requester, request)
         sections = found.get("rooms", {})
         rooms_told = [*sections.get("join", {}).values(), *sections.get("leave", {}).values()]
         chunk = [event for room in rooms_told for event in room["timeline"]["events"]]
@@ -117,7 +117,7 @@ class OldSyncs:
                 except TimeoutError:
                     break
         place = page.end or (page.events[-1].position if page.events else start.position)
-        chunk = await self._rendering.page(requester, page.outlook, page.events)
+        chunk = await self._rendering.page(requester, page.viewer, page.events)
         return {"start": str(start), "end": str(start._replace(position=place)), "chunk": chunk}
 
     async def _page(self, requester: Requester, room_id: RoomId, start: SyncToken) -> HistoryPage:
@@ -133,7 +133,7 @@ class OldSyncs:
             ]
             found = await stored_events.events_by_id(conn, [row.event_id for row in rows]) if rows else {}
         events = await self._rendering.states(
-            [(Outlook(requester.user_id), [found[row.event_id].event]) for row in rows]
+            [(ViewerVisibility(requester.user_id), [found[row.event_id].event]) for row in rows]
         )
         return {row.room_id: event for row, (event,) in zip(rows, events, strict=True)}
 

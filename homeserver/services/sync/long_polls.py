@@ -27,7 +27,7 @@ class Waiter:
         self.woken = asyncio.Event()
 
 
-class Waiting:
+class LongPolls:
     """Wakes long polls. `hear` must be given every new entry, `stir` every room where somebody begins to type."""
 
     def __init__(self, db: Database, most: int) -> None:

@@ -11,7 +11,7 @@ from homeserver.storage.log import Entry
 from homeserver.storage.sync import OwnRoom
 
 
-class Standing(NamedTuple):
+class MembershipPosition(NamedTuple):
     """Where a person has a member event, and where they are in. `newest`: the place of the last of these events."""
 
     rooms: Mapping[RoomId, OwnRoom]
@@ -36,11 +36,11 @@ class OwnRooms:
     def __init__(self, db: Database, most: int) -> None:
         self._db = db
         self._most = most
-        self._kept: OrderedDict[UserId, Standing] = OrderedDict()
+        self._kept: OrderedDict[UserId, MembershipPosition] = OrderedDict()
         self._rows = 0
         self._age = 0
 
-    async def of(self, user_id: UserId, *, anew: bool = False) -> Standing:
+    async def of(self, user_id: UserId, *, anew: bool = False) -> MembershipPosition:
         """Every room in which a person is or was, or is asked into, at least as new as what the log announced.
 
         `anew`: from the database, with all that it says of them; what is kept may not know that a room was forgotten.
@@ -52,7 +52,7 @@ class OwnRooms:
         age = self._age
         async with self._db.read() as conn:
             rows = await stored.own_rooms(conn, user_id)
-        found = Standing.of({row.room_id: row for row in rows})
+        found = MembershipPosition.of({row.room_id: row for row in rows})
         if age == self._age:
             self._keep(user_id, found)
         return found
@@ -70,10 +70,10 @@ class OwnRooms:
             for user_id in [one for one, kept in self._kept.items() if event.room_id in kept.rooms]:
                 self._drop(user_id)
 
-    def _keep(self, user_id: UserId, standing: Standing) -> None:
+    def _keep(self, user_id: UserId, status: MembershipPosition) -> None:
         self._drop(user_id)
-        self._kept[user_id] = standing
-        self._rows += len(standing.rooms)
+        self._kept[user_id] = status
+        self._rows += len(status.rooms)
         while self._rows > self._most:
             self._drop(next(iter(self._kept)))
 

@@ -12,7 +12,7 @@ from homeserver.storage.sync import OwnRoom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyncWish:
+class SyncRequest:
     """`since`: None for a first sync. `state_after`: the name under which a room's state after its timeline is wanted
     instead of that before. `presence`: how the client shows its person. `is_old`: for the calls before /sync, whose
     events name their rooms, and which know no messages to devices."""
@@ -27,11 +27,11 @@ class SyncWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class SyncContext:
     """One look at the log: everything after `after` up to `until`, for a reader who has the rooms `own` and is in those
     that are `joined`."""
 
-    wish: SyncWish
+    request: SyncRequest
     reader: UserId
     own: Mapping[RoomId, OwnRoom]
     joined: Collection[RoomId]
@@ -43,12 +43,12 @@ class Look:
 
     @property
     def is_first(self) -> bool:
-        return self.wish.since is None
+        return self.request.since is None
 
     @property
     def wants_all(self) -> bool:
         """Whether rooms are wanted in which nothing happened."""
-        return self.is_first or self.wish.full_state
+        return self.is_first or self.request.full_state
 
     @property
     def moves(self) -> list[OwnRoom]:

@@ -15,16 +15,16 @@ from homeserver.services.realtime.read_markers import READ
 from homeserver.services.realtime.typing import Typing
 from homeserver.services.sync.changes import News
 from homeserver.services.sync.invite_state import PENDING, previews
-from homeserver.services.sync.request import Look
-from homeserver.services.sync.timelines import Stretch, Stretches
+from homeserver.services.sync.request import SyncContext
+from homeserver.services.sync.timelines import RoomTimeline, Timelines
 from homeserver.services.sync.tokens import place_token
 from homeserver.services.sync.unread import unread_parts
 from homeserver.storage import receipts as stored_receipts
 from homeserver.storage import sync as stored
-from homeserver.storage.accountdata import Piece
+from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.db import Database
 from homeserver.storage.receipts import Receipt
-from homeserver.storage.sync import Companion, OwnRoom
+from homeserver.storage.sync import OwnRoom, RoomPeer
 
 _MAX_RECEIPTS: Final = 20_000  # of all new rooms together; the furthest ones
 
@@ -33,94 +33,98 @@ class RoomSections:
     """Builds it, by a fixed number of statements however many rooms there are."""
 
     def __init__(
-        self, db: Database, stretches: Stretches, rendering: Rendering, typing: Typing, counts: Counts
+        self, db: Database, stretches: Timelines, rendering: Rendering, typing: Typing, counts: Counts
     ) -> None:
         self._db = db
         self._counts = counts
-        self._stretches = stretches
+        self._timelines = stretches
         self._rendering = rendering
         self._typing = typing
 
-    async def of(self, requester: Requester, look: Look, data: Sequence[Piece]) -> dict[str, Any]:
+    async def of(
+        self, requester: Requester, context: SyncContext, data: Sequence[AccountDataItem]
+    ) -> dict[str, Any]:
         """`data`: the account data that is news, of all rooms. Sections that would be empty are left out."""
-        joined = self._touched(look, data)
-        some = look.own.values() if look.wants_all else look.moves
-        left = [row.room_id for row in some if _is_left(look, row)]
-        found = await self._stretches.of(look, [*joined, *left])
-        heroes = await self._heroes(look, [found[room_id] for room_id in joined])
+        joined = self._touched(context, data)
+        some = context.own.values() if context.wants_all else context.moves
+        left = [row.room_id for row in some if _is_left(context, row)]
+        found = await self._timelines.of(context, [*joined, *left])
+        heroes = await self._heroes(context, [found[room_id] for room_id in joined])
         names = {room_id: [one.user_id for one in people] for room_id, people in heroes.items()}
-        await self._stretches.add_states(look, list(found.values()), names)
-        bodies = await self._bodies(requester, look, found)
-        await self._add_rest(look, [found[room_id] for room_id in joined], bodies, heroes, data)
-        told = [room_id for room_id in joined if _says_something(look, found[room_id], bodies[room_id])]
+        await self._timelines.add_states(context, list(found.values()), names)
+        bodies = await self._bodies(requester, context, found)
+        await self._add_rest(context, [found[room_id] for room_id in joined], bodies, heroes, data)
+        told = [room_id for room_id in joined if _says_something(context, found[room_id], bodies[room_id])]
         sections = {
             "join": {room_id: bodies[room_id] for room_id in told},
             "leave": {room_id: bodies[room_id] for room_id in left},
-            **await self._pending(look, some),
+            **await self._pending(context, some),
         }
         return {name: rooms for name, rooms in sections.items() if rooms}
 
-    def _touched(self, look: Look, data: Sequence[Piece]) -> list[RoomId]:
+    def _touched(self, context: SyncContext, data: Sequence[AccountDataItem]) -> list[RoomId]:
         """The rooms that one is in and that there is something to say about."""
-        if look.wants_all:
-            return [room_id for room_id in look.own if room_id in look.joined]
-        named = {piece.room_id for piece in data} | {entry.room_id for entry in look.news.receipts}
-        private = {(entry.body or {}).get("room_id") for entry in look.news.receipts}
-        here = frozenset(look.joined)
-        news = look.news.rooms | look.news.counted
-        touched = news | named | private | set(look.typing) | {row.room_id for row in look.moves}
+        if context.wants_all:
+            return [room_id for room_id in context.own if room_id in context.joined]
+        named = {piece.room_id for piece in data} | {entry.room_id for entry in context.news.receipts}
+        private = {(entry.body or {}).get("room_id") for entry in context.news.receipts}
+        here = frozenset(context.joined)
+        news = context.news.rooms | context.news.counted
+        touched = news | named | private | set(context.typing) | {row.room_id for row in context.moves}
         return list(here.intersection(touched))
 
-    async def _heroes(self, look: Look, stretches: Collection[Stretch]) -> dict[RoomId, list[Companion]]:
+    async def _heroes(
+        self, context: SyncContext, stretches: Collection[RoomTimeline]
+    ) -> dict[RoomId, list[RoomPeer]]:
         """The first others of each room without a name whose members are news."""
-        wanted = [one.room_id for one in stretches if _has_new_members(look, one) and not one.row.name]
+        wanted = [one.room_id for one in stretches if _has_new_members(context, one) and not one.row.name]
         if not wanted:
             return {}
         async with self._db.read() as conn:
-            found = await stored.companions(conn, look.reader, wanted)
+            found = await stored.companions(conn, context.reader, wanted)
         return {room_id: fitting(people) for room_id, people in found.items()}
 
     async def _bodies(
-        self, requester: Requester, look: Look, found: Mapping[RoomId, Stretch]
+        self, requester: Requester, context: SyncContext, found: Mapping[RoomId, RoomTimeline]
     ) -> dict[RoomId, Content]:
         stretches = list(found.values())
         timelines = await self._rendering.pages(
             requester,
-            [(one.outlook, one.shown) for one in stretches],
+            [(one.viewer, one.shown) for one in stretches],
             untouched={one.room_id for one in stretches if one.is_untouched},
-            room_id=look.wish.is_old,
-            fields=look.wish.filter.event_fields,
+            room_id=context.request.is_old,
+            fields=context.request.filter.event_fields,
         )
-        wanted = look.wish.filter.room.state
+        wanted = context.request.filter.room.state
         states = await self._rendering.states(
             [
-                (one.outlook, [event for event in one.state.values() if wanted.passes(event)])
+                (one.viewer, [event for event in one.state.values() if wanted.passes(event)])
                 for one in stretches
             ],
-            room_id=look.wish.is_old,
+            room_id=context.request.is_old,
         )
         bodies: dict[RoomId, Content] = {}
         for one, timeline, state in zip(stretches, timelines, states, strict=True):
-            place = look.until if one.place is None else one.place
+            place = context.until if one.place is None else one.place
             bodies[one.room_id] = {
                 "timeline": {"events": timeline, "limited": one.limited, "prev_batch": place_token(place)},
-                look.wish.state_after or "state": {"events": state},
+                context.request.state_after or "state": {"events": state},
                 "account_data": {"events": []},
             }
         return bodies
 
     async def _add_rest(
         self,
-        look: Look,
-        stretches: Sequence[Stretch],
+        context: SyncContext,
+        stretches: Sequence[RoomTimeline],
         bodies: Mapping[RoomId, Content],
-        heroes: Mapping[RoomId, Sequence[Companion]],
-        data: Sequence[Piece],
+        heroes: Mapping[RoomId, Sequence[RoomPeer]],
+        data: Sequence[AccountDataItem],
     ) -> None:
         """What only the rooms have that one is in."""
         if not stretches:
             return
-        peopled = [one.room_id for one in stretches if _has_new_members(look, one)]
+        peopled = [one.room_id for one in stretches if _has_new_members(context, one)]
         new = [one.room_id for one in stretches if one.is_new]
         counts: Mapping[tuple[RoomId, str], int] = {}
         receipts: list[Receipt] = []
@@ -128,48 +132,52 @@ class RoomSections:
             async with self._db.read() as conn:
                 counts = await stored.member_counts(conn, peopled) if peopled else {}
                 receipts = (
-                    await stored_receipts.shown_to(conn, look.reader, new, _MAX_RECEIPTS) if new else []
+                    await stored_receipts.shown_to(conn, context.reader, new, _MAX_RECEIPTS) if new else []
                 )
-        unread = await self._counts.of(look.reader, [one.room_id for one in stretches])
-        receipts += [one for one in told_receipts(look.news) if one.room_id not in set(new)]
+        unread = await self._counts.of(context.reader, [one.room_id for one in stretches])
+        receipts += [one for one in told_receipts(context.news) if one.room_id not in set(new)]
         read = receipts_by_room(receipts)
-        apart = look.wish.filter.room.timeline.unread_thread_notifications
+        apart = context.request.filter.room.timeline.unread_thread_notifications
         for one in stretches:
             body, room_id = bodies[one.room_id], one.room_id
-            body["ephemeral"] = {"events": self._ephemeral(look, one, read.get(room_id, ()))}
+            body["ephemeral"] = {"events": self._ephemeral(context, one, read.get(room_id, ()))}
             body.update(unread_parts(unread[room_id], apart=apart))
             body["summary"] = {}
             if room_id in set(peopled):
                 body["summary"] = _summary(room_id, counts, heroes.get(room_id))
-        wanted = look.wish.filter.room.account_data
+        wanted = context.request.filter.room.account_data
         for piece in data:
             if piece.room_id != GLOBAL and RoomId(piece.room_id) in bodies and wanted.admits_type(piece.type):
                 bodies[RoomId(piece.room_id)]["account_data"]["events"].append(data_event(piece))
 
-    def _ephemeral(self, look: Look, one: Stretch, receipts: Sequence[Receipt]) -> list[Content]:
-        wanted: EventFilter = look.wish.filter.room.ephemeral
+    def _ephemeral(
+        self, context: SyncContext, one: RoomTimeline, receipts: Sequence[Receipt]
+    ) -> list[Content]:
+        wanted: EventFilter = context.request.filter.room.ephemeral
         found: list[Content] = []
         if not wanted.admits_room(one.room_id):
             return found
         if receipts and wanted.admits_type("m.receipt"):
             found.append(receipts_event(receipts))
-        typing = [user_id for user_id in self._typing.in_room(one.room_id) if user_id not in look.ignored]
-        if wanted.admits_type("m.typing") and (one.room_id in look.typing or (one.is_new and typing)):
+        typing = [user_id for user_id in self._typing.in_room(one.room_id) if user_id not in context.ignored]
+        if wanted.admits_type("m.typing") and (one.room_id in context.typing or (one.is_new and typing)):
             found.append(typing_event(typing))
         return found
 
-    async def _pending(self, look: Look, some: Collection[OwnRoom]) -> dict[str, dict[RoomId, Content]]:
+    async def _pending(
+        self, context: SyncContext, some: Collection[OwnRoom]
+    ) -> dict[str, dict[RoomId, Content]]:
         """Invites and knocks among some rooms, with as much state as one may know."""
-        rows = [row for row in some if row.membership in PENDING and row.sender not in look.ignored]
+        rows = [row for row in some if row.membership in PENDING and row.sender not in context.ignored]
         sections: dict[str, dict[RoomId, Content]] = {name: {} for name in PENDING}
-        shown = await previews(self._db, look.reader, rows)
+        shown = await previews(self._db, context.reader, rows)
         for row in rows:
             state = {"events": shown[row.room_id]}
             sections[row.membership][row.room_id] = {f"{row.membership}_state": state}
         return sections
 
 
-def data_event(piece: Piece) -> Content:
+def data_event(piece: AccountDataItem) -> Content:
     """Account data as clients get it."""
     return {"type": piece.type, "content": orjson.Fragment(piece.content)}
 
@@ -189,40 +197,42 @@ def typing_event(user_ids: Sequence[UserId]) -> Content:
     return {"type": "m.typing", "content": {"user_ids": list(user_ids)}}
 
 
-def _is_left(look: Look, row: OwnRoom) -> bool:
+def _is_left(context: SyncContext, row: OwnRoom) -> bool:
     if row.membership not in ("leave", "ban"):
         return False
-    if look.moved(row) and not look.is_first:
+    if context.moved(row) and not context.is_first:
         return True
     return (
-        (look.is_first or look.wish.full_state) and look.wish.filter.room.include_leave and not row.forgotten
+        (context.is_first or context.request.full_state)
+        and context.request.filter.room.include_leave
+        and not row.forgotten
     )
 
 
-def _says_something(look: Look, one: Stretch, body: Content) -> bool:
+def _says_something(context: SyncContext, one: RoomTimeline, body: Content) -> bool:
     """Whether a filter has left anything of what is new."""
-    if one.is_new or one.limited or look.wish.full_state or one.room_id in look.news.counted:
+    if one.is_new or one.limited or context.request.full_state or one.room_id in context.news.counted:
         return True
-    state = body[look.wish.state_after or "state"]
+    state = body[context.request.state_after or "state"]
     parts = (body["timeline"], state, body["ephemeral"], body["account_data"])
     return any(part["events"] for part in parts)
 
 
-def _has_new_members(look: Look, one: Stretch) -> bool:
-    if one.is_new or one.limited or look.wish.full_state:
+def _has_new_members(context: SyncContext, one: RoomTimeline) -> bool:
+    if one.is_new or one.limited or context.request.full_state:
         return True
     # Without a name its members are its name.
     return any(event.event.type in ("m.room.member", "m.room.name") for event in one.raw)
 
 
-def fitting(people: Sequence[Companion]) -> list[Companion]:
+def fitting(people: Sequence[RoomPeer]) -> list[RoomPeer]:
     """Those who are there or asked into it; those who went only if nobody else is left."""
     here = [one for one in people if one.membership in ("join", "invite")]
     return here or list(people)
 
 
 def _summary(
-    room_id: RoomId, counts: Mapping[tuple[RoomId, str], int], heroes: Sequence[Companion] | None
+    room_id: RoomId, counts: Mapping[tuple[RoomId, str], int], heroes: Sequence[RoomPeer] | None
 ) -> Content:
     summary: Content = {
         "m.joined_member_count": counts.get((room_id, "join"), 0),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from homeserver.kit.batching import Gathering
+from homeserver.kit.batching import BatchLoader
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import UserId
 from homeserver.storage import sync as stored
@@ -21,7 +21,7 @@ class Senders:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._gathering = Gathering("find senders", self._together, _TOGETHER)
+        self._gathering = BatchLoader("find senders", self._together, _TOGETHER)
 
     async def of(self, wanted: Mapping[int, Collection[UserId]]) -> _Members:
         """`wanted`: of each state snapshot some people. Who has no member event in it is left out."""

@@ -8,8 +8,8 @@ from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import is_ignored
-from homeserver.services.events.visibility import Outlook, Visibility
-from homeserver.services.sync.request import Look
+from homeserver.services.events.visibility import ViewerVisibility, Visibility
+from homeserver.services.sync.request import SyncContext
 from homeserver.services.sync.senders import Senders
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
@@ -19,7 +19,7 @@ from homeserver.timeline.build import relation_of
 
 
 @dataclass(slots=True)
-class Stretch:
+class RoomTimeline:
     """One room of a sync.
 
     `is_new`: the client has nothing of it yet. `raw`: the events; `shown`: those for the client. `state_before`: the
@@ -28,7 +28,7 @@ class Stretch:
     """
 
     row: OwnRoom
-    outlook: Outlook
+    viewer: ViewerVisibility
     is_new: bool
     raw: Sequence[StoredEvent] = ()
     shown: Sequence[StoredEvent] = ()
@@ -51,7 +51,7 @@ class Stretch:
         """Whether the reader may know the state that the room had at a place."""
         if self.row.membership == "join":
             return True
-        last = self.outlook.last_place
+        last = self.viewer.last_place
         return last is None or place <= last
 
     @property
@@ -69,7 +69,7 @@ class Stretch:
         events: Sequence[StoredEvent],
         raw: int,
         limit: int,
-        is_shown: Callable[[Outlook, StoredEvent], bool],
+        is_shown: Callable[[ViewerVisibility, StoredEvent], bool],
     ) -> None:
         """Take in its events, of which at most `raw` are looked at, and `limit` shown.
 
@@ -81,14 +81,14 @@ class Stretch:
                 self.state_before = events[0].state_id
             events = events[1:]
         self.raw = events
-        shown = [event for event in events if is_shown(self.outlook, event)]
+        shown = [event for event in events if is_shown(self.viewer, event)]
         if len(shown) > limit:
             self.limited, shown = True, shown[-limit:]
             self.page_start = shown[0].position
         self.shown = shown
 
 
-class Stretches:
+class Timelines:
     """Finds them, by a fixed number of statements. `default`, `most`: how many events of a room."""
 
     def __init__(self, db: Database, visibility: Visibility, *, default: int, most: int) -> None:
@@ -98,70 +98,77 @@ class Stretches:
         self._default = default
         self._most = most
 
-    async def of(self, look: Look, room_ids: Collection[RoomId]) -> dict[RoomId, Stretch]:
+    async def of(self, context: SyncContext, room_ids: Collection[RoomId]) -> dict[RoomId, RoomTimeline]:
         """The stretches of these rooms."""
         if not room_ids:
             return {}
-        wanted = look.wish.filter.room.timeline
+        wanted = context.request.filter.room.timeline
         limit = wanted.limit_within(self._default, self._most)
         raw = limit if _admits_all(wanted) else self._most  # a filter leaves some out
-        made, found = _calm(look, room_ids, raw)
+        made, found = _calm(context, room_ids, raw)
         others = [room_id for room_id in room_ids if room_id not in made]
         if others:
-            outlooks = await self._visibility.outlooks(look.reader, others)
-            for room_id, outlook in outlooks.items():
-                made[room_id] = Stretch(look.own[room_id], outlook, _is_new(look, outlook))
-            starts = {room_id: 0 if made[room_id].is_new else look.after for room_id in outlooks}
+            outlooks = await self._visibility.outlooks(context.reader, others)
+            for room_id, viewer in outlooks.items():
+                made[room_id] = RoomTimeline(context.own[room_id], viewer, _is_new(context, viewer))
+            starts = {room_id: 0 if made[room_id].is_new else context.after for room_id in outlooks}
             async with self._db.read() as conn:
-                found |= await stored.last_events(conn, look.reader, starts, until=look.until, limit=raw + 1)
+                found |= await stored.last_events(
+                    conn, context.reader, starts, until=context.until, limit=raw + 1
+                )
         for room_id, events in found.items():
-            made[room_id].fill(events, raw, limit, partial(_is_shown, look))
+            made[room_id].fill(events, raw, limit, partial(_is_shown, context))
         return made
 
     async def add_states(
-        self, look: Look, stretches: Collection[Stretch], heroes: Mapping[RoomId, Collection[UserId]]
+        self,
+        context: SyncContext,
+        timelines: Collection[RoomTimeline],
+        heroes: Mapping[RoomId, Collection[UserId]],
     ) -> None:
         """Put into each stretch the state that its client must be told beside the timeline."""
-        lazy = look.wish.filter.room.state.lazy_load_members
-        whole = [one for one in stretches if one.is_new or look.wish.full_state]
-        part = [one for one in stretches if not (one.is_new or look.wish.full_state)]
-        await self._find_places(look, stretches if lazy else whole)
-        wanted = {one.room_id: one.senders | {look.reader, *heroes.get(one.room_id, ())} for one in stretches}
+        lazy = context.request.filter.room.state.lazy_load_members
+        whole = [one for one in timelines if one.is_new or context.request.full_state]
+        part = [one for one in timelines if not (one.is_new or context.request.full_state)]
+        await self._find_places(context, timelines if lazy else whole)
+        wanted = {
+            one.room_id: one.senders | {context.reader, *heroes.get(one.room_id, ())} for one in timelines
+        }
         everybody = set().union(*wanted.values()) if lazy else None
         await self._add_whole(whole, everybody, wanted)
         if lazy:
             await self._add_senders(part)
-        await self._add_gaps(look, part)
-        for one in stretches:
-            _add_hidden(one, whole_timeline=look.wish.state_after is not None)
+        await self._add_gaps(context, part)
+        for one in timelines:
+            _add_hidden(one, whole_timeline=context.request.state_after is not None)
 
-    async def _find_places(self, look: Look, stretches: Collection[Stretch]) -> None:
+    async def _find_places(self, context: SyncContext, timelines: Collection[RoomTimeline]) -> None:
         """The snapshots before timelines that go back to where the client stood."""
-        absent = [one for one in stretches if one.state_before is None and not one.is_new]
+        absent = [one for one in timelines if one.state_before is None and not one.is_new]
         for one in absent:
             # What is no state leaves it as it was.
-            if one.raw and not one.raw[0].event.is_state and one.may_tell_state(look.after):
+            if one.raw and not one.raw[0].event.is_state and one.may_tell_state(context.after):
                 one.state_before = one.raw[0].state_id
         absent = [one for one in absent if one.state_before is None]
         if absent:
             async with self._db.read() as conn:
-                found = await stored.state_ids_at(conn, {one.room_id: look.after for one in absent})
+                found = await stored.state_ids_at(conn, {one.room_id: context.after for one in absent})
             for one in absent:
-                if one.may_tell_state(look.after):
+                if one.may_tell_state(context.after):
                     one.state_before = found.get(one.room_id)
 
     async def _add_whole(
         self,
-        stretches: Collection[Stretch],
+        timelines: Collection[RoomTimeline],
         everybody: Collection[UserId] | None,
         wanted: Mapping[RoomId, Collection[UserId]],
     ) -> None:
-        ids = [one.state_before for one in stretches if one.state_before is not None]
+        ids = [one.state_before for one in timelines if one.state_before is not None]
         if not ids:
             return
         async with self._db.read() as conn:
             states = await stored.states_at(conn, ids, user_ids=everybody)
-        for one in stretches:
+        for one in timelines:
             if one.state_before is not None:
                 one.state = {
                     key: event
@@ -169,23 +176,23 @@ class Stretches:
                     if everybody is None or key[0] != "m.room.member" or key[1] in wanted[one.room_id]
                 }
 
-    async def _add_senders(self, stretches: Collection[Stretch]) -> None:
+    async def _add_senders(self, timelines: Collection[RoomTimeline]) -> None:
         """Who wrote what is shown, as they were before it."""
         found = await self._senders.of(
-            {one.state_before: one.senders for one in stretches if one.state_before is not None and one.shown}
+            {one.state_before: one.senders for one in timelines if one.state_before is not None and one.shown}
         )
-        for one in stretches:
+        for one in timelines:
             if one.state_before is not None and one.state_before in found:
                 one.state = dict(found[one.state_before])
 
-    async def _add_gaps(self, look: Look, stretches: Collection[Stretch]) -> None:
+    async def _add_gaps(self, context: SyncContext, timelines: Collection[RoomTimeline]) -> None:
         """What changed between the client's token and the timeline."""
-        limited = [one for one in stretches if one.limited]
+        limited = [one for one in timelines if one.limited]
         if not limited:
             return
         async with self._db.read() as conn:
-            starts = {one.room_id: look.after for one in limited}
-            found = await stored.state_between(conn, starts, until=look.until)
+            starts = {one.room_id: context.after for one in limited}
+            found = await stored.state_between(conn, starts, until=context.until)
         for one in limited:
             for changed in found[one.room_id]:
                 is_before = one.start is not None and changed.position < one.start
@@ -198,52 +205,54 @@ def _admits_all(wanted: EventFilter) -> bool:
 
 
 def _calm(
-    look: Look, room_ids: Collection[RoomId], most: int
-) -> tuple[dict[RoomId, Stretch], dict[RoomId, Sequence[StoredEvent]]]:
+    context: SyncContext, room_ids: Collection[RoomId], most: int
+) -> tuple[dict[RoomId, RoomTimeline], dict[RoomId, Sequence[StoredEvent]]]:
     """The rooms of which memory has all: the reader stayed in, and little happened that changed nothing before it.
 
     With their events. Of a redaction or an edit the database knows what is left of its target.
     """
-    made: dict[RoomId, Stretch] = {}
+    made: dict[RoomId, RoomTimeline] = {}
     found: dict[RoomId, Sequence[StoredEvent]] = {}
-    if look.is_first or look.wish.full_state or look.news.timelines is None:
+    if context.is_first or context.request.full_state or context.news.timelines is None:
         return made, found
     for room_id in room_ids:
-        row, events = look.own[room_id], look.news.timelines.get(room_id, ())
-        if row.membership != "join" or look.moved(row) or len(events) > most:
+        row, events = context.own[room_id], context.news.timelines.get(room_id, ())
+        if row.membership != "join" or context.moved(row) or len(events) > most:
             continue
         relations = [relation for one in events if (relation := relation_of(one.event.content)) is not None]
         if any(one.event.redacts for one in events) or any(kind == "m.replace" for kind, _ in relations):
             continue
-        outlook = Outlook(look.reader, is_inside=True)
-        made[room_id] = Stretch(row, outlook, is_new=False, is_untouched=not relations)
+        viewer = ViewerVisibility(context.reader, is_inside=True)
+        made[room_id] = RoomTimeline(row, viewer, is_new=False, is_untouched=not relations)
         found[room_id] = events
     return made, found
 
 
-def _is_new(look: Look, outlook: Outlook) -> bool:
+def _is_new(context: SyncContext, viewer: ViewerVisibility) -> bool:
     """Whether the reader was not in the room when the client last heard of it, and has been since."""
-    if look.is_first:
+    if context.is_first:
         return True
-    if outlook.membership_at(look.after) == "join":
+    if viewer.membership_at(context.after) == "join":
         return False
-    return any(event.membership == "join" for event in outlook.membership.after(look.after))
+    return any(event.membership == "join" for event in viewer.membership.after(context.after))
 
 
-def _is_shown(look: Look, outlook: Outlook, event: StoredEvent) -> bool:
+def _is_shown(context: SyncContext, viewer: ViewerVisibility, event: StoredEvent) -> bool:
     """What the reader may see and the filter wants."""
-    return look.wish.filter.room.timeline.passes(event.event) and is_visible(outlook, look.ignored, event)
+    return context.request.filter.room.timeline.passes(event.event) and is_visible(
+        viewer, context.ignored, event
+    )
 
 
-def is_visible(outlook: Outlook, ignored: Collection[UserId], event: StoredEvent) -> bool:
+def is_visible(viewer: ViewerVisibility, ignored: Collection[UserId], event: StoredEvent) -> bool:
     """Whether a reader may see an event and does not ignore its author. They always see their own coming and going."""
     if is_ignored(event.event, ignored):
         return False
-    is_own = event.event.type == "m.room.member" and event.event.state_key == outlook.user_id
-    return is_own or outlook.sees(event)
+    is_own = event.event.type == "m.room.member" and event.event.state_key == viewer.user_id
+    return is_own or viewer.sees(event)
 
 
-def _add_hidden(one: Stretch, *, whole_timeline: bool) -> None:
+def _add_hidden(one: RoomTimeline, *, whole_timeline: bool) -> None:
     """State that was set within the timeline and is not shown there, or all of it."""
     shown = {event.event.event_id for event in one.shown}
     for event in one.raw:
@@ -251,5 +260,5 @@ def _add_hidden(one: Stretch, *, whole_timeline: bool) -> None:
         if not event.event.is_state or is_told:
             continue
         # Who left before is told of their ban all the same.
-        if event.event.key == ("m.room.member", one.outlook.user_id) or one.may_tell_state(event.position):
+        if event.event.key == ("m.room.member", one.viewer.user_id) or one.may_tell_state(event.position):
             one.state[event.event.key] = event.event

@@ -14,13 +14,13 @@ from homeserver.services.realtime.presence import Availability
 from homeserver.services.realtime.typing import Typing
 from homeserver.services.sync.changes import News, NewsDesk
 from homeserver.services.sync.direct_chats import DirectChats
-from homeserver.services.sync.long_polls import Waiter, Waiting
-from homeserver.services.sync.memberships import OwnRooms, Standing
-from homeserver.services.sync.request import Look, SyncWish
+from homeserver.services.sync.long_polls import LongPolls, Waiter
+from homeserver.services.sync.memberships import MembershipPosition, OwnRooms
+from homeserver.services.sync.request import SyncContext, SyncRequest
 from homeserver.services.sync.rooms import RoomSections, data_event
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.storage import accountdata as stored_data
-from homeserver.storage.accountdata import Piece
+from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.db import Database
 from homeserver.timeline.live import Live
 
@@ -43,7 +43,7 @@ class Syncs:
         *,
         db: Database,
         live: Live,
-        waiting: Waiting,
+        waiting: LongPolls,
         own: OwnRooms,
         rooms: RoomSections,
         sources: Sources,
@@ -58,21 +58,21 @@ class Syncs:
         self._data, self._typing, self._e2ee, self._availability, self._direct = sources
         self._max_wait_s = max_wait_s
 
-    async def sync(self, requester: Requester, wish: SyncWish) -> Content:
+    async def sync(self, requester: Requester, request: SyncRequest) -> Content:
         """The answer, as JSON with ready parts. With nothing new, after the wished time: the same token again."""
-        end = asyncio.get_running_loop().time() + min(wish.timeout_s, self._max_wait_s)
-        self._availability.touch(requester.user_id, wish.presence)
+        end = asyncio.get_running_loop().time() + min(request.timeout_s, self._max_wait_s)
+        self._availability.touch(requester.user_id, request.presence)
         with self._waiting.waiter(requester.user_id) as waiter:
-            answer, token = await self._look(requester, wish, waiter)
-            while not answer and wish.since is not None and not wish.full_state and not waiter.is_over:
+            answer, token = await self._context(requester, request, waiter)
+            while not answer and request.since is not None and not request.full_state and not waiter.is_over:
                 try:
                     async with asyncio.timeout_at(end):
                         await waiter.woken.wait()
                 except TimeoutError:
-                    token = wish.since
+                    token = request.since
                     break
-                answer, token = await self._look(requester, wish, waiter)
-        answer["next_batch"] = str(token if answer or wish.since is None else wish.since)
+                answer, token = await self._context(requester, request, waiter)
+        answer["next_batch"] = str(token if answer or request.since is None else request.since)
         await self._add_key_counts(requester, answer)
         return answer
 
@@ -80,91 +80,91 @@ class Syncs:
         """Where a client stands that wants no more than what comes."""
         return SyncToken(self._live.position, 0, self._typing.serial, self._availability.serial)
 
-    async def _look(self, requester: Requester, wish: SyncWish, waiter: Waiter) -> tuple[Content, SyncToken]:
+    async def _context(
+        self, requester: Requester, request: SyncRequest, waiter: Waiter
+    ) -> tuple[Content, SyncToken]:
         """What there is now, empty for nothing; and where that leads to."""
-        since = wish.since or SyncToken()
+        since = request.since or SyncToken()
         waiter.woken.clear()  # what comes from here on is either seen below, or wakes anew
-        standing = await self._standing(requester, wish)
-        self._waiting.watch(waiter, standing.joined)
+        status = await self._status(requester, request)
+        self._waiting.watch(waiter, status.joined)
         # First of all, for what it writes belongs to this answer.
-        await self._direct.note(requester, standing.came_after(since.position))
+        await self._direct.note(requester, status.came_after(since.position))
         typing, presence = self._typing.serial, self._availability.serial
         # A member event that was seen is committed, and with it everything before it in the log.
-        until = max(self._live.position, since.position, standing.newest)
+        until = max(self._live.position, since.position, status.newest)
         news = News(data=True)
-        if wish.since is not None:
-            news = await self._news.since(
-                requester.user_id, standing.joined, after=since.position, until=until
-            )
-        look = Look(
-            wish=wish,
+        if request.since is not None:
+            news = await self._news.since(requester.user_id, status.joined, after=since.position, until=until)
+        context = SyncContext(
+            request=request,
             reader=requester.user_id,
-            own=standing.rooms,
-            joined=standing.joined,
+            own=status.rooms,
+            joined=status.joined,
             after=since.position,
             until=until,
             news=news,
             typing=self._typing.changed_after(since.typing if since.typing <= typing else 0),
             ignored=await self._data.ignored_by(requester.user_id),
         )
-        answer = await self._sections(requester, look)
-        await self._add_presence(look, since.presence if since.presence <= presence else 0, answer)
+        answer = await self._sections(requester, context)
+        await self._add_presence(context, since.presence if since.presence <= presence else 0, answer)
         device = since.device
-        if not wish.is_old:
+        if not request.is_old:
             device = await self._add_messages(requester, since, until, answer)
         return answer, SyncToken(until, device, typing, presence)
 
-    async def _standing(self, requester: Requester, wish: SyncWish) -> Standing:
+    async def _status(self, requester: Requester, request: SyncRequest) -> MembershipPosition:
         """The rooms that the filter admits."""
-        found = await self._own.of(requester.user_id, anew=wish.since is None or wish.full_state)
-        wanted = wish.filter.room
+        found = await self._own.of(requester.user_id, anew=request.since is None or request.full_state)
+        wanted = request.filter.room
         if wanted.rooms is None and not wanted.not_rooms:
             return found
         rooms = {room_id: row for room_id, row in found.rooms.items() if wanted.admits_room(room_id)}
-        return Standing.of(rooms)
+        return MembershipPosition.of(rooms)
 
-    async def _sections(self, requester: Requester, look: Look) -> Content:
+    async def _sections(self, requester: Requester, context: SyncContext) -> Content:
         answer: Content = {}
-        data = await self._changed_data(look)
-        rooms = await self._rooms.of(requester, look, data)
+        data = await self._changed_data(context)
+        rooms = await self._rooms.of(requester, context, data)
         if rooms:
             answer["rooms"] = rooms
-        wanted = look.wish.filter.account_data
+        wanted = context.request.filter.account_data
         own = [data_event(one) for one in data if one.room_id == GLOBAL and wanted.admits_type(one.type)]
         if own:
             answer["account_data"] = {"events": own}
-        if look.news.keys and not look.is_first:
-            lists = await self._e2ee.lists.changes(requester, look.after)
+        if context.news.keys and not context.is_first:
+            lists = await self._e2ee.lists.changes(requester, context.after)
             if lists.changed or lists.left:
                 answer["device_lists"] = {"changed": sorted(lists.changed), "left": sorted(lists.left)}
         return answer
 
-    async def _changed_data(self, look: Look) -> Sequence[Piece]:
+    async def _changed_data(self, context: SyncContext) -> Sequence[AccountDataItem]:
         """The account data that is news; of rooms that are new all of it."""
-        after = 0 if look.wish.full_state else look.after
-        came = [row.room_id for row in look.moves if row.membership == "join"]
-        found: list[Piece] = []
-        if look.news.data or look.wish.full_state:
-            found = await self._data.changed_after(look.reader, after)
+        after = 0 if context.request.full_state else context.after
+        came = [row.room_id for row in context.moves if row.membership == "join"]
+        found: list[AccountDataItem] = []
+        if context.news.data or context.request.full_state:
+            found = await self._data.changed_after(context.reader, after)
         if came and after:
             async with self._db.read() as conn:
-                old = await stored_data.of_rooms(conn, look.reader, came)
+                old = await stored_data.of_rooms(conn, context.reader, came)
             found = [*(one for one in old if one.position <= after), *found]
-        return [one for one in found if one.position <= look.until and not _is_no_news(look, one)]
+        return [one for one in found if one.position <= context.until and not _is_no_news(context, one)]
 
-    async def _add_presence(self, look: Look, after: int, answer: Content) -> None:
+    async def _add_presence(self, context: SyncContext, after: int, answer: Content) -> None:
         """How the people are whom one shares a room with, as far as it changed; after coming into a room of all."""
-        wanted = look.wish.filter.presence
+        wanted = context.request.filter.presence
         if not wanted.admits_type("m.presence"):
             return
-        came = any(look.moved(look.own[room_id]) for room_id in look.joined)
-        found = await self._availability.changes(look.reader, 0 if came else after, _newcomers(look))
+        came = any(context.moved(context.own[room_id]) for room_id in context.joined)
+        found = await self._availability.changes(context.reader, 0 if came else after, _newcomers(context))
         shown = [
             one
             for one in found
-            if one["sender"] not in look.ignored
+            if one["sender"] not in context.ignored
             and wanted.admits_sender(one["sender"])
-            and (not (look.is_first or came) or one["content"]["presence"] != "offline")
+            and (not (context.is_first or came) or one["content"]["presence"] != "offline")
         ]
         if shown:
             answer["presence"] = {"events": shown}
@@ -183,15 +183,15 @@ class Syncs:
         answer["device_unused_fallback_key_types"] = list(counts.unused_fallback)
 
 
-def _is_no_news(look: Look, piece: Piece) -> bool:
+def _is_no_news(context: SyncContext, piece: AccountDataItem) -> bool:
     """Whether it is gone, and the client had nothing of it."""
-    return piece.is_gone and (look.is_first or piece.position <= look.after)
+    return piece.is_gone and (context.is_first or piece.position <= context.after)
 
 
-def _newcomers(look: Look) -> set[UserId]:
+def _newcomers(context: SyncContext) -> set[UserId]:
     """Who came into the reader's rooms and stayed, as far as memory tells."""
     found: set[UserId] = set()
-    for events in (look.news.timelines or {}).values():
+    for events in (context.news.timelines or {}).values():
         last = {
             one.event.state_key: one.event.membership for one in events if one.event.type == "m.room.member"
         }

@@ -31,7 +31,7 @@ class OneTimeKey(NamedTuple):
     body: object
 
 
-class Wish(NamedTuple):
+class KeyClaim(NamedTuple):
     """Somebody wants a key of this algorithm for a device."""
 
     user_id: UserId
@@ -84,8 +84,8 @@ def _of_wishes(table: Any) -> ColumnElement[bool]:
     )
 
 
-def _wished(wishes: Collection[Wish]) -> dict[str, Any]:
-    return {"wishes": rows_of(wishes), "user_ids": list({wish.user_id for wish in wishes})}
+def _wished(requests: Collection[KeyClaim]) -> dict[str, Any]:
+    return {"wishes": rows_of(requests), "user_ids": list({request.user_id for request in requests})}
 
 
 _FORGET_CLAIMED = delete(one_time_keys).where(
@@ -170,18 +170,18 @@ async def forget_claimed(conn: AsyncConnection, devices: Collection[Device], bef
     await conn.execute(_FORGET_CLAIMED, {**named(devices), "before_ms": before_ms})
 
 
-async def claim(conn: AsyncConnection, wishes: Collection[Wish], now_ms: int) -> list[OneTimeKey]:
+async def claim(conn: AsyncConnection, requests: Collection[KeyClaim], now_ms: int) -> list[OneTimeKey]:
     """Take the oldest unclaimed one-time key for each wish that has one; nobody else gets it from now on.
 
     Lock the devices first (`lock_keyed`), or who claims at the same instant may get none though there are more.
     """
-    rows = await conn.execute(_CLAIM, {**_wished(wishes), "now_ms": now_ms})
+    rows = await conn.execute(_CLAIM, {**_wished(requests), "now_ms": now_ms})
     return [_key(row) for row in rows]
 
 
-async def use_fallback(conn: AsyncConnection, wishes: Collection[Wish]) -> list[OneTimeKey]:
+async def use_fallback(conn: AsyncConnection, requests: Collection[KeyClaim]) -> list[OneTimeKey]:
     """The fallback key for each wish that has one; it counts as used from now on."""
-    return [_key(row) for row in await conn.execute(_USE_FALLBACK, _wished(wishes))]
+    return [_key(row) for row in await conn.execute(_USE_FALLBACK, _wished(requests))]
 
 
 async def fallback_of(

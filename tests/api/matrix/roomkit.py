@@ -13,8 +13,8 @@ def path(room_id: str, rest: str, version: str = "v3") -> str:
 
 async def create(client: Client, *others: Client, **body: Any) -> str:
     """A room that the others have come into."""
-    wish = {"invite": [one.user_id for one in others], **body}
-    room_id = str((await client.call("POST", "createRoom", body=wish))["room_id"])
+    request = {"invite": [one.user_id for one in others], **body}
+    room_id = str((await client.call("POST", "createRoom", body=request))["room_id"])
     for one in others:
         await one.call("POST", path(room_id, "join"), body={})
     return room_id

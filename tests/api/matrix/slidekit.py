@@ -56,8 +56,8 @@ class Slider:
 
 def a_list(*ranges: list[int], limit: int = 10, state: Any = (), **filters: Any) -> dict[str, Any]:
     """A list of a request; without ranges all of it."""
-    wish: dict[str, Any] = {"timeline_limit": limit, "required_state": [*state], "filters": filters}
-    return {**wish, "ranges": [*ranges]} if ranges else wish
+    request: dict[str, Any] = {"timeline_limit": limit, "required_state": [*state], "filters": filters}
+    return {**request, "ranges": [*ranges]} if ranges else request
 
 
 def ids(events: Any) -> list[str]:

@@ -105,10 +105,10 @@ async def test_settings_of_a_device_go_with_it(nobody: Client, alice: Client) ->
 
 
 async def test_filters_are_kept_by_what_they_say(alice: Client, bob: Client) -> None:
-    wish = {"room": {"timeline": {"limit": 3}}}
-    first = (await alice.call("POST", own(alice, "filter"), body=wish))["filter_id"]
-    assert (await alice.call("POST", own(alice, "filter"), body=wish))["filter_id"] == first
-    assert await alice.call("GET", own(alice, f"filter/{first}")) == wish
+    request = {"room": {"timeline": {"limit": 3}}}
+    first = (await alice.call("POST", own(alice, "filter"), body=request))["filter_id"]
+    assert (await alice.call("POST", own(alice, "filter"), body=request))["filter_id"] == first
+    assert await alice.call("GET", own(alice, f"filter/{first}")) == request
     assert await bob.errcode("GET", own(bob, f"filter/{first}"), 404) == "M_NOT_FOUND"
     assert await alice.errcode("POST", own(alice, "filter"), 400, body={"room": []}) == "M_BAD_JSON"
 

@@ -229,8 +229,8 @@ async def test_a_new_password_ends_other_sessions(nobody: Client, alice: Client)
     assert (await alice.call("GET", "account/whoami"))["user_id"] == alice.user_id
     assert await nobody.errcode("POST", "login", 403, body=login("alice")) == "M_FORBIDDEN"
     phone = await nobody.login("alice", password=new)
-    wish = {"new_password": PASSWORD, "logout_devices": False}
-    await alice.prove("POST", "account/password", wish, new)
+    request = {"new_password": PASSWORD, "logout_devices": False}
+    await alice.prove("POST", "account/password", request, new)
     assert (await phone.call("GET", "account/whoami"))["user_id"] == alice.user_id
 
 
@@ -300,15 +300,15 @@ async def test_profiles(nobody: Client, alice: Client) -> None:
 async def test_tools_register_with_the_shared_secret(nobody: Client) -> None:
     path = "/_synapse/admin/v1/register"
 
-    async def wish(name: str, **more: Any) -> dict[str, Any]:
+    async def request(name: str, **more: Any) -> dict[str, Any]:
         nonce = (await nobody.call("GET", path))["nonce"]
         text = "\0".join([nonce, name, PASSWORD, "notadmin"])
         mac = hmac.new(SECRET.encode(), text.encode(), "sha1").hexdigest()
         return {"nonce": nonce, "username": name, "password": PASSWORD, "mac": mac, "admin": False, **more}
 
-    body = await wish("Carol")
+    body = await request("Carol")
     assert (await nobody.call("POST", path, body=body))["user_id"] == "@carol:test.example"
     assert await nobody.errcode("POST", path, 400, body=body) == "M_UNKNOWN"
-    assert await nobody.errcode("POST", path, 403, body=await wish("dave", mac="0" * 40)) == "M_FORBIDDEN"
-    assert await nobody.errcode("POST", path, 400, body=await wish("carol")) == "M_USER_IN_USE"
-    assert await nobody.errcode("POST", path, 400, body=await wish("a b")) == "M_INVALID_USERNAME"
+    assert await nobody.errcode("POST", path, 403, body=await request("dave", mac="0" * 40)) == "M_FORBIDDEN"
+    assert await nobody.errcode("POST", path, 400, body=await request("carol")) == "M_USER_IN_USE"
+    assert await nobody.errcode("POST", path, 400, body=await request("a b")) == "M_INVALID_USERNAME"

@@ -118,8 +118,8 @@ async def test_a_room_is_made_with_a_name(alice: Client, bob: Client, server: Ru
         named_badly = {"room_alias_name": bad}
         assert await alice.errcode("POST", "createRoom", 400, body=named_badly) == "M_INVALID_PARAM"
     foreign = [{"type": CANONICAL, "content": {"alias": "#pub:test.example"}}]
-    wish = {"initial_state": foreign}
-    assert await bob.errcode("POST", "createRoom", 400, body=wish) == "M_INVALID_ROOM_STATE"
+    request = {"initial_state": foreign}
+    assert await bob.errcode("POST", "createRoom", 400, body=request) == "M_INVALID_ROOM_STATE"
     assert await alice.call("GET", "joined_rooms") == before
     at = quote("#pub:test.example", safe="")
     via = {"via": "elsewhere.example", "server_name": "test.example"}

@@ -172,7 +172,7 @@ async def test_pages_by_filters(alice: Client, bob: Client) -> None:
     await set_state(alice, room_id, "m.room.topic", {"topic": "new"})
     root = await say(alice, room_id, "root")
     await say(bob, room_id, "reply", **{"m.relates_to": {"rel_type": "m.thread", "event_id": root}})
-    for wish, wanted in (
+    for request, wanted in (
         ({"types": ["m.room.message"]}, {"text", "file", "root", "reply"}),
         ({"types": ["m.room.mess*"], "not_senders": [bob.user_id]}, {"text", "root"}),
         ({"types": ["m.room.*"], "not_types": ["m.room.message"]}, set()),
@@ -186,9 +186,9 @@ async def test_pages_by_filters(alice: Client, bob: Client) -> None:
         ({"not_rooms": [room_id]}, set()),
         ({"rooms": [room_id], "types": ["m.room.message"]}, {"text", "file", "root", "reply"}),
     ):
-        query = {"dir": "b", "limit": 50, "filter": json.dumps(wish)}
+        query = {"dir": "b", "limit": 50, "filter": json.dumps(request)}
         page = await alice.call("GET", path(room_id, "messages"), params=query)
-        assert set(texts(page["chunk"])) == wanted, wish
+        assert set(texts(page["chunk"])) == wanted, request
     lazy = {"dir": "b", "limit": 1, "filter": json.dumps({"lazy_load_members": True})}
     page = await alice.call("GET", path(room_id, "messages"), params=lazy)
     assert [one["state_key"] for one in page["state"]] == [bob.user_id]

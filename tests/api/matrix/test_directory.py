@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from homeserver.lifecycle import Running
 from homeserver.metrics import spending
-from homeserver.services.rooms.directory import PublicWish
+from homeserver.services.rooms.directory import PublicRoomsRequest
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, set_state
 
@@ -117,7 +117,7 @@ async def test_paging(nobody: Client, alice: Client, bob: Client, server: Runnin
     params = {"since": "nonsense"}
     assert await nobody.errcode("GET", "publicRooms", 400, params=params) == "M_INVALID_PARAM"
     with spending() as spent:
-        await server.hs.raw.finding.directory.page(PublicWish(), asker="")
+        await server.hs.raw.finding.directory.page(PublicRoomsRequest(), asker="")
     assert spent.statements == 2
 
 

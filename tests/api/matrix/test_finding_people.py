@@ -43,12 +43,12 @@ async def test_people_of_common_rooms_are_found(nobody: Client, alice: Client, b
 @pytest.mark.parametrize("kind", ["public", "world_readable", "private"])
 async def test_people_of_open_rooms_are_found_by_everybody(alice: Client, bob: Client, kind: str) -> None:
     visible = {"type": "m.room.history_visibility", "content": {"history_visibility": kind}}
-    wishes: dict[str, dict[str, Any]] = {
+    requests: dict[str, dict[str, Any]] = {
         "public": {"preset": "public_chat"},
         "world_readable": {"initial_state": [visible]},
         "private": {},
     }
-    room_id = await create(bob, **wishes[kind])
+    room_id = await create(bob, **requests[kind])
     assert await find(alice, "bob") == ([] if kind == "private" else [bob.user_id])
     await bob.call("POST", path(room_id, "leave"), body={})
     assert await find(alice, "bob") == []

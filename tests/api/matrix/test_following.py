@@ -15,7 +15,7 @@ from homeserver.lifecycle import working
 from homeserver.model import Draft, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.clientdata import filters
-from homeserver.services.sync.request import SyncWish
+from homeserver.services.sync.request import SyncRequest
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.settings.models import Settings
 from homeserver.storage import events
@@ -53,12 +53,12 @@ class Reader:
 
     async def step(self, hs: Homeserver, room_id: RoomId, timeout_s: float = 0.5) -> None:
         limit = self._dice.randint(1, 5)
-        wish = SyncWish(
+        request = SyncRequest(
             since=self.token,
             filter=filters.parse({"room": {"timeline": {"limit": limit}}}),
             timeout_s=timeout_s,
         )
-        answer = orjson.loads(orjson.dumps(await hs.following.syncs.sync(self.requester, wish)))
+        answer = orjson.loads(orjson.dumps(await hs.following.syncs.sync(self.requester, request)))
         room = answer.get("rooms", {}).get("join", {}).get(room_id)
         if room is not None:
             timeline = room["timeline"]
@@ -160,5 +160,5 @@ async def test_no_more_wait_than_may(hs: Homeserver) -> None:
         for _ in range(10):
             stack.enter_context(hs.following.waiting.waiter(alice.user_id))
         with pytest.raises(Unavailable):
-            await hs.following.syncs.sync(alice, SyncWish())
-    assert (await hs.following.syncs.sync(alice, SyncWish()))["next_batch"]
+            await hs.following.syncs.sync(alice, SyncRequest())
+    assert (await hs.following.syncs.sync(alice, SyncRequest()))["next_batch"]

@@ -48,7 +48,7 @@ async def left(follower: Follower, *who: tuple[str, str]) -> None:
 
 
 async def test_registration_takes_a_device_name_and_nothing_else(nobody: Client) -> None:
-    wish = {
+    request = {
         "username": "alice",
         "password": "x",
         "device_id": "MINE",
@@ -56,7 +56,7 @@ async def test_registration_takes_a_device_name_and_nothing_else(nobody: Client)
         "refresh_token": True,
         "initial_device_display_name": "Kiosk",
     }
-    made = await nobody.call("POST", "register?kind=guest", body=wish)
+    made = await nobody.call("POST", "register?kind=guest", body=request)
     assert "refresh_token" not in made
     assert made["device_id"] != "MINE"
     assert "alice" not in made["user_id"]

@@ -45,8 +45,8 @@ async def test_a_room_open_to_the_world_is_read_and_no_other(alice: Client, gues
             )
         ]
 
-    for look in looks(shown):
-        await guest.call("GET", look)
+    for context in looks(shown):
+        await guest.call("GET", context)
     assert texts((await guest.call("GET", path(shown, "messages?dir=b")))["chunk"]) == ["words"]
     start = (await guest.call("GET", "events", params={"room_id": shown}))["end"]
     await say(alice, shown, "more")
@@ -55,13 +55,13 @@ async def test_a_room_open_to_the_world_is_read_and_no_other(alice: Client, gues
     assert "rooms" not in await guest.call("GET", "sync")
     await set_state(alice, shown, "m.room.history_visibility", {"history_visibility": "shared"})
     for room_id in (shown, hidden):
-        for look in looks(room_id)[:5]:
-            assert await guest.errcode("GET", look, 403) == "M_FORBIDDEN"
+        for context in looks(room_id)[:5]:
+            assert await guest.errcode("GET", context, 403) == "M_FORBIDDEN"
         assert await guest.errcode("GET", "events", 403, params={"room_id": room_id}) == "M_FORBIDDEN"
         send = path(room_id, "send/m.room.message/1")
         assert await guest.errcode("PUT", send, 403, body={"body": "mine"}) == "M_FORBIDDEN"
-    for look in looks(hidden)[5:]:
-        assert await guest.errcode("GET", look, 404) == "M_NOT_FOUND"
+    for context in looks(hidden)[5:]:
+        assert await guest.errcode("GET", context, 404) == "M_NOT_FOUND"
 
 
 async def test_only_the_calls_for_guests_answer(server: Running, alice: Client, guest: Client) -> None:
@@ -118,7 +118,7 @@ async def test_nobody_finds_guests_and_products_know_none(
         assert found["results"] == []
     picture = f"profile/{quote(guest.user_id)}/avatar_url"
     assert await guest.errcode("PUT", picture, 403, body={"avatar_url": "mxc://a/b"}) == GUEST_REFUSED
-    number = (await server.hs.people.sessions.recognition.recognise(guest.token)).number
+    number = (await server.hs.people.sessions.access_tokens.recognise(guest.token)).number
     other = (await bob.call("GET", "/api/v1/users/me"))["id"]
     for place in ("users/me", "chats"):
         assert (await told(guest, "GET", f"/api/v1/{place}"))[0] == 403

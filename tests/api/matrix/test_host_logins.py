@@ -21,8 +21,8 @@ def body(of: str, **more: Any) -> dict[str, Any]:
 @WITH_ISSUER
 async def test_a_person_of_a_host_logs_in_with_its_token(nobody: Client) -> None:
     assert {"type": VOUCHED} in (await nobody.call("GET", "login"))["flows"]
-    wish = body(token(7, username="Anna"), device_id="PHONE", initial_device_display_name="Anna's phone")
-    anna = nobody.of(await nobody.call("POST", "login", body=wish))
+    request = body(token(7, username="Anna"), device_id="PHONE", initial_device_display_name="Anna's phone")
+    anna = nobody.of(await nobody.call("POST", "login", body=request))
     assert (anna.user_id, anna.device_id) == ("@market_7:test.example", "PHONE")
     assert (await anna.call("GET", "account/whoami"))["device_id"] == "PHONE"
     assert (await anna.call("GET", f"profile/{anna.user_id}"))["displayname"] == "Anna"

@@ -9,7 +9,7 @@ import pytest
 from homeserver.app import Homeserver
 from homeserver.errors import Forbidden, Invalid
 from homeserver.protocol.ids import UserId
-from homeserver.services.auth.uia import DUMMY, PASSWORD, InteractionNeeded, Wanted
+from homeserver.services.auth.uia import DUMMY, PASSWORD, UiaOperation, UiaRequired
 
 ALICE = UserId("@alice:test.example")
 
@@ -23,12 +23,12 @@ async def agreed(_: Mapping[str, Any]) -> None:
     """A stage that speaks of nobody."""
 
 
-BOTH = Wanted("close", [[PASSWORD, DUMMY]], {PASSWORD: named, DUMMY: agreed})
-ONE = Wanted("close", [[PASSWORD]], {PASSWORD: named})
+BOTH = UiaOperation("close", [[PASSWORD, DUMMY]], {PASSWORD: named, DUMMY: agreed})
+ONE = UiaOperation("close", [[PASSWORD]], {PASSWORD: named})
 
 
-async def begin(hs: Homeserver, wanted: Wanted = BOTH) -> str:
-    with pytest.raises(InteractionNeeded) as asked:
+async def begin(hs: Homeserver, wanted: UiaOperation = BOTH) -> str:
+    with pytest.raises(UiaRequired) as asked:
         await hs.proofs.interactions.passed(wanted, {"erase": True})
     return str(asked.value.data["session"])
 
@@ -40,7 +40,7 @@ def shown(session: str, user: str) -> dict[str, Any]:
 async def test_a_session_is_of_whom_its_first_stage_named(hs: Homeserver) -> None:
     interactions = hs.proofs.interactions
     session = await begin(hs)
-    with pytest.raises(InteractionNeeded) as going_on:
+    with pytest.raises(UiaRequired) as going_on:
         await interactions.passed(BOTH, shown(session, ALICE))
     assert going_on.value.data["completed"] == [PASSWORD]
     with pytest.raises(Forbidden):

@@ -109,8 +109,8 @@ def calls(world: World) -> list[tuple[str, str, Any, dict[str, Any]]]:
         ("GET", "sync", None, {"full_state": "true", "timeout": 0}),
     ]
     for word in sorted(WORDS):
-        wish = {"search_term": word, "event_context": {}, "include_state": True}
-        found.append(("POST", "search", {"search_categories": {"room_events": wish}}, {}))
+        request = {"search_term": word, "event_context": {}, "include_state": True}
+        found.append(("POST", "search", {"search_categories": {"room_events": request}}, {}))
     for event_id in world.events:
         one = quote(event_id)
         found.append(("GET", path(room, f"event/{one}"), None, {}))

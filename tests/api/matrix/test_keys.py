@@ -46,10 +46,10 @@ async def test_keys_are_found_and_each_is_given_once(alice: Client, bob: Client)
     device = found["device_keys"][alice.user_id][alice.device_id]
     assert device["user_id"] == alice.user_id
     assert list(found["failures"]) == ["elsewhere.example"]
-    wish = {"one_time_keys": {alice.user_id: {alice.device_id: OLM}}}
+    request = {"one_time_keys": {alice.user_id: {alice.device_id: OLM}}}
     given: list[str] = []
     for _ in range(4):
-        claimed = await bob.call("POST", "keys/claim", body=wish)
+        claimed = await bob.call("POST", "keys/claim", body=request)
         given += claimed["one_time_keys"][alice.user_id][alice.device_id]
     assert given == [f"{OLM}:a", f"{OLM}:b", f"{OLM}:last", f"{OLM}:last"]
     assert (await alice.call("POST", "keys/upload", body={}))["one_time_key_counts"].get(OLM, 0) == 0

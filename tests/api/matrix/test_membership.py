@@ -146,10 +146,10 @@ async def test_anybody_with_the_power_to_invite_lets_people_in(
 async def test_what_is_told_with_an_invite(alice: Client, bob: Client, version: str) -> None:
     more = [{"type": "m.room.avatar", "content": {"url": "mxc://test.example/a"}}, rule("knock")]
     more.append({"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}})
-    wish = {"name": "N", "topic": "T", "room_alias_name": "r", "initial_state": more, "is_direct": True}
+    request = {"name": "N", "topic": "T", "room_alias_name": "r", "initial_state": more, "is_direct": True}
     follower = Follower(bob)
     await follower.sync()
-    body = {"invite": [bob.user_id], "room_version": version, **wish}
+    body = {"invite": [bob.user_id], "room_version": version, **request}
     room_id = (await alice.call("POST", "createRoom", body=body))["room_id"]
     told = (await follower.sync())["rooms"]["invite"][room_id]["invite_state"]["events"]
     found = {(one["type"], one["state_key"]): one for one in told}

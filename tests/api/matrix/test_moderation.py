@@ -137,7 +137,7 @@ async def test_who_is_where(root: Client, alice: Client, bob: Client) -> None:
 async def test_tools_make_admins(nobody: Client, server: Running) -> None:
     at = "/_synapse/admin/v1/register"
 
-    async def wish(name: str, role: str, kind: str | None = None, **more: Any) -> dict[str, Any]:
+    async def request(name: str, role: str, kind: str | None = None, **more: Any) -> dict[str, Any]:
         nonce = (await nobody.call("GET", at))["nonce"]
         text = "\0".join([nonce, name, PASSWORD, role, *([kind] if kind else [])])
         mac = hmac.new(SECRET.encode(), text.encode(), "sha1").hexdigest()
@@ -145,13 +145,13 @@ async def test_tools_make_admins(nobody: Client, server: Running) -> None:
         return {**body, "user_type": kind} if kind else body
 
     made = await nobody.call(
-        "POST", at, body=await wish("Carol", "admin", admin=True, displayname="Carol C.")
+        "POST", at, body=await request("Carol", "admin", admin=True, displayname="Carol C.")
     )
     carol = nobody.of(made)
     assert (await carol.call("GET", f"profile/{carol.user_id}"))["displayname"] == "Carol C."
     assert await carol.errcode("GET", f"{ADMIN}/lock/@nobody:test.example", 404) == "M_NOT_FOUND"
-    lie = await wish("dave", "notadmin", admin=True)
+    lie = await request("dave", "notadmin", admin=True)
     assert await nobody.errcode("POST", at, 403, body=lie) == "M_FORBIDDEN"
-    body = await wish("bot", "notadmin", "bot", admin=False)
+    body = await request("bot", "notadmin", "bot", admin=False)
     bot = nobody.of(await nobody.call("POST", at, body=body))
     assert await bot.errcode("GET", f"{ADMIN}/lock/{carol.user_id}", 403) == "M_FORBIDDEN"

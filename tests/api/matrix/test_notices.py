@@ -93,16 +93,16 @@ async def test_many_first_notices_make_one_room(admin: Client, alice: Client) ->
 
 
 async def test_who_may_not(admin: Client, alice: Client, nobody: Client) -> None:
-    wish = notice(admin, "Do this")
-    assert await alice.errcode("POST", SEND, 403, body=wish) == "M_FORBIDDEN"
-    assert await nobody.errcode("POST", SEND, 401, body=wish) == "M_MISSING_TOKEN"
+    request = notice(admin, "Do this")
+    assert await alice.errcode("POST", SEND, 403, body=request) == "M_FORBIDDEN"
+    assert await nobody.errcode("POST", SEND, 401, body=request) == "M_MISSING_TOKEN"
     assert (await Follower(admin).sync()).get("rooms", {}).get("invite", {}) == {}
     for user_id, status, code in (
         ("@nobody:test.example", 404, "M_NOT_FOUND"),
         ("@alice:elsewhere.example", 400, "M_INVALID_PARAM"),
         (SPEAKER, 400, "M_INVALID_PARAM"),
     ):
-        assert await admin.errcode("POST", SEND, status, body={**wish, "user_id": user_id}) == code
+        assert await admin.errcode("POST", SEND, status, body={**request, "user_id": user_id}) == code
     name = {"username": "notices", "password": "correct horse battery"}
     assert await nobody.errcode("POST", "register", 400, body=name) == "M_USER_IN_USE"
     mine = await create(alice, invite=[admin.user_id], creation_content={"type": "notices"})

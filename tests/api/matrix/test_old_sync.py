@@ -73,11 +73,11 @@ async def test_looking_into_a_room(nobody: Client, alice: Client, bob: Client) -
     assert (await bob.call("GET", f"events/{quote(shown)}"))["room_id"] == open_room
     for event_id in (hidden, "$nothing"):
         assert await bob.errcode("GET", f"events/{quote(event_id)}", 404) == "M_NOT_FOUND"
-    look = {"from": room["messages"]["end"], "timeout": "5000", "room_id": open_room}
-    waiting = asyncio.create_task(bob.call("GET", "events", params=look))
+    context = {"from": room["messages"]["end"], "timeout": "5000", "room_id": open_room}
+    waiting = asyncio.create_task(bob.call("GET", "events", params=context))
     event_id = await say(alice, open_room, "more")
     answer = await waiting
     assert [one["event_id"] for one in answer["chunk"]] == [event_id]
-    look.update({"from": answer["end"], "timeout": "0"})
-    assert (await bob.call("GET", "events", params=look))["chunk"] == []
+    context.update({"from": answer["end"], "timeout": "0"})
+    assert (await bob.call("GET", "events", params=context))["chunk"] == []
     assert await bob.errcode("GET", "events", 403, params={"room_id": closed}) == "M_FORBIDDEN"

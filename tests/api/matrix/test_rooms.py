@@ -45,13 +45,13 @@ async def membership(server: Running, room_id: str, user_id: str) -> str:
 
 
 async def test_what_a_preset_means(alice: Client, server: Running) -> None:
-    wishes: list[tuple[dict[str, Any], str, str]] = [
+    requests: list[tuple[dict[str, Any], str, str]] = [
         ({}, "invite", "can_join"),
         ({"visibility": "public"}, "public", "forbidden"),
         ({"preset": "trusted_private_chat"}, "invite", "can_join"),
         ({"visibility": "public", "preset": "private_chat"}, "invite", "can_join"),
     ]
-    for body, join_rule, guests in wishes:
+    for body, join_rule, guests in requests:
         room_id = await create(alice, **body)
         assert await content(server, room_id, "m.room.join_rules") == {"join_rule": join_rule}, body
         assert await content(server, room_id, "m.room.guest_access") == {"guest_access": guests}, body
@@ -95,8 +95,8 @@ async def test_a_room_is_made_as_it_was_wished(
 
 async def test_more_creators(alice: Client, bob: Client, server: Running) -> None:
     body = {"room_version": "12", "preset": "trusted_private_chat", "invite": [bob.user_id]}
-    wish = {"additional_creators": ["@more:elsewhere.example"]}
-    room_id = await create(alice, **body, creation_content=wish)
+    request = {"additional_creators": ["@more:elsewhere.example"]}
+    room_id = await create(alice, **body, creation_content=request)
     made = await content(server, room_id, "m.room.create")
     assert made["additional_creators"] == ["@more:elsewhere.example", bob.user_id]
     bad = {**body, "creation_content": {"additional_creators": ["nobody"]}}
@@ -106,7 +106,7 @@ async def test_more_creators(alice: Client, bob: Client, server: Running) -> Non
 
 
 async def test_rooms_that_cannot_be(alice: Client) -> None:
-    wishes: list[tuple[dict[str, Any], str]] = [
+    requests: list[tuple[dict[str, Any], str]] = [
         ({"room_version": 1}, "M_BAD_JSON"),
         ({"room_version": "unheard of"}, "M_UNSUPPORTED_ROOM_VERSION"),
         ({"preset": "nothing"}, "M_BAD_JSON"),
@@ -117,7 +117,7 @@ async def test_rooms_that_cannot_be(alice: Client) -> None:
         ({"name": 5}, "M_BAD_JSON"),
         ({"initial_state": [{"type": "a.b", "content": {"half": 0.5}}]}, "M_BAD_JSON"),
     ]
-    for body, errcode in wishes:
+    for body, errcode in requests:
         assert await alice.errcode("POST", "createRoom", 400, body=body) == errcode, body
     assert await alice.call("GET", "joined_rooms") == {"joined_rooms": []}
 
@@ -252,8 +252,8 @@ async def test_the_product_apis_see_a_room_of_matrix(alice: Client, server: Runn
     )
     (chat,) = await alice.call("GET", "/api/v1/chats/")
     assert (chat["title"], chat["last_message"]["content"]) == ("Plans", "hello")
-    (talk,) = await alice.call("GET", "/api/unet-chat/conversations/")
-    assert (talk["type"], talk["title"]) == ("group", "Plans")
+    (session,) = await alice.call("GET", "/api/unet-chat/conversations/")
+    assert (session["type"], session["title"]) == ("group", "Plans")
 
 
 async def test_a_block_holds_on_every_api(alice: Client, bob: Client, server: Running) -> None:

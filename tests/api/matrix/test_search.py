@@ -94,14 +94,14 @@ async def test_pages_context_state_and_groups(server: Running, alice: Client, bo
         await say(bob, room_id, f"hay {number}")
     await say(bob, other, "needle elsewhere")
     await indexed(server)
-    wish: dict[str, Any] = {
+    request: dict[str, Any] = {
         "order_by": "recent",
         "filter": {"limit": 2},
         "event_context": {"before_limit": 1, "after_limit": 1, "include_profile": True},
         "include_state": True,
         "groupings": {"group_by": [{"key": "room_id"}, {"key": "sender"}]},
     }
-    first = await search(alice, "needle", **wish)
+    first = await search(alice, "needle", **request)
     assert bodies(first) == ["needle elsewhere", "needle 4"]
     context = first["results"][1]["context"]
     assert (texts(context["events_before"]), texts(context["events_after"])) == (["hay 3"], ["hay 4"])
@@ -110,12 +110,12 @@ async def test_pages_context_state_and_groups(server: Running, alice: Client, bo
     groups = first["groups"]["sender"]
     assert groups[alice.user_id]["results"] == [first["results"][1]["result"]["event_id"]]
     assert "next_batch" not in groups[bob.user_id]
-    rest = await search(alice, "needle", groups[alice.user_id]["next_batch"], **wish)
+    rest = await search(alice, "needle", groups[alice.user_id]["next_batch"], **request)
     assert bodies(rest) == ["needle 3", "needle 2"]
     await say(alice, room_id, "needle 5")
     await indexed(server)
-    second = await search(alice, "needle", first["next_batch"], **wish)
-    third = await search(alice, "needle", second["next_batch"], **wish)
+    second = await search(alice, "needle", first["next_batch"], **request)
+    third = await search(alice, "needle", second["next_batch"], **request)
     assert bodies(second) + bodies(third) == [f"needle {number}" for number in (3, 2, 1, 0)]
     assert "next_batch" not in third
     page = await alice.call("GET", path(room_id, "messages"), params={"dir": "b", "from": context["start"]})

@@ -178,8 +178,8 @@ async def test_going_and_being_put_out(alice: Client, bob: Client) -> None:
 async def test_a_forgotten_room_is_in_no_list(alice: Client, bob: Client) -> None:
     kicked, left = await create(alice, bob), await create(alice, bob)
     await say(alice, kicked, "history")
-    wish = {"lists": {"all": a_list([0, 9])}, "room_subscriptions": {kicked: a_list()}}
-    his, other = Slider(bob, wish), Slider(await bob.login("bob"), wish)
+    request = {"lists": {"all": a_list([0, 9])}, "room_subscriptions": {kicked: a_list()}}
+    his, other = Slider(bob, request), Slider(await bob.login("bob"), request)
     for one in (his, other):
         assert set((await one.sync())["rooms"]) == {kicked, left}
     await alice.call("POST", path(kicked, "kick"), body={"user_id": bob.user_id})
@@ -193,7 +193,7 @@ async def test_a_forgotten_room_is_in_no_list(alice: Client, bob: Client) -> Non
     await say(alice, left, "not told yet")
     for step in ("leave", "forget"):
         await bob.call("POST", path(left, step), body={})
-    for one in (his, other, Slider(bob, wish)):
+    for one in (his, other, Slider(bob, request)):
         answer, follows = await one.sync(), bool(one.rooms)
         told = {room_id: room["membership"] for room_id, room in answer["rooms"].items()}
         assert told == ({left: "leave"} if follows else {}), "who follows hears that he left"

@@ -28,14 +28,14 @@ def extension(answer: Any, name: str) -> Any:
 
 async def read(slider: Slider, since: str) -> Any:
     """A page of the messages to the device."""
-    wish = {"to_device": {**ON, "since": since, "limit": 2}}
-    return extension(await slider.sync(extensions=wish), "to_device")
+    request = {"to_device": {**ON, "since": since, "limit": 2}}
+    return extension(await slider.sync(extensions=request), "to_device")
 
 
 async def test_messages_to_devices_come_once(alice: Client, bob: Client) -> None:
     await create(alice, bob)
-    wish = {"to_device": ON, "e2ee": ON}
-    his = Slider(bob, {"conn_id": "encryption", "extensions": wish})
+    request = {"to_device": ON, "e2ee": ON}
+    his = Slider(bob, {"conn_id": "encryption", "extensions": request})
     first = await his.sync()
     assert extension(first, "to_device")["events"] == []
     assert extension(first, "e2ee") == {
@@ -113,16 +113,16 @@ async def test_account_data_that_is_taken_away(alice: Client) -> None:
     room_id = await create(alice)
     mine = f"user/{quote(alice.user_id)}"
     places = [f"{at}/account_data/org.mine" for at in (mine, f"{mine}/rooms/{quote(room_id)}")]
-    wish = {"lists": {"all": a_list([0, 9])}, "extensions": {"account_data": ON}}
+    request = {"lists": {"all": a_list([0, 9])}, "extensions": {"account_data": ON}}
     for content in ({"a": 1}, {}):
         for place in places:
             await alice.call("PUT", place, body=content)
         if content:
-            hers = Slider(alice, wish)
+            hers = Slider(alice, request)
             assert "org.mine" in str(await hers.sync())
     gone = [{"type": "org.mine", "content": {}}]
     assert extension(await hers.sync(), "account_data") == {"global": gone, "rooms": {room_id: gone}}
-    assert "org.mine" not in str(await Slider(alice, wish).sync())
+    assert "org.mine" not in str(await Slider(alice, request).sync())
 
 
 async def test_receipts(nobody: Client, alice: Client, bob: Client) -> None:
@@ -133,8 +133,8 @@ async def test_receipts(nobody: Client, alice: Client, bob: Client) -> None:
     await bob.call("POST", path(room_id, f"receipt/m.read/{quote(old)}"), body={})
     await carol.call("POST", path(room_id, f"receipt/m.read/{quote(event_id)}"), body={})
     await bob.call("POST", path(room_id, f"receipt/m.read.private/{quote(event_id)}"), body={})
-    wish = {"lists": {"all": a_list([0, 9], limit=1)}, "extensions": {"receipts": ON}}
-    hers, his = Slider(alice, wish), Slider(bob, wish)
+    request = {"lists": {"all": a_list([0, 9], limit=1)}, "extensions": {"receipts": ON}}
+    hers, his = Slider(alice, request), Slider(bob, request)
     shown = extension(await hers.sync(), "receipts")["rooms"]
     assert shown[room_id] == {
         "type": "m.receipt",
@@ -162,11 +162,11 @@ async def test_receipts(nobody: Client, alice: Client, bob: Client) -> None:
 
 async def test_typing(alice: Client, bob: Client) -> None:
     here, there = await create(alice, bob), await create(alice, bob)
-    wish = {"typing": {**ON, "lists": []}}
+    request = {"typing": {**ON, "lists": []}}
     subscribed = {here: {"timeline_limit": 0, "required_state": []}}
     hers = Slider(alice, {"lists": {"all": a_list([0, 9])}, "extensions": {"typing": ON}})
     hers_here = Slider(
-        alice, {**hers.body, "room_subscriptions": subscribed, "extensions": wish, "conn_id": "2"}
+        alice, {**hers.body, "room_subscriptions": subscribed, "extensions": request, "conn_id": "2"}
     )
     await hers.sync()
     await hers_here.sync()

@@ -92,9 +92,13 @@ def glance(dice: random.Random, story: Story) -> dict[str, Any]:
     first = dice.randint(0, 3)
     lists = {"some": a_list([first, first + dice.randint(0, 2)], limit=dice.randint(0, 4), state=state)}
     subscribed = dice.sample(story.rooms, min(len(story.rooms), dice.randint(0, 2)))
-    wish = {"timeline_limit": dice.randint(0, 9), "required_state": dice.choice(([], ALL_STATE))}
+    request = {"timeline_limit": dice.randint(0, 9), "required_state": dice.choice(([], ALL_STATE))}
     extensions = dice.choice((EXTENSIONS, EXTENSIONS, {}))
-    return {"lists": lists, "room_subscriptions": dict.fromkeys(subscribed, wish), "extensions": extensions}
+    return {
+        "lists": lists,
+        "room_subscriptions": dict.fromkeys(subscribed, request),
+        "extensions": extensions,
+    }
 
 
 @pytest.mark.parametrize("seed", [8])
@@ -108,13 +112,13 @@ async def test_both_ways_lead_to_the_same(server: Running, nobody: Client, alice
         await story.go_on()
         await following.sync()
         if dice.random() < 0.5:
-            wish = glance(dice, story)
+            request = glance(dice, story)
             if sliding.pos and dice.random() < 0.3:  # an answer is lost
-                await bob.call("POST", PATH, body=wish, params={"pos": sliding.pos})
+                await bob.call("POST", PATH, body=request, params={"pos": sliding.pos})
             if dice.random() < 0.3:  # another worker answers
                 server.hs.following.connections._read.clear()
-                server.hs.following.rosters._rosters.clear()
-            answer = await sliding.sync(**wish)
+                server.hs.following.room_lists._room_lists.clear()
+            answer = await sliding.sync(**request)
             data.update(answer["extensions"].get("account_data", {}).get("rooms", {}))
     whole: dict[str, Any] = {"lists": {"all": a_list(limit=5, state=ALL_STATE)}, "extensions": EXTENSIONS}
     answer = await sliding.sync(**whole)

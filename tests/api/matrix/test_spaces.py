@@ -117,8 +117,8 @@ async def test_trees_are_bounded(alice: Client) -> None:
 
 async def test_the_summary_of_a_room(nobody: Client, alice: Client, bob: Client) -> None:
     encryption = {"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
-    wish = {"visibility": "public", "name": "Cheese", "initial_state": [encryption], "room_version": "11"}
-    room_id = await create(alice, room_alias_name="cheese", **wish)
+    request = {"visibility": "public", "name": "Cheese", "initial_state": [encryption], "room_version": "11"}
+    room_id = await create(alice, room_alias_name="cheese", **request)
     told = {
         "room_id": room_id,
         "name": "Cheese",

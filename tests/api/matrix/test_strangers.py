@@ -101,8 +101,8 @@ async def _kept_apart(alice: Client, bob: Client, room_id: str) -> str:
 def tries(home: Home) -> list[Try]:
     """Every way to be told."""
     bob, room, who = home.bob, home.room_id, home.alice.user_id
-    wish = {"timeline_limit": 20, "required_state": ALL_STATE}
-    slide = {"lists": {"all": a_list([0, 99], state=ALL_STATE)}, "room_subscriptions": {room: wish}}
+    request = {"timeline_limit": 20, "required_state": ALL_STATE}
+    slide = {"lists": {"all": a_list([0, 99], state=ALL_STATE)}, "room_subscriptions": {room: request}}
     slide["extensions"] = {name: {**ON, "rooms": [room, "*"], "lists": ["*"]} for name in EXTENSIONS}
     since, events = {"since": home.start}, {"from": home.began, "timeout": 0}
     return [
@@ -110,8 +110,8 @@ def tries(home: Home) -> list[Try]:
         *(Try(bob, "GET", "sync", word, query=since) for word in (WORD, "statusword", who)),
         Try(bob, "GET", "sync", query={**since, "full_state": "true"}),
         *(Try(bob, "POST", PATH, word, slide) for word in (WORD, "devicesword", who, room)),
-        Try(bob, "POST", PATH, body={"room_subscriptions": {room: wish}}),
-        Try(bob, "POST", PATH, body={"lists": {"a": {**wish, "range": [0, 9]}}}),
+        Try(bob, "POST", PATH, body={"room_subscriptions": {room: request}}),
+        Try(bob, "POST", PATH, body={"lists": {"a": {**request, "range": [0, 9]}}}),
         *(Try(bob, "GET", "initialSync", word) for word in (WORD, "statusword", room)),
         Try(bob, "GET", path(room, "initialSync")),
         Try(bob, "GET", "events", query=events),

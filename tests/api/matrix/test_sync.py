@@ -239,8 +239,8 @@ async def test_a_filter_looks_further_back(alice: Client, bob: Client) -> None:
     for text in ("one", "two"):
         await say(alice, room_id, text)
     await alice.call("PUT", path(room_id, "state/m.room.topic"), body={"topic": "new"})
-    wish = {"room": {"timeline": {"limit": 1, "types": ["m.room.message"]}}}
-    his = Follower(bob, query={"filter": json.dumps(wish)})
+    request = {"room": {"timeline": {"limit": 1, "types": ["m.room.message"]}}}
+    his = Follower(bob, query={"filter": json.dumps(request)})
     room = joined(await his.sync(), room_id)
     assert (texts(room["timeline"]["events"]), room["timeline"]["limited"]) == (["two"], True)
     assert his.state[room_id]["m.room.topic", ""]["content"] == {"topic": "new"}

@@ -18,9 +18,9 @@ def stage(who: str, session: str, password: str = PASSWORD) -> dict[str, Any]:
     return {**login(who, password=password), "session": session}
 
 
-async def begun(client: Client, call: str = PASSWORD_CALL, wish: dict[str, Any] = WISH) -> str:
+async def begun(client: Client, call: str = PASSWORD_CALL, request: dict[str, Any] = WISH) -> str:
     """The session of a call that asks for the password now."""
-    asked = await client.call("POST", call, 401, body=wish)
+    asked = await client.call("POST", call, 401, body=request)
     assert (asked["flows"], asked["completed"]) == ([{"stages": ["m.login.password"]}], [])
     return str(asked["session"])
 
@@ -45,7 +45,7 @@ async def test_a_new_password_without_a_session(nobody: Client, alice: Client, b
     assert (await bob.call("GET", "account/whoami"))["user_id"] == bob.user_id
     phone = await nobody.login("alice", password=NEW)
     again = {"new_password": PASSWORD, "logout_devices": False}
-    auth = stage(phone.user_id, await begun(nobody, wish=again), NEW)
+    auth = stage(phone.user_id, await begun(nobody, request=again), NEW)
     await nobody.call("POST", PASSWORD_CALL, body={**again, "auth": auth})
     assert (await phone.call("GET", "account/whoami"))["user_id"] == phone.user_id
     await nobody.login("alice")
@@ -82,8 +82,8 @@ async def test_sessions_of_others_are_of_no_use(nobody: Client, alice: Client, b
         assert await client.errcode("POST", PASSWORD_CALL, 403, body={"auth": auth}) == "M_FORBIDDEN"
     own = {"auth": stage("bob", with_token)}
     assert await alice.errcode("POST", PASSWORD_CALL, 403, body=own) == "M_FORBIDDEN"
-    for call, wish in ((CLOSE_CALL, {}), (PASSWORD_CALL, {"new_password": "mine instead of it"})):
-        body = {**wish, "auth": stage("alice", without)}
+    for call, request in ((CLOSE_CALL, {}), (PASSWORD_CALL, {"new_password": "mine instead of it"})):
+        body = {**request, "auth": stage("alice", without)}
         assert await nobody.errcode("POST", call, 403, body=body) == "M_FORBIDDEN"
     # Whoever proves to be somebody has spoken of that account alone, whatever was tried before.
     await refusal(nobody, stage("alice", without, "a guess"))

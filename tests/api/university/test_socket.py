@@ -337,11 +337,11 @@ async def test_two_write_at_once_and_all_hear_the_same_order(alice: User, bob: U
     group = await alice.group(bob, carol)
     async with alice.socket(group) as ear_a, bob.socket(group) as ear_b, carol.socket(group) as ear_c:
 
-        async def talk(ear: Any, name: str) -> None:
+        async def session(ear: Any, name: str) -> None:
             for n in range(25):
                 await ear.say("message:new", text=f"{name} {n}")
 
-        await asyncio.gather(talk(ear_a, "a"), talk(ear_b, "b"))
+        await asyncio.gather(session(ear_a, "a"), session(ear_b, "b"))
         heard = [[(await ear.until("message:new"))["id"] for _ in range(50)] for ear in (ear_a, ear_b, ear_c)]
     assert heard[0] == heard[1] == heard[2]
     page = await carol.chat("GET", f"messages/{group['id']}")

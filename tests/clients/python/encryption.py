@@ -25,7 +25,7 @@ async def tell(devices: Devices) -> None:
     saw("a room", room_id)
 
     await _verify(phone, bob)
-    await _talk(everyone, room_id)
+    await _session(everyone, room_id)
     await _hand_over(devices, phone, room_id)
 
 
@@ -54,7 +54,7 @@ def _keys_of(device: Device, other: Device) -> Any:
     return device.client.device_store[other.user_id].get(other.client.device_id)
 
 
-async def _talk(everyone: tuple[Device, ...], room_id: str) -> None:
+async def _session(everyone: tuple[Device, ...], room_id: str) -> None:
     for number, speaker in enumerate(everyone):
         text = f"secret {number}"
         await speaker.say(room_id, text)

@@ -114,9 +114,9 @@ class Device:
     async def invited(self, room_id: str) -> None:
         await until(f"an invitation for {self.user_id}", lambda: room_id in self.client.invited_rooms)
 
-    async def meet(self, other: "Device", **wish: Any) -> str:
+    async def meet(self, other: "Device", **request: Any) -> str:
         """A room of both; answers when both know of each other."""
-        room_id = str((await must(self.client.room_create(invite=[other.user_id], **wish))).room_id)
+        room_id = str((await must(self.client.room_create(invite=[other.user_id], **request))).room_id)
         await other.invited(room_id)
         await must(other.client.join(room_id))
         for device in (self, other):

@@ -9,40 +9,64 @@ from dataclasses import dataclass
 from aiohttp.abc import AbstractResolver
 
 from homeserver.clock import Clock, SystemClock
-from homeserver.services.chat import Chat
-from homeserver.services.e2ee.encryption import Encryption, make_encryption
-from homeserver.services.moderation.wordlist import WordList
+from homeserver.services.accounts.services import AccountServices
+from homeserver.services.admin.services import AdminServices
+from homeserver.services.auth.services import AuthServices
+from homeserver.services.clientdata.services import ClientDataServices
+from homeserver.services.e2ee.encryption import Encryption
+from homeserver.services.enquiries.services import EnquiryServices
+from homeserver.services.events.services import EventServices
+from homeserver.services.media.services import MediaServices
+from homeserver.services.messages.services import MessageServices
+from homeserver.services.moderation.services import ModerationServices
 from homeserver.services.notify.service import Notifications
+from homeserver.services.previews.service import Previews
 from homeserver.services.push.service import Push
+from homeserver.services.realtime.services import RealtimeServices
+from homeserver.services.rooms.services import RoomServices
+from homeserver.services.search.services import SearchServices
+from homeserver.services.sliding.services import SlidingServices
+from homeserver.services.sync.services import SyncServices
 from homeserver.settings.models import Settings
-from homeserver.wiring.chat import Safety, build_chat, build_moderation, build_push
+from homeserver.wiring.accounts import build_accounts
+from homeserver.wiring.admin import build_admin, build_notices
+from homeserver.wiring.auth import build_auth
+from homeserver.wiring.clientdata import build_clientdata, build_encryption
 from homeserver.wiring.core import Core, build_core
-from homeserver.wiring.files import Storehouse, build_files
-from homeserver.wiring.matrix import Proofs, RawRooms, build_proofs, build_raw_rooms
-from homeserver.wiring.notify import build_notifications
-from homeserver.wiring.people import People, build_people
-from homeserver.wiring.searching import Searching, build_searching
-from homeserver.wiring.sync import Following, Keeping, build_following, build_keeping
+from homeserver.wiring.enquiries import build_enquiries
+from homeserver.wiring.events import build_events
+from homeserver.wiring.media import build_media, build_previews
+from homeserver.wiring.messages import build_messages, build_moderation, build_search
+from homeserver.wiring.push import build_notifications, build_push
+from homeserver.wiring.realtime import build_realtime
+from homeserver.wiring.rooms import build_rooms
+from homeserver.wiring.sync import build_sliding, build_sources, build_sync
 
 
 @dataclass(frozen=True, slots=True)
 class Homeserver:
-    """All parts of one server."""
+    """All parts of one server, by the packages of the services."""
 
     settings: Settings
     core: Core
-    people: People
-    proofs: Proofs
-    files: Storehouse
-    chat: Chat
+    clientdata: ClientDataServices
     e2ee: Encryption
-    raw: RawRooms
-    keeping: Keeping
-    following: Following
-    notifications: Notifications
-    searching: Searching
+    accounts: AccountServices
+    auth: AuthServices
+    media: MediaServices
+    previews: Previews
+    events: EventServices
+    rooms: RoomServices
+    moderation: ModerationServices
+    search: SearchServices
+    messages: MessageServices
+    enquiries: EnquiryServices
+    realtime: RealtimeServices
+    admin: AdminServices
     push: Push
-    safety: Safety
+    notifications: Notifications
+    sync: SyncServices
+    sliding: SlidingServices
 
 
 def build(
@@ -53,32 +77,38 @@ def build(
     `resolver` finds the addresses of web pages; the system's if there is none.
     """
     core = build_core(settings, clock or SystemClock())
-    people = build_people(settings, core)
-    words = WordList(settings.moderation)
-    chat = build_chat(settings, core, people, words)
-    e2ee = make_encryption(
-        db=core.db,
-        timeline=core.timeline,
-        clock=core.clock,
-        limits=people.limits,
-        settings=settings.e2ee,
-        server_name=settings.server.name,
-    )
-    keeping = build_keeping(settings, core, chat)
-    raw = build_raw_rooms(settings, core, people, chat, [keeping.rules], keeping.data)
+    clientdata = build_clientdata(settings, core)
+    e2ee = build_encryption(settings, core)
+    accounts = build_accounts(settings, core)
+    auth = build_auth(settings, core, accounts)
+    media = build_media(settings, core)
+    events = build_events(settings, core, accounts, clientdata)
+    notices = build_notices(settings, core, clientdata)
+    rooms = build_rooms(settings, core, accounts, events, notices, [clientdata.push_rules])
+    moderation = build_moderation(settings, core, accounts, events)
+    messages = build_messages(settings, core, events, rooms, moderation, notices)
+    realtime = build_realtime(settings, core, accounts, clientdata, events, rooms)
+    sources = build_sources(core, clientdata, realtime, e2ee)
+    sync = build_sync(settings, core, events, realtime, sources)
     return Homeserver(
         settings=settings,
         core=core,
-        people=people,
-        proofs=build_proofs(settings, core, people),
-        files=build_files(settings, core, people, resolver),
-        chat=chat,
+        clientdata=clientdata,
         e2ee=e2ee,
-        raw=raw,
-        keeping=keeping,
-        following=build_following(settings, core, chat, raw, keeping, e2ee),
-        notifications=build_notifications(settings, core, people, keeping),
-        searching=build_searching(settings, core, people, chat, raw, keeping),
-        push=build_push(settings, core, people, chat),
-        safety=Safety(words, build_moderation(core, chat)),
+        accounts=accounts,
+        auth=auth,
+        media=media,
+        previews=build_previews(settings, core, media, resolver),
+        events=events,
+        rooms=rooms,
+        moderation=moderation,
+        search=build_search(settings, core, events, clientdata),
+        messages=messages,
+        enquiries=build_enquiries(settings, core, accounts, events, rooms),
+        realtime=realtime,
+        admin=build_admin(settings, core, accounts, auth, rooms, messages, notices),
+        push=build_push(settings, core, accounts, events, realtime),
+        notifications=build_notifications(settings, core, clientdata, events),
+        sync=sync,
+        sliding=build_sliding(settings, core, events, sync, sources),
     )

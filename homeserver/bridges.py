@@ -67,16 +67,15 @@ class Context:
         """A desk that counts addresses as all APIs do, and lets people in as the bridge says."""
 
         def limit(request: web.Request) -> None:
-            self.hs.people.limits.check_address("address", self.address(request))
+            self.hs.core.limits.check_address("address", self.address(request))
 
         return Dispatcher(admit=admit, limit=limit, max_body_bytes=self.around.listen.max_body_bytes)
 
     def service_door(self, issuer: str | None) -> ServiceKeyAuth:
-        """A door for service keys with the bridge's name as their scope, for people of one of the issuers."""
-        people = self.hs.people
+        """Admission by service keys with the bridge's name as their scope, for users of one of the issuers."""
         return ServiceKeyAuth(
-            check=people.service_keys.check,
-            vouch=people.hosts.vouched,
+            check=self.hs.auth.service_keys.check,
+            vouch=self.hs.auth.jwt_login.vouched,
             address=self.address,
             scope=self.name,
             issuer=issuer,

@@ -9,9 +9,11 @@ from aiohttp import web
 from homeserver.api.matrix import app as matrix
 from homeserver.api.media import app as media
 from homeserver.api.messenger import app as messenger
+from homeserver.api.messenger.services import MessengerServices
 from homeserver.api.status.docs import Docs
 from homeserver.api.status.health import Health
 from homeserver.api.university import app as university
+from homeserver.api.university.services import UniversityServices
 from homeserver.app import Homeserver
 from homeserver.bridges import Bridge, BridgeSettings, Context, Parts, check_prefixes, find, set_up
 from homeserver.http.address import ClientAddress
@@ -96,10 +98,10 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
         most = hs.settings.listen.max_body_bytes
         return Dispatcher(admit=admit, limit=limit, max_body_bytes=most, allow=allow)
 
-    def api(scope: str, issuer: str) -> ApiContext:
+    def context(scope: str, issuer: str) -> ApiContext:
         keys = ServiceKeyAuth(
-            check=hs.people.service_keys.check,
-            vouch=hs.people.hosts.vouched,
+            check=hs.auth.service_keys.check,
+            vouch=hs.auth.jwt_login.vouched,
             address=address,
             scope=scope,
             issuer=issuer or None,
@@ -114,8 +116,8 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
             rooms.max_page,
         )
 
-    files = media.make(hs.files.media, dispatcher=dispatcher(authenticator), clock=hs.core.clock)
-    return [files, *_products(hs, api), *_matrix(hs, dispatcher)]
+    files = media.make(hs.media.store, dispatcher=dispatcher(authenticator), clock=hs.core.clock)
+    return [files, *_products(hs, context), *_matrix(hs, dispatcher)]
 
 
 def _address(hs: Homeserver) -> ClientAddress:
@@ -125,92 +127,81 @@ def _address(hs: Homeserver) -> ClientAddress:
 def _limit(hs: Homeserver) -> Callable[[web.Request], None]:
     """Counts a request of an address."""
     address = _address(hs)
-    return lambda request: hs.people.limits.check_address("address", address(request))
+    return lambda request: hs.core.limits.check_address("address", address(request))
 
 
 def _authenticator(hs: Homeserver) -> Authenticator:
     return Authenticator(
-        ours=hs.people.sessions.authenticate,
-        hosts=hs.people.hosts.authenticate,
+        ours=hs.auth.sessions.authenticate,
+        hosts=hs.auth.jwt_login.authenticate,
         server_name=hs.settings.server.name,
         address=_address(hs),
     )
 
 
-def _products(hs: Homeserver, entrance_of: Callable[[str, str], ApiContext]) -> list[Face]:
-    """`entrance_of`: by the API's name, and the issuer that its service keys act for."""
-    settings, chat, people = hs.settings, hs.chat, hs.people
+def _products(hs: Homeserver, context_of: Callable[[str, str], ApiContext]) -> list[Face]:
+    """`context_of`: by the API's name, and the issuer that its service keys act for."""
+    settings = hs.settings
     faces: list[Face] = []
     if settings.university.enabled:
-        api = entrance_of("university", settings.university.service_key_issuer)
+        context = context_of("university", settings.university.service_key_issuer)
         made = university.make(
-            university.UniversityServices(chat, people.profiles, hs.files.media),
-            api,
+            UniversityServices(
+                accounts=hs.accounts,
+                events=hs.events,
+                rooms=hs.rooms,
+                messages=hs.messages,
+                moderation=hs.moderation,
+                realtime=hs.realtime,
+                media=hs.media.store,
+            ),
+            context,
             settings=settings.university,
         )
-        faces += [made, *university.at_other_places(made, api.dispatcher, settings.university.also_at)]
+        faces += [made, *university.at_other_places(made, context.dispatcher, settings.university.also_at)]
     if settings.messenger.enabled:
-        api = entrance_of("messenger", settings.messenger.service_key_issuer)
-        services = messenger.MessengerServices(
-            chat=chat,
-            accounts=people.accounts,
-            sessions=people.sessions,
-            profiles=people.profiles,
-            media=hs.files.media,
+        context = context_of("messenger", settings.messenger.service_key_issuer)
+        services = MessengerServices(
+            accounts=hs.accounts,
+            auth=hs.auth,
+            events=hs.events,
+            rooms=hs.rooms,
+            messages=hs.messages,
+            moderation=hs.moderation,
+            realtime=hs.realtime,
+            media=hs.media.store,
             address=_address(hs),
         )
-        faces += messenger.make(services, api, settings=settings.messenger)
+        faces += messenger.make(services, context, settings=settings.messenger)
     return faces
 
 
 def _matrix(hs: Homeserver, dispatcher: Callable[[Admit, Allow], Dispatcher]) -> Sequence[Face]:
-    settings, people = hs.settings, hs.people
+    settings = hs.settings
     if not settings.matrix.enabled:
         return ()
     services = matrix.MatrixServices(
-        accounts=people.accounts,
-        guest_accounts=people.guest_accounts,
-        hosts=people.hosts,
-        sessions=people.sessions,
-        devices=hs.proofs.devices,
-        profiles=people.profiles,
-        interactions=hs.proofs.interactions,
-        tokens=hs.proofs.registration_tokens,
-        registration=hs.proofs.registration,
-        login_tokens=hs.proofs.login_tokens,
-        openids=hs.proofs.openids,
-        fields=hs.proofs.fields,
-        administration=hs.proofs.administration,
-        creation=hs.raw.creation,
-        membership=hs.raw.membership,
-        finding=hs.raw.finding,
-        events=hs.raw.events,
-        history=hs.raw.history,
-        rendering=hs.raw.rendering,
-        data=hs.keeping.data,
-        push_rules=hs.keeping.rules,
-        pushers=hs.notifications.pushers,
-        listing=hs.following.notified,
-        filters=hs.keeping.filters,
-        markers=hs.keeping.markers,
-        typing=hs.chat.typing,
-        syncs=hs.following.syncs,
-        sliding=hs.following.sliding,
-        legacy_syncs=hs.following.old,
-        availability=hs.keeping.availability,
+        accounts=hs.accounts,
+        auth=hs.auth,
+        clientdata=hs.clientdata,
         e2ee=hs.e2ee,
-        media=hs.files.repository,
-        previews=hs.files.previews,
-        search=hs.searching.messages,
-        directory=hs.searching.people,
-        complaints=hs.searching.complaints,
-        delayed=hs.searching.delayed,
-        notices=hs.raw.notices,
+        events=hs.events,
+        rooms=hs.rooms,
+        messages=hs.messages,
+        moderation=hs.moderation,
+        realtime=hs.realtime,
+        search=hs.search,
+        media=hs.media.repository,
+        previews=hs.previews,
+        notifications=hs.notifications,
+        sync=hs.sync,
+        sliding=hs.sliding,
+        admin=hs.admin,
         address=_address(hs),
     )
     authenticator = Authenticator(
-        ours=people.sessions.access_tokens.recognise,
-        hosts=people.hosts.authenticate,
+        ours=hs.auth.sessions.access_tokens.recognise,
+        hosts=hs.auth.jwt_login.authenticate,
         server_name=settings.server.name,
         address=_address(hs),
     )
@@ -233,8 +224,8 @@ def _add_pages(root: web.Application, hs: Homeserver, demo_accounts: Sequence[De
     root.add_routes(pages.routes())
     if settings.matrix.enabled:
         stages = StagePages(
-            hs.proofs.interactions,
-            hs.proofs.registration.wanted(""),
+            hs.auth.uia,
+            hs.auth.registration.wanted(""),
             show=pages.show,
             limit=_limit(hs),
             policies=settings.matrix.policies,

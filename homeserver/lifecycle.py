@@ -43,7 +43,7 @@ class Running(NamedTuple):
 @asynccontextmanager
 async def working(hs: Homeserver) -> AsyncIterator[None]:
     """Everything below the faces at work: tables up to date, the log open, background tasks running."""
-    settings, core, people = hs.settings, hs.core, hs.people
+    settings, core = hs.settings, hs.core
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     try:
         await core.db.open()
@@ -51,35 +51,35 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
         for listener in _listeners(hs):
             core.live.listen(listener)
         if settings.matrix.enabled:
-            await hs.raw.visibility.load()
-            await hs.raw.notices.prepare()
+            await hs.events.visibility.load()
+            await hs.admin.server_notices.prepare()
         _start_tasks(hs)
         _start_housekeeping(hs)
-        await hs.safety.words.load()
+        await hs.moderation.word_list.load()
         yield
     finally:
-        hs.chat.typing.close()
-        hs.keeping.availability.close()
+        hs.realtime.typing.close()
+        hs.realtime.presence.close()
         try:
             async with asyncio.timeout(settings.listen.shutdown_grace_s):
                 await core.appender.drain()
         except TimeoutError:
             logger.exception("not everything that waited could be written before the end")
         await core.tasks.stop(settings.listen.shutdown_grace_s)
-        hs.files.media.close()
-        hs.files.disk.close()
-        people.passwords.close()
+        hs.media.store.close()
+        hs.media.disk.close()
+        hs.accounts.passwords.close()
         await core.db.close()
 
 
 def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
     """Who hears each entry of the log: first what is kept in memory, then those who are woken to look at it."""
-    people, following = hs.people, hs.following
-    yield from (people.sessions.note, people.hosts.note, people.profiles.note, people.service_keys.note)
-    yield from (people.blocks.note, hs.chat.enquiries.note, hs.raw.rendering.note, hs.e2ee.to_device.note)
-    yield from (hs.raw.visibility.note, hs.keeping.availability.note)
-    yield from (hs.keeping.data.note, hs.keeping.rules.note, following.room_lists.note, following.own.note)
-    yield from (hs.files.repository.hear, following.waiting.hear, hs.chat.feed.hear)
+    yield from (hs.auth.sessions.note, hs.auth.jwt_login.note, hs.auth.service_keys.note)
+    yield from (hs.accounts.profiles.note, hs.accounts.blocks.note, hs.enquiries.enquiries.note)
+    yield from (hs.events.rendering.note, hs.events.visibility.note, hs.e2ee.to_device.note)
+    yield from (hs.realtime.presence.note, hs.clientdata.account_data.note, hs.clientdata.push_rules.note)
+    yield from (hs.sliding.room_lists.note, hs.sync.memberships.note)
+    yield from (hs.media.repository.hear, hs.sync.long_polls.hear, hs.realtime.feed.hear)
 
 
 def _start_tasks(hs: Homeserver) -> None:
@@ -87,35 +87,37 @@ def _start_tasks(hs: Homeserver) -> None:
     settings, core = hs.settings, hs.core
     tasks = core.tasks
     tasks.start("appender", core.appender.run)
-    tasks.start("feed", hs.chat.feed.run)
-    tasks.start("waiting syncs", hs.following.waiting.run)
+    tasks.start("feed", hs.realtime.feed.run)
+    tasks.start("waiting syncs", hs.sync.long_polls.run)
     tasks.start("follow", partial(follow, core.live, settings.timeline))
-    tasks.start("member profiles", hs.raw.member_profiles.run)
+    tasks.start("member profiles", hs.rooms.profile_propagation.run)
     if settings.matrix.enabled:
         hs.notifications.start(tasks)
-        hs.searching.index.start(tasks)
-        tasks.start("delayed events", hs.searching.delayed.run)
-        tasks.start("farewells", hs.raw.leave_on_deactivation.run)
-        tasks.start("guest exits", hs.raw.guest_eviction.run)
+        hs.search.index.start(tasks)
+        tasks.start("delayed events", hs.messages.delayed.run)
+        tasks.start("farewells", hs.rooms.leave_on_deactivation.run)
+        tasks.start("guest exits", hs.rooms.guest_eviction.run)
 
 
 def _start_housekeeping(hs: Homeserver) -> None:
     """What is done now and then: to forget what is over, to look for what changed."""
-    settings, core, people = hs.settings, hs.core, hs.people
+    settings, core = hs.settings, hs.core
     old_transactions = partial(purge_transactions, core.db, core.clock, settings.timeline)
     for name, work, every_s in (
         ("old transactions", old_transactions, PURGE_INTERVAL_S),
-        ("sessions", people.sessions.tidy, settings.tokens.purge_interval_s),
-        ("guests", people.guests.sweep, settings.guests.sweep_interval_s),
-        ("guest accounts", people.guest_accounts.sweep, settings.guest_accounts.sweep_interval_s),
-        ("interactions", hs.proofs.interactions.purge, settings.interactions.ttl_s),
-        ("media sweep", hs.files.sweep.run_once, settings.media.sweep_interval_s),
-        ("previews", hs.files.previews.forget_old, settings.previews.sweep_interval_s),
-        ("sliding connections", hs.following.connections.purge, PURGE_INTERVAL_S),
+        ("sessions", hs.auth.sessions.tidy, settings.tokens.purge_interval_s),
+        ("guests", hs.enquiries.guests.sweep, settings.guests.sweep_interval_s),
+        ("guest accounts", hs.accounts.guest_accounts.sweep, settings.guest_accounts.sweep_interval_s),
+        ("interactions", hs.auth.uia.purge, settings.interactions.ttl_s),
+        ("media sweep", hs.media.gc.run_once, settings.media.sweep_interval_s),
+        ("previews", hs.previews.forget_old, settings.previews.sweep_interval_s),
+        ("sliding connections", hs.sliding.connections.purge, PURGE_INTERVAL_S),
     ):
         core.tasks.repeat(name, work, every_s=every_s)
     if settings.moderation.word_list is not None:
-        core.tasks.repeat("word list", hs.safety.words.load, every_s=settings.moderation.word_list_interval_s)
+        core.tasks.repeat(
+            "word list", hs.moderation.word_list.load, every_s=settings.moderation.word_list_interval_s
+        )
 
 
 @asynccontextmanager
@@ -149,8 +151,8 @@ async def running(
         await site.start()
         stack.push_async_callback(site.stop)
         stack.callback(stopping.set)
-        stack.callback(hs.following.waiting.close)
-        stack.callback(hs.files.repository.close)
+        stack.callback(hs.sync.long_polls.close)
+        stack.callback(hs.media.repository.close)
         host, port = runner.addresses[0][:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         yield Running(hs, hub, url, metrics_port)
@@ -194,9 +196,9 @@ async def _demo(hs: Homeserver) -> Sequence[DemoAccount]:
     if not hs.settings.web.demo:
         return ()
     demo = DemoAccounts(
-        accounts=hs.people.accounts,
-        rooms=hs.chat.rooms,
-        messages=hs.chat.messages,
+        accounts=hs.accounts.accounts,
+        rooms=hs.rooms.rooms,
+        messages=hs.messages.messages,
         file=Path(hs.settings.server.data_dir) / "demo.json",
     )
     return [DemoAccount(one.email, one.password, one.display_name) for one in await demo.ensure()]

@@ -84,7 +84,7 @@ class Marketplace:
             called_text=settings.support.called,
             max_chats=settings.max_chats,
         )
-        context.hs.chat.feed.watch(live)
+        context.hs.realtime.feed.watch(live)
         routes = _routes(context, market, callers, live, cookie)
         embeds = _embeds(context, market)
         return Parts(
@@ -124,22 +124,22 @@ def _warnings(context: Context, settings: MarketplaceSettings) -> list[str]:
 
 
 def _market(context: Context, settings: MarketplaceSettings, namespace: int) -> Market:
-    chat, people, media = context.hs.chat, context.hs.people, context.hs.files.media
+    hs, media = context.hs, context.hs.media.store
     return Market(
         settings=settings,
         namespace=namespace,
         files=MediaAddresses(media, context.around.server.public_url.rstrip("/")),
-        access=chat.access,
-        enquiries=chat.enquiries,
-        messages=chat.messages,
-        receipts=chat.receipts,
-        typing=chat.typing,
-        presence=chat.presence,
-        profiles=people.profiles,
-        guests=people.guests,
+        access=hs.events.access,
+        enquiries=hs.enquiries.enquiries,
+        messages=hs.messages.messages,
+        receipts=hs.realtime.read_markers,
+        typing=hs.realtime.typing,
+        presence=hs.realtime.connections,
+        profiles=hs.accounts.profiles,
+        guests=hs.enquiries.guests,
         media=media,
-        blocks=chat.blocks,
-        reports=chat.reports,
+        blocks=hs.accounts.blocks,
+        reports=hs.moderation.reports,
     )
 
 

@@ -55,7 +55,7 @@ class Callers:
         self._context = context
         self._settings = settings
         self._cookie = cookie
-        self._guests = context.hs.people.guests
+        self._guests = context.hs.enquiries.guests
         self._service = context.service_door(settings.issuer)
 
     async def of(self, request: web.Request, named: str | None, *, may_be_new: bool = False) -> Caller:
@@ -95,15 +95,15 @@ class Callers:
         Raises NotFound("user_not_found"), RateLimited.
         """
         wanted = publicids.from_public(number, self.namespace)
-        people = self._context.hs.people
-        found = (await people.profiles.by_numbers([wanted])).get(wanted)
+        hs = self._context.hs
+        found = (await hs.accounts.profiles.by_numbers([wanted])).get(wanted)
         if found is not None and publicids.to_public(found.number, self.namespace) == number:
             return found
         if not self._settings.issuer:
             raise NotFound("there is no such seller", code="user_not_found")
         if wanted_by is not None:
-            people.limits.check("create", wanted_by.user_id)
-        return await people.hosts.introduce(self._settings.issuer, number)
+            hs.core.limits.check("create", wanted_by.user_id)
+        return await hs.auth.jwt_login.introduce(self._settings.issuer, number)
 
     def is_at_bench(self, request: web.Request, named: str | None) -> bool:
         """Whether somebody tries the API out: a program on this machine, no proxy between, under a made-up word.

@@ -39,7 +39,7 @@ class Demo:
     """Serves the pages. The seller and the first question are made when the server starts."""
 
     def __init__(self, context: Context, market: Market, embeds: Embeds) -> None:
-        self._accounts: Accounts = context.hs.people.accounts
+        self._accounts: Accounts = context.hs.accounts.accounts
         self._around = context.around
         self._market = market
         self._embeds = embeds

@@ -22,7 +22,7 @@ _DAY_S = 86_400
 async def _tokens(settings: Settings) -> AsyncIterator[RegistrationTokens]:
     hs = build(settings)
     async with working(hs):
-        yield hs.proofs.registration_tokens
+        yield hs.auth.registration_tokens
 
 
 @app.command("create")

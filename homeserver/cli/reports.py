@@ -32,7 +32,9 @@ def list_reports(
     async def work() -> list[Report]:
         hs = build(settings)
         async with working(hs):
-            return await hs.chat.reports.listing(Page(limit=limit, offset=offset), with_closed=with_closed)
+            return await hs.moderation.reports.listing(
+                Page(limit=limit, offset=offset), with_closed=with_closed
+            )
 
     rows = [_row(report) for report in run(work())]
     if as_json:
@@ -57,7 +59,7 @@ def close(
     async def work() -> None:
         hs = build(settings)
         async with working(hs):
-            await hs.chat.reports.close(number, outcome)
+            await hs.moderation.reports.close(number, outcome)
 
     run(work())
     typer.echo(f"report {number} is closed")
@@ -77,7 +79,7 @@ def remove(
     async def work() -> None:
         hs = build(settings)
         async with working(hs):
-            await hs.safety.moderation.remove_message(EventId(event_id))
+            await hs.admin.rooms.remove_message(EventId(event_id))
 
     run(work())
     typer.echo(f"{event_id} is removed")

@@ -70,7 +70,7 @@ def close(
     async def work() -> None:
         hs = build(settings)
         async with working(hs):
-            await hs.safety.moderation.close_room(RoomId(room_id))
+            await hs.admin.rooms.close_room(RoomId(room_id))
 
     run(work())
     typer.echo(f"{room_id} is closed")

@@ -24,7 +24,7 @@ async def _service_keys(settings: Settings) -> AsyncIterator[ServiceKeys]:
     """The service, with the log open; a server that runs hears of what is revoked."""
     hs = build(settings)
     async with working(hs):
-        yield hs.people.service_keys
+        yield hs.auth.service_keys
 
 
 @app.command("create")

@@ -38,7 +38,7 @@ async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """The service, with the log open; a server that runs hears of what is changed."""
     hs = build(settings)
     async with working(hs):
-        yield hs.people.accounts
+        yield hs.accounts.accounts
 
 
 async def _find(accounts: Accounts, who: str) -> UserId:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeserver.clock import Clock
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.metrics import Metrics
 from homeserver.settings.models import Settings
 from homeserver.settings.secrets import ServerKeys, open_keys
@@ -25,6 +26,7 @@ class Core:
     clock: Clock
     metrics: Metrics
     tasks: Tasks
+    limits: RateLimits
     keys: ServerKeys
     live: Live
     appender: Appender
@@ -51,6 +53,7 @@ def build_core(settings: Settings, clock: Clock) -> Core:
         clock=clock,
         metrics=metrics,
         tasks=Tasks(metrics),
+        limits=RateLimits(settings.rate_limits, clock, metrics.rate_limited),
         keys=keys,
         live=live,
         appender=appender,

@@ -51,7 +51,7 @@ class Echo:
     async def run(self) -> None:
         """A task: it has the time to wait for others."""
         if not self._self.done():
-            person = await self._hs.people.accounts.create(display_name=self._settings.name)
+            person = await self._hs.accounts.accounts.create(display_name=self._settings.name)
             self._self.set_result(Requester(person.user_id, person.number, session_key="echo"))
         own = await self._self
         while True:
@@ -59,7 +59,7 @@ class Echo:
             if entry.event is None or entry.event.event.sender == own.user_id:
                 continue
             try:  # the id of what was said makes a repeated answer harmless
-                await self._hs.chat.messages.send(
+                await self._hs.messages.messages.send(
                     own,
                     entry.event.event.room_id,
                     text=str(entry.event.event.content.get("body", "?")),

@@ -31,18 +31,18 @@ async def code(work: Awaitable[object]) -> str:
 
 
 async def private(hs: Homeserver, one: Requester, other: Requester) -> RoomId:
-    return (await hs.chat.rooms.create(one, kind="private", people=[other.number])).room_id
+    return (await hs.rooms.rooms.create(one, kind="private", people=[other.number])).room_id
 
 
 def all_ways(hs: Homeserver, who: Requester, room_id: RoomId, own: Message) -> Sequence[Awaitable[object]]:
     """Everything by which somebody reaches the others of a room; `own`: a message of theirs."""
-    messages = hs.chat.messages
+    messages = hs.messages.messages
     return (
         messages.send(who, room_id, text="hello?"),
         messages.send_file(who, room_id, file=FILE, text="look"),
         messages.edit(who, own.event_id, text="another text"),
         messages.attach(who, own.event_id, FILE),
-        hs.chat.typing.set(who, room_id, is_typing=True),
+        hs.realtime.typing.set(who, room_id, is_typing=True),
     )
 
 
@@ -50,43 +50,45 @@ async def test_neither_reaches_the_other_and_both_are_told_the_same(hs: Homeserv
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     room_id = await private(hs, alice, bob)
     together = await group(hs, carol, alice, bob)
-    course = await hs.chat.rooms.create(carol, kind="group", people=[alice.number, bob.number], link=COURSE)
-    own = {who.number: await hs.chat.messages.send(who, room_id, text="before") for who in (alice, bob)}
+    course = await hs.rooms.rooms.create(carol, kind="group", people=[alice.number, bob.number], link=COURSE)
+    own = {who.number: await hs.messages.messages.send(who, room_id, text="before") for who in (alice, bob)}
     for _ in range(2):
-        await hs.chat.blocks.block(alice, bob.user_id)
+        await hs.accounts.blocks.block(alice, bob.user_id)
     told = set()
     for who, other in ((alice, bob), (bob, alice)):
         assert [await code(way) for way in all_ways(hs, who, room_id, own[who.number])] == ["blocked"] * 5
         with pytest.raises(Forbidden) as refused:
-            await hs.chat.messages.send(who, room_id, text="?")
+            await hs.messages.messages.send(who, room_id, text="?")
         told.add(refused.value.message)
         assert await private(hs, who, other) == room_id, "what is there may be read"
-        assert len(await hs.chat.messages.page(who, room_id, limit=9)) == 2
-        create, both = hs.chat.rooms.create, [carol.number, other.number]
+        assert len(await hs.messages.messages.page(who, room_id, limit=9)) == 2
+        create, both = hs.rooms.rooms.create, [carol.number, other.number]
         assert await code(create(who, kind="private", people=[other.number], link=COURSE)) == "blocked"
         assert await code(create(who, kind="group", people=both)) == "blocked"
         got = await create(who, kind="group", people=both, link=COURSE)
         assert got.room_id == course.room_id, "they are in it already"
         mine = await group(hs, who)
-        assert await code(hs.chat.members.add(who, mine.room_id, other.number)) == "blocked"
-        sent = await hs.chat.messages.send(who, together.room_id, text="in a group nothing is different")
+        assert await code(hs.rooms.members.add(who, mine.room_id, other.number)) == "blocked"
+        sent = await hs.messages.messages.send(who, together.room_id, text="in a group nothing is different")
         assert [await code(way) for way in all_ways(hs, who, together.room_id, sent)] == [""] * 5
     assert len(told) == 1
-    assert await code(hs.chat.rooms.change(alice, room_id, title="can you read this?")) == "blocked"
-    await hs.chat.messages.redact(bob, own[bob.number].event_id)
-    assert await code(hs.chat.messages.send(carol, await private(hs, carol, bob), text="hi")) == ""
-    await hs.chat.blocks.unblock(bob, alice.user_id)
-    assert await code(hs.chat.messages.send(bob, room_id, text="?")) == "blocked", "it was Alice who blocked"
-    await hs.chat.blocks.block(bob, alice.user_id)
-    await hs.chat.blocks.unblock(alice, bob.user_id)
-    assert await code(hs.chat.messages.send(alice, room_id, text="?")) == "blocked", "now it is Bob"
-    await hs.chat.blocks.unblock(bob, alice.user_id)
+    assert await code(hs.rooms.rooms.change(alice, room_id, title="can you read this?")) == "blocked"
+    await hs.messages.messages.redact(bob, own[bob.number].event_id)
+    assert await code(hs.messages.messages.send(carol, await private(hs, carol, bob), text="hi")) == ""
+    await hs.accounts.blocks.unblock(bob, alice.user_id)
+    assert await code(hs.messages.messages.send(bob, room_id, text="?")) == "blocked", (
+        "it was Alice who blocked"
+    )
+    await hs.accounts.blocks.block(bob, alice.user_id)
+    await hs.accounts.blocks.unblock(alice, bob.user_id)
+    assert await code(hs.messages.messages.send(alice, room_id, text="?")) == "blocked", "now it is Bob"
+    await hs.accounts.blocks.unblock(bob, alice.user_id)
     assert [await code(way) for way in all_ways(hs, alice, room_id, own[alice.number])] == [""] * 5
 
 
 async def test_the_list_is_ones_own(hs: Homeserver) -> None:
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
-    blocks = hs.chat.blocks
+    blocks = hs.accounts.blocks
     await blocks.block(alice, bob.user_id)
     await blocks.block(alice, carol.user_id)
     found = [one.number for one in await blocks.listing(alice, Page(10))]
@@ -100,18 +102,18 @@ async def test_the_list_is_ones_own(hs: Homeserver) -> None:
 @pytest.mark.parametrize("overrides", [{"moderation": {"max_blocked": 1}}])
 async def test_how_many_one_can_block_is_bounded(hs: Homeserver) -> None:
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
-    await hs.chat.blocks.block(alice, bob.user_id)
-    assert await code(hs.chat.blocks.block(alice, carol.user_id)) == "too_many_blocked"
-    assert await code(hs.chat.blocks.block(alice, bob.user_id)) == ""
+    await hs.accounts.blocks.block(alice, bob.user_id)
+    assert await code(hs.accounts.blocks.block(alice, carol.user_id)) == "too_many_blocked"
+    assert await code(hs.accounts.blocks.block(alice, bob.user_id)) == ""
 
 
 async def test_neither_sees_when_the_other_comes(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room_id, other = await private(hs, alice, bob), (await group(hs, alice, bob)).room_id
-    presence = hs.chat.presence
+    presence = hs.realtime.connections
     async with presence.visit(bob, room_id) as alone:
         assert alone == [bob.number]
-        await hs.chat.blocks.block(alice, bob.user_id)
+        await hs.accounts.blocks.block(alice, bob.user_id)
         watch = Watch(hs)
         async with presence.visit(alice, room_id) as there:
             assert there == [alice.number]
@@ -120,7 +122,7 @@ async def test_neither_sees_when_the_other_comes(hs: Homeserver) -> None:
         assert await presence.hidden_rooms(who) == {room_id}
     async with presence.visit(bob, other), presence.visit(alice, other) as there:
         assert sorted(there) == [alice.number, bob.number]
-    await hs.chat.blocks.unblock(alice, bob.user_id)
+    await hs.accounts.blocks.unblock(alice, bob.user_id)
     assert await presence.hidden_rooms(bob) == set()
 
 
@@ -128,11 +130,11 @@ async def test_neither_sees_when_the_other_comes(hs: Homeserver) -> None:
 async def test_sending_costs_no_query_more(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room_id = await private(hs, alice, bob)
-    send = hs.chat.messages.send
+    send = hs.messages.messages.send
     await send(alice, room_id, text="warm")
     begin = 1 if hs.core.db.is_sqlite else 0
     assert await statements(hs, send(alice, room_id, text="plain")) == 6 + begin
-    await hs.chat.blocks.block(bob, (await person(hs, "Carol")).user_id)
+    await hs.accounts.blocks.block(bob, (await person(hs, "Carol")).user_id)
     assert await statements(hs, send(alice, room_id, text="plain")) == 7 + begin, "Bob's blocks are read anew"
     assert await statements(hs, send(bob, room_id, text="plain")) == 6 + begin
 
@@ -142,31 +144,31 @@ async def test_other_workers_hear_of_it(settings: Settings) -> None:
     async with working(one), working(two):
         alice, bob = await person(one, "Alice"), await person(one, "Bob")
         room_id = await private(one, alice, bob)
-        await two.chat.messages.send(bob, room_id, text="both are known there now")
-        for change, wanted in ((one.chat.blocks.block, "blocked"), (one.chat.blocks.unblock, "")):
+        await two.messages.messages.send(bob, room_id, text="both are known there now")
+        for change, wanted in ((one.accounts.blocks.block, "blocked"), (one.accounts.blocks.unblock, "")):
             await change(alice, bob.user_id)
             await two.core.live.follow()
-            assert await code(two.chat.messages.send(bob, room_id, text="?")) == wanted
+            assert await code(two.messages.messages.send(bob, room_id, text="?")) == wanted
 
 
 async def enquire(hs: Homeserver, buyer: Requester, seller: Requester, what: str = "31") -> Enquiry:
-    profiles = hs.people.profiles
-    return await hs.chat.enquiries.open(
+    profiles = hs.accounts.profiles
+    return await hs.enquiries.enquiries.open(
         buyer, await profiles.own(buyer), link=Link("marketplace", what), owner=await profiles.own(seller)
     )
 
 
 async def test_in_an_enquiry_the_support_is_not_cut_off(hs: Homeserver) -> None:
     seller, helper = await person(hs, "Seller"), await person(hs, "Helper")
-    buyer = (await hs.people.guests.enter(str(uuid4()))).requester
-    enquiries, send = hs.chat.enquiries, hs.chat.messages.send
+    buyer = (await hs.enquiries.guests.enter(str(uuid4()))).requester
+    enquiries, send = hs.enquiries.enquiries, hs.messages.messages.send
     room_id = (await enquire(hs, buyer, seller)).room_id
-    await hs.chat.blocks.block(seller, await enquiries.other_side(seller, room_id))
+    await hs.accounts.blocks.block(seller, await enquiries.other_side(seller, room_id))
     assert await code(send(buyer, room_id, text="?")) == "blocked"
     assert (await enquire(hs, buyer, seller)).room_id == room_id
     assert await code(enquire(hs, buyer, seller, "32")) == "blocked"
     await enquiries.call_help(buyer, room_id, "support is called")
-    await enquiries.join_help(helper, await hs.people.profiles.own(helper), room_id, "support is here")
+    await enquiries.join_help(helper, await hs.accounts.profiles.own(helper), room_id, "support is here")
     assert await code(enquiries.other_side(helper, room_id)) == "not_a_side"
     for who in (helper, buyer, seller):
         assert await code(send(who, room_id, text="with a third person in the room")) == ""
@@ -177,15 +179,15 @@ async def test_in_an_enquiry_the_support_is_not_cut_off(hs: Homeserver) -> None:
 
 async def test_blocks_of_a_guest_go_over_to_the_account(hs: Homeserver) -> None:
     seller, other, alice = [await person(hs, name) for name in ("Seller", "Other", "Alice")]
-    made = await hs.people.guests.enter(str(uuid4()))
-    guest, blocks, send = made.requester, hs.chat.blocks, hs.chat.messages.send
+    made = await hs.enquiries.guests.enter(str(uuid4()))
+    guest, blocks, send = made.requester, hs.accounts.blocks, hs.messages.messages.send
     of_seller, of_other = await enquire(hs, guest, seller), await enquire(hs, guest, other, "32")
     await blocks.block(guest, seller.user_id)
     await blocks.block(other, guest.user_id)
     await blocks.block(alice, guest.user_id)
     for who, found in ((seller, of_seller), (other, of_other)):
         assert await code(send(who, found.room_id, text="?")) == "blocked"
-    await hs.people.guests.claim(alice, name=made.name, cookie=made.cookie or "")
+    await hs.enquiries.guests.claim(alice, name=made.name, cookie=made.cookie or "")
     for who, found in ((seller, of_seller), (other, of_other)):
         assert await code(send(who, found.room_id, text="?")) == "blocked"
         assert await code(send(alice, found.room_id, text="?")) == "blocked"
@@ -195,7 +197,7 @@ async def test_blocks_of_a_guest_go_over_to_the_account(hs: Homeserver) -> None:
 
 
 async def test_a_suspended_guest_is_shut_out(hs: Homeserver) -> None:
-    made = await hs.people.guests.enter(str(uuid4()))
-    await hs.people.accounts.suspend(made.requester.user_id)
-    assert await code(hs.people.guests.enter(made.name, made.cookie or "")) == "suspended"
-    assert await code(hs.people.guests.recognise(cookie=made.cookie or "")) == "suspended"
+    made = await hs.enquiries.guests.enter(str(uuid4()))
+    await hs.accounts.accounts.suspend(made.requester.user_id)
+    assert await code(hs.enquiries.guests.enter(made.name, made.cookie or "")) == "suspended"
+    assert await code(hs.enquiries.guests.recognise(cookie=made.cookie or "")) == "suspended"

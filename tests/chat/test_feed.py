@@ -21,13 +21,13 @@ async def test_a_message_from_its_birth_to_its_end(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room = await group(hs, alice, bob)
     watch = Watch(hs)
-    sent = await hs.chat.messages.send(alice, room.room_id, text="one")
-    await hs.chat.messages.edit(alice, sent.event_id, text="two")
-    await hs.chat.messages.attach(
+    sent = await hs.messages.messages.send(alice, room.room_id, text="one")
+    await hs.messages.messages.edit(alice, sent.event_id, text="two")
+    await hs.messages.messages.attach(
         alice, sent.event_id, NewFile("file", "x", 1, file_url="https://x.example/y")
     )
-    await hs.chat.receipts.mark_read(bob, room.room_id)
-    await hs.chat.messages.redact(alice, sent.event_id)
+    await hs.realtime.read_markers.mark_read(bob, room.room_id)
+    await hs.messages.messages.redact(alice, sent.event_id)
     records = await heard(watch, 5)
 
     assert isinstance(records[0], feed.MessageNew)
@@ -43,9 +43,9 @@ async def test_people_come_and_go(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room = await group(hs, alice)
     watch = Watch(hs)
-    await hs.chat.members.add(alice, room.room_id, bob.number)
-    await hs.chat.rooms.change(alice, room.room_id, title="New")
-    await hs.chat.members.remove(alice, room.room_id, bob.number)
+    await hs.rooms.members.add(alice, room.room_id, bob.number)
+    await hs.rooms.rooms.change(alice, room.room_id, title="New")
+    await hs.rooms.members.remove(alice, room.room_id, bob.number)
     records = await heard(watch, 3)
     assert isinstance(records[0], feed.MemberAdded)
     assert records[0].member.person.number == bob.number
@@ -58,12 +58,12 @@ async def test_typing_and_presence_are_told_once_per_change(hs: Homeserver) -> N
     room_id = (await group(hs, alice)).room_id
     watch = Watch(hs)
     for is_typing in (True, True, False, False):
-        await hs.chat.typing.set(alice, room_id, is_typing=is_typing)
+        await hs.realtime.typing.set(alice, room_id, is_typing=is_typing)
     for step in (
-        hs.chat.presence.enter,
-        hs.chat.presence.enter,
-        hs.chat.presence.leave,
-        hs.chat.presence.leave,
+        hs.realtime.connections.enter,
+        hs.realtime.connections.enter,
+        hs.realtime.connections.leave,
+        hs.realtime.connections.leave,
     ):
         step(alice, room_id)
     assert watch.records == [
@@ -78,9 +78,9 @@ async def test_a_feed_that_cannot_keep_up_says_so(hs: Homeserver) -> None:
     alice = await person(hs, "Alice")
     room = await group(hs, alice)
     watch = Watch(hs)
-    hs.chat.feed._queue = asyncio.Queue(2)  # nobody empties this one
+    hs.realtime.feed._queue = asyncio.Queue(2)  # nobody empties this one
     for n in range(3):
-        await hs.chat.messages.send(alice, room.room_id, text=str(n))
+        await hs.messages.messages.send(alice, room.room_id, text=str(n))
     assert watch.records == [feed.NewsLost()]
 
 
@@ -88,7 +88,7 @@ async def test_one_bad_entry_silences_nobody(hs: Homeserver, caplog: object) -> 
     alice = await person(hs, "Alice")
     room = await group(hs, alice)
     watch = Watch(hs)
-    views, fresh = hs.chat.feed._views, hs.chat.feed._views.fresh
+    views, fresh = hs.realtime.feed._views, hs.realtime.feed._views.fresh
     calls = []
 
     async def once_broken(stored: StoredEvent) -> object:
@@ -97,11 +97,11 @@ async def test_one_bad_entry_silences_nobody(hs: Homeserver, caplog: object) -> 
             raise RuntimeError("broken")
         return await fresh(stored)
 
-    hs.chat.feed._views = type("Broken", (), {"fresh": staticmethod(once_broken)})()
-    sent = [await hs.chat.messages.send(alice, room.room_id, text=str(n)) for n in range(2)]
+    hs.realtime.feed._views = type("Broken", (), {"fresh": staticmethod(once_broken)})()
+    sent = [await hs.messages.messages.send(alice, room.room_id, text=str(n)) for n in range(2)]
     records = await heard(watch, 2)
     assert records[0] == feed.NewsLost()
-    hs.chat.feed._views = views
+    hs.realtime.feed._views = views
     assert [one.message for one in records if isinstance(one, feed.MessageNew)] == [sent[1]]
 
 
@@ -112,7 +112,7 @@ class Companion:
         self.records: list[feed.Record] = []
         self.rooms: set[str] = set()
         self._user_id = user_id
-        self.stop = hs.chat.feed.follow(self)
+        self.stop = hs.realtime.feed.follow(self)
 
     def follows(self, user_id: str) -> bool:
         return user_id == self._user_id
@@ -134,7 +134,7 @@ async def test_a_follower_misses_nothing_of_a_room_that_its_person_came_into(hs:
     companion = Companion(hs, bob.user_id)
     for n in range(5):
         room = await group(hs, alice, bob, title=str(n))
-        await hs.chat.messages.send(alice, room.room_id, text=f"first of {n}")
+        await hs.messages.messages.send(alice, room.room_id, text=f"first of {n}")
     records = await heard(companion, 10)
     for n in range(5):
         added, new = records[2 * n : 2 * n + 2]
@@ -143,8 +143,8 @@ async def test_a_follower_misses_nothing_of_a_room_that_its_person_came_into(hs:
         assert (added.member.person.number, added.now.room.name) == (bob.number, str(n))
         assert isinstance(new, feed.MessageNew)
         assert new.message.text == f"first of {n}"
-    await hs.chat.members.remove(alice, room.room_id, bob.number)
-    await hs.chat.messages.send(alice, room.room_id, text="after him")
+    await hs.rooms.members.remove(alice, room.room_id, bob.number)
+    await hs.messages.messages.send(alice, room.room_id, text="after him")
     other = await group(hs, alice, bob, title="last")
     records = await heard(companion, 12)
     assert isinstance(records[10], feed.MemberRemoved)
@@ -159,8 +159,8 @@ async def test_what_changes_a_room_brings_it_as_it_stands(hs: Homeserver) -> Non
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     companion = Companion(hs, alice.user_id)
     room = await group(hs, alice, bob)
-    await hs.chat.messages.send(alice, room.room_id, text="unread")
-    await hs.chat.members.add(alice, room.room_id, carol.number)
+    await hs.messages.messages.send(alice, room.room_id, text="unread")
+    await hs.rooms.members.add(alice, room.room_id, carol.number)
     records = await heard(companion, 6)
     changes = [one for one in records if isinstance(one, feed.MemberAdded | feed.RoomChanged)]
     states = {id(one.now) for one in changes}
@@ -171,6 +171,6 @@ async def test_what_changes_a_room_brings_it_as_it_stands(hs: Homeserver) -> Non
     assert last.now.unread == {alice.user_id: 0, bob.user_id: 1, carol.user_id: 0}
     names = [one.display_name for one in last.now.room.people or ()]
     assert names == ["Alice", "Bob", "Carol"]
-    await hs.chat.rooms.leave_or_close(alice, room.room_id)
+    await hs.rooms.rooms.leave_or_close(alice, room.room_id)
     records = await heard(companion, len(records) + 1)
     assert feed.RoomClosed(room.room_id) in records

@@ -29,7 +29,7 @@ async def judge_all(hs: Homeserver, after: int) -> int:
 
 
 async def unread(hs: Homeserver, who: Requester, room_id: RoomId) -> int:
-    return (await hs.following.counts.of(who.user_id, [room_id]))[room_id].whole.notify
+    return (await hs.sync.counts.of(who.user_id, [room_id]))[room_id].whole.notify
 
 
 async def spells(hs: Homeserver) -> int:
@@ -40,13 +40,13 @@ async def spells(hs: Homeserver) -> int:
 async def test_a_room_that_is_heard_again(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room_id = (await group(hs, alice, bob)).room_id
-    await hs.keeping.rules.put(bob, "room", room_id, {"actions": []})
+    await hs.clientdata.push_rules.put(bob, "room", room_id, {"actions": []})
     end = await judge_all(hs, 0)
-    await hs.chat.messages.send(alice, room_id, text="silenced")
+    await hs.messages.messages.send(alice, room_id, text="silenced")
     end = await judge_all(hs, end)
     assert (await unread(hs, bob, room_id), await spells(hs)) == (0, 1)
-    await hs.keeping.rules.delete(bob, "room", room_id)
-    await hs.chat.messages.send(alice, room_id, text="heard")
+    await hs.clientdata.push_rules.delete(bob, "room", room_id)
+    await hs.messages.messages.send(alice, room_id, text="heard")
     await judge_all(hs, end)
     assert await unread(hs, bob, room_id) == 1
 
@@ -54,11 +54,11 @@ async def test_a_room_that_is_heard_again(hs: Homeserver) -> None:
 async def test_a_silence_is_noted_once_though_others_come(hs: Homeserver) -> None:
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     room_id = (await group(hs, alice, bob)).room_id
-    await hs.keeping.rules.put(bob, "room", room_id, {"actions": []})
+    await hs.clientdata.push_rules.put(bob, "room", room_id, {"actions": []})
     end = await judge_all(hs, 0)
-    await hs.chat.messages.send(alice, room_id, text="one")
-    await hs.chat.members.add(alice, room_id, carol.number)
-    await hs.chat.messages.send(alice, room_id, text="two")
+    await hs.messages.messages.send(alice, room_id, text="one")
+    await hs.rooms.members.add(alice, room_id, carol.number)
+    await hs.messages.messages.send(alice, room_id, text="two")
     await judge_all(hs, end)
     assert (await unread(hs, bob, room_id), await spells(hs)) == (0, 1)
     assert await unread(hs, carol, room_id) == 1

@@ -17,20 +17,20 @@ from tests.http.kit import until
 
 
 async def listed(hs: Homeserver, *, with_closed: bool = False) -> list[Report]:
-    return await hs.chat.reports.listing(Page(100), with_closed=with_closed)
+    return await hs.moderation.reports.listing(Page(100), with_closed=with_closed)
 
 
 async def trio(hs: Homeserver) -> tuple[Requester, Requester, Room, Message]:
     """Alice, Bob, a group of theirs, and what Bob said there."""
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room = await group(hs, alice, bob, title="Class")
-    return alice, bob, room, await hs.chat.messages.send(bob, room.room_id, text="something bad")
+    return alice, bob, room, await hs.messages.messages.send(bob, room.room_id, text="something bad")
 
 
 async def test_a_report_tells_the_admins_who_said_what_where(hs: Homeserver) -> None:
     alice, bob, room, said = await trio(hs)
     stranger = await person(hs, "Stranger")
-    reports = hs.chat.reports
+    reports = hs.moderation.reports
     assert await code(reports.report(stranger, said.event_id)) == "message_not_found"
     assert await code(reports.report(bob, said.event_id)) == "own_message"
     assert await code(reports.report(alice, said.event_id, "x" * 501)) == "reason_too_long"
@@ -56,13 +56,13 @@ async def test_a_list_of_reports_costs_the_same_for_one_and_for_many(hs: Homeser
     alice, bob, room, said = await trio(hs)
     costs = []
     for _ in range(2):
-        await hs.chat.reports.report(alice, said.event_id)
+        await hs.moderation.reports.report(alice, said.event_id)
         with spending() as spent:
             await listed(hs)
         costs.append(spent.statements)
         for n in range(3):
-            said = await hs.chat.messages.send(bob, room.room_id, text=str(n))
-            await hs.chat.reports.report(alice, said.event_id)
+            said = await hs.messages.messages.send(bob, room.room_id, text=str(n))
+            await hs.moderation.reports.report(alice, said.event_id)
     assert costs == [3, 3]
 
 
@@ -80,7 +80,7 @@ def overrides(words: Path) -> dict[str, object]:
 
 async def test_the_list_holds_for_all_that_people_say_and_for_nothing_else(hs: Homeserver) -> None:
     alice, bob, room, said = await trio(hs)
-    messages = hs.chat.messages
+    messages = hs.messages.messages
     for way in (
         messages.send(alice, room.room_id, text="Casino"),
         messages.send_file(alice, room.room_id, file=FILE, text="casino"),
@@ -89,12 +89,12 @@ async def test_the_list_holds_for_all_that_people_say_and_for_nothing_else(hs: H
         assert await code(way) == "word_refused"
     assert len(await messages.page(alice, room.room_id, limit=9)) == 1
     chat = await enquire(hs, alice, bob)
-    await hs.chat.enquiries.call_help(alice, chat.room_id, "the casino's support is called")
+    await hs.enquiries.enquiries.call_help(alice, chat.room_id, "the casino's support is called")
 
 
 async def test_what_passes_and_is_told_lands_in_the_list_with_the_message(hs: Homeserver) -> None:
     _, bob, room, said = await trio(hs)
-    messages = hs.chat.messages
+    messages = hs.messages.messages
     sent = await messages.send(bob, room.room_id, text="Взлом!", txn_id="a")
     assert (await messages.send(bob, room.room_id, text="Взлом!", txn_id="a")).event_id == sent.event_id
     await messages.send_file(bob, room.room_id, file=FILE, text="взлом")
@@ -108,19 +108,19 @@ async def test_what_passes_and_is_told_lands_in_the_list_with_the_message(hs: Ho
     assert {(one.row.reporter, one.reporter, one.row.reason) for one in found} == {
         ("", None, "word list: взлом")
     }
-    await hs.chat.reports.close(found[0].row.report_id)
+    await hs.moderation.reports.close(found[0].row.report_id)
     await messages.edit(bob, sent.event_id, text="взлом, взлом")
     assert sent.event_id in {one.row.event_id for one in await listed(hs)}, "it is opened again"
 
 
 async def test_a_changed_list_is_taken_over_while_the_server_runs(hs: Homeserver, words: Path) -> None:
     alice, _, room, _ = await trio(hs)
-    send = hs.chat.messages.send
+    send = hs.messages.messages.send
     words.write_text("a new word, and another length\n")
 
     def taken_over() -> bool:
         try:
-            return hs.safety.words.check("a new word and another length") is not None
+            return hs.moderation.word_list.check("a new word and another length") is not None
         except Forbidden:
             return True
 
@@ -131,48 +131,50 @@ async def test_a_changed_list_is_taken_over_while_the_server_runs(hs: Homeserver
 
 async def test_a_removed_message_is_gone_with_its_files_for_all(hs: Homeserver) -> None:
     alice, bob, room, said = await trio(hs)
-    await hs.chat.messages.attach(bob, said.event_id, FILE)
-    await hs.chat.messages.edit(bob, said.event_id, text="another text")
-    await hs.chat.reports.report(alice, said.event_id)
+    await hs.messages.messages.attach(bob, said.event_id, FILE)
+    await hs.messages.messages.edit(bob, said.event_id, text="another text")
+    await hs.moderation.reports.report(alice, said.event_id)
     watch = Watch(hs)
-    await hs.safety.moderation.remove_message(said.event_id)
+    await hs.admin.rooms.remove_message(said.event_id)
     await until(lambda: any(type(one).__name__ == "MessageDeleted" for one in watch.records))
-    assert await hs.chat.messages.page(alice, room.room_id, limit=9) == []
+    assert await hs.messages.messages.page(alice, room.room_id, limit=9) == []
     assert await listed(hs) == []
     (closed,) = await listed(hs, with_closed=True)
     assert (closed.text, closed.row.outcome) == (None, "message removed")
     for gone in (said.event_id, EventId("$none")):
         with pytest.raises(NotFound):
-            await hs.safety.moderation.remove_message(gone)
+            await hs.admin.rooms.remove_message(gone)
 
 
 async def test_the_server_may_remove_and_close_whoever_is_left(hs: Homeserver) -> None:
     """In a private room whose maker left, and in one of a guest and a seller."""
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
-    guest = (await hs.people.guests.enter(str(uuid4()))).requester
+    guest = (await hs.enquiries.guests.enter(str(uuid4()))).requester
     room_id, chat = await private(hs, alice, bob), await enquire(hs, guest, bob)
-    said = [await hs.chat.messages.send(alice, room_id, text="bad")]
-    said.append(await hs.chat.messages.send(guest, chat.room_id, text="bad"))
-    await hs.chat.members.leave(alice, room_id)
+    said = [await hs.messages.messages.send(alice, room_id, text="bad")]
+    said.append(await hs.messages.messages.send(guest, chat.room_id, text="bad"))
+    await hs.rooms.members.leave(alice, room_id)
     for one in said:
-        await hs.safety.moderation.remove_message(one.event_id)
-        assert await hs.chat.messages.page(bob, one.room_id, limit=9) == []
-        last = await hs.chat.messages.send(bob, one.room_id, text="last words")
-        await hs.safety.moderation.close_room(one.room_id)
-        assert await code(hs.chat.messages.send(bob, one.room_id, text="?")) == "room_not_found"
+        await hs.admin.rooms.remove_message(one.event_id)
+        assert await hs.messages.messages.page(bob, one.room_id, limit=9) == []
+        last = await hs.messages.messages.send(bob, one.room_id, text="last words")
+        await hs.admin.rooms.close_room(one.room_id)
+        assert await code(hs.messages.messages.send(bob, one.room_id, text="?")) == "room_not_found"
         with pytest.raises(Conflict):
-            await hs.safety.moderation.close_room(one.room_id)
+            await hs.admin.rooms.close_room(one.room_id)
         with pytest.raises(Conflict):
-            await hs.safety.moderation.remove_message(last.event_id)
-    assert await hs.chat.rooms.listing(bob, page=Page(9)) == []
+            await hs.admin.rooms.remove_message(last.event_id)
+    assert await hs.rooms.rooms.listing(bob, page=Page(9)) == []
 
 
 @pytest.mark.parametrize("overrides", [{"rate_limits": {"enabled": True}, "moderation": {"repeat_count": 2}}])
 async def test_repetition_is_seen_over_rooms_and_in_edits(hs: Homeserver) -> None:
     alice, bob, room, said = await trio(hs)
     other = await group(hs, bob, title="Other")
-    send = hs.chat.messages.send
+    send = hs.messages.messages.send
     assert await code(send(bob, other.room_id, text="something bad")) == ""
     assert await code(send(bob, room.room_id, text="Something bad!")) == "repeated_message"
-    assert await code(hs.chat.messages.edit(bob, said.event_id, text="something: bad")) == "repeated_message"
+    assert (
+        await code(hs.messages.messages.edit(bob, said.event_id, text="something: bad")) == "repeated_message"
+    )
     assert await code(send(alice, room.room_id, text="something bad")) == ""

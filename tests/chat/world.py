@@ -7,7 +7,7 @@ from homeserver.services.realtime.feed import Record
 
 async def person(hs: Homeserver, name: str) -> Requester:
     """A new account, as somebody who asks."""
-    made: Person = await hs.people.accounts.create(
+    made: Person = await hs.accounts.accounts.create(
         display_name=name, email=f"{name.lower()}@example.org", password="correct horse battery"
     )
     return Requester(user_id=made.user_id, number=made.number, session_key=f"session of {name}")
@@ -16,7 +16,7 @@ async def person(hs: Homeserver, name: str) -> Requester:
 async def group(hs: Homeserver, creator: Requester, *others: Requester, title: str = "Group") -> Room:
     """A new group."""
     numbers = [one.number for one in others]
-    return await hs.chat.rooms.create(creator, kind="group", title=title, people=numbers)
+    return await hs.rooms.rooms.create(creator, kind="group", title=title, people=numbers)
 
 
 class Watch:
@@ -24,7 +24,7 @@ class Watch:
 
     def __init__(self, hs: Homeserver) -> None:
         self.records: list[Record] = []
-        self.stop = hs.chat.feed.watch(self)
+        self.stop = hs.realtime.feed.watch(self)
 
     def wants(self, room_id: str) -> bool:
         return True

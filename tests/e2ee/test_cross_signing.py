@@ -74,7 +74,7 @@ async def test_keys_that_are_none_are_refused(hs: Homeserver) -> None:
     assert await refusal(hs, alice, twice.request()) == "bad_cross_signing_key"
     stolen = Crossed(alice.user_id).request(SELF)  # signed by another master key
     assert await refusal(hs, alice, {**crossed.request(MASTER), **stolen}) == "invalid_signature"
-    taken = await hs.people.sessions.start(alice.person, device_id=crossed.master.verify_key_base64)  # type: ignore[arg-type]  # a device id
+    taken = await hs.auth.sessions.start(alice.person, device_id=crossed.master.verify_key_base64)  # type: ignore[arg-type]  # a device id
     assert taken.device_id == crossed.master.verify_key_base64
     assert await refusal(hs, alice, crossed.request(MASTER)) == "key_id_in_use"
     assert (await seen_by(hs, alice, alice)).master == {}

@@ -35,7 +35,7 @@ async def test_it_gathers_messages_until_it_is_replaced(hs: Homeserver) -> None:
     assert (await hs.e2ee.lists.changes(bob.requester, start)).changed == {bob.user_id}
     seen = await hs.e2ee.device_keys.query(alice.requester, {bob.user_id: []})
     assert seen.devices[bob.user_id]["dry/1+"]["unsigned"] == {"device_display_name": "Asleep"}  # type: ignore[index]
-    await hs.people.sessions.end(bob.requester)
+    await hs.auth.sessions.end(bob.requester)
     for n in ("one", "two", "three"):
         await hs.e2ee.to_device.send(alice.requester, "m.x", {bob.user_id: {ALL: {"n": n}}}, n)
     for _ in range(2):  # a reader that fails leaves all to the next one

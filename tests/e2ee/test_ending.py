@@ -53,23 +53,23 @@ async def furnish(hs: Homeserver, one: Phone) -> None:
 
 
 async def log_out(hs: Homeserver, one: Phone) -> None:
-    await hs.people.sessions.end(one.requester)
+    await hs.auth.sessions.end(one.requester)
 
 
 async def log_out_everywhere(hs: Homeserver, one: Phone) -> None:
-    await hs.people.sessions.end_all(one.requester)
+    await hs.auth.sessions.end_all(one.requester)
 
 
 async def change_password(hs: Homeserver, one: Phone) -> None:
-    await hs.people.accounts.set_password(one.user_id, "correct horse battery")
+    await hs.accounts.accounts.set_password(one.user_id, "correct horse battery")
 
 
 async def suspend(hs: Homeserver, one: Phone) -> None:
-    await hs.people.accounts.suspend(one.user_id)
+    await hs.accounts.accounts.suspend(one.user_id)
 
 
 async def log_in_again(hs: Homeserver, one: Phone) -> None:
-    await hs.people.sessions.start(one.person, device_id=one.device_id)
+    await hs.auth.sessions.start(one.person, device_id=one.device_id)
 
 
 @pytest.mark.parametrize("end", [log_out, log_out_everywhere, change_password, suspend, log_in_again])
@@ -95,7 +95,7 @@ async def test_only_the_ended_device_goes(hs: Homeserver) -> None:
     laptop = await log_in(hs, alice.person)
     await laptop.publish(hs, "A")
     await furnish(hs, alice)
-    await hs.people.sessions.end(alice.requester)
+    await hs.auth.sessions.end(alice.requester)
     found = await hs.e2ee.device_keys.query(laptop.requester, {alice.user_id: []})
     assert set(found.devices[alice.user_id]) == {laptop.device_id}
     assert (await hs.e2ee.device_keys.counts(laptop.requester)).one_time == {OLM: 1}
@@ -109,7 +109,7 @@ async def test_a_closed_account_leaves_nothing(hs: Homeserver) -> None:
     version = await hs.e2ee.backups.create(alice.requester, ALGORITHM, {})
     await hs.e2ee.backups.put(alice.requester, version, {ONE: {"s": copy()}})
     assert await rows(hs, OF_PEOPLE) == [3, 1, 1, 1, 1]
-    await hs.people.accounts.deactivate(alice.user_id)
+    await hs.accounts.accounts.deactivate(alice.user_id)
     assert await rows(hs, OF_DEVICES + OF_PEOPLE) == [0] * 11
 
 
@@ -121,9 +121,9 @@ async def test_who_stays_away_too_long_is_told_to_the_others(
     before = hs.core.live.position
     clock = FakeClock(hs.core.clock.now_ms())
     clock.advance((hs.settings.tokens.refresh_ttl_s + 1) * 1000)
-    monkeypatch.setattr(hs.people.sessions, "_clock", clock)
-    await hs.people.sessions.tidy()
+    monkeypatch.setattr(hs.auth.sessions, "_clock", clock)
+    await hs.auth.sessions.tidy()
     assert await rows(hs) == [0] * 6
     assert (await hs.e2ee.lists.changes(alice.requester, before)).changed == {alice.user_id}
     with pytest.raises(Unauthenticated):
-        await hs.people.sessions.authenticate(alice.token)
+        await hs.auth.sessions.authenticate(alice.token)

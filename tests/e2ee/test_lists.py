@@ -14,9 +14,9 @@ NOTHING = ListChanges(frozenset(), frozenset())
 
 
 async def room(hs: Homeserver, *people: Phone, preset: str = "public_chat") -> RoomId:
-    made = await hs.raw.creation.create(people[0].requester, CreateRoomRequest(preset=preset))  # type: ignore[arg-type]
+    made = await hs.rooms.creation.create(people[0].requester, CreateRoomRequest(preset=preset))  # type: ignore[arg-type]
     for one in people[1:]:
-        await hs.raw.membership.join(one.requester, made)
+        await hs.rooms.membership.join(one.requester, made)
     return made
 
 
@@ -45,10 +45,10 @@ async def test_changes_are_heard_of_by_those_who_share_a_room(hs: Homeserver) ->
     laptop = await log_in(hs, bob.person)
     await laptop.publish(hs)
     published = hs.core.live.position
-    await hs.people.sessions.end(laptop.requester)
+    await hs.auth.sessions.end(laptop.requester)
     assert await since(hs, alice, published) == ({"bob"}, set()), "a device with keys went"
     ended = hs.core.live.position
-    await hs.people.sessions.end((await log_in(hs, bob.person)).requester)
+    await hs.auth.sessions.end((await log_in(hs, bob.person)).requester)
     assert await since(hs, alice, ended) == (set(), set()), "one without keys changes nothing"
 
 
@@ -56,26 +56,26 @@ async def test_who_comes_and_who_goes(hs: Homeserver) -> None:
     alice, bob, carol = await phone(hs, "Alice"), await phone(hs, "Bob"), await phone(hs, "Carol")
     one = await room(hs, alice, carol)
     start = hs.core.live.position
-    await hs.raw.membership.join(bob.requester, one)
+    await hs.rooms.membership.join(bob.requester, one)
     joined = hs.core.live.position
     assert await since(hs, alice, start) == ({"bob"}, set())
     assert await since(hs, bob, start) == ({"alice", "carol"}, set()), "all who were there"
     assert await since(hs, alice, joined) == await since(hs, bob, joined) == (set(), set())
     other = await room(hs, alice, bob)
     both = hs.core.live.position
-    await hs.raw.membership.leave(bob.requester, one)
+    await hs.rooms.membership.leave(bob.requester, one)
     assert await since(hs, alice, both) == (set(), set()), "another room is still shared"
     assert await since(hs, bob, both) == (set(), {"carol"})
     assert await since(hs, carol, both) == (set(), {"bob"})
     apart = hs.core.live.position
-    await hs.raw.membership.kick(alice.requester, other, bob.user_id)
+    await hs.rooms.membership.kick(alice.requester, other, bob.user_id)
     assert await since(hs, alice, apart) == (set(), {"bob"})
     assert await since(hs, bob, apart) == (set(), {"alice"})
     assert await since(hs, bob, hs.core.live.position) == (set(), set())
     # In and out again in one window: nothing was shared before, and nothing is now.
     back = hs.core.live.position
-    await hs.raw.membership.join(bob.requester, one)
-    await hs.raw.membership.leave(bob.requester, one)
+    await hs.rooms.membership.join(bob.requester, one)
+    await hs.rooms.membership.leave(bob.requester, one)
     assert (await since(hs, bob, back))[0] == set()
 
 
@@ -83,10 +83,10 @@ async def test_an_invite_tells_nothing_of_who_is_inside(hs: Homeserver) -> None:
     alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
     inside = await room(hs, alice, preset="private_chat")
     start = hs.core.live.position
-    await hs.raw.membership.invite(alice.requester, inside, bob.user_id)
+    await hs.rooms.membership.invite(alice.requester, inside, bob.user_id)
     await alice.publish(hs)
     assert await since(hs, bob, start) == (set(), set())
-    await hs.raw.membership.leave(bob.requester, inside)
+    await hs.rooms.membership.leave(bob.requester, inside)
     assert await since(hs, bob, start) == (set(), set())
 
 

@@ -107,12 +107,12 @@ class Crossed:
 
 
 async def log_in(hs: Homeserver, person: Person, device_name: str = "") -> Phone:
-    tokens = await hs.people.sessions.start(person, device_name)
-    requester = await hs.people.sessions.authenticate(tokens.access_token)
+    tokens = await hs.auth.sessions.start(person, device_name)
+    requester = await hs.auth.sessions.authenticate(tokens.access_token)
     return Phone(requester, person, tokens.access_token)
 
 
 async def phone(hs: Homeserver, name: str) -> Phone:
     """A new person with one device."""
-    made = await hs.people.accounts.create(display_name=name, localpart=name.lower())
+    made = await hs.accounts.accounts.create(display_name=name, localpart=name.lower())
     return await log_in(hs, made, f"{name}'s phone")

@@ -89,7 +89,7 @@ async def test_a_room_is_closed_and_a_person_shut_out_under_their_eyes(
 ) -> None:
     alice, bob = people
     room = await alice.group(bob)
-    (mine,) = await beside.hs.chat.rooms.places(await beside.hs.people.sessions.authenticate(bob.token), 9)
+    (mine,) = await beside.hs.rooms.rooms.places(await beside.hs.auth.sessions.authenticate(bob.token), 9)
     async with line(bob) as his, alice.socket(room) as hers:
         assert await run(cli, "rooms", "close", mine.room_id, "--yes") == f"{mine.room_id} is closed\n"
         assert await his.until("chat.deleted") == {"id": mine.position}

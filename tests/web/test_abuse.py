@@ -25,7 +25,7 @@ async def test_a_message_is_reported_and_its_author_blocked(
     await dialog.get_by_label("What is wrong with it?").fill("He is rude to me")
     await dialog.get_by_role("button", name="Send the report").click()
     await expect(hers.toasts).to_contain_text("The administrators will look at it.")
-    (report,) = await server.hs.chat.reports.listing(Page(9))
+    (report,) = await server.hs.moderation.reports.listing(Page(9))
     assert (report.text, report.row.reason) == ("Something rude", "He is rude to me")
 
     await hers.page.get_by_role("button", name="Details and members").click()

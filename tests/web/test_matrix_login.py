@@ -41,7 +41,7 @@ async def who(server: Running, answer: dict[str, Any]) -> Any:
 
 
 async def user_id_of(server: Running, person: Person) -> str:
-    (found,) = (await server.hs.people.profiles.by_numbers([person.number])).values()
+    (found,) = (await server.hs.accounts.profiles.by_numbers([person.number])).values()
     return found.user_id
 
 

@@ -46,7 +46,7 @@ async def begun(nobody: Client) -> str:
 async def test_a_registration_is_completed_by_the_pages(
     nobody: Client, browsers: Browsers, server: Running
 ) -> None:
-    token = (await server.hs.proofs.registration_tokens.create(uses=1)).token
+    token = (await server.hs.auth.registration_tokens.create(uses=1)).token
     session = await begun(nobody)
     await by_token(browsers, page_of(TOKEN, session, "r0"), token)
     app = (await browsers.open()).page

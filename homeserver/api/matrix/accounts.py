@@ -1,7 +1,6 @@
 """Accounts: make one, ask who one is, change the password, close it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -22,34 +21,28 @@ from homeserver.errors import Invalid
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.model import SessionId
-from homeserver.services.accounts.accounts import Accounts
-from homeserver.services.accounts.guestaccounts import GuestAccounts
-from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.services import AccountServices
 from homeserver.services.accounts.status import is_matrix_guest
-from homeserver.services.auth.devices import Devices
-from homeserver.services.auth.registration import Registering, RegistrationTokens
-from homeserver.services.auth.uia import TOKEN, UserInteractiveAuth
-
-
-@dataclass(frozen=True, slots=True)
-class AccountServices:
-    """What these calls need. `registration`: what must be shown before; `address`: whose request it is, for limits."""
-
-    accounts: Accounts
-    guests: GuestAccounts
-    devices: Devices
-    profiles: Profiles
-    interactions: UserInteractiveAuth
-    tokens: RegistrationTokens
-    registration: Registering
-    address: Callable[[web.Request], str]
+from homeserver.services.auth.services import AuthServices
+from homeserver.services.auth.uia import TOKEN
 
 
 class AccountCalls:
     """The calls under register and account."""
 
-    def __init__(self, services: AccountServices, *, logins: Logins, passwords: Passwords) -> None:
-        self._services = services
+    def __init__(
+        self,
+        accounts: AccountServices,
+        auth: AuthServices,
+        *,
+        logins: Logins,
+        passwords: Passwords,
+        address: Callable[[web.Request], str],
+    ) -> None:
+        self._accounts = accounts.accounts
+        self._guests = accounts.guest_accounts
+        self._auth = auth
+        self._address = address
         self._logins = logins
         self._passwords = passwords
 
@@ -136,17 +129,16 @@ class AccountCalls:
             if call.query.kind == "guest":
                 return await self._register_guest(call)
             raise Invalid("kind is user or guest", code="invalid_param")
-        services = self._services
-        services.accounts.check_open()
+        self._accounts.check_open()
         first = check(Registration, call.body.root)
         if first.username is not None:
-            await services.accounts.check_name(first.username)
-        address = services.address(call.request)
-        passed = await services.interactions.passed(services.registration.wanted(address), call.body.root)
+            await self._accounts.check_name(first.username)
+        address = self._address(call.request)
+        passed = await self._auth.uia.passed(self._auth.registration.wanted(address), call.body.root)
         request = check(Registration, passed.params)
         if request.password is None:
             raise Invalid("password: is required", code="missing_param")
-        person = await services.accounts.register_named(
+        person = await self._accounts.register_named(
             localpart=request.username, password=request.password, address=address
         )
         if request.inhibit_login:
@@ -157,28 +149,28 @@ class AccountCalls:
         """Of the body only the device's name counts; the server makes up the rest."""
         name = "initial_device_display_name"
         request = check(DeviceParams, {name: call.body.root.get(name)})
-        guest = await self._services.guests.register(self._services.address(call.request))
+        guest = await self._guests.register(self._address(call.request))
         return await self._logins.open(guest, request, call.request)
 
     async def available(self, call: Call[None, NameQuery]) -> schemas.Available:
         """Refused with the reason when it is not."""
-        self._services.accounts.check_open()
-        await self._services.accounts.check_name(call.query.username)
+        self._accounts.check_open()
+        await self._accounts.check_name(call.query.username)
         return {"available": True}
 
     async def token_validity(self, call: Call[None, TokenQuery]) -> schemas.Valid:
         """Counts no use."""
-        services = self._services
         return {
-            "valid": await services.tokens.is_good(call.query.token, address=services.address(call.request))
+            "valid": await self._auth.registration_tokens.is_good(
+                call.query.token, address=self._address(call.request)
+            )
         }
 
     async def show(self, call: Call[JsonObject, StageQuery]) -> schemas.Empty:
         """Only registrations: a page that takes passwords for calls begun elsewhere would serve whoever begins them."""
         auth = {**call.body.root, "type": call.text("auth_type")}
-        services = self._services
-        wanted = services.registration.wanted(services.address(call.request))
-        await services.interactions.show(wanted, call.query.session, auth)
+        wanted = self._auth.registration.wanted(self._address(call.request))
+        await self._auth.uia.show(wanted, call.query.session, auth)
         return {}
 
     async def whoami(self, call: Call[None, None]) -> schemas.WhoAmI:
@@ -195,13 +187,13 @@ class AccountCalls:
         request = check(NewPassword, proven.params)
         ended: Sequence[SessionId] | None = []
         if request.logout_devices:
-            ended = None if call.caller is None else await self._services.devices.others(call.caller)
-        await self._services.accounts.set_password(proven.user_id, request.new_password, ended=ended)
+            ended = None if call.caller is None else await self._auth.devices.others(call.caller)
+        await self._accounts.set_password(proven.user_id, request.new_password, ended=ended)
         return {}
 
     async def deactivate(self, call: Call[JsonObject, None]) -> schemas.Unbound:
         """Asks for the password. With `erase` the profile is emptied. No identity server knows anybody of here."""
         proven = await self._passwords.prove(call, "POST account/deactivate")
         request = check(Deactivation, proven.params)
-        await self._services.accounts.deactivate(proven.user_id, erase=request.erase)
+        await self._accounts.deactivate(proven.user_id, erase=request.erase)
         return {"id_server_unbind_result": "success"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from homeserver.api.matrix.accountdata import AccountDataCalls
-from homeserver.api.matrix.accounts import AccountCalls, AccountServices
+from homeserver.api.matrix.accounts import AccountCalls
 from homeserver.api.matrix.admin import AdminCalls
 from homeserver.api.matrix.backups import BackupCalls
 from homeserver.api.matrix.dehydrated import DehydratedCalls
@@ -44,44 +44,23 @@ from homeserver.http.cors import Cors
 from homeserver.http.credentials import Authenticator, header_token
 from homeserver.http.routes import Admit, Allow, Dispatcher, Face, Route
 from homeserver.model import Requester
-from homeserver.services.accounts.accounts import Accounts
-from homeserver.services.accounts.guestaccounts import GuestAccounts
-from homeserver.services.accounts.profilefields import ProfileFields
-from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.services import AccountServices
 from homeserver.services.accounts.status import check_caller
-from homeserver.services.accounts.userdirectory import UserDirectory
-from homeserver.services.admin.accounts import Administration
-from homeserver.services.admin.server_notices import Notices
-from homeserver.services.auth.devices import Devices
-from homeserver.services.auth.jwt_login import JwtLogin
-from homeserver.services.auth.logintokens import LoginTokens
-from homeserver.services.auth.openid import OpenIds
-from homeserver.services.auth.registration import Registering, RegistrationTokens
-from homeserver.services.auth.sessions import Sessions
-from homeserver.services.auth.uia import UserInteractiveAuth
-from homeserver.services.clientdata.accountdata import AccountData
-from homeserver.services.clientdata.filters import Filters
-from homeserver.services.clientdata.push_rules import PushRules
+from homeserver.services.admin.services import AdminServices
+from homeserver.services.auth.services import AuthServices
+from homeserver.services.clientdata.services import ClientDataServices
 from homeserver.services.e2ee.encryption import Encryption
-from homeserver.services.events.history import History
-from homeserver.services.events.rendering import Rendering
-from homeserver.services.finding import Finding
+from homeserver.services.events.services import EventServices
 from homeserver.services.media.repository import Repository
-from homeserver.services.messages.client_events import RoomEvents
-from homeserver.services.messages.delayed import DelayedEvents
-from homeserver.services.moderation.complaints import Complaints
-from homeserver.services.notify.listing import Listing
-from homeserver.services.notify.pushers import Pushers
+from homeserver.services.messages.services import MessageServices
+from homeserver.services.moderation.services import ModerationServices
+from homeserver.services.notify.service import Notifications
 from homeserver.services.previews.service import Previews
-from homeserver.services.realtime.presence import Availability
-from homeserver.services.realtime.receipts import Markers
-from homeserver.services.realtime.typing import Typing
-from homeserver.services.rooms.create import RoomCreation
-from homeserver.services.rooms.membership import Membership
-from homeserver.services.search.messages import MessageSearch
-from homeserver.services.sliding.service import SlidingSyncs
-from homeserver.services.sync.legacy import LegacySyncs
-from homeserver.services.sync.v3 import Syncs
+from homeserver.services.realtime.services import RealtimeServices
+from homeserver.services.rooms.services import RoomServices
+from homeserver.services.search.services import SearchServices
+from homeserver.services.sliding.services import SlidingServices
+from homeserver.services.sync.services import SyncServices
 from homeserver.settings.models import MatrixSettings, ServerSettings, TurnSettings, WellKnownSettings
 
 ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `/_matrix/client`."
@@ -91,44 +70,22 @@ ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `
 class MatrixServices:
     """What this face calls. `address`: whose request it is, for limits."""
 
-    accounts: Accounts
-    guest_accounts: GuestAccounts
-    hosts: JwtLogin
-    sessions: Sessions
-    devices: Devices
-    profiles: Profiles
-    interactions: UserInteractiveAuth
-    tokens: RegistrationTokens
-    registration: Registering
-    login_tokens: LoginTokens
-    openids: OpenIds
-    fields: ProfileFields
-    administration: Administration
-    creation: RoomCreation
-    membership: Membership
-    finding: Finding
-    events: RoomEvents
-    history: History
-    rendering: Rendering
-    data: AccountData
-    push_rules: PushRules
-    pushers: Pushers
-    listing: Listing
-    filters: Filters
-    markers: Markers
-    typing: Typing
-    syncs: Syncs
-    sliding: SlidingSyncs
-    legacy_syncs: LegacySyncs
-    availability: Availability
+    accounts: AccountServices
+    auth: AuthServices
+    clientdata: ClientDataServices
     e2ee: Encryption
+    events: EventServices
+    rooms: RoomServices
+    messages: MessageServices
+    moderation: ModerationServices
+    realtime: RealtimeServices
+    search: SearchServices
     media: Repository
     previews: Previews
-    search: MessageSearch
-    directory: UserDirectory
-    complaints: Complaints
-    delayed: DelayedEvents
-    notices: Notices
+    notifications: Notifications
+    sync: SyncServices
+    sliding: SlidingServices
+    admin: AdminServices
     address: Callable[[web.Request], str]
 
 
@@ -152,26 +109,26 @@ def make(
 ) -> Sequence[Face]:
     """The faces. `dispatcher` makes a desk that lets people in as this API says."""
     desk_here, server = (
-        dispatcher(_admit(authenticator, services.sessions.access_tokens.saw), _allow),
+        dispatcher(_admit(authenticator, services.auth.sessions.access_tokens.saw), _allow),
         settings.server,
     )
     passwords = Passwords(
-        services.accounts, services.interactions, server_name=server.name, address=services.address
+        services.accounts.accounts, services.auth.uia, server_name=server.name, address=services.address
     )
     logins = _logins(services, passwords, settings)
     discovery = Discovery(server=server, well_known=settings.well_known)
-    outside = OutsideCalls(services.openids, turn=settings.turn, clock=clock, server_name=server.name)
+    outside = OutsideCalls(services.auth.openid, turn=settings.turn, clock=clock, server_name=server.name)
     calls = (*discovery.routes(), *logins.routes(), *outside.routes())
-    routes = (*calls, *_tables(services, logins, passwords, settings.matrix))
+    routes = (*calls, *_tables(services, logins, passwords, settings))
     faces = [
         _face("Matrix", "/_matrix", desk_here, (*routes, *_by_old_names(routes)), ABOUT),
         _face("MatrixWellKnown", "/.well-known/matrix", desk_here, discovery.well_known()),
     ]
-    tools = list(NoticeCalls(services.notices).routes())
+    tools = list(NoticeCalls(services.admin.server_notices).routes())
     if settings.matrix.shared_secret is not None:
         secret = settings.matrix.shared_secret.get_secret_value()
         shared = SharedSecret(
-            services.accounts, logins=logins, clock=clock, secret=secret, settings=settings.matrix
+            services.accounts.accounts, logins=logins, clock=clock, secret=secret, settings=settings.matrix
         )
         tools += shared.routes()
     return [*faces, _face("MatrixTools", "/_synapse/admin/v1", desk_here, tools)]
@@ -179,71 +136,63 @@ def make(
 
 def _logins(services: MatrixServices, passwords: Passwords, settings: MatrixSections) -> Logins:
     needed = LoginServices(
-        sessions=services.sessions,
+        sessions=services.auth.sessions,
         passwords=passwords,
-        hosts=services.hosts,
-        tokens=services.login_tokens,
+        hosts=services.auth.jwt_login,
+        tokens=services.auth.login_tokens,
         address=services.address,
     )
     return Logins(needed, public_url=settings.server.public_url, server_name=settings.server.name)
 
 
 def _tables(
-    services: MatrixServices, logins: Logins, passwords: Passwords, settings: MatrixSettings
+    services: MatrixServices, logins: Logins, passwords: Passwords, settings: MatrixSections
 ) -> Iterator[Route]:
     """The calls that need a person, table by table."""
-    account_services = AccountServices(
-        services.accounts,
-        services.guest_accounts,
-        services.devices,
-        services.profiles,
-        services.interactions,
-        services.tokens,
-        services.registration,
-        services.address,
-    )
-    yield from AccountCalls(account_services, logins=logins, passwords=passwords).routes()
-    yield from ThreepidCalls(
-        accounts=services.accounts, profiles=services.profiles, passwords=passwords
+    accounts, rooms, events = services.accounts, services.rooms, services.events
+    yield from AccountCalls(
+        accounts, services.auth, logins=logins, passwords=passwords, address=services.address
     ).routes()
-    yield from AdminCalls(services.administration).routes()
-    yield from DeviceCalls(devices=services.devices, passwords=passwords).routes()
+    yield from ThreepidCalls(
+        accounts=accounts.accounts, profiles=accounts.profiles, passwords=passwords
+    ).routes()
+    yield from AdminCalls(services.admin.accounts).routes()
+    yield from DeviceCalls(devices=services.auth.devices, passwords=passwords).routes()
     yield from KeyCalls(services.e2ee, passwords=passwords).routes()
     yield from BackupCalls(services.e2ee.backups).routes()
     yield from DehydratedCalls(services.e2ee.dehydrated).routes()
-    yield from ProfileCalls(services.profiles, services.fields).routes()
-    finding = services.finding
+    yield from ProfileCalls(accounts.profiles, accounts.profile_fields).routes()
     yield from RoomCalls(
-        creation=services.creation,
-        membership=services.membership,
-        aliases=finding.aliases,
-        upgrades=finding.upgrades,
+        creation=rooms.creation,
+        membership=rooms.membership,
+        aliases=rooms.aliases,
+        upgrades=rooms.upgrades,
     ).routes()
     yield from DirectoryCalls(
-        finding.aliases, finding.directory, server_name=finding.server_name, address=services.address
+        rooms.aliases, rooms.directory, server_name=settings.server.name, address=services.address
     ).routes()
-    yield from SpaceCalls(finding.spaces, finding.aliases, services.membership).routes()
-    yield from EventCalls(services.events, services.delayed).routes()
-    yield from AccountDataCalls(services.data, services.filters).routes()
-    yield from PushRuleCalls(services.push_rules).routes()
-    yield from PusherCalls(services.pushers, services.listing).routes()
-    yield from SyncCalls(services.syncs, services.filters).routes()
-    yield from SlidingCalls(services.sliding).routes()
-    yield from OldSyncCalls(services.legacy_syncs, services.history, services.rendering).routes()
-    yield from PresenceCalls(services.availability).routes()
-    yield from ReceiptCalls(services.markers, services.typing).routes()
+    yield from SpaceCalls(rooms.spaces, rooms.aliases, rooms.membership).routes()
+    yield from EventCalls(services.messages.client_events, services.messages.delayed).routes()
+    yield from AccountDataCalls(services.clientdata.account_data, services.clientdata.filters).routes()
+    yield from PushRuleCalls(services.clientdata.push_rules).routes()
+    yield from PusherCalls(services.notifications.pushers, services.notifications.listing).routes()
+    yield from SyncCalls(services.sync.syncs, services.clientdata.filters).routes()
+    yield from SlidingCalls(services.sliding.syncs).routes()
+    yield from OldSyncCalls(services.sync.legacy, events.history, events.rendering).routes()
+    yield from PresenceCalls(services.realtime.presence).routes()
+    yield from ReceiptCalls(services.realtime.receipts, services.realtime.typing).routes()
     yield from MediaCalls(services.media, services.previews).routes()
-    yield from HistoryCalls(services.history, services.rendering, max_page=settings.max_page).routes()
-    yield from _searching(services, settings)
+    yield from HistoryCalls(events.history, events.rendering, max_page=settings.matrix.max_page).routes()
+    yield from _searching(services, settings.matrix)
 
 
 def _searching(services: MatrixServices, settings: MatrixSettings) -> Iterator[Route]:
     """The calls that find, report, and let events wait."""
     around = settings.max_search_context
-    yield from SearchCalls(services.search, services.rendering, max_around=around).routes()
-    yield from UserDirectoryCalls(services.directory).routes()
-    yield from ReportCalls(services.complaints).routes()
-    yield from DelayedCalls(services.delayed).routes()
+    yield from SearchCalls(services.search.messages, services.events.rendering, max_around=around).routes()
+    yield from UserDirectoryCalls(services.accounts.directory).routes()
+    yield from ReportCalls(services.moderation.complaints).routes()
+    yield from DelayedCalls(services.messages.delayed).routes()
 
 
 def _by_old_names(routes: Iterable[Route]) -> Iterator[Route]:

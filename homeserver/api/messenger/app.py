@@ -1,7 +1,6 @@
 """Puts the messenger face together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from homeserver.api.messenger.chats import Chats
 from homeserver.api.messenger.errors import ERRORS
@@ -9,19 +8,14 @@ from homeserver.api.messenger.live import Live
 from homeserver.api.messenger.logins import Logins
 from homeserver.api.messenger.messages import MessageCalls
 from homeserver.api.messenger.sending import Posting
+from homeserver.api.messenger.services import MessengerServices
 from homeserver.api.messenger.shape import Views
 from homeserver.api.messenger.socket import PersonSocket, SocketLimits
 from homeserver.api.messenger.users import Users
-from homeserver.http.address import ClientAddress
 from homeserver.http.apps import ApiContext, face_application
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Face
-from homeserver.services.accounts.accounts import Accounts
-from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.auth.sessions import Sessions
-from homeserver.services.chat import Chat
 from homeserver.services.media.addresses import MediaFiles
-from homeserver.services.media.store import Media
 from homeserver.settings.models import MessengerSettings
 
 ABOUT = """\
@@ -56,34 +50,28 @@ too large; 1013 too slow or too busy, come back and `sync`.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class MessengerServices:
-    """What this face calls. `address`: whose request it is, for limits."""
-
-    chat: Chat
-    accounts: Accounts
-    sessions: Sessions
-    profiles: Profiles
-    media: Media
-    address: ClientAddress
-
-
 def make(services: MessengerServices, api: ApiContext, *, settings: MessengerSettings) -> Sequence[Face]:
     """The face, and its socket, which has an address of its own; it follows the feed from now on."""
-    chat = services.chat
     views = Views(MediaFiles(services.media, api.public_url, api.server))
-    posting = Posting(messages=chat.messages, access=chat.access)
+    posting = Posting(messages=services.messages.messages, access=services.events.access)
     paging = Paging(api.max_page)
-    messages = MessageCalls(chat, posting=posting, views=views, paging=paging)
-    chats = Chats(chat, views=views, paging=paging, listed_participants=settings.listed_participants)
+    messages = MessageCalls(services, posting=posting, views=views, paging=paging)
+    chats = Chats(services, views=views, paging=paging, listed_participants=settings.listed_participants)
     logins = Logins(
-        accounts=services.accounts, sessions=services.sessions, address=services.address, views=views
+        accounts=services.accounts.accounts,
+        sessions=services.auth.sessions,
+        address=services.address,
+        views=views,
     )
     users = Users(
-        profiles=services.profiles, members=chat.members, blocks=chat.blocks, views=views, paging=paging
+        profiles=services.accounts.profiles,
+        members=services.rooms.members,
+        blocks=services.accounts.blocks,
+        views=views,
+        paging=paging,
     )
     routes = (*messages.routes(), *chats.routes(), *logins.routes(), *users.routes())
-    socket = (_socket(chat, api, posting, views, settings).route(),)
+    socket = (_socket(services, api, posting, views, settings).route(),)
     return (
         Face(
             name="Messenger",
@@ -102,12 +90,17 @@ def make(services: MessengerServices, api: ApiContext, *, settings: MessengerSet
 
 
 def _socket(
-    chat: Chat, api: ApiContext, posting: Posting, views: Views, settings: MessengerSettings
+    services: MessengerServices, api: ApiContext, posting: Posting, views: Views, settings: MessengerSettings
 ) -> PersonSocket:
-    live = Live(hub=api.hub, views=views, presence=chat.presence, presence_chats=settings.presence_chats)
-    chat.feed.follow(live)
+    live = Live(
+        hub=api.hub,
+        views=views,
+        presence=services.realtime.connections,
+        presence_chats=settings.presence_chats,
+    )
+    services.realtime.feed.follow(live)
     return PersonSocket(
-        chat,
+        services,
         posting=posting,
         hub=api.hub,
         live=live,

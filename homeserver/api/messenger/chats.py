@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from homeserver import publicids
 from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import ChatQuery, NewDirectChat, NewGroupChat, ReadMark
+from homeserver.api.messenger.services import MessengerServices
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.services.chat import Chat
 
 _ONE = "/chats/{chat_id:int}"
 _MEMBER = f"{_ONE}/members/{{user_id:int}}"
@@ -19,11 +19,13 @@ _BLOCKED = {403: "There is a block between you."}
 class Chats:
     """The calls under `chats/`, but for its messages."""
 
-    def __init__(self, chat: Chat, *, views: shape.Views, paging: Paging, listed_participants: int) -> None:
-        self._rooms = chat.rooms
-        self._members = chat.members
-        self._receipts = chat.receipts
-        self._access = chat.access
+    def __init__(
+        self, services: MessengerServices, *, views: shape.Views, paging: Paging, listed_participants: int
+    ) -> None:
+        self._rooms = services.rooms.rooms
+        self._members = services.rooms.members
+        self._receipts = services.realtime.read_markers
+        self._access = services.events.access
         self._views = views
         self._paging = paging
         self._listed_participants = listed_participants

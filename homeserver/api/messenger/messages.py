@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import MessageChange, MessageQuery, NewMessage, NewReport
 from homeserver.api.messenger.sending import Posting
+from homeserver.api.messenger.services import MessengerServices
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.services.chat import Chat
 
 DEFAULT_PAGE = 50
 _TAGS = ("Messages",)
@@ -17,11 +17,13 @@ _REFUSED = "Or there is a block between you, or a word that may not be written."
 class MessageCalls:
     """The calls under `messages/`, and the messages of a chat."""
 
-    def __init__(self, chat: Chat, *, posting: Posting, views: shape.Views, paging: Paging) -> None:
-        self._messages = chat.messages
-        self._reports = chat.reports
+    def __init__(
+        self, services: MessengerServices, *, posting: Posting, views: shape.Views, paging: Paging
+    ) -> None:
+        self._messages = services.messages.messages
+        self._reports = services.moderation.reports
         self._posting = posting
-        self._access = chat.access
+        self._access = services.events.access
         self._views = views
         self._paging = paging
 

@@ -14,6 +14,7 @@ from homeserver.api.messenger import shape
 from homeserver.api.messenger.live import FACE, Live, told_frame
 from homeserver.api.messenger.schemas import Frame, NewMessage, ReadData, SyncData, TypingData
 from homeserver.api.messenger.sending import Posting
+from homeserver.api.messenger.services import MessengerServices
 from homeserver.http.body import check, parse_json
 from homeserver.http.frames import (
     SYNC,
@@ -30,7 +31,6 @@ from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket, Visitor
 from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.services.chat import Chat
 
 MAX_GREETINGS = 200  # people of whom a new socket is told that they are there
 
@@ -50,7 +50,7 @@ class PersonSocket:
 
     def __init__(
         self,
-        chat: Chat,
+        services: MessengerServices,
         *,
         posting: Posting,
         hub: Hub,
@@ -59,7 +59,7 @@ class PersonSocket:
         admit: Admit,
         limits: "SocketLimits",
     ) -> None:
-        self._chat = chat
+        self._services = services
         self._posting = posting
         self._hub = hub
         self._live = live
@@ -89,12 +89,14 @@ class PersonSocket:
     async def _admitted(self, request: web.Request) -> web.StreamResponse:
         requester = await self._admit(request)
         request[USER_ID] = requester.user_id
-        rooms, limits = self._chat.rooms, self._limits
+        rooms, limits = self._services.rooms.rooms, self._limits
         visitor = Visitor(FACE, requester.user_id, requester.session_id, shape.error_frame)
         async with self._hub.visit(visitor, requester.expires_ms) as socket:
             try:
                 await self._live.enter(socket, requester, lambda: rooms.places(requester, limits.chats))
-                session = SocketSession(socket, requester, await self._chat.messages.newest_place())
+                session = SocketSession(
+                    socket, requester, await self._services.messages.messages.newest_place()
+                )
                 await socket.start(request)
                 await self._listen(session)
             finally:
@@ -107,13 +109,13 @@ class PersonSocket:
             await self._dialogue.listen(session.socket, session)
         finally:
             for room_id in session.typing:
-                self._chat.typing.stop(session.requester, room_id)
+                self._services.realtime.typing.stop(session.requester, room_id)
 
     async def _greet(self, session: SocketSession) -> None:
         """Who of one's chats is there, each person once."""
         view, told = self._views.of(session.requester), {session.requester.number}
         for chat_id, room_id in self._live.present_in(session.requester):
-            for number in self._chat.presence.online(room_id):
+            for number in self._services.realtime.connections.online(room_id):
                 if number not in told and len(told) <= MAX_GREETINGS:
                     told.add(number)
                     here = {"chat_id": chat_id, "user_id": view.number(number), "online": True}
@@ -130,8 +132,8 @@ class PersonSocket:
 
     async def _type(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         wanted = check(TypingData, data)
-        room_id = await self._chat.access.room_by_number(session.requester, wanted.chat_id)
-        await self._chat.typing.set(session.requester, room_id, is_typing=wanted.is_typing)
+        room_id = await self._services.events.access.room_by_number(session.requester, wanted.chat_id)
+        await self._services.realtime.typing.set(session.requester, room_id, is_typing=wanted.is_typing)
         if wanted.is_typing:
             session.typing.add(room_id)
         else:
@@ -142,14 +144,16 @@ class PersonSocket:
         room_id: RoomId | None = None
         event_id: EventId | None = None
         if wanted.message_id is not None:
-            stored = await self._chat.access.message_by_number(
+            stored = await self._services.events.access.message_by_number(
                 session.requester, wanted.message_id, or_deleted=True
             )
             room_id, event_id = stored.event.room_id, stored.event.event_id
         if wanted.chat_id is not None:
-            room_id = await self._chat.access.room_by_number(session.requester, wanted.chat_id)
+            room_id = await self._services.events.access.room_by_number(session.requester, wanted.chat_id)
         if room_id is not None:
-            await self._chat.receipts.mark_read(session.requester, room_id, event_id=event_id)
+            await self._services.realtime.read_markers.mark_read(
+                session.requester, room_id, event_id=event_id
+            )
 
     async def _ping(self, session: SocketSession, _data: Mapping[str, Any]) -> None:
         session.socket.put(shape.frame("pong", {}))
@@ -157,10 +161,10 @@ class PersonSocket:
     async def _sync(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         """What was said, changed and deleted after a place, in all chats, in order; beyond the end is the end."""
         wanted, view = check(SyncData, data), self._views.of(session.requester)
-        since = min(wanted.after, await self._chat.messages.newest_place())
+        since = min(wanted.after, await self._services.messages.messages.newest_place())
 
         async def page(place: int) -> CatchUpPage:
-            found = await self._chat.replay.of_person(
+            found = await self._services.realtime.catch_up.of_person(
                 session.requester, since=since, after=place, limit=self._limits.page
             )
             pieces = [CatchUpFrame(one.position, told_frame(one.record, view)) for one in found.news]

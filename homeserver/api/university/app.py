@@ -1,23 +1,20 @@
 """Puts the university face together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from homeserver.api.university.attachments import Attachments
 from homeserver.api.university.conversations import Conversations
 from homeserver.api.university.errors import ERRORS
 from homeserver.api.university.live import Live
 from homeserver.api.university.messages import MessageCalls
+from homeserver.api.university.services import UniversityServices
 from homeserver.api.university.shape import Views
 from homeserver.api.university.socket import ConversationSocket
 from homeserver.api.university.users import Users
 from homeserver.http.apps import ApiContext, face_application
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Dispatcher, Face
-from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.chat import Chat
 from homeserver.services.media.addresses import MediaFiles
-from homeserver.services.media.store import Media
 from homeserver.settings.models import UniversitySettings
 
 ABOUT = """\
@@ -54,39 +51,37 @@ too large; 1013 too slow or too busy, come back and `sync`.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class UniversityServices:
-    """What this face calls."""
-
-    chat: Chat
-    profiles: Profiles
-    media: Media
-
-
 def make(services: UniversityServices, api: ApiContext, *, settings: UniversitySettings) -> Face:
     """The face; it watches the feed from now on."""
-    chat = services.chat
     views = Views(MediaFiles(services.media, api.public_url, api.server), settings.show_contacts)
-    paging = Paging(api.max_page)
+    paging, access = Paging(api.max_page), services.events.access
     conversations = Conversations(
-        rooms=chat.rooms,
-        members=chat.members,
-        receipts=chat.receipts,
-        access=chat.access,
+        rooms=services.rooms.rooms,
+        members=services.rooms.members,
+        receipts=services.realtime.read_markers,
+        access=access,
         views=views,
         paging=paging,
     )
     messages = MessageCalls(
-        messages=chat.messages, reports=chat.reports, access=chat.access, views=views, paging=paging
+        messages=services.messages.messages,
+        reports=services.moderation.reports,
+        access=access,
+        views=views,
+        paging=paging,
     )
-    attachments = Attachments(messages=chat.messages, media=services.media, access=chat.access, views=views)
-    users = Users(profiles=services.profiles, blocks=chat.blocks, views=views, paging=paging)
+    attachments = Attachments(
+        messages=services.messages.messages, media=services.media, access=access, views=views
+    )
+    users = Users(
+        profiles=services.accounts.profiles, blocks=services.accounts.blocks, views=views, paging=paging
+    )
     routes = (
         *messages.routes(),
         *conversations.routes(),
         *attachments.routes(),
         *users.routes(),
-        _socket(chat, api, views).route(),
+        _socket(services, api, views).route(),
     )
     return Face(
         name="University",
@@ -97,11 +92,11 @@ def make(services: UniversityServices, api: ApiContext, *, settings: UniversityS
     )
 
 
-def _socket(chat: Chat, api: ApiContext, views: Views) -> ConversationSocket:
+def _socket(services: UniversityServices, api: ApiContext, views: Views) -> ConversationSocket:
     live = Live(hub=api.hub, views=views)
-    chat.feed.watch(live)
+    services.realtime.feed.watch(live)
     return ConversationSocket(
-        chat,
+        services,
         hub=api.hub,
         live=live,
         views=views,

@@ -11,6 +11,7 @@ from aiohttp import web
 from homeserver.api.university import shape
 from homeserver.api.university.live import FACE, Live, told
 from homeserver.api.university.schemas import Frame, MessageFrame, ReadMark, SyncFrame, TypingFrame
+from homeserver.api.university.services import UniversityServices
 from homeserver.api.university.shape import Views
 from homeserver.errors import NotFound
 from homeserver.http.body import check, parse_json
@@ -29,7 +30,6 @@ from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket, Visitor
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
-from homeserver.services.chat import Chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ConversationSocket:
 
     def __init__(
         self,
-        chat: Chat,
+        services: UniversityServices,
         *,
         hub: Hub,
         live: Live,
@@ -55,7 +55,7 @@ class ConversationSocket:
         admit: Admit,
         max_page: int,
     ) -> None:
-        self._chat = chat
+        self._services = services
         self._hub = hub
         self._live = live
         self._views = views
@@ -94,7 +94,7 @@ class ConversationSocket:
         requester = await self._admit(request)
         request[USER_ID] = requester.user_id
         conversation = _uuid(given)
-        room_id = await self._chat.access.room_by_uuid(requester, conversation)
+        room_id = await self._services.events.access.room_by_uuid(requester, conversation)
         return await self._serve(request, requester, room_id, str(conversation))
 
     async def _serve(
@@ -105,8 +105,8 @@ class ConversationSocket:
             self._live.join(socket, room_id, conversation_id, requester.namespace)
             try:
                 # Only now that the socket hears of it can nobody be put out of the room unnoticed.
-                self._live.learn(await self._chat.rooms.get(requester, room_id))
-                async with self._chat.presence.visit(requester, room_id) as there:
+                self._live.learn(await self._services.rooms.rooms.get(requester, room_id))
+                async with self._services.realtime.connections.visit(requester, room_id) as there:
                     await socket.start(request)
                     await self._listen(SocketSession(socket, requester, room_id, conversation_id), there)
             finally:
@@ -118,7 +118,7 @@ class ConversationSocket:
         try:
             await self._dialogue.listen(session.socket, session)
         finally:
-            self._chat.typing.stop(session.requester, session.room_id)
+            self._services.realtime.typing.stop(session.requester, session.room_id)
 
     def _greet(self, session: SocketSession, there: Sequence[int]) -> None:
         """Who of the conversation is there."""
@@ -136,10 +136,10 @@ class ConversationSocket:
         wanted = check(MessageFrame, payload)
         reply_to = None
         if wanted.reply_to is not None:
-            stored = await self._chat.access.message_by_uuid(session.requester, wanted.reply_to)
+            stored = await self._services.events.access.message_by_uuid(session.requester, wanted.reply_to)
             reply_to = stored.event.event_id
         newest = self._live.newest(session.room_id)
-        sent = await self._chat.messages.send(
+        sent = await self._services.messages.messages.send(
             session.requester, session.room_id, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
         )
         if sent.position <= newest:  # sent before: nobody will be told, but this client waits for it
@@ -148,26 +148,32 @@ class ConversationSocket:
 
     async def _type(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, payload)
-        await self._chat.typing.set(session.requester, session.room_id, is_typing=wanted.is_typing)
+        await self._services.realtime.typing.set(
+            session.requester, session.room_id, is_typing=wanted.is_typing
+        )
 
     async def _read(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         wanted = check(ReadMark, payload)
         event_id = None
         if wanted.message_id is not None:
-            stored = await self._chat.access.message_by_uuid(
+            stored = await self._services.events.access.message_by_uuid(
                 session.requester, wanted.message_id, or_deleted=True
             )
             event_id = stored.event.event_id
-        await self._chat.receipts.mark_read(session.requester, session.room_id, event_id=event_id)
+        await self._services.realtime.read_markers.mark_read(
+            session.requester, session.room_id, event_id=event_id
+        )
 
     async def _sync(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         """What was said, changed and deleted after a message, in order, then what came meanwhile."""
         wanted = check(SyncFrame, payload)
-        after = await self._chat.access.place_by_uuid(session.requester, session.room_id, wanted.after)
+        after = await self._services.events.access.place_by_uuid(
+            session.requester, session.room_id, wanted.after
+        )
         view = self._views.of(session.requester)
 
         async def page(place: int) -> CatchUpPage:
-            found = await self._chat.replay.of_room(
+            found = await self._services.realtime.catch_up.of_room(
                 session.requester, session.room_id, since=after, after=place, limit=self._max_page
             )
             pieces = [CatchUpFrame(one.position, shape.frame(*told(one.record, view))) for one in found.news]

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.services.notify.decide import GatewayDecider
 from homeserver.services.notify.deliver import GatewaySender
 from homeserver.services.notify.evaluate import Evaluator
+from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.notify.store import NotificationStore
 from homeserver.storage.log import Entry
@@ -30,6 +31,7 @@ class Notifications:
         decider: GatewayDecider,
         sender: GatewaySender,
         pushers: Pushers,
+        listing: Listing,
     ) -> None:
         self._consume = consume
         self._evaluator = evaluator
@@ -37,6 +39,7 @@ class Notifications:
         self._decider = decider
         self._sender = sender
         self.pushers = pushers
+        self.listing = listing
         self.position = 0
 
     def start(self, tasks: Tasks) -> None:

@@ -122,7 +122,7 @@ GUESSES = {"enabled": True, "login": {"per_second": 0.001, "burst": 3}}
 
 @pytest.mark.parametrize("overrides", [{"matrix": NEEDS_BOTH, "rate_limits": GUESSES}])
 async def test_a_token_and_the_terms_are_asked_for(nobody: Client, server: Running) -> None:
-    tokens = server.hs.proofs.registration_tokens
+    tokens = server.hs.auth.registration_tokens
     token = (await tokens.create(uses=1)).token
     path = "/_matrix/client/v1/register/m.login.registration_token/validity"
     assert await nobody.call("GET", path, params={"token": token}) == {"valid": True}

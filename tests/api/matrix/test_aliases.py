@@ -132,8 +132,8 @@ async def test_a_room_is_made_with_a_name(alice: Client, bob: Client, server: Ru
 async def test_of_rooms_that_want_one_name_one_gets_it(alice: Client, server: Running) -> None:
     """Also where both have looked before either was written."""
     own = UserId(alice.user_id)
-    requester = await server.hs.people.sessions.authenticate(alice.token)
-    claims = [await server.hs.raw.finding.aliases.claim(requester, "race") for _ in range(3)]
+    requester = await server.hs.auth.sessions.authenticate(alice.token)
+    claims = [await server.hs.rooms.aliases.claim(requester, "race") for _ in range(3)]
     drafts = [
         Draft("m.room.create", own, {"room_version": "11"}, state_key=""),
         Draft("m.room.member", own, {"membership": "join"}, state_key=own),

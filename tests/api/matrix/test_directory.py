@@ -117,7 +117,7 @@ async def test_paging(nobody: Client, alice: Client, bob: Client, server: Runnin
     params = {"since": "nonsense"}
     assert await nobody.errcode("GET", "publicRooms", 400, params=params) == "M_INVALID_PARAM"
     with spending() as spent:
-        await server.hs.raw.finding.directory.page(PublicRoomsRequest(), asker="")
+        await server.hs.rooms.directory.page(PublicRoomsRequest(), asker="")
     assert spent.statements == 2
 
 

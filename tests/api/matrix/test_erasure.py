@@ -78,7 +78,7 @@ async def test_those_who_come_later_are_not_told(
 
     second = build(server.hs.settings, clock=server.hs.core.clock)
     async with working(second):
-        assert second.raw.visibility._erased == {bob.user_id}, "a restart forgets nobody"
+        assert second.events.visibility._erased == {bob.user_id}, "a restart forgets nobody"
 
 
 async def test_what_is_not_erased_stays(alice: Client, bob: Client, nobody: Client) -> None:

@@ -27,7 +27,7 @@ async def close_unnoticed(server: Running, client: Client) -> None:
     """Close an account while nobody looks."""
     task = next(one for one, name in server.hs.core.tasks._running.items() if name == "farewells")
     task.cancel()
-    await server.hs.people.accounts.deactivate(UserId(client.user_id))
+    await server.hs.accounts.accounts.deactivate(UserId(client.user_id))
 
 
 def begin_early(connection: Connection) -> None:

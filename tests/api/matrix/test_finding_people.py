@@ -78,7 +78,7 @@ async def test_a_list_of_people_is_bounded(nobody: Client, alice: Client) -> Non
 
 async def test_who_is_gone_is_not_found(server: Running, alice: Client, bob: Client) -> None:
     await create(alice, bob)
-    await server.hs.people.accounts.suspend(UserId(bob.user_id))
+    await server.hs.accounts.accounts.suspend(UserId(bob.user_id))
     assert await find(alice, "bob") == []
 
 
@@ -89,7 +89,7 @@ async def test_everybody_can_be_found_where_that_is_wished(alice: Client, bob: C
 
 
 async def reports(server: Running) -> list[tuple[str, str, str, str]]:
-    listed = await server.hs.chat.reports.listing(Page(limit=10))
+    listed = await server.hs.moderation.reports.listing(Page(limit=10))
     return [(one.row.room_id, one.row.event_id, one.row.sender, one.row.reason) for one in listed]
 
 

@@ -58,7 +58,7 @@ class Reader:
             filter=filters.parse({"room": {"timeline": {"limit": limit}}}),
             timeout_s=timeout_s,
         )
-        answer = orjson.loads(orjson.dumps(await hs.following.syncs.sync(self.requester, request)))
+        answer = orjson.loads(orjson.dumps(await hs.sync.syncs.sync(self.requester, request)))
         room = answer.get("rooms", {}).get("join", {}).get(room_id)
         if room is not None:
             timeline = room["timeline"]
@@ -72,7 +72,7 @@ class Reader:
         missed: list[str] = []
         start: int | None = place
         while start is not None:
-            page = await hs.raw.history.page(self.requester, room_id, direction="b", start=start, limit=3)
+            page = await hs.events.history.page(self.requester, room_id, direction="b", start=start, limit=3)
             for one in page.events:
                 if self.known and one.event.event_id == self.known[-1]:
                     self.known += reversed(missed)
@@ -130,20 +130,20 @@ async def test_a_poll_hears_of_another_worker(workers: list[Homeserver]) -> None
     await first.core.timeline.send(room_id, [Draft("m.room.message", alice.user_id, {"body": "hello"})])
     await asyncio.wait_for(waiting, 10)
     assert len(reader.known) == len(set(reader.known))
-    assert not last.following.waiting._by_room
+    assert not last.sync.long_polls._by_room
 
 
 async def test_only_those_concerned_are_woken(hs: Homeserver) -> None:
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     here, there = await group(hs, alice, bob), await group(hs, alice, carol)
-    waiting = hs.following.waiting
+    waiting = hs.sync.long_polls
     with waiting.waiter(bob.user_id) as his, waiting.waiter(carol.user_id) as hers:
         waiting.watch(his, [here.room_id])
         waiting.watch(hers, [there.room_id])
         await hs.core.timeline.send(there.room_id, [Draft("m.room.message", alice.user_id, {"body": "hi"})])
         assert (his.woken.is_set(), hers.woken.is_set()) == (False, True)
         hers.woken.clear()
-        await hs.keeping.data.set(bob, "", "org.example", {"a": 1})
+        await hs.clientdata.account_data.set(bob, "", "org.example", {"a": 1})
         assert (his.woken.is_set(), hers.woken.is_set()) == (True, False)
         await hs.core.timeline.append([devices_changed(alice.user_id)])
         await asyncio.wait_for(hers.woken.wait(), 10)
@@ -158,7 +158,7 @@ async def test_no_more_wait_than_may(hs: Homeserver) -> None:
     alice = await person(hs, "Alice")
     with ExitStack() as stack:
         for _ in range(10):
-            stack.enter_context(hs.following.waiting.waiter(alice.user_id))
+            stack.enter_context(hs.sync.long_polls.waiter(alice.user_id))
         with pytest.raises(Unavailable):
-            await hs.following.syncs.sync(alice, SyncRequest())
-    assert (await hs.following.syncs.sync(alice, SyncRequest()))["next_batch"]
+            await hs.sync.syncs.sync(alice, SyncRequest())
+    assert (await hs.sync.syncs.sync(alice, SyncRequest()))["next_batch"]

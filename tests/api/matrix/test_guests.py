@@ -108,9 +108,9 @@ async def test_who_was_not_here_for_long_is_closed_and_leaves(
     clock.advance(31 * DAY_MS)
     alice.token = (await alice.login("alice")).token
     await here.call("GET", "account/whoami")
-    await server.hs.people.sessions.tidy()
-    assert await server.hs.people.guest_accounts.sweep() == 1
-    assert await server.hs.people.guest_accounts.sweep() == 0
+    await server.hs.auth.sessions.tidy()
+    assert await server.hs.accounts.guest_accounts.sweep() == 1
+    assert await server.hs.accounts.guest_accounts.sweep() == 0
     await left(follower, *((one, gone.user_id) for one in rooms))
     assert await gone.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"
     assert (await here.call("GET", "account/whoami"))["is_guest"]

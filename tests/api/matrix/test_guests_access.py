@@ -118,7 +118,7 @@ async def test_nobody_finds_guests_and_products_know_none(
         assert found["results"] == []
     picture = f"profile/{quote(guest.user_id)}/avatar_url"
     assert await guest.errcode("PUT", picture, 403, body={"avatar_url": "mxc://a/b"}) == GUEST_REFUSED
-    number = (await server.hs.people.sessions.access_tokens.recognise(guest.token)).number
+    number = (await server.hs.auth.sessions.access_tokens.recognise(guest.token)).number
     other = (await bob.call("GET", "/api/v1/users/me"))["id"]
     for place in ("users/me", "chats"):
         assert (await told(guest, "GET", f"/api/v1/{place}"))[0] == 403

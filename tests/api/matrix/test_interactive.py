@@ -29,7 +29,7 @@ ONE = UiaOperation("close", [[PASSWORD]], {PASSWORD: named})
 
 async def begin(hs: Homeserver, wanted: UiaOperation = BOTH) -> str:
     with pytest.raises(UiaRequired) as asked:
-        await hs.proofs.interactions.passed(wanted, {"erase": True})
+        await hs.auth.uia.passed(wanted, {"erase": True})
     return str(asked.value.data["session"])
 
 
@@ -38,7 +38,7 @@ def shown(session: str, user: str) -> dict[str, Any]:
 
 
 async def test_a_session_is_of_whom_its_first_stage_named(hs: Homeserver) -> None:
-    interactions = hs.proofs.interactions
+    interactions = hs.auth.uia
     session = await begin(hs)
     with pytest.raises(UiaRequired) as going_on:
         await interactions.passed(BOTH, shown(session, ALICE))
@@ -53,6 +53,6 @@ async def test_a_session_is_of_whom_its_first_stage_named(hs: Homeserver) -> Non
 
 async def test_two_at_once_prove_one_person(hs: Homeserver) -> None:
     session, eve = await begin(hs, ONE), "@eve:test.example"
-    tries = [hs.proofs.interactions.passed(ONE, shown(session, user)) for user in (ALICE, eve, ALICE, eve)]
+    tries = [hs.auth.uia.passed(ONE, shown(session, user)) for user in (ALICE, eve, ALICE, eve)]
     found = await asyncio.gather(*tries, return_exceptions=True)
     assert len([one for one in found if not isinstance(one, Exception)]) == 1

@@ -39,7 +39,7 @@ async def test_a_token_of_a_closed_account_lets_nobody_in(
     nobody: Client, alice: Client, server: Running
 ) -> None:
     token = (await alice.prove("POST", GET_TOKEN, {}))["login_token"]
-    await server.hs.people.accounts.deactivate(UserId(alice.user_id))
+    await server.hs.accounts.accounts.deactivate(UserId(alice.user_id))
     assert await nobody.errcode("POST", "login", 403, body=by_token(token)) == "M_FORBIDDEN"
 
 
@@ -50,7 +50,7 @@ async def test_ways_that_there_are_not(nobody: Client) -> None:
 
 
 async def test_an_e_mail_address_names_an_account(nobody: Client, server: Running) -> None:
-    accounts = server.hs.people.accounts
+    accounts = server.hs.accounts.accounts
     carol = await accounts.create(display_name="Carol", email="Carol@Example.org", password=PASSWORD)
     third: dict[str, Any] = {"type": "m.id.thirdparty", "medium": "email", "address": "carol@EXAMPLE.org"}
     body = {"type": "m.login.password", "identifier": third, "password": PASSWORD}
@@ -78,7 +78,9 @@ async def test_an_e_mail_address_names_an_account(nobody: Client, server: Runnin
 
 
 async def test_nothing_is_proven_by_mail(nobody: Client, alice: Client, server: Running) -> None:
-    await server.hs.people.accounts.create(display_name="Carol", email="carol@example.org", password=PASSWORD)
+    await server.hs.accounts.accounts.create(
+        display_name="Carol", email="carol@example.org", password=PASSWORD
+    )
     for address in ("carol@example.org", "nobody@example.org"):
         mail = {"client_secret": "s", "email": address, "send_attempt": 1}
         for root in ("register", "account/password"):

@@ -163,7 +163,7 @@ async def test_a_file_that_comes_later(alice: Client, bob: Client, server: Runni
 async def until_waiting(server: Running, count: int) -> None:
     """Until so many downloads wait."""
     async with asyncio.timeout(30):
-        while server.hs.files.repository.waiting != count:
+        while server.hs.media.repository.waiting != count:
             await asyncio.sleep(0)
 
 
@@ -287,7 +287,7 @@ class TestOtherWorkers:
             late = await send(alice, "PUT", f"{OLD}/upload/{place}", DATA, None, 404)
             assert late["errcode"] == "M_NOT_FOUND"
             assert await alice.errcode("GET", f"{NEW}/download/{place}", 404) == "M_NOT_FOUND"
-            await hs.files.sweep.run_once()
+            await hs.media.gc.run_once()
             assert await alice.errcode("GET", f"{NEW}/download/{place}", 404) == "M_NOT_FOUND"
 
 
@@ -297,5 +297,5 @@ async def test_nobody_waits_for_a_server_that_stops(settings: Settings) -> None:
         place = place_of((await alice.call("POST", "/_matrix/media/v1/create"))["content_uri"])
         waiting = asyncio.create_task(alice.errcode("GET", f"{NEW}/download/{place}?timeout_ms=60000", 504))
         await until_waiting(server, 1)
-        server.hs.files.repository.close()
+        server.hs.media.repository.close()
         assert await waiting == "M_NOT_YET_UPLOADED"

@@ -24,7 +24,7 @@ async def root(nobody: Client, server: Running) -> Client:
     """An admin, who was somebody like others when the token was given out."""
     one = await nobody.register("root")
     assert await one.errcode("GET", f"{ADMIN}/lock/@nobody:test.example", 403) == "M_FORBIDDEN"
-    await server.hs.people.accounts.set_admin(UserId(one.user_id), admin=True)
+    await server.hs.accounts.accounts.set_admin(UserId(one.user_id), admin=True)
     return one
 
 
@@ -110,7 +110,7 @@ async def test_a_suspended_person_reads_and_leaves(
 
 
 async def test_suspending_at_the_command_line_is_the_same(root: Client, bob: Client, server: Running) -> None:
-    await server.hs.people.accounts.suspend(UserId(bob.user_id))
+    await server.hs.accounts.accounts.suspend(UserId(bob.user_id))
     assert await bob.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"
     assert await root.call("GET", f"{ADMIN}/suspend/{bob.user_id}") == {"suspended": True}
     again = await bob.login("bob")

@@ -25,7 +25,7 @@ def overrides() -> dict[str, object]:
 @pytest.fixture
 async def admin(server: Running, nobody: Client) -> Client:
     made = await nobody.register("admin")
-    await server.hs.people.accounts.set_admin(UserId(made.user_id), admin=True)
+    await server.hs.accounts.accounts.set_admin(UserId(made.user_id), admin=True)
     return made
 
 
@@ -114,7 +114,7 @@ async def test_the_account_follows_the_settings(server: Running, admin: Client, 
     changed = server.hs.settings.notices.model_copy(update={"display_name": "The operators"})
     second = build(server.hs.settings.model_copy(update={"notices": changed}), clock=server.hs.core.clock)
     async with working(second):
-        people = await second.people.profiles.people([UserId(SPEAKER)])
+        people = await second.accounts.profiles.people([UserId(SPEAKER)])
         assert people[UserId(SPEAKER)].display_name == "The operators"
     taken = changed.model_copy(update={"localpart": "alice"})
     third = build(server.hs.settings.model_copy(update={"notices": taken}), clock=server.hs.core.clock)

@@ -255,7 +255,7 @@ async def test_a_preview_ends(nobody: Client, server: Running, site: Site, clock
     assert await preview(alice, "http://birds.example/") == {"og:title": "new"}
     place = place_of(first["og:image"])
     assert await alice.errcode("GET", f"{NEW}/download/{place}", 404) == "M_NOT_FOUND"
-    await server.hs.files.sweep.run_once()
+    await server.hs.media.gc.run_once()
     assert not list((server.hs.settings.server.data_dir / "media" / "files").rglob(place[-26:]))
 
 
@@ -272,7 +272,7 @@ class TestFew:
         for number in range(12):
             await preview(alice, f"http://n{number}.example/")
             clock.advance(1)
-        await server.hs.files.previews.forget_old()
+        await server.hs.previews.forget_old()
         asked = len(site.asked)
         await preview(alice, "http://n2.example/")
         assert len(site.asked) == asked, "what is kept costs nothing"

@@ -137,7 +137,7 @@ async def test_rules_are_carried_to_the_next_room(alice: Client, server: Running
     about = {"kind": "event_match", "key": "room_id", "pattern": old}
     quiet = {"actions": [], "conditions": [about]}
     await bob.call("PUT", f"{RULES}/override/{quote(old, safe='')}", body=quiet)
-    await server.hs.keeping.rules.carry(old, "!next:test.example")  # type: ignore[arg-type]
+    await server.hs.clientdata.push_rules.carry(old, "!next:test.example")  # type: ignore[arg-type]
     assert await own(alice, "room") == ["!next:test.example", old]
     assert await own(bob, "room") == ["!next:test.example", old]
     moved = (await bob.call("GET", f"{RULES}/override/!next:test.example"))["conditions"]

@@ -214,7 +214,7 @@ async def test_nothing_is_lost_when_the_server_stops(settings: Settings, gateway
         room = await group(hs, alice, bob)
         await hs.notifications.pushers.set(bob, gateway.pusher(), append=False)
         gateway.failures.extend([503] * 3)
-        sent = await hs.chat.messages.send(alice, room.room_id, text="before")
+        sent = await hs.messages.messages.send(alice, room.room_id, text="before")
         await gateway.told(1)
     again = build(settings)
     async with working(again):

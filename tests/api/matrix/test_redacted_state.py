@@ -85,9 +85,9 @@ async def test_the_products_and_the_other_worker_show_it_neither(
     sent = [await set_state(alice, room_id, kind, SECRETS[kind]) for kind in ("m.room.name", "m.room.topic")]
     other = build(settings)
     async with working(other):
-        requester = await server.hs.people.sessions.authenticate(alice.token)
+        requester = await server.hs.auth.sessions.authenticate(alice.token)
         for hs in (server.hs, other):
-            (listed,) = await hs.chat.rooms.listing(requester, page=Page(limit=9))
+            (listed,) = await hs.rooms.rooms.listing(requester, page=Page(limit=9))
             assert listed.name == "secret name"
             head = await hs.core.timeline.head(room_id)
             assert head.state.events["m.room.name", ""].content == SECRETS["m.room.name"]
@@ -95,7 +95,7 @@ async def test_the_products_and_the_other_worker_show_it_neither(
             await redact(alice, room_id, event_id)
         await other.core.live.follow()
         for hs in (server.hs, other):
-            (listed,) = await hs.chat.rooms.listing(requester, page=Page(limit=9))
+            (listed,) = await hs.rooms.rooms.listing(requester, page=Page(limit=9))
             assert "secret" not in listed.name + listed.topic
             head = await hs.core.timeline.head(room_id)
             assert head.state.events["m.room.name", ""].content == {}

@@ -130,7 +130,7 @@ async def test_another_service_learns_who_alice_is(nobody: Client, alice: Client
     nobody.token = token["access_token"]
     assert await nobody.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"
     nobody.token = ""
-    await server.hs.people.accounts.deactivate(UserId(alice.user_id))
+    await server.hs.accounts.accounts.deactivate(UserId(alice.user_id))
     assert await nobody.errcode("GET", asks, 401, params=shown) == "M_UNKNOWN_TOKEN"
 
 

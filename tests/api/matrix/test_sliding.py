@@ -20,7 +20,7 @@ async def bob(nobody: Client) -> Client:
 
 def forget(server: Running) -> None:
     """What connections were told is read from the database next, as another worker does."""
-    server.hs.following.connections._read.clear()
+    server.hs.sliding.connections._read.clear()
 
 
 async def test_a_conversation(alice: Client, bob: Client) -> None:

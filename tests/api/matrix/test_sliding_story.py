@@ -116,8 +116,8 @@ async def test_both_ways_lead_to_the_same(server: Running, nobody: Client, alice
             if sliding.pos and dice.random() < 0.3:  # an answer is lost
                 await bob.call("POST", PATH, body=request, params={"pos": sliding.pos})
             if dice.random() < 0.3:  # another worker answers
-                server.hs.following.connections._read.clear()
-                server.hs.following.room_lists._room_lists.clear()
+                server.hs.sliding.connections._read.clear()
+                server.hs.sliding.room_lists._room_lists.clear()
             answer = await sliding.sync(**request)
             data.update(answer["extensions"].get("account_data", {}).get("rooms", {}))
     whole: dict[str, Any] = {"lists": {"all": a_list(limit=5, state=ALL_STATE)}, "extensions": EXTENSIONS}

@@ -54,7 +54,7 @@ async def test_a_new_password_without_a_session(nobody: Client, alice: Client, b
 async def test_an_account_is_closed_without_a_session(
     nobody: Client, alice: Client, bob: Client, server: Running
 ) -> None:
-    await server.hs.people.accounts.suspend(UserId(alice.user_id), ends_sessions=False)  # as with a token
+    await server.hs.accounts.accounts.suspend(UserId(alice.user_id), ends_sessions=False)  # as with a token
     auth = stage("alice", await begun(nobody, CLOSE_CALL, {"erase": True}))
     assert await nobody.call("POST", CLOSE_CALL, body={"auth": auth}) == {
         "id_server_unbind_result": "success"
@@ -64,7 +64,7 @@ async def test_an_account_is_closed_without_a_session(
     session = await begun(nobody)
     refused = await refusal(nobody, stage("alice", session))
     assert refused == await refusal(nobody, stage("nobody", session))
-    await server.hs.people.accounts.lock(UserId(bob.user_id))
+    await server.hs.accounts.accounts.lock(UserId(bob.user_id))
     assert await refusal(nobody, stage("bob", session, "a guess")) == refused
     assert (await refusal(nobody, stage("bob", session)))["errcode"] == "M_USER_LOCKED"
 

@@ -49,7 +49,7 @@ async def test_reports_and_words_that_are_refused(
     for _ in range(2):
         await v1(alice, "POST", f"messages/{said['id']}/report", 204, json={"reason": "rude"})
     assert (await v1(carol, "POST", f"messages/{said['id']}/report", 404))["code"] == "message_not_found"
-    (found,) = await server.hs.chat.reports.listing(Page(9))
+    (found,) = await server.hs.moderation.reports.listing(Page(9))
     assert (found.text, found.row.reason) == ("something bad", "rude")
     body = {"chat_id": chat["id"], "type": "text", "content": "в КАЗИНО!"}
     assert (await v1(alice, "POST", "messages", 403, json=body))["code"] == "word_refused"

@@ -261,7 +261,7 @@ async def test_the_path_of_the_socket_is_a_setting(alice: User, bob: User) -> No
 
 
 async def test_nothing_is_left_behind_when_everybody_is_gone(server: Running, alice: User, bob: User) -> None:
-    live: Any = next(one for one in server.hs.chat.feed._followers)
+    live: Any = next(one for one in server.hs.realtime.feed._followers)
     chat = await direct(alice, bob)
     async with line(alice) as hers, line(bob), line(bob):
         await hers.settled()
@@ -270,7 +270,7 @@ async def test_nothing_is_left_behind_when_everybody_is_gone(server: Running, al
         assert len(live._people) == 2
     await until(lambda: len(server.hub) == 0)
     assert (live._people, live._chats, live._audience._rooms) == ({}, {}, {})
-    assert server.hs.chat.presence._rooms == {}
+    assert server.hs.realtime.connections._rooms == {}
     async with aiohttp.ClientSession(server.url) as again:
         assert (await again.get("/health")).status == 200
 

@@ -62,7 +62,7 @@ async def test_a_report_reaches_the_admins_and_nobody_else(
         await alice.say(room, "after it")
         await ear.until("message:new")
         assert "report" not in str(ear.seen)
-    (found,) = await server.hs.chat.reports.listing(Page(9))
+    (found,) = await server.hs.moderation.reports.listing(Page(9))
     assert (found.text, found.row.reason) == ("something bad", "rude")
 
 

@@ -104,9 +104,9 @@ async def test_tokens_that_do_not_hold(client: aiohttp.ClientSession, alice: Use
 
 async def test_a_suspended_person_is_out_at_once(server: Any, alice: User) -> None:
     group = await alice.group()
-    person = next(iter((await server.hs.people.profiles.by_numbers([alice.id])).values()))
+    person = next(iter((await server.hs.accounts.profiles.by_numbers([alice.id])).values()))
     async with alice.socket(group) as ear:
-        await server.hs.people.accounts.suspend(person.user_id)
+        await server.hs.accounts.accounts.suspend(person.user_id)
         assert await ear.closed() == 1008
     await alice.chat("GET", "conversations/", 401)
     login = {"email": "alice@test.example", "password": PASSWORD}

@@ -11,7 +11,7 @@ OVERRIDES = {"issuers": [PORTAL], "university": {"service_key_issuer": "portal"}
 
 
 async def key_of(server: Running, scope: str = "university") -> str:
-    return (await server.hs.people.service_keys.create("portal", scope)).secret
+    return (await server.hs.auth.service_keys.create("portal", scope)).secret
 
 
 @pytest.mark.parametrize("overrides", [OVERRIDES])

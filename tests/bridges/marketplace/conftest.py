@@ -93,7 +93,7 @@ def visitor(client: aiohttp.ClientSession) -> Shopper:
 @pytest.fixture
 async def backend(server: Running, client: aiohttp.ClientSession) -> Shopper:
     """One of the marketplace's own servers, with a service key."""
-    made = await server.hs.people.service_keys.create("orders", "marketplace")
+    made = await server.hs.auth.service_keys.create("orders", "marketplace")
     return Shopper(client, "", {"X-Service-Key": made.secret})
 
 

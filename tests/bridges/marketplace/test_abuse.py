@@ -130,7 +130,7 @@ async def test_reports_and_listed_words(
         await ear.ws.send_str("ping")
         await ear.until("pong")
     assert "report" not in str(ear.seen)
-    found = await server.hs.chat.reports.listing(Page(9))
+    found = await server.hs.moderation.reports.listing(Page(9))
     assert [(one.text, one.row.reason, one.reporter is None) for one in found] == [
         ("Взлом недорого", "word list: взлом", True),
         ("Взлом недорого", "rude", False),

@@ -274,7 +274,7 @@ async def test_sellers_who_never_were_here_are_not_made_without_end(server: Runn
         await buyer.open(number, number)
     for number in range(102, 110):
         assert await buyer.open(number, number, 429) == "rate_limited"
-    people = server.hs.people.profiles
+    people = server.hs.accounts.profiles
     made = await people.by_numbers([(5 << 32) + number for number in range(100, 110)])
     assert len(made) == 2
 

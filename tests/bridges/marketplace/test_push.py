@@ -261,7 +261,7 @@ async def test_what_is_no_subscription_is_refused(visitor: Shopper, buyer: Shopp
     assert await subscribe(visitor, browser, 422, keys={}) == "missing_param"
     assert await subscribe(Shopper(visitor.session, "7"), browser, 401) == "missing_token"
     assert await subscribe(Shopper(visitor.session, "8", buyer.headers), browser, 403) == "wrong_user"
-    room_id = await server.hs.chat.access.any_room_by_number(chat["id"])
+    room_id = await server.hs.events.access.any_room_by_number(chat["id"])
     async with server.hs.core.db.read() as conn:
         assert await stored.candidates(conn, {room_id}) == []
 

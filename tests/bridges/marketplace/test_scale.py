@@ -111,14 +111,14 @@ async def test_a_list_that_was_seen_before_shows_every_change(workers: list[Runn
                 assert await seller.call("GET", f"chats/seller/{SELLER}/grouped") == {"31": [listed]}
 
         await shown(last_message="last", unread_count=2, buyer_name=f"user{BUYER}")
-        by_token = (await here.people.profiles.by_numbers([(5 << 32) + BUYER]))[(5 << 32) + BUYER]
+        by_token = (await here.accounts.profiles.by_numbers([(5 << 32) + BUYER]))[(5 << 32) + BUYER]
         requester = Requester(by_token.user_id, by_token.number, by_token.user_id, namespace=5)
-        told = await here.chat.access.message_by_number(requester, last["id"])
-        await here.chat.messages.edit(requester, told.event.event_id, text="changed")
+        told = await here.events.access.message_by_number(requester, last["id"])
+        await here.messages.messages.edit(requester, told.event.event_id, text="changed")
         await shown(last_message="changed")
-        await here.chat.messages.redact(requester, told.event.event_id)
+        await here.messages.messages.redact(requester, told.event.event_id)
         await shown(last_message="first", unread_count=1)
-        await here.people.profiles.change(by_token.user_id, {"display_name": "Another"})
+        await here.accounts.profiles.change(by_token.user_id, {"display_name": "Another"})
         await shown(buyer_name="Another", last_message="first")
         await sellers[0].post(chat, "read")
         await shown(unread_count=0)
@@ -128,18 +128,18 @@ async def chats_of(hs: Homeserver, seller: Requester, count: int) -> None:
     """So many chats of one seller, each with a buyer of its own who said something."""
     for n in range(count):
         buyer = await person(hs, f"B{n}x{seller.number}")
-        own = await hs.people.profiles.own(buyer)
-        owner = await hs.people.profiles.own(seller)
-        made = await hs.chat.enquiries.open(buyer, own, link=Link("marketplace", str(n)), owner=owner)
-        await hs.chat.messages.send(buyer, made.room_id, text=f"hello {n}")
+        own = await hs.accounts.profiles.own(buyer)
+        owner = await hs.accounts.profiles.own(seller)
+        made = await hs.enquiries.enquiries.open(buyer, own, link=Link("marketplace", str(n)), owner=owner)
+        await hs.messages.messages.send(buyer, made.room_id, text=f"hello {n}")
 
 
 async def listed(hs: Homeserver, seller: Requester) -> tuple[int, list[Enquiry]]:
     """A seller's chats and what they cost at first sight."""
-    hs.people.profiles._people.clear()
-    hs.chat.enquiries._views._seen.clear()
+    hs.accounts.profiles._people.clear()
+    hs.enquiries.enquiries._views._seen.clear()
     with spending() as spent:
-        found = await hs.chat.enquiries.listing(seller, "marketplace", "owner", Page(5000))
+        found = await hs.enquiries.enquiries.listing(seller, "marketplace", "owner", Page(5000))
     return spent.statements, found
 
 
@@ -165,10 +165,10 @@ async def test_five_thousand_chats_are_listed_with_the_same_statements(hs: Homes
     cost, found = await listed(hs, seller)
     assert (cost, len(found)) == (3, 5000)
     with spending() as spent:
-        again = await hs.chat.enquiries.listing(seller, "marketplace", "owner", Page(5000))
+        again = await hs.enquiries.enquiries.listing(seller, "marketplace", "owner", Page(5000))
     assert all(one is other for one, other in zip(again, found, strict=True))
     assert spent.statements == 1, "what did not change is not looked at again"
-    assert len(await hs.chat.enquiries.rooms_of_owner(seller, "marketplace", 5000)) == 5000
+    assert len(await hs.enquiries.enquiries.rooms_of_owner(seller, "marketplace", 5000)) == 5000
 
 
 async def _copy_rooms(hs: Homeserver, seller: Requester, count: int) -> None:

@@ -54,7 +54,7 @@ async def test_a_key_makes_nobody_more_than_they_are(
     chat = await buyer.open()
     other = acting(backend, stranger.name)
     assert await other.say(chat, "not in it", 404) == "room_not_found"
-    local = await server.hs.people.accounts.create(display_name="Alice")
+    local = await server.hs.accounts.accounts.create(display_name="Alice")
     for nobody in (local.number + 2**52, (6 << 32) + 1, 0, 2**31, 10**16 - 1):
         assert await (acting(backend, nobody)).open(status=404) == "user_not_found"
     for nonsense in ("system", "-7", "7.0", "9" * 200):
@@ -69,8 +69,8 @@ async def test_a_key_makes_nobody_more_than_they_are(
     assert await for_seller.call("POST", path, 403, json=wrong) == "wrong_user"
     async with for_seller.socket(chat) as ear, for_seller.inbox() as inbox:
         assert await ear.closed() == await inbox.closed() == 1008
-    (person,) = (await server.hs.people.profiles.by_numbers([(5 << 32) + SELLER])).values()
-    await server.hs.people.accounts.suspend(person.user_id)
+    (person,) = (await server.hs.accounts.profiles.by_numbers([(5 << 32) + SELLER])).values()
+    await server.hs.accounts.accounts.suspend(person.user_id)
     mine = f"chats/my?user_id={SELLER}&is_seller=true"
     assert await for_seller.call("GET", mine, 403) == "suspended"
 
@@ -79,7 +79,7 @@ async def test_a_key_makes_nobody_more_than_they_are(
     "more", [{"rate_limits": {"enabled": True, "service_keys": {"per_second": 0.001, "burst": 6}}}]
 )
 async def test_keys_that_do_not_hold(server: Running, backend: Shopper, buyer: Shopper) -> None:
-    keys = server.hs.people.service_keys
+    keys = server.hs.auth.service_keys
     good = backend.headers["X-Service-Key"]
     last = "A" if good[-1] != "A" else "B"
     guessed = (good[:-1] + last, f"sk_{'0' * 16}_{'x' * 43}", good + "x", "é")

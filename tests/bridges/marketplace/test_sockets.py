@@ -203,7 +203,9 @@ async def test_nothing_is_kept_for_sockets_that_closed(
         await greeted(ear)
         await inbox.next()
     await until(lambda: len(server.hub) == 0)
-    watcher = next(one for one in server.hs.chat.feed._watchers if type(one).__module__.startswith("bridges"))
+    watcher = next(
+        one for one in server.hs.realtime.feed._watchers if type(one).__module__.startswith("bridges")
+    )
     assert not watcher._chats  # type: ignore[attr-defined]  # looked at from inside
     assert not watcher._inboxes  # type: ignore[attr-defined]
     assert not watcher._sellers  # type: ignore[attr-defined]

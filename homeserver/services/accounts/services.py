@@ -1,0 +1,24 @@
+"""The services of this package, all together: what wiring builds and an API is given."""
+
+from dataclasses import dataclass
+
+from homeserver.services.accounts.accounts import Accounts
+from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.accounts.guestaccounts import GuestAccounts
+from homeserver.services.accounts.passwords import Passwords
+from homeserver.services.accounts.profilefields import ProfileFields
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.userdirectory import UserDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class AccountServices:
+    """Accounts, profiles, and whom people block."""
+
+    accounts: Accounts
+    guest_accounts: GuestAccounts
+    passwords: Passwords
+    profiles: Profiles
+    profile_fields: ProfileFields
+    directory: UserDirectory
+    blocks: Blocks

@@ -1,0 +1,16 @@
+"""The services of this package, all together: what wiring builds and an API is given."""
+
+from dataclasses import dataclass
+
+from homeserver.services.admin.accounts import Administration
+from homeserver.services.admin.rooms import Moderation
+from homeserver.services.admin.server_notices import Notices
+
+
+@dataclass(frozen=True, slots=True)
+class AdminServices:
+    """What administrators of the server do."""
+
+    accounts: Administration
+    rooms: Moderation
+    server_notices: Notices

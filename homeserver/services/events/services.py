@@ -1,0 +1,20 @@
+"""The services of this package, all together: what wiring builds and an API is given."""
+
+from dataclasses import dataclass
+
+from homeserver.services.events.access import Access
+from homeserver.services.events.history import History
+from homeserver.services.events.messageviews import MessageViews
+from homeserver.services.events.rendering import Rendering
+from homeserver.services.events.visibility import Visibility
+
+
+@dataclass(frozen=True, slots=True)
+class EventServices:
+    """Reading events. `access` is the gatekeeper of rooms and messages."""
+
+    access: Access
+    visibility: Visibility
+    history: History
+    rendering: Rendering
+    message_views: MessageViews

@@ -1,0 +1,16 @@
+"""The services of this package, all together: what wiring builds and an API is given."""
+
+from dataclasses import dataclass
+
+from homeserver.services.messages.client_events import RoomEvents
+from homeserver.services.messages.delayed import DelayedEvents
+from homeserver.services.messages.messages import Messages
+
+
+@dataclass(frozen=True, slots=True)
+class MessageServices:
+    """Sending: messages of the products, events of Matrix clients."""
+
+    messages: Messages
+    client_events: RoomEvents
+    delayed: DelayedEvents

@@ -1,0 +1,18 @@
+"""The services of this package, all together: what wiring builds and an API is given."""
+
+from dataclasses import dataclass
+
+from homeserver.services.moderation.complaints import Complaints
+from homeserver.services.moderation.reports import Reports
+from homeserver.services.moderation.send_policy import SendPolicy
+from homeserver.services.moderation.wordlist import WordList
+
+
+@dataclass(frozen=True, slots=True)
+class ModerationServices:
+    """Reports, and the checks before a send."""
+
+    send_policy: SendPolicy
+    word_list: WordList
+    reports: Reports
+    complaints: Complaints

@@ -1,0 +1,24 @@
+"""The services of this package, all together: what wiring builds and an API is given."""
+
+from dataclasses import dataclass
+
+from homeserver.services.realtime.catch_up import CatchUp
+from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.feed import Feed
+from homeserver.services.realtime.presence import Availability
+from homeserver.services.realtime.read_markers import Receipts
+from homeserver.services.realtime.receipts import Markers
+from homeserver.services.realtime.typing import Typing
+
+
+@dataclass(frozen=True, slots=True)
+class RealtimeServices:
+    """The feed to sockets, and ephemeral state."""
+
+    feed: Feed
+    catch_up: CatchUp
+    typing: Typing
+    connections: Presence
+    presence: Availability
+    read_markers: Receipts
+    receipts: Markers

@@ -1,0 +1,62 @@
+"""Accounts, profiles, blocks."""
+
+from homeserver.services.accounts.accounts import Accounts
+from homeserver.services.accounts.blocks import Blocks
+from homeserver.services.accounts.guestaccounts import GuestAccounts
+from homeserver.services.accounts.passwords import Passwords
+from homeserver.services.accounts.profilefields import ProfileFields
+from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.services import AccountServices
+from homeserver.services.accounts.userdirectory import UserDirectory
+from homeserver.settings.models import Settings
+from homeserver.wiring.core import Core
+
+
+def build_accounts(settings: Settings, core: Core) -> AccountServices:
+    """Build them on the log."""
+    db, timeline, clock, limits, server = (
+        core.db,
+        core.timeline,
+        core.clock,
+        core.limits,
+        settings.server.name,
+    )
+    passwords = Passwords(settings.accounts)
+    profiles = Profiles(db=db, timeline=timeline, cached_people=settings.accounts.cached_people)
+    return AccountServices(
+        accounts=Accounts(
+            db=db,
+            timeline=timeline,
+            clock=clock,
+            settings=settings.accounts,
+            passwords=passwords,
+            limits=limits,
+            server_name=server,
+        ),
+        guest_accounts=GuestAccounts(
+            db=db,
+            timeline=timeline,
+            clock=clock,
+            settings=settings.guest_accounts,
+            limits=limits,
+            server_name=server,
+        ),
+        passwords=passwords,
+        profiles=profiles,
+        profile_fields=ProfileFields(db=db, limits=limits),
+        directory=UserDirectory(
+            db=db, limits=limits, server=server, shows_all=settings.user_directory.all_users
+        ),
+        blocks=_blocks(settings, core, profiles),
+    )
+
+
+def _blocks(settings: Settings, core: Core, profiles: Profiles) -> Blocks:
+    return Blocks(
+        db=core.db,
+        timeline=core.timeline,
+        profiles=profiles,
+        limits=core.limits,
+        clock=core.clock,
+        settings=settings.moderation,
+    )

@@ -1,0 +1,101 @@
+"""Pushes to browsers and gateways, and what counts as a notification."""
+
+from functools import partial
+
+from homeserver.services.accounts.services import AccountServices
+from homeserver.services.admin.server_notices import speakers
+from homeserver.services.clientdata.services import ClientDataServices
+from homeserver.services.events.services import EventServices
+from homeserver.services.notify.audience import Audiences
+from homeserver.services.notify.counts import Counts
+from homeserver.services.notify.decide import GatewayDecider
+from homeserver.services.notify.deliver import GatewaySender
+from homeserver.services.notify.evaluate import Evaluator
+from homeserver.services.notify.listing import Listing
+from homeserver.services.notify.pushers import Pushers
+from homeserver.services.notify.service import CONSUMER, Notifications
+from homeserver.services.notify.store import NotificationStore
+from homeserver.services.push.service import Around, Push
+from homeserver.services.realtime.services import RealtimeServices
+from homeserver.settings.models import Settings
+from homeserver.timeline.consume import Pace, consume
+from homeserver.wiring.core import Core
+
+
+def build_push(
+    settings: Settings,
+    core: Core,
+    accounts: AccountServices,
+    events: EventServices,
+    realtime: RealtimeServices,
+) -> Push:
+    """Build the pushes to browsers."""
+    around = Around(
+        db=core.db,
+        clock=core.clock,
+        live=core.live,
+        metrics=core.metrics,
+        key=core.keys.vapid,
+        limits=core.limits,
+        profiles=accounts.profiles,
+        views=events.message_views,
+        presence=realtime.connections,
+    )
+    return Push(around, settings.push)
+
+
+def build_notifications(
+    settings: Settings, core: Core, clientdata: ClientDataServices, events: EventServices
+) -> Notifications:
+    """Build what evaluates push rules, and tells gateways."""
+    audiences = Audiences(
+        db=core.db,
+        timeline=core.timeline,
+        server=settings.server.name,
+        most_people=settings.matrix.cached_audience,
+        heard=speakers(settings.notices, settings.server.name),
+    )
+    return Notifications(
+        consume=partial(
+            consume,
+            CONSUMER,
+            db=core.db,
+            live=core.live,
+            pace=Pace(round_s=settings.matrix.notification_pace_s),
+            follow=True,
+        ),
+        evaluator=Evaluator(audiences),
+        keeper=NotificationStore(db=core.db, clock=core.clock),
+        decider=_decider(settings, core, clientdata),
+        sender=_sender(settings, core),
+        pushers=Pushers(db=core.db, clock=core.clock, settings=settings.push, limits=core.limits),
+        listing=Listing(
+            db=core.db,
+            live=core.live,
+            visibility=events.visibility,
+            rendering=events.rendering,
+            data=clientdata.account_data,
+            max_page=settings.matrix.max_page,
+        ),
+    )
+
+
+def _decider(settings: Settings, core: Core, clientdata: ClientDataServices) -> GatewayDecider:
+    return GatewayDecider(
+        db=core.db,
+        clock=core.clock,
+        rules=clientdata.push_rules,
+        data=clientdata.account_data,
+        settings=settings.push,
+    )
+
+
+def _sender(settings: Settings, core: Core) -> GatewaySender:
+    return GatewaySender(
+        db=core.db,
+        clock=core.clock,
+        timeline=core.timeline,
+        counts=Counts(core.db),
+        settings=settings.push,
+        metrics=core.metrics,
+    )

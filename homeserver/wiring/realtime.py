@@ -1,0 +1,52 @@
+"""The feed to sockets, and ephemeral state."""
+
+from homeserver.services.accounts.services import AccountServices
+from homeserver.services.clientdata.services import ClientDataServices
+from homeserver.services.events.services import EventServices
+from homeserver.services.realtime.catch_up import CatchUp
+from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.feed import Feed
+from homeserver.services.realtime.presence import Availability
+from homeserver.services.realtime.read_markers import Receipts
+from homeserver.services.realtime.receipts import Markers
+from homeserver.services.realtime.services import RealtimeServices
+from homeserver.services.realtime.typing import Typing
+from homeserver.services.rooms.services import RoomServices
+from homeserver.settings.models import Settings
+from homeserver.wiring.core import Core
+
+
+def build_realtime(
+    settings: Settings,
+    core: Core,
+    accounts: AccountServices,
+    clientdata: ClientDataServices,
+    events: EventServices,
+    rooms: RoomServices,
+) -> RealtimeServices:
+    """Build them on rooms."""
+    db, timeline, access, blocks = core.db, core.timeline, events.access, accounts.blocks
+    feed = Feed(
+        db=db,
+        timeline=timeline,
+        views=events.message_views,
+        rooms=rooms.views,
+        profiles=accounts.profiles,
+        max_waiting=settings.timeline.ring_entries,
+    )
+    return RealtimeServices(
+        feed=feed,
+        catch_up=CatchUp(db=db, access=access, views=events.message_views),
+        typing=Typing(feed, access, blocks),
+        connections=Presence(feed, access, blocks),
+        presence=Availability(
+            db=db,
+            clock=core.clock,
+            blocks=blocks,
+            enabled=settings.matrix.presence,
+            most=settings.matrix.max_presences,
+            forget_s=settings.matrix.presence_forget_s,
+        ),
+        read_markers=Receipts(db=db, timeline=timeline, access=access, clock=core.clock),
+        receipts=Markers(db=db, timeline=timeline, data=clientdata.account_data, clock=core.clock),
+    )

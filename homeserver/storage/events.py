@@ -193,7 +193,7 @@ _EDITED = (  # only the sender of a message, or the account that a guest became;
     )
     .values(edited_by=bindparam("edit"))
 )
-_POSITIONS = select(events.c.event_id, events.c.position).where(
+_POSITIONS = select(events.c.room_id, events.c.event_id, events.c.position).where(
     events.c.event_id.in_(bindparam("event_ids", expanding=True)), events.c.position.is_not(None)
 )
 _AT_A_TIME = 500  # events read without a pause
@@ -343,10 +343,12 @@ async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Even
     await conn.execute(_EDITED, rows)
 
 
-async def positions_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, int]:
-    """The log positions of those of the events that have one."""
+async def positions_of(
+    conn: AsyncConnection, event_ids: Collection[EventId]
+) -> dict[tuple[RoomId, EventId], int]:
+    """The log positions of those of the events that have one, by room and id: anybody may name an id of any room."""
     rows = await conn.execute(_POSITIONS, {"event_ids": list(event_ids)})
-    return {row.event_id: row.position for row in rows}
+    return {(row.room_id, row.event_id): row.position for row in rows}
 
 
 def _row(stored: StoredEvent) -> dict[str, Any]:

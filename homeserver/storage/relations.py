@@ -1,10 +1,14 @@
-"""Which event speaks of which: edits, files of a message, reactions."""
+"""Which event relates to which: edits, files of a message, reactions, threads ("Forming relationships between events").
+
+A relation holds within one room only. Anybody may name an event of another room in `m.relates_to`, also one that this
+server has not got yet, so no row says that a relation holds: each statement compares the rooms of both events.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, exists, func, insert, literal, or_, select
+from sqlalchemy import Select, and_, bindparam, case, exists, func, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
@@ -39,7 +43,7 @@ class ThreadSummary:
 
 @dataclass(frozen=True, slots=True)
 class RelationsRequest:
-    """Which related events are wished: next to the place `start`, oldest first where `forward`."""
+    """Which related events are wanted: next to the place `start`, oldest first where `forward`."""
 
     rel_type: str | None
     event_type: str | None
@@ -58,25 +62,39 @@ class ThreadRoot:
     latest: int
 
 
+_targets = events.alias("targets")
+_of_one_room = and_(
+    _targets.c.event_id == relations.c.relates_to, _targets.c.room_id == relations.c.room_id
+)  # joins the events that relations are to
 _MAX_HOPS = 3  # of relations after which an event is in no thread ("Event relationships")
 _ADD = insert(relations).execution_options(**UNANSWERED)
 _first = select(
     relations.c.event_id.label("start"),
     relations.c.relates_to,
     relations.c.rel_type,
+    relations.c.room_id,
     literal(1).label("hops"),
 ).where(relations.c.event_id.in_(bindparam("event_ids", expanding=True)))
 _way = _first.cte("way", recursive=True)
 _way = _way.union_all(
-    select(_way.c.start, relations.c.relates_to, relations.c.rel_type, _way.c.hops + 1)
-    .join_from(_way, relations, relations.c.event_id == _way.c.relates_to)
+    select(_way.c.start, relations.c.relates_to, relations.c.rel_type, relations.c.room_id, _way.c.hops + 1)
+    .join_from(
+        _way,
+        relations,
+        and_(relations.c.event_id == _way.c.relates_to, relations.c.room_id == _way.c.room_id),
+    )
     .where(_way.c.rel_type != "m.thread", _way.c.hops < _MAX_HOPS)
 )
-_THREAD_OF = select(_way.c.start, _way.c.relates_to).where(_way.c.rel_type == "m.thread")
+_THREAD_OF = select(_way.c.start, _way.c.relates_to).where(
+    _way.c.rel_type == "m.thread",
+    # The first event of a thread may be one that is not here.
+    ~exists().where(_targets.c.event_id == _way.c.relates_to, _targets.c.room_id != _way.c.room_id),
+)
 _RELATED = (
     select(*EVENT_COLUMNS, relations.c.relates_to)
     .join_from(relations, events, events.c.event_id == relations.c.event_id)
     .join(rooms, rooms.c.room_id == events.c.room_id)
+    .join(_targets, _of_one_room)
     .where(
         relations.c.relates_to.in_(bindparam("targets", expanding=True)),
         relations.c.rel_type == bindparam("of_type"),
@@ -93,6 +111,7 @@ _THREADS = (
         func.max(case((relations.c.sender == bindparam("reader"), 1), else_=0)).label("own"),
     )
     .join_from(relations, events, events.c.event_id == relations.c.event_id)
+    .join(_targets, _of_one_room)
     .where(
         relations.c.relates_to.in_(bindparam("roots", expanding=True)),
         relations.c.rel_type == "m.thread",
@@ -105,18 +124,22 @@ _RELATED_TO = (
     select(*EVENT_COLUMNS)
     .join_from(relations, events, events.c.event_id == relations.c.event_id)
     .join(rooms, rooms.c.room_id == events.c.room_id)
-    .where(relations.c.relates_to == bindparam("target"), events.c.redacted_by.is_(None))
+    .where(
+        relations.c.relates_to == bindparam("target"),
+        relations.c.room_id == bindparam("in_room"),
+        events.c.redacted_by.is_(None),
+    )
     .limit(bindparam("count"))
 )
 _direct = (
     select(relations.c.event_id, literal(1).label("depth"))
-    .where(relations.c.relates_to == bindparam("target"))
+    .where(relations.c.relates_to == bindparam("target"), relations.c.room_id == bindparam("in_room"))
     .cte("around", recursive=True)
 )
 _deeper = _direct.union(  # each event once a depth: relations that lead in a circle end
     select(relations.c.event_id, _direct.c.depth + 1)
     .join_from(relations, _direct, relations.c.relates_to == _direct.c.event_id)
-    .where(_direct.c.depth < MAX_DEPTH)
+    .where(_direct.c.depth < MAX_DEPTH, relations.c.room_id == bindparam("in_room"))
 )
 _RELATED_DEEPLY = (
     select(*EVENT_COLUMNS)
@@ -130,7 +153,7 @@ _RELATED_DEEPLY = (
     )
     .limit(bindparam("count"))
 )
-# Every wish a page can carry, built once: {(recurse, forward, by rel_type, by event type): statement}.
+# Every request for a page, built once: {(recurse, forward, by rel_type, by event type): statement}.
 _PAGES: dict[tuple[bool, bool, bool, bool], Select[Any]] = {
     (recurse, forward, by_rel, by_type): (_RELATED_DEEPLY if recurse else _RELATED_TO)
     .where(
@@ -161,7 +184,7 @@ _ROOTS = (
     select(*EVENT_COLUMNS, _THREADS_OF.c.latest)
     .join_from(_THREADS_OF, events, events.c.event_id == _THREADS_OF.c.relates_to)
     .join(rooms, rooms.c.room_id == events.c.room_id)
-    .where(_THREADS_OF.c.latest < bindparam("edge"))
+    .where(_THREADS_OF.c.latest < bindparam("edge"), events.c.room_id == bindparam("in_room"))
     .order_by(_THREADS_OF.c.latest.desc())
     .limit(bindparam("count"))
 )
@@ -171,6 +194,7 @@ _OWN_ROOTS = _ROOTS.where(
         events.c.sender == bindparam("reader"),
         exists().where(
             _own.c.relates_to == events.c.event_id,
+            _own.c.room_id == events.c.room_id,
             _own.c.rel_type == "m.thread",
             _own.c.sender == bindparam("reader"),
         ),
@@ -180,6 +204,7 @@ _AMONG = {
     (by_type, by_sender): select(relations.c.relates_to)
     .distinct()
     .join_from(relations, events, events.c.event_id == relations.c.event_id)
+    .join(_targets, _of_one_room)
     .where(
         relations.c.relates_to.in_(bindparam("targets", expanding=True)),
         events.c.redacted_by.is_(None),
@@ -189,9 +214,13 @@ _AMONG = {
     for by_type in (False, True)
     for by_sender in (False, True)
 }
-_TARGETS = select(relations.c.event_id, relations.c.relates_to).where(
-    relations.c.event_id.in_(bindparam("event_ids", expanding=True)),
-    relations.c.rel_type.in_(PARTS),
+_TARGETS = (
+    select(relations.c.event_id, relations.c.relates_to)
+    .join(_targets, _of_one_room)
+    .where(
+        relations.c.event_id.in_(bindparam("event_ids", expanding=True)),
+        relations.c.rel_type.in_(PARTS),
+    )
 )
 
 

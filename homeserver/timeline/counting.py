@@ -14,26 +14,27 @@ from homeserver.timeline.build import Built, is_in_thread, relation_of
 async def count_threads(conn: AsyncConnection, placed: Sequence[Built]) -> None:
     """Count new events that notify in threads; their relations are written already.
 
-    Those that are in a thread only by what they relate to were counted outside of it: that is taken back.
+    Those that are in a thread only by what they relate to were counted outside of it: that is taken back. Those that
+    name a thread of another room are in none: they are counted outside.
     """
     related = [one for one in placed if one.notifies and relation_of(one.event.content) is not None]
     if not related:
         return
     threads = await relations.threads_of(conn, [one.event.event_id for one in related])
-    inside = [one for one in related if one.event.event_id in threads]
-    if not inside:
-        return
-    added, reads, strays = [], [], []
-    for one in inside:
-        event, thread_id = one.event, threads[one.event.event_id]
-        added.append(ThreadEvent(event.room_id, thread_id, one.position))
-        reads.append(ThreadRead(event.sender, event.room_id, thread_id, one.position))
-        if not is_in_thread(event):
-            strays.append(Mark(EVERYBODY, event.room_id, one.position, NO_THREAD, -1, 0))
-    await notify.add_thread_events(conn, added)
-    await notify.move_thread_reads(conn, reads)
-    if strays:
-        await notify.add_marks(conn, strays)
+    added, reads, moved = [], [], []
+    for one in related:
+        event, thread_id = one.event, threads.get(one.event.event_id)
+        if thread_id is not None:
+            added.append(ThreadEvent(event.room_id, thread_id, one.position))
+            reads.append(ThreadRead(event.sender, event.room_id, thread_id, one.position))
+        if is_in_thread(event) != (thread_id is not None):
+            outside = 1 if thread_id is None else -1
+            moved.append(Mark(EVERYBODY, event.room_id, one.position, NO_THREAD, outside, 0))
+    if added:
+        await notify.add_thread_events(conn, added)
+        await notify.move_thread_reads(conn, reads)
+    if moved:
+        await notify.add_marks(conn, moved)
 
 
 async def uncount(conn: AsyncConnection, redacted: Sequence[StoredEvent]) -> None:

@@ -278,13 +278,13 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
         if built.event.redacts is not None
     ]
     targets = await events.events_by_id(conn, {target for _, _, target in wanted})
-    carry_overs = await _carry_overs(conn, wanted, targets)
+    successors = await _successors(conn, wanted, targets)
     cuts: dict[EventId, tuple[EventId, bytes]] = {}
     removed: list[tuple[RoomId, int]] = []
     gone: list[StoredEvent] = []
     for room, built, target_id in wanted:
         target = targets.get(target_id)
-        if target is None or target_id in cuts or not _applies(room, built, target, carry_overs):
+        if target is None or target_id in cuts or not _applies(room, built, target, successors):
             continue
         left = canonical.encode(redact(target.event.pdu, room.rules))
         cuts[target_id] = (built.event.event_id, left)
@@ -303,7 +303,7 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
         await rooms.find_last_messages(conn, {room_id for room_id, _ in removed})
 
 
-async def _carry_overs(
+async def _successors(
     conn: AsyncConnection,
     wanted: Sequence[tuple[RoomRows, Built, EventId]],
     targets: Mapping[EventId, StoredEvent],
@@ -322,14 +322,14 @@ def _is_edit(target: StoredEvent) -> bool:
     return relation is not None and relation[0] == "m.replace"
 
 
-def _applies(room: RoomRows, built: Built, target: StoredEvent, carry_overs: Mapping[UserId, UserId]) -> bool:
+def _applies(room: RoomRows, built: Built, target: StoredEvent, successors: Mapping[UserId, UserId]) -> bool:
     """Whether a redaction cuts its target: by the room's rules, or as an account's of what it wrote as a guest.
 
     The latter is a rule of this server alone, which the guests and their rooms do not leave.
     """
     if target.redacted_by is not None or target.event.room_id != room.room_id:
         return False
-    if carry_overs.get(target.event.sender) == built.event.sender:
+    if successors.get(target.event.sender) == built.event.sender:
         return True
     levels = PowerLevels.from_state(built.before.events, room.rules)
     return may_redact(built.event, target.event, levels)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from homeserver.protocol.ids import EventId
+from homeserver.protocol.ids import EventId, RoomId
 from homeserver.storage import events, rooms
 from homeserver.storage.db import Database
 from tests.api.driver import User
@@ -87,7 +87,8 @@ class Matrix:
 
     async def place(self, event_id: str) -> int:
         async with self._db.read() as conn:
-            return (await events.positions_of(conn, [EventId(event_id)]))[EventId(event_id)]
+            found = await events.positions_of(conn, [EventId(event_id)])
+        return found[RoomId(self.room_id), EventId(event_id)]
 
     async def _id(self, seen: Seen) -> str:
         async with self._db.read() as conn:

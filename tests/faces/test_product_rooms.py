@@ -7,8 +7,15 @@ import aiohttp
 import pytest
 
 from homeserver.lifecycle import Running
-from homeserver.model import CALLED_KEY, CLOSED_EVENT, ENQUIRY_EVENT, FILE_URL_KEY, KIND_KEY, LINK_EVENT
-from homeserver.storage import rooms
+from homeserver.model import (
+    CALLED_KEY,
+    CLOSED_EVENT,
+    ENQUIRY_EVENT,
+    FILE_URL_KEY,
+    KIND_KEY,
+    LINK_EVENT,
+)
+from homeserver.storage import events, rooms
 from tests.api.driver import User
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
@@ -236,3 +243,20 @@ def text(body: str) -> dict[str, str]:
 
 async def close(shopper: Shopper, chat: Any) -> None:
     await shopper.call("DELETE", f"chats/{chat['id']}", params={"user_id": shopper.name})
+
+
+async def test_a_message_answers_nothing_of_another_room(people: People) -> None:
+    """Over Matrix anybody may write any id into an event: what is of another room is taken for nothing."""
+    made, _ = await people.private()
+    said = await people.users[ALICE].say(made, "for Bob alone")
+    async with people.server.hs.core.db.read() as conn:
+        event_id = (await events.events_at(conn, [place(said["id"])]))[place(said["id"])].event.event_id
+    user, client = people.users[CAROL], people.clients[CAROL]
+    hers = await create(client)
+    own = await say(client, hers, "her own")
+    for text, target in (("no answer", event_id), ("an answer", own)):
+        await say(client, hers, text, **{"m.relates_to": {"m.in_reply_to": {"event_id": target}}})
+    [here] = await user.chat("GET", "conversations/")
+    first, *answers = await user.chat("GET", f"messages/{here['id']}")
+    told = [(one["text"], one["reply_to"]) for one in answers]
+    assert told == [("no answer", None), ("an answer", first["id"])]

@@ -68,7 +68,7 @@ class MessageViews:
 
     async def fresh(self, stored: StoredEvent) -> Message:
         """A message that was just sent: nothing can belong to it yet but what it answers."""
-        replies: Mapping[EventId, int] = {}
+        replies: Replies = {}
         if reply_target(stored.event.content) is not None:
             async with self._db.read() as conn:
                 replies = await self._replies(conn, [stored])
@@ -125,7 +125,7 @@ class MessageViews:
         files = await relations.related(conn, ids, ATTACHMENT_REL, _MAX_FILES)
         return _Parts(files, await self._replies(conn, page))
 
-    async def _replies(self, conn: AsyncConnection, page: Sequence[StoredEvent]) -> dict[EventId, int]:
+    async def _replies(self, conn: AsyncConnection, page: Sequence[StoredEvent]) -> "Replies":
         targets = {target for one in page if (target := reply_target(one.event.content)) is not None}
         return await events.positions_of(conn, targets) if targets else {}
 
@@ -167,18 +167,22 @@ class MessageViews:
         return tuple(one for one in found if one is not None)
 
 
-def _reply(stored: StoredEvent, positions: Mapping[EventId, int]) -> MessageRef | None:
+Replies = Mapping[tuple[RoomId, EventId], int]
+"""Where the messages are that others answer, by room and id."""
+
+
+def _reply(stored: StoredEvent, replies: Replies) -> MessageRef | None:
+    """What a message answers, if that is of its own room."""
     target = reply_target(stored.event.content)
-    if target is None or target not in positions:
-        return None
-    return MessageRef(target, positions[target])
+    position = None if target is None else replies.get((stored.event.room_id, target))
+    return None if target is None or position is None else MessageRef(target, position)
 
 
 class _Parts(NamedTuple):
     """What belongs to the messages of a page: their files, and the positions of what they answer."""
 
     files: Mapping[EventId, Sequence[StoredEvent]]
-    replies: Mapping[EventId, int]
+    replies: "Replies"
 
 
 class _Readers:

@@ -260,3 +260,10 @@ async def test_a_message_answers_nothing_of_another_room(people: People) -> None
     first, *answers = await user.chat("GET", f"messages/{here['id']}")
     told = [(one["text"], one["reply_to"]) for one in answers]
     assert told == [("no answer", None), ("an answer", first["id"])]
+    async with user.socket(here) as ear:
+        edit = {"m.relates_to": {"rel_type": "m.replace", "event_id": event_id}}
+        await say(client, hers, "no edit", **edit, **{"m.new_content": {"msgtype": "m.text", "body": "x"}})
+        await say(client, hers, "the last")
+        last = await ear.until("message:new")
+        assert last["text"] == "the last"
+        assert [frame for frame in ear.seen if frame["type"] == "message:edited"] == []

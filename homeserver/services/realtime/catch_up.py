@@ -66,15 +66,15 @@ class CatchUp:
         async def complete(shown: Sequence[StoredEvent]) -> list[Message]:
             return await self._views.complete(room_id, shown)
 
-        return await self._timeline(page, since, after, limit, complete)
+        return await self._page(page, since, after, limit, complete)
 
     async def of_person(self, requester: Requester, *, since: int, after: int, limit: int) -> LogPage:
         """What happened in all rooms of the requester. Who has read the messages is not counted."""
         async with self._db.read() as conn:
             page = await events.told_to_after(conn, requester.user_id, after=after, limit=limit)
-        return await self._timeline(page, since, after, limit, self._views.of_rooms)
+        return await self._page(page, since, after, limit, self._views.of_rooms)
 
-    async def _timeline(
+    async def _page(
         self, page: Sequence[StoredEvent], since: int, after: int, limit: int, complete: _Complete
     ) -> LogPage:
         found = await self._find(page, since)

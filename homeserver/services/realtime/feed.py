@@ -319,14 +319,15 @@ class Feed:
             return RoomClosed(event.room_id)
         relation = relation_of(event.content)
         if relation is not None and relation[0] in ("m.replace", ATTACHMENT_REL):
-            return await self._edited(relation[1])
+            return await self._edited(event.room_id, relation[1])
         return None
 
-    async def _edited(self, event_id: EventId) -> MessageEdited | None:
+    async def _edited(self, room_id: RoomId, event_id: EventId) -> MessageEdited | None:
+        """The message as it reads now, if it is of this room: anybody may name any event."""
         async with self._db.read() as conn:
             found = await events.events_by_id(conn, [event_id])
         target = found.get(event_id)
-        if target is None or not target.shown:
+        if target is None or target.event.room_id != room_id or not target.shown:
             return None
         return MessageEdited(await self._views.one(target))
 
@@ -340,7 +341,7 @@ class Feed:
         if target is None or target.redacted_by != event.event_id:
             return None
         if event.redacts in parents:  # an edit or a file of a message
-            return await self._edited(parents[event.redacts])
+            return await self._edited(event.room_id, parents[event.redacts])
         if target.event.type not in MESSAGE_TYPES:
             return None
         at = await self._timeline.room_position(event.room_id)

@@ -15,7 +15,10 @@ from homeserver.storage.schema import sessions, users
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A log-in of a person. `refresh_hash` is of the token that is good now, `spent_hash` of the last."""
+    """A log-in of a person. `refresh_hash` is of the newest token.
+
+    `spent_hash` is of the one before it, while the tokens issued for that one were not used yet.
+    """
 
     session_id: SessionId
     user_id: UserId
@@ -48,6 +51,7 @@ class Holder:
     device_id: DeviceId
     ended: bool
     status: AccountStatus
+    unused_hash: str | None  # `refresh_hash` of the newest tokens if the ones before are good yet
 
 
 _COLUMNS = (
@@ -72,6 +76,8 @@ _HOLDERS = (
         sessions.c.user_id,
         sessions.c.device_id,
         sessions.c.ended_ms,
+        sessions.c.refresh_hash,
+        sessions.c.spent_hash,
         users.c.suspended,
         users.c.deactivated,
         users.c.locked,
@@ -121,6 +127,11 @@ _ROTATE = (
         refresh_expires_ms=bindparam("expires_ms"),
         last_used_ms=bindparam("now_ms"),
     )
+)
+_SPEND = (
+    update(sessions)
+    .where(sessions.c.session_id == bindparam("of"), sessions.c.refresh_hash == bindparam("newest"))
+    .values(spent_hash=None)
 )
 _END = (
     update(sessions)
@@ -179,6 +190,7 @@ async def holders_of(conn: AsyncConnection, session_ids: Collection[SessionId]) 
             row.device_id,
             row.ended_ms is not None,
             AccountStatus(row.suspended, row.deactivated, row.locked, row.admin),
+            row.refresh_hash if row.spent_hash is not None else None,
         )
         for row in rows
     }
@@ -236,6 +248,11 @@ async def rotate_session(  # one row, decided by the database: of two uses of on
     """Put a new refresh hash in the place of `old`; False if it was spent or the session ended."""
     values = {"of": session_id, "old": old, "new": new, "expires_ms": expires_ms, "now_ms": now_ms}
     return (await conn.execute(_ROTATE, values)).rowcount == 1
+
+
+async def spend_earlier(conn: AsyncConnection, newest: Mapping[SessionId, str]) -> None:
+    """The tokens with these refresh hashes are in use: the refresh tokens before them are good no more."""
+    await conn.execute(_SPEND, [{"of": one, "newest": refresh_hash} for one, refresh_hash in newest.items()])
 
 
 async def end_sessions(conn: AsyncConnection, session_ids: Collection[SessionId], now_ms: int) -> None:

@@ -71,7 +71,7 @@ async def test_a_spent_refresh_token_ends_the_session_everywhere_at_once(
 ) -> None:
     first = await people.log_in("Alice")
     second = await people.sessions.refresh(first.refresh_token)
-    for worker in (people, elsewhere):
+    for worker in (elsewhere, people):
         await worker.sessions.authenticate(second.access_token)
     with pytest.raises(Unauthenticated) as stolen:
         await elsewhere.sessions.refresh(first.refresh_token)
@@ -94,19 +94,58 @@ async def test_a_token_spent_long_ago_ends_the_session_too(people: People) -> No
     assert await refused(people, current.access_token) == "unknown_token"
 
 
-async def test_of_many_uses_at_once_one_wins_and_the_session_ends(people: People, elsewhere: People) -> None:
+async def test_of_many_uses_at_once_all_get_the_same_refresh_token(db: Database, clock: FakeClock) -> None:
+    limits = RateLimitSettings(login=BucketSettings(per_second=1, burst=100))
+    async with working(db, clock, limits=limits) as people, working(db, clock, limits=limits) as elsewhere:
+        first = await people.log_in("Alice")
+        made = await asyncio.gather(
+            *(worker.sessions.refresh(first.refresh_token) for worker in (people, elsewhere) * 10)
+        )
+        assert len({one.refresh_token for one in made}) == 1
+        for worker in (people, elsewhere):
+            for one in made:
+                await worker.sessions.authenticate(one.access_token)
+        await people.sessions.refresh(made[0].refresh_token)
+
+
+async def test_a_lost_answer_is_given_again_until_a_new_token_is_used(
+    people: People, elsewhere: People
+) -> None:
     first = await people.log_in("Alice")
-    results = await asyncio.gather(
-        *(worker.sessions.refresh(first.refresh_token) for worker in (people, elsewhere) * 3),
-        return_exceptions=True,
-    )
-    won = [one for one in results if not isinstance(one, BaseException)]
-    assert len(won) <= 1
-    assert all(isinstance(one, Unauthenticated) for one in results if one not in won)
-    for worker in (people, elsewhere):
-        await worker.hear()
-        for one in won:
-            assert await refused(worker, one.access_token) == "unknown_token"
+    await people.sessions.authenticate(first.access_token)
+    lost = await people.sessions.refresh(first.refresh_token)
+    await people.sessions.authenticate(first.access_token)  # the old one in use says nothing of the new
+    people.clock.advance(2000)
+    again = await elsewhere.sessions.refresh(first.refresh_token)
+    assert again.refresh_token == lost.refresh_token
+    assert again.access_token != lost.access_token
+    await people.sessions.authenticate(again.access_token)
+    with pytest.raises(Unauthenticated) as stolen:
+        await elsewhere.sessions.refresh(first.refresh_token)
+    assert stolen.value.code == "refresh_token_reused"
+
+
+async def test_using_the_new_refresh_token_spends_the_old_one(people: People, elsewhere: People) -> None:
+    first = await people.log_in("Alice")
+    second = await people.sessions.refresh(first.refresh_token)
+    third = await elsewhere.sessions.refresh(second.refresh_token)
+    assert (await people.sessions.refresh(second.refresh_token)).refresh_token == third.refresh_token
+    with pytest.raises(Unauthenticated) as stolen:
+        await people.sessions.refresh(first.refresh_token)
+    assert stolen.value.code == "refresh_token_reused"
+    assert await refused(people, third.access_token) == "unknown_token"
+
+
+async def test_the_first_use_is_written_once(people: People, elsewhere: People) -> None:
+    first = await people.log_in("Alice")
+    second = await people.sessions.refresh(first.refresh_token)
+    counts = []
+    for worker in (people, elsewhere, people):
+        before = worker.db.statements
+        await worker.sessions.authenticate(second.access_token)
+        counts.append(worker.db.statements - before)
+    assert counts[0] > 1, counts  # the look, and the transaction that writes
+    assert counts[1:] == [1, 0], counts
 
 
 async def test_a_made_up_refresh_token_harms_nobody(people: People) -> None:

@@ -110,6 +110,10 @@ class AccessTokens:
         if holder is None or holder.ended or holder.user_id != claims.user_id:
             raise token_format.unknown_token()
         check_standing(deactivated=holder.status.deactivated)
+        if holder.unused_hash is not None and claims.pair == token_format.pair_of(holder.unused_hash):
+            # First use of what a refresh gave. Other workers find it written, so it is written once a refresh.
+            async with self._db.write() as conn:
+                await stored.spend_earlier(conn, {claims.session_id: holder.unused_hash})
         known.requester = replace(
             known.requester,
             device_id=holder.device_id,

@@ -133,9 +133,10 @@ class Sessions:
         return LastingToken(self._key.make_access(claims, now_ms), found, session.device_id)
 
     async def refresh(self, refresh_token: str, address: str = "", *, even_suspended: bool = False) -> Tokens:
-        """New tokens for a refresh token, which is spent by that.
+        """New tokens for a refresh token. Client-server API, "Refreshing access tokens".
 
-        A spent one means that two have it, one of them perhaps a thief: the session ends for both.
+        The old one is good until one of the new tokens is used: until then a repeat answers the same refresh token.
+        Its use after that means that two have it, one of them perhaps a thief: the session ends for both.
         """
         now_ms = self._clock.now_ms()
         session_id = self._key.session_of_refresh(refresh_token)
@@ -143,32 +144,38 @@ class Sessions:
             self._limits.check_address("login", address)  # only for guesses: many people share an address
             raise token_format.unknown_token()
         async with self._db.read() as conn:
-            session = (await stored.sessions_of(conn, [session_id])).get(session_id)
-        if session is None or session.ended_ms is not None:
-            raise token_format.unknown_token()
-        if not hmac.compare_digest(token_format.refresh_hash(refresh_token), session.refresh_hash):
-            await self._end([(session.user_id, session_id)], "refresh_token_reused")
-            raise _reused()
-        if now_ms >= session.refresh_expires_ms:
-            raise token_format.token_expired()
-        self._limits.check("login", f"session:{session_id}")
-        new_token = self._key.make_refresh(session_id)
+            session = _running(await stored.sessions_of(conn, [session_id]), session_id)
+        old = token_format.refresh_hash(refresh_token)
+        if _is_good(session, old):
+            if now_ms >= session.refresh_expires_ms:
+                raise token_format.token_expired()
+            self._limits.check("login", f"session:{session_id}")
+            new_token = self._key.next_refresh(refresh_token)
+            hashes = old, token_format.refresh_hash(new_token)
+            person = await self._rotate(session, hashes, now_ms, even_suspended=even_suspended)
+            if person is not None:
+                return self._tokens(person, session, new_token, now_ms)
+        await self._end([(session.user_id, session_id)], "refresh_token_reused")
+        raise _reused()
+
+    async def _rotate(
+        self, session: Session, hashes: tuple[str, str], now_ms: int, *, even_suspended: bool
+    ) -> Person | None:
+        """Put the new hash in the place of the old, if it is not there already; None if the old is good no more."""
+        old, new = hashes
+        user_id, session_id = session.user_id, session.session_id
         async with self._db.write() as conn:
-            await stored_accounts.lock_users(conn, [session.user_id])
-            account = (await stored_accounts.accounts_of(conn, [session.user_id]))[session.user_id]
+            await stored_accounts.lock_users(conn, [user_id])
+            account = (await stored_accounts.accounts_of(conn, [user_id]))[user_id]
             check_account(account, even_suspended=even_suspended)
-            rotated = await stored.rotate_session(
-                conn,
-                session_id,
-                old=session.refresh_hash,
-                new=token_format.refresh_hash(new_token),
-                expires_ms=now_ms + self._settings.refresh_ttl_s * 1000,
-                now_ms=now_ms,
-            )
-        if not rotated:  # somebody else used the same token between our look and our write
-            await self._end([(session.user_id, session_id)], "refresh_token_reused")
-            raise _reused()
-        return self._tokens(account.person, session, new_token, now_ms)
+            expires_ms = now_ms + self._settings.refresh_ttl_s * 1000
+            if await stored.rotate_session(
+                conn, session_id, old=old, new=new, expires_ms=expires_ms, now_ms=now_ms
+            ):
+                return account.person
+            # Refreshed before: the answer was lost, or another request was faster.
+            current = _running(await stored.sessions_of(conn, [session_id]), session_id)
+        return account.person if (current.spent_hash, current.refresh_hash) == (old, new) else None
 
     async def authenticate(self, token: str, address: str = "") -> Requester:
         """Who holds this access token. Raises Unauthenticated, or Forbidden for a suspended person or a guest."""
@@ -271,7 +278,8 @@ class Sessions:
 
     def _tokens(self, person: Person, session: Session, refresh_token: str, now_ms: int) -> Tokens:
         ttl_s = self._settings.access_ttl_s
-        claims = AccessClaims(person.user_id, person.number, session.session_id, now_ms + ttl_s * 1000)
+        pair = token_format.pair_of(token_format.refresh_hash(refresh_token))
+        claims = AccessClaims(person.user_id, person.number, session.session_id, now_ms + ttl_s * 1000, pair)
         access_token = self._key.make_access(claims, now_ms)
         return Tokens(access_token, refresh_token, ttl_s, person, session.device_id)
 
@@ -309,6 +317,19 @@ def _session(
         last_ip=request.address,
         user_agent=request.agent,
     )
+
+
+def _running(found: dict[SessionId, Session], session_id: SessionId) -> Session:
+    session = found.get(session_id)
+    if session is None or session.ended_ms is not None:
+        raise token_format.unknown_token()
+    return session
+
+
+def _is_good(session: Session, refresh_hash: str) -> bool:
+    """Whether a refresh token is the newest, or the one before it and the newest was not used yet."""
+    good = (session.refresh_hash, session.spent_hash or "")
+    return any(hmac.compare_digest(refresh_hash, one) for one in good)
 
 
 def clean_device_name(name: str) -> str:

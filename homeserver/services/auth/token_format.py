@@ -1,7 +1,7 @@
 """Access and refresh tokens as text: made, read and checked, without a database or a clock.
 
 An access token is a JWT (HS256) with the claims iss (server name), sub (user id), user_id (number), sid, type
-"access", iat and exp. A refresh token is `SESSION_ID.RANDOM.MARK`; the mark tells our own old tokens from made-up ones.
+"access", iat, exp, and, where it came with a refresh token, rth, which says with which. A refresh token is `SESSION_ID.RANDOM.MARK`; the mark tells our own old tokens from made-up ones.
 """
 
 import base64
@@ -26,6 +26,7 @@ MAX_FOREIGN_CHARS = 16_384
 _REQUIRED = ["iss", "sub", "sid", "iat", "exp"]
 _RANDOM_BYTES = 32
 _MARK_BYTES = 16
+_PAIR_CHARS = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class AccessClaims:
     number: int
     session_id: SessionId
     expires_ms: int
+    pair: str = ""  # `pair_of` the refresh token that it was issued with; empty: with none
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class TokenKey:
         self.server_name = server_name
         self._secret = secret
         self._mark_key = hmac.digest(secret, b"refresh token mark", "sha256")
+        self._next_key = hmac.digest(secret, b"next refresh token", "sha256")
 
     def make_access(self, claims: AccessClaims, now_ms: int) -> str:
         """The access token that says so, issued now."""
@@ -67,6 +70,8 @@ class TokenKey:
             "iat": now_ms // 1000,
             "exp": claims.expires_ms // 1000,
         }
+        if claims.pair:
+            payload["rth"] = claims.pair
         return jwt.encode(payload, self._secret, algorithm=ALGORITHM)
 
     def read_access(self, token: str, now_ms: int) -> AccessClaims:
@@ -97,6 +102,13 @@ class TokenKey:
         body = f"{session_id}.{secrets.token_urlsafe(_RANDOM_BYTES)}"
         return f"{body}.{self._mark(body)}"
 
+    def next_refresh(self, token: str) -> str:
+        """The refresh token that follows one of ours: always the same, and only this server can tell it."""
+        random = hmac.digest(self._next_key, token.encode(), "sha256")
+        session_id = token.partition(".")[0]
+        body = f"{session_id}.{base64.urlsafe_b64encode(random).decode().rstrip('=')}"
+        return f"{body}.{self._mark(body)}"
+
     def session_of_refresh(self, token: str) -> SessionId | None:
         """The session of a refresh token that we made (it may be spent long since), None for any other text."""
         body, _, mark = token.rpartition(".")
@@ -114,6 +126,11 @@ class TokenKey:
 def refresh_hash(token: str) -> str:
     """What is stored of a refresh token. It is random enough to need no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def pair_of(stored_hash: str) -> str:
+    """What an access token says of the refresh token that it was issued with, from that one's `refresh_hash`."""
+    return stored_hash[:_PAIR_CHARS]
 
 
 def peek(token: str) -> Unverified:
@@ -136,18 +153,19 @@ def token_expired() -> Unauthenticated:
 
 def _access_claims(claims: dict[str, Any], now_ms: int) -> AccessClaims:
     user_id, number, session_id = claims["sub"], claims.get("user_id"), claims["sid"]
-    expires_s = claims["exp"]
+    expires_s, pair = claims["exp"], claims.get("rth", "")
     if (
         claims.get("type") != "access"
         or not isinstance(user_id, str)
         or not isinstance(session_id, str)
+        or not isinstance(pair, str)
         or type(number) is not int
         or type(expires_s) is not int
     ):
         raise unknown_token()
     if now_ms >= expires_s * 1000:
         raise token_expired()
-    return AccessClaims(UserId(user_id), number, SessionId(session_id), expires_s * 1000)
+    return AccessClaims(UserId(user_id), number, SessionId(session_id), expires_s * 1000, pair)
 
 
 def _json_object(part: str) -> dict[str, Any]:

@@ -82,8 +82,8 @@ sessions = Table(
     Column("user_id", Text, ForeignKey("users.user_id"), nullable=False, index=True),
     Column("device_id", Text, nullable=False),
     Column("device_name", Text, nullable=False, server_default=""),
-    Column("refresh_hash", Text, nullable=False, unique=True),  # of the refresh token that is good now
-    Column("spent_hash", Text, index=True),  # of the one before: its use again is theft
+    Column("refresh_hash", Text, nullable=False, unique=True),  # of the newest refresh token
+    Column("spent_hash", Text, index=True),  # of the one before, until the newest tokens are used
     Column("refresh_expires_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("last_used_ms", BigInteger, nullable=False),

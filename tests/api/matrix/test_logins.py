@@ -140,3 +140,15 @@ async def test_a_token_that_ran_out_can_be_refreshed(settings: Settings) -> None
         alice.token = again["access_token"]
         assert (await alice.call("GET", "account/whoami"))["device_id"] == alice.device_id
         assert await nobody.errcode("POST", "refresh", 401, body={"refresh_token": "x"}) == "M_UNKNOWN_TOKEN"
+
+
+async def test_the_answer_to_a_refresh_may_be_lost(nobody: Client, alice: Client) -> None:
+    made = await nobody.call("POST", "login", body=login("alice", refresh_token=True))
+    phone, old = nobody.of(made), {"refresh_token": made["refresh_token"]}
+    lost = await nobody.call("POST", "refresh", body=old)
+    again = await nobody.call("POST", "refresh", body=old)
+    assert again["refresh_token"] == lost["refresh_token"]
+    phone.token = again["access_token"]
+    await phone.call("GET", "account/whoami")
+    assert await nobody.errcode("POST", "refresh", 401, body=old) == "M_UNKNOWN_TOKEN"
+    assert (await phone.call("GET", "account/whoami", 401))["errcode"] == "M_UNKNOWN_TOKEN"

@@ -31,7 +31,7 @@ async def test_the_story_of_an_account(nobody: User) -> None:
     await nobody.call("POST", f"{API}/auth/refresh", 401, json=body)
 
 
-async def test_refresh_tokens_are_good_once_and_reuse_ends_the_session(alice: User, nobody: User) -> None:
+async def test_a_refresh_token_used_after_the_new_tokens_ends_the_session(alice: User, nobody: User) -> None:
     first = {"refresh_token": alice.refresh_token}
     made = await nobody.call("POST", f"{API}/auth/refresh", json=first)
     TypeAdapter(schemas.Tokens).validate_python(made, strict=True, extra="forbid")

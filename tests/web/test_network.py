@@ -227,6 +227,9 @@ async def test_an_old_access_token_is_renewed_by_one_tab_only(people: People, br
             window.dispatchEvent(new Event("focus"));
         }"""
     )
+    # Another tab sees what was stored a moment later; it must start with the token that is refused.
+    await second.goto("/static/js/api.js")
+    await second.wait_for_function("() => localStorage.getItem('auth_data').includes('no.longer.good')")
     await second.goto("/chat")
     await expect(second.locator(".item")).to_have_count(1)
     await hers.enter("Bob")

@@ -1,9 +1,10 @@
 import { ApiError, SessionOver } from "./client/errors.js";
-import { exclusive } from "./client/exclusive.js";
+import { announce, exclusive, isAnnounced } from "./client/exclusive.js";
 import { read, send } from "./client/request.js";
 import { expiryOf } from "./session.js";
 
 const EXPIRY_MARGIN_MS = 20000;
+const SAVE_SEEN_MS = 10000; // the time in which every tab sees what another one saved
 
 /**
  * JSON over HTTP with the tokens of a session. An access token that is refused is renewed once, by one tab only, and
@@ -81,20 +82,39 @@ export class Api {
    */
   async renew(refused) {
     return exclusive("auth-refresh", async () => {
-      const auth = this.#session.read();
-      if (!auth) throw new SessionOver();
+      const auth = await this.#settled();
       if (auth.access !== refused) return auth.access;
       if (!auth.refresh || !this.#authPrefix) return this.#end();
       const body = { refresh_token: auth.refresh };
       const answer = await send("POST", `${this.#authPrefix}/auth/refresh`, { body });
       if (answer.status === 429 || answer.status >= 500) return read(answer);
-      if (answer.status !== 200) return this.#end();
+      if (answer.status !== 200) {
+        const now = this.#session.read();
+        return now && now.refresh !== auth.refresh ? now.access : this.#end();
+      }
       const pair = read(answer);
+      await announce(spent(auth.refresh), SAVE_SEEN_MS);
       // Somebody may have signed out, or in, while the answer was on its way.
       if (this.#session.read()?.refresh !== auth.refresh) throw new SessionOver();
       this.#session.save({ access: pair.access_token, refresh: pair.refresh_token, user_id: auth.user_id });
       return pair.access_token;
     });
+  }
+
+  /**
+   * What is stored, once it is no more the tokens that another tab has just exchanged: the lock may come to this tab
+   * before what the other one saved does.
+   */
+  async #settled() {
+    const stored = this.#session.read();
+    if (!stored) throw new SessionOver();
+    if (await isAnnounced(spent(stored.refresh))) {
+      const came = await this.#session.replaced(stored.refresh, SAVE_SEEN_MS);
+      if (!came) throw new ApiError(0, "network", "The server cannot be reached.");
+    }
+    const auth = this.#session.read();
+    if (!auth) throw new SessionOver();
+    return auth;
   }
 
   /** @returns {never} */
@@ -107,6 +127,11 @@ export class Api {
   #keep(pair) {
     this.#session.save({ access: pair.access_token, refresh: pair.refresh_token, user_id: pair.user.id });
   }
+}
+
+/** The name under which tabs hear that a refresh token was exchanged. @param {string} refresh */
+function spent(refresh) {
+  return `auth-spent:${refresh.slice(-20)}`;
 }
 
 /** Whether an access token ends soon, by this computer's clock. @param {string} token */

@@ -53,6 +53,30 @@ export class Session extends Emitter {
     this.storage.setItem(KEY, JSON.stringify(data));
   }
 
+  /**
+   * Wait until another tab's tokens have come in the place of this refresh token.
+   *
+   * @param {string} refresh
+   * @param {number} timeoutMs
+   * @returns {Promise<boolean>} false when the time is over first
+   */
+  async replaced(refresh, timeoutMs) {
+    const isReplaced = () => this.read()?.refresh !== refresh;
+    if (isReplaced()) return true;
+    const listening = new AbortController();
+    const came = await new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(isReplaced()), timeoutMs);
+      const look = () => {
+        if (!isReplaced()) return;
+        clearTimeout(timer);
+        resolve(true);
+      };
+      addEventListener("storage", look, { signal: listening.signal });
+    });
+    listening.abort();
+    return came;
+  }
+
   /** Forget the login: afterwards nothing of this person is left in the browser's store. */
   clear() {
     if (this.storage.getItem(KEY) !== null) this.storage.removeItem(KEY);

@@ -17,6 +17,32 @@ export async function exclusive(name, action) {
 }
 
 /**
+ * Say to the other tabs, for a while, that something was done. Unlike what is written into localStorage, which other
+ * tabs see a moment later, a lock is seen by all of them at once. Resolves when it is.
+ *
+ * @param {string} name
+ * @param {number} holdMs
+ * @returns {Promise<void>}
+ */
+export async function announce(name, holdMs) {
+  if (!navigator.locks) return;
+  await new Promise((resolve, reject) => {
+    const hold = () => {
+      resolve(undefined);
+      return pause(holdMs);
+    };
+    navigator.locks.request(name, { mode: "shared" }, hold).catch(reject);
+  });
+}
+
+/** Whether a tab has announced this lately. @param {string} name */
+export async function isAnnounced(name) {
+  if (!navigator.locks) return false; // the stored lock is seen to be free only after what was written before
+  const { held } = await navigator.locks.query();
+  return (held ?? []).some((lock) => lock.name === name);
+}
+
+/**
  * The same on plain http, where browsers have no locks: a name in localStorage, which ends by itself in case its tab
  * was closed. It is written and read again a moment later, so that of two tabs that write at once one gives way.
  *

@@ -266,6 +266,21 @@ def test_locks_fit_pyproject() -> None:
     assert pins("requirements.lock").items() <= pins("requirements-dev.lock").items()
 
 
+def test_no_dependency_stands_twice() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)
+    lists = {
+        "build-system": project["build-system"]["requires"],
+        "project": project["project"]["dependencies"],
+    }
+    lists |= project["project"]["optional-dependencies"]
+    named = {
+        key: [canonicalize_name(Requirement(line).name) for line in lines] for key, lines in lists.items()
+    }
+    twice = {key: sorted({name for name in names if names.count(name) > 1}) for key, names in named.items()}
+    assert {key: names for key, names in twice.items() if names} == {}
+
+
 def direct(lock: str) -> set[str]:
     """What a lock says that the project itself asks for."""
     blocks = re.split(r"^(?=[A-Za-z0-9])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from homeserver.settings.section import DAY_S, GIB, MIB, Section
+from homeserver.settings.section import DAY_S, GIB, MIB, Advanced, Section
 
 
 class RoomSettings(Section):
@@ -11,10 +11,12 @@ class RoomSettings(Section):
     max_participants: int = Field(
         default=1000, ge=2, le=100_000, description="Most people named in one call that makes a room."
     )
-    max_title_chars: int = Field(default=200, ge=1, le=1000, description="Longest title of a room.")
+    max_title_chars: Advanced[int] = Field(default=200, ge=1, le=1000, description="Longest title of a room.")
     max_message_chars: int = Field(default=10_000, ge=1, le=15_000, description="Longest text of a message.")
-    max_page: int = Field(default=200, ge=1, le=1000, description="Most items in one page of a list.")
-    cached_enquiries: int = Field(
+    max_page: Advanced[int] = Field(
+        default=200, ge=1, le=1000, description="Most items in one page of a list."
+    )
+    cached_enquiries: Advanced[int] = Field(
         default=20_000,
         ge=100,
         le=1_000_000,
@@ -37,16 +39,16 @@ class MediaSettings(Section):
     """Files that people send."""
 
     max_upload_bytes: int = Field(default=50 * MIB, ge=1024, le=10 * GIB, description="Largest file.")
-    max_uploads: int = Field(
+    max_uploads: Advanced[int] = Field(
         default=100, ge=1, le=10_000, description="Files being received at the same time; more are refused."
     )
-    upload_idle_s: float = Field(
+    upload_idle_s: Advanced[float] = Field(
         default=60.0, ge=0.05, le=3600, description="An upload that stands still for so long is given up."
     )
     quota_bytes: int = Field(
         default=5 * GIB, ge=0, le=1024 * GIB, description="Most that one person may keep; 0: no limit."
     )
-    quota_files: int = Field(
+    quota_files: Advanced[int] = Field(
         default=100_000, ge=0, le=100_000_000, description="Most files that one person may keep; 0: no limit."
     )
     daily_bytes: int = Field(
@@ -55,41 +57,41 @@ class MediaSettings(Section):
         le=1024 * GIB,
         description="Most that one person may send in a day; 0: no limit.",
     )
-    daily_files: int = Field(
+    daily_files: Advanced[int] = Field(
         default=5000, ge=0, le=10_000_000, description="Most files of one person in a day; 0: no limit."
     )
     legacy_download: bool = Field(
         default=False,
         description="Whether anybody may fetch, without a token, what Matrix clients sent: only old clients need it.",
     )
-    max_pending_uploads: int = Field(
+    max_pending_uploads: Advanced[int] = Field(
         default=20, ge=1, le=1000, description="Most addresses of one person whose file is still to come."
     )
-    pending_ttl_s: int = Field(
+    pending_ttl_s: Advanced[int] = Field(
         default=DAY_S, ge=60, le=30 * DAY_S, description="How long such an address waits for its file."
     )
-    max_download_wait_s: float = Field(
+    max_download_wait_s: Advanced[float] = Field(
         default=60.0, ge=0, le=600, description="How long a download waits at most for a file still to come."
     )
-    max_waiting_downloads: int = Field(
+    max_waiting_downloads: Advanced[int] = Field(
         default=1000, ge=1, le=100_000, description="Most downloads that wait so; more are refused."
     )
-    url_ttl_s: int = Field(
+    url_ttl_s: Advanced[int] = Field(
         default=DAY_S, ge=300, le=30 * DAY_S, description="How long the address of a file is valid."
     )
-    max_pixels: int = Field(
+    max_pixels: Advanced[int] = Field(
         default=40_000_000,
         ge=10_000,
         le=500_000_000,
         description="Pictures with more pixels get no thumbnail (they could fill the memory).",
     )
-    max_animation_pixels: int = Field(
+    max_animation_pixels: Advanced[int] = Field(
         default=50_000_000,
         ge=0,
         le=500_000_000,
         description="Moving pictures with more pixels, over all their frames, get a thumbnail that stands still.",
     )
-    thumbnail_sizes: tuple[ThumbnailSize, ...] = Field(
+    thumbnail_sizes: Advanced[tuple[ThumbnailSize, ...]] = Field(
         default=tuple(
             ThumbnailSize(width=w, height=h) for w, h in ((96, 96), (320, 240), (640, 480), (800, 600))
         ),
@@ -97,16 +99,16 @@ class MediaSettings(Section):
         max_length=16,
         description="The only sizes that thumbnails are made in.",
     )
-    thumbnail_concurrency: int = Field(
+    thumbnail_concurrency: Advanced[int] = Field(
         default=1, ge=1, le=32, description="Thumbnails made at the same time."
     )
-    max_thumbnails_waiting: int = Field(
+    max_thumbnails_waiting: Advanced[int] = Field(
         default=64, ge=1, le=10_000, description="Most thumbnails waiting; more are refused."
     )
     deleted_grace_s: int = Field(
         default=7 * DAY_S, ge=0, le=366 * DAY_S, description="How long the file of a deleted message is kept."
     )
-    sweep_interval_s: float = Field(
+    sweep_interval_s: Advanced[float] = Field(
         default=300.0, ge=1, le=7 * DAY_S, description="How often files that are due are deleted."
     )
 
@@ -114,24 +116,26 @@ class MediaSettings(Section):
 class SocketSettings(Section):
     """WebSockets."""
 
-    queue_frames: int = Field(
+    queue_frames: Advanced[int] = Field(
         default=256, ge=8, le=10_000, description="Frames waiting for a slow reader before it is closed."
     )
-    max_per_user: int = Field(default=20, ge=1, le=1000, description="Open sockets of one person.")
-    ping_interval_s: float = Field(
+    max_per_user: Advanced[int] = Field(default=20, ge=1, le=1000, description="Open sockets of one person.")
+    ping_interval_s: Advanced[float] = Field(
         default=25.0, ge=0.05, le=300, description="How often a quiet reader is asked if it is there."
     )
-    pong_timeout_s: float = Field(
+    pong_timeout_s: Advanced[float] = Field(
         default=20.0, ge=0.05, le=300, description="How long it may take to answer."
     )
-    max_frame_bytes: int = Field(
+    max_frame_bytes: Advanced[int] = Field(
         default=65_536, ge=1024, le=4 * MIB, description="Largest frame from a client."
     )
-    max_frames_per_s: float = Field(
+    max_frames_per_s: Advanced[float] = Field(
         default=20.0, gt=0, le=10_000, description="Frames per second from a client in the long run."
     )
-    frames_burst: int = Field(default=60, ge=1, le=10_000, description="Frames at once from a client.")
-    first_frame_wait_s: float = Field(
+    frames_burst: Advanced[int] = Field(
+        default=60, ge=1, le=10_000, description="Frames at once from a client."
+    )
+    first_frame_wait_s: Advanced[float] = Field(
         default=0.3,
         ge=0,
         le=10,

@@ -2,62 +2,66 @@
 
 from pydantic import Field
 
-from homeserver.settings.section import DAY_S, MIB, Section
+from homeserver.settings.section import DAY_S, MIB, Advanced, Section
 
 
 class EncryptionSettings(Section):
     """Keys of devices, messages to them, and encrypted backups. The server can read none of what they protect."""
 
-    max_items: int = Field(
+    max_items: Advanced[int] = Field(
         default=5000, ge=100, le=5000, description="Most devices or keys that one call names."
     )
-    max_key_bytes: int = Field(
+    max_key_bytes: Advanced[int] = Field(
         default=16_384, ge=2048, le=MIB, description="Largest public key with its signatures, as JSON."
     )
-    max_one_time_keys: int = Field(
+    max_one_time_keys: Advanced[int] = Field(
         default=1000, ge=50, le=10_000, description="Most unclaimed one-time keys of one device."
     )
-    max_fallback_keys: int = Field(
+    max_fallback_keys: Advanced[int] = Field(
         default=10, ge=1, le=100, description="Most fallback keys of one device, one for each algorithm."
     )
-    claimed_keep_s: int = Field(
+    claimed_keep_s: Advanced[int] = Field(
         default=DAY_S,
         ge=60,
         le=30 * DAY_S,
         description="How long a claimed one-time key is remembered, so that a repeated upload does not renew it.",
     )
-    max_signatures: int = Field(
+    max_signatures: Advanced[int] = Field(
         default=500, ge=10, le=10_000, description="Most signatures checked in one call."
     )
-    max_message_bytes: int = Field(
+    max_message_bytes: Advanced[int] = Field(
         default=65_536, ge=1024, le=MIB, description="Largest message to a device."
     )
-    max_inbox_messages: int = Field(
+    max_inbox_messages: Advanced[int] = Field(
         default=10_000,
         ge=100,
         le=1_000_000,
         description="Most messages that wait for one device; then the oldest make room.",
     )
-    max_inbox_bytes: int = Field(
+    max_inbox_bytes: Advanced[int] = Field(
         default=32 * MIB,
         ge=MIB,
         le=1024 * MIB,
         description="Most bytes of messages that wait for one device.",
     )
-    cached_inboxes: int = Field(
+    cached_inboxes: Advanced[int] = Field(
         default=20_000,
         ge=100,
         le=1_000_000,
         description="Devices that are known to have no messages waiting.",
     )
-    max_page: int = Field(default=100, ge=1, le=1000, description="Most messages to a device in one answer.")
-    max_backups: int = Field(default=10, ge=1, le=1000, description="Most key backups of one person.")
-    max_backup_bytes: int = Field(
+    max_page: Advanced[int] = Field(
+        default=100, ge=1, le=1000, description="Most messages to a device in one answer."
+    )
+    max_backups: Advanced[int] = Field(
+        default=10, ge=1, le=1000, description="Most key backups of one person."
+    )
+    max_backup_bytes: Advanced[int] = Field(
         default=128 * MIB, ge=MIB, le=16_384 * MIB, description="Most that one person's key backups may take."
     )
-    max_backup_key_bytes: int = Field(
+    max_backup_key_bytes: Advanced[int] = Field(
         default=16_384, ge=1024, le=MIB, description="Largest encrypted key in a backup, and its auth_data."
     )
-    max_dehydrated_bytes: int = Field(
+    max_dehydrated_bytes: Advanced[int] = Field(
         default=MIB, ge=65_536, le=16 * MIB, description="Largest dehydrated device."
     )

@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from homeserver.settings.section import Origin, Prefix, Section
+from homeserver.settings.section import Advanced, Origin, Prefix, Section
 
 
 class UniversitySettings(Section):
@@ -30,25 +30,25 @@ class MessengerSettings(Section):
 
     enabled: bool = Field(default=True, description="Whether this API is served.")
     prefix: Prefix = Field(default="/api/v1", description="Path that all its addresses begin with.")
-    socket_path: Prefix = Field(default="/ws", description="Path of its WebSocket.")
+    socket_path: Advanced[Prefix] = Field(default="/ws", description="Path of its WebSocket.")
     service_key_issuer: str = Field(
         default="",
         max_length=32,
         description="Which of `issuers` a service key of this API acts for people of; empty: of none.",
     )
-    listed_participants: int = Field(
+    listed_participants: Advanced[int] = Field(
         default=100,
         ge=2,
         le=1000,
         description="Most participants that a list of chats shows of each; the chat itself shows all.",
     )
-    live_chats: int = Field(
+    live_chats: Advanced[int] = Field(
         default=10_000,
         ge=10,
         le=100_000,
         description="Most chats that a new socket of one person hears: the latest ones.",
     )
-    presence_chats: int = Field(
+    presence_chats: Advanced[int] = Field(
         default=50,
         ge=0,
         le=1000,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from homeserver.settings.section import Section, is_loopback, split_url
+from homeserver.settings.section import Advanced, Section, is_loopback, split_url
 
 Algorithm = Literal[
     "HS256",
@@ -94,28 +94,32 @@ class IssuerSettings(Section):
         max_length=500,
         description="Required value (or member) of the claim `aud`.",
     )
-    leeway_s: int = Field(
+    leeway_s: Advanced[int] = Field(
         default=30, ge=0, le=300, description="How far the host's clock may be off, in seconds."
     )
-    max_age_s: int = Field(
+    max_age_s: Advanced[int] = Field(
         default=30 * 86400,
         ge=60,
         le=366 * 86400,
         description="A token whose expiry lies further ahead than this is refused.",
     )
-    jwks_cache_s: int = Field(default=600, ge=10, le=86400, description="How long fetched keys are believed.")
-    jwks_refetch_s: int = Field(
+    jwks_cache_s: Advanced[int] = Field(
+        default=600, ge=10, le=86400, description="How long fetched keys are believed."
+    )
+    jwks_refetch_s: Advanced[int] = Field(
         default=30,
         ge=1,
         le=3600,
         description="An unknown key id makes us fetch the keys again, at most this often.",
     )
-    jwks_timeout_s: float = Field(default=5.0, ge=0.1, le=60, description="Deadline for fetching the keys.")
-    jwks_max_bytes: int = Field(
+    jwks_timeout_s: Advanced[float] = Field(
+        default=5.0, ge=0.1, le=60, description="Deadline for fetching the keys."
+    )
+    jwks_max_bytes: Advanced[int] = Field(
         default=262_144, ge=1024, le=4_194_304, description="Largest answer that is read from jwks_url."
     )
     claims: ClaimSettings = Field(default=ClaimSettings(), description="Where each fact stands in the token.")
-    refuse_types: tuple[str, ...] = Field(
+    refuse_types: Advanced[tuple[str, ...]] = Field(
         default=("refresh",),
         max_length=16,
         description="Tokens whose claim `type` has one of these values are refused.",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, IPvAnyNetwork
 
-from homeserver.settings.section import DAY_S, MIB, Section
+from homeserver.settings.section import DAY_S, MIB, Advanced, Section
 
 Site = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=253)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -28,28 +28,36 @@ class PreviewSettings(Section):
         max_length=100,
         description="Private networks whose pages may be fetched all the same; public ones always are.",
     )
-    ports: tuple[Port, ...] = Field(
+    ports: Advanced[tuple[Port, ...]] = Field(
         default=(80, 443), min_length=1, max_length=20, description="The only ports that are asked."
     )
-    timeout_s: float = Field(
+    timeout_s: Advanced[float] = Field(
         default=10.0, ge=0.1, le=60, description="Deadline for a page and its picture together."
     )
-    max_redirects: int = Field(default=5, ge=0, le=20, description="Most redirects that are followed.")
-    max_page_bytes: int = Field(
+    max_redirects: Advanced[int] = Field(
+        default=5, ge=0, le=20, description="Most redirects that are followed."
+    )
+    max_page_bytes: Advanced[int] = Field(
         default=MIB // 2, ge=16_384, le=4 * MIB, description="So much of a page is read, from its beginning."
     )
-    max_image_bytes: int = Field(
+    max_image_bytes: Advanced[int] = Field(
         default=2 * MIB, ge=16_384, le=20 * MIB, description="Largest picture of a page that is kept."
     )
-    ttl_s: int = Field(default=DAY_S // 2, ge=60, le=30 * DAY_S, description="How long a preview is good.")
-    failure_ttl_s: float = Field(
+    ttl_s: Advanced[int] = Field(
+        default=DAY_S // 2, ge=60, le=30 * DAY_S, description="How long a preview is good."
+    )
+    failure_ttl_s: Advanced[float] = Field(
         default=60.0, ge=0, le=DAY_S, description="How long a page that failed is not asked again."
     )
-    max_stored: int = Field(default=5000, ge=10, le=1_000_000, description="Most previews that are kept.")
-    concurrency: int = Field(default=10, ge=1, le=200, description="Pages fetched at the same time.")
-    max_waiting: int = Field(
+    max_stored: Advanced[int] = Field(
+        default=5000, ge=10, le=1_000_000, description="Most previews that are kept."
+    )
+    concurrency: Advanced[int] = Field(
+        default=10, ge=1, le=200, description="Pages fetched at the same time."
+    )
+    max_waiting: Advanced[int] = Field(
         default=100, ge=0, le=10_000, description="Most pages waiting; more are refused."
     )
-    sweep_interval_s: float = Field(
+    sweep_interval_s: Advanced[float] = Field(
         default=600.0, ge=1, le=DAY_S, description="How often old previews are looked for."
     )

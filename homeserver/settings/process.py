@@ -8,6 +8,7 @@ from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
 from homeserver.settings.section import (
     DAY_S,
     MIB,
+    Advanced,
     Host,
     LogFormat,
     LogLevel,
@@ -48,10 +49,10 @@ class ListenSettings(Section):
     port: int = Field(
         default=8008, ge=0, le=65535, description="Port to listen on; 0 lets the system choose."
     )
-    max_body_bytes: int = Field(
+    max_body_bytes: Advanced[int] = Field(
         default=1 * MIB, ge=65536, le=64 * MIB, description="Largest JSON body of a request."
     )
-    shutdown_grace_s: float = Field(
+    shutdown_grace_s: Advanced[float] = Field(
         default=10.0,
         ge=0,
         le=300,
@@ -88,10 +89,10 @@ class DatabaseSettings(Section):
         default=10, ge=1, le=200, description="Connections to the database at the same time."
     )
     auto_migrate: bool = Field(default=True, description="Bring the tables up to date at start.")
-    busy_timeout_ms: int = Field(
+    busy_timeout_ms: Advanced[int] = Field(
         default=5000, ge=0, le=60_000, description="How long SQLite waits for another writer."
     )
-    statement_timeout_ms: int = Field(
+    statement_timeout_ms: Advanced[int] = Field(
         default=30_000, ge=100, le=600_000, description="PostgreSQL stops a statement after this."
     )
 
@@ -105,32 +106,34 @@ class DatabaseSettings(Section):
 class TimelineSettings(Section):
     """The log of events: how much is written at once and how much is kept in memory."""
 
-    max_batch_entries: int = Field(default=512, ge=1, le=5000, description="Most entries in one transaction.")
-    max_waiting: int = Field(
+    max_batch_entries: Advanced[int] = Field(
+        default=512, ge=1, le=5000, description="Most entries in one transaction."
+    )
+    max_waiting: Advanced[int] = Field(
         default=10_000,
         ge=1,
         le=1_000_000,
         description="Most entries waiting to be written; more are refused.",
     )
-    cached_rooms: int = Field(
+    cached_rooms: Advanced[int] = Field(
         default=5000, ge=10, le=1_000_000, description="Rooms whose state is kept in memory."
     )
-    ring_entries: int = Field(
+    ring_entries: Advanced[int] = Field(
         default=5000, ge=100, le=5_000_000, description="Recent entries kept in memory for readers."
     )
-    snapshot_chain: int = Field(
+    snapshot_chain: Advanced[int] = Field(
         default=100, ge=1, le=1000, description="Changes of room state stored before a full copy is."
     )
-    commit_timeout_s: float = Field(
+    commit_timeout_s: Advanced[float] = Field(
         default=30.0, ge=1, le=300, description="A write that takes longer fails."
     )
-    transaction_keep_s: int = Field(
+    transaction_keep_s: Advanced[int] = Field(
         default=DAY_S,
         ge=DAY_S,
         le=30 * DAY_S,
         description="How long a repeated send is recognised as the same message.",
     )
-    follow_interval_ms: int = Field(
+    follow_interval_ms: Advanced[int] = Field(
         default=1000,
         ge=10,
         le=60_000,
@@ -171,7 +174,7 @@ class LogSettings(Section):
     slow_request_ms: int = Field(
         default=1000, ge=1, le=600_000, description="Requests that take longer are logged as warnings."
     )
-    max_waiting_lines: int = Field(
+    max_waiting_lines: Advanced[int] = Field(
         default=10_000,
         ge=100,
         le=1_000_000,

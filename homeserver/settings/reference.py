@@ -15,13 +15,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from homeserver.settings.models import Settings
-from homeserver.settings.section import Section
+from homeserver.settings.section import Section, is_advanced
 from homeserver.settings.shape import bare, item_of, section_of
 
 HEADER = """\
 # Every setting with its default, made by `homeserver generate-config --all`. Copy what you change to homeserver.yaml.
 # Any key can also be set from outside, e.g. HOMESERVER__LISTEN__PORT=9000. Relative paths are meant from the folder of
-# the settings file. Durations end in _s (seconds) or _ms (milliseconds), sizes in _bytes.
+# the settings file. Durations end in _s (seconds) or _ms (milliseconds), sizes in _bytes. A key marked "advanced" is a
+# bound or a pace whose default fits nearly every server: leave it alone unless the log or the metrics ask for more.
 """
 SMALLEST = """\
 # The settings of this server. Everything else has a default: see config/reference.yaml.
@@ -97,6 +98,8 @@ def _keys(model: type[BaseModel], values: BaseModel | None, indent: str) -> Iter
 
 def _about(field: FieldInfo, bounds: str) -> str:
     facts = ["required"] if field.is_required() else []
+    if is_advanced(field):
+        facts.append("advanced")
     if bounds:
         facts.append(bounds)
     return f"{field.description} [{'; '.join(facts)}]" if facts else str(field.description)

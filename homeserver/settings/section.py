@@ -2,16 +2,23 @@
 
 import re
 from ipaddress import ip_address
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class Section(BaseModel):
     """Frozen, and every key must be known. Inputs never stand in error texts: they may be secrets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def is_advanced(field: FieldInfo) -> bool:
+    """Whether the key, and all below it, is `Advanced`."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("advanced") is True
 
 
 def is_loopback(host: str) -> bool:
@@ -58,6 +65,11 @@ def _host(value: str) -> str:
         raise ValueError("must be an address or host name to listen on, e.g. 127.0.0.1, :: or 0.0.0.0")
     return value
 
+
+T = TypeVar("T")
+Advanced = Annotated[T, Field(json_schema_extra={"advanced": True})]
+"""A key whose default an operator has no ground to change: bounds of memory, batches, pauses. The reference has it,
+the samples do not."""
 
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Origin = Annotated[str, AfterValidator(_origin)]

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,10 +13,13 @@ from homeserver.settings import reference
 from homeserver.settings.advice import advice
 from homeserver.settings.load import load
 from homeserver.settings.models import Settings
+from homeserver.settings.section import is_advanced
 from homeserver.settings.shape import fields_of, item_of, section_of
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
+SAMPLES = (ROOT / "homeserver.yaml", CONFIG / "sqlite.yaml", CONFIG / "postgres.yaml")
+MAX_PLAIN_KEYS = 120
 
 
 def test_the_reference_is_fresh() -> None:
@@ -79,7 +83,7 @@ def test_the_bounds_are_told() -> None:
     assert "[0 to 65535]\n  port: 8008\n" in text
     assert "[15 minutes to 1 day]\n  access_ttl_s: 900  # 15 minutes\n" in text
     assert "[debug | info | warning | error]\n  level: info\n" in text
-    assert "[64 KiB to 64 MiB]\n  max_body_bytes: 1048576  # 1 MiB\n" in text
+    assert "[advanced; 64 KiB to 64 MiB]\n  max_body_bytes: 1048576  # 1 MiB\n" in text
 
 
 def keys_of(kind: object) -> Iterator[str]:
@@ -87,6 +91,51 @@ def keys_of(kind: object) -> Iterator[str]:
     for name, field in fields_of(kind).items():
         inner = section_of(field.annotation) or section_of(item_of(field.annotation))
         yield from keys_of(inner) if inner else [name]
+
+
+def judged(
+    kind: object, *, above: str = "", advanced: bool = False
+) -> Iterator[tuple[str, str | None, bool]]:
+    """Path, description and mark of each key; below an advanced section every key is advanced."""
+    for name, field in fields_of(kind).items():
+        path, is_marked = above + name, advanced or is_advanced(field)
+        inner = section_of(field.annotation) or section_of(item_of(field.annotation))
+        if inner:
+            yield from judged(inner, above=f"{path}.", advanced=is_marked)
+        else:
+            yield path, field.description, is_marked
+
+
+def test_an_operator_has_few_keys_to_judge() -> None:
+    """A new bound or pace is `Advanced`, unless an operator knows better than its default."""
+    keys = list(judged(Settings))
+    assert [path for path, description, _ in keys if not description] == []
+    plain = [path for path, _, is_marked in keys if not is_marked]
+    assert len(plain) <= MAX_PLAIN_KEYS, plain
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_samples_leave_advanced_keys_out(path: Path) -> None:
+    advanced = {name for name, _, is_marked in judged(Settings) if is_marked}
+    named = set(paths_of(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    assert named, "a sample names some keys"
+    assert named & advanced == set()
+
+
+def paths_of(values: dict[str, Any], above: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        yield above + name
+        if isinstance(value, dict):
+            yield from paths_of(value, f"{above}{name}.")
+
+
+def test_the_reference_marks_advanced_keys_and_they_are_taken(tmp_path: Path) -> None:
+    text = reference.reference_yaml()
+    assert "[advanced; 10 to 1000000]\n  cached_rooms: 5000\n" in text
+    schema = json.loads(reference.schema_json())
+    assert schema["$defs"]["TimelineSettings"]["properties"]["cached_rooms"]["advanced"] is True
+    assert "advanced" not in schema["$defs"]["ListenSettings"]["properties"]["port"]
+    assert load_text(tmp_path, "timeline: {cached_rooms: 77}").timeline.cached_rooms == 77
 
 
 def test_every_key_is_read_by_some_part_of_the_server() -> None:

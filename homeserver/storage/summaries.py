@@ -63,7 +63,7 @@ class DirectoryPlace(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class DirectoryQuery:
+class PublishedQuery:
     """A part of the list of published rooms: at most `limit` of them after a place, or before it.
 
     `pattern` is a LIKE pattern with backslash escapes; `room_types`: None for all, in it None for ordinary rooms.
@@ -156,21 +156,21 @@ async def summaries(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict
     return {row.room_id: _summary(row) for row in await conn.execute(_BY_ID, {"room_ids": list(room_ids)})}
 
 
-async def published(conn: AsyncConnection, request: DirectoryQuery) -> list[Summary]:
+async def published(conn: AsyncConnection, query: PublishedQuery) -> list[Summary]:
     """A part of the list of published rooms, in its order."""
-    types = request.room_types
-    place = request.place or _FIRST
+    types = query.room_types
+    place = query.place or _FIRST
     values = {
         "at_count": place.member_count,
         "at_position": place.position,
-        "pattern": request.pattern,
+        "pattern": query.pattern,
         "room_types": [one for one in types or () if one is not None],
         "untyped": None in (types or ()),
-        "count": request.limit,
+        "count": query.limit,
     }
-    statement = _LISTS[request.backward, bool(request.pattern), types is not None]
+    statement = _LISTS[query.backward, bool(query.pattern), types is not None]
     found = [_summary(row) for row in await conn.execute(statement, values)]
-    return found[::-1] if request.backward else found
+    return found[::-1] if query.backward else found
 
 
 async def count_published(conn: AsyncConnection) -> int:

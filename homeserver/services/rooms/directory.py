@@ -18,7 +18,7 @@ from homeserver.services.rooms import product_rules
 from homeserver.services.rooms.aliases import may_name_room
 from homeserver.storage import summaries as stored
 from homeserver.storage.db import Database
-from homeserver.storage.summaries import DirectoryPlace, DirectoryQuery, Summary
+from homeserver.storage.summaries import DirectoryPlace, PublishedQuery, Summary
 from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
@@ -104,7 +104,7 @@ class Directory:
         limit = self._max_page if request.limit is None else min(max(request.limit, 1), self._max_page)
         if request.network is not None:  # there is no application service that has rooms
             return PublicPage((), None, None, 0)
-        query = DirectoryQuery(
+        query = PublishedQuery(
             limit=limit + 1,
             place=place,
             backward=backward,

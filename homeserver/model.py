@@ -85,16 +85,9 @@ class Requester:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """An account as others may see it; `email` and `phone` are for the faces to hold back."""
+class HostProfile:
+    """What a host application says of a person, for faces that show it; `phone`, `telegram` are theirs to hold back."""
 
-    user_id: UserId
-    number: int
-    display_name: str
-    created_ms: int
-    tag: str = ""
-    email: str = ""
-    avatar_url: str = ""
     first_name: str = ""
     last_name: str = ""
     middle_name: str = ""
@@ -104,6 +97,20 @@ class Person:
     phone: str = ""
     telegram: str = ""
     study_group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account as others may see it; `email` is for the faces to hold back. `host`: None where no host told of it."""
+
+    user_id: UserId
+    number: int
+    display_name: str
+    created_ms: int
+    tag: str = ""
+    email: str = ""
+    avatar_url: str = ""
+    host: HostProfile | None = None
 
 
 @dataclass(frozen=True, slots=True)

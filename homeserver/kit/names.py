@@ -2,11 +2,16 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields as fields_of
+from dataclasses import replace
+from typing import Any, cast
 
 from homeserver.errors import Invalid
 from homeserver.folding import fold
-from homeserver.model import Person
+from homeserver.model import HostProfile, Person
+
+HOST_FIELDS = tuple(field.name for field in fields_of(HostProfile))
 
 # Control characters, lone surrogates, and the marks that turn the direction of the text around them.
 _UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
@@ -33,13 +38,23 @@ def search_words(text: str) -> list[str]:
     return list(dict.fromkeys(fold(one_line(text[:200])).split()))
 
 
+def with_fields(person: Person, fields: Mapping[str, str]) -> Person:
+    """The person with these fields, of their own or of their host profile, set anew."""
+    own = {name: value for name, value in fields.items() if name not in HOST_FIELDS}
+    told = {name: value for name, value in fields.items() if name in HOST_FIELDS}
+    if person.host is not None or any(told.values()):
+        person = replace(person, host=replace(person.host or HostProfile(), **told))
+    return replace(person, **cast("dict[str, Any]", own))
+
+
 def search_text(person: Person) -> str:
     """What a person is found by: their names and tag, folded."""
+    host = person.host or HostProfile()
     parts: Iterable[str] = (
         person.display_name,
-        person.last_name,
-        person.first_name,
-        person.middle_name,
+        host.last_name,
+        host.first_name,
+        host.middle_name,
         person.tag,
     )
     return fold(" ".join(dict.fromkeys(part for part in parts if part)))

@@ -5,23 +5,25 @@ Two columns are unique beside the keys: e-mail and tag. They are only changed by
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from sqlalchemy import Row, Select, bindparam, exists, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.folding import like_escaped
-from homeserver.model import GUEST_NAMESPACE, Person
+from homeserver.model import GUEST_NAMESPACE, HostProfile, Person
 from homeserver.protocol.ids import UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import number_heads, successors, users
+from homeserver.storage.schema import host_profiles, number_heads, successors, users
 
 SEARCH_WORDS = 4
 """So many words of a search are looked at."""
 
 FIRST_GUEST_NUMBER = GUEST_NAMESPACE << 32
 """Guests are numbered from here on; no list of people and no search shows them."""
+
+_HOST_FIELDS = tuple(field.name for field in fields(HostProfile))
 
 PERSON_COLUMNS = (
     users.c.user_id,
@@ -31,16 +33,11 @@ PERSON_COLUMNS = (
     users.c.tag,
     users.c.email,
     users.c.avatar_url,
-    users.c.first_name,
-    users.c.last_name,
-    users.c.middle_name,
-    users.c.role,
-    users.c.job,
-    users.c.bio,
-    users.c.phone,
-    users.c.telegram,
-    users.c.study_group,
+    host_profiles.c.user_id.label("host_profile"),
+    *(host_profiles.c[name] for name in _HOST_FIELDS),
 )
+PEOPLE = users.outerjoin(host_profiles, host_profiles.c.user_id == users.c.user_id)
+"""What PERSON_COLUMNS are selected from."""
 
 
 Word = Literal["suspended", "deactivated", "locked", "admin"]
@@ -91,13 +88,14 @@ class ProfileRow:
     search_text: str
 
 
-_PEOPLE: Select[Any] = select(*PERSON_COLUMNS)
+_PEOPLE: Select[Any] = select(*PERSON_COLUMNS).select_from(PEOPLE)
 _asked = users.alias("asked")
 _PEOPLE_BY_ID: Select[Any] = (
     select(_asked.c.user_id.label("asked_id"), *PERSON_COLUMNS)
     .select_from(_asked)
     .outerjoin(successors, successors.c.user_id == _asked.c.user_id)
     .join(users, users.c.user_id == func.coalesce(successors.c.successor, _asked.c.user_id))
+    .outerjoin(host_profiles, host_profiles.c.user_id == users.c.user_id)
     .where(_asked.c.user_id.in_(bindparam("user_ids", expanding=True)))
 )
 _PEOPLE_BY_NUMBER = _PEOPLE.where(users.c.number.in_(bindparam("numbers", expanding=True)))
@@ -108,7 +106,7 @@ _ACCOUNTS: Select[Any] = select(
     users.c.deactivated,
     users.c.locked,
     users.c.admin,
-)
+).select_from(PEOPLE)
 _ACCOUNTS_BY_ID = _ACCOUNTS.where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
 _ACCOUNTS_BY_EMAIL = _ACCOUNTS.where(users.c.email.in_(bindparam("emails", expanding=True)))
 _LISTING = (
@@ -143,24 +141,14 @@ _SET_PROFILE = (
     update(users)
     .where(users.c.user_id == bindparam("of"))
     .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "display_name",
-                "avatar_url",
-                "first_name",
-                "last_name",
-                "middle_name",
-                "role",
-                "job",
-                "bio",
-                "phone",
-                "telegram",
-                "study_group",
-                "search_text",
-            )
-        }
+        display_name=bindparam("display_name"),
+        avatar_url=bindparam("avatar_url"),
+        search_text=bindparam("search_text"),
     )
+)
+_SET_HOST_PROFILE = Upsert(host_profiles, ["user_id"], _HOST_FIELDS)
+_DROP_HOST_PROFILES = delete(host_profiles).where(
+    host_profiles.c.user_id.in_(bindparam("user_ids", expanding=True))
 )
 _others = users.alias("others")
 _CLAIM_TAG = (
@@ -268,11 +256,24 @@ async def take_numbers(conn: AsyncConnection, namespace: int, *, count: int = 1,
 async def add_accounts(conn: AsyncConnection, accounts: Sequence[tuple[Account, str]]) -> None:
     """Write new accounts, each with its search text. Raises IntegrityError when anything unique is taken."""
     await conn.execute(_ADD, [_row(account, search_text) for account, search_text in accounts])
+    await _set_host_profiles(conn, [account.person for account, _ in accounts])
 
 
 async def set_profiles(conn: AsyncConnection, rows: Sequence[ProfileRow]) -> None:
-    """Store people as they are now, but for e-mail and tag."""
+    """Store people as they are now, but for e-mail and tag. Of who has no host profile here, a stored one stays."""
     await conn.execute(_SET_PROFILE, [_profile_values(row) for row in rows])
+    await _set_host_profiles(conn, [row.person for row in rows])
+
+
+async def drop_host_profiles(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
+    """Delete what host applications said of these people."""
+    await conn.execute(_DROP_HOST_PROFILES, {"user_ids": list(user_ids)})
+
+
+async def _set_host_profiles(conn: AsyncConnection, people: Sequence[Person]) -> None:
+    rows = [{"user_id": one.user_id, **asdict(one.host)} for one in people if one.host is not None]
+    if rows:
+        await conn.execute(_SET_HOST_PROFILE.on(conn), rows)
 
 
 async def claim_tag(conn: AsyncConnection, user_id: UserId, tag: str | None) -> bool:
@@ -333,16 +334,13 @@ def person_of(row: Row[Any]) -> Person:
         tag=row.tag or "",
         email=row.email or "",
         avatar_url=row.avatar_url,
-        first_name=row.first_name,
-        last_name=row.last_name,
-        middle_name=row.middle_name,
-        role=row.role,
-        job=row.job,
-        bio=row.bio,
-        phone=row.phone,
-        telegram=row.telegram,
-        study_group=row.study_group,
+        host=None if row.host_profile is None else _host_profile(row),
     )
+
+
+def _host_profile(row: Row[Any]) -> HostProfile:
+    values = row._asdict()
+    return HostProfile(**{name: values[name] for name in _HOST_FIELDS})
 
 
 def _account(row: Row[Any]) -> Account:
@@ -372,14 +370,5 @@ def _profile_values(row: ProfileRow) -> dict[str, object]:
         "of": person.user_id,
         "display_name": person.display_name,
         "avatar_url": person.avatar_url,
-        "first_name": person.first_name,
-        "last_name": person.last_name,
-        "middle_name": person.middle_name,
-        "role": person.role,
-        "job": person.job,
-        "bio": person.bio,
-        "phone": person.phone,
-        "telegram": person.telegram,
-        "study_group": person.study_group,
         "search_text": row.search_text,
     }

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.folding import like_escaped
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId
-from homeserver.storage.accounts import FIRST_GUEST_NUMBER, PERSON_COLUMNS, SEARCH_WORDS, person_of
+from homeserver.storage.accounts import FIRST_GUEST_NUMBER, PEOPLE, PERSON_COLUMNS, SEARCH_WORDS, person_of
 from homeserver.storage.schema import members, room_summaries, users
 
 _mine = members.alias("mine")
@@ -40,6 +40,7 @@ _begins = or_(
 )
 _ALL: Select[Any] = (
     select(*PERSON_COLUMNS)
+    .select_from(PEOPLE)
     .where(
         ~users.c.suspended,
         ~users.c.deactivated,

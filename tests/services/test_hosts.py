@@ -54,13 +54,15 @@ async def test_a_student_of_the_portal_is_known_here(people: People) -> None:
         expires_ms=(NOW_S + 630) * 1000,
     )
     anna = await people.profiles.own(requester)
-    assert (anna.display_name, anna.study_group, anna.email) == (
+    host = anna.host
+    assert host is not None
+    assert (anna.display_name, host.study_group, anna.email) == (
         "Анна Иванова",
         "ИВТ-1",
         "anna@portal.example",
     )
-    assert (anna.phone, anna.telegram, anna.role, anna.tag) == ("+7 900", "anna", "student", "")
-    assert len(anna.bio) == 2000
+    assert (host.phone, host.telegram, host.role, anna.tag) == ("+7 900", "anna", "student", "")
+    assert len(host.bio) == 2000
     before = people.db.statements
     assert (await hosts.authenticate(text, "5.6.7.8")).address == "5.6.7.8"
     assert people.db.statements == before
@@ -136,7 +138,8 @@ async def test_a_changed_profile_is_taken_over_and_an_equal_one_costs_nothing(
     await hosts.authenticate(token(first_name="Anna", group="A1", email="anna@portal.example", jti="3"))
     await elsewhere.hear()
     seen = await elsewhere.profiles.own(anna)
-    assert (seen.display_name, seen.study_group, seen.email) == ("Anna", "A1", "anna@portal.example")
+    assert seen.host is not None
+    assert (seen.display_name, seen.host.study_group, seen.email) == ("Anna", "A1", "anna@portal.example")
     bob = await people.requester("Bob")
     assert [one.number for one in await people.profiles.search(bob, text="anna", page=Page(10))] == [
         anna.number

@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from alembic import command
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
-from homeserver.storage.migrate import SchemaBehind, upgrade
+from homeserver.storage.migrate import SchemaBehind, alembic_config, upgrade
 from tests.conftest import POSTGRES, Databases
 
 
@@ -45,3 +46,32 @@ async def test_tables_of_a_newer_program_are_left_alone(empty_url: URL) -> None:
     engine.dispose()
     with pytest.raises(SchemaBehind):
         await upgrade(empty_url)
+
+
+def test_host_profiles_move_to_their_own_table_and_back(empty_url: URL) -> None:
+    driver = "sqlite" if empty_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    engine = create_engine(empty_url.set(drivername=driver))
+    with engine.connect() as connection:
+        command.upgrade(alembic_config(connection), "0016")
+        connection.execute(
+            text(
+                "INSERT INTO users (number, user_id, display_name, created_ms, first_name, study_group) VALUES"
+                " (1, '@anna:a', 'Anna', 1, 'Anna', 'A1'), (2, '@bob:a', 'Bob', 1, '', '')"
+            )
+        )
+        connection.commit()
+        command.upgrade(alembic_config(connection), "0017")
+        connection.commit()
+        told = "SELECT user_id, first_name, study_group, job FROM host_profiles"
+        assert rows(connection, told) == [("@anna:a", "Anna", "A1", "")], "only who has any"
+        command.downgrade(alembic_config(connection), "0016")
+        connection.commit()
+        told = "SELECT user_id, first_name, study_group, job FROM users ORDER BY number"
+        assert rows(connection, told) == [("@anna:a", "Anna", "A1", ""), ("@bob:a", "", "", "")]
+        command.upgrade(alembic_config(connection), "head")
+        connection.commit()
+    engine.dispose()
+
+
+def rows(connection: Connection, query: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in connection.execute(text(query))]

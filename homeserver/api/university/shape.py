@@ -10,7 +10,7 @@ from homeserver.api.university import schemas
 from homeserver.errors import HomeserverError
 from homeserver.http.frames import error_data
 from homeserver.http.times import iso
-from homeserver.model import Attachment, Member, Message, MessageRef, Person, Requester, Room
+from homeserver.model import Attachment, HostProfile, Member, Message, MessageRef, Person, Requester, Room
 from homeserver.protocol.ids import RoomId
 from homeserver.services.media.addresses import Files
 
@@ -99,8 +99,9 @@ def participant(member: Member, view: View) -> schemas.Participant:
 
 def _names(person: Person) -> tuple[str, str]:
     """First and last name; clients show nothing else, so a display name alone stands as the first name."""
-    if person.first_name or person.last_name:
-        return person.first_name, person.last_name
+    host = person.host
+    if host is not None and (host.first_name or host.last_name):
+        return host.first_name, host.last_name
     return person.display_name, ""
 
 
@@ -141,19 +142,20 @@ def attachment(file: Attachment, of_message_id: str, view: View) -> schemas.Atta
 def chat_user(person: Person, view: View) -> schemas.ChatUser:
     """A person one can write to; ways to reach them outside only where the settings allow it."""
     first, last = _names(person)
+    host = person.host or HostProfile()
     return {
         "id": view.number(person.number),
         "first_name": first,
         "last_name": last,
-        "middle_name": person.middle_name,
+        "middle_name": host.middle_name,
         "avatar": view.files.avatar_url(person.avatar_url),
-        "role": person.role,
-        "position": person.job,
+        "role": host.role,
+        "position": host.job,
         "email": person.email if view.show_contacts else "",
-        "bio": person.bio,
-        "number_phone": person.phone if view.show_contacts else "",
-        "telegram_username": person.telegram if view.show_contacts else "",
-        "group": person.study_group,
+        "bio": host.bio,
+        "number_phone": host.phone if view.show_contacts else "",
+        "telegram_username": host.telegram if view.show_contacts else "",
+        "group": host.study_group,
     }
 
 

@@ -63,6 +63,7 @@ async def erase_people(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -
     user_ids = {item.row for item in items}
     await stored.lock_users(conn, user_ids)
     await set_erased(conn, user_ids)
+    await stored.drop_host_profiles(conn, user_ids)
     people = await stored.people_of(conn, user_ids)
     bare = [
         Person(one.user_id, one.number, display_name="", created_ms=one.created_ms, tag=one.tag)

@@ -4,15 +4,14 @@ Profiles are kept in memory until the log says that they changed: `note` must be
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Conflict, NotFound
 from homeserver.kit.cache import BoundedCache
-from homeserver.kit.names import clean_name, search_text, search_words
+from homeserver.kit.names import clean_name, search_text, search_words, with_fields
 from homeserver.model import EntryKind, Page, Person, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts import identifiers
@@ -29,7 +28,7 @@ _AT_ONCE = 10_000  # people in one query: a statement has room for some ten thou
 
 
 class _Change(NamedTuple):
-    """Fields of a Person and their new values. Others stay, whoever changes them at the same time."""
+    """Fields of a Person or HostProfile and their new values. Others stay, whoever changes them at the same time."""
 
     user_id: UserId
     fields: Mapping[str, str]
@@ -195,6 +194,6 @@ async def _change_profiles(conn: AsyncConnection, items: Sequence[Placed[_Change
     for item in items:
         person = people.get(item.row.user_id)
         if person is not None:
-            people[person.user_id] = replace(person, **cast("dict[str, Any]", item.row.fields))
+            people[person.user_id] = with_fields(person, item.row.fields)
     if people:
         await stored.set_profiles(conn, [ProfileRow(one, search_text(one)) for one in people.values()])

@@ -3,13 +3,13 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from homeserver.errors import HomeserverError, Invalid
-from homeserver.kit.names import one_line
+from homeserver.kit.names import HOST_FIELDS, one_line, with_fields
 from homeserver.model import Person
 from homeserver.services.accounts import identifiers
 from homeserver.services.auth import token_format
@@ -21,17 +21,6 @@ FIRST_FREE_NUMBER = 2**31
 _MAX_SUBJECT_CHARS = 255
 _MAX_CHARS = 200
 _MAX_BIO_CHARS = 2000
-_TEXT_FIELDS = (
-    "first_name",
-    "last_name",
-    "middle_name",
-    "role",
-    "job",
-    "bio",
-    "phone",
-    "telegram",
-    "study_group",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +42,7 @@ class HostPerson:
 
     def applied_to(self, person: Person) -> Person:
         """The person with what the host says about them."""
-        return replace(person, **cast("dict[str, Any]", self.fields))
+        return with_fields(person, self.fields)
 
     @property
     def hash(self) -> str:
@@ -91,7 +80,7 @@ def host_person(claims: Mapping[str, Any], settings: ClaimSettings) -> HostPerso
     if not subject or len(subject) > _MAX_SUBJECT_CHARS or one_line(subject) != subject:
         raise token_format.unknown_token()
     fields: dict[str, str] = {}
-    for name in _TEXT_FIELDS:
+    for name in HOST_FIELDS:
         value = _text(at_path(claims, getattr(settings, name)))
         if value is not None:
             fields[name] = one_line(value)[: _MAX_BIO_CHARS if name == "bio" else _MAX_CHARS]

@@ -39,6 +39,7 @@ from homeserver.storage.schema.notify import (
 )
 from homeserver.storage.schema.people import (
     guests,
+    host_profiles,
     host_users,
     media,
     number_heads,
@@ -88,6 +89,7 @@ __all__ = [
     "fallback_keys",
     "filters",
     "guests",
+    "host_profiles",
     "host_users",
     "interactions",
     "key_signatures",

@@ -34,15 +34,6 @@ users = Table(
     Column("password_hash", Text),  # argon2; NULL: cannot log in here
     Column("display_name", Text, nullable=False, server_default=""),
     Column("avatar_url", Text, nullable=False, server_default=""),
-    Column("first_name", Text, nullable=False, server_default=""),
-    Column("last_name", Text, nullable=False, server_default=""),
-    Column("middle_name", Text, nullable=False, server_default=""),
-    Column("role", Text, nullable=False, server_default=""),
-    Column("job", Text, nullable=False, server_default=""),
-    Column("bio", Text, nullable=False, server_default=""),
-    Column("phone", Text, nullable=False, server_default=""),
-    Column("telegram", Text, nullable=False, server_default=""),
-    Column("study_group", Text, nullable=False, server_default=""),
     Column("search_text", Text, nullable=False, server_default=""),  # case-folded names, for search
     Column("created_ms", BigInteger, nullable=False),
     Column("suspended", Boolean, nullable=False, server_default=text("false")),
@@ -61,6 +52,22 @@ profile_fields = Table(
     Column("user_id", Text, ForeignKey("users.user_id"), primary_key=True),
     Column("name", Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),  # JSON
+)
+
+# what host applications say of their people beside name and picture
+host_profiles = Table(
+    "host_profiles",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.user_id"), primary_key=True),
+    Column("first_name", Text, nullable=False, server_default=""),
+    Column("last_name", Text, nullable=False, server_default=""),
+    Column("middle_name", Text, nullable=False, server_default=""),
+    Column("role", Text, nullable=False, server_default=""),
+    Column("job", Text, nullable=False, server_default=""),
+    Column("bio", Text, nullable=False, server_default=""),
+    Column("phone", Text, nullable=False, server_default=""),
+    Column("telegram", Text, nullable=False, server_default=""),
+    Column("study_group", Text, nullable=False, server_default=""),
 )
 
 # people that a host application vouches for

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert, among, rows_of
-from homeserver.storage.schema import account_data, filters, members
+from homeserver.storage.schema.matrix import account_data, filters
+from homeserver.storage.schema.timeline import members
 
 GONE = b"{}"
 _GONE_KEPT = 100  # pieces of a person that are gone and of which the devices can still hear, the latest

@@ -15,7 +15,7 @@ from homeserver.folding import like_escaped
 from homeserver.model import GUEST_NAMESPACE, HostProfile, Person
 from homeserver.protocol.ids import UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import host_profiles, number_heads, successors, users
+from homeserver.storage.schema.people import host_profiles, number_heads, successors, users
 
 SEARCH_WORDS = 4
 """So many words of a search are looked at."""

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomAlias, RoomId, UserId
-from homeserver.storage.schema import aliases
+from homeserver.storage.schema.directory import aliases
 
 
 class AliasRow(NamedTuple):

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.guests import GuestClaim
-from homeserver.storage.schema import blocks, members, rooms
+from homeserver.storage.schema.safety import blocks
+from homeserver.storage.schema.timeline import members, rooms
 
 
 @dataclass(frozen=True, slots=True)

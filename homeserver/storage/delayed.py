@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import delayed_events
+from homeserver.storage.schema.delayed import delayed_events
 
 
 @dataclass(frozen=True, slots=True)

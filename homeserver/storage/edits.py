@@ -6,7 +6,8 @@ from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId
-from homeserver.storage.schema import events, relations, successors
+from homeserver.storage.schema.people import successors
+from homeserver.storage.schema.timeline import events, relations
 
 _edits = events.alias("edits")
 _earlier = relations.alias("earlier")

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Link
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.storage.schema import enquiries, members, rooms
+from homeserver.storage.schema.timeline import enquiries, members, rooms
 
 Side = Literal["owner", "enquirer"]
 

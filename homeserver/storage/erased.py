@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import UserId
-from homeserver.storage.schema import users
+from homeserver.storage.schema.people import users
 
 _ALL = select(users.c.user_id).where(users.c.erased)
 _SET = update(users).where(users.c.user_id.in_(bindparam("user_ids", expanding=True))).values(erased=True)

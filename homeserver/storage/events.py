@@ -13,7 +13,8 @@ from homeserver.model import ATTACHMENT_REL
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
-from homeserver.storage.schema import events, members, relations, rooms, successors
+from homeserver.storage.schema.people import successors
+from homeserver.storage.schema.timeline import events, members, relations, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
 

@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import MATRIX_GUESTS
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.storage.schema import members, room_summaries, sessions, users
+from homeserver.storage.schema.directory import room_summaries
+from homeserver.storage.schema.people import sessions, users
+from homeserver.storage.schema.timeline import members
 
 _FIRST_NUMBER: Final = MATRIX_GUESTS << 32
 _is_guest = users.c.number.between(_FIRST_NUMBER, _FIRST_NUMBER + 2**32 - 1)

@@ -8,7 +8,9 @@ from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.storage.schema import guests, members, push_subscriptions, rooms, successors, users
+from homeserver.storage.schema.people import guests, successors, users
+from homeserver.storage.schema.push import push_subscriptions
+from homeserver.storage.schema.timeline import members, rooms
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import UserId
-from homeserver.storage.schema import host_users
+from homeserver.storage.schema.people import host_users
 
 
 @dataclass(frozen=True, slots=True)

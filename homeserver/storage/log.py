@@ -16,7 +16,7 @@ from homeserver.model import Content, EntryKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.events import EVENT_COLUMNS, StoredEvent, unedited_event
-from homeserver.storage.schema import cursors, events, log, log_head, rooms
+from homeserver.storage.schema.timeline import cursors, events, log, log_head, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, delete, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import UserId
-from homeserver.storage.schema import login_tokens
+from homeserver.storage.schema.matrix import login_tokens
 
 _ADD = insert(login_tokens)
 _TAKE = (

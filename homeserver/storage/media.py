@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import MediaId
 from homeserver.protocol.ids import UserId
-from homeserver.storage.schema import media, pending_media
+from homeserver.storage.schema.people import media, pending_media
 
 Source = Literal["product", "matrix", "preview"]
 

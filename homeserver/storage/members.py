@@ -11,7 +11,8 @@ from homeserver.model import RoomPlace
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Upsert, larger
 from homeserver.storage.rooms import ROOM_COLUMNS, RoomRow, room_row
-from homeserver.storage.schema import members, rooms, users
+from homeserver.storage.schema.people import users
+from homeserver.storage.schema.timeline import members, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
 

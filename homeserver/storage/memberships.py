@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.members import MemberRow
-from homeserver.storage.schema import members, rooms
+from homeserver.storage.schema.timeline import members, rooms
 
 _OF_ROOMS = select(members.c.room_id, members.c.membership).where(
     members.c.user_id == bindparam("of_user"), members.c.room_id.in_(bindparam("room_ids", expanding=True))

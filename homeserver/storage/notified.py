@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.protocol.ids import UserId
 from homeserver.storage.events import SELECT_EVENTS, StoredEvent, stored_event
 from homeserver.storage.notify import EVERYBODY
-from homeserver.storage.schema import events, members, notify_marks, quiet_spells, relations, thread_reads
+from homeserver.storage.schema.notify import notify_marks, quiet_spells, thread_reads
+from homeserver.storage.schema.timeline import events, members, relations
 
 
 @dataclass(frozen=True, slots=True)

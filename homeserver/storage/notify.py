@@ -8,16 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Rows, Upsert, among, rows_of
-from homeserver.storage.schema import (
-    events,
-    members,
+from homeserver.storage.schema.notify import (
     notify_marks,
     notify_thread_events,
     notify_threads,
     quiet_spells,
-    rooms,
     thread_reads,
 )
+from homeserver.storage.schema.timeline import events, members, rooms
 
 EVERYBODY = UserId("")
 """Whose marks count for all who are in a room."""

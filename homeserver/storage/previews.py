@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import MediaId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import url_previews
+from homeserver.storage.schema.previews import url_previews
 
 
 @dataclass(frozen=True, slots=True)

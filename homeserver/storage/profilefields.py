@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import profile_fields
+from homeserver.storage.schema.people import profile_fields
 
 _OF = select(profile_fields.c.name, profile_fields.c.value).where(
     profile_fields.c.user_id == bindparam("of_user")

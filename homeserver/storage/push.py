@@ -10,15 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import SessionId
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import (
-    blocks,
-    events,
-    members,
-    push_outbox,
-    push_subscriptions,
-    rooms,
-    users,
-)
+from homeserver.storage.schema.people import users
+from homeserver.storage.schema.push import push_outbox, push_subscriptions
+from homeserver.storage.schema.safety import blocks
+from homeserver.storage.schema.timeline import events, members, rooms
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from homeserver.model import Content, Pusher
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.push import Ended
-from homeserver.storage.schema import events, members, pusher_outbox, pushers, sessions, users
+from homeserver.storage.schema.people import sessions, users
+from homeserver.storage.schema.push import pusher_outbox, pushers
+from homeserver.storage.schema.timeline import events, members
 
 COUNTS_ONLY = 2**62
 """The position of a push that says no more than how much is unread: after all others."""

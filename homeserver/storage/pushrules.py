@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import members, push_rules
+from homeserver.storage.schema.notify import push_rules
+from homeserver.storage.schema.timeline import members
 
 
 class StoredRules(NamedTuple):

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import receipts
+from homeserver.storage.schema.timeline import receipts
 
 
 @dataclass(frozen=True, slots=True)

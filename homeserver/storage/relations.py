@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.events import EVENT_COLUMNS, NEWEST, PARTS, StoredEvent, events_at, unedited_event
-from homeserver.storage.schema import events, relations, rooms
+from homeserver.storage.schema.timeline import events, relations, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
 MAX_DEPTH = 3

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import reports
+from homeserver.storage.schema.safety import reports
 
 
 @dataclass(frozen=True, slots=True)

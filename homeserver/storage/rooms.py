@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.folding import fold
 from homeserver.model import Link, RoomKind
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.storage.schema import events, room_keys, rooms, snapshots
+from homeserver.storage.schema.timeline import events, room_keys, rooms, snapshots
 from homeserver.storage.sqlite import UNANSWERED
 
 

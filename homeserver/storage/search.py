@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import WordIndex, indexed, words_query
 from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored_event
-from homeserver.storage.schema import events, members, rooms, search_texts
+from homeserver.storage.schema.search import search_texts
+from homeserver.storage.schema.timeline import events, members, rooms
 
 
 @dataclass(frozen=True, slots=True)

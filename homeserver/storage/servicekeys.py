@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.storage.schema import service_keys
+from homeserver.storage.schema.safety import service_keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.accounts import AccountStatus
-from homeserver.storage.schema import sessions, users
+from homeserver.storage.schema.people import sessions, users
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.events import Status
 from homeserver.storage.receipts import Receipt
-from homeserver.storage.schema import account_data, events, receipts, sliding_connections
+from homeserver.storage.schema.matrix import account_data, sliding_connections
+from homeserver.storage.schema.timeline import events, receipts
 
 
 class ConnectionKey(NamedTuple):

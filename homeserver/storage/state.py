@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.versions import rules_for
-from homeserver.storage.schema import events, rooms, snapshot_entries, snapshots
+from homeserver.storage.schema.timeline import events, rooms, snapshot_entries, snapshots
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import room_summaries, rooms
+from homeserver.storage.schema.directory import room_summaries
+from homeserver.storage.schema.timeline import rooms
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from homeserver.protocol.versions import rules_for
 from homeserver.storage.dialect import Rows, rows_of
 from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored_event
 from homeserver.storage.log import Entry, plain_entry
-from homeserver.storage.schema import events, log, members, rooms, snapshot_entries, snapshots
+from homeserver.storage.schema.timeline import events, log, members, rooms, snapshot_entries, snapshots
 
 HEROES = 5  # people after whom a room without a name is called
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.storage.dialect import among, rows_of
-from homeserver.storage.schema import transactions
+from homeserver.storage.schema.timeline import transactions
 from homeserver.storage.sqlite import UNANSWERED
 
 

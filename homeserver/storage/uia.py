@@ -7,7 +7,7 @@ import orjson
 from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.storage.schema import interactions, registration_tokens
+from homeserver.storage.schema.matrix import interactions, registration_tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import larger
 from homeserver.storage.notify import EVERYBODY, NO_THREAD
-from homeserver.storage.schema import (
-    members,
+from homeserver.storage.schema.notify import (
     notify_marks,
     notify_thread_events,
     notify_threads,
     quiet_spells,
-    rooms,
     thread_reads,
 )
+from homeserver.storage.schema.timeline import members, rooms
 
 
 class UnreadCount(NamedTuple):

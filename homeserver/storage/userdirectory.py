@@ -10,7 +10,9 @@ from homeserver.folding import like_escaped
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId
 from homeserver.storage.accounts import FIRST_GUEST_NUMBER, PEOPLE, PERSON_COLUMNS, SEARCH_WORDS, person_of
-from homeserver.storage.schema import members, room_summaries, users
+from homeserver.storage.schema.directory import room_summaries
+from homeserver.storage.schema.people import users
+from homeserver.storage.schema.timeline import members
 
 _mine = members.alias("mine")
 _theirs = members.alias("theirs")

@@ -10,7 +10,7 @@ from homeserver.clock import FakeClock
 from homeserver.errors import Unauthenticated
 from homeserver.protocol.ids import DeviceId
 from homeserver.services.e2ee.devicekeys import KeyUpload
-from homeserver.storage import schema
+from homeserver.storage.schema import e2ee as schema
 from tests.e2ee.test_backups import ALGORITHM, ONE, copy
 from tests.e2ee.test_dehydrated import sleeping
 from tests.e2ee.world import OLM, Crossed, Phone, log_in, phone

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from homeserver.errors import Invalid, NotFound, Unauthenticated
 from homeserver.model import Page
 from homeserver.services.auth.servicekeys import ServiceKeys
-from homeserver.storage.schema import service_keys
+from homeserver.storage.schema.safety import service_keys
 from tests.services.people import People
 
 HOUR_MS = 3_600_000

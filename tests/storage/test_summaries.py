@@ -10,7 +10,8 @@ from homeserver.app import Homeserver
 from homeserver.model import Draft
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import UserId
-from homeserver.storage.schema import room_summaries, rooms
+from homeserver.storage.schema.directory import room_summaries
+from homeserver.storage.schema.timeline import rooms
 
 OWN = UserId("@alice:test.example")
 

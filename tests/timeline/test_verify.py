@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from homeserver.protocol.event import Event
-from homeserver.storage.schema import events, rooms
+from homeserver.storage.schema.timeline import events, rooms
 from tests.timeline.conftest import Writing, message
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import Content
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert, among, rows_of
-from homeserver.storage.schema import backup_heads, backup_keys, backups
+from homeserver.storage.schema.e2ee import backup_heads, backup_keys, backups
 
 
 class Backup(NamedTuple):

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import Content
 from homeserver.protocol.ids import UserId
 from homeserver.storage.dialect import Upsert, among, rows_of
-from homeserver.storage.schema import cross_signing_keys, key_signatures
+from homeserver.storage.schema.e2ee import cross_signing_keys, key_signatures
 
 
 class Usage(StrEnum):

@@ -11,7 +11,7 @@ from homeserver.model import Content
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.e2ee.devices import Device
-from homeserver.storage.schema import dehydrated_devices
+from homeserver.storage.schema.e2ee import dehydrated_devices
 
 
 class Dehydrated(NamedTuple):

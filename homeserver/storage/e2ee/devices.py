@@ -14,15 +14,15 @@ from homeserver.model import Content, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.e2ee.crosssigning import Target, drop_signatures
-from homeserver.storage.schema import (
+from homeserver.storage.schema.e2ee import (
     dehydrated_devices,
     device_inboxes,
     device_keys,
     device_messages,
     fallback_keys,
     one_time_keys,
-    sessions,
 )
+from homeserver.storage.schema.people import sessions
 from homeserver.storage.sqlite import UNANSWERED
 
 

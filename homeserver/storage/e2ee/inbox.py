@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.e2ee.devices import Device, named, of_devices
-from homeserver.storage.schema import device_inboxes, device_messages
+from homeserver.storage.schema.e2ee import device_inboxes, device_messages
 
 
 class DeviceMessage(NamedTuple):

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
-from homeserver.storage.schema import device_lists, events, members, snapshot_entries, snapshots
+from homeserver.storage.schema.e2ee import device_lists
+from homeserver.storage.schema.timeline import events, members, snapshot_entries, snapshots
 
 
 class Move(NamedTuple):

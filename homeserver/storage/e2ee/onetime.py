@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.e2ee.devices import Device, named, of_devices
-from homeserver.storage.schema import fallback_keys, one_time_keys
+from homeserver.storage.schema.e2ee import fallback_keys, one_time_keys
 
 
 class KeyName(NamedTuple):

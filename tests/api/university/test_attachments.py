@@ -186,7 +186,7 @@ async def test_forms_that_are_refused_leave_nothing(
     async with server.hs.core.db.read() as conn:
         from sqlalchemy import select
 
-        from homeserver.storage.schema import media
+        from homeserver.storage.schema.people import media
 
         kept = (await conn.execute(select(media.c.media_id).where(media.c.delete_after_ms.is_(None)))).all()
     assert kept == []

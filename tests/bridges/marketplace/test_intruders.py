@@ -20,7 +20,8 @@ from sqlalchemy.engine import URL
 
 from bridges.marketplace import BRIDGE
 from homeserver.lifecycle import Running, running
-from homeserver.storage.schema import enquiries, events, guests, log_head, members, successors, users
+from homeserver.storage.schema.people import guests, successors, users
+from homeserver.storage.schema.timeline import enquiries, events, log_head, members
 from tests.api.driver import User, register
 from tests.bridges.marketplace.conftest import ISSUER
 from tests.bridges.marketplace.people import (

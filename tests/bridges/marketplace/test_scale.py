@@ -17,7 +17,8 @@ from homeserver.model import Link, Page, Requester
 from homeserver.protocol.ids import make_user_id
 from homeserver.services.enquiries.enquiryviews import Enquiry
 from homeserver.settings.models import Settings
-from homeserver.storage.schema import enquiries, members, rooms, users
+from homeserver.storage.schema.people import users
+from homeserver.storage.schema.timeline import enquiries, members, rooms
 from tests.bridges.marketplace.people import API, BUYER, SELLER, Ear, Shopper, guest, registered
 from tests.chat.world import person
 from tests.conftest import QUIET

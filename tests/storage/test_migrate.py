@@ -52,7 +52,7 @@ def test_host_profiles_move_to_their_own_table_and_back(empty_url: URL) -> None:
     driver = "sqlite" if empty_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
     engine = create_engine(empty_url.set(drivername=driver))
     with engine.connect() as connection:
-        command.upgrade(alembic_config(connection), "0016")
+        command.upgrade(alembic_config(connection), "0017")
         connection.execute(
             text(
                 "INSERT INTO users (number, user_id, display_name, created_ms, first_name, study_group) VALUES"
@@ -60,11 +60,11 @@ def test_host_profiles_move_to_their_own_table_and_back(empty_url: URL) -> None:
             )
         )
         connection.commit()
-        command.upgrade(alembic_config(connection), "0017")
+        command.upgrade(alembic_config(connection), "0018")
         connection.commit()
         told = "SELECT user_id, first_name, study_group, job FROM host_profiles"
         assert rows(connection, told) == [("@anna:a", "Anna", "A1", "")], "only who has any"
-        command.downgrade(alembic_config(connection), "0016")
+        command.downgrade(alembic_config(connection), "0017")
         connection.commit()
         told = "SELECT user_id, first_name, study_group, job FROM users ORDER BY number"
         assert rows(connection, told) == [("@anna:a", "Anna", "A1", ""), ("@bob:a", "", "", "")]

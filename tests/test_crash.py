@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import psycopg
@@ -21,6 +22,7 @@ from tests.conftest import POSTGRES
 from tests.process import ServerProcess
 
 KILLS = 10  # on each database; most of the time goes into starting again
+STATE_KILLS = 3
 SENDERS = 8
 API = "/api/unet-chat"
 LOGIN = {"email": "sender@example.org", "password": "correct horse battery"}
@@ -52,6 +54,7 @@ async def process(durable: None, database_url: URL, tmp_path: Path) -> AsyncIter
             "HOMESERVER__DATABASE__URL": plain.render_as_string(hide_password=False),
             "HOMESERVER__ACCOUNTS__REGISTRATION": "true",
             "HOMESERVER__RATE_LIMITS__ENABLED": "false",
+            "HOMESERVER__MATRIX__ENABLED": "true",
             "HOMESERVER__LOGS__LEVEL": "warning",
             # The reader's `sync` may be late on a busy machine; what comes before it is told at once, out of order.
             "HOMESERVER__SOCKETS__FIRST_FRAME_WAIT_S": "10",
@@ -166,6 +169,39 @@ async def test_killed_again_and_again(process: ServerProcess, database_url: URL,
     assert await process.stop() == 0
     await last
     assert await faults(database_url, tmp_path / "data") == []
+
+
+async def test_killed_at_the_first_answer(process: ServerProcess) -> None:
+    """Of equal state set several times at once, the answer that comes first may be that of a repeat."""
+    async with aiohttp.ClientSession(process.url) as session:
+        request = {"username": "alice", "password": LOGIN["password"], "auth": {"type": "m.login.dummy"}}
+        async with session.post("/_matrix/client/v3/register", json=request) as answer:
+            headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+        async with session.post("/_matrix/client/v3/createRoom", json={}, headers=headers) as answer:
+            room = f"/_matrix/client/v3/rooms/{quote((await answer.json())['room_id'], safe='')}"
+    for number in range(STATE_KILLS):
+        async with aiohttp.ClientSession(process.url, headers=headers) as session:
+            first = await first_answer(session, f"{room}/state/org.x/", {"number": number})
+            await process.kill()
+        await process.start()
+        async with aiohttp.ClientSession(process.url, headers=headers) as session:
+            async with session.get(f"{room}/event/{quote(first)}") as answer:
+                assert answer.status == 200, f"{first} was acknowledged: {await answer.text()}"
+
+
+async def first_answer(session: aiohttp.ClientSession, path: str, content: dict[str, int]) -> str:
+    """Put the same four times at once; the event id that comes first. The others are given up."""
+
+    async def put() -> str:
+        async with session.put(path, json=content) as answer:
+            assert answer.status == 200, await answer.text()
+            return str((await answer.json())["event_id"])
+
+    tasks = [asyncio.create_task(put()) for _ in range(4)]
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
+    return done.pop().result()
 
 
 async def faults(database_url: URL, data_dir: Path) -> list[str]:

@@ -70,6 +70,7 @@ class Appender:
         self._size += submission.size
         if submission.tip is not None:
             submission.tip.waiting += 1
+            submission.tip.last = submission.done
         self._idle.clear()
         self._wake.set()
 
@@ -104,6 +105,8 @@ class Appender:
         for submission in taken:
             if submission.tip is not None:
                 submission.tip.waiting -= 1
+                if submission.tip.waiting == 0:
+                    submission.tip.last = None
         if not self._waiting:
             self._wake.clear()
             self._idle.set()

@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import immutables
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -64,13 +65,14 @@ class Head:
 
 
 class Tip:
-    """A room's newest head, how many submissions wait on it, and whether it must be loaded anew.
+    """A room's newest head, how many submissions wait on it and the answer to the last, and whether it must be
+    loaded anew.
 
     `room_position` is that of the create event, 0 until it is committed. `heard`: the last position at which the log
     told of another state of the room.
     """
 
-    __slots__ = ("base", "head", "heard", "room_position", "stale", "waiting")
+    __slots__ = ("base", "head", "heard", "last", "room_position", "stale", "waiting")
 
     def __init__(self, head: Head, base: int, room_position: int = 0) -> None:
         self.head = head
@@ -79,6 +81,7 @@ class Tip:
         self.heard = 0
         self.stale = False
         self.waiting = 0
+        self.last: asyncio.Future[Any] | None = None
 
     @property
     def is_behind(self) -> bool:
@@ -133,6 +136,14 @@ class Heads:
             loading = asyncio.create_task(self._load(room_id), name=f"load head of {room_id}")
             self._loading[room_id] = loading
         return await asyncio.shield(loading)
+
+    async def committed(self, room_id: RoomId) -> Head:
+        """Where a room stands in the database. NotFound for a room that is not there."""
+        async with self._db.read() as conn:
+            found = await load_tip(conn, room_id)
+        if found is None:
+            raise NotFound("no such room", code="room_not_found")
+        return found.head
 
     def known(self, room_id: RoomId) -> Tip | None:
         """The tip of a room if it is in memory."""

@@ -1,12 +1,14 @@
 """The timeline: the one way in for events of our own making, and for every other entry of the log."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from homeserver.errors import Unavailable
+from homeserver.errors import HomeserverError, Unavailable
 from homeserver.model import Draft, RoomKind
+from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, make_room_id
 from homeserver.protocol.versions import rules_for
 from homeserver.storage.log import Entry
@@ -32,8 +34,42 @@ class Timeline:
         self._pending: dict[TxnKey, Submission] = {}
 
     async def head(self, room_id: RoomId) -> Head:
-        """Where a room stands, events on their way to the disk included. NotFound if it is not here."""
+        """Where a room stands, events on their way to the disk included. NotFound if it is not here.
+
+        For checks before a write, which is committed after them. What is answered comes from `stored_head`.
+        """
         return (await self._heads.tip(room_id)).head
+
+    async def stored_head(self, room_id: RoomId) -> Head:
+        """Where a room stands on the disk: at the head in memory, once all of it is committed. NotFound."""
+        tip = await self._heads.tip(room_id)
+        head, last = tip.head, tip.last
+        if last is None:
+            return head
+        with contextlib.suppress(HomeserverError):  # its sender is told
+            written: Written = await asyncio.shield(last)
+            if written.events and head.extremities == (written.events[-1].event.event_id,):
+                return head
+        return await self._heads.committed(
+            room_id
+        )  # it was refused, or built anew on another worker's events
+
+    async def set_state(
+        self, room_id: RoomId, draft: Draft, is_there: Callable[[Event | None], bool]
+    ) -> Event:
+        """Append a state event, unless what stands in its place will do: then answer that, once it is stored.
+
+        This is decided at the moment the event would be built, so of equal ones at once the first alone is written.
+        Raises as `send` does.
+        """
+        key = (draft.type, draft.state_key or "")
+        while is_there((await self._heads.tip(room_id)).head.state.events.get(key)):
+            there = (await self.stored_head(room_id)).state.events.get(key)
+            if there is not None and is_there(there):
+                return there
+        return (
+            (await self.send(room_id, [draft])).events[0].event
+        )  # no other task has run since the look at the tip
 
     async def room_position(self, room_id: RoomId) -> int:
         """The position of a room's create event: what its public ids are made of."""

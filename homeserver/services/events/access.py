@@ -34,6 +34,13 @@ class Access:
             raise _no_room()
         return head
 
+    async def stored_room(self, requester: Requester, room_id: RoomId) -> Head:
+        """The same to show of it: as it is on the disk."""
+        head = await self._timeline.stored_head(room_id)
+        if not is_open_to(head, requester.user_id):
+            raise _no_room()
+        return head
+
     async def room_to_manage(self, requester: Requester, room_id: RoomId) -> Head:
         """A room that the requester is an admin of; Forbidden (code "not_admin") to its other members."""
         head = await self.room(requester, room_id)

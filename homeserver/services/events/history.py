@@ -13,6 +13,7 @@ from homeserver.model import Requester
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.protocol.member import membership_in
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
 from homeserver.services.events.access import head_for_member, not_joined
 from homeserver.services.events.visibility import ViewerVisibility, Visibility
@@ -161,7 +162,7 @@ class History:
         """
         viewer = await self._outlook(requester, room_id)
         if viewer.last_place is None:
-            return viewer, (await self._timeline.head(room_id)).state.events
+            return viewer, (await self._timeline.stored_head(room_id)).state.events
         return viewer, await self._state_at(room_id, viewer.last_place)
 
     async def state_at(
@@ -176,7 +177,10 @@ class History:
 
     async def now_joined(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
         """The state, for those who are in the room. Raises Forbidden("not_joined")."""
-        head = await head_for_member(self._timeline, requester, room_id)
+        await head_for_member(self._timeline, requester, room_id)
+        head = await self._timeline.stored_head(room_id)
+        if membership_in(head.state.events, requester.user_id) != "join":
+            raise not_joined()
         return head.state.events
 
     async def near(

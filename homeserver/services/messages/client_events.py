@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester
+from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
@@ -85,8 +86,14 @@ class RoomEvents:
             check_member_state(requester, head, state_key, content)
             if (state_key, content.get("membership")) == (requester.user_id, "leave"):
                 self._check_leave(head, requester.user_id)
+
+        def is_there(event: Event | None) -> bool:
+            return event is not None and event.sender == requester.user_id and event.content == content
+
         current = head.state.events.get((kind, state_key))
-        if current is not None and current.sender == requester.user_id and current.content == content:
+        if is_there(current):
+            current = (await self._timeline.stored_head(room_id)).state.events.get((kind, state_key))
+        if current is not None and is_there(current):
             return current.event_id
         if kind == "m.room.member" and content.get("membership") == "invite":
             await self._send_policy.check_people(requester, [UserId(state_key)])
@@ -94,10 +101,10 @@ class RoomEvents:
             before = current.content if current is not None else {}
             await self._aliases.check_canonical(room_id, before, content)
         draft = Draft(kind, requester.user_id, content, state_key=state_key)
-        written = await self._timeline.send(room_id, [draft])
+        event = await self._timeline.set_state(room_id, draft, is_there)
         if (kind, state_key) == (TOMBSTONE, ""):
             await self._upgrades.note_tombstone(room_id, content)
-        return _first(written)
+        return event.event_id
 
     async def redact(
         self, requester: Requester, room_id: RoomId, target: EventId, content: Content, *, txn_id: str

@@ -355,7 +355,7 @@ class Feed:
         upto, now = self._latest or (0, None)
         if now is None or now.room.room_id != record.room_id or position > upto:
             upto = self._heard  # everything up to here was committed before the look
-            now = await self._rooms.now(await self._timeline.head(record.room_id))
+            now = await self._rooms.now(await self._timeline.stored_head(record.room_id))
             self._latest = (upto, now)
         return replace(record, now=now)
 
@@ -368,7 +368,7 @@ class Feed:
         if person is None:
             return None
         if event.membership == "join":
-            head = await self._timeline.head(event.room_id)
+            head = await self._timeline.stored_head(event.room_id)
             return MemberAdded(event.room_id, Member(person, role_in(head, user_id), event.origin_server_ts))
         if was == "join" and person.user_id == user_id:  # a guest who became an account did not go
             return MemberRemoved(event.room_id, user_id, person.number)

@@ -35,7 +35,7 @@ class Members:
 
     async def listing(self, requester: Requester, room_id: RoomId) -> list[Member]:
         """Everybody in a room, in the order in which they came."""
-        return await self._views.members(await self._access.room(requester, room_id))
+        return await self._views.members(await self._access.stored_room(requester, room_id))
 
     async def add(self, requester: Requester, room_id: RoomId, number: int, role: Role = "member") -> Member:
         """Put a person into a group; for admins. Somebody who is in it already stays as they are.
@@ -52,7 +52,7 @@ class Members:
             if role == "admin":
                 drafts.append(promotion(head, requester.user_id, person.user_id))
             await self._timeline.send(room_id, drafts)
-        everybody = await self._views.members(await self._access.room(requester, room_id))
+        everybody = await self._views.members(await self._access.stored_room(requester, room_id))
         return next(one for one in everybody if one.person.number == number)
 
     async def remove(self, requester: Requester, room_id: RoomId, number: int) -> None:

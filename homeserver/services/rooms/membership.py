@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Draft, Requester, RoomPlace
+from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_rule_in, membership_in
 from homeserver.services.accounts.blocks import Blocks
@@ -75,8 +76,10 @@ class Membership:
         self._limits.check("create", requester.user_id)
         head = await self._timeline.head(room_id)
         own = requester.user_id
-        if membership_in(head.state.events, own) == "join" and not extra:
-            return
+        if not extra and membership_in(head.state.events, own) == "join":
+            head = await self._timeline.stored_head(room_id)
+            if membership_in(head.state.events, own) == "join":
+                return
         product_rules.check_open(head)
         check_may_enter(requester, head)
         person = await self._profiles.own(requester)
@@ -84,7 +87,8 @@ class Membership:
         voucher = await self._voucher(head, own)
         if voucher is not None:
             content["join_authorised_via_users_server"] = voucher
-        await self._send(room_id, own, own, content)
+        draft = Draft("m.room.member", own, content, state_key=own)
+        await self._timeline.set_state(room_id, draft, lambda was: not extra and _is(was, "join"))
 
     async def leave(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
         """Go, or refuse an invite, or take a knock back. Nothing happens to somebody who left already.
@@ -94,6 +98,9 @@ class Membership:
         head = await self._timeline.head(room_id)
         own = requester.user_id
         was = head.state.events.get(("m.room.member", own))
+        if was is not None and was.membership == "leave":
+            head = await self._timeline.stored_head(room_id)
+            was = head.state.events.get(("m.room.member", own))
         if was is None:
             raise _no_room()
         if was.membership == "leave":
@@ -102,7 +109,9 @@ class Membership:
         if was.membership == "join" and product_rules.is_product_room(head) and is_open_to(head, own):
             await self._members.leave(requester, room_id)
             return
-        await self._send(room_id, own, own, {"membership": "leave", **_reason(reason)})
+        content: Content = {"membership": "leave", **_reason(reason)}
+        draft = Draft("m.room.member", own, content, state_key=own)
+        await self._timeline.set_state(room_id, draft, lambda now: _is(now, "leave"))
 
     async def knock(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
         """Ask to be let in; again, if one has asked already. Forbidden("auth_rule") where nobody may."""
@@ -218,6 +227,10 @@ class Membership:
 
 async def _forget(conn: AsyncConnection, items: Sequence[Placed[MemberRow]]) -> None:
     await memberships.forget(conn, [item.row for item in items])
+
+
+def _is(event: Event | None, membership: str) -> bool:
+    return event is not None and event.membership == membership
 
 
 def _reason(reason: str) -> Content:

@@ -112,7 +112,7 @@ class Rooms:
 
     async def get(self, requester: Requester, room_id: RoomId) -> Room:
         """One room with its members."""
-        head = await self._access.room(requester, room_id)
+        head = await self._access.stored_room(requester, room_id)
         return await self._views.one(requester.user_id, head)
 
     async def change(

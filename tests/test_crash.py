@@ -184,9 +184,11 @@ async def test_killed_at_the_first_answer(process: ServerProcess) -> None:
             first = await first_answer(session, f"{room}/state/org.x/", {"number": number})
             await process.kill()
         await process.start()
-        async with aiohttp.ClientSession(process.url, headers=headers) as session:
-            async with session.get(f"{room}/event/{quote(first)}") as answer:
-                assert answer.status == 200, f"{first} was acknowledged: {await answer.text()}"
+        async with (
+            aiohttp.ClientSession(process.url, headers=headers) as session,
+            session.get(f"{room}/event/{quote(first)}") as answer,
+        ):
+            assert answer.status == 200, f"{first} was acknowledged: {await answer.text()}"
 
 
 async def first_answer(session: aiohttp.ClientSession, path: str, content: dict[str, int]) -> str:

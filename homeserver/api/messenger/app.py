@@ -22,8 +22,8 @@ ABOUT = """\
 ## Messenger
 
 All ids are integers. `POST {prefix}/auth/login` gives an access token for `Authorization: Bearer TOKEN`, and a refresh
-token for `POST {prefix}/auth/refresh`. It is good until one of the tokens that it was exchanged for is used; its use after
-that ends the session.
+token for `POST {prefix}/auth/refresh`. It is good until one of the tokens that it was exchanged for is used; its use
+after that ends the session.
 
 **WebSocket** `{socket_path}?token=TOKEN`: one socket for all chats. All frames are `{{"event": ..., "data": {{...}}}}`.
 

@@ -1,7 +1,8 @@
 """Access and refresh tokens as text: made, read and checked, without a database or a clock.
 
 An access token is a JWT (HS256) with the claims iss (server name), sub (user id), user_id (number), sid, type
-"access", iat, exp, and, where it came with a refresh token, rth, which says with which. A refresh token is `SESSION_ID.RANDOM.MARK`; the mark tells our own old tokens from made-up ones.
+"access", iat, exp, and, where it came with a refresh token, rth, which says with which. A refresh token is
+`SESSION_ID.RANDOM.MARK`; the mark tells our own old tokens from made-up ones.
 """
 
 import base64

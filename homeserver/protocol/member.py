@@ -35,7 +35,7 @@ def join_rule_in(state: Mapping[StateKey, Event]) -> str:
 def allowed_rooms_in(state: Mapping[StateKey, Event]) -> list[RoomId]:
     """The rooms whose members a restricted join rule lets in. What is malformed allows nobody."""
     event = state.get(JOIN_RULES_KEY)
-    if event is None or event.content.get("join_rule") not in RESTRICTED_RULES:
+    if event is None or join_rule_in(state) not in RESTRICTED_RULES:
         return []
     allow = event.content.get("allow")
     return [

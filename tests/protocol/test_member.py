@@ -1,5 +1,6 @@
 """Membership transitions (rule 6): who may join, invite, leave, kick, ban and knock."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from homeserver.protocol.auth import check_against_state
 from homeserver.protocol.errors import AuthRefused
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import ServerName
+from homeserver.protocol.member import JOIN_RULES_KEY, allowed_rooms_in, join_rule_in
 from homeserver.protocol.signing import SigningKey, sign_json
 from homeserver.protocol.versions import RULES
 
@@ -238,3 +240,12 @@ def test_a_third_party_invite_needs_something_signed_by_a_key_of_the_offer() -> 
     room.member(ALICE, BOB, "ban")
     with pytest.raises(AuthRefused, match=r"6\.4\.1\.1"):
         third_party_invite(room)
+
+
+@pytest.mark.parametrize("odd", [["x"], {"x": 1}, None, True, 1, [[{}]]])
+def test_a_join_rule_that_is_no_text_lets_nobody_in(odd: Any) -> None:
+    room = restricted_room("10")
+    event = room.state[JOIN_RULES_KEY]
+    state = {**room.state, JOIN_RULES_KEY: replace(event, content={**event.content, "join_rule": odd})}
+    assert join_rule_in(state) == "invite"
+    assert allowed_rooms_in(state) == []

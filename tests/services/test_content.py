@@ -2,10 +2,19 @@
 
 import pytest
 
-from homeserver.model import FILE_URL_KEY, Content
+from homeserver.model import CALLED_KEY, FILE_URL_KEY, PAYLOAD_KEY, Content
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.events.content import NewFile, attachment_of, edit_content, file_content, text_of
+from homeserver.services.events.content import (
+    NewFile,
+    attachment_of,
+    edit_content,
+    file_content,
+    kind_of_message,
+    payload_of,
+    reply_target,
+    text_of,
+)
 from homeserver.storage.events import StoredEvent
 
 URL = "https://files.example/plan.pdf"
@@ -63,3 +72,32 @@ def test_older_messages_read_as_before() -> None:
 )
 def test_an_address_where_no_file_can_lie_shows_none(url: object) -> None:
     assert attachment_of(stored({**OLD, FILE_URL_KEY: url}), "test.example") is None
+
+
+ODD: list[object] = [None, True, 0, -1, 1.5, "", "x", [], ["x"], {}, {"x": ["y"]}, [[[{}]]]]
+FIELDS = (
+    "msgtype", "body", "filename", "url", "info", "m.relates_to", "m.new_content",
+    FILE_URL_KEY, CALLED_KEY, PAYLOAD_KEY,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_any_json_in_any_field_of_a_message_can_be_read(field: str) -> None:
+    for value in ODD:
+        for one in (
+            {"msgtype": "m.text", "body": "x"},
+            {"msgtype": "m.image", "url": "mxc://test.example/x"},
+        ):
+            content: Content = {**one, field: value}
+            for message_now in (stored(content), stored(one, edit={**one, "m.new_content": content})):
+                text_of(message_now)
+                attachment_of(message_now, "test.example")
+            payload_of(content)
+            kind_of_message(content)
+            reply_target(content)
+
+
+def test_a_payload_too_deep_to_be_written_again_counts_as_absent() -> None:
+    for depth, is_read in ((50, True), (101, False), (900, False)):
+        payload = '{"a":' * depth + "1" + "}" * depth
+        assert (payload_of({PAYLOAD_KEY: payload}) is not None) is is_read, depth

@@ -31,6 +31,7 @@ _FILE_KINDS: dict[str, AttachmentKind] = {
 _MSGTYPES: dict[AttachmentKind, str] = {"image": "m.image", "video": "m.video", "file": "m.file"}
 _FILE_KINDS_CALLED: dict[str, AttachmentKind] = {kind: kind for kind in _MSGTYPES}
 _MAX_FILE_URL = 2000
+_MAX_PAYLOAD_DEPTH = 100  # orjson reads deeper JSON than it can write again
 _ENCRYPTED = "🔒"  # what a product client shows of a message that only its readers' devices can open
 
 
@@ -157,7 +158,8 @@ def text_of(stored: StoredEvent) -> str | None:
     body = content.get("body")
     if not isinstance(body, str):
         return None
-    is_file = content.get("msgtype") in _FILE_KINDS or FILE_URL_KEY in content
+    msgtype = content.get("msgtype")
+    is_file = (isinstance(msgtype, str) and msgtype in _FILE_KINDS) or FILE_URL_KEY in content
     text = body.removesuffix(_address_line(content))
     return None if is_file and content.get("filename", text) == text else text
 
@@ -171,7 +173,7 @@ def payload_of(content: Mapping[str, Any]) -> Content | None:
         payload = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeEncodeError):  # any Matrix client may write what it likes there
         return None
-    return payload if isinstance(payload, dict) else None
+    return payload if isinstance(payload, dict) and _is_flat_enough(payload) else None
 
 
 def current_content(stored: StoredEvent) -> Mapping[str, Any]:
@@ -253,6 +255,21 @@ def _answering(event_id: EventId) -> Content:
 
 def _extra(payload: Content | None) -> Content:
     return {} if payload is None else {PAYLOAD_KEY: orjson.dumps(payload).decode()}
+
+
+def _is_flat_enough(payload: Content) -> bool:
+    """Whether every face can write it: no more than `_MAX_PAYLOAD_DEPTH` objects and lists within each other."""
+    level: list[Any] = [payload]
+    for _ in range(_MAX_PAYLOAD_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return True
+    return False
 
 
 def _number(value: object) -> int | None:

@@ -111,6 +111,12 @@ class Metrics:
         self._waiting = Gauge(
             "homeserver_entries_waiting", "Entries waiting to be written", registry=self.registry
         )
+        self._set_aside = Counter(
+            "homeserver_entries_set_aside",
+            "Entries of the log that a reader could not handle and passed over",
+            ("reader",),
+            registry=self.registry,
+        )
         self._statements = Counter(
             "homeserver_db_statements", "Statements sent to the database", registry=self.registry
         )
@@ -201,6 +207,10 @@ class Metrics:
     def push_tried(self, outcome: str) -> None:
         """`outcome`: sent, again, gone (the browser wants no more) or dropped."""
         self._pushes.labels(outcome).inc()
+
+    def set_aside(self, reader: str) -> None:
+        """A reader of the log passed over an entry that it could not handle."""
+        self._set_aside.labels(reader).inc()
 
     def task_failed(self, task: str) -> None:
         self._failures.labels(task).inc()

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.storage import log
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
-from homeserver.timeline.live import Live
+from homeserver.timeline.live import Live, is_outage
 
 _SILENT = 1000  # entries that nothing came of, after which the cursor is stored all the same
 
@@ -48,25 +48,40 @@ async def consume(
     it is written once, whatever crashes and however many workers read under one name: who was slower reads on from
     where the others are. Entries that nothing came of may be seen again after a crash. A consumer that is new begins
     at the end of the log.
+    Where a stretch fails, its entries are handled one by one, and one that fails alone too is set aside: logged,
+    counted and passed over. What is away (a database) is no fault of an entry: that ends the run, which begins again
+    at the stored cursor.
     `follow`: what is written may have entries of the log with it, to be announced at once. `after`: called each time
     that something is committed, by this worker or by one that was quicker.
     """
     stored = await _begin(name, db, live.position)
     at = stored
     next_round = -math.inf
+    alone_until = at  # entries up to here are handled one by one
     while True:
         await live.wait_after(at)
         wait_s = max(pace.gather_s, next_round - time.monotonic())
-        if wait_s > 0 and live.position - at < pace.page:
+        if wait_s > 0 and live.position - at < pace.page and at >= alone_until:
             await asyncio.sleep(wait_s)
         next_round = time.monotonic() + pace.round_s
-        entries = await _next(db, live, at, pace.page)
-        effect = await handle(entries)
+        is_alone = at < alone_until
+        entries = await _next(db, live, at, 1 if is_alone else pace.page)
         end = entries[-1].position
-        if effect is None and end - stored < _SILENT:
-            at = end
-            continue
-        if await _write(name, db, (stored, end), effect):
+        try:
+            effect = await handle(entries)
+            if effect is None and end - stored < _SILENT:
+                at = end
+                continue
+            moved = await _write(name, db, (stored, end), effect)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            if not is_alone:
+                alone_until = end
+                continue
+            live.set_aside(name, entries[0], error)
+            moved = await _write(name, db, (stored, end), None)
+        if moved:
             stored = at = end
             if follow:
                 await live.follow()

@@ -9,8 +9,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from sqlalchemy.exc import IntegrityError
+
+from homeserver.errors import Unavailable
+from homeserver.metrics import Metrics
 from homeserver.storage import log
 from homeserver.storage.db import Database
+from homeserver.storage.dialect import is_away, may_pass_when_repeated
 from homeserver.storage.log import Entry
 
 logger = logging.getLogger(__name__)
@@ -18,11 +23,19 @@ Listener = Callable[[Entry], None]
 _FETCH = 1000  # entries of other workers that are read at once
 
 
+def is_outage(error: Exception) -> bool:
+    """Whether something needed is away and the same work may succeed later; otherwise the entry is at fault."""
+    if isinstance(error, IntegrityError):
+        return False  # a lost race passes when the entry is handled again alone
+    return isinstance(error, Unavailable) or is_away(error) or may_pass_when_repeated(error)
+
+
 class Live:
     """Knows the last announced `position` and the entries shortly before it."""
 
-    def __init__(self, db: Database, ring_entries: int) -> None:
+    def __init__(self, db: Database, ring_entries: int, metrics: Metrics) -> None:
         self._db = db
+        self._metrics = metrics
         self._ring: deque[Entry] = deque(maxlen=ring_entries)
         self._listeners: list[Listener] = []
         self._order = asyncio.Lock()
@@ -38,6 +51,12 @@ class Live:
         """Call `listener` with every entry from now on; answers how to stop that. It must not block or raise."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def set_aside(self, reader: str, entry: Entry, error: Exception) -> None:
+        """Log and count an entry that `reader` cannot handle: it is passed over, so that it harms nobody but itself."""
+        event_id = entry.event.event.event_id if entry.event is not None else None
+        logger.error("%s set log entry %d aside (%s)", reader, entry.position, event_id, exc_info=error)
+        self._metrics.set_aside(reader)
 
     async def publish(self, entries: Sequence[Entry]) -> None:
         """Announce entries that were just committed here, after any of others that come before them."""
@@ -88,5 +107,5 @@ class Live:
             for listener in tuple(self._listeners):
                 try:
                     listener(entry)
-                except Exception:
-                    logger.exception("a listener of the live log failed at %d", entry.position)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and counted
+                    self.set_aside("live", entry, error)

@@ -39,7 +39,7 @@ def build_core(settings: Settings, clock: Clock) -> Core:
     keys = open_keys(data_dir)
     metrics = Metrics()
     db = Database(database_url(settings.database, data_dir), settings.database, metrics.statement_sent)
-    live = Live(db, settings.timeline.ring_entries)
+    live = Live(db, settings.timeline.ring_entries, metrics)
     signer = Signer(settings.server.name, keys.signing, settings.timeline.snapshot_chain)
     chainer = Chainer(signer, clock)
     heads = Heads(db, settings.timeline.cached_rooms)

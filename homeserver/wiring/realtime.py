@@ -28,6 +28,7 @@ def build_realtime(
     db, timeline, access, blocks = core.db, core.timeline, events.access, accounts.blocks
     feed = Feed(
         db=db,
+        live=core.live,
         timeline=timeline,
         views=events.message_views,
         rooms=rooms.views,

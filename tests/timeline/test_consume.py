@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import QueuePool
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.errors import Unavailable
 from homeserver.model import EntryKind
 from homeserver.storage import log
 from homeserver.storage.db import Database
@@ -37,7 +38,7 @@ class Counting:
     async def _write(self, positions: list[int], _conn: AsyncConnection) -> None:
         if self._crash_at in positions:
             self._crash_at = 0
-            raise RuntimeError("crashed")
+            raise Unavailable("the database is away")
         self.written += positions
 
     @asynccontextmanager
@@ -122,11 +123,36 @@ async def test_a_crash_repeats_and_never_skips(writing: Writing) -> None:
     one = Counting(crash_at=4)
     async with one.reading(writing, page=2) as task:
         await until(task.done)
-        assert isinstance(task.exception(), RuntimeError)
+        assert isinstance(task.exception(), Unavailable)
     assert one.written == [2]
     assert await cursor(writing) == 2, "nothing of what crashed is stored"
     async with one.reading(writing):
         await until(lambda: one.written == [2, 4])
+
+
+async def test_an_entry_that_cannot_be_handled_is_set_aside_and_the_rest_goes_on(writing: Writing) -> None:
+    await begin(writing, 0)
+    await entries(writing, 7)
+    written: list[int] = []
+
+    async def handle(page: Sequence[Entry]) -> Effect | None:
+        positions = [entry.position for entry in page]
+        if 4 in positions:
+            raise TypeError("nobody can read this")
+
+        async def write(_conn: AsyncConnection) -> None:
+            written.extend(positions)
+
+        return write
+
+    task = asyncio.create_task(consume("counting", db=writing.db, live=writing.live, handle=handle))
+    try:
+        await until(lambda: task.done() or 7 in written)
+        assert written == [1, 2, 3, 5, 6, 7], task
+        assert writing.metrics.value("homeserver_entries_set_aside_total", reader="counting") == 1
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_entries_older_than_memory_come_from_the_database(writing: Writing) -> None:

@@ -34,6 +34,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
 from homeserver.timeline.build import MESSAGE_TYPES, relation_of
+from homeserver.timeline.live import Live, is_outage
 from homeserver.timeline.reading import role_in
 from homeserver.timeline.writer import Timeline
 
@@ -181,6 +182,7 @@ class Feed:
         *,
         db: Database,
         timeline: Timeline,
+        live: Live,
         views: MessageViews,
         rooms: RoomViews,
         profiles: Profiles,
@@ -188,6 +190,7 @@ class Feed:
     ) -> None:
         self._db = db
         self._timeline = timeline
+        self._live = live
         self._views = views
         self._rooms = rooms
         self._profiles = profiles
@@ -242,12 +245,15 @@ class Feed:
             entry, opens = await self._queue.get()
             try:
                 record = await self._record(entry)
-            except Exception:  # one bad entry must not silence the rest
-                logger.exception("no record could be made of log entry %d", entry.position)
+            except Exception as error:  # one bad entry must not silence the rest
                 record = None
-                self._deliver(None, NewsLost())
+                if is_outage(error):
+                    logger.exception("no record could be made of log entry %d", entry.position)
+                    self._deliver(None, NewsLost())
+                else:
+                    self._live.set_aside("feed", entry, error)
             if record is not None:
-                self._deliver(entry.room_id, record)
+                self._tell(entry, record)
             if opens is not None:
                 self._opening -= Counter([opens])  # which forgets a room at 0
 
@@ -274,10 +280,21 @@ class Feed:
     def _is_wanted(self, room_id: RoomId) -> bool:
         return any(watcher.wants(room_id) for watcher in self._watchers)
 
+    def _tell(self, entry: Entry, record: Record) -> None:
+        """Hand a record of the log on; a watcher that cannot take it keeps it from nobody else."""
+        for watcher in tuple(self._watchers):
+            try:
+                self._pass(watcher, entry.room_id, record)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and counted
+                self._live.set_aside("feed", entry, error)
+
     def _deliver(self, room_id: RoomId | None, record: Record) -> None:
         for watcher in tuple(self._watchers):
-            if room_id is None or watcher.wants(room_id) or self._goes_along(watcher, record):
-                watcher.deliver(record)
+            self._pass(watcher, room_id, record)
+
+    def _pass(self, watcher: Watcher, room_id: RoomId | None, record: Record) -> None:
+        if room_id is None or watcher.wants(room_id) or self._goes_along(watcher, record):
+            watcher.deliver(record)
 
     def _goes_along(self, watcher: Watcher, record: Record) -> bool:
         """Whether one of a follower's people comes into a room by this, or goes out of it."""

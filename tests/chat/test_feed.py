@@ -109,12 +109,13 @@ async def test_one_bad_entry_silences_nobody(hs: Homeserver, caplog: object) -> 
 async def test_a_watcher_that_fails_keeps_news_from_nobody_else(hs: Homeserver) -> None:
     alice = await person(hs, "Alice")
     room = await group(hs, alice)
-    broken, watch = Watch(hs), Watch(hs)
 
-    def fails(_record: feed.Record) -> None:
-        raise TypeError("no frame can be made of it")
+    class Broken(Watch):
+        def deliver(self, record: feed.Record) -> None:
+            raise TypeError("no frame can be made of it")
 
-    broken.deliver = fails  # type: ignore[method-assign]  # a face that cannot write what others can
+    Broken(hs)
+    watch = Watch(hs)
     sent = [await hs.messages.messages.send(alice, room.room_id, text=str(n)) for n in range(2)]
     records = await heard(watch, 2)
     assert [one.message for one in records if isinstance(one, feed.MessageNew)] == sent

@@ -15,7 +15,7 @@ from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
 from homeserver.model import ENQUIRY_EVENT, Message
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.realtime import feed as news
+from homeserver.services.realtime import records
 
 FACE = "marketplace"
 
@@ -126,32 +126,32 @@ class Live:
         """Whether news of a room are of use."""
         return room_id in self._chats or room_id in self._sellers
 
-    def deliver(self, record: news.Record) -> None:
+    def deliver(self, record: records.Record) -> None:
         """Take one piece of news."""
         match record:
-            case news.MessageNew(message=message):
+            case records.MessageNew(message=message):
                 self._message(message)
-            case news.MessageEdited(message=message):
+            case records.MessageEdited(message=message):
                 self._tell(message.room_id, lambda view: shape.message_frame(message, view, "message_edited"))
                 self._tell_seller(
                     message.room_id, shape.message_frame(message, self._plain, "message_edited")
                 )
-            case news.MessageDeleted(room_id=room_id, room_position=chat_id, ref=ref):
+            case records.MessageDeleted(room_id=room_id, room_position=chat_id, ref=ref):
                 gone = shape.frame("message_deleted", id=ref.position, chat_id=chat_id)
                 self._tell(room_id, lambda _view: gone)
                 self._tell_seller(room_id, gone)
-            case news.SessionEnded(session_id=session_id, user_id=user_id):
+            case records.SessionEnded(session_id=session_id, user_id=user_id):
                 self._hub.end_session(user_id, session_id)
-            case news.NewsLost():
+            case records.NewsLost():
                 self._hub.end_all("too much at once: come back")
             case _:
                 self._about_person(record)
 
-    def _about_person(self, record: news.Record) -> None:
+    def _about_person(self, record: records.Record) -> None:
         match record:
-            case news.ReadMoved():
+            case records.ReadMoved():
                 self._read(record)
-            case news.TypingChanged(room_id=room_id, user_id=user_id, number=number, is_typing=is_typing):
+            case records.TypingChanged(room_id=room_id, user_id=user_id, number=number, is_typing=is_typing):
                 self._tell(
                     room_id,
                     lambda view: shape.frame(
@@ -159,16 +159,18 @@ class Live:
                     ),
                     but=user_id,
                 )
-            case news.PresenceChanged(room_id=room_id, user_id=user_id, number=number, is_online=is_online):
+            case records.PresenceChanged(
+                room_id=room_id, user_id=user_id, number=number, is_online=is_online
+            ):
                 kind = "user_connected" if is_online else "user_disconnected"
                 self._tell(
                     room_id,
                     lambda view: shape.frame(kind, user_id=view.person_id(user_id, number)),
                     but=user_id,
                 )
-            case news.MemberRemoved(room_id=room_id, user_id=user_id):
+            case records.MemberRemoved(room_id=room_id, user_id=user_id):
                 self._removed(room_id, user_id)
-            case news.RoomClosed(room_id=room_id):
+            case records.RoomClosed(room_id=room_id):
                 self._closed(room_id)
             case _:
                 return
@@ -187,7 +189,7 @@ class Live:
         if seller is not None and message.sender_number != self._inboxes[seller].number:
             self._tell_seller(message.room_id, shape.message_frame(message, self._plain))
 
-    def _read(self, moved: news.ReadMoved) -> None:
+    def _read(self, moved: records.ReadMoved) -> None:
         self._tell(
             moved.room_id,
             lambda view: shape.frame(

@@ -2,7 +2,7 @@
 
 from homeserver.app import Homeserver
 from homeserver.model import Person, Requester, Room
-from homeserver.services.realtime.feed import Record
+from homeserver.services.realtime.records import Record
 
 
 async def person(hs: Homeserver, name: str) -> Requester:

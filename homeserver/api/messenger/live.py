@@ -13,7 +13,7 @@ from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
 from homeserver.model import Requester, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.realtime import feed as news
+from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import Told
 from homeserver.services.realtime.connections import Presence
 
@@ -148,36 +148,38 @@ class Live:
         """Whether a person is connected."""
         return user_id in self._people
 
-    def deliver(self, record: news.Record) -> None:
+    def deliver(self, record: records.Record) -> None:
         """Take one piece of news."""
         match record:
-            case news.MessageNew(message=message):
+            case records.MessageNew(message=message):
                 self.newest = max(self.newest, message.position)
                 self._message(record, message.room_id, position=message.position)
-            case news.MessageEdited(message=message):
+            case records.MessageEdited(message=message):
                 self._message(record, message.room_id)
-            case news.MessageDeleted(room_id=room_id):
+            case records.MessageDeleted(room_id=room_id):
                 self._message(record, room_id)
-            case news.SessionEnded(session_id=session_id, user_id=user_id):
+            case records.SessionEnded(session_id=session_id, user_id=user_id):
                 self._hub.end_session(user_id, session_id)
-            case news.NewsLost():
+            case records.NewsLost():
                 self._hub.end_all("too much at once: come back and sync")
-            case news.ReadMoved() | news.TypingChanged() | news.PresenceChanged():
+            case records.ReadMoved() | records.TypingChanged() | records.PresenceChanged():
                 self._about_person(record)
             case _:
                 self._about_room(record)
 
-    def _about_person(self, record: news.ReadMoved | news.TypingChanged | news.PresenceChanged) -> None:
+    def _about_person(
+        self, record: records.ReadMoved | records.TypingChanged | records.PresenceChanged
+    ) -> None:
         chat = self._chats.get(record.room_id)
         if chat is None:
             return
         fact: dict[str, object]
         match record:
-            case news.ReadMoved(ref=ref):
+            case records.ReadMoved(ref=ref):
                 event, fact, but = "message.read", {"message_id": ref.position}, None
-            case news.TypingChanged(is_typing=is_typing, user_id=user_id):
+            case records.TypingChanged(is_typing=is_typing, user_id=user_id):
                 event, fact, but = "typing", {"is_typing": is_typing}, user_id
-            case news.PresenceChanged(is_online=is_online, user_id=user_id):
+            case records.PresenceChanged(is_online=is_online, user_id=user_id):
                 event, fact, but = "presence", {"online": is_online}, user_id
 
         def frame(namespace: int) -> bytes:
@@ -186,16 +188,16 @@ class Live:
 
         self._audience.tell(record.room_id, frame, but=but)
 
-    def _about_room(self, record: news.Record) -> None:
+    def _about_room(self, record: records.Record) -> None:
         match record:
-            case news.MemberAdded(now=RoomNow() as now, member=member):
+            case records.MemberAdded(now=RoomNow() as now, member=member):
                 self._came(now, member.person.user_id)
-            case news.MemberRemoved(room_id=room_id, user_id=user_id, now=now):
+            case records.MemberRemoved(room_id=room_id, user_id=user_id, now=now):
                 self._went(room_id, user_id)
                 self._changed(now)
-            case news.RoomChanged(now=now):
+            case records.RoomChanged(now=now):
                 self._changed(now)
-            case news.RoomClosed(room_id=room_id):
+            case records.RoomClosed(room_id=room_id):
                 for user_id in self._audience.people(room_id):
                     self._went(room_id, user_id)
 
@@ -257,9 +259,9 @@ class Live:
 def told_frame(record: Told, view: shape.View) -> bytes:
     """The frame that tells what became of a message, now or in a replay."""
     match record:
-        case news.MessageNew(message=message):
+        case records.MessageNew(message=message):
             return shape.frame("message.created", {**shape.message(message, view)})
-        case news.MessageEdited(message=message):
+        case records.MessageEdited(message=message):
             return shape.frame("message.updated", {**shape.message(message, view)})
-        case news.MessageDeleted(room_position=chat_id, ref=ref):
+        case records.MessageDeleted(room_position=chat_id, ref=ref):
             return shape.frame("message.deleted", {"id": ref.position, "chat_id": chat_id})

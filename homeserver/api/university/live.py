@@ -10,7 +10,7 @@ from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
 from homeserver.model import Message, Room
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.realtime import feed as news
+from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import Told
 
 FACE = "university"
@@ -63,41 +63,43 @@ class Live:
         """Whether news of a room are of use."""
         return room_id in self._rooms
 
-    def deliver(self, record: news.Record) -> None:
+    def deliver(self, record: records.Record) -> None:
         """Take one piece of news."""
         match record:
-            case news.MessageNew(message=message):
+            case records.MessageNew(message=message):
                 self._message(message)
-            case news.MessageEdited(message=message):
+            case records.MessageEdited(message=message):
                 self._tell(message.room_id, EDITED, lambda view: told(record, view)[1])
-            case news.MessageDeleted(room_id=room_id):
+            case records.MessageDeleted(room_id=room_id):
                 self._tell(room_id, DELETED, lambda view: told(record, view)[1])
-            case news.RoomChanged(room_id=room_id):
+            case records.RoomChanged(room_id=room_id):
                 self._tell(room_id, "conversation:updated", lambda _view: {})
-            case news.SessionEnded(session_id=session_id, user_id=user_id):
+            case records.SessionEnded(session_id=session_id, user_id=user_id):
                 self._hub.end_session(user_id, session_id)
-            case news.NewsLost():
+            case records.NewsLost():
                 self._hub.end_all("too much at once: come back and sync")
             case _:
                 self._about_person(record)
 
-    def _about_person(self, record: news.Record) -> None:
+    def _about_person(self, record: records.Record) -> None:
         match record:
-            case news.ReadMoved():
+            case records.ReadMoved():
                 self._read(record)
-            case news.MemberAdded(room_id=room_id, member=member):
+            case records.MemberAdded(room_id=room_id, member=member):
                 self._tell(room_id, "participant:added", lambda view: {**shape.participant(member, view)})
-            case news.MemberRemoved(room_id=room_id, user_id=user_id, number=number):
+            case records.MemberRemoved(room_id=room_id, user_id=user_id, number=number):
                 self._tell(room_id, "participant:removed", lambda view: {"user_id": view.number(number)})
                 self._audience.end(room_id, user_id, "you are no longer in this conversation")
-            case news.TypingChanged(room_id=room_id, user_id=user_id, number=number, is_typing=is_typing):
+            case records.TypingChanged(room_id=room_id, user_id=user_id, number=number, is_typing=is_typing):
                 self._tell(
                     room_id,
                     "typing",
                     lambda view: {"user_id": view.number(number), "is_typing": is_typing},
                     but=user_id,
                 )
-            case news.PresenceChanged(room_id=room_id, user_id=user_id, number=number, is_online=is_online):
+            case records.PresenceChanged(
+                room_id=room_id, user_id=user_id, number=number, is_online=is_online
+            ):
                 self._tell(
                     room_id,
                     "presence",
@@ -116,7 +118,7 @@ class Live:
                 position=message.position,
             )
 
-    def _read(self, moved: news.ReadMoved) -> None:
+    def _read(self, moved: records.ReadMoved) -> None:
         message_id = shape.message_id(moved.ref)
         self._tell(
             moved.room_id,
@@ -149,10 +151,10 @@ class Live:
 def told(record: Told, view: View) -> tuple[str, Mapping[str, object]]:
     """Type and payload of the frame that tells what became of a message, now or in a replay."""
     match record:
-        case news.MessageNew(message=message):
+        case records.MessageNew(message=message):
             return NEW, {**shape.message(message, view)}
-        case news.MessageEdited(message=message):
+        case records.MessageEdited(message=message):
             return EDITED, {**shape.message(message, view)}
-        case news.MessageDeleted(room_id=room_id, room_position=position, ref=ref):
+        case records.MessageDeleted(room_id=room_id, room_position=position, ref=ref):
             conversation_id = shape.conversation_id(position, room_id)
             return DELETED, {"id": shape.message_id(ref), "conversation_id": conversation_id}

@@ -11,7 +11,7 @@ from homeserver.model import Message, MessageRef, Requester
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.access import Access
 from homeserver.services.events.messageviews import MessageViews
-from homeserver.services.realtime.feed import MessageDeleted, MessageEdited, MessageNew
+from homeserver.services.realtime.records import MessageDeleted, MessageEdited, MessageNew
 from homeserver.storage import events, relations, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent

@@ -8,7 +8,8 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.blocks import Blocks, other_of_two
 from homeserver.services.events.access import Access
-from homeserver.services.realtime.feed import Feed, PresenceChanged
+from homeserver.services.realtime.feed import Feed
+from homeserver.services.realtime.records import PresenceChanged
 
 
 class Presence:

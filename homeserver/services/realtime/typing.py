@@ -9,7 +9,8 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.events.access import Access
-from homeserver.services.realtime.feed import Feed, TypingChanged
+from homeserver.services.realtime.feed import Feed
+from homeserver.services.realtime.records import TypingChanged
 
 _FORGET_S = 20.0  # a client says again every few seconds that its person is typing
 _LONGEST_S = 120.0  # that a client may ask for

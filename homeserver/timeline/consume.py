@@ -54,43 +54,70 @@ async def consume(
     `follow`: what is written may have entries of the log with it, to be announced at once. `after`: called each time
     that something is committed, by this worker or by one that was quicker.
     """
-    stored = await _begin(name, db, live.position)
-    at = stored
+    reader = _Reader(name, db, live, handle, await _begin(name, db, live.position))
     next_round = -math.inf
-    alone_until = at  # entries up to here are handled one by one
     while True:
-        await live.wait_after(at)
+        await live.wait_after(reader.at)
         wait_s = max(pace.gather_s, next_round - time.monotonic())
-        if wait_s > 0 and live.position - at < pace.page and at >= alone_until:
+        if wait_s > 0 and live.position - reader.at < pace.page and not reader.is_retrying:
             await asyncio.sleep(wait_s)
         next_round = time.monotonic() + pace.round_s
-        is_alone = at < alone_until
-        entries = await _next(db, live, at, 1 if is_alone else pace.page)
+        moved = await reader.read(pace.page)
+        if moved is None:
+            continue
+        if moved and follow:
+            await live.follow()
+        if after is not None:
+            after()
+
+
+class _Reader:
+    """Where one consumer stands: `at` is how far it has looked, `stored` how far its cursor says."""
+
+    def __init__(self, name: str, db: Database, live: Live, handle: Handler, stored: int) -> None:
+        self._name = name
+        self._db = db
+        self._live = live
+        self._handle = handle
+        self.stored = self.at = stored
+        self._alone_until = stored
+
+    @property
+    def is_retrying(self) -> bool:
+        """Whether entries are handled one by one, as they failed together."""
+        return self.at < self._alone_until
+
+    async def read(self, page: int) -> bool | None:
+        """Handle what comes next, at most `page` entries. True: it is written. False: another worker was quicker.
+
+        None: nothing came of it, or it failed and is tried again entry by entry.
+        """
+        is_alone = self.is_retrying
+        entries = await _next(self._db, self._live, self.at, 1 if is_alone else page)
         end = entries[-1].position
         try:
-            effect = await handle(entries)
-            if effect is None and end - stored < _SILENT:
-                at = end
-                continue
-            moved = await _write(name, db, (stored, end), effect)
+            effect = await self._handle(entries)
+            if effect is None and end - self.stored < _SILENT:
+                self.at = end
+                return None
+            return await self._move(end, effect)
         except Exception as error:
             if is_outage(error):
                 raise
             if not is_alone:
-                alone_until = end
-                continue
-            live.set_aside(name, entries[0], error)
-            moved = await _write(name, db, (stored, end), None)
-        if moved:
-            stored = at = end
-            if follow:
-                await live.follow()
-        else:  # another worker was quicker
-            async with db.read() as conn:
-                stored = await log.cursor(conn, name) or 0
-            at = max(at, stored)
-        if after is not None:
-            after()
+                self._alone_until = end
+                return None
+            self._live.set_aside(self._name, entries[0], error)
+            return await self._move(end, None)
+
+    async def _move(self, end: int, effect: Effect | None) -> bool:
+        if await _write(self._name, self._db, (self.stored, end), effect):
+            self.stored = self.at = end
+            return True
+        async with self._db.read() as conn:
+            self.stored = await log.cursor(conn, self._name) or 0
+        self.at = max(self.at, self.stored)
+        return False
 
 
 async def _begin(name: str, db: Database, end: int) -> int:

@@ -74,9 +74,9 @@ def build(
 ) -> Homeserver:
     """Build a server. Makes the keys at the first start; touches neither the network nor the database.
 
-    `resolver` finds the addresses of web pages; the system's if there is none.
+    `resolver` finds the addresses of names in outgoing requests; the system's if there is none.
     """
-    core = build_core(settings, clock or SystemClock())
+    core = build_core(settings, clock or SystemClock(), resolver)
     clientdata = build_clientdata(settings, core)
     e2ee = build_encryption(settings, core)
     accounts = build_accounts(settings, core)
@@ -98,7 +98,7 @@ def build(
         accounts=accounts,
         auth=auth,
         media=media,
-        previews=build_previews(settings, core, media, resolver),
+        previews=build_previews(settings, core, media),
         events=events,
         rooms=rooms,
         moderation=moderation,

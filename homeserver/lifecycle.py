@@ -66,6 +66,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
         except TimeoutError:
             logger.exception("not everything that waited could be written before the end")
         await core.tasks.stop(settings.listen.shutdown_grace_s)
+        await core.outgoing.close()
         hs.media.store.close()
         hs.media.disk.close()
         hs.accounts.passwords.close()

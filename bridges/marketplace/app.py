@@ -147,7 +147,7 @@ def _routes(
     context: Context, market: Market, callers: Callers, live: Live, cookie: GuestCookie
 ) -> tuple[Route, ...]:
     core, settings = context.hs.core, market.settings
-    listings = Listings(settings, core.clock)
+    listings = Listings(settings, core.clock, core.outgoing.configured)
     tickets = Tickets(core.keys.media_url, settings.upload_ticket_s, core.clock)
     base_url = context.around.server.public_url.rstrip("/") + settings.prefixes[0]
     files = Files(market, callers, tickets, base_url)

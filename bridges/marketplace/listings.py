@@ -3,14 +3,15 @@
 import asyncio
 from dataclasses import dataclass
 
-import aiohttp
 import orjson
+from yarl import URL
 
 from bridges.marketplace.settings import MarketplaceSettings
 from homeserver.clock import Clock
-from homeserver.errors import Forbidden, NotFound, Unavailable
+from homeserver.errors import Forbidden, NotFound, Unavailable, Upstream
 from homeserver.kit.cache import BoundedCache
 from homeserver.kit.singleflight import SingleFlight
+from homeserver.net.client import HttpClient, Request
 from homeserver.services.auth.jwt_claims import at_path
 
 
@@ -25,8 +26,9 @@ class _Answer:
 class Listings:
     """Checks listings, if the settings say where they are."""
 
-    def __init__(self, settings: MarketplaceSettings, clock: Clock) -> None:
+    def __init__(self, settings: MarketplaceSettings, clock: Clock, client: HttpClient) -> None:
         self._settings = settings
+        self._client = client
         self._clock = clock
         self._known: BoundedCache[int, _Answer] = BoundedCache(settings.posts_cache_entries)
         self._flight: SingleFlight[int, _Answer] = SingleFlight()
@@ -47,28 +49,23 @@ class Listings:
     async def _ask(self, listing_id: int) -> _Answer:
         settings = self._settings
         url = (settings.posts_url or "").replace("{id}", str(listing_id))
-        timeout = aiohttp.ClientTimeout(total=settings.posts_timeout_s)
         try:
-            async with (
-                asyncio.timeout(settings.posts_timeout_s),
-                self._places,
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.get(url, allow_redirects=False) as response,
-            ):
-                status = response.status
-                body = await response.content.read(settings.posts_max_bytes + 1)
-                while len(body) <= settings.posts_max_bytes and (more := await response.content.readany()):
-                    body += more
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            async with asyncio.timeout(settings.posts_timeout_s), self._places:
+                request = Request(
+                    "GET", URL(url), timeout_s=settings.posts_timeout_s, max_bytes=settings.posts_max_bytes
+                )
+                response = await self._client.request(request)
+        except (TimeoutError, ValueError, Upstream) as error:
             raise _away() from error
-        answer = _Answer(self._seller(status, body), self._clock.now_ms() + settings.posts_cache_s * 1000)
+        seller = self._seller(response.status, response.body)
+        answer = _Answer(seller, self._clock.now_ms() + settings.posts_cache_s * 1000)
         self._known.put(listing_id, answer)
         return answer
 
     def _seller(self, status: int, body: bytes) -> str | None:
         if status in {404, 410}:
             return None
-        if status != 200 or len(body) > self._settings.posts_max_bytes:
+        if status != 200:
             raise _away()
         try:
             found = at_path(orjson.loads(body), self._settings.posts_seller_field)

@@ -52,7 +52,7 @@ def _jwt_login(settings: Settings, core: Core, accounts: AccountServices) -> Jwt
     return JwtLogin(
         db=core.db,
         profiles=accounts.profiles,
-        issuers=make_issuers(settings.issuers, core.clock),
+        issuers=make_issuers(settings.issuers, core.clock, core.outgoing.configured),
         clock=core.clock,
         server_name=settings.server.name,
         cache_entries=settings.tokens.cache_entries,

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiohttp.abc import AbstractResolver
+
 from homeserver.clock import Clock
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.metrics import Metrics
+from homeserver.net.client import HttpClient
+from homeserver.net.publicnet import Guard
 from homeserver.settings.models import Settings
 from homeserver.settings.secrets import ServerKeys, open_keys
 from homeserver.storage.db import Database, database_url
@@ -16,6 +20,28 @@ from homeserver.timeline.chain import Chainer
 from homeserver.timeline.heads import Heads
 from homeserver.timeline.live import Live
 from homeserver.timeline.writer import Timeline
+
+_QUEUES = 2  # to browsers and to push gateways, each with `push.concurrency` requests at a time
+_CONNECTIONS = 100  # callers have tighter bounds of their own
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """The clients for outgoing HTTP, one for each policy.
+
+    `pushes`: to addresses that people name, with the public internet open alone unless `push.allow_private`. `pages`:
+    the same for previews, and `previews.allowed_networks`. `configured`: to addresses from the settings, which may be
+    anywhere.
+    """
+
+    pushes: HttpClient
+    pages: HttpClient
+    configured: HttpClient
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in (self.pushes, self.pages, self.configured):
+            await client.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +57,11 @@ class Core:
     live: Live
     appender: Appender
     timeline: Timeline
+    outgoing: Outgoing
 
 
-def build_core(settings: Settings, clock: Clock) -> Core:
-    """Build them. Makes the keys at the first start."""
+def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | None = None) -> Core:
+    """Build them. Makes the keys at the first start. `resolver` finds the addresses of names in outgoing requests."""
     data_dir = Path(settings.server.data_dir)
     keys = open_keys(data_dir)
     metrics = Metrics()
@@ -58,4 +85,23 @@ def build_core(settings: Settings, clock: Clock) -> Core:
         live=live,
         appender=appender,
         timeline=timeline,
+        outgoing=build_outgoing(settings, resolver),
+    )
+
+
+def build_outgoing(settings: Settings, resolver: AbstractResolver | None = None) -> Outgoing:
+    """Build the clients; they connect to nobody before they are asked to."""
+    return Outgoing(
+        pushes=HttpClient(
+            Guard(None if settings.push.allow_private else ()),
+            connections=_QUEUES * settings.push.concurrency,
+            resolver=resolver,
+        ),
+        pages=HttpClient(
+            Guard(settings.previews.allowed_networks),
+            connections=settings.previews.concurrency,
+            keeps=False,
+            resolver=resolver,
+        ),
+        configured=HttpClient(Guard(None), connections=_CONNECTIONS, resolver=resolver),
     )

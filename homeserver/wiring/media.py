@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from aiohttp.abc import AbstractResolver
-
 from homeserver.services.media.files import Disk, Places
 from homeserver.services.media.gc import MediaGc
 from homeserver.services.media.repository import Repository
@@ -41,13 +39,11 @@ def build_media(settings: Settings, core: Core) -> MediaServices:
     )
 
 
-def build_previews(
-    settings: Settings, core: Core, media: MediaServices, resolver: AbstractResolver | None
-) -> Previews:
-    """Build the previews. `resolver` finds the addresses of web pages; the system's if there is none."""
+def build_previews(settings: Settings, core: Core, media: MediaServices) -> Previews:
+    """Build the previews of web pages."""
     return Previews(
         PreviewStore(core.db, media.store, media.disk, settings.server.name),
-        Web(settings.previews, resolver),
+        Web(settings.previews, core.outgoing.pages),
         settings=settings.previews,
         limits=core.limits,
         clock=core.clock,

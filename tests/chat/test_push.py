@@ -11,7 +11,7 @@ from homeserver.errors import Invalid, RateLimited, Unavailable
 from homeserver.lifecycle import working
 from homeserver.metrics import spending
 from homeserver.model import Content, Requester, SessionId
-from homeserver.services.publicnet import is_public
+from homeserver.net.publicnet import is_public
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.encryption import Sealed
 from homeserver.services.push.post import Courier

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Unauthenticated
+from homeserver.net.client import HttpClient
+from homeserver.net.publicnet import Guard
 from homeserver.services.auth.jwt_login import Issuer, JwtLogin, make_issuers
 from homeserver.settings.models import IssuerSettings
 
@@ -44,12 +46,15 @@ def jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, **more: object) -> 
     return {**made, **more}
 
 
+CLIENT = HttpClient(Guard(None), connections=1)  # makes connections only when it is asked to
+
+
 def settings(**changes: object) -> IssuerSettings:
     return IssuerSettings.model_validate({"name": "unet", "namespace": 1, "secret": SECRET, **changes})
 
 
 def secret_issuer(clock: FakeClock, **changes: object) -> Issuer:
-    return make_issuers([settings(**changes)], clock)[0]
+    return make_issuers([settings(**changes)], clock, CLIENT)[0]
 
 
 def file_issuer(
@@ -57,7 +62,7 @@ def file_issuer(
 ) -> Issuer:
     path = folder / f"{changes.get('name', 'unet')}.pem"
     path.write_bytes(pem(key))
-    return make_issuers([settings(**{"secret": None, "public_key_file": path, **changes})], clock)[0]
+    return make_issuers([settings(**{"secret": None, "public_key_file": path, **changes})], clock, CLIENT)[0]
 
 
 def token(

@@ -14,9 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Upstream
+from homeserver.net.client import HttpClient
+from homeserver.net.publicnet import Guard
 from homeserver.services.auth.jwks import FixedKeys, RemoteKeys, fetch_bytes, parse_key_set, parse_pem
 from homeserver.services.auth.jwt_login import Issuer, make_issuers
 from tests.services.issuers import (
+    CLIENT,
     EC,
     NOW_S,
     OTHER_RSA,
@@ -135,10 +138,12 @@ async def test_keys_are_fetched_over_http_with_limits() -> None:
 
     app = web.Application()
     app.router.add_get("/{any}", answer)
+    client = HttpClient(Guard(None), connections=1)
     async with TestServer(app) as server:
 
         async def fetch(path: str, timeout_s: float = 5.0) -> bytes:
-            return await fetch_bytes(str(server.make_url(path)), timeout_s=timeout_s, max_bytes=4000)
+            url = str(server.make_url(path))
+            return await fetch_bytes(client, url, timeout_s=timeout_s, max_bytes=4000)
 
         assert [key.kid for key in parse_key_set(await fetch("/keys"))] == ["1"]
         for path in ("/away", "/huge", "/error"):
@@ -149,7 +154,8 @@ async def test_keys_are_fetched_over_http_with_limits() -> None:
         assert "/keys" in hits
         assert hits.count("/keys") == 1  # the redirect was not followed
     with pytest.raises(Upstream):
-        await fetch_bytes("http://127.0.0.1:1/keys", timeout_s=5, max_bytes=10)
+        await fetch_bytes(client, "http://127.0.0.1:1/keys", timeout_s=5, max_bytes=10)
+    await client.close()
 
 
 async def test_a_key_set_yields_only_keys_for_signatures() -> None:
@@ -190,7 +196,7 @@ def test_key_files_are_read_at_start_and_faults_named(clock: FakeClock, tmp_path
     path.write_bytes(private)
     for file in (path, tmp_path / "absent.pem"):
         with pytest.raises(ValueError, match="issuer unet"):
-            make_issuers([settings(secret=None, public_key_file=file, algorithms=["RS256"])], clock)
+            make_issuers([settings(secret=None, public_key_file=file, algorithms=["RS256"])], clock, CLIENT)
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps({"keys": [jwk(RSA, kid="1")]}))
-    assert make_issuers([settings(secret=None, jwks_file=keys, algorithms=["RS256"])], clock)
+    assert make_issuers([settings(secret=None, jwks_file=keys, algorithms=["RS256"])], clock, CLIENT)

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import aiohttp
 import orjson
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,10 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt import InvalidKeyError
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from yarl import URL
 
 from homeserver.clock import Clock
 from homeserver.errors import Upstream
 from homeserver.kit.singleflight import SingleFlight
+from homeserver.net.client import HttpClient, Request
 from homeserver.settings.models import IssuerSettings
 
 logger = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ def parse_pem(text: bytes) -> VerifyKey:
         raise ValueError("an unknown kind of key") from error
 
 
-def source_of(issuer: IssuerSettings, clock: Clock) -> KeySource:
+def source_of(issuer: IssuerSettings, clock: Clock, client: HttpClient) -> KeySource:
     """Where the keys of an issuer come from, as its settings say. Reads files; raises ValueError or OSError."""
     if issuer.secret is not None:
         return FixedKeys([VerifyKey(issuer.secret.get_secret_value().encode(), HMAC)])
@@ -155,7 +156,9 @@ def source_of(issuer: IssuerSettings, clock: Clock) -> KeySource:
         raise ValueError(f"issuer {issuer.name} has no source of keys")
 
     async def fetch(url: str) -> bytes:
-        return await fetch_bytes(url, timeout_s=issuer.jwks_timeout_s, max_bytes=issuer.jwks_max_bytes)
+        return await fetch_bytes(
+            client, url, timeout_s=issuer.jwks_timeout_s, max_bytes=issuer.jwks_max_bytes
+        )
 
     return RemoteKeys(
         url=issuer.jwks_url,
@@ -166,27 +169,17 @@ def source_of(issuer: IssuerSettings, clock: Clock) -> KeySource:
     )
 
 
-async def fetch_bytes(url: str, *, timeout_s: float, max_bytes: int) -> bytes:
+async def fetch_bytes(client: HttpClient, url: str, *, timeout_s: float, max_bytes: int) -> bytes:
     """The body at an address: no redirect followed, nothing unpacked. Raises Upstream."""
-    body = bytearray()
+    headers = {"Accept": "application/json"}
     try:
-        async with (
-            aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=timeout_s),
-                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-                auto_decompress=False,
-            ) as session,
-            session.get(url, allow_redirects=False) as response,
-        ):
-            if response.status != 200:
-                raise Upstream(f"answered {response.status}")
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > max_bytes:
-                    raise Upstream(f"answered more than {max_bytes} bytes")
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Upstream(f"no answer: {type(error).__name__}") from error
-    return bytes(body)
+        request = Request("GET", URL(url), timeout_s=timeout_s, max_bytes=max_bytes, headers=headers)
+    except ValueError as error:
+        raise Upstream("no address") from error
+    response = await client.request(request)
+    if response.status != 200:
+        raise Upstream(f"answered {response.status}")
+    return response.body
 
 
 def _parse_jwk(entry: Any) -> VerifyKey | None:

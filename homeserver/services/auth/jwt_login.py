@@ -20,6 +20,7 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.kit.names import search_text
 from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import Person, Requester
+from homeserver.net.client import HttpClient
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_account
@@ -60,12 +61,12 @@ class _Known:
     person: RevocationFlag
 
 
-def make_issuers(settings: Sequence[IssuerSettings], clock: Clock) -> list[Issuer]:
-    """The issuers of the settings, key files read. Raises ValueError that names the issuer."""
+def make_issuers(settings: Sequence[IssuerSettings], clock: Clock, client: HttpClient) -> list[Issuer]:
+    """The issuers of the settings, key files read. `client` fetches key sets. Raises ValueError naming the issuer."""
     made: list[Issuer] = []
     for one in settings:
         try:
-            made.append(Issuer(one, source_of(one, clock)))
+            made.append(Issuer(one, source_of(one, clock, client)))
         except (ValueError, OSError) as error:
             raise ValueError(f"the keys of issuer {one.name} cannot be read: {error}") from error
     return made

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import aiohttp
 import orjson
 from yarl import URL
 
@@ -99,8 +98,8 @@ class Previews:
             raise RateLimited("too many previews are being made", retry_ms=_RETRY_MS, code="busy")
         self._jobs += 1
         try:
-            async with self._places, asyncio.timeout(settings.timeout_s), self._web.session() as session:
-                facts, picture = await self._fetch(session, url)
+            async with self._places, asyncio.timeout(settings.timeout_s):
+                facts, picture = await self._fetch(url)
         except (TimeoutError, Upstream) as error:
             self._failed.put(str(url), self._clock.now_ms() + int(settings.failure_ttl_s * 1000))
             raise unreadable() from error
@@ -108,28 +107,24 @@ class Previews:
             self._jobs -= 1
         return await self._keep(url, facts, picture)
 
-    async def _fetch(
-        self, session: aiohttp.ClientSession, url: URL
-    ) -> tuple[Mapping[str, str], Fetched | None]:
+    async def _fetch(self, url: URL) -> tuple[Mapping[str, str], Fetched | None]:
         """What a page says, and its picture; an address of a picture is shown as that."""
         most = max(self._settings.max_page_bytes, self._settings.max_image_bytes)
-        page = await self._web.fetch(session, url, most)
+        page = await self._web.fetch(url, most)
         if page.content_type.startswith("image/"):
             return {}, self._picture(page)
         if page.content_type not in _PAGES:
             return {}, None
         beginning = page.data[: self._settings.max_page_bytes]
         read = await self._kept.disk.run(partial(read_page, beginning, page.charset))
-        return read.facts, await self._picture_of(session, page.url, read.images)
+        return read.facts, await self._picture_of(page.url, read.images)
 
-    async def _picture_of(
-        self, session: aiohttp.ClientSession, base: URL, addresses: Sequence[str]
-    ) -> Fetched | None:
+    async def _picture_of(self, base: URL, addresses: Sequence[str]) -> Fetched | None:
         """The page's picture; a page without it is better than none."""
         for address in addresses[:1]:
             try:
                 url = self._web.checked(str(base.join(URL(address))))
-                return self._picture(await self._web.fetch(session, url, self._settings.max_image_bytes))
+                return self._picture(await self._web.fetch(url, self._settings.max_image_bytes))
             except (Upstream, Invalid, Forbidden, ValueError) as error:
                 logger.info("the picture of a preview cannot be had: %s", type(error).__name__)
         return None

@@ -1,11 +1,11 @@
 """Which addresses of push services are good: https, and a host with a name. Where the name leads is checked when the
-socket is made (`services/publicnet.py`).
+socket is made (`homeserver/net/publicnet.py`).
 """
 
 from urllib.parse import SplitResult, urlsplit
 
 from homeserver.errors import Invalid
-from homeserver.services.publicnet import is_name
+from homeserver.net.publicnet import is_name
 from homeserver.settings.section import is_loopback
 
 MAX_ENDPOINT_CHARS = 2000

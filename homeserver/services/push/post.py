@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from homeserver.clock import Clock
-from homeserver.services.publicnet import public_socket
+from homeserver.net.publicnet import Guard
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.encryption import Sealed
 from homeserver.settings.models import PushSettings
@@ -58,7 +58,7 @@ class Courier:
         """The connections to push services, while the context lasts."""
         connector = aiohttp.TCPConnector(
             limit=self._settings.concurrency,
-            socket_factory=None if self._settings.allow_private else public_socket,
+            socket_factory=None if self._settings.allow_private else Guard().socket,
         )
         async with aiohttp.ClientSession(
             connector=connector,

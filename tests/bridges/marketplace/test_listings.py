@@ -11,13 +11,16 @@ from bridges.marketplace.listings import Listings
 from bridges.marketplace.settings import MarketplaceSettings
 from homeserver.clock import FakeClock
 from homeserver.errors import Forbidden, NotFound, Unavailable
+from homeserver.net.client import HttpClient
+from homeserver.net.publicnet import Guard
 from tests.bridges.marketplace.people import Shopper
 
 
 @dataclass
 class Posts:
-    """The marketplace's own service."""
+    """The marketplace's own service, and the client that asks it."""
 
+    client: HttpClient
     url: str = ""
     asked: list[int] = field(default_factory=list)
     body: str | None = None
@@ -37,7 +40,7 @@ class Posts:
 
 @pytest.fixture
 async def posts() -> AsyncIterator[Posts]:
-    made = Posts()
+    made = Posts(HttpClient(Guard(None), connections=10))
     app = web.Application()
     app.router.add_get("/posts/{id}", made.get)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -46,11 +49,13 @@ async def posts() -> AsyncIterator[Posts]:
     await site.start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/posts/{{id}}"
     yield made
+    await made.client.close()
     await runner.cleanup()
 
 
 def listings(posts: Posts, clock: FakeClock, **changes: object) -> Listings:
-    return Listings(MarketplaceSettings.model_validate({"posts_url": posts.url, **changes}), clock)
+    settings = MarketplaceSettings.model_validate({"posts_url": posts.url, **changes})
+    return Listings(settings, clock, posts.client)
 
 
 async def test_a_listing_is_asked_for_once(posts: Posts, clock: FakeClock) -> None:
@@ -103,7 +108,7 @@ async def test_a_service_that_hangs_or_is_gone(posts: Posts, clock: FakeClock) -
         await listings(posts, clock, posts_timeout_s=0.2).check(1, 2)
     gone = MarketplaceSettings(posts_url="http://127.0.0.1:9/{id}")
     with pytest.raises(Unavailable):
-        await Listings(gone, clock).check(1, 2)
+        await Listings(gone, clock, posts.client).check(1, 2)
 
 
 async def test_where_the_seller_stands_can_be_set(posts: Posts, clock: FakeClock) -> None:

@@ -78,11 +78,6 @@ class PushSettings(Section):
         default=500, ge=1, le=10_000, description="Most log entries or pushes looked at in one go."
     )
 
-    def pause_ms(self, tries: int) -> int:
-        """How long to wait after so many failures."""
-        pause_s: float = self.first_pause_s * 2 ** (tries - 1)
-        return round(min(pause_s, self.longest_pause_s) * 1000)
-
     @field_validator("subject")
     @classmethod
     def _check_subject(cls, subject: str) -> str:

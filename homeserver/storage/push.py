@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, exists, func, select, tuple_, update
+from sqlalchemy import Row, bindparam, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import SessionId
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
+from homeserver.storage.outbox import Key, Outbox
 from homeserver.storage.schema.people import users
 from homeserver.storage.schema.push import push_outbox, push_subscriptions
 from homeserver.storage.schema.safety import blocks
@@ -30,13 +31,6 @@ class Subscription:
     created_ms: int
 
 
-class PushKey(NamedTuple):
-    """One message for one browser."""
-
-    endpoint_hash: str
-    position: int
-
-
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Somebody in a room with a browser that wants pushes since a time."""
@@ -53,7 +47,7 @@ class Candidate:
 class NewPush:
     """A push that was decided on."""
 
-    key: PushKey
+    key: Key
     user_id: UserId
     due_ms: int
 
@@ -62,7 +56,7 @@ class NewPush:
 class WaitingPush:
     """A push that nobody tried to send yet, and the room of its message."""
 
-    key: PushKey
+    key: Key
     user_id: UserId
     number: int
     room_id: RoomId
@@ -70,13 +64,12 @@ class WaitingPush:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a push goes. `tries` counts the one that begins now."""
+    """Where a push goes."""
 
-    key: PushKey
+    key: Key
     subscription: Subscription
     number: int
     read_position: int
-    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +80,9 @@ class Ended:
     session_id: SessionId | None
     at_ms: int
 
+
+waiting = Outbox(push_outbox, destination="endpoint_hash")
+"""Pushes that wait: a destination is a browser, by the hash of its endpoint."""
 
 _ONE = select(push_subscriptions).where(push_subscriptions.c.endpoint_hash == bindparam("of"))
 _SET = Upsert(
@@ -144,12 +140,6 @@ _CANDIDATES = (
         ~users.c.deactivated,
     )
 )
-_COUNT = (
-    select(push_outbox.c.endpoint_hash, func.count().label("waiting"))
-    .where(push_outbox.c.endpoint_hash.in_(bindparam("hashes", expanding=True)))
-    .group_by(push_outbox.c.endpoint_hash)
-)
-_ADD = Upsert(push_outbox, ["endpoint_hash", "position"])
 _UNTRIED = (
     select(
         push_outbox.c.endpoint_hash,
@@ -164,29 +154,10 @@ _UNTRIED = (
     .order_by(push_outbox.c.due_ms)
     .limit(bindparam("count"))
 )
-_older = push_outbox.alias("older")
-_is_first = ~exists().where(
-    _older.c.endpoint_hash == push_outbox.c.endpoint_hash, _older.c.position < push_outbox.c.position
-)
-_NEXT_DUE = select(func.min(push_outbox.c.due_ms)).where(_is_first)
-_due = (  # one at a time for each browser, the oldest first: a slow one holds up nobody else
-    select(push_outbox.c.endpoint_hash, push_outbox.c.position)
-    .where(push_outbox.c.due_ms <= bindparam("now_ms"), _is_first)
-    .order_by(push_outbox.c.due_ms)
-    .limit(bindparam("count"))
-    .with_for_update(of=push_outbox, skip_locked=True)
-)
-_CLAIM = (
-    update(push_outbox)
-    .where(tuple_(push_outbox.c.endpoint_hash, push_outbox.c.position).in_(_due))
-    .values(due_ms=bindparam("until_ms"), tries=push_outbox.c.tries + 1)
-    .returning(push_outbox.c.endpoint_hash, push_outbox.c.position)
-)
 _TARGETS = (
     select(
         push_subscriptions,
         push_outbox.c.position,
-        push_outbox.c.tries,
         users.c.number,
         members.c.read_position,
     )
@@ -213,12 +184,6 @@ _TARGETS = (
 _DROP_PUSHES_OF = delete(push_outbox).where(
     push_outbox.c.endpoint_hash == bindparam("of"), push_outbox.c.user_id == bindparam("of_user")
 )
-_one_push = (
-    push_outbox.c.endpoint_hash == bindparam("of"),
-    push_outbox.c.position == bindparam("at"),
-)
-_DROP_PUSH = delete(push_outbox).where(*_one_push)
-_POSTPONE = update(push_outbox).where(*_one_push).values(due_ms=bindparam("until_ms"))
 
 
 async def subscription(conn: AsyncConnection, endpoint_hash: str) -> Subscription | None:
@@ -292,50 +257,24 @@ async def candidates(conn: AsyncConnection, room_ids: Collection[RoomId]) -> lis
     ]
 
 
-async def count_waiting(conn: AsyncConnection, endpoint_hashes: Collection[str]) -> dict[str, int]:
-    """How many pushes wait for each of these browsers; those with none are missing."""
-    rows = await conn.execute(_COUNT, {"hashes": list(endpoint_hashes)})
-    return {row.endpoint_hash: row.waiting for row in rows}
-
-
 async def add_pushes(conn: AsyncConnection, new: Sequence[NewPush]) -> None:
     """Write pushes; those that are there already stay."""
-    rows = [
-        {
-            "endpoint_hash": one.key.endpoint_hash,
-            "position": one.key.position,
-            "user_id": one.user_id,
-            "due_ms": one.due_ms,
-        }
-        for one in new
-    ]
-    await conn.execute(_ADD.on(conn), rows)
-
-
-async def next_due_ms(conn: AsyncConnection) -> int | None:
-    """When the first of the waiting pushes is due that no older one is ahead of; None if none waits."""
-    return cast("int | None", (await conn.execute(_NEXT_DUE)).scalar_one())
+    await waiting.add(conn, [(one.key, one.due_ms, {"user_id": one.user_id}) for one in new])
 
 
 async def untried(conn: AsyncConnection, limit: int) -> list[WaitingPush]:
     """Pushes that nobody tried to send yet, those due first."""
     rows = await conn.execute(_UNTRIED, {"count": limit})
     return [
-        WaitingPush(PushKey(row.endpoint_hash, row.position), row.user_id, row.number, row.room_id)
+        WaitingPush(Key(row.endpoint_hash, row.position), row.user_id, row.number, row.room_id)
         for row in rows
     ]
 
 
-async def claim_due(conn: AsyncConnection, *, now_ms: int, until_ms: int, limit: int) -> list[PushKey]:
-    """Take pushes that are due, the oldest of each browser, counting a try; nobody else gets them before `until_ms`."""
-    values = {"now_ms": now_ms, "until_ms": until_ms, "count": limit}
-    return [PushKey(row.endpoint_hash, row.position) for row in await conn.execute(_CLAIM, values)]
-
-
-async def targets(conn: AsyncConnection, keys: Collection[PushKey]) -> dict[PushKey, Target]:
+async def targets(conn: AsyncConnection, keys: Collection[Key]) -> dict[Key, Target]:
     """Where pushes go; missing are those that nobody shall get any more."""
     values = {
-        "hashes": [key.endpoint_hash for key in keys],
+        "hashes": [key.destination for key in keys],
         "positions": list({key.position for key in keys}),
     }
     found = [_target(row) for row in await conn.execute(_TARGETS, values)]
@@ -343,27 +282,12 @@ async def targets(conn: AsyncConnection, keys: Collection[PushKey]) -> dict[Push
     return {one.key: one for one in found if one.key in wanted}
 
 
-async def drop_pushes(conn: AsyncConnection, keys: Collection[PushKey]) -> None:
-    """Pushes are sent, or shall not be. All workers take rows in one order, so none waits for the other in turns."""
-    await conn.execute(_DROP_PUSH, [{"of": key.endpoint_hash, "at": key.position} for key in sorted(keys)])
-
-
-async def postpone(conn: AsyncConnection, due_ms: Sequence[tuple[PushKey, int]]) -> None:
-    """Pushes are to be tried again at these times."""
-    rows = [
-        {"of": key.endpoint_hash, "at": key.position, "until_ms": until_ms}
-        for key, until_ms in sorted(due_ms)
-    ]
-    await conn.execute(_POSTPONE, rows)
-
-
 def _target(row: Row[Any]) -> Target:
     return Target(
-        key=PushKey(row.endpoint_hash, row.position),
+        key=Key(row.endpoint_hash, row.position),
         subscription=_subscription(row),
         number=row.number,
         read_position=row.read_position,
-        tries=row.tries,
     )
 
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import orjson
-from sqlalchemy import Row, bindparam, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import Row, bindparam, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Content, Pusher
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
+from homeserver.storage.outbox import Key, Outbox
 from homeserver.storage.push import Ended
 from homeserver.storage.schema.people import sessions, users
 from homeserver.storage.schema.push import pusher_outbox, pushers
@@ -18,13 +19,6 @@ from homeserver.storage.schema.timeline import events, members
 
 COUNTS_ONLY = 2**62
 """The position of a push that says no more than how much is unread: after all others."""
-
-
-class PushKey(NamedTuple):
-    """One event for one pusher."""
-
-    pusher_id: str
-    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +35,27 @@ class Candidate:
 class NewPush:
     """A push that was decided on; `tweaks`: how it is to be shown."""
 
-    key: PushKey
+    key: Key
     tweaks: Content
     due_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a push goes. `tries` counts the one that begins now.
+    """Where a push goes.
 
     `seen` and `main`: how far the person has read the room, with and without its threads.
     """
 
-    key: PushKey
+    key: Key
     pusher: Pusher
     tweaks: Content
-    tries: int
     seen: int
     main: int
 
+
+waiting = Outbox(pusher_outbox, destination="pusher_id")
+"""Pushes that wait: a destination is a pusher."""
 
 _KEYS = ("user_id", "session_id", "app_id", "pushkey", "app_name", "device_name", "profile_tag", "lang")
 _SET = Upsert(pushers, ["pusher_id"], [*_KEYS, "data", "created_ms"])
@@ -107,36 +103,11 @@ _TOLD = select(pushers.c.pusher_id).where(
     pushers.c.user_id.in_(bindparam("user_ids", expanding=True)),
     or_(pushers.c.told > 0, exists().where(pusher_outbox.c.pusher_id == pushers.c.pusher_id)),
 )
-_WAITING = (
-    select(pusher_outbox.c.pusher_id, func.count().label("waiting"))
-    .where(pusher_outbox.c.pusher_id.in_(bindparam("ids", expanding=True)))
-    .group_by(pusher_outbox.c.pusher_id)
-)
-_ADD = Upsert(pusher_outbox, ["pusher_id", "position"])
-_older = pusher_outbox.alias("older")
-_is_first = ~exists().where(
-    _older.c.pusher_id == pusher_outbox.c.pusher_id, _older.c.position < pusher_outbox.c.position
-)
-_NEXT_DUE = select(func.min(pusher_outbox.c.due_ms)).where(_is_first)
-_due = (  # one at a time for each pusher, the oldest first
-    select(pusher_outbox.c.pusher_id, pusher_outbox.c.position)
-    .where(pusher_outbox.c.due_ms <= bindparam("now_ms"), _is_first)
-    .order_by(pusher_outbox.c.due_ms)
-    .limit(bindparam("count"))
-    .with_for_update(of=pusher_outbox, skip_locked=True)
-)
-_CLAIM = (
-    update(pusher_outbox)
-    .where(tuple_(pusher_outbox.c.pusher_id, pusher_outbox.c.position).in_(_due))
-    .values(due_ms=bindparam("until_ms"), tries=pusher_outbox.c.tries + 1)
-    .returning(pusher_outbox.c.pusher_id, pusher_outbox.c.position)
-)
 _TARGETS = (
     select(
         pushers,
         pusher_outbox.c.position,
         pusher_outbox.c.tweaks,
-        pusher_outbox.c.tries,
         members.c.membership,
         members.c.seen_position,
         members.c.main_position,
@@ -158,9 +129,6 @@ _TARGETS = (
         ~users.c.deactivated,
     )
 )
-_one_push = (pusher_outbox.c.pusher_id == bindparam("of"), pusher_outbox.c.position == bindparam("at"))
-_DROP_PUSH = delete(pusher_outbox).where(*_one_push)
-_POSTPONE = update(pusher_outbox).where(*_one_push).values(due_ms=bindparam("until_ms"))
 _SET_TOLD = update(pushers).where(pushers.c.pusher_id == bindparam("of")).values(told=bindparam("unread"))
 
 
@@ -216,51 +184,17 @@ async def told_pushers(conn: AsyncConnection, user_ids: Collection[UserId]) -> l
     return [row.pusher_id for row in rows]
 
 
-async def count_waiting(conn: AsyncConnection, pusher_ids: Collection[str]) -> dict[str, int]:
-    """How many pushes wait for each of these pushers; those with none are missing."""
-    rows = await conn.execute(_WAITING, {"ids": list(pusher_ids)})
-    return {row.pusher_id: row.waiting for row in rows}
-
-
 async def add_pushes(conn: AsyncConnection, new: Sequence[NewPush]) -> None:
     """Write pushes; those that are there already stay."""
-    rows = [
-        {**one.key._asdict(), "tweaks": orjson.dumps(one.tweaks), "due_ms": one.due_ms, "tries": 0}
-        for one in new
-    ]
-    await conn.execute(_ADD.on(conn), rows)
+    await waiting.add(conn, [(one.key, one.due_ms, {"tweaks": orjson.dumps(one.tweaks)}) for one in new])
 
 
-async def next_due_ms(conn: AsyncConnection) -> int | None:
-    """When the first of the waiting pushes is due that no older one is ahead of; None if none waits."""
-    return cast("int | None", (await conn.execute(_NEXT_DUE)).scalar_one())
-
-
-async def claim_due(conn: AsyncConnection, *, now_ms: int, until_ms: int, limit: int) -> list[PushKey]:
-    """Take pushes that are due, the oldest of each pusher, counting a try; nobody else gets them before `until_ms`."""
-    values = {"now_ms": now_ms, "until_ms": until_ms, "count": limit}
-    return [PushKey(*row) for row in await conn.execute(_CLAIM, values)]
-
-
-async def targets(conn: AsyncConnection, keys: Collection[PushKey]) -> list[Target]:
+async def targets(conn: AsyncConnection, keys: Collection[Key]) -> list[Target]:
     """Where pushes go; missing are those that nobody shall get any more."""
-    values = {"ids": [key.pusher_id for key in keys], "positions": list({key.position for key in keys})}
+    values = {"ids": [key.destination for key in keys], "positions": list({key.position for key in keys})}
     wanted = set(keys)
     found = [_target(row) for row in await conn.execute(_TARGETS, values)]
     return [one for one in found if one.key in wanted]
-
-
-async def drop_pushes(conn: AsyncConnection, keys: Collection[PushKey]) -> None:
-    """Pushes are sent, or shall not be."""
-    await conn.execute(_DROP_PUSH, [{"of": key.pusher_id, "at": key.position} for key in sorted(keys)])
-
-
-async def postpone(conn: AsyncConnection, due_ms: Sequence[tuple[PushKey, int]]) -> None:
-    """Pushes are to be tried again at these times."""
-    rows = [
-        {"of": key.pusher_id, "at": key.position, "until_ms": until_ms} for key, until_ms in sorted(due_ms)
-    ]
-    await conn.execute(_POSTPONE, rows)
 
 
 async def set_told(conn: AsyncConnection, told: Sequence[tuple[str, int]]) -> None:
@@ -271,10 +205,9 @@ async def set_told(conn: AsyncConnection, told: Sequence[tuple[str, int]]) -> No
 def _target(row: Row[Any]) -> Target:
     is_in = row.membership == "join"
     return Target(
-        key=PushKey(row.pusher_id, row.position),
+        key=Key(row.pusher_id, row.position),
         pusher=_pusher(row),
         tweaks=orjson.loads(row.tweaks),
-        tries=row.tries,
         seen=row.seen_position if is_in else 0,
         main=row.main_position if is_in else 0,
     )

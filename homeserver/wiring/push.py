@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from homeserver.outbox.worker import Worker
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.admin.server_notices import speakers
 from homeserver.services.clientdata.services import ClientDataServices
@@ -9,15 +10,18 @@ from homeserver.services.events.services import EventServices
 from homeserver.services.notify.audience import Audiences
 from homeserver.services.notify.counts import Counts
 from homeserver.services.notify.decide import GatewayDecider
-from homeserver.services.notify.deliver import GatewaySender
+from homeserver.services.notify.deliver import GatewayPushes, Parcel
 from homeserver.services.notify.evaluate import Evaluator
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
 from homeserver.services.notify.service import CONSUMER, Notifications
 from homeserver.services.notify.store import NotificationStore
+from homeserver.services.push.post import Courier
 from homeserver.services.push.service import Around, Push
+from homeserver.services.push.waiting import push_worker
 from homeserver.services.realtime.services import RealtimeServices
-from homeserver.settings.models import Settings
+from homeserver.settings.models import PushSettings, Settings
+from homeserver.storage import pushers as stored
 from homeserver.timeline.consume import Pace, consume
 from homeserver.wiring.core import Core
 
@@ -40,6 +44,7 @@ def build_push(
         profiles=accounts.profiles,
         views=events.message_views,
         presence=realtime.connections,
+        client=core.outgoing.pushes,
     )
     return Push(around, settings.push)
 
@@ -67,7 +72,7 @@ def build_notifications(
         evaluator=Evaluator(audiences),
         keeper=NotificationStore(db=core.db, clock=core.clock),
         decider=_decider(settings, core, clientdata),
-        sender=_sender(settings, core),
+        sender=_sender(settings.push, core),
         pushers=Pushers(db=core.db, clock=core.clock, settings=settings.push, limits=core.limits),
         listing=Listing(
             db=core.db,
@@ -90,12 +95,20 @@ def _decider(settings: Settings, core: Core, clientdata: ClientDataServices) -> 
     )
 
 
-def _sender(settings: Settings, core: Core) -> GatewaySender:
-    return GatewaySender(
+def _sender(settings: PushSettings, core: Core) -> Worker[Parcel]:
+    sending = GatewayPushes(
         db=core.db,
         clock=core.clock,
         timeline=core.timeline,
         counts=Counts(core.db),
-        settings=settings.push,
+        courier=Courier(core.outgoing.pushes, core.clock, timeout_s=settings.timeout_s),
+        settings=settings,
+    )
+    return push_worker(
+        stored.waiting,
+        sending,
+        db=core.db,
+        clock=core.clock,
+        settings=settings,
         metrics=core.metrics,
     )

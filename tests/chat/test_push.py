@@ -11,7 +11,8 @@ from homeserver.errors import Invalid, RateLimited, Unavailable
 from homeserver.lifecycle import working
 from homeserver.metrics import spending
 from homeserver.model import Content, Requester, SessionId
-from homeserver.net.publicnet import is_public
+from homeserver.net.client import HttpClient
+from homeserver.net.publicnet import Guard, is_public
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.encryption import Sealed
 from homeserver.services.push.post import Courier
@@ -107,10 +108,10 @@ async def test_a_name_that_leads_to_a_private_address_is_not_asked(
     sealed = Sealed(b"x", {})
     endpoint = service.url.replace("127.0.0.1", "localhost") + "/x"
     for address in (endpoint, f"{service.url}/x"):
-        for settings, status in ((PushSettings(), 0), (PushSettings(allow_private=True), 201)):
-            courier = Courier(settings, clock)
-            async with courier.session() as session:
-                answer = await courier.post(session, address, sealed, ttl_s=1, topic="t")
+        for guard, status in ((Guard(), 0), (Guard(None), 201)):
+            client = HttpClient(guard, connections=1)
+            answer = await Courier(client, clock, timeout_s=5).post(address, sealed, ttl_s=1, topic="t")
+            await client.close()
             assert answer.status == status
     assert len(service.got) == 2, "only where the settings allow it"
 
@@ -130,7 +131,7 @@ async def test_a_failing_push_service_is_asked_less_and_less(
     for tries in (1, 2):
         await until(lambda: tried("homeserver_pushes_total", outcome="again") == tries)  # noqa: B023 - awaited here
         async with hs.core.db.read() as conn:
-            due_ms = await stored.next_due_ms(conn) or 0
+            due_ms = await stored.waiting.next_due_ms(conn) or 0
         pauses.append(due_ms - clock.now_ms())
         clock.advance(pauses[-1])
     assert pauses == [10_000, 600_000]
@@ -254,15 +255,15 @@ async def test_what_was_sent_while_the_database_was_away_is_not_sent_again(
     room = await group(hs, alice, bob)
     browser = service.browser("bob")
     await subscribe(hs, bob, browser)
-    there = stored.drop_pushes
+    there = stored.waiting.drop
 
     async def away(_conn: object, _keys: object) -> None:
-        monkeypatch.setattr(stored, "drop_pushes", there)
+        monkeypatch.setattr(stored.waiting, "drop", there)
         clock.advance(15_001)  # nobody holds the push any more
         raise Unavailable("the database does not answer", code="database_away")
 
-    monkeypatch.setattr(stored, "drop_pushes", away)
+    monkeypatch.setattr(stored.waiting, "drop", away)
     for text in ("one", "two"):
         await hs.messages.messages.send(alice, room.room_id, text=text)
     assert [browser.open(one)["body"] for one in await service.delivered(2)] == ["one", "two"]
-    assert stored.drop_pushes is there
+    assert stored.waiting.drop is there

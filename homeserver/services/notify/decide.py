@@ -19,8 +19,9 @@ from homeserver.settings.models import PushSettings
 from homeserver.storage import pushers as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
+from homeserver.storage.outbox import Key
 from homeserver.storage.push import Ended
-from homeserver.storage.pushers import COUNTS_ONLY, Candidate, NewPush, PushKey
+from homeserver.storage.pushers import COUNTS_ONLY, Candidate, NewPush
 from homeserver.timeline.consume import Effect
 
 
@@ -55,11 +56,11 @@ class GatewayDecider:
         async with self._db.read() as conn:
             people = await stored.candidates(conn, rooms) if rooms else []
             ids = {one.pusher_id for one in people}
-            waiting = await stored.count_waiting(conn, ids) if ids else {}
+            waiting = await stored.waiting.count_waiting(conn, ids) if ids else {}
             counted = await stored.told_pushers(conn, read) if read else []
         pushes = await self._pushes(found, entries, people, waiting) if people else []
         due_ms = self._due_ms()
-        pushes += [NewPush(PushKey(one, COUNTS_ONLY), {}, due_ms) for one in counted]
+        pushes += [NewPush(Key(one, COUNTS_ONLY), {}, due_ms) for one in counted]
         self.has_decided = bool(pushes)
         return partial(_write, ended, pushes) if ended or pushes else None
 
@@ -85,7 +86,7 @@ class GatewayDecider:
             for one, tweaks in _told(judged, of_rooms.get(judged.event.room_id, ()), invited):
                 if one.created_ms <= at_ms and counts[one.pusher_id] < self._settings.max_waiting:
                     counts[one.pusher_id] += 1
-                    decided.append(NewPush(PushKey(one.pusher_id, judged.position), tweaks, due_ms))
+                    decided.append(NewPush(Key(one.pusher_id, judged.position), tweaks, due_ms))
         return decided
 
     async def _invited(self, found: EvaluatedBatch, owners: Collection[UserId]) -> Invited:

@@ -5,8 +5,9 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.outbox.worker import Worker
 from homeserver.services.notify.decide import GatewayDecider
-from homeserver.services.notify.deliver import GatewaySender
+from homeserver.services.notify.deliver import Parcel
 from homeserver.services.notify.evaluate import Evaluator
 from homeserver.services.notify.listing import Listing
 from homeserver.services.notify.pushers import Pushers
@@ -29,7 +30,7 @@ class Notifications:
         evaluator: Evaluator,
         keeper: NotificationStore,
         decider: GatewayDecider,
-        sender: GatewaySender,
+        sender: Worker[Parcel],
         pushers: Pushers,
         listing: Listing,
     ) -> None:

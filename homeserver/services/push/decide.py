@@ -20,7 +20,8 @@ from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
-from homeserver.storage.push import Candidate, Ended, NewPush, PushKey
+from homeserver.storage.outbox import Key
+from homeserver.storage.push import Candidate, Ended, NewPush
 from homeserver.timeline.consume import Effect
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Decider:
             async with self._db.read() as conn:
                 found = await stored.candidates(conn, {one.room_id for one in messages if one.room_id})
                 if found:
-                    waiting = await stored.count_waiting(conn, {one.endpoint_hash for one in found})
+                    waiting = await stored.waiting.count_waiting(conn, {one.endpoint_hash for one in found})
         if not found and not ended:
             return None
         self.has_candidates = bool(found)
@@ -92,7 +93,7 @@ class Decider:
                     logger.info("too many pushes wait for one browser: one was dropped")
                     continue
                 counts[one.endpoint_hash] += 1
-                decided.append(NewPush(PushKey(one.endpoint_hash, entry.position), one.user_id, due_ms))
+                decided.append(NewPush(Key(one.endpoint_hash, entry.position), one.user_id, due_ms))
         return decided
 
     def _shall_hear(self, one: Candidate, entry: Entry) -> bool:

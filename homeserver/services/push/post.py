@@ -1,19 +1,17 @@
 """One request to a push service or gateway: to public addresses only, no redirect followed, and little read."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-import aiohttp
 from yarl import URL
 
 from homeserver.clock import Clock
-from homeserver.net.publicnet import Guard
+from homeserver.errors import Upstream
+from homeserver.net.client import HttpClient, Request
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.encryption import Sealed
-from homeserver.settings.models import PushSettings
 
 logger = logging.getLogger(__name__)
 _MAX_ANSWER_BYTES = 65_536
@@ -47,56 +45,40 @@ class Answer:
 
 
 class Courier:
-    """Carries sealed pushes."""
+    """Carries pushes: sealed ones to push services, JSON to push gateways."""
 
-    def __init__(self, settings: PushSettings, clock: Clock) -> None:
-        self._settings = settings
+    def __init__(self, client: HttpClient, clock: Clock, *, timeout_s: float) -> None:
+        self._client = client
         self._clock = clock
+        self._timeout_s = timeout_s
 
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        """The connections to push services, while the context lasts."""
-        connector = aiohttp.TCPConnector(
-            limit=self._settings.concurrency,
-            socket_factory=None if self._settings.allow_private else Guard().socket,
-        )
-        async with aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        ) as session:
-            yield session
-
-    async def post(
-        self, session: aiohttp.ClientSession, endpoint: str, sealed: Sealed, *, ttl_s: int, topic: str
-    ) -> Answer:
+    async def post(self, endpoint: str, sealed: Sealed, *, ttl_s: int, topic: str) -> Answer:
         """Hand a push to its service, which keeps it for `ttl_s`. Never raises for what others do."""
         headers = {**sealed.headers, "TTL": str(ttl_s), "Topic": topic, "Urgency": "normal"}
-        try:
-            async with session.post(
-                URL(endpoint, encoded=True), data=sealed.body, headers=headers, allow_redirects=False
-            ) as response:
-                return Answer(response.status, self._retry_ms(response.headers.get("Retry-After", "")))
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            logger.info("the push service %s cannot be asked: %s", origin_of(endpoint), type(error).__name__)
-            return Answer(0)
+        return await self._post(endpoint, sealed.body, headers, max_bytes=0)
 
-    async def post_json(self, session: aiohttp.ClientSession, url: str, body: bytes) -> Answer:
+    async def post_json(self, url: str, body: bytes) -> Answer:
         """Hand JSON to a push gateway, and read what it says to it. Never raises for what others do."""
         headers = {"Content-Type": "application/json"}
+        return await self._post(url, body, headers, max_bytes=_MAX_ANSWER_BYTES)
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int) -> Answer:
+        """An answer that is longer says nothing that we know of."""
         try:
-            async with session.post(
-                URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
-            ) as response:
-                answer = await _read(response)
-                return Answer(
-                    response.status, self._retry_ms(response.headers.get("Retry-After", "")), answer
-                )
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            logger.info("the push gateway %s cannot be asked: %s", origin_of(url), type(error).__name__)
+            request = Request(
+                "POST",
+                URL(url, encoded=True),
+                timeout_s=self._timeout_s,
+                max_bytes=max_bytes,
+                headers=headers,
+                body=body,
+                may_cut=True,
+            )
+            found = await self._client.request(request)
+        except (Upstream, ValueError) as error:
+            logger.info("%s cannot be told: %s", origin_of(url), type(error).__name__)
             return Answer(0)
+        return Answer(found.status, self._retry_ms(found.headers.get("Retry-After", "")), found.body)
 
     def _retry_ms(self, text: str) -> int:
         """How long to wait, by the header Retry-After: seconds or a date (RFC 9110, section 10.2.3); 0 for neither."""
@@ -107,13 +89,3 @@ class Courier:
         except (ValueError, OverflowError):
             return 0
         return max(0, at_ms - self._clock.now_ms())
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The beginning of an answer; one that is longer says nothing that we know of."""
-    found = bytearray()
-    async for chunk in response.content.iter_any():
-        found += chunk
-        if len(found) > _MAX_ANSWER_BYTES:
-            break
-    return bytes(found[:_MAX_ANSWER_BYTES])

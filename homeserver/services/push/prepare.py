@@ -23,7 +23,8 @@ from homeserver.storage import events
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
-from homeserver.storage.push import PushKey, Target
+from homeserver.storage.outbox import Key
+from homeserver.storage.push import Target
 
 logger = logging.getLogger(__name__)
 _TOPIC_CHARS = 32  # RFC 8030, section 5.4
@@ -43,7 +44,7 @@ class Packed(NamedTuple):
     """`later`: pushes whose words could not be said now. Those that are in neither, nobody shall get any more."""
 
     parcels: Sequence[Parcel]
-    later: Collection[PushKey]
+    later: Collection[Key]
 
 
 class Packer:
@@ -68,7 +69,7 @@ class Packer:
         self._attendance = attendance
         self._settings = settings
 
-    async def pack(self, keys: Sequence[PushKey]) -> Packed:
+    async def pack(self, keys: Sequence[Key]) -> Packed:
         """Those of the pushes that somebody shall still get. A fixed number of queries."""
         async with self._db.read() as conn:
             targets = await stored.targets(conn, keys)
@@ -89,7 +90,7 @@ class Packer:
     def _is_wanted(self, target: Target, message: StoredEvent) -> bool:
         if not message.shown or target.read_position >= message.position:
             return False  # deleted, or read by now
-        if target.tries > self._settings.max_tries or self._until_ms(message) <= self._clock.now_ms():
+        if self._until_ms(message) <= self._clock.now_ms():
             return False
         own = target.subscription.user_id
         return not self._attendance.has(own, target.number, message.event.room_id)
@@ -109,7 +110,7 @@ class Packer:
                 notice = Notice(message, recipient, _cut(message, self._settings.max_text_chars))
                 of_faces.setdefault(target.subscription.face, []).append((target, notice))
         parcels: list[Parcel] = []
-        later: set[PushKey] = set()
+        later: set[Key] = set()
         for face, told in of_faces.items():
             try:
                 said = await self._words(face, [notice for _, notice in told])

@@ -1,50 +1,27 @@
-"""Sends the pushes that are due, so many at a time, and tries again what failed."""
+"""Sends the pushes to browsers that are due."""
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import partial
 
-import aiohttp
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.metrics import Metrics
+from homeserver.outbox.worker import Fate, Outcome, Prepared, Sending, Tried
 from homeserver.services.push.addresses import origin_of
 from homeserver.services.push.decide import Attendance
 from homeserver.services.push.encryption import Sealer
-from homeserver.services.push.line import Line, Taken, nothing_until
 from homeserver.services.push.post import Answer, Courier
 from homeserver.services.push.prepare import Packer, Parcel
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database
-from homeserver.storage.push import PushKey
+from homeserver.storage.outbox import Claim, Key
 
 logger = logging.getLogger(__name__)
-_CLAIM_DEADLINES = 3  # a push that was taken is another's after so many deadlines: its taker is dead
 
 
-class Fate(StrEnum):
-    """What became of a try."""
-
-    SENT = "sent"
-    GONE = "gone"  # the browser does not want pushes any more
-    AGAIN = "again"
-    DROPPED = "dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A try of a push. `due_ms`: when to try again."""
-
-    parcel: Parcel
-    fate: Fate
-    due_ms: int = 0
-
-
-class Sender:
-    """Works off the table of waiting pushes. Several workers may: a push is taken by one at a time."""
+class BrowserPushes(Sending[Parcel]):
+    """What goes to push services of browsers."""
 
     def __init__(
         self,
@@ -54,95 +31,55 @@ class Sender:
         packer: Packer,
         sealer: Sealer,
         attendance: Attendance,
+        courier: Courier,
         settings: PushSettings,
-        metrics: Metrics,
     ) -> None:
         self._db = db
         self._clock = clock
         self._packer = packer
         self._sealer = sealer
         self._attendance = attendance
+        self._courier = courier
         self._settings = settings
-        self._metrics = metrics
-        self._courier = Courier(settings, clock)
-        self._line = Line(
-            take=self._take,
-            settle=self._settle,
-            concurrency=settings.concurrency,
-            poll_interval_s=settings.poll_interval_s,
-        )
 
-    async def run(self) -> None:
-        """Send until cancelled; what is under way then gets a moment to finish."""
-        async with self._courier.session() as session:
-            await self._line.run(partial(self._send, session))
-
-    def wake(self) -> None:
-        """New pushes were committed."""
-        self._line.wake()
-
-    async def _take(self, most: int) -> Taken[Parcel]:
-        """Pushes that are due, ready to go. Those that nobody shall get any more are dropped on the way."""
+    async def obsolete(self) -> Collection[Key]:
+        """Pushes that nobody tried yet and whose people have the chat open here."""
         async with self._db.read() as conn:
-            next_ms = await stored.next_due_ms(conn)
-            untried = await stored.untried(conn, self._settings.page) if next_ms is not None else []
-        here = [one.key for one in untried if self._attendance.has(one.user_id, one.number, one.room_id)]
-        await self._drop(here)
-        now_ms = self._clock.now_ms()
-        if most == 0 or next_ms is None or next_ms > now_ms:
-            return nothing_until(next_ms, now_ms)
-        until_ms = now_ms + round(_CLAIM_DEADLINES * self._settings.timeout_s * 1000)
-        async with self._db.write() as conn:
-            keys = await stored.claim_due(conn, now_ms=now_ms, until_ms=until_ms, limit=most)
-        if not keys:
-            return nothing_until(next_ms, now_ms)
-        parcels, later = await self._packer.pack(keys)
-        await self._drop(set(keys) - {one.target.key for one in parcels} - set(later))
-        return Taken(parcels, pause_s=0)
+            untried = await stored.untried(conn, self._settings.page)
+        return [one.key for one in untried if self._attendance.has(one.user_id, one.number, one.room_id)]
 
-    async def _drop(self, keys: Collection[PushKey]) -> None:
-        if keys:
-            async with self._db.write() as conn:
-                await stored.drop_pushes(conn, keys)
+    async def prepare(self, claims: Sequence[Claim]) -> Prepared[Parcel]:
+        """Those that somebody shall still get, with what they say by now."""
+        of_keys = {one.key: one for one in claims}
+        parcels, later = await self._packer.pack(list(of_keys))
+        return Prepared([(of_keys[one.target.key], one) for one in parcels], later)
 
-    async def _send(self, session: aiohttp.ClientSession, parcel: Parcel) -> Outcome:
-        subscription = parcel.target.subscription
-        ttl_s = max(1, (parcel.until_ms - self._clock.now_ms()) // 1000)
+    async def send(self, job: Parcel) -> Tried:
+        """Seal it and hand it to the push service."""
+        subscription = job.target.subscription
+        ttl_s = max(1, (job.until_ms - self._clock.now_ms()) // 1000)
         try:
-            sealed = self._sealer.seal(subscription, parcel.payload)
-            answer = await self._courier.post(
-                session, subscription.endpoint, sealed, ttl_s=ttl_s, topic=parcel.topic
-            )
-        except Exception:  # one bad subscription must not silence the rest
+            sealed = self._sealer.seal(subscription, job.payload)
+        except Exception:  # keys of a browser with which nothing can be sealed will not get better
             logger.exception("a push could not be made")
-            return Outcome(parcel, Fate.DROPPED)
-        return self._judge(parcel, answer)
+            return Tried(Fate.DROPPED)
+        answer = await self._courier.post(subscription.endpoint, sealed, ttl_s=ttl_s, topic=job.topic)
+        return _judged(job, answer)
 
-    def _judge(self, parcel: Parcel, answer: Answer) -> Outcome:
-        if answer.is_taken:
-            return Outcome(parcel, Fate.SENT)
-        if answer.is_gone:
-            return Outcome(parcel, Fate.GONE)
-        if not answer.may_be_repeated:
-            origin = origin_of(parcel.target.subscription.endpoint)
-            logger.warning("the push service %s refused a push with status %d", origin, answer.status)
-            return Outcome(parcel, Fate.DROPPED)
-        due_ms = self._clock.now_ms() + max(self._settings.pause_ms(parcel.target.tries), answer.retry_ms)
-        if parcel.target.tries >= self._settings.max_tries or due_ms >= parcel.until_ms:
-            return Outcome(parcel, Fate.DROPPED)
-        return Outcome(parcel, Fate.AGAIN, due_ms)
+    async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[Parcel]]) -> None:
+        """Forget the browsers that want no pushes any more."""
+        gone = [one.job.target.subscription for one in outcomes if one.fate is Fate.GONE]
+        if gone:
+            await stored.drop_subscriptions(conn, [(one.endpoint_hash, one.user_id) for one in gone])
 
-    async def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Write down what became of some pushes, in one transaction."""
-        over = [one.parcel.target.key for one in outcomes if one.fate is not Fate.AGAIN]
-        again = [(one.parcel.target.key, one.due_ms) for one in outcomes if one.fate is Fate.AGAIN]
-        gone = [one.parcel.target.subscription for one in outcomes if one.fate is Fate.GONE]
-        async with self._db.write() as conn:
-            if over:
-                await stored.drop_pushes(conn, over)
-            if again:
-                await stored.postpone(conn, again)
-            if gone:
-                await stored.drop_subscriptions(conn, [(one.endpoint_hash, one.user_id) for one in gone])
-        for one in outcomes:
-            self._metrics.push_tried(one.fate.value)
+
+def _judged(job: Parcel, answer: Answer) -> Tried:
+    if answer.is_taken:
+        return Tried(Fate.SENT)
+    if answer.is_gone:
+        return Tried(Fate.GONE)
+    if not answer.may_be_repeated:
+        origin = origin_of(job.target.subscription.endpoint)
+        logger.warning("the push service %s refused a push with status %d", origin, answer.status)
+        return Tried(Fate.DROPPED)
+    return Tried(Fate.AGAIN, wait_ms=answer.retry_ms, until_ms=job.until_ms)

@@ -6,16 +6,20 @@ from functools import partial
 from homeserver.clock import Clock
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.metrics import Metrics
+from homeserver.net.client import HttpClient
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.push.decide import Attendance, Decider
 from homeserver.services.push.encryption import Sealer
+from homeserver.services.push.post import Courier
 from homeserver.services.push.prepare import Packer
-from homeserver.services.push.send import Sender
+from homeserver.services.push.send import BrowserPushes
 from homeserver.services.push.subscriptions import Subscriptions
 from homeserver.services.push.texts import Faces
+from homeserver.services.push.waiting import push_worker
 from homeserver.services.realtime.connections import Presence
 from homeserver.settings.models import PushSettings
+from homeserver.storage import push as stored
 from homeserver.storage.db import Database
 from homeserver.tasks import Tasks
 from homeserver.timeline.consume import Pace, consume
@@ -26,7 +30,7 @@ CONSUMER = "push"
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What pushes stand on. `key`: what they are signed with."""
+    """What pushes stand on. `key`: what they are signed with. `client`: sends them."""
 
     db: Database
     clock: Clock
@@ -37,6 +41,7 @@ class Around:
     profiles: Profiles
     views: MessageViews
     presence: Presence
+    client: HttpClient
 
 
 class Push:
@@ -61,14 +66,17 @@ class Push:
             attendance=attendance,
             settings=settings,
         )
-        self._sender = Sender(
+        sending = BrowserPushes(
             db=db,
             clock=clock,
             packer=packer,
             sealer=sealer,
             attendance=attendance,
+            courier=Courier(around.client, clock, timeout_s=settings.timeout_s),
             settings=settings,
-            metrics=around.metrics,
+        )
+        self._worker = push_worker(
+            stored.waiting, sending, db=db, clock=clock, settings=settings, metrics=around.metrics
         )
 
     def start(self, tasks: Tasks) -> None:
@@ -78,9 +86,9 @@ class Push:
         settings = self._settings
         read = partial(consume, db=self._db, live=self._live, handle=self._decider.handle, after=self._wake)
         tasks.start("push decisions", partial(read, CONSUMER, pace=Pace(settings.page, settings.gather_s)))
-        tasks.start("push sending", self._sender.run)
+        tasks.start("push sending", self._worker.run)
 
     def _wake(self) -> None:
         """Also after another worker's pushes: those are not sent whose people have something open here."""
         if self._decider.has_candidates:
-            self._sender.wake()
+            self._worker.wake()

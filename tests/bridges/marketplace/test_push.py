@@ -279,7 +279,7 @@ async def test_a_browser_is_told_of_one_persons_messages(
     held = await waiting(db, 2)
     async with db.read() as conn:
         keys = {each.endpoint_hash for each in await stored.candidates(conn, {held[0].room_id})}
-    assert {each.key.endpoint_hash for each in held} == keys, "the oldest had to go"
+    assert {each.key.destination for each in held} == keys, "the oldest had to go"
     await subscribe(buyer, two)  # the same browser, another person
     await unsubscribe(visitor, two)
     async with db.read() as conn:

@@ -1,0 +1,224 @@
+"""Works off a queue: so many at a time, each outcome written down before it is forgotten."""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Generic, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from homeserver.errors import Unavailable
+from homeserver.outbox.queue import Queue
+from homeserver.storage.outbox import Claim, Key, Postponed
+
+logger = logging.getLogger(__name__)
+_LANDING_S = 2.0  # what is under way when the server stops may finish for so long
+
+Job = TypeVar("Job")
+
+
+class Fate(StrEnum):
+    """What became of a try."""
+
+    SENT = "sent"
+    GONE = "gone"  # the destination wants nothing any more
+    AGAIN = "again"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A try. For AGAIN: not before `wait_ms` have passed, if the destination said so; and not at all after `until_ms`.
+
+    `also`: further items of the destination that went with it, over now as well unless it is AGAIN.
+    """
+
+    fate: Fate
+    wait_ms: int = 0
+    until_ms: int | None = None
+    also: Collection[Key] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Generic[Job]):
+    """Jobs by the claims that they are made of. `later`: what cannot be said now, and comes again after the lease.
+
+    Claims that are in neither, nobody shall get any more.
+    """
+
+    jobs: Sequence[tuple[Claim, Job]] = ()
+    later: Collection[Key] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Job]):
+    """What became of a job."""
+
+    claim: Claim
+    job: Job
+    fate: Fate
+    due_ms: int = 0
+    also: Collection[Key] = ()
+
+
+class Sending(ABC, Generic[Job]):
+    """What a kind of sending brings along."""
+
+    @abstractmethod
+    async def prepare(self, claims: Sequence[Claim]) -> Prepared[Job]:
+        """What is to be sent now. Looks once more at who shall still get it."""
+
+    @abstractmethod
+    async def send(self, job: Job) -> Tried:
+        """Send it. What others do wrong is a Tried; whatever it raises counts as a failed try."""
+
+    async def obsolete(self) -> Collection[Key]:
+        """What need not be sent any more; asked at each look into the queue while anything waits."""
+        return ()
+
+    async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[Job]]) -> None:
+        """Write down what else follows, in the transaction in which the queue forgets them."""
+
+
+class Worker(Generic[Job]):
+    """Sends what is due. `tried` is told the fate of every try, for the metrics.
+
+    It looks for more when it was woken, something is done, or the next is due. `poll_interval_s`: no later than after
+    so long, for others may have put something into the table.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        sending: Sending[Job],
+        *,
+        concurrency: int,
+        poll_interval_s: float,
+        tried: Callable[[str], None],
+    ) -> None:
+        self._queue = queue
+        self._sending = sending
+        self._concurrency = concurrency
+        self._poll_interval_s = poll_interval_s
+        self._tried = tried
+        self._unsettled: list[Outcome[Job]] = []  # kept when the database is away for a while
+        self._stirred = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look into the queue soon: something new was committed."""
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """Send until cancelled; what is under way then gets a moment to finish."""
+        under_way: set[asyncio.Task[Outcome[Job]]] = set()
+        try:
+            while True:
+                self._stirred.clear()  # what comes from here on is either seen below, or wakes anew
+                done = {task for task in under_way if task.done()}
+                under_way -= done
+                self._unsettled += [task.result() for task in done]
+                await self._settle()  # at once, as a crash before that repeats them
+                jobs, pause_s = await self._take(self._concurrency - len(under_way))
+                for claim, job in jobs:
+                    task = asyncio.create_task(self._send(claim, job))
+                    task.add_done_callback(lambda _: self._stirred.set())
+                    under_way.add(task)
+                if not jobs:
+                    await self._wait(pause_s)
+        finally:
+            await self._land(under_way)
+
+    async def _take(self, most: int) -> tuple[Sequence[tuple[Claim, Job]], float | None]:
+        """Jobs that are due; and without any, after how many seconds to look again, if that is known."""
+        next_ms = await self._queue.next_due_ms()
+        if next_ms is None:
+            return (), None
+        await self._queue.drop(await self._sending.obsolete())
+        due = await self._queue.claim(most, next_ms)
+        if not due.claims:
+            return (), due.pause_s
+        prepared = await self._prepare(due.claims)
+        wanted = {claim.key for claim, _ in prepared.jobs} | set(prepared.later)
+        await self._queue.drop([one.key for one in due.claims if one.key not in wanted])
+        return prepared.jobs, due.pause_s
+
+    async def _prepare(self, claims: Sequence[Claim]) -> Prepared[Job]:
+        """All together; if that fails, one by one, so that an item which nobody can prepare does not stop the rest."""
+        try:
+            return await self._sending.prepare(claims)
+        except Unavailable:  # the database is away: nobody's fault
+            raise
+        except Exception:
+            logger.exception("%d items cannot be prepared together", len(claims))
+        jobs: list[tuple[Claim, Job]] = []
+        later: list[Key] = []
+        for claim in claims:
+            try:
+                found = await self._sending.prepare([claim])
+            except Unavailable:
+                raise
+            except Exception:
+                logger.exception("an item of %s cannot be prepared", claim.key.destination)
+                await self._set_aside(claim)
+                later.append(claim.key)
+            else:
+                jobs += found.jobs
+                later += found.later
+        return Prepared(jobs, later)
+
+    async def _set_aside(self, claim: Claim) -> None:
+        """Something that cannot be prepared counts as a try that failed."""
+        due_ms = self._queue.again_ms(claim)
+        self._tried((Fate.DROPPED if due_ms is None else Fate.AGAIN).value)
+        if due_ms is None:
+            await self._queue.settle([claim.key], [])
+        else:
+            await self._queue.settle([], [Postponed(claim, due_ms)])
+
+    async def _send(self, claim: Claim, job: Job) -> Outcome[Job]:
+        try:
+            tried = await self._sending.send(job)
+        except Exception:  # one bad item must not silence the rest
+            logger.exception("an item of %s cannot be sent", claim.key.destination)
+            tried = Tried(Fate.AGAIN)
+        if tried.fate is not Fate.AGAIN:
+            return Outcome(claim, job, tried.fate, also=tried.also)
+        due_ms = self._queue.again_ms(claim, wait_ms=tried.wait_ms, until_ms=tried.until_ms)
+        if due_ms is None:
+            return Outcome(claim, job, Fate.DROPPED)
+        return Outcome(claim, job, Fate.AGAIN, due_ms)
+
+    async def _wait(self, pause_s: float | None) -> None:
+        bound_s = self._poll_interval_s
+        try:
+            async with asyncio.timeout(bound_s if pause_s is None else min(bound_s, pause_s)):
+                await self._stirred.wait()
+        except TimeoutError:
+            return
+
+    async def _settle(self) -> None:
+        """Write down what became of some, in one transaction."""
+        outcomes = self._unsettled
+        if not outcomes:
+            return
+        over = {one.claim.key for one in outcomes if one.fate is not Fate.AGAIN}
+        over |= {key for one in outcomes if one.fate is not Fate.AGAIN for key in one.also}
+        again = [Postponed(one.claim, one.due_ms) for one in outcomes if one.fate is Fate.AGAIN]
+        await self._queue.settle(over, again, partial(self._sending.settled, outcomes=outcomes))
+        self._unsettled = []
+        for one in outcomes:
+            self._tried(one.fate.value)
+
+    async def _land(self, under_way: Collection[asyncio.Task[Outcome[Job]]]) -> None:
+        """Let what is under way finish, and note it: it must not be sent again at the next start."""
+        if under_way:
+            done, pending = await asyncio.wait(under_way, timeout=_LANDING_S)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+            self._unsettled += [task.result() for task in done]
+        await self._settle()

@@ -50,6 +50,13 @@ LONG_FUNCTIONS = {
     "homeserver/api/university/conversations.py routes",
     "homeserver/api/university/messages.py routes",
 }
+CONNECTS = re.compile(
+    r"(requests|httpx|urllib3|urllib\.request|http\.client|smtplib|ftplib)(\..*)?"
+    r"|aiohttp\.(ClientSession|TCPConnector|request)"
+    r"|asyncio\.open_connection|(.*\.)?create_connection|socket\.(socket|create_connection)"
+)
+"""What opens connections to others."""
+
 LONG_FOLDERS = ("migrations/versions/",)  # as long as the tables
 
 # Only these know the settings as a whole; every other part gets its section.
@@ -112,6 +119,51 @@ def test_only_the_top_knows_all_settings() -> None:
         if isinstance(node, ast.ImportFrom) and any(alias.name == "Settings" for alias in node.names)
     }
     assert {name for name in know if not name.startswith(KNOW_ALL_SETTINGS)} == set()
+
+
+def test_nothing_but_net_opens_outgoing_connections() -> None:
+    """One client has the guard, the limits and the deadlines (homeserver/net/client.py)."""
+    found = []
+    for name, text in ours(".py"):
+        if name.startswith("homeserver/net/") or not name.startswith(("homeserver/", "bridges/")):
+            continue
+        found += [f"{name}:{line} {what}" for line, what in outgoing(ast.parse(text))]
+    assert found == []
+
+
+def outgoing(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Where a module names something that opens connections: by import, or as an attribute of a module."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                named = [alias.name for alias in names]
+            case ast.ImportFrom(module=str(module), names=names):
+                named = [module, *[f"{module}.{alias.name}" for alias in names]]
+            case ast.Attribute():
+                named = [ast.unparse(node)]
+            case _:
+                continue
+        yield from ((node.lineno, name) for name in named if CONNECTS.fullmatch(name))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import requests",
+        "import urllib.request",
+        "from urllib.request import urlopen",
+        "from urllib import request",
+        "import http.client",
+        "import aiohttp\nasync with aiohttp.ClientSession() as session: pass",
+        "from aiohttp import ClientSession",
+        "from aiohttp import TCPConnector as C",
+        "import asyncio\nawait asyncio.open_connection('a', 1)",
+        "import socket\nsocket.create_connection(('a', 1))",
+        "from socket import create_connection",
+    ],
+)
+def test_what_opens_connections_is_found(line: str) -> None:
+    assert list(outgoing(ast.parse(line)))
 
 
 def test_no_module_keeps_state() -> None:

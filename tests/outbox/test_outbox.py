@@ -305,6 +305,6 @@ async def test_what_is_under_way_at_the_end_is_noted(db: Database, clock: FakeCl
     await put(db, clock, ("a", 1))
     async with working(db, clock, ends):
         await seen(lambda: ends.under_way["a"] == 1, lambda: ends.under_way)
-        asyncio.get_running_loop().call_later(0.1, ends.held["a"].set)
+        asyncio.get_running_loop().call_soon(ends.held["a"].set)
     assert ends.noted == [(Key("a", 1), Fate.SENT)]
     assert await left(db, "a") == {}

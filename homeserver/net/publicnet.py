@@ -52,7 +52,8 @@ _SPECIAL_V6: Final = tuple(
     )
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-_LOCAL_NAMES: Final = frozenset({"localhost", "local", "internal"})
+_OWN_NAMES: Final = frozenset({"localhost", "local"})  # of this machine, and by multicast DNS of its link
+_PRIVATE_NAMES: Final = frozenset({"internal"})
 
 
 class PrivateAddressError(OSError):
@@ -80,12 +81,12 @@ class Guard:
     def admits_host(self, host: str) -> bool:
         """Whether the host of a URL, without brackets, may be looked up, by its form alone.
 
-        Where there are other networks, names of theirs may have any form: what they lead to is checked at connecting.
+        Where there are other networks, names of theirs need no dot: what they lead to is checked at connecting.
         """
         try:
             return self.admits(host)
         except ValueError:  # no address
-            return bool(host.strip(".")) if self._networks is None or self._networks else is_name(host)
+            return self._networks is None or is_name(host, also_private=bool(self._networks))
 
     def socket(self, info: AddressInfo) -> socket.socket:
         """A socket to an admitted address. Raises PrivateAddressError."""
@@ -106,11 +107,16 @@ def is_public(address: str) -> bool:
     return not any(found in one for one in _SPECIAL_V4)
 
 
-def is_name(host: str) -> bool:
-    """Whether a host has a name of the public internet, by its form: the address is checked at connecting."""
-    name = host.rstrip(".")
+def is_name(host: str, *, also_private: bool = False) -> bool:
+    """Whether a host has a name of the public internet, by its form: the address is checked at connecting.
+
+    `also_private`: or one of a private network.
+    """
+    name = host.rstrip(".").lower()
     last = name.rpartition(".")[2]
-    return "." in name and last not in _LOCAL_NAMES and not last.isdecimal()
+    if not last or last in _OWN_NAMES or last.isdecimal() or last.startswith("0x"):
+        return False  # what ends in a number is an address in another notation
+    return also_private or ("." in name and last not in _PRIVATE_NAMES)
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address:

@@ -262,14 +262,10 @@ async def test_a_preview_ends(nobody: Client, server: Running, site: Site, clock
 async def test_networks_that_are_allowed_are_asked_by_address_and_by_any_name(
     alice: Client, site: Site
 ) -> None:
-    for number, host in enumerate(
-        (f"{OPEN}:{site.port}", f"[::ffff:{OPEN}]:{site.port}", "wiki", "wiki.internal")
-    ):
+    hosts = (f"{OPEN}:{site.port}", f"[::ffff:{OPEN}]:{site.port}", "wiki", "wiki.internal")
+    for number, host in enumerate(hosts):
         site.put(f"/{number}", f"<title>{number}</title>")
-        if host.startswith("["):  # the form is good, but no server of these tests speaks IPv6
-            await preview(alice, f"http://{host}/{number}", 502)
-        else:
-            assert await preview(alice, f"http://{host}/{number}") == {"og:title": str(number)}, host
+        assert await preview(alice, f"http://{host}/{number}") == {"og:title": str(number)}, host
     site.leads["printer"] = ["127.0.0.1"]
     await preview(alice, "http://printer/secret", 502)
     assert "/secret" not in site.asked

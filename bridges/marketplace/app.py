@@ -132,7 +132,7 @@ def _market(context: Context, settings: MarketplaceSettings, namespace: int) -> 
         access=hs.events.access,
         enquiries=hs.enquiries.enquiries,
         messages=hs.messages.messages,
-        receipts=hs.realtime.read_markers,
+        receipts=hs.realtime.receipts,
         typing=hs.realtime.typing,
         presence=hs.realtime.connections,
         profiles=hs.accounts.profiles,

@@ -21,7 +21,7 @@ from homeserver.services.media.store import Media
 from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
 from homeserver.services.realtime.connections import Presence
-from homeserver.services.realtime.read_markers import Receipts
+from homeserver.services.realtime.receipts import Receipts
 from homeserver.services.realtime.typing import Typing
 
 

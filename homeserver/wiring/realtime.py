@@ -7,8 +7,7 @@ from homeserver.services.realtime.catch_up import CatchUp
 from homeserver.services.realtime.connections import Presence
 from homeserver.services.realtime.feed import Feed
 from homeserver.services.realtime.presence import Availability
-from homeserver.services.realtime.read_markers import Receipts
-from homeserver.services.realtime.receipts import Markers
+from homeserver.services.realtime.receipts import Receipts
 from homeserver.services.realtime.services import RealtimeServices
 from homeserver.services.realtime.typing import Typing
 from homeserver.services.rooms.services import RoomServices
@@ -48,6 +47,7 @@ def build_realtime(
             most=settings.matrix.max_presences,
             forget_s=settings.matrix.presence_forget_s,
         ),
-        read_markers=Receipts(db=db, timeline=timeline, access=access, clock=core.clock),
-        receipts=Markers(db=db, timeline=timeline, data=clientdata.account_data, clock=core.clock),
+        receipts=Receipts(
+            db=db, timeline=timeline, access=access, data=clientdata.account_data, clock=core.clock
+        ),
     )

@@ -39,7 +39,7 @@ async def test_a_message_from_its_birth_to_its_end(hs: Homeserver) -> None:
     await hs.messages.messages.attach(
         alice, sent.event_id, NewFile("file", "x", 1, file_url="https://x.example/y")
     )
-    await hs.realtime.read_markers.mark_read(bob, room.room_id)
+    await hs.realtime.receipts.mark_read(bob, room.room_id)
     await hs.messages.messages.redact(alice, sent.event_id)
     records = await heard(watch, 5)
 

@@ -167,7 +167,7 @@ async def test_texts_are_bounded(hs: Homeserver) -> None:
 async def test_reading_is_counted_once_and_never_backwards(hs: Homeserver) -> None:
     alice, bob, room = await pair(hs)
     sent = [await hs.messages.messages.send(alice, room.room_id, text=str(n)) for n in range(4)]
-    mark = hs.realtime.read_markers.mark_read
+    mark = hs.realtime.receipts.mark_read
     assert await unread(hs, bob, room) == 4
     assert await mark(bob, room.room_id, event_id=sent[1].event_id) == 2
     assert await unread(hs, bob, room) == 2

@@ -173,7 +173,7 @@ async def test_strangers_do_not_know_of_a_room(hs: Homeserver) -> None:
         hs.rooms.members.remove(mallory, room.room_id, alice.number),
         hs.messages.messages.send(mallory, room.room_id, text="hi"),
         hs.messages.messages.page(mallory, room.room_id, limit=1),
-        hs.realtime.read_markers.mark_read(mallory, room.room_id),
+        hs.realtime.receipts.mark_read(mallory, room.room_id),
     ):
         with pytest.raises(NotFound):
             await attempt

@@ -11,8 +11,7 @@ from homeserver.http.body import Body, Flag
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.clientdata.accountdata import FULLY_READ
-from homeserver.services.realtime.read_markers import READ
-from homeserver.services.realtime.receipts import PRIVATE, Markers
+from homeserver.services.realtime.receipts import PRIVATE, READ, Receipts
 from homeserver.services.realtime.typing import Typing
 
 
@@ -36,8 +35,8 @@ class TypingBody(Body):
 class ReceiptCalls:
     """The calls about receipts and typing."""
 
-    def __init__(self, markers: Markers, typing: Typing) -> None:
-        self._markers = markers
+    def __init__(self, receipts: Receipts, typing: Typing) -> None:
+        self._receipts = receipts
         self._typing = typing
 
     def routes(self) -> Sequence[Route]:
@@ -53,7 +52,9 @@ class ReceiptCalls:
     async def receipt(self, call: Call[ReceiptBody, None]) -> schemas.Empty:
         """Of one type."""
         event_id, thread_id = EventId(call.text("event_id")), call.body.thread_id or ""
-        await self._markers.set(call.requester, _room(call), call.text("type"), event_id, thread_id=thread_id)
+        await self._receipts.set(
+            call.requester, _room(call), call.text("type"), event_id, thread_id=thread_id
+        )
         return {}
 
     async def mark(self, call: Call[ReadMarkers, None]) -> schemas.Empty:
@@ -61,7 +62,7 @@ class ReceiptCalls:
         body = call.body
         for kind, event_id in ((FULLY_READ, body.fully_read), (READ, body.read), (PRIVATE, body.private)):
             if event_id is not None:
-                await self._markers.set(call.requester, _room(call), kind, EventId(event_id))
+                await self._receipts.set(call.requester, _room(call), kind, EventId(event_id))
         return {}
 
     async def typing(self, call: Call[TypingBody, None]) -> schemas.Empty:
@@ -69,7 +70,7 @@ class ReceiptCalls:
         requester, timeout = call.requester, call.body.timeout
         if call.text("user_id") != requester.user_id:
             raise Forbidden("nobody types for somebody else", code="not_yours")
-        await self._markers.check_joined(requester, _room(call))
+        await self._receipts.check_joined(requester, _room(call))
         forget_s = None if timeout is None else timeout / 1000
         await self._typing.set(requester, _room(call), is_typing=call.body.typing, forget_s=forget_s)
         return {}

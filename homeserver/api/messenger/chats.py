@@ -24,7 +24,7 @@ class Chats:
     ) -> None:
         self._rooms = services.rooms.rooms
         self._members = services.rooms.members
-        self._receipts = services.realtime.read_markers
+        self._receipts = services.realtime.receipts
         self._access = services.events.access
         self._views = views
         self._paging = paging

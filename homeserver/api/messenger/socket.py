@@ -151,9 +151,7 @@ class PersonSocket:
         if wanted.chat_id is not None:
             room_id = await self._services.events.access.room_by_number(session.requester, wanted.chat_id)
         if room_id is not None:
-            await self._services.realtime.read_markers.mark_read(
-                session.requester, room_id, event_id=event_id
-            )
+            await self._services.realtime.receipts.mark_read(session.requester, room_id, event_id=event_id)
 
     async def _ping(self, session: SocketSession, _data: Mapping[str, Any]) -> None:
         session.socket.put(shape.frame("pong", {}))

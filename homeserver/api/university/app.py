@@ -58,7 +58,7 @@ def make(services: UniversityServices, api: ApiContext, *, settings: UniversityS
     conversations = Conversations(
         rooms=services.rooms.rooms,
         members=services.rooms.members,
-        receipts=services.realtime.read_markers,
+        receipts=services.realtime.receipts,
         access=access,
         views=views,
         paging=paging,

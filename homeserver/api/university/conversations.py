@@ -15,7 +15,7 @@ from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Link
 from homeserver.services.events.access import Access
-from homeserver.services.realtime.read_markers import Receipts
+from homeserver.services.realtime.receipts import Receipts
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.rooms import Rooms
 

@@ -160,7 +160,7 @@ class ConversationSocket:
                 session.requester, wanted.message_id, or_deleted=True
             )
             event_id = stored.event.event_id
-        await self._services.realtime.read_markers.mark_read(
+        await self._services.realtime.receipts.mark_read(
             session.requester, session.room_id, event_id=event_id
         )
 

@@ -1,23 +1,22 @@
-"""Receipts as Matrix clients send them (client-server API, "Receipts", "Fully read markers").
+"""Receipts: how far each person has read (client-server API, "Receipts", "Fully read markers").
 
-A receipt of no thread, or of the main timeline, that all may see is also the read marker of the product APIs. A private
-one is told to its own person only, and moves nothing that others can see.
+The product APIs have one marker for each person and room: a public receipt of no thread. A receipt of no thread, or of
+the main timeline, from a Matrix client moves it as well. A private receipt is told to its own person only, and moves
+nothing that others can see. The fully read marker, `m.fully_read`, is account data.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.errors import Forbidden, Invalid, NotFound
+from homeserver.errors import Invalid, NotFound
 from homeserver.model import EntryKind, Requester
-from homeserver.protocol.ids import EventId, RoomId, UserId, is_event_id
-from homeserver.protocol.member import membership_in
+from homeserver.protocol.ids import EventId, RoomId, is_event_id
 from homeserver.services.clientdata.accountdata import FULLY_READ, AccountData
-from homeserver.services.realtime.read_markers import READ, move_read, move_to, set_receipts
-from homeserver.storage import events, notify, relations
+from homeserver.services.events.access import Access, head_for_member, not_joined
+from homeserver.storage import events, members, notify, relations
 from homeserver.storage import receipts as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
@@ -27,24 +26,48 @@ from homeserver.storage.receipts import Receipt
 from homeserver.timeline.submission import NewEntry, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
+READ: Final = "m.read"
 PRIVATE: Final = "m.read.private"
 MAIN: Final = "main"
 KINDS: Final = frozenset({READ, PRIVATE, FULLY_READ})
 
 
-class Markers:
-    """Every method takes who asks first."""
+class Receipts:
+    """Moves receipts and fully read markers; a receipt moves forward only. Every method takes who asks first."""
 
-    def __init__(self, *, db: Database, timeline: Timeline, data: AccountData, clock: Clock) -> None:
+    def __init__(
+        self, *, db: Database, timeline: Timeline, access: Access, data: AccountData, clock: Clock
+    ) -> None:
         self._db = db
         self._timeline = timeline
+        self._access = access
         self._data = data
         self._clock = clock
+
+    async def mark_read(
+        self, requester: Requester, room_id: RoomId, *, event_id: EventId | None = None
+    ) -> int:
+        """Everything up to a message (by default the newest) is read. Answers how many messages that were.
+
+        The message may have been deleted just before its reader came to say so. A receipt that is further already
+        stays, and nobody is told anything.
+        """
+        await self._access.room(requester, room_id)
+        target = await self._message(requester, room_id, event_id)
+        if target is None:
+            return 0
+        async with self._db.read() as conn:
+            own = await members.member(conn, room_id, requester.user_id)
+        if own is None or own.read_position >= target.position:
+            return 0
+        count = max(0, target.message_seq - own.read_seq)
+        await self._write(self._receipt(requester, target, READ, ""), target, count)
+        return count
 
     async def set(
         self, requester: Requester, room_id: RoomId, kind: str, event_id: EventId, *, thread_id: str = ""
     ) -> None:
-        """Set a marker at an event; one that is further already stays.
+        """Set a receipt or the fully read marker at an event; a receipt that is further already stays.
 
         Raises Invalid("bad_receipt"), Forbidden("not_joined"), NotFound("event_not_found").
         """
@@ -53,24 +76,38 @@ class Markers:
         if thread_id and (kind == FULLY_READ or (thread_id != MAIN and not is_event_id(thread_id))):
             raise Invalid("this thread cannot be marked", code="bad_receipt")
         await self.check_joined(requester, room_id)
-        target = await self._target(room_id, event_id)
+        target = await self._event(room_id, event_id)
         if thread_id:
             await self._check_thread(target, EventId(thread_id))
         if kind == FULLY_READ:
             await self._data.put(requester, room_id, FULLY_READ, {"event_id": event_id})
-        else:
-            await self._mark(requester, target, kind, thread_id)
+            return
+        async with self._db.read() as conn:
+            held = await stored.own_receipts(conn, room_id, requester.user_id)
+        if held.get((kind, thread_id), 0) < target.position:
+            await self._write(self._receipt(requester, target, kind, thread_id), target)
 
     async def check_joined(self, requester: Requester, room_id: RoomId) -> None:
-        """Raise Forbidden("not_joined") unless the requester is in the room."""
+        """Raise Forbidden("not_joined") unless the requester is in the room; also where there is no such room."""
         try:
-            head = await self._timeline.head(room_id)
+            await head_for_member(self._timeline, requester, room_id)
         except NotFound:
-            raise _not_joined() from None
-        if membership_in(head.state.events, requester.user_id) != "join":
-            raise _not_joined()
+            raise not_joined() from None
 
-    async def _target(self, room_id: RoomId, event_id: EventId) -> StoredEvent:
+    async def _message(
+        self, requester: Requester, room_id: RoomId, event_id: EventId | None
+    ) -> StoredEvent | None:
+        """The message that a client of a product has read, by default the newest."""
+        if event_id is not None:
+            target = await self._access.message(requester, event_id, or_deleted=True)
+            if target.event.room_id != room_id:
+                raise Invalid("this message is of another room", code="message_elsewhere")
+            return target
+        async with self._db.read() as conn:
+            newest = await events.shown_before(conn, room_id, limit=1)
+        return newest[0] if newest else None
+
+    async def _event(self, room_id: RoomId, event_id: EventId) -> StoredEvent:
         async with self._db.read() as conn:
             found = (await events.events_by_id(conn, [event_id])).get(event_id)
         if found is None or found.event.room_id != room_id:
@@ -87,8 +124,8 @@ class Markers:
         if threads.get(event_id, MAIN) != thread_id:
             raise Invalid("this event is not in this thread", code="bad_receipt")
 
-    async def _mark(self, requester: Requester, target: StoredEvent, kind: str, thread_id: str) -> None:
-        receipt = Receipt(
+    def _receipt(self, requester: Requester, target: StoredEvent, kind: str, thread_id: str) -> Receipt:
+        return Receipt(
             room_id=target.event.room_id,
             user_id=requester.user_id,
             receipt_type=kind,
@@ -97,32 +134,35 @@ class Markers:
             position=target.position,
             created_ms=self._clock.now_ms(),
         )
-        async with self._db.read() as conn:
-            held = await stored.own_receipts(conn, receipt.room_id, receipt.user_id)
-        if held.get((kind, thread_id), 0) >= target.position:
-            return
-        also: list[SideWrite[Any]] = [SideWrite(set_receipts, receipt)]
-        if thread_id in ("", MAIN):
-            also.append(SideWrite(move_read, _move(target, receipt)))
+
+    async def _write(self, receipt: Receipt, target: StoredEvent, count: int | None = None) -> None:
+        """Write a receipt and what it marks as read. `count`: how many messages of the product APIs that were."""
+        also: list[SideWrite[Any]] = [SideWrite(_set_receipts, receipt)]
+        if receipt.thread_id in ("", MAIN):
+            also.append(SideWrite(_move_read, _move(receipt, target)))
         else:
-            place = ThreadRead(receipt.user_id, receipt.room_id, EventId(thread_id), target.position)
+            place = ThreadRead(receipt.user_id, receipt.room_id, EventId(receipt.thread_id), receipt.position)
             also.append(SideWrite(_move_thread_reads, place))
-        await self._timeline.append([_news(receipt)], also=also)
+        await self._timeline.append([_entry(receipt, count)], also=also)
 
 
-def _move(target: StoredEvent, receipt: Receipt) -> ReadMove:
-    """What a receipt of the whole room, or of what is in no thread, says is read."""
-    move = move_to(target, receipt.user_id)
-    if receipt.receipt_type == PRIVATE:
-        move = replace(move, position=0)
-    return move if receipt.thread_id != MAIN else replace(move, seen=0)
+def _move(receipt: Receipt, target: StoredEvent) -> ReadMove:
+    """What a receipt of the whole room, or of what is in no thread, marks as read.
+
+    A private one moves no `position`: that is shown to the others of the room.
+    """
+    return ReadMove(
+        room_id=receipt.room_id,
+        user_id=receipt.user_id,
+        position=0 if receipt.receipt_type == PRIVATE else target.position,
+        seq=target.message_seq,
+        seen=0 if receipt.thread_id == MAIN else target.position,
+        main=target.position,
+        main_seq=target.notify_seq,
+    )
 
 
-async def _move_thread_reads(conn: AsyncConnection, rows: Sequence[Placed[ThreadRead]]) -> None:
-    await notify.move_thread_reads(conn, [one.row for one in rows])
-
-
-def _news(receipt: Receipt) -> NewEntry:
+def _entry(receipt: Receipt, count: int | None) -> NewEntry:
     """A private receipt has no room in the log: those who are in the room do not hear of it."""
     body = {
         "type": receipt.receipt_type,
@@ -131,9 +171,23 @@ def _news(receipt: Receipt) -> NewEntry:
         "position": receipt.position,
         "thread_id": receipt.thread_id,
     }
+    if count is not None:
+        body["count"] = count
     room_id = None if receipt.receipt_type == PRIVATE else receipt.room_id
-    return NewEntry(EntryKind.RECEIPT, body, room_id=room_id, user_id=UserId(receipt.user_id))
+    return NewEntry(EntryKind.RECEIPT, body, room_id=room_id, user_id=receipt.user_id)
 
 
-def _not_joined() -> Forbidden:
-    return Forbidden("you are not in this room", code="not_joined")
+async def _set_receipts(conn: AsyncConnection, rows: Sequence[Placed[Receipt]]) -> None:
+    """Write receipts with their entries of the log; an upsert takes each key once."""
+    latest = {
+        (one.row.room_id, one.row.user_id, one.row.receipt_type, one.row.thread_id): one.row for one in rows
+    }
+    await stored.set_receipts(conn, list(latest.values()))
+
+
+async def _move_read(conn: AsyncConnection, rows: Sequence[Placed[ReadMove]]) -> None:
+    await members.move_read(conn, [one.row for one in rows])
+
+
+async def _move_thread_reads(conn: AsyncConnection, rows: Sequence[Placed[ThreadRead]]) -> None:
+    await notify.move_thread_reads(conn, [one.row for one in rows])

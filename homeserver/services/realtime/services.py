@@ -6,8 +6,7 @@ from homeserver.services.realtime.catch_up import CatchUp
 from homeserver.services.realtime.connections import Presence
 from homeserver.services.realtime.feed import Feed
 from homeserver.services.realtime.presence import Availability
-from homeserver.services.realtime.read_markers import Receipts
-from homeserver.services.realtime.receipts import Markers
+from homeserver.services.realtime.receipts import Receipts
 from homeserver.services.realtime.typing import Typing
 
 
@@ -20,5 +19,4 @@ class RealtimeServices:
     typing: Typing
     connections: Presence
     presence: Availability
-    read_markers: Receipts
-    receipts: Markers
+    receipts: Receipts

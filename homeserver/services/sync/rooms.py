@@ -11,7 +11,7 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import GLOBAL
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.notify.counts import Counts
-from homeserver.services.realtime.read_markers import READ
+from homeserver.services.realtime.receipts import READ
 from homeserver.services.realtime.typing import Typing
 from homeserver.services.sync.changes import News
 from homeserver.services.sync.invite_state import PENDING, previews

@@ -134,7 +134,7 @@ def _market(context: Context, settings: MarketplaceSettings, namespace: int) -> 
         messages=hs.messages.messages,
         receipts=hs.realtime.receipts,
         typing=hs.realtime.typing,
-        presence=hs.realtime.connections,
+        connections=hs.realtime.connections,
         profiles=hs.accounts.profiles,
         guests=hs.enquiries.guests,
         media=media,

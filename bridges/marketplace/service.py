@@ -20,7 +20,7 @@ from homeserver.services.events.access import Access
 from homeserver.services.media.store import Media
 from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
-from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.connections import LiveConnections
 from homeserver.services.realtime.receipts import Receipts
 from homeserver.services.realtime.typing import Typing
 
@@ -37,7 +37,7 @@ class Market:
     messages: Messages
     receipts: Receipts
     typing: Typing
-    presence: Presence
+    connections: LiveConnections
     profiles: Profiles
     guests: Guests
     media: Media

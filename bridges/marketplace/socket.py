@@ -109,7 +109,7 @@ class Sockets:
         requester, view = caller.requester, self._market.view(caller)
         async with self._hub.visit(_visitor(caller), requester.expires_ms) as socket:
             socket.release()  # there is no replay here that live frames would have to wait for
-            async with self._market.presence.visit(requester, room_id) as there:
+            async with self._market.connections.visit(requester, room_id) as there:
                 socket.put(shape.frame("online_users", users=await self._online(caller, there)))
                 self._live.join_chat(socket, room_id, chat_id, view)
                 try:

@@ -43,7 +43,7 @@ def build_push(
         limits=core.limits,
         profiles=accounts.profiles,
         views=events.message_views,
-        presence=realtime.connections,
+        connections=realtime.connections,
         client=core.outgoing.pushes,
     )
     return Push(around, settings.push)

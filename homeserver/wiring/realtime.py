@@ -4,9 +4,9 @@ from homeserver.services.accounts.services import AccountServices
 from homeserver.services.clientdata.services import ClientDataServices
 from homeserver.services.events.services import EventServices
 from homeserver.services.realtime.catch_up import CatchUp
-from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.connections import LiveConnections
 from homeserver.services.realtime.feed import Feed
-from homeserver.services.realtime.presence import Availability
+from homeserver.services.realtime.presence import Presence
 from homeserver.services.realtime.receipts import Receipts
 from homeserver.services.realtime.services import RealtimeServices
 from homeserver.services.realtime.typing import Typing
@@ -38,8 +38,8 @@ def build_realtime(
         feed=feed,
         catch_up=CatchUp(db=db, access=access, views=events.message_views),
         typing=Typing(feed, access, blocks),
-        connections=Presence(feed, access, blocks),
-        presence=Availability(
+        connections=LiveConnections(feed, access, blocks),
+        presence=Presence(
             db=db,
             clock=core.clock,
             blocks=blocks,

@@ -110,20 +110,20 @@ async def test_how_many_one_can_block_is_bounded(hs: Homeserver) -> None:
 async def test_neither_sees_when_the_other_comes(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room_id, other = await private(hs, alice, bob), (await group(hs, alice, bob)).room_id
-    presence = hs.realtime.connections
-    async with presence.visit(bob, room_id) as alone:
+    connections = hs.realtime.connections
+    async with connections.visit(bob, room_id) as alone:
         assert alone == [bob.number]
         await hs.accounts.blocks.block(alice, bob.user_id)
         watch = Watch(hs)
-        async with presence.visit(alice, room_id) as there:
+        async with connections.visit(alice, room_id) as there:
             assert there == [alice.number]
     assert [record.user_id for record in watch.records] == [bob.user_id]  # type: ignore[union-attr]  # he went
     for who in (alice, bob):
-        assert await presence.hidden_rooms(who) == {room_id}
-    async with presence.visit(bob, other), presence.visit(alice, other) as there:
+        assert await connections.hidden_rooms(who) == {room_id}
+    async with connections.visit(bob, other), connections.visit(alice, other) as there:
         assert sorted(there) == [alice.number, bob.number]
     await hs.accounts.blocks.unblock(alice, bob.user_id)
-    assert await presence.hidden_rooms(bob) == set()
+    assert await connections.hidden_rooms(bob) == set()
 
 
 @pytest.mark.parametrize("overrides", [QUIET])

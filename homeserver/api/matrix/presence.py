@@ -10,7 +10,7 @@ from homeserver.errors import Forbidden
 from homeserver.http.body import Body
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import UserId
-from homeserver.services.realtime.presence import Availability
+from homeserver.services.realtime.presence import Presence
 
 
 class PresenceBody(Body):
@@ -21,8 +21,8 @@ class PresenceBody(Body):
 class PresenceCalls:
     """The calls about presence."""
 
-    def __init__(self, availability: Availability) -> None:
-        self._availability = availability
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -34,11 +34,11 @@ class PresenceCalls:
 
     async def get(self, call: Call[None, None]) -> dict[str, Any]:
         """For those who share a room."""
-        return await self._availability.of(call.requester, UserId(call.text("user_id")))
+        return await self._presence.of(call.requester, UserId(call.text("user_id")))
 
     async def set(self, call: Call[PresenceBody, None]) -> schemas.Empty:
         """For oneself."""
         if call.text("user_id") != call.requester.user_id:
             raise Forbidden("this is somebody else", code="not_yours")
-        self._availability.show(call.requester, call.body.presence, call.body.status_msg)
+        self._presence.show(call.requester, call.body.presence, call.body.status_msg)
         return {}

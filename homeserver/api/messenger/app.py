@@ -96,7 +96,7 @@ def _socket(
     live = Live(
         hub=api.hub,
         views=views,
-        presence=services.realtime.connections,
+        connections=services.realtime.connections,
         presence_chats=settings.presence_chats,
     )
     services.realtime.feed.follow(live)

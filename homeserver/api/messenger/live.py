@@ -15,7 +15,7 @@ from homeserver.model import Requester, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import Told
-from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.connections import LiveConnections
 
 FACE = "messenger"
 
@@ -47,10 +47,12 @@ class OpenChat:
 class Live:
     """A follower of the feed (see `services/realtime/feed.py`) that tells the sockets of this face."""
 
-    def __init__(self, *, hub: Hub, views: shape.Views, presence: Presence, presence_chats: int) -> None:
+    def __init__(
+        self, *, hub: Hub, views: shape.Views, connections: LiveConnections, presence_chats: int
+    ) -> None:
         self._hub = hub
         self._views = views
-        self._presence = presence
+        self._connections = connections
         self._presence_chats = presence_chats
         self._audience = Audience(hub, FACE)
         self._people: dict[UserId, Connected] = {}
@@ -67,7 +69,7 @@ class Live:
         person = self._people.setdefault(requester.user_id, Connected(requester))
         person.loading += 1
         try:
-            hidden = await self._presence.hidden_rooms(requester)
+            hidden = await self._connections.hidden_rooms(requester)
             places = await load()
             for place in places:
                 if place.room_id not in person.left:
@@ -124,7 +126,7 @@ class Live:
         person.rooms.discard(room_id)
         if room_id in person.present:
             person.present.discard(room_id)
-            self._presence.leave(person.requester, room_id)
+            self._connections.leave(person.requester, room_id)
         chat = self._chats[room_id]
         chat.people -= 1
         if not chat.people:
@@ -136,7 +138,7 @@ class Live:
             return
         if len(person.present) < self._presence_chats:
             person.present.add(room_id)
-            self._presence.enter(person.requester, room_id)
+            self._connections.enter(person.requester, room_id)
 
     # --- the feed ---
 

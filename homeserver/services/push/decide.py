@@ -15,7 +15,7 @@ from homeserver.clock import Clock
 from homeserver.model import EntryKind, SessionId
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.push.texts import Faces
-from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.connections import LiveConnections
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database
@@ -30,13 +30,13 @@ logger = logging.getLogger(__name__)
 class Attendance:
     """Whether somebody has something open at this worker that shows a room's news."""
 
-    def __init__(self, presence: Presence, faces: Faces) -> None:
-        self._presence = presence
+    def __init__(self, connections: LiveConnections, faces: Faces) -> None:
+        self._connections = connections
         self._faces = faces
 
     def has(self, user_id: UserId, number: int, room_id: RoomId) -> bool:
         """`number`: the person's."""
-        return self._presence.is_online(room_id, user_id, number) or self._faces.attends(user_id, room_id)
+        return self._connections.is_online(room_id, user_id, number) or self._faces.attends(user_id, room_id)
 
 
 class Decider:

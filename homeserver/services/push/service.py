@@ -17,7 +17,7 @@ from homeserver.services.push.send import BrowserPushes
 from homeserver.services.push.subscriptions import Subscriptions
 from homeserver.services.push.texts import Faces
 from homeserver.services.push.waiting import push_worker
-from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.connections import LiveConnections
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database
@@ -40,7 +40,7 @@ class Around:
     limits: RateLimits
     profiles: Profiles
     views: MessageViews
-    presence: Presence
+    connections: LiveConnections
     client: HttpClient
 
 
@@ -51,7 +51,7 @@ class Push:
         db, clock = around.db, around.clock
         self._live, self._settings, self._db = around.live, settings, db
         self.faces = Faces()
-        attendance = Attendance(around.presence, self.faces)
+        attendance = Attendance(around.connections, self.faces)
         sealer = Sealer(around.key, settings.subject, clock)
         self.subscriptions = Subscriptions(
             db=db, clock=clock, sealer=sealer, settings=settings, limits=around.limits

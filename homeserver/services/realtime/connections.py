@@ -1,4 +1,4 @@
-"""Who has a live connection to which room: kept in memory only."""
+"""Who has a live connection to which room: kept in memory only. The presence of the Matrix API is `presence`."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from homeserver.services.realtime.feed import Feed
 from homeserver.services.realtime.records import PresenceChanged
 
 
-class Presence:
+class LiveConnections:
     """Counts a person's live connections to a room, and tells the watchers when the first opens or the last closes.
 
     Where two people do not reach each other, who comes is not counted and sees nobody

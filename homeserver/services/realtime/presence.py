@@ -20,7 +20,7 @@ from homeserver.storage import members
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 
-Presence: TypeAlias = Literal["online", "offline", "unavailable"]
+PresenceState: TypeAlias = Literal["online", "offline", "unavailable"]
 _MAX_STATUS_CHARS: Final = 1000
 
 
@@ -28,13 +28,13 @@ _MAX_STATUS_CHARS: Final = 1000
 class State:
     """What is known of one person. `serial`: of the last change that others are told of."""
 
-    presence: Presence = "offline"
+    presence: PresenceState = "offline"
     status: str = ""
     active_ms: int = 0
     serial: int = 0
 
 
-class Availability:
+class Presence:
     """Keeps the states of the people who were here last. `forget_s`: after so long without a word one is offline."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Availability:
         """Call `listener` with everybody whose state changes. It must not block or raise."""
         self._listeners.append(listener)
 
-    def touch(self, user_id: UserId, presence: Presence) -> None:
+    def touch(self, user_id: UserId, presence: PresenceState) -> None:
         """A client of this person is here, and shows them so; offline: it shows nothing."""
         if presence != "offline":
             self._set(user_id, presence, None)
@@ -73,7 +73,7 @@ class Availability:
             # Nobody is woken: the coming itself does that.
             self._states[user_id] = self._numbered(user_id, state)
 
-    def show(self, requester: Requester, presence: Presence, status: str | None) -> None:
+    def show(self, requester: Requester, presence: PresenceState, status: str | None) -> None:
         """Say how one is. `status` None keeps none. Raises TooLarge."""
         if status is not None and len(status) > _MAX_STATUS_CHARS:
             raise TooLarge(f"at most {_MAX_STATUS_CHARS} characters", code="status_too_long")
@@ -120,7 +120,7 @@ class Availability:
             timer.cancel()
         self._timers.clear()
 
-    def _set(self, user_id: UserId, presence: Presence, status: str | None) -> None:
+    def _set(self, user_id: UserId, presence: PresenceState, status: str | None) -> None:
         if not self._enabled:
             return
         before = self._states.get(user_id, State())

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from homeserver.services.realtime.catch_up import CatchUp
-from homeserver.services.realtime.connections import Presence
+from homeserver.services.realtime.connections import LiveConnections
 from homeserver.services.realtime.feed import Feed
-from homeserver.services.realtime.presence import Availability
+from homeserver.services.realtime.presence import Presence
 from homeserver.services.realtime.receipts import Receipts
 from homeserver.services.realtime.typing import Typing
 
@@ -17,6 +17,6 @@ class RealtimeServices:
     feed: Feed
     catch_up: CatchUp
     typing: Typing
-    connections: Presence
-    presence: Availability
+    connections: LiveConnections
+    presence: Presence
     receipts: Receipts

@@ -50,7 +50,7 @@ class Extensions:
 
     def __init__(self, db: Database, sources: Sources) -> None:
         self._db = db
-        self._data, self._typing, self._e2ee, self._availability, _ = sources
+        self._data, self._typing, self._e2ee, self._presence, _ = sources
 
     async def of(self, requester: Requester, context: SlidingContext, view: View, told: Told) -> Extended:
         """What the request asks for."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.realtime.presence import Presence
+from homeserver.services.realtime.presence import PresenceState
 from homeserver.services.sliding.tokens import Pos
 
 MEMBER: Final = "m.room.member"
@@ -131,7 +131,7 @@ class SlidingRequest:
     pos: Pos | None = None
     conn_id: str = ""
     timeout_s: float = 0.0
-    presence: Presence = "online"
+    presence: PresenceState = "online"
     lists: Mapping[str, ListRequest] = field(default_factory=dict)
     subscriptions: Mapping[RoomId, Config] = field(default_factory=dict)
     extensions: ExtensionsRequest = field(default_factory=ExtensionsRequest)

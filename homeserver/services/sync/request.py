@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from homeserver.protocol.filters import Filter
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.realtime.presence import Presence
+from homeserver.services.realtime.presence import PresenceState
 from homeserver.services.sync.changes import News
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.storage.sync import OwnRoom
@@ -22,7 +22,7 @@ class SyncRequest:
     full_state: bool = False
     timeout_s: float = 0.0
     state_after: str | None = None
-    presence: Presence = "online"
+    presence: PresenceState = "online"
     is_old: bool = False
 
 

@@ -10,7 +10,7 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.clientdata.accountdata import GLOBAL, AccountData
 from homeserver.services.e2ee.encryption import Encryption
-from homeserver.services.realtime.presence import Availability
+from homeserver.services.realtime.presence import Presence
 from homeserver.services.realtime.typing import Typing
 from homeserver.services.sync.changes import News, NewsDesk
 from homeserver.services.sync.direct_chats import DirectChats
@@ -31,7 +31,7 @@ class Sources(NamedTuple):
     data: AccountData
     typing: Typing
     e2ee: Encryption
-    availability: Availability
+    presence: Presence
     direct: DirectChats
 
 
@@ -55,13 +55,13 @@ class Syncs:
         self._news = NewsDesk(db, live)
         self._own = own
         self._rooms = rooms
-        self._data, self._typing, self._e2ee, self._availability, self._direct = sources
+        self._data, self._typing, self._e2ee, self._presence, self._direct = sources
         self._max_wait_s = max_wait_s
 
     async def sync(self, requester: Requester, request: SyncRequest) -> Content:
         """The answer, as JSON with ready parts. With nothing new, after the wished time: the same token again."""
         end = asyncio.get_running_loop().time() + min(request.timeout_s, self._max_wait_s)
-        self._availability.touch(requester.user_id, request.presence)
+        self._presence.touch(requester.user_id, request.presence)
         with self._waiting.waiter(requester.user_id) as waiter:
             answer, token = await self._context(requester, request, waiter)
             while not answer and request.since is not None and not request.full_state and not waiter.is_over:
@@ -78,7 +78,7 @@ class Syncs:
 
     def now(self) -> SyncToken:
         """Where a client stands that wants no more than what comes."""
-        return SyncToken(self._live.position, 0, self._typing.serial, self._availability.serial)
+        return SyncToken(self._live.position, 0, self._typing.serial, self._presence.serial)
 
     async def _context(
         self, requester: Requester, request: SyncRequest, waiter: Waiter
@@ -90,7 +90,7 @@ class Syncs:
         self._waiting.watch(waiter, status.joined)
         # First of all, for what it writes belongs to this answer.
         await self._direct.note(requester, status.came_after(since.position))
-        typing, presence = self._typing.serial, self._availability.serial
+        typing, presence = self._typing.serial, self._presence.serial
         # A member event that was seen is committed, and with it everything before it in the log.
         until = max(self._live.position, since.position, status.newest)
         news = News(data=True)
@@ -158,7 +158,7 @@ class Syncs:
         if not wanted.admits_type("m.presence"):
             return
         came = any(context.moved(context.own[room_id]) for room_id in context.joined)
-        found = await self._availability.changes(context.reader, 0 if came else after, _newcomers(context))
+        found = await self._presence.changes(context.reader, 0 if came else after, _newcomers(context))
         shown = [
             one
             for one in found

@@ -19,7 +19,7 @@ def build_events(
     db, timeline, data = core.db, core.timeline, clientdata.account_data
     visibility = Visibility(db)
     return EventServices(
-        access=Access(db, timeline, cached_rooms=settings.timeline.cached_rooms),
+        access=Access(db, timeline, visibility, cached_rooms=settings.timeline.cached_rooms),
         visibility=visibility,
         history=History(db=db, timeline=timeline, visibility=visibility, data=data),
         rendering=Rendering(db=db, clock=core.clock, data=data, cached_events=settings.matrix.cached_events),

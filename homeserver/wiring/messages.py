@@ -8,7 +8,6 @@ from homeserver.services.messages.client_events import RoomEvents
 from homeserver.services.messages.delayed import DelayedEvents
 from homeserver.services.messages.messages import Files, Messages
 from homeserver.services.messages.services import MessageServices
-from homeserver.services.moderation.complaints import Complaints
 from homeserver.services.moderation.reports import Reports
 from homeserver.services.moderation.send_policy import SendPolicy
 from homeserver.services.moderation.services import ModerationServices
@@ -48,13 +47,6 @@ def build_moderation(
         ),
         word_list=words,
         reports=reports,
-        complaints=Complaints(
-            db=core.db,
-            timeline=core.timeline,
-            visibility=events.visibility,
-            profiles=accounts.profiles,
-            reports=reports,
-        ),
     )
 
 

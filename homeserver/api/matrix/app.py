@@ -191,7 +191,7 @@ def _searching(services: MatrixServices, settings: MatrixSettings) -> Iterator[R
     around = settings.max_search_context
     yield from SearchCalls(services.search.messages, services.events.rendering, max_around=around).routes()
     yield from UserDirectoryCalls(services.accounts.directory).routes()
-    yield from ReportCalls(services.moderation.complaints).routes()
+    yield from ReportCalls(services.moderation.reports).routes()
     yield from DelayedCalls(services.messages.delayed).routes()
 
 

@@ -8,7 +8,7 @@ from homeserver.api.matrix import schemas
 from homeserver.http.body import Body
 from homeserver.http.routes import Call, Handler, Route
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.moderation.complaints import Complaints
+from homeserver.services.moderation.reports import Reports
 
 
 class ReportBody(Body):
@@ -20,8 +20,8 @@ class ReportBody(Body):
 class ReportCalls:
     """The calls that report."""
 
-    def __init__(self, complaints: Complaints) -> None:
-        self._complaints = complaints
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
@@ -34,18 +34,18 @@ class ReportCalls:
 
     async def room(self, call: Call[ReportBody, None]) -> schemas.Empty:
         """One need not be in it."""
-        await self._complaints.room(call.requester, RoomId(call.text("room_id")), call.body.reason or "")
+        await self._reports.report_room(call.requester, RoomId(call.text("room_id")), call.body.reason or "")
         return {}
 
     async def event(self, call: Call[ReportBody, None]) -> schemas.Empty:
         """Of a room that one is in."""
         room_id, event_id = RoomId(call.text("room_id")), EventId(call.text("event_id"))
-        await self._complaints.event(call.requester, room_id, event_id, call.body.reason or "")
+        await self._reports.report_event(call.requester, room_id, event_id, call.body.reason or "")
         return {}
 
     async def person(self, call: Call[ReportBody, None]) -> schemas.Empty:
         """Somebody of this server."""
-        await self._complaints.person(call.requester, UserId(call.text("user_id")), call.body.reason or "")
+        await self._reports.report_user(call.requester, UserId(call.text("user_id")), call.body.reason or "")
         return {}
 
 

@@ -10,7 +10,9 @@ from homeserver.errors import Forbidden, NotFound
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.protocol.member import membership_in
+from homeserver.protocol.member import join_rule_in, membership_in
+from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, history_visibility_of
+from homeserver.services.events.visibility import Visibility
 from homeserver.storage import events, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
@@ -22,9 +24,12 @@ from homeserver.timeline.writer import Timeline
 class Access:
     """Who may come near what."""
 
-    def __init__(self, db: Database, timeline: Timeline, *, cached_rooms: int) -> None:
+    def __init__(
+        self, db: Database, timeline: Timeline, visibility: Visibility, *, cached_rooms: int
+    ) -> None:
         self._db = db
         self._timeline = timeline
+        self._visibility = visibility
         self._room_ids: BoundedCache[int, RoomId] = BoundedCache(cached_rooms)  # by position; never changes
 
     async def room(self, requester: Requester, room_id: RoomId) -> Head:
@@ -111,6 +116,28 @@ class Access:
             found = await events.events_by_id(conn, [event_id])
         return await self._shown(requester, found.get(event_id), or_deleted=or_deleted)
 
+    async def event(self, requester: Requester, room_id: RoomId, event_id: EventId) -> StoredEvent:
+        """Any event of a room that the requester is in, if they may see it. Raises NotFound("event_not_found")."""
+        async with self._db.read() as conn:
+            found = (await events.events_by_id(conn, [event_id])).get(event_id)
+        if found is None or found.event.room_id != room_id:
+            raise _no_event()
+        state = (await self._timeline.head(room_id)).state.events
+        viewer = await self._visibility.viewer(requester.user_id, room_id)
+        if membership_in(state, requester.user_id) != "join" or not viewer.sees(found):
+            raise _no_event()
+        return found
+
+    async def known_room(self, requester: Requester, room_id: RoomId) -> Head:
+        """A room that the requester is or was in or invited to, or that everybody may join or look into."""
+        head = await self._timeline.head(room_id)
+        state = head.state.events
+        is_open = join_rule_in(state) == "public"
+        is_open |= history_visibility_of(state.get(HISTORY_VISIBILITY_KEY)) == "world_readable"
+        if not is_open and ("m.room.member", requester.user_id) not in state:
+            raise _no_room()
+        return head
+
     async def _shown(
         self, requester: Requester, stored: StoredEvent | None, *, or_deleted: bool
     ) -> StoredEvent:
@@ -149,6 +176,10 @@ def not_joined() -> Forbidden:
 
 def _no_room() -> NotFound:
     return NotFound("no such room", code="room_not_found")
+
+
+def _no_event() -> NotFound:
+    return NotFound("no such event", code="event_not_found")
 
 
 def _no_message() -> NotFound:

@@ -1,4 +1,8 @@
-"""Reports: messages that somebody, or the word list, wants the admins to look at. Who is reported never learns it."""
+"""Reports (client-server API, "Reporting Content"): what somebody, or the word list, wants the admins to look at.
+
+Messages of the product APIs, events, rooms and people of the Matrix API. Who is reported never learns it. What is
+absent and what the requester may not know of are answered alike, by NotFound.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,11 +82,42 @@ class Reports:
 
         Raises NotFound("message_not_found"), Invalid("own_message"), TooLarge("reason_too_long"), RateLimited.
         """
-        self.check(requester, reason)
+        self._check(requester, reason)
         event = (await self._access.message(requester, event_id)).event
-        await self.write(requester, event, reason)
+        await self._write_of_event(requester, event, reason)
 
-    def check(self, requester: Requester, reason: str) -> None:
+    async def report_event(
+        self, requester: Requester, room_id: RoomId, event_id: EventId, reason: str
+    ) -> None:
+        """Report an event of a room that the requester is in.
+
+        Raises NotFound("event_not_found"), Invalid("own_message"), TooLarge("reason_too_long"), RateLimited.
+        """
+        self._check(requester, reason)
+        event = (await self._access.event(requester, room_id, event_id)).event
+        await self._write_of_event(requester, event, reason)
+
+    async def report_room(self, requester: Requester, room_id: RoomId, reason: str) -> None:
+        """Report a room that the requester may know of: in the place of the event stands the room.
+
+        Raises NotFound("room_not_found"), TooLarge("reason_too_long"),
+        RateLimited.
+        """
+        self._check(requester, reason)
+        await self._access.known_room(requester, room_id)
+        await self._write(requester, reason, room_id, EventId(room_id), NOBODY)
+
+    async def report_user(self, requester: Requester, user_id: UserId, reason: str) -> None:
+        """Report a person of this server; in the place of the event stands their id.
+
+        Raises NotFound("user_not_found"), TooLarge("reason_too_long"), RateLimited.
+        """
+        self._check(requester, reason)
+        if user_id not in await self._profiles.people([user_id]):
+            raise NotFound("there is no such person here", code="user_not_found")
+        await self._write(requester, reason, RoomId(""), EventId(user_id), user_id)
+
+    def _check(self, requester: Requester, reason: str) -> None:
         """Whether the requester may report anything now. Raises TooLarge("reason_too_long"), RateLimited."""
         self._limits.check("safety", requester.user_id)
         if is_guest(requester.number):  # there may be many of one person
@@ -91,19 +126,11 @@ class Reports:
         if len(reason) > most:
             raise TooLarge(f"a reason has at most {most} characters", code="reason_too_long", most=most)
 
-    async def write(self, requester: Requester, event: Event, reason: str) -> None:
+    async def _write_of_event(self, requester: Requester, event: Event, reason: str) -> None:
         """Write a report of an event down. Raises Invalid("own_message")."""
         if event.sender == requester.user_id:
             raise Invalid("this message is your own", code="own_message")
         await self._write(requester, reason, event.room_id, event.event_id, event.sender)
-
-    async def write_of_room(self, requester: Requester, room_id: RoomId, reason: str) -> None:
-        """Write a report of a whole room down: in the place of the event stands the room."""
-        await self._write(requester, reason, room_id, EventId(room_id), NOBODY)
-
-    async def write_of_person(self, requester: Requester, user_id: UserId, reason: str) -> None:
-        """Write a report of a person down: in the place of the event they stand themselves."""
-        await self._write(requester, reason, RoomId(""), EventId(user_id), user_id)
 
     async def _write(
         self, requester: Requester, reason: str, room_id: RoomId, about: EventId, sender: UserId

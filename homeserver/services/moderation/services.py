@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from homeserver.services.moderation.complaints import Complaints
 from homeserver.services.moderation.reports import Reports
 from homeserver.services.moderation.send_policy import SendPolicy
 from homeserver.services.moderation.wordlist import WordList
@@ -15,4 +14,3 @@ class ModerationServices:
     send_policy: SendPolicy
     word_list: WordList
     reports: Reports
-    complaints: Complaints

@@ -11,7 +11,7 @@ from homeserver.model import Person
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts.profilefields import NAME, PICTURE, ProfileFields, check_field_name
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.rooms.members import MXC
+from homeserver.services.rooms.member_events import MXC
 
 
 class ProfileCalls:

@@ -14,14 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, NotFound
 from homeserver.model import CLOSED_EVENT
-from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.messages.messages import Messages
+from homeserver.services.rooms.member_events import strongest_in
 from homeserver.services.rooms.rooms import Rooms
 from homeserver.storage import events
 from homeserver.storage import reports as stored
 from homeserver.storage.db import Database
 from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import joined_in, levels_of
+from homeserver.timeline.reading import joined_in
 from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
@@ -57,22 +58,18 @@ class Moderation:
             raise NotFound("no such message, or it was deleted already", code="message_not_found")
         head = await self._open_room(found.event.room_id)
         closing = SideWrite(_close_reports, _Closing(event_id, self._clock.now_ms()))
-        await self._messages.redact_as(_strongest(head), found, content={"reason": REASON}, also=[closing])
+        await self._messages.redact_as(strongest_in(head), found, content={"reason": REASON}, also=[closing])
 
     async def close_room(self, room_id: RoomId) -> None:
         """Close a room for all who are in it. Raises NotFound("room_not_found"), Conflict("room_closed")."""
         head = await self._open_room(room_id)
-        await self._rooms.close_as(_strongest(head), head, reason=REASON)
+        await self._rooms.close_as(strongest_in(head), head, reason=REASON)
 
     async def _open_room(self, room_id: RoomId) -> Head:
         head = await self._timeline.head(room_id)
         if (CLOSED_EVENT, "") in head.state.events or not joined_in(head.state.events):
             raise Conflict("this room is closed: nobody sees anything of it any more", code="room_closed")
         return head
-
-
-def _strongest(head: Head) -> UserId:
-    return max(joined_in(head.state.events), key=levels_of(head).user)
 
 
 async def _close_reports(conn: AsyncConnection, items: Sequence[Placed[_Closing]]) -> None:

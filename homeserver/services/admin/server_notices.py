@@ -17,8 +17,8 @@ from homeserver.protocol.member import membership_in
 from homeserver.protocol.versions import rules_for
 from homeserver.services.accounts.status import check_admin
 from homeserver.services.clientdata.accountdata import AccountData
+from homeserver.services.rooms import member_events
 from homeserver.services.rooms.initial_state import state_draft
-from homeserver.services.rooms.members import member_content
 from homeserver.settings.models import NoticeSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage import rooms
@@ -88,7 +88,9 @@ class Notices:
         head = await self._timeline.head(room_id)
         drafts = [Draft(kind, speaker.user_id, content, state_key=state_key)]
         if membership_in(head.state.events, person.user_id) not in ("join", "invite"):
-            drafts.append(_invite(speaker, person))  # last: a repeated txn_id answers the first event
+            drafts.append(
+                member_events.invite(speaker.user_id, person)
+            )  # last: a repeated txn_id answers the first event
         txn = TxnKey(requester.session_key, room_id, f"notice {txn_id}") if txn_id else None
         written = await self._timeline.send(room_id, drafts, txn=txn)
         return written.events[0].event.event_id
@@ -152,21 +154,16 @@ class Notices:
             levels["users"] = {own: _OWN_LEVEL}
         return [
             state_draft("m.room.create", own, create),
-            Draft("m.room.member", own, member_content(speaker), state_key=own),
+            member_events.join(speaker),
             state_draft("m.room.power_levels", own, levels),
             state_draft("m.room.join_rules", own, {"join_rule": "invite"}),
             state_draft("m.room.history_visibility", own, {"history_visibility": "shared"}),
             state_draft("m.room.guest_access", own, {"guest_access": "forbidden"}),
             state_draft("m.room.name", own, {"name": self._settings.room_name}),
-            _invite(speaker, person),
+            member_events.invite(speaker.user_id, person),
         ]
 
 
 def speakers(settings: NoticeSettings, server_name: str) -> frozenset[UserId]:
     """Whom people cannot ignore: the account that speaks, where there is one."""
     return frozenset({make_user_id(settings.localpart, server_name)} if settings.enabled else ())
-
-
-def _invite(speaker: Person, person: Person) -> Draft:
-    content: Content = {**member_content(person), "membership": "invite"}
-    return Draft("m.room.member", speaker.user_id, content, state_key=person.user_id)

@@ -18,15 +18,14 @@ from homeserver.services.enquiries.enquirykeys import enquiry_key
 from homeserver.services.enquiries.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
 from homeserver.services.events.access import Access
 from homeserver.services.rooms.initial_state import Founding, state_draft
-from homeserver.services.rooms.members import joining
+from homeserver.services.rooms.member_events import bring_in, leave, strongest_in
 from homeserver.services.rooms.rooms import Rooms
 from homeserver.storage import enquiries as stored
 from homeserver.storage import rooms as rooms_table
 from homeserver.storage.enquiries import EnquiryRow, Help, HelpMove, NewEnquiry, Side
 from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
-from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import joined_in, levels_of
+from homeserver.timeline.reading import joined_in
 from homeserver.timeline.submission import KeyTaken, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
@@ -149,7 +148,7 @@ class Enquiries:
         await self._row(room_id)
         head = await self._timeline.head(room_id)
         if person.user_id not in joined_in(head.state.events):
-            await self._timeline.send(room_id, joining(_inviter(head), [person]))
+            await self._timeline.send(room_id, bring_in(strongest_in(head), [person]))
 
     # --- the staff ---
 
@@ -169,7 +168,7 @@ class Enquiries:
             raise Invalid("support was not called, or is there already", code="help_not_called")
         drafts = [_notice(staff, text)]
         if staff.user_id not in joined_in(head.state.events):
-            drafts = [*joining(_inviter(head), [person]), *drafts]
+            drafts = [*bring_in(strongest_in(head), [person]), *drafts]
         move = HelpMove(room_id, Help.JOINED, staff.user_id, row.help_round)
         if not await self._step(row, "join", drafts, move):
             raise Invalid("somebody else of the support was quicker", code="help_not_called")
@@ -181,9 +180,7 @@ class Enquiries:
             raise Forbidden("you are not the one who helps here", code="not_helper")
         drafts = [_notice(staff, text)]
         if staff.user_id not in (row.owner, row.enquirer):
-            drafts.append(
-                Draft("m.room.member", staff.user_id, {"membership": "leave"}, state_key=staff.user_id)
-            )
+            drafts.append(leave(staff.user_id))
         await self._step(row, "leave", drafts, HelpMove(room_id, Help.NONE, None, row.help_round + 1))
 
     async def waiting(self, service: str, limit: int) -> list[Enquiry]:
@@ -257,11 +254,6 @@ def _with_admin(draft: Draft, user_id: UserId) -> Draft:
         return draft
     users = {**draft.content["users"], user_id: _OWNER_LEVEL}
     return state_draft(draft.type, draft.sender, {**draft.content, "users": users})
-
-
-def _inviter(head: Head) -> UserId:
-    levels = levels_of(head)
-    return max(joined_in(head.state.events), key=levels.user)
 
 
 def _notice(sender: Requester, text: str) -> Draft:

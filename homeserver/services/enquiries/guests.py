@@ -27,7 +27,7 @@ from homeserver.protocol.ids import RoomId, UserId, make_user_id
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_standing
 from homeserver.services.enquiries.enquirykeys import enquiry_key
-from homeserver.services.rooms.members import joining, promotion
+from homeserver.services.rooms import member_events
 from homeserver.settings.models import GuestSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import blocks, enquiries, push, rooms
@@ -306,12 +306,12 @@ def _handing_over(head: Head, guest: UserId, person: Person | None) -> list[Draf
     drafts: list[Draft] = []
     if person is not None:
         levels = levels_of(head)
-        able = [one for one in joined_in(head.state.events) if levels.user(one) >= levels.invite]
-        inviter = guest if guest in able else max(able, key=levels.user, default=guest)
-        drafts += joining(inviter, [person])
-        if levels.user(guest) >= levels.invite:
-            drafts.append(promotion(head, guest, person.user_id))
-    drafts.append(Draft("m.room.member", guest, {"membership": "leave"}, state_key=guest))
+        may_invite = levels.user(guest) >= levels.invite
+        inviter = None if may_invite else member_events.inviter_in(head)
+        drafts += member_events.bring_in(inviter or guest, [person])
+        if may_invite:
+            drafts.append(member_events.promotion(head, guest, person.user_id))
+    drafts.append(member_events.leave(guest))
     return drafts
 
 

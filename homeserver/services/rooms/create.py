@@ -16,10 +16,10 @@ from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
+from homeserver.services.rooms import member_events
 from homeserver.services.rooms.aliases import CANONICAL, Aliases, names_in
 from homeserver.services.rooms.directory import publication
 from homeserver.services.rooms.initial_state import state_draft
-from homeserver.services.rooms.members import member_content
 from homeserver.services.rooms.product_rules import check_unreserved
 from homeserver.settings.models import RoomSettings
 from homeserver.timeline.submission import SideWrite
@@ -107,7 +107,8 @@ class RoomCreation:
         also: list[SideWrite[Any]] = [publication()] if request.published else []
         drafts = _first_events(people[requester.user_id], request, rules, alias.row.alias if alias else None)
         drafts += [
-            _invite(requester.user_id, people[one], is_direct=request.is_direct) for one in _invited(request)
+            member_events.invite(requester.user_id, people[one], is_direct=request.is_direct)
+            for one in _invited(request)
         ]
         try:
             written = await self._timeline.create_room(
@@ -160,7 +161,7 @@ def _first_events(
         wished["m.room.topic", ""] = _topic(request.topic)
     drafts = [
         state_draft("m.room.create", own, content),
-        Draft("m.room.member", own, member_content(creator), state_key=own),
+        member_events.join(creator),
         state_draft("m.room.power_levels", own, levels),
     ]
     if alias is not None:
@@ -224,10 +225,3 @@ def _topic(text: str) -> Content:
 
 def _invited(request: CreateRoomRequest) -> Sequence[UserId]:
     return list(dict.fromkeys(request.invited))
-
-
-def _invite(inviter: UserId, person: Person, *, is_direct: bool) -> Draft:
-    content: Content = {**member_content(person), "membership": "invite"}
-    if is_direct:
-        content["is_direct"] = True
-    return Draft("m.room.member", inviter, content, state_key=person.user_id)

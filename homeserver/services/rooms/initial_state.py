@@ -6,7 +6,7 @@ from homeserver.errors import TooLarge
 from homeserver.model import KIND_KEY, LINK_EVENT, Content, Draft, Link, Person, RoomKind
 from homeserver.protocol.ids import UserId
 from homeserver.protocol.versions import RoomRules, rules_for
-from homeserver.services.rooms.members import joining, member_content
+from homeserver.services.rooms import member_events
 from homeserver.settings.models import RoomSettings
 
 _CREATOR_LEVEL = 100
@@ -35,7 +35,7 @@ class Founding:
         own, rules = creator.user_id, rules_for(self.version)
         drafts = [
             state_draft("m.room.create", own, _create_content(own, kind, rules)),
-            Draft("m.room.member", own, member_content(creator), state_key=own),
+            member_events.join(creator),
             state_draft("m.room.power_levels", own, _levels_content(own, rules)),
             state_draft("m.room.join_rules", own, {"join_rule": "invite"}),
             state_draft("m.room.history_visibility", own, {"history_visibility": "shared"}),
@@ -48,7 +48,7 @@ class Founding:
             drafts.append(state_draft("m.room.name", own, {"name": title.strip()}))
         if topic:
             drafts.append(state_draft("m.room.topic", own, {"topic": topic}))
-        return drafts + joining(own, others, is_direct=kind == "private")
+        return drafts + member_events.bring_in(own, others, is_direct=kind == "private")
 
     def check_texts(self, title: str | None, topic: str | None) -> None:
         """TooLarge for a title or topic over its limit."""

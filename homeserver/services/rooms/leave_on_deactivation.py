@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Unavailable
 from homeserver.kit.in_batches import room_by_room
-from homeserver.model import Draft, EntryKind
+from homeserver.model import EntryKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
+from homeserver.services.rooms import member_events
 from homeserver.services.rooms.product_rules import is_product_room
 from homeserver.storage import members as stored
 from homeserver.storage.db import Database
@@ -61,8 +62,7 @@ class LeaveOnDeactivation:
         head = await self._timeline.head(room_id)
         if is_product_room(head) or membership_in(head.state.events, user_id) not in _THERE:
             return
-        draft = Draft("m.room.member", user_id, {"membership": "leave"}, state_key=user_id)
-        await self._timeline.send(room_id, [draft])
+        await self._timeline.send(room_id, [member_events.leave(user_id)])
 
 
 def _closes(entry: Entry) -> bool:

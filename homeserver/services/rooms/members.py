@@ -5,20 +5,18 @@ from collections.abc import Collection, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Forbidden, Invalid, NotFound
-from homeserver.model import Content, Draft, Member, Person, Requester, Role
+from homeserver.model import Member, Person, Requester, Role
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.accounts.status import guests_refused, is_matrix_guest
 from homeserver.services.events.access import Access
+from homeserver.services.rooms import member_events
 from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.storage import rooms
 from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import ADMIN_LEVEL, joined_in, kind_of, levels_of, role_in
+from homeserver.timeline.reading import joined_in, kind_of, levels_of, role_in
 from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
-
-MXC = "mxc://"
 
 
 class Members:
@@ -42,48 +40,67 @@ class Members:
 
         Raises NotFound (code "user_not_found"), Invalid (code "private_room") or Forbidden (code "blocked").
         """
+        head = await self.group_to_manage(requester, room_id)
+        await self.bring_in(requester, head, await self._person(number), role)
+        everybody = await self._views.members(await self._access.stored_room(requester, room_id))
+        return next(one for one in everybody if one.person.number == number)
+
+    async def group_to_manage(self, requester: Requester, room_id: RoomId) -> Head:
+        """A group that the requester is an admin of.
+
+        Raises NotFound("room_not_found"), Forbidden("not_admin"), Invalid("private_room").
+        """
         head = await self._access.room_to_manage(requester, room_id)
         if kind_of(head) == "private":
             raise Invalid("a private conversation stays between two people", code="private_room")
-        person = await self._person(number)
-        if person.user_id not in joined_in(head.state.events):
-            await self._blocks.check_people(requester.user_id, [person.user_id])
-            drafts = joining(requester.user_id, [person])
-            if role == "admin":
-                drafts.append(promotion(head, requester.user_id, person.user_id))
-            await self._timeline.send(room_id, drafts)
-        everybody = await self._views.members(await self._access.stored_room(requester, room_id))
-        return next(one for one in everybody if one.person.number == number)
+        return head
+
+    async def bring_in(self, requester: Requester, head: Head, person: Person, role: Role = "member") -> None:
+        """Put a person into a group that the requester manages; who is in it stays as they are.
+
+        Raises Forbidden("blocked", "guests_refused").
+        """
+        if person.user_id in joined_in(head.state.events):
+            return
+        await self._blocks.check_people(requester.user_id, [person.user_id])
+        drafts = member_events.bring_in(requester.user_id, [person])
+        if role == "admin":
+            drafts.append(member_events.promotion(head, requester.user_id, person.user_id))
+        await self._timeline.send(head.room_id, drafts)
 
     async def remove(self, requester: Requester, room_id: RoomId, number: int) -> None:
         """Put a person out of a room; for admins, or oneself. NotFound (code "user_not_found") if they are not in."""
         if number == requester.number:
             await self.leave(requester, room_id)
             return
-        head = await self._access.room_to_manage(requester, room_id)
-        if kind_of(head) == "private":
-            raise Invalid("a private conversation stays between two people", code="private_room")
+        head = await self.group_to_manage(requester, room_id)
         person = await self._person(number)
         if person.user_id not in joined_in(head.state.events):
             raise NotFound("this person is not in the room", code="user_not_found")
         levels = levels_of(head)
         if levels.user(person.user_id) >= levels.user(requester.user_id):
             raise Forbidden("this person is as much an admin as you are", code="low_power")
-        gone = Draft("m.room.member", requester.user_id, {"membership": "leave"}, state_key=person.user_id)
-        await self._timeline.send(room_id, [gone])
+        await self._timeline.send(room_id, [member_events.kick(requester.user_id, person.user_id)])
 
     async def leave(self, requester: Requester, room_id: RoomId) -> None:
-        """Go out of a room. The last admin makes the longest member one; an empty or private room gives up its key."""
+        """Leave a room, as `hand_over_and_leave` does."""
         head = await self._access.room(requester, room_id)
-        own = requester.user_id
+        await self.hand_over_and_leave(requester.user_id, head)
+
+    async def hand_over_and_leave(self, own: UserId, head: Head, *, reason: str = "") -> None:
+        """Leave a room that one is in. The last admin makes the longest member one.
+
+        A room that is empty then, or private, gives up its key.
+        """
         others = [one for one in await self._views.members(head) if one.person.user_id != own]
         drafts = []
         last_admin = role_in(head, own) == "admin" and not any(one.role == "admin" for one in others)
         if last_admin and others:
-            drafts.append(promotion(head, own, others[0].person.user_id))
-        drafts.append(Draft("m.room.member", own, {"membership": "leave"}, state_key=own))
+            drafts.append(member_events.promotion(head, own, others[0].person.user_id))
+        drafts.append(member_events.leave(own, reason=reason))
         frees_key = not others or kind_of(head) == "private"
-        await self._timeline.send(room_id, drafts, also=[SideWrite(_free_keys, room_id)] if frees_key else ())
+        also = [SideWrite(_free_keys, head.room_id)] if frees_key else ()
+        await self._timeline.send(head.room_id, drafts, also=also)
 
     async def companions(self, requester: Requester, user_ids: Collection[UserId]) -> set[UserId]:
         """Those of the people who are in a room together with the requester."""
@@ -102,44 +119,6 @@ class Members:
         if person is None:
             raise NotFound("no such person", code="user_not_found")
         return person
-
-
-def joining(inviter: UserId, people: Sequence[Person], *, is_direct: bool = False) -> list[Draft]:
-    """The events by which people of this server come into a room at once: invited, and joined in their own name.
-
-    Raises Forbidden("guests_refused") for guests of the Matrix API, as rooms of products take none.
-    """
-    drafts = []
-    for person in people:
-        if is_matrix_guest(person.number):
-            raise guests_refused()
-        invite: Content = {**member_content(person), "membership": "invite"}
-        if is_direct:
-            invite["is_direct"] = True
-        drafts.append(Draft("m.room.member", inviter, invite, state_key=person.user_id))
-        drafts.append(
-            Draft("m.room.member", person.user_id, member_content(person), state_key=person.user_id)
-        )
-    return drafts
-
-
-def member_content(person: Person) -> Content:
-    """The content of the event by which a person is in a room."""
-    content: Content = {"membership": "join"}
-    if person.display_name:
-        content["displayname"] = person.display_name
-    if person.avatar_url.startswith(MXC):  # other addresses mean nothing to clients of Matrix
-        content["avatar_url"] = person.avatar_url
-    return content
-
-
-def promotion(head: Head, by: UserId, to: UserId) -> Draft:
-    """The power levels with one admin more, as an event of `by`."""
-    current = head.state.events.get(("m.room.power_levels", ""))
-    content: Content = dict(current.content) if current is not None else {}
-    users = content.get("users")
-    content["users"] = {**(users if isinstance(users, dict) else {}), to: ADMIN_LEVEL}
-    return Draft("m.room.power_levels", by, content, state_key="")
 
 
 async def _free_keys(conn: AsyncConnection, rows: Sequence[Placed[RoomId]]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import Content, Draft, Requester, RoomPlace
+from homeserver.model import Requester, RoomPlace
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_rule_in, membership_in
@@ -19,16 +19,16 @@ from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
-from homeserver.services.rooms import product_rules
+from homeserver.services.rooms import member_events, product_rules
 from homeserver.services.rooms.guestaccess import check_may_enter
-from homeserver.services.rooms.members import Members, member_content
+from homeserver.services.rooms.members import Members
 from homeserver.storage import members as stored
 from homeserver.storage import memberships
 from homeserver.storage.db import Database
 from homeserver.storage.members import MemberRow
 from homeserver.timeline.entries import room_forgotten
 from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import is_open_to, joined_in, levels_of
+from homeserver.timeline.reading import is_open_to
 from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
@@ -83,12 +83,9 @@ class Membership:
         product_rules.check_open(head)
         check_may_enter(requester, head)
         person = await self._profiles.own(requester)
-        content: Content = {**(extra or {}), **member_content(person), **_reason(reason)}
         voucher = await self._voucher(head, own)
-        if voucher is not None:
-            content["join_authorised_via_users_server"] = voucher
-        draft = Draft("m.room.member", own, content, state_key=own)
-        await self._timeline.set_state(room_id, draft, lambda was: not extra and _is(was, "join"))
+        joined = member_events.join(person, reason=reason, extra=extra, voucher=voucher)
+        await self._timeline.set_state(room_id, joined, lambda was: not extra and _is(was, "join"))
 
     async def leave(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
         """Go, or refuse an invite, or take a knock back. Nothing happens to somebody who left already.
@@ -107,11 +104,10 @@ class Membership:
             return
         self._check_leave(head, own)
         if was.membership == "join" and product_rules.is_product_room(head) and is_open_to(head, own):
-            await self._members.leave(requester, room_id)
+            await self._members.hand_over_and_leave(own, head, reason=reason)
             return
-        content: Content = {"membership": "leave", **_reason(reason)}
-        draft = Draft("m.room.member", own, content, state_key=own)
-        await self._timeline.set_state(room_id, draft, lambda now: _is(now, "leave"))
+        left = member_events.leave(own, reason=reason)
+        await self._timeline.set_state(room_id, left, lambda now: _is(now, "leave"))
 
     async def knock(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
         """Ask to be let in; again, if one has asked already. Forbidden("auth_rule") where nobody may."""
@@ -119,8 +115,7 @@ class Membership:
         self._limits.check("create", requester.user_id)
         product_rules.check_open(await self._timeline.head(room_id))
         person = await self._profiles.own(requester)
-        content: Content = {**member_content(person), "membership": "knock", **_reason(reason)}
-        await self._send(room_id, requester.user_id, requester.user_id, content)
+        await self._timeline.send(room_id, [member_events.knock(person, reason=reason)])
 
     async def invite(
         self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
@@ -141,10 +136,10 @@ class Membership:
         if membership_in(head.state.events, user_id) == "join":
             raise Forbidden("this person is in the room already", code="already_joined")
         if product_rules.is_product_room(head):
-            await self._members.add(requester, room_id, person.number)
+            head = await self._members.group_to_manage(requester, room_id)
+            await self._members.bring_in(requester, head, person)
             return
-        content: Content = {**member_content(person), "membership": "invite", **_reason(reason)}
-        await self._send(room_id, requester.user_id, user_id, content)
+        await self._timeline.send(room_id, [member_events.invite(requester.user_id, person, reason=reason)])
 
     async def kick(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Put somebody out, or take their invite or knock away. Forbidden("not_in_room") if they are not in."""
@@ -153,13 +148,13 @@ class Membership:
         product_rules.check_others(head)
         if membership_in(head.state.events, user_id) not in ("join", "invite", "knock"):
             raise Forbidden("this person is not in the room", code="not_in_room")
-        await self._send(room_id, requester.user_id, user_id, {"membership": "leave", **_reason(reason)})
+        await self._timeline.send(room_id, [member_events.kick(requester.user_id, user_id, reason=reason)])
 
     async def ban(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Put somebody out and keep them out."""
         check_may_act(requester)
         product_rules.check_others(await head_for_member(self._timeline, requester, room_id))
-        await self._send(room_id, requester.user_id, user_id, {"membership": "ban", **_reason(reason)})
+        await self._timeline.send(room_id, [member_events.ban(requester.user_id, user_id, reason=reason)])
 
     async def unban(
         self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
@@ -169,7 +164,7 @@ class Membership:
         head = await head_for_member(self._timeline, requester, room_id)
         if membership_in(head.state.events, user_id) != "ban":
             raise Forbidden("this person is not banned", code="not_banned")
-        await self._send(room_id, requester.user_id, user_id, {"membership": "leave", **_reason(reason)})
+        await self._timeline.send(room_id, [member_events.kick(requester.user_id, user_id, reason=reason)])
 
     async def joined_rooms(self, requester: Requester) -> list[RoomId]:
         """The rooms that the requester is in."""
@@ -215,14 +210,7 @@ class Membership:
         allowed = allowed_rooms_in(head.state.events)
         async with self._db.read() as conn:
             inside = await stored.joined_among(conn, user_id, allowed)
-        if not inside:
-            return None
-        levels = levels_of(head)
-        able = [one for one in joined_in(head.state.events) if levels.user(one) >= levels.invite]
-        return max(able, key=levels.user, default=None)
-
-    async def _send(self, room_id: RoomId, sender: UserId, of: UserId, content: Content) -> None:
-        await self._timeline.send(room_id, [Draft("m.room.member", sender, content, state_key=of)])
+        return member_events.inviter_in(head) if inside else None
 
 
 async def _forget(conn: AsyncConnection, items: Sequence[Placed[MemberRow]]) -> None:
@@ -231,10 +219,6 @@ async def _forget(conn: AsyncConnection, items: Sequence[Placed[MemberRow]]) -> 
 
 def _is(event: Event | None, membership: str) -> bool:
     return event is not None and event.membership == membership
-
-
-def _reason(reason: str) -> Content:
-    return {"reason": reason} if reason else {}
 
 
 def _no_room() -> NotFound:

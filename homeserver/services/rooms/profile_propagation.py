@@ -9,11 +9,11 @@ import logging
 from functools import partial
 
 from homeserver.kit.in_batches import room_by_room
-from homeserver.model import Draft, Person
+from homeserver.model import Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import membership_in
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.rooms.members import member_content
+from homeserver.services.rooms import member_events
 from homeserver.storage import members as stored
 from homeserver.storage.db import Database
 from homeserver.timeline.writer import Timeline
@@ -63,10 +63,9 @@ class MemberProfiles:
         """Nothing for somebody who is gone from the room, or looks there as they should."""
         head = await self._timeline.head(room_id)
         current = head.state.events.get(("m.room.member", person.user_id))
-        content = member_content(person)
+        draft = member_events.join(person)
         if current is None or membership_in(head.state.events, person.user_id) != "join":
             return
-        if all(current.content.get(key) == content.get(key) for key in ("displayname", "avatar_url")):
+        if all(current.content.get(key) == draft.content.get(key) for key in ("displayname", "avatar_url")):
             return
-        draft = Draft("m.room.member", person.user_id, content, state_key=person.user_id)
         await self._timeline.send(room_id, [draft])

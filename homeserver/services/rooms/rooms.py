@@ -6,13 +6,14 @@ import orjson
 
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import CLOSED_EVENT, Draft, Link, Page, Person, Requester, Room, RoomKind, RoomPlace
+from homeserver.model import CLOSED_EVENT, Link, Page, Person, Requester, Room, RoomKind, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.blocks import blocked
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.access import Access
+from homeserver.services.rooms import member_events
 from homeserver.services.rooms.initial_state import Founding, state_draft
-from homeserver.services.rooms.members import Members, joining
+from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import is_open_to, joined_in, kind_of, levels_of, role_in
@@ -136,12 +137,7 @@ class Rooms:
         levels = levels_of(head)
         others = [one for one in joined_in(head.state.events) if one != own]
         gone = [
-            Draft(
-                "m.room.member",
-                own if levels.user(user_id) < levels.user(own) else user_id,
-                {"membership": "leave"},
-                state_key=user_id,
-            )
+            member_events.kick(own if levels.user(user_id) < levels.user(own) else user_id, user_id)
             for user_id in (*others, own)
         ]
         closed = {"closed_by": own, **({"reason": reason} if reason else {})}
@@ -186,11 +182,11 @@ class Rooms:
             raise Forbidden("an admin of this group must add you", code="not_member")
         before = head.state.events.get(("m.room.member", requester.user_id))
         removed = before is not None and before.sender != requester.user_id and before.membership != "invite"
-        inviter = _inviter(head)
+        inviter = member_events.inviter_in(head)
         if removed or inviter is None:
             raise Forbidden("you were removed from this group", code="removed")
         person = await self._profiles.own(requester)
-        await self._timeline.send(head.room_id, joining(inviter, [person]))
+        await self._timeline.send(head.room_id, member_events.bring_in(inviter, [person]))
 
     async def _people(self, requester: Requester, numbers: Sequence[int]) -> list[Person]:
         wanted = [number for number in dict.fromkeys(numbers) if number != requester.number]
@@ -209,10 +205,3 @@ def room_key(kind: RoomKind, people: Sequence[UserId], link: Link | None) -> str
     if kind == "private":
         return orjson.dumps(["private", *sorted(people), *linked]).decode()
     return orjson.dumps(["group", *linked]).decode() if linked else None
-
-
-def _inviter(head: Head) -> UserId | None:
-    """Somebody in the room who may invite; its creator if they are still there."""
-    levels = levels_of(head)
-    able = [one for one in joined_in(head.state.events) if levels.user(one) >= levels.invite]
-    return max(able, key=levels.user, default=None)

@@ -20,10 +20,9 @@ from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
-from homeserver.services.rooms import product_rules
+from homeserver.services.rooms import member_events, product_rules
 from homeserver.services.rooms.aliases import CANONICAL
 from homeserver.services.rooms.initial_state import state_draft
-from homeserver.services.rooms.members import member_content
 from homeserver.services.rooms.spaces import CHILD, SPACE
 from homeserver.storage import aliases, summaries
 from homeserver.timeline.heads import Head
@@ -88,7 +87,7 @@ class Upgrades:
         person = await self._profiles.own(requester)
         drafts = [
             state_draft("m.room.create", own, _create_content(head, own, rules, makers)),
-            Draft("m.room.member", own, member_content(person), state_key=own),
+            member_events.join(person),
             *_carried(head, own),
             # Last, for until they are set the creator may do all of this.
             state_draft(_POWER, own, _levels_content(head, rules, {own, *makers}, own)),
@@ -168,15 +167,12 @@ def _carried(head: Head, own: UserId) -> list[Draft]:
     is_space = _create_of(head).content.get("type") == SPACE
     for (kind, key), event in state.items():
         if kind == "m.room.member" and event.membership == "ban":
-            drafts.append(Draft(kind, own, _ban_content(event), state_key=key))
+            reason = event.content.get("reason")
+            text = reason if isinstance(reason, str) else ""
+            drafts.append(member_events.ban(own, UserId(key), reason=text))
         elif kind == CHILD and is_space and event.content:
             drafts.append(Draft(kind, own, dict(event.content), state_key=key))
     return drafts
-
-
-def _ban_content(event: Event) -> Content:
-    reason = event.content.get("reason")
-    return {"membership": "ban", **({"reason": reason} if isinstance(reason, str) else {})}
 
 
 def _levels_content(head: Head, rules: RoomRules, makers: Collection[UserId], own: UserId) -> Content:

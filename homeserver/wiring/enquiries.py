@@ -6,7 +6,7 @@ from homeserver.services.enquiries.enquiryviews import EnquiryViews
 from homeserver.services.enquiries.guests import GuestKey, Guests
 from homeserver.services.enquiries.services import EnquiryServices
 from homeserver.services.events.services import EventServices
-from homeserver.services.rooms.initial_state import Founding
+from homeserver.services.rooms.initial_state import ProductInitialState
 from homeserver.services.rooms.services import RoomServices
 from homeserver.settings.models import Settings
 from homeserver.wiring.core import Core
@@ -24,7 +24,7 @@ def build_enquiries(
             rooms=rooms.rooms,
             views=EnquiryViews(core.db, profiles, views, settings.rooms.cached_enquiries),
             limits=core.limits,
-            founding=Founding(settings.rooms, settings.server.default_room_version),
+            initial_state=ProductInitialState(settings.rooms, settings.server.default_room_version),
             blocks=accounts.blocks,
         ),
         guests=Guests(

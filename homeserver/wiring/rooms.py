@@ -9,7 +9,7 @@ from homeserver.services.rooms.aliases import Aliases
 from homeserver.services.rooms.create import RoomCreation
 from homeserver.services.rooms.directory import Directory
 from homeserver.services.rooms.guest_eviction import GuestEviction
-from homeserver.services.rooms.initial_state import Founding
+from homeserver.services.rooms.initial_state import ProductInitialState
 from homeserver.services.rooms.leave_on_deactivation import LeaveOnDeactivation
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.membership import Membership
@@ -46,7 +46,7 @@ def build_rooms(
             members=members,
             profiles=profiles,
             limits=core.limits,
-            founding=Founding(settings.rooms, settings.server.default_room_version),
+            initial_state=ProductInitialState(settings.rooms, settings.server.default_room_version),
         ),
         views=views,
         creation=RoomCreation(

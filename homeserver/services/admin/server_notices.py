@@ -18,7 +18,13 @@ from homeserver.protocol.versions import rules_for
 from homeserver.services.accounts.status import check_admin
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.rooms import member_events
-from homeserver.services.rooms.initial_state import state_draft
+from homeserver.services.rooms.initial_state import (
+    POWER_LEVELS,
+    closed_state,
+    creator_users,
+    opening,
+    state_draft,
+)
 from homeserver.settings.models import NoticeSettings
 from homeserver.storage import accounts as stored
 from homeserver.storage import rooms
@@ -31,7 +37,6 @@ from homeserver.timeline.submission import KeyTaken
 from homeserver.timeline.writer import Timeline
 
 TAG: Final = "m.server_notice"
-_OWN_LEVEL = 100
 _SILENT = -10
 _NUMBER = (NOTICES << 32) + 1
 
@@ -88,9 +93,8 @@ class Notices:
         head = await self._timeline.head(room_id)
         drafts = [Draft(kind, speaker.user_id, content, state_key=state_key)]
         if membership_in(head.state.events, person.user_id) not in ("join", "invite"):
-            drafts.append(
-                member_events.invite(speaker.user_id, person)
-            )  # last: a repeated txn_id answers the first event
+            # Last: a repeated txn_id answers the first event.
+            drafts.append(member_events.invite(speaker.user_id, person))
         txn = TxnKey(requester.session_key, room_id, f"notice {txn_id}") if txn_id else None
         written = await self._timeline.send(room_id, drafts, txn=txn)
         return written.events[0].event.event_id
@@ -146,19 +150,11 @@ class Notices:
 
     def _first_events(self, speaker: Person, person: Person) -> Sequence[Draft]:
         own, rules = speaker.user_id, rules_for(self._version)
-        create: Content = {"room_version": rules.version}
-        levels: Content = {"users": {}, "users_default": _SILENT, "invite": 50}
-        if not rules.creator_is_sender:
-            create["creator"] = own
-        if not rules.additional_creators:  # where they are, a creator stands above all levels
-            levels["users"] = {own: _OWN_LEVEL}
+        levels: Content = {"users": creator_users([own], rules), "users_default": _SILENT, "invite": 50}
         return [
-            state_draft("m.room.create", own, create),
-            member_events.join(speaker),
-            state_draft("m.room.power_levels", own, levels),
-            state_draft("m.room.join_rules", own, {"join_rule": "invite"}),
-            state_draft("m.room.history_visibility", own, {"history_visibility": "shared"}),
-            state_draft("m.room.guest_access", own, {"guest_access": "forbidden"}),
+            *opening(speaker, rules),
+            state_draft(POWER_LEVELS, own, levels),
+            *closed_state(own),
             state_draft("m.room.name", own, {"name": self._settings.room_name}),
             member_events.invite(speaker.user_id, person),
         ]

@@ -17,7 +17,7 @@ from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquiries.enquirykeys import enquiry_key
 from homeserver.services.enquiries.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
 from homeserver.services.events.access import Access
-from homeserver.services.rooms.initial_state import Founding, state_draft
+from homeserver.services.rooms.initial_state import ProductInitialState, state_draft
 from homeserver.services.rooms.member_events import bring_in, leave, strongest_in
 from homeserver.services.rooms.rooms import Rooms
 from homeserver.storage import enquiries as stored
@@ -44,7 +44,7 @@ class Enquiries:
         rooms: Rooms,
         views: EnquiryViews,
         limits: RateLimits,
-        founding: Founding,
+        initial_state: ProductInitialState,
         blocks: Blocks,
     ) -> None:
         self._db = views.db
@@ -53,7 +53,7 @@ class Enquiries:
         self._rooms = rooms
         self._views = views
         self._limits = limits
-        self._founding = founding
+        self._initial_state = initial_state
         self._blocks = blocks
 
     async def find(self, requester: Requester, link: Link) -> Enquiry | None:
@@ -80,7 +80,7 @@ class Enquiries:
             try:
                 await self._timeline.create_room(
                     self._first_events(enquirer, owner, link),
-                    version=self._founding.version,
+                    version=self._initial_state.version,
                     kind="private",
                     room_key=key,
                     also=[SideWrite(_add_enquiries, new)],
@@ -234,7 +234,7 @@ class Enquiries:
 
     def _first_events(self, enquirer: Person, owner: Person, link: Link) -> list[Draft]:
         own = enquirer.user_id
-        drafts = self._founding.first_events(
+        drafts = self._initial_state.first_events(
             enquirer, [owner], kind="private", title=None, topic="", link=link
         )
         told = {

@@ -14,8 +14,9 @@ from homeserver.services.moderation.send_policy import SendPolicy
 from homeserver.services.rooms import product_rules
 from homeserver.services.rooms.aliases import CANONICAL, Aliases
 from homeserver.services.rooms.guestaccess import check_member_state
+from homeserver.services.rooms.initial_state import TOMBSTONE
 from homeserver.services.rooms.membership import CheckLeave
-from homeserver.services.rooms.upgrades import TOMBSTONE, Upgrades
+from homeserver.services.rooms.upgrades import Upgrades
 from homeserver.storage import events
 from homeserver.storage.db import Database
 from homeserver.storage.transactions import TxnKey

@@ -5,44 +5,32 @@ The first events stand in the order of the specification; what comes later wins 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any
 
-from homeserver.errors import Forbidden, Invalid, Unsupported
+from homeserver.errors import Forbidden, Invalid
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import KIND_KEY, Content, Draft, Person, Requester
-from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.ids import RoomAlias, RoomId, UserId, is_user_id
-from homeserver.protocol.versions import RoomRules, rules_for
+from homeserver.protocol.versions import RoomRules
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.rooms import member_events
 from homeserver.services.rooms.aliases import CANONICAL, Aliases, names_in
 from homeserver.services.rooms.directory import publication
-from homeserver.services.rooms.initial_state import state_draft
+from homeserver.services.rooms.initial_state import (
+    POWER_LEVELS,
+    Preset,
+    opening,
+    preset_levels,
+    preset_state,
+    state_draft,
+    supported_rules,
+)
 from homeserver.services.rooms.product_rules import check_unreserved
 from homeserver.settings.models import RoomSettings
 from homeserver.timeline.submission import SideWrite
 from homeserver.timeline.writer import Timeline
-
-Preset = Literal["private_chat", "trusted_private_chat", "public_chat"]
-_CREATOR_LEVEL: Final = 100
-_TOMBSTONE_OF_CREATORS: Final = 150  # version 12: above every admin
-_RULES: Final[Mapping[Preset, tuple[str, str, str]]] = {  # join rule, history visibility, guest access
-    "private_chat": ("invite", "shared", "can_join"),
-    "trusted_private_chat": ("invite", "shared", "can_join"),
-    "public_chat": ("public", "shared", "forbidden"),
-}
-_LEVELS_OF_EVENTS: Final[Mapping[str, int]] = {
-    "m.room.name": 50,
-    "m.room.avatar": 50,
-    "m.room.canonical_alias": 50,
-    "m.room.power_levels": 100,
-    "m.room.history_visibility": 100,
-    "m.room.server_acl": 100,
-    "m.room.encryption": 100,
-    "m.room.tombstone": 100,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +89,7 @@ class RoomCreation:
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
-        rules = self._rules(request.version)
+        rules = supported_rules(request.version or self._default_version)
         people = await self._people(requester, request.invited)
         alias = None if request.alias is None else await self._aliases.claim(requester, request.alias)
         also: list[SideWrite[Any]] = [publication()] if request.published else []
@@ -120,12 +108,6 @@ class RoomCreation:
             ) from refused
         return written.events[0].event.room_id
 
-    def _rules(self, version: str | None) -> RoomRules:
-        try:
-            return rules_for(version or self._default_version)
-        except UnknownRoomVersion as error:
-            raise Unsupported("there is no such room version here", code="room_version") from error
-
     async def _people(self, requester: Requester, invited: Sequence[UserId]) -> dict[UserId, Person]:
         most = self._settings.max_participants
         if len(invited) > most:
@@ -142,16 +124,16 @@ def _first_events(
     creator: Person, request: CreateRoomRequest, rules: RoomRules, alias: RoomAlias | None
 ) -> list[Draft]:
     own = creator.user_id
-    content = _create_content(own, request, rules)
-    wished: dict[tuple[str, str], Content] = _preset_state(request.preset)
-    levels = {**_levels(own, request, rules), **request.levels}
+    drafts = opening(creator, rules, _create_content(request, rules))
+    wished: dict[tuple[str, str], Content] = preset_state(request.preset)
+    levels = {**preset_levels(request.preset, own, request.invited, rules), **request.levels}
     for one in request.initial_state:
         check_unreserved(one.type)
         if one.type in ("m.room.create", "m.room.member"):
             raise Invalid(f"{one.type} cannot stand in initial_state", code="bad_room_state")
         if (one.type, one.state_key) == (CANONICAL, "") and set(names_in(one.content)) - {alias}:
             raise Invalid("a new room has no other names than its alias", code="bad_room_state")
-        if (one.type, one.state_key) == ("m.room.power_levels", ""):
+        if (one.type, one.state_key) == (POWER_LEVELS, ""):
             levels = {**one.content, **request.levels}
         else:
             wished[one.type, one.state_key] = one.content
@@ -159,23 +141,16 @@ def _first_events(
         wished["m.room.name", ""] = {"name": request.name}
     if request.topic:
         wished["m.room.topic", ""] = _topic(request.topic)
-    drafts = [
-        state_draft("m.room.create", own, content),
-        member_events.join(creator),
-        state_draft("m.room.power_levels", own, levels),
-    ]
+    drafts.append(state_draft(POWER_LEVELS, own, levels))
     if alias is not None:
         drafts.append(state_draft(CANONICAL, own, {"alias": alias}))
     drafts += [Draft(kind, own, content, state_key=key) for (kind, key), content in wished.items()]
     return drafts
 
 
-def _create_content(creator: UserId, request: CreateRoomRequest, rules: RoomRules) -> Content:
-    content: Content = {**request.creation_content, "room_version": rules.version}
-    content.pop("creator", None)
+def _create_content(request: CreateRoomRequest, rules: RoomRules) -> Content:
+    content: Content = dict(request.creation_content)
     content.pop(KIND_KEY, None)  # which marks the rooms of the products
-    if not rules.creator_is_sender:
-        content["creator"] = creator
     if not rules.additional_creators:
         return content
     more = content.get("additional_creators", [])
@@ -186,36 +161,6 @@ def _create_content(creator: UserId, request: CreateRoomRequest, rules: RoomRule
     if more:
         content["additional_creators"] = more
     return content
-
-
-def _preset_state(preset: Preset) -> dict[tuple[str, str], Content]:
-    join_rule, visibility, guest_access = _RULES[preset]
-    return {
-        ("m.room.join_rules", ""): {"join_rule": join_rule},
-        ("m.room.history_visibility", ""): {"history_visibility": visibility},
-        ("m.room.guest_access", ""): {"guest_access": guest_access},
-    }
-
-
-def _levels(creator: UserId, request: CreateRoomRequest, rules: RoomRules) -> Content:
-    users: dict[str, int] = {} if rules.additional_creators else {creator: _CREATOR_LEVEL}
-    if request.preset == "trusted_private_chat" and not rules.additional_creators:
-        users.update(dict.fromkeys(request.invited, _CREATOR_LEVEL))
-    events = dict(_LEVELS_OF_EVENTS)
-    if rules.additional_creators:
-        events["m.room.tombstone"] = _TOMBSTONE_OF_CREATORS
-    return {
-        "users": users,
-        "users_default": 0,
-        "events": events,
-        "events_default": 0,
-        "state_default": 50,
-        "ban": 50,
-        "kick": 50,
-        "redact": 50,
-        "invite": 50 if request.preset == "public_chat" else 0,
-        "historical": 100,
-    }
 
 
 def _topic(text: str) -> Content:

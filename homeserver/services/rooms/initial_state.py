@@ -1,21 +1,100 @@
-"""What a new room begins with, and what its texts and people must be like."""
+"""The state that new rooms begin with: rooms of the products, of createRoom, and those that replace others.
 
-from collections.abc import Sequence
+Who creates a room has all power in it: by the power levels, or from version 12 on as a creator, who stands above them
+and may not be listed. There only a creator can upgrade the room.
+"""
 
-from homeserver.errors import TooLarge
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from homeserver.errors import TooLarge, Unsupported
 from homeserver.model import KIND_KEY, LINK_EVENT, Content, Draft, Link, Person, RoomKind
+from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.ids import UserId
+from homeserver.protocol.power import creators
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services.rooms import member_events
 from homeserver.settings.models import RoomSettings
+from homeserver.timeline.heads import Head
 
-_CREATOR_LEVEL = 100
-_UPGRADE_LEVEL = 150  # version 12: above every admin, so that only a creator upgrades the room
+Preset = Literal["private_chat", "trusted_private_chat", "public_chat"]
+TOMBSTONE: Final = "m.room.tombstone"
+POWER_LEVELS: Final = "m.room.power_levels"
 MAX_TOPIC_CHARS = 2000
+_CREATOR_LEVEL: Final = 100
+_UPGRADE_LEVEL: Final = 150  # above every admin, where creators are above that
+_PRESETS: Final[Mapping[Preset, tuple[str, str, str]]] = {  # join rule, history visibility, guest access
+    "private_chat": ("invite", "shared", "can_join"),
+    "trusted_private_chat": ("invite", "shared", "can_join"),
+    "public_chat": ("public", "shared", "forbidden"),
+}
+_EVENT_LEVELS: Final[Mapping[str, int]] = {
+    "m.room.name": 50,
+    "m.room.avatar": 50,
+    "m.room.canonical_alias": 50,
+    "m.room.power_levels": 100,
+    "m.room.history_visibility": 100,
+    "m.room.server_acl": 100,
+    "m.room.encryption": 100,
+    "m.room.tombstone": 100,
+}
+_OF_ONE_ROOM: Final = frozenset({"room_version", "creator", "predecessor", "additional_creators"})
 
 
-class Founding:
-    """Makes the first events of rooms of one version, within the limits of the settings."""
+def supported_rules(version: str) -> RoomRules:
+    """The rules of a room version. Raises Unsupported("room_version") for one that this server does not know."""
+    try:
+        return rules_for(version)
+    except UnknownRoomVersion as error:
+        raise Unsupported("there is no such room version here", code="room_version") from error
+
+
+def state_draft(kind: str, sender: UserId, content: Content) -> Draft:
+    """A state event with an empty state key."""
+    return Draft(kind, sender, content, state_key="")
+
+
+def opening(
+    creator: Person,
+    rules: RoomRules,
+    content: Mapping[str, Any] | None = None,
+    *,
+    more_creators: Sequence[str] = (),
+) -> list[Draft]:
+    """m.room.create and the creator's join: what every room begins with.
+
+    `content` goes into m.room.create. `more_creators` count where the version knows such.
+    """
+    made: Content = {**(content or {}), "room_version": rules.version}
+    made.pop("creator", None)
+    if not rules.creator_is_sender:
+        made["creator"] = creator.user_id
+    if rules.additional_creators and more_creators:
+        made["additional_creators"] = list(more_creators)
+    return [state_draft("m.room.create", creator.user_id, made), member_events.join(creator)]
+
+
+def creator_users(user_ids: Collection[UserId], rules: RoomRules) -> dict[str, int]:
+    """The `users` of the power levels by which these have all power; empty where creators may not be listed."""
+    return {} if rules.additional_creators else dict.fromkeys(user_ids, _CREATOR_LEVEL)
+
+
+def creator_events(rules: RoomRules) -> dict[str, int]:
+    """The `events` of the power levels by which only creators upgrade a room; empty where there are no such."""
+    return {TOMBSTONE: _UPGRADE_LEVEL} if rules.additional_creators else {}
+
+
+def closed_state(own: UserId) -> list[Draft]:
+    """The rules of a room that people come into only by invite, and no guests."""
+    return [
+        state_draft("m.room.join_rules", own, {"join_rule": "invite"}),
+        state_draft("m.room.history_visibility", own, {"history_visibility": "shared"}),
+        state_draft("m.room.guest_access", own, {"guest_access": "forbidden"}),
+    ]
+
+
+class ProductInitialState:
+    """Makes the first events of the products' rooms, of one version, within the limits of the settings."""
 
     def __init__(self, settings: RoomSettings, version: str) -> None:
         self.settings = settings
@@ -33,13 +112,13 @@ class Founding:
     ) -> list[Draft]:
         """Everything from m.room.create on to the last of the others having joined."""
         own, rules = creator.user_id, rules_for(self.version)
+        levels: Content = {"users": creator_users([own], rules), "invite": 50}
+        if events := creator_events(rules):
+            levels["events"] = events
         drafts = [
-            state_draft("m.room.create", own, _create_content(own, kind, rules)),
-            member_events.join(creator),
-            state_draft("m.room.power_levels", own, _levels_content(own, rules)),
-            state_draft("m.room.join_rules", own, {"join_rule": "invite"}),
-            state_draft("m.room.history_visibility", own, {"history_visibility": "shared"}),
-            state_draft("m.room.guest_access", own, {"guest_access": "forbidden"}),
+            *opening(creator, rules, {KIND_KEY: kind}),
+            state_draft(POWER_LEVELS, own, levels),
+            *closed_state(own),
         ]
         if link is not None:
             linked = {"service": link.service, "service_id": link.service_id}
@@ -63,19 +142,66 @@ class Founding:
             )
 
 
-def _create_content(creator: UserId, kind: RoomKind, rules: RoomRules) -> Content:
-    content: Content = {"room_version": rules.version, KIND_KEY: kind}
-    if not rules.creator_is_sender:
-        content["creator"] = creator
+def preset_state(preset: Preset) -> dict[tuple[str, str], Content]:
+    """What a preset of createRoom sets beside the power levels, by type and state key."""
+    join_rule, visibility, guest_access = _PRESETS[preset]
+    return {
+        ("m.room.join_rules", ""): {"join_rule": join_rule},
+        ("m.room.history_visibility", ""): {"history_visibility": visibility},
+        ("m.room.guest_access", ""): {"guest_access": guest_access},
+    }
+
+
+def preset_levels(
+    preset: Preset, creator: UserId, invited: Sequence[UserId], rules: RoomRules
+) -> dict[str, Any]:
+    """The power levels that a preset of createRoom sets."""
+    equals = invited if preset == "trusted_private_chat" else ()
+    return {
+        "users": creator_users([creator, *equals], rules),
+        "users_default": 0,
+        "events": {**_EVENT_LEVELS, **creator_events(rules)},
+        "events_default": 0,
+        "state_default": 50,
+        "ban": 50,
+        "kick": 50,
+        "redact": 50,
+        "invite": 50 if preset == "public_chat" else 0,
+        "historical": 100,
+    }
+
+
+def replacing_content(head: Head) -> Content:
+    """The content of m.room.create of a room that replaces another: what that was made with, and where it ended."""
+    old = head.state.events["m.room.create", ""].content
+    content: Content = {name: value for name, value in old.items() if name not in _OF_ONE_ROOM}
+    content["predecessor"] = {"room_id": head.room_id, "event_id": head.extremities[-1]}
     return content
 
 
-def _levels_content(creator: UserId, rules: RoomRules) -> Content:
-    if rules.additional_creators:  # creators stand above all levels, and may not be listed
-        return {"users": {}, "invite": 50, "events": {"m.room.tombstone": _UPGRADE_LEVEL}}
-    return {"users": {creator: _CREATOR_LEVEL}, "invite": 50}
+def replacing_levels(head: Head, rules: RoomRules, new_creators: Collection[UserId], own: UserId) -> Content:
+    """The power levels of a room, as they may stand in the one of another version that replaces it.
+
+    Creators who may not be listed are taken out; those of the old room are listed where they may.
+    """
+    event = head.state.events.get((POWER_LEVELS, ""))
+    content: Content = dict(event.content) if event is not None else {}
+    users, events = _table(content, "users"), _table(content, "events")
+    had_creators = head.rules.additional_creators
+    if rules.additional_creators:
+        users = {user_id: level for user_id, level in users.items() if user_id not in new_creators}
+        if not had_creators:
+            events |= creator_events(rules)
+    else:
+        if had_creators:
+            old = creators(head.state.events["m.room.create", ""], head.rules)
+            users |= creator_users(old, rules)
+            events.pop(TOMBSTONE, None)
+        if event is None:
+            users |= creator_users([own], rules)
+    return {**content, "users": users, "events": events}
 
 
-def state_draft(kind: str, sender: UserId, content: Content) -> Draft:
-    """A state event with an empty state key."""
-    return Draft(kind, sender, content, state_key="")
+def _table(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = content.get(name)
+    return dict(found) if isinstance(found, dict) else {}

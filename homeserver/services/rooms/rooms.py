@@ -12,7 +12,7 @@ from homeserver.services.accounts.blocks import blocked
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.access import Access
 from homeserver.services.rooms import member_events
-from homeserver.services.rooms.initial_state import Founding, state_draft
+from homeserver.services.rooms.initial_state import ProductInitialState, state_draft
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.timeline.heads import Head
@@ -36,7 +36,7 @@ class Rooms:
         members: Members,
         profiles: Profiles,
         limits: RateLimits,
-        founding: Founding,
+        initial_state: ProductInitialState,
     ) -> None:
         self._timeline = timeline
         self._access = access
@@ -44,7 +44,7 @@ class Rooms:
         self._members = members
         self._profiles = profiles
         self._limits = limits
-        self._founding = founding
+        self._initial_state = initial_state
 
     async def create(
         self,
@@ -63,7 +63,7 @@ class Rooms:
         code "blocked" where something new would bring together people with a block between them.
         """
         self._limits.check("create", requester.user_id)
-        self._founding.check_texts(title, topic)
+        self._initial_state.check_texts(title, topic)
         others = await self._people(requester, people)
         if kind == "private" and len(others) != 1:
             raise Invalid("a private conversation is between two people", code="private_needs_two")
@@ -71,11 +71,13 @@ class Rooms:
         if await self._members.are_apart(requester, others):
             return await self._existing_only(requester, key)
         creator = await self._profiles.own(requester)
-        drafts = self._founding.first_events(creator, others, kind=kind, title=title, topic=topic, link=link)
+        drafts = self._initial_state.first_events(
+            creator, others, kind=kind, title=title, topic=topic, link=link
+        )
         for _ in range(_TRIES):
             try:
                 written = await self._timeline.create_room(
-                    drafts, version=self._founding.version, kind=kind, room_key=key
+                    drafts, version=self._initial_state.version, kind=kind, room_key=key
                 )
                 return await self.get(requester, written.events[0].event.room_id)
             except KeyTaken as taken:
@@ -120,7 +122,7 @@ class Rooms:
         self, requester: Requester, room_id: RoomId, *, title: str | None = None, topic: str | None = None
     ) -> Room:
         """Set title or topic; for admins. Raises Forbidden("not_admin", "blocked"), TooLarge, NotFound."""
-        self._founding.check_texts(title, topic)
+        self._initial_state.check_texts(title, topic)
         head = await self._access.room_to_manage(requester, room_id)
         await self._members.check_reach(requester, head)
         drafts = []
@@ -178,7 +180,7 @@ class Rooms:
 
     async def _let_in(self, requester: Requester, head: Head) -> None:
         """Join the group of a host's object: its people are who the host lets see the object."""
-        if not self._founding.settings.linked_groups_open:
+        if not self._initial_state.settings.linked_groups_open:
             raise Forbidden("an admin of this group must add you", code="not_member")
         before = head.state.events.get(("m.room.member", requester.user_id))
         removed = before is not None and before.sender != requester.user_id and before.membership != "invite"
@@ -190,8 +192,8 @@ class Rooms:
 
     async def _people(self, requester: Requester, numbers: Sequence[int]) -> list[Person]:
         wanted = [number for number in dict.fromkeys(numbers) if number != requester.number]
-        if len(wanted) > self._founding.settings.max_participants:
-            most = self._founding.settings.max_participants
+        if len(wanted) > self._initial_state.settings.max_participants:
+            most = self._initial_state.settings.max_participants
             raise TooLarge(f"at most {most} people at once", code="too_many_people", most=most)
         found = await self._profiles.by_numbers(wanted) if wanted else {}
         if len(found) != len(wanted):

@@ -4,25 +4,30 @@ The new room, the tombstone in the old one, its names and its place in the direc
 heirs are called, who carry what people keep of the room for themselves.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge, Unsupported
+from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Draft, Requester
-from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import RoomId, UserId, is_room_id, is_user_id
-from homeserver.protocol.power import creators
-from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
 from homeserver.services.rooms import member_events, product_rules
 from homeserver.services.rooms.aliases import CANONICAL
-from homeserver.services.rooms.initial_state import state_draft
+from homeserver.services.rooms.initial_state import (
+    POWER_LEVELS,
+    TOMBSTONE,
+    opening,
+    replacing_content,
+    replacing_levels,
+    state_draft,
+    supported_rules,
+)
 from homeserver.services.rooms.spaces import CHILD, SPACE
 from homeserver.storage import aliases, summaries
 from homeserver.timeline.heads import Head
@@ -30,16 +35,11 @@ from homeserver.timeline.reading import levels_of
 from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
-TOMBSTONE: Final = "m.room.tombstone"
-_POWER: Final = "m.room.power_levels"
-_CREATOR_LEVEL: Final = 100
-_TOMBSTONE_OF_CREATORS: Final = 150  # version 12: above every admin
 _CARRIED: Final = (
     *("m.room.join_rules", "m.room.name", "m.room.topic", "m.room.avatar", "m.room.history_visibility"),
     *("m.room.guest_access", "m.room.encryption", "m.room.server_acl", "m.room.related_groups"),
     *("m.room.pinned_events", "m.room.policy", CANONICAL),
 )
-_OF_THE_OLD: Final = frozenset({"room_version", "creator", "predecessor", "additional_creators"})
 
 
 class UpgradeCarryOver(Protocol):
@@ -77,7 +77,7 @@ class Upgrades:
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
-        rules = _rules(version)
+        rules = supported_rules(version)
         head = await head_for_member(self._timeline, requester, room_id)
         own = requester.user_id
         _check_power(head, own)
@@ -86,11 +86,10 @@ class Upgrades:
         makers = [UserId(one) for one in dict.fromkeys(more_creators) if one != own]
         person = await self._profiles.own(requester)
         drafts = [
-            state_draft("m.room.create", own, _create_content(head, own, rules, makers)),
-            member_events.join(person),
+            *opening(person, rules, replacing_content(head), more_creators=makers),
             *_carried(head, own),
             # Last, for until they are set the creator may do all of this.
-            state_draft(_POWER, own, _levels_content(head, rules, {own, *makers}, own)),
+            state_draft(POWER_LEVELS, own, replacing_levels(head, rules, {own, *makers}, own)),
         ]
         if len(drafts) > self._max_events:
             raise TooLarge(f"a new room takes at most {self._max_events} events", code="too_much_state")
@@ -124,13 +123,6 @@ class Upgrades:
             await carry_over.carry(old, new)
 
 
-def _rules(version: str) -> RoomRules:
-    try:
-        return rules_for(version)
-    except UnknownRoomVersion as error:
-        raise Unsupported("there is no such room version here", code="room_version") from error
-
-
 def _check_power(head: Head, own: UserId) -> None:
     if product_rules.is_product_room(head):
         raise Forbidden("an application knows this room, and only as it is", code="product_room")
@@ -141,19 +133,6 @@ def _check_power(head: Head, own: UserId) -> None:
 
 def _create_of(head: Head) -> Event:
     return head.state.events["m.room.create", ""]
-
-
-def _create_content(head: Head, own: UserId, rules: RoomRules, makers: Sequence[UserId]) -> Content:
-    """What the old room was made with, and where the new one comes from."""
-    old = _create_of(head).content
-    content: Content = {name: value for name, value in old.items() if name not in _OF_THE_OLD}
-    content["room_version"] = rules.version
-    content["predecessor"] = {"room_id": head.room_id, "event_id": head.extremities[-1]}
-    if not rules.creator_is_sender:
-        content["creator"] = own
-    if rules.additional_creators and makers:
-        content["additional_creators"] = list(makers)
-    return content
 
 
 def _carried(head: Head, own: UserId) -> list[Draft]:
@@ -175,34 +154,6 @@ def _carried(head: Head, own: UserId) -> list[Draft]:
     return drafts
 
 
-def _levels_content(head: Head, rules: RoomRules, makers: Collection[UserId], own: UserId) -> Content:
-    """The old power levels, as they may stand in the new room version.
-
-    From version 12 on creators stand above them all and are not listed; who upgrades to an older one is.
-    """
-    state = head.state.events
-    event = state.get((_POWER, ""))
-    content: Content = dict(event.content) if event is not None else {}
-    users, events = _table(content, "users"), _table(content, "events")
-    old_makers = creators(_create_of(head), head.rules) if head.rules.additional_creators else frozenset()
-    if rules.additional_creators:
-        users = {user_id: level for user_id, level in users.items() if user_id not in makers}
-        if not head.rules.additional_creators:
-            events[TOMBSTONE] = _TOMBSTONE_OF_CREATORS
-    else:
-        users |= dict.fromkeys(old_makers, _CREATOR_LEVEL)
-        if event is None:
-            users[own] = _CREATOR_LEVEL
-        if head.rules.additional_creators:
-            events.pop(TOMBSTONE, None)
-    return {**content, "users": users, "events": events}
-
-
-def _table(content: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = content.get(name)
-    return dict(found) if isinstance(found, dict) else {}
-
-
 def _farewell(head: Head, own: UserId, new: RoomId) -> list[Draft]:
     """What is said in the old room: where to go, and as far as the requester may, that nobody speaks here any more."""
     body = {"body": "This room has been replaced", "replacement_room": new}
@@ -212,14 +163,14 @@ def _farewell(head: Head, own: UserId, new: RoomId) -> list[Draft]:
         drafts.append(state_draft(CANONICAL, own, {}))
     quiet = _quiet_levels(state)
     highest = max(quiet["events_default"], quiet["invite"])
-    if levels.user(own) >= max(levels.event(_POWER, is_state=True), highest):
-        drafts.append(state_draft(_POWER, own, quiet))
+    if levels.user(own) >= max(levels.event(POWER_LEVELS, is_state=True), highest):
+        drafts.append(state_draft(POWER_LEVELS, own, quiet))
     return drafts
 
 
 def _quiet_levels(state: Mapping[StateKey, Event]) -> Content:
     """Power levels by which an ordinary member neither speaks nor invites."""
-    event = state.get((_POWER, ""))
+    event = state.get((POWER_LEVELS, ""))
     content: Content = dict(event.content) if event is not None else {}
     default = content.get("users_default")
     needed = max(50, (default if type(default) is int else 0) + 1)

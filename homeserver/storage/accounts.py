@@ -1,4 +1,4 @@
-"""People: their accounts, their numbers, and the search for them.
+"""People: their accounts and their numbers.
 
 Two columns are unique beside the keys: e-mail and tag. They are only changed by `add_accounts` and the two
 `claim_*` functions, so that every other write here can never fail because of somebody else's row.
@@ -11,14 +11,10 @@ from typing import Any, Final, Literal, NamedTuple, cast
 from sqlalchemy import Row, Select, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.folding import like_escaped
 from homeserver.model import GUEST_NAMESPACE, HostProfile, Person
 from homeserver.protocol.ids import UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.schema.people import host_profiles, number_heads, successors, users
-
-SEARCH_WORDS = 4
-"""So many words of a search are looked at."""
 
 FIRST_GUEST_NUMBER = GUEST_NAMESPACE << 32
 """Guests are numbered from here on; no list of people and no search shows them."""
@@ -117,18 +113,6 @@ _LISTING = (
 )
 _TAGS = select(users.c.tag).where(users.c.tag.in_(bindparam("tags", expanding=True)))
 _USER_IDS = select(users.c.user_id).where(users.c.user_id.in_(bindparam("user_ids", expanding=True)))
-_SEARCH = (
-    _PEOPLE.where(
-        ~users.c.suspended,
-        ~users.c.deactivated,
-        users.c.user_id != bindparam("but"),
-        users.c.number < FIRST_GUEST_NUMBER,
-        *(users.c.search_text.like(bindparam(f"word_{n}"), escape="\\") for n in range(SEARCH_WORDS)),
-    )
-    .order_by(users.c.number)
-    .limit(bindparam("count"))
-    .offset(bindparam("skip"))
-)
 _START_NUMBERS = Upsert(number_heads, ["namespace"])
 _TAKE_NUMBERS = (
     update(number_heads)
@@ -220,20 +204,6 @@ async def list_accounts(conn: AsyncConnection, *, limit: int, offset: int) -> li
     """All accounts in the order of their numbers, guests left out."""
     rows = await conn.execute(_LISTING, {"count": limit, "skip": offset})
     return [_account(row) for row in rows]
-
-
-async def search_people(
-    conn: AsyncConnection, words: Sequence[str], *, but: UserId, limit: int, offset: int
-) -> list[Person]:
-    """People whose search text has every one of the words (case-folded), in the order of their numbers.
-
-    Only the first SEARCH_WORDS words count. Left out: suspended and deactivated accounts, and `but`.
-    """
-    patterns = [f"%{like_escaped(word)}%" for word in words[:SEARCH_WORDS]]
-    patterns += ["%"] * (SEARCH_WORDS - len(patterns))
-    values: dict[str, object] = {f"word_{n}": pattern for n, pattern in enumerate(patterns)}
-    rows = await conn.execute(_SEARCH, {**values, "but": but, "count": limit, "skip": offset})
-    return [person_of(row) for row in rows]
 
 
 async def taken_tags(conn: AsyncConnection, tags: Collection[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""The people whom somebody may find, by names and ids."""
+"""Finding people by names and ids: a page of all of them, and those whom somebody may know of."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.folding import like_escaped
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId
-from homeserver.storage.accounts import FIRST_GUEST_NUMBER, PEOPLE, PERSON_COLUMNS, SEARCH_WORDS, person_of
+from homeserver.storage.accounts import FIRST_GUEST_NUMBER, PEOPLE, PERSON_COLUMNS, person_of
 from homeserver.storage.schema.directory import room_summaries
 from homeserver.storage.schema.people import users
 from homeserver.storage.schema.timeline import members
+
+SEARCH_WORDS = 4
+"""Further words of a search are ignored."""
 
 _mine = members.alias("mine")
 _theirs = members.alias("theirs")
@@ -29,32 +32,38 @@ _is_in_the_open = exists().where(
     room_summaries.c.room_id == _theirs.c.room_id,
     or_(room_summaries.c.join_rule == "public", room_summaries.c.world_readable),
 )
-_fits = [
-    or_(
-        users.c.search_text.like(bindparam(f"name_{n}"), escape="\\"),
-        users.c.user_id.like(bindparam(f"id_{n}"), escape="\\"),
-    )
-    for n in range(SEARCH_WORDS)
-]
+_names = [users.c.search_text.like(bindparam(f"name_{n}"), escape="\\") for n in range(SEARCH_WORDS)]
+_fits = [or_(name, users.c.user_id.like(bindparam(f"id_{n}"), escape="\\")) for n, name in enumerate(_names)]
 _begins = or_(
     users.c.search_text.like(bindparam("name_begins"), escape="\\"),
     users.c.user_id.like(bindparam("id_begins"), escape="\\"),
 )
-_ALL: Select[Any] = (
+_others: Select[Any] = (
     select(*PERSON_COLUMNS)
     .select_from(PEOPLE)
     .where(
         ~users.c.suspended,
         ~users.c.deactivated,
-        ~users.c.locked,
         users.c.user_id != bindparam("reader"),
         users.c.number < FIRST_GUEST_NUMBER,
-        *_fits,
     )
-    .order_by(case((_begins, 0), else_=1), users.c.number)
     .limit(bindparam("count"))
 )
+_PAGE = _others.where(*_names).order_by(users.c.number).offset(bindparam("skip"))
+_ALL = _others.where(~users.c.locked, *_fits).order_by(case((_begins, 0), else_=1), users.c.number)
 _KNOWN = _ALL.where(or_(_shares_a_room, _is_in_the_open))
+
+
+async def page_of_people(
+    conn: AsyncConnection, words: Sequence[str], *, reader: UserId, limit: int, offset: int
+) -> list[Person]:
+    """People with every one of the words (folded) in their names or tag, in the order of their numbers.
+
+    Only the first SEARCH_WORDS words count. Left out are suspended and deactivated accounts, guests, and `reader`.
+    """
+    values: dict[str, object] = {"reader": reader, "count": limit, "skip": offset}
+    values |= {f"name_{n}": f"%{word}%" for n, word in enumerate(_escaped(words))}
+    return [person_of(row) for row in await conn.execute(_PAGE, values)]
 
 
 async def find_people(
@@ -65,11 +74,16 @@ async def find_people(
     Only the first SEARCH_WORDS words count. Left out are suspended, locked and deactivated accounts, guests, and
     `reader`.
     """
-    escaped = [like_escaped(word) for word in words[:SEARCH_WORDS]]
-    escaped += [""] * (SEARCH_WORDS - len(escaped))
+    escaped = _escaped(words)
     end = f"%:{like_escaped(server)}"
     values: dict[str, object] = {"reader": reader, "count": limit}
     for n, word in enumerate(escaped):
         values |= {f"name_{n}": f"%{word}%", f"id_{n}": f"@%{word}{end}"}
     values |= {"name_begins": f"{escaped[0]}%", "id_begins": f"@{escaped[0]}{end}"}
     return [person_of(row) for row in await conn.execute(_ALL if shows_all else _KNOWN, values)]
+
+
+def _escaped(words: Sequence[str]) -> list[str]:
+    """As many words as the statements have places for; an empty one fits everywhere."""
+    escaped = [like_escaped(word) for word in words[:SEARCH_WORDS]]
+    return escaped + [""] * (SEARCH_WORDS - len(escaped))

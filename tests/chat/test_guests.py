@@ -190,10 +190,10 @@ async def test_guests_are_not_found_among_people(hs: Homeserver) -> None:
     alice = await person(hs, "Alice")
     await person(hs, "Bob")
     await hs.enquiries.guests.enter(new_name())
-    assert [one.display_name for one in await hs.accounts.profiles.search(alice, text="", page=Page(10))] == [
+    assert [one.display_name for one in await hs.accounts.directory.page(alice, text="", page=Page(10))] == [
         "Bob"
     ]
-    assert await hs.accounts.profiles.search(alice, text="guest", page=Page(10)) == []
+    assert await hs.accounts.directory.page(alice, text="guest", page=Page(10)) == []
     assert len(await hs.accounts.accounts.listing(Page(10))) == 2
 
 

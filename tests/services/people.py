@@ -11,6 +11,7 @@ from homeserver.protocol.signing import SigningKey
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.passwords import Passwords
 from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.userdirectory import UserDirectory
 from homeserver.services.auth.jwt_login import Issuer, JwtLogin
 from homeserver.services.auth.sessions import Sessions, Tokens
 from homeserver.services.auth.token_format import TokenKey
@@ -40,6 +41,7 @@ class People:
     accounts: Accounts
     sessions: Sessions
     profiles: Profiles
+    directory: UserDirectory
     key: TokenKey
 
     async def register(self, name: str, **more: str) -> Person:
@@ -88,6 +90,7 @@ async def working(
             db=db, timeline=timeline, key=key, clock=clock, settings=TokenSettings(), limits=rate_limits
         )
         profiles = Profiles(db=db, timeline=timeline, cached_people=100)
+        directory = UserDirectory(db=db, limits=rate_limits, server=SERVER, shows_all=False)
         made = Accounts(
             db=db,
             timeline=timeline,
@@ -99,5 +102,5 @@ async def working(
         )
         writing.live.listen(sessions.note)
         writing.live.listen(profiles.note)
-        yield People(db, clock, writing, rate_limits, passwords, made, sessions, profiles, key)
+        yield People(db, clock, writing, rate_limits, passwords, made, sessions, profiles, directory, key)
         passwords.close()

@@ -141,7 +141,7 @@ async def test_a_changed_profile_is_taken_over_and_an_equal_one_costs_nothing(
     assert seen.host is not None
     assert (seen.display_name, seen.host.study_group, seen.email) == ("Anna", "A1", "anna@portal.example")
     bob = await people.requester("Bob")
-    assert [one.number for one in await people.profiles.search(bob, text="anna", page=Page(10))] == [
+    assert [one.number for one in await people.directory.page(bob, text="anna", page=Page(10))] == [
         anna.number
     ]
     await hosts.authenticate(token(jti="4"))  # a token that says nothing takes nothing away

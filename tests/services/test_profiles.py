@@ -65,7 +65,7 @@ async def test_two_changes_at_once_lose_nothing(people: People, elsewhere: Peopl
         "alicia",
     )
     bob = await people.requester("Bob")
-    assert await people.profiles.search(bob, text="ALICIA", page=Page(10)) == [found]
+    assert await people.directory.page(bob, text="ALICIA", page=Page(10)) == [found]
 
 
 async def test_a_tag_has_one_owner(people: People, elsewhere: People) -> None:
@@ -112,7 +112,7 @@ async def test_people_are_found_by_words_in_any_script(people: People) -> None:
         await people.register(name, email=f"p{n}@example.org", tag=f"person-{n}")
 
     async def found(wanted: str) -> list[str]:
-        return [one.display_name for one in await people.profiles.search(seeker, text=wanted, page=Page(10))]
+        return [one.display_name for one in await people.directory.page(seeker, text=wanted, page=Page(10))]
 
     assert await found("анна") == ["Анна Фёдорова"]
     assert await found("ФЕДОРОВА анна") == ["Анна Фёдорова"]
@@ -136,10 +136,7 @@ async def test_search_is_paged_and_leaves_out_who_is_shut_out(people: People) ->
     await people.accounts.suspend(made[1].user_id)
     await people.accounts.deactivate(made[2].user_id)
     pages = [
-        [
-            one.display_name
-            for one in await people.profiles.search(seeker, text="person", page=Page(2, offset))
-        ]
+        [one.display_name for one in await people.directory.page(seeker, text="person", page=Page(2, offset))]
         for offset in (0, 2)
     ]
     assert pages == [["Person 0", "Person 3"], ["Person 4"]]

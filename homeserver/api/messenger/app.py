@@ -66,6 +66,7 @@ def make(services: MessengerServices, api: ApiContext, *, settings: MessengerSet
     )
     users = Users(
         profiles=services.accounts.profiles,
+        directory=services.accounts.directory,
         members=services.rooms.members,
         blocks=services.accounts.blocks,
         views=views,

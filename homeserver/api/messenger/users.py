@@ -14,6 +14,7 @@ from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.userdirectory import UserDirectory
 
 
 class RoomPeers(Protocol):
@@ -28,9 +29,17 @@ class Users:
     """The calls under `users/`, and `auth/me`."""
 
     def __init__(
-        self, *, profiles: Profiles, members: RoomPeers, blocks: Blocks, views: Views, paging: Paging
+        self,
+        *,
+        profiles: Profiles,
+        directory: UserDirectory,
+        members: RoomPeers,
+        blocks: Blocks,
+        views: Views,
+        paging: Paging,
     ) -> None:
         self._profiles = profiles
+        self._directory = directory
         self._members = members
         self._blocks = blocks
         self._views = views
@@ -99,7 +108,7 @@ class Users:
     async def search(self, call: Call[None, UserQuery]) -> list[schemas.User]:
         """People by words of their names; all of them without words."""
         query = call.query
-        people = await self._profiles.search(call.requester, text=query.search, page=self._paging.page(query))
+        people = await self._directory.page(call.requester, text=query.search, page=self._paging.page(query))
         return await self._shown(call.requester, people)
 
     async def get(self, call: Call[None, None]) -> schemas.User:

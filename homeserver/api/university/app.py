@@ -74,7 +74,7 @@ def make(services: UniversityServices, api: ApiContext, *, settings: UniversityS
         messages=services.messages.messages, media=services.media, access=access, views=views
     )
     users = Users(
-        profiles=services.accounts.profiles, blocks=services.accounts.blocks, views=views, paging=paging
+        directory=services.accounts.directory, blocks=services.accounts.blocks, views=views, paging=paging
     )
     routes = (
         *messages.routes(),

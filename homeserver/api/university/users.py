@@ -8,14 +8,16 @@ from homeserver.api.university.schemas import UserQuery
 from homeserver.http.paging import PageQuery, Paging
 from homeserver.http.routes import Call, Route
 from homeserver.services.accounts.blocks import Blocks
-from homeserver.services.accounts.profiles import Profiles
+from homeserver.services.accounts.userdirectory import UserDirectory
 
 
 class Users:
     """The calls under `users/`."""
 
-    def __init__(self, *, profiles: Profiles, blocks: Blocks, views: shape.Views, paging: Paging) -> None:
-        self._profiles = profiles
+    def __init__(
+        self, *, directory: UserDirectory, blocks: Blocks, views: shape.Views, paging: Paging
+    ) -> None:
+        self._directory = directory
         self._blocks = blocks
         self._views = views
         self._paging = paging
@@ -57,7 +59,7 @@ class Users:
     async def search(self, call: Call[None, UserQuery]) -> list[schemas.ChatUser]:
         """People by words of their names; all of them without words."""
         query = call.query
-        people = await self._profiles.search(call.requester, text=query.search, page=self._paging.page(query))
+        people = await self._directory.page(call.requester, text=query.search, page=self._paging.page(query))
         view = self._views.of(call.requester)
         return [shape.chat_user(person, view) for person in people]
 

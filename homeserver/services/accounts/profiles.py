@@ -1,4 +1,4 @@
-"""Profiles: who people are, for showing them; changing one's own; finding others.
+"""Profiles: who people are, for showing them; changing one's own.
 
 Profiles are kept in memory until the log says that they changed: `note` must be given every new entry.
 """
@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Conflict, NotFound
 from homeserver.kit.cache import BoundedCache
-from homeserver.kit.names import clean_name, search_text, search_words, with_fields
-from homeserver.model import EntryKind, Page, Person, Requester
+from homeserver.kit.names import clean_name, search_text, with_fields
+from homeserver.model import EntryKind, Person, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts import identifiers
 from homeserver.services.accounts.accounts import MAX_NAME_CHARS
@@ -35,7 +35,7 @@ class _Change(NamedTuple):
 
 
 class Profiles:
-    """Loads people in bulk, changes the requester's own profile, searches."""
+    """Loads people in bulk, changes the requester's own profile."""
 
     def __init__(self, *, db: Database, timeline: Appends, cached_people: int) -> None:
         self._db = db
@@ -156,14 +156,6 @@ class Profiles:
     def listen(self, listener: Callable[[UserId], None]) -> None:
         """Call this, at once, for each person whose name or picture was changed by this process."""
         self._listeners.append(listener)
-
-    async def search(self, requester: Requester, *, text: str, page: Page) -> list[Person]:
-        """People with all these words in their names or tag, but not the requester; all people without a word."""
-        words = search_words(text)
-        async with self._db.read() as conn:
-            return await stored.search_people(
-                conn, words, but=requester.user_id, limit=page.limit, offset=page.offset
-            )
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: a profile that changed is loaded anew."""

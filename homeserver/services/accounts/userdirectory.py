@@ -1,7 +1,8 @@
-"""Finding people as Matrix clients do (client-server API, "User Directory"): by their names and ids.
+"""Finding people by their names (client-server API, "User Directory"): one search, in the views of two kinds of API.
 
-Found are those whom one may know of: who is in a room with one, or in a room that everybody may look into or join. What
-people are called in a single room is not looked at, as only those in that room know it.
+The product APIs page through everybody of this server. Matrix clients find people also by their ids, but only those
+whom one may know of: who is in a room with one, or in a room that everybody may look into or join. What people are
+called in a single room is not looked at, as only those in that room know it.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Final, NamedTuple
 
 from homeserver.kit.names import search_words
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import Person, Requester
+from homeserver.model import Page, Person, Requester
 from homeserver.storage import userdirectory as stored
 from homeserver.storage.db import Database
 
@@ -24,13 +25,21 @@ class PeopleFound(NamedTuple):
 
 
 class UserDirectory:
-    """`shows_all`: everybody of this server may be found by everybody."""
+    """`shows_all`: everybody of this server may be found by everybody, by Matrix clients too."""
 
     def __init__(self, *, db: Database, limits: RateLimits, server: str, shows_all: bool) -> None:
         self._db = db
         self._limits = limits
         self._server = server
         self._shows_all = shows_all
+
+    async def page(self, requester: Requester, *, text: str, page: Page) -> list[Person]:
+        """People with all these words in their names or tag, but not the requester; all people without a word."""
+        words = search_words(text)
+        async with self._db.read() as conn:
+            return await stored.page_of_people(
+                conn, words, reader=requester.user_id, limit=page.limit, offset=page.offset
+            )
 
     async def search(self, requester: Requester, term: str, limit: int) -> PeopleFound:
         """People with all the words in their name or id, those whose name begins so coming first.

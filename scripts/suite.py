@@ -1,4 +1,4 @@
-"""The second half of `scripts/test`: the static checks, then pytest beside a PostgreSQL that lives as long as it."""
+"""The second half of `scripts/test`: pytest beside the static checks, and a PostgreSQL that lives as long as it."""
 
 import os
 import secrets
@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
@@ -21,18 +21,50 @@ _ROOM_BYTES = 4 * 2**30
 
 
 def main() -> int:
-    """0 if everything is right; the last line is pytest's summary, unless the static checks failed."""
+    """0 if everything is right. What the static checks say stands below the tests."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        checks = subprocess.run([_ROOT / "scripts" / "check"], cwd=_ROOT, check=False).returncode
-        with _postgres() as url, _scratch() as scratch:
+        with _checks() as finish_checks, _postgres() as url, _scratch() as scratch:
             required = {"HOMESERVER_TEST_POSTGRES": url, "HOMESERVER_TEST_CLIENTS": "required"}
             tests = _pytest([*scratch, *sys.argv[1:]], {**_keeping_bytecode(), **required})
+            checks = finish_checks()
     except KeyboardInterrupt:
         return _INTERRUPTED
     if checks:
-        print("the tests are above; but scripts/check failed, see the beginning", file=sys.stderr)
+        print("scripts/check failed, see above", file=sys.stderr)
+    if tests:
+        print("the tests failed, see above the static checks", file=sys.stderr)
     return tests or checks
+
+
+@contextmanager
+def _checks() -> Iterator[Callable[[], int]]:
+    """Run `scripts/check` in the background. Calling what is yielded waits for it, prints its output and answers its
+    exit code. Leaving ends it if it still runs."""
+    with (
+        tempfile.TemporaryFile() as output,
+        subprocess.Popen(
+            [_ROOT / "scripts" / "check"],
+            cwd=_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # its children can be ended with it
+        ) as process,
+    ):
+
+        def finish() -> int:
+            code = process.wait()
+            output.seek(0)
+            print(output.read().decode(errors="replace"), end="", flush=True)
+            return code
+
+        try:
+            yield finish
+        finally:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
 
 
 def _pytest(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -45,7 +77,10 @@ def _pytest(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     with subprocess.Popen(command, cwd=_ROOT, env=environ, stdin=subprocess.DEVNULL) as process:
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches pytest by itself
         signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
-        return process.wait()
+        code = process.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    return code
 
 
 def _keeping_bytecode() -> Mapping[str, str]:

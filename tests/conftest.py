@@ -1,6 +1,8 @@
 """What every test can ask for: a migrated database of either kind, a clock, a whole homeserver.
 
-SQLite is always there; PostgreSQL when HOMESERVER_TEST_POSTGRES names a server where databases may be made.
+SQLite is always there; PostgreSQL when HOMESERVER_TEST_POSTGRES names a server where databases may be made. Tests of
+what depends on the database run on both (the folders of `BOTH`, and what is marked `both`); the others on PostgreSQL
+only with `--both`.
 """
 
 import gc
@@ -28,6 +30,8 @@ from tests import thrift
 
 CHROMIUM = os.environ.get("HOMESERVER_TEST_CHROMIUM", "/usr/bin/chromium")
 POSTGRES = os.environ.get("HOMESERVER_TEST_POSTGRES", "")
+BOTH = ("chat", "e2ee", "services", "storage", "timeline")
+"""The folders whose tests always run on both databases."""
 _ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -44,6 +48,7 @@ QUIET: dict[str, object] = {
     "matrix": {"enabled": False},
 }
 """Settings of a server that does nothing of its own accord: for tests that count statements."""
+_HERE = Path(__file__).parent
 _names = itertools.count(1)
 # As the migrations leave them: no rows, but the head of the log.
 _EMPTY = "; ".join(
@@ -125,6 +130,12 @@ class Databases:
         self._admin.execute(statement, values or None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--both", action="store_true", help="run every test on both databases, not only those that need it"
+    )
+
+
 def pytest_configure() -> None:
     thrift.share_statements()
 
@@ -133,9 +144,21 @@ def pytest_runtest_teardown() -> None:
     thrift.forget_servers()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes minutes begins first, or one worker would do it while the others have nothing left."""
+    left_out = [] if config.getoption("both") else [item for item in items if not _is_wanted(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _is_wanted(item)]
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+def _is_wanted(item: pytest.Item) -> bool:
+    """False for a test on PostgreSQL that runs there only with `--both`."""
+    kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
+    if kind != "postgresql" or item.get_closest_marker("both"):
+        return True
+    return any(item.path.is_relative_to(_HERE / folder) for folder in BOTH)
 
 
 def pytest_collection_finish() -> None:

@@ -21,6 +21,8 @@ from homeserver.timeline.verify import verify_room
 from tests.conftest import POSTGRES
 from tests.process import ServerProcess
 
+pytestmark = pytest.mark.both
+
 KILLS = 10  # on each database; most of the time goes into starting again
 STATE_KILLS = 3
 SENDERS = 8

@@ -286,6 +286,7 @@ def is_no_word_index(name: str | None, kind: str, _: object) -> bool:
     return not (name or "").startswith("search_words" if kind == "table" else "ix_search_texts_words")
 
 
+@pytest.mark.both
 def test_revisions_make_the_tables_that_the_code_knows(database_url: URL) -> None:
     driver = "sqlite" if database_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
     engine = create_engine(database_url.set(drivername=driver))

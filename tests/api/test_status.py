@@ -16,6 +16,7 @@ async def test_health(client: aiohttp.ClientSession) -> None:
             assert (head.status, await head.read()) == (200, b"")
 
 
+@pytest.mark.both
 async def test_ready_until_the_database_goes(server: Running, client: aiohttp.ClientSession) -> None:
     async with client.get("/ready") as answer:
         assert (answer.status, await answer.json()) == (200, {"status": "ready"})

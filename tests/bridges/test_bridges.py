@@ -27,6 +27,7 @@ def overrides() -> dict[str, object]:
     return {"bridges": {"echo": {"prefix": "/api/parrot"}}}
 
 
+@pytest.mark.both
 async def test_the_echo_bridge_answers(server: Running, client: aiohttp.ClientSession) -> None:
     alice: User = await register(client, "Alice")
     bot = await alice.call("GET", "/api/parrot/who")

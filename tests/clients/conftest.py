@@ -13,6 +13,12 @@ Teller = Callable[[str], Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
+def database_kind() -> str:
+    """Clients do not see which database there is; one is enough."""
+    return "sqlite"
+
+
+@pytest.fixture
 def overrides() -> dict[str, object]:
     """With the rate limits as they are by default: they must let clients do what they do."""
     return {"matrix": {"enabled": True}, "rate_limits": {"enabled": True}}

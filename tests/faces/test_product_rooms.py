@@ -24,6 +24,8 @@ from tests.api.messenger.wire import v1
 from tests.bridges.marketplace.people import Shopper, guest, registered, token
 from tests.faces.hands import place
 
+pytestmark = pytest.mark.both
+
 ALICE, BOB, CAROL = 2, 7, 9
 
 

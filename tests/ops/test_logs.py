@@ -16,6 +16,8 @@ from homeserver import logs
 from homeserver.settings.models import LogSettings
 from homeserver.settings.section import LogFormat
 
+pytestmark = pytest.mark.both
+
 TOKEN = jwt.encode({"sub": "@alice:localhost", "type": "access"}, "k" * 32, algorithm="HS256")
 REFRESH = "session1.E7ynf0bp5eTlx98V_2bzISbg39AKHXc_rvq7hArdNj4"
 PASSWORD = "correct-horse7"

@@ -15,6 +15,8 @@ from tests.api.driver import User, register
 from tests.api.messenger.wire import contents, line
 from tests.ops.drivers import FAST_HASH, Cli
 
+pytestmark = pytest.mark.both
+
 SETTINGS = """
 server: {{data_dir: data}}
 database: {{url: "{url}"}}

@@ -46,6 +46,7 @@ async def test_account_data_and_tags(alice: Client, bob: Client) -> None:
     assert await alice.call("GET", f"{here}/account_data/m.tag") == {"tags": {"m.favourite": {}}}
 
 
+@pytest.mark.both
 async def test_what_is_taken_away_is_gone(
     nobody: Client, alice: Client, bob: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ GUESSES = {"enabled": True, "login": {"per_second": 0.001, "burst": 3}}
 
 
 @pytest.mark.parametrize("overrides", [{"matrix": NEEDS_BOTH, "rate_limits": GUESSES}])
+@pytest.mark.both
 async def test_a_token_and_the_terms_are_asked_for(nobody: Client, server: Running) -> None:
     tokens = server.hs.auth.registration_tokens
     token = (await tokens.create(uses=1)).token
@@ -195,6 +196,7 @@ async def test_logging_out(nobody: Client, alice: Client) -> None:
         assert await one.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"
 
 
+@pytest.mark.both
 async def test_devices(nobody: Client, alice: Client) -> None:
     bob = await nobody.register("bob")
     phone = await nobody.login("alice", device_id="PHONE")

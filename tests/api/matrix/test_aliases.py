@@ -12,6 +12,8 @@ from homeserver.protocol.ids import UserId
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, named, path, set_state, state
 
+pytestmark = pytest.mark.both
+
 CANONICAL = "m.room.canonical_alias"
 
 

@@ -36,6 +36,7 @@ def told(room: Any) -> list[Any]:
     return [*room["state"]["events"], *room["timeline"]["events"]]
 
 
+@pytest.mark.both
 async def test_left_rooms_are_told_where_they_are_news_or_asked_for(alice: Client, bob: Client) -> None:
     old, new = [await create(alice, bob, initial_state=[VISIBLE_TO_MEMBERS]) for _ in range(2)]
     start = await Follower(bob).sync()
@@ -194,6 +195,7 @@ async def test_pages_by_filters(alice: Client, bob: Client) -> None:
     assert [one["state_key"] for one in page["state"]] == [bob.user_id]
 
 
+@pytest.mark.both
 async def test_a_jump_lands_on_what_one_may_see(
     alice: Client, bob: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def sleeper(owner: Client, name: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.both
 async def test_a_device_sleeps_and_gathers_what_it_is_sent(
     alice: Client, bob: Client, nobody: Client
 ) -> None:

@@ -12,6 +12,8 @@ from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, texts
 from tests.api.matrix.synckit import Follower
 
+pytestmark = pytest.mark.both
+
 DELAYED = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events"
 LONG = 100_000
 

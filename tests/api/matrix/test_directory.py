@@ -3,11 +3,15 @@
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from homeserver.lifecycle import Running
 from homeserver.metrics import spending
 from homeserver.services.rooms.directory import PublicRoomsRequest
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, set_state
+
+pytestmark = pytest.mark.both
 
 
 def listed(room_id: str) -> str:

@@ -1,5 +1,6 @@
 """Who closes their account leaves their rooms."""
 
+import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
@@ -13,6 +14,8 @@ from homeserver.storage.migrate import alembic_config
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path
 from tests.api.matrix.synckit import Follower, joined
+
+pytestmark = pytest.mark.both
 
 
 def membership(answer: object, room_id: str, user_id: str) -> object:

@@ -11,6 +11,8 @@ from homeserver.protocol.ids import UserId
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture
 async def bob(nobody: Client) -> Client:

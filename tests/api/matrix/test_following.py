@@ -22,6 +22,8 @@ from homeserver.storage import events
 from homeserver.timeline.entries import devices_changed, session_ended
 from tests.chat.world import group, person
 
+pytestmark = pytest.mark.both
+
 MESSAGES = 25
 
 

@@ -118,6 +118,7 @@ async def test_who_was_not_here_for_long_is_closed_and_leaves(
     assert set(members["joined"]) == {alice.user_id, here.user_id}
 
 
+@pytest.mark.both
 async def test_guests_come_and_speak_where_the_room_takes_them(nobody: Client) -> None:
     alice, one = await nobody.register("alice"), await nobody.guest()
     open_to_all, members_only = (
@@ -178,6 +179,7 @@ async def test_guests_leave_when_the_room_takes_none_any_more(server: Running, n
     assert len((await alice.call("GET", path(kept, "joined_members")))["joined"]) == 4
 
 
+@pytest.mark.both
 async def test_exits_that_a_stop_cut_off_go_on(server: Running, nobody: Client) -> None:
     alice, one = await nobody.register("alice"), await nobody.guest()
     room_id = await create(alice, one, initial_state=GUESTS)

@@ -30,6 +30,7 @@ async def guest(nobody: Client) -> Client:
     return await nobody.guest()
 
 
+@pytest.mark.both
 async def test_a_room_open_to_the_world_is_read_and_no_other(alice: Client, guest: Client) -> None:
     shown = await create(alice, initial_state=[WORLD], name="Hall")
     hidden = await create(alice, initial_state=GUESTS, name="Cellar")

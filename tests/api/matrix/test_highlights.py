@@ -13,6 +13,8 @@ from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.synckit import Follower, joined, judged
 from tests.api.matrix.test_unread import THREADS, answer, read, unread
 
+pytestmark = pytest.mark.both
+
 RULES = "pushrules/global"
 
 

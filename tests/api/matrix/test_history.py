@@ -32,6 +32,7 @@ def visible(value: str) -> dict[str, Any]:
         ("world_readable", ["before", "invited", "joined"], ["before", "invited", "joined", "gone"]),
     ],
 )
+@pytest.mark.both
 async def test_history_visibility(
     alice: Client, bob: Client, visibility: str, seen_inside: list[str], seen_after: list[str]
 ) -> None:
@@ -166,6 +167,7 @@ async def test_what_is_said_beside_an_event(nobody: Client, alice: Client, bob: 
     assert gone["unsigned"]["redacted_because"]["content"]["reason"] == "typo"
 
 
+@pytest.mark.both
 async def test_edits_references_and_threads(alice: Client, bob: Client) -> None:
     room_id = await create(alice, bob)
     root = await say(alice, room_id, "root")

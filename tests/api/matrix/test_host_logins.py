@@ -19,6 +19,7 @@ def body(of: str, **more: Any) -> dict[str, Any]:
 
 
 @WITH_ISSUER
+@pytest.mark.both
 async def test_a_person_of_a_host_logs_in_with_its_token(nobody: Client) -> None:
     assert {"type": VOUCHED} in (await nobody.call("GET", "login"))["flows"]
     request = body(token(7, username="Anna"), device_id="PHONE", initial_device_display_name="Anna's phone")

@@ -37,6 +37,7 @@ def shown(session: str, user: str) -> dict[str, Any]:
     return {"auth": {"type": PASSWORD, "session": session, "user": user}}
 
 
+@pytest.mark.both
 async def test_a_session_is_of_whom_its_first_stage_named(hs: Homeserver) -> None:
     interactions = hs.auth.uia
     session = await begin(hs)
@@ -51,6 +52,7 @@ async def test_a_session_is_of_whom_its_first_stage_named(hs: Homeserver) -> Non
         await interactions.passed(BOTH, {"auth": {"session": session}})
 
 
+@pytest.mark.both
 async def test_two_at_once_prove_one_person(hs: Homeserver) -> None:
     session, eve = await begin(hs, ONE), "@eve:test.example"
     tries = [hs.auth.uia.passed(ONE, shown(session, user)) for user in (ALICE, eve, ALICE, eve)]

@@ -183,6 +183,7 @@ async def test_nobody_is_told_what_they_may_not_see(world: World, visibility: st
 
 
 @pytest.mark.parametrize("visibility", ["shared"])
+@pytest.mark.both
 async def test_others_tokens_open_nothing_of_ones_own(world: World) -> None:
     alice, room_id = world.alice, world.room_id
     owner, room = quote(alice.user_id), quote(room_id)

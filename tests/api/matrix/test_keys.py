@@ -63,6 +63,7 @@ async def test_keys_that_are_refused(alice: Client, bob: Client) -> None:
     assert await alice.errcode("POST", "keys/claim", 400, body={}) == "M_MISSING_PARAM"
 
 
+@pytest.mark.both
 async def test_the_first_signing_keys_need_no_password_and_others_do(alice: Client, bob: Client) -> None:
     device = await publish(alice)
     crossed = Crossed(UserId(alice.user_id))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import aiohttp
+import pytest
 
 from homeserver.app import build
 from homeserver.clock import FakeClock
@@ -122,6 +123,7 @@ async def test_a_retry_with_a_new_token_sends_nothing_twice(nobody: Client, alic
     assert await phone.call("PUT", at, body=text) == first
 
 
+@pytest.mark.both
 async def test_a_token_that_ran_out_can_be_refreshed(settings: Settings) -> None:
     clock = FakeClock()
     async with (

@@ -134,6 +134,7 @@ class TestWithOldClients:
         assert await nobody.errcode("GET", f"{OLD}/download/other.example/a", 404) == "M_NOT_FOUND"
 
 
+@pytest.mark.both
 async def test_a_file_that_comes_later(alice: Client, bob: Client, server: Running) -> None:
     made = await alice.call("POST", "/_matrix/media/v1/create")
     place = place_of(made["content_uri"])
@@ -173,6 +174,7 @@ async def chunked() -> AsyncIterator[bytes]:
         yield bytes(1000)
 
 
+@pytest.mark.both
 async def test_two_who_fill_one_address(alice: Client) -> None:
     place = place_of((await alice.call("POST", "/_matrix/media/v1/create"))["content_uri"])
     bodies = [bytes([number]) * 300_000 for number in range(4)]
@@ -203,6 +205,7 @@ class TestLimits:
         }
         return {"matrix": {"enabled": True}, "media": media}
 
+    @pytest.mark.both
     async def test_addresses_that_wait_for_their_files(
         self, alice: Client, bob: Client, server: Running
     ) -> None:
@@ -265,6 +268,7 @@ class TestOtherWorkers:
     def overrides(self) -> dict[str, object]:
         return {"matrix": {"enabled": True}, "timeline": {"follow_interval_ms": 20}}
 
+    @pytest.mark.both
     async def test_a_file_that_comes_to_another_worker(
         self, alice: Client, server: Running, settings: Settings
     ) -> None:
@@ -276,6 +280,7 @@ class TestOtherWorkers:
             await send(there, "PUT", f"{OLD}/upload/{place}", DATA, None)
             assert (await waiting).data == DATA
 
+    @pytest.mark.both
     async def test_an_address_ends(self, settings: Settings, clock: FakeClock) -> None:
         hs = build(settings, clock=clock)
         async with running(settings, hs) as server, aiohttp.ClientSession(server.url) as session:
@@ -291,6 +296,7 @@ class TestOtherWorkers:
             assert await alice.errcode("GET", f"{NEW}/download/{place}", 404) == "M_NOT_FOUND"
 
 
+@pytest.mark.both
 async def test_nobody_waits_for_a_server_that_stops(settings: Settings) -> None:
     async with running(settings) as server, aiohttp.ClientSession(server.url) as session:
         alice = await Client(session).register("alice")

@@ -143,6 +143,7 @@ async def test_anybody_with_the_power_to_invite_lets_people_in(
 
 
 @pytest.mark.parametrize("version", ["11", "12"])
+@pytest.mark.both
 async def test_what_is_told_with_an_invite(alice: Client, bob: Client, version: str) -> None:
     more = [{"type": "m.room.avatar", "content": {"url": "mxc://test.example/a"}}, rule("knock")]
     more.append({"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}})

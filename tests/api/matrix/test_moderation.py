@@ -73,6 +73,7 @@ async def test_a_locked_person_may_only_log_out(nobody: Client, root: Client, bo
     assert await bob.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"
 
 
+@pytest.mark.both
 async def test_a_suspended_person_reads_and_leaves(
     nobody: Client, root: Client, alice: Client, bob: Client
 ) -> None:

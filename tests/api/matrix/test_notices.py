@@ -33,6 +33,7 @@ def notice(to: Client, text: str, **more: Any) -> dict[str, Any]:
     return {"user_id": to.user_id, "content": {"msgtype": "m.text", "body": text}, **more}
 
 
+@pytest.mark.both
 async def test_people_are_told_things(admin: Client, alice: Client) -> None:
     said = await admin.call("PUT", f"{SEND}/1", body=notice(alice, "The server sleeps at night"))
     assert await admin.call("PUT", f"{SEND}/1", body=notice(alice, "The server sleeps at night")) == said
@@ -82,6 +83,7 @@ async def test_notices_cannot_be_ignored(server: Running, admin: Client, alice: 
     assert "two" in [one["event"]["content"].get("body") for one in notified]
 
 
+@pytest.mark.both
 async def test_many_first_notices_make_one_room(admin: Client, alice: Client) -> None:
     await asyncio.gather(*(admin.call("POST", SEND, body=notice(alice, str(n))) for n in range(4)))
     invites = (await Follower(alice).sync())["rooms"]["invite"]
@@ -109,6 +111,7 @@ async def test_who_may_not(admin: Client, alice: Client, nobody: Client) -> None
     await admin.call("POST", path(mine, "leave"), body={})
 
 
+@pytest.mark.both
 async def test_the_account_follows_the_settings(server: Running, admin: Client, alice: Client) -> None:
     await admin.call("POST", SEND, body=notice(alice, "one"))
     changed = server.hs.settings.notices.model_copy(update={"display_name": "The operators"})

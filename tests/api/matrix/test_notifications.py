@@ -3,6 +3,8 @@
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
@@ -18,6 +20,7 @@ async def listed(client: Client, **query: Any) -> list[tuple[str, bool]]:
     return [(one["event"]["content"]["body"], one["read"]) for one in found["notifications"]]
 
 
+@pytest.mark.both
 async def test_what_one_was_notified_of(alice: Client, bob: Client, server: Running) -> None:
     one, other = await create(alice, bob), await create(alice, bob)
     first = await say(alice, one, "first")

@@ -15,6 +15,7 @@ async def bob(nobody: Client) -> Client:
     return await nobody.register("bob")
 
 
+@pytest.mark.both
 async def test_everything_and_then_what_comes(alice: Client, bob: Client) -> None:
     room_id, left = await create(alice, bob, name="Hall"), await create(alice, bob)
     asked = await create(alice, invite=[bob.user_id])
@@ -58,6 +59,7 @@ async def test_everything_and_then_what_comes(alice: Client, bob: Client) -> Non
     assert await bob.errcode("GET", "events?from=nonsense", 400) == "M_INVALID_PARAM"
 
 
+@pytest.mark.both
 async def test_looking_into_a_room(nobody: Client, alice: Client, bob: Client) -> None:
     open_state = [{"type": "m.room.history_visibility", "content": {"history_visibility": "world_readable"}}]
     open_room = await create(alice, initial_state=open_state)

@@ -57,6 +57,7 @@ async def preview(client: Client, url: str, status: int = 200, **more: Any) -> A
     return await client.call("GET", f"{NEW}/preview_url", status, params={"url": url, **more})
 
 
+@pytest.mark.both
 async def test_what_a_page_says(alice: Client, nobody: Client, site: Site) -> None:
     said = await preview(alice, "http://birds.example/")
     place = place_of(said.pop("og:image"))
@@ -230,6 +231,7 @@ async def test_addresses_that_are_not_asked(alice: Client, site: Site) -> None:
     await alice.errcode("GET", f"{NEW}/preview_url", 400)
 
 
+@pytest.mark.both
 async def test_one_look_for_all_who_ask(alice: Client, site: Site) -> None:
     site.is_held = asyncio.Event()
     asking = [asyncio.create_task(preview(alice, "http://birds.example/")) for _ in range(5)]

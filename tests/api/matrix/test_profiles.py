@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path
 
 KEY = "org.example.job_title"
 
 
+@pytest.mark.both
 async def test_fields_of_ones_own_making(nobody: Client, alice: Client) -> None:
     bob = await nobody.register("bob")
     own = f"profile/{alice.user_id}"

@@ -3,6 +3,8 @@
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create
@@ -46,6 +48,7 @@ async def call_all(client: Client) -> Any:
     return found
 
 
+@pytest.mark.both
 async def test_a_rule_is_made_switched_changed_and_taken_away(alice: Client) -> None:
     at = f"{RULES}/content/cake"
     await alice.call("PUT", at, body={"pattern": "cake*lie", "actions": ["notify"]})

@@ -106,6 +106,7 @@ async def test_pushers_end_with_their_sessions(bob: Client, gateway: Gateway, se
         assert (await conn.exec_driver_sql("SELECT count(*) FROM pushers")).scalar_one() == 1
 
 
+@pytest.mark.both
 async def test_what_a_gateway_is_told(alice: Client, bob: Client, gateway: Gateway) -> None:
     await gateway.tell(bob, data={"url": gateway.url, "custom": 1})
     room_id = await create(alice, name="Den", invite=[bob.user_id])
@@ -207,6 +208,7 @@ async def test_what_was_read_is_not_told(alice: Client, bob: Client, gateway: Ga
     assert (await gateway.texts(2)).count("seen") == 1
 
 
+@pytest.mark.both
 async def test_nothing_is_lost_when_the_server_stops(settings: Settings, gateway: Gateway) -> None:
     hs = build(settings)
     async with working(hs):
@@ -223,6 +225,7 @@ async def test_nothing_is_lost_when_the_server_stops(settings: Settings, gateway
         assert {one["event_id"] for one in gateway.got} == {sent.event_id}
 
 
+@pytest.mark.both
 async def test_a_sender_looks_only_when_there_is_something_to_send(
     alice: Client, bob: Client, gateway: Gateway, server: Running
 ) -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from homeserver.app import build
 from homeserver.lifecycle import Running, working
 from homeserver.model import Page
@@ -55,6 +57,7 @@ async def looks(room_id: str, member: Client, newcomer: Client, invited: Client)
     return found
 
 
+@pytest.mark.both
 async def test_no_look_shows_it(alice: Client, bob: Client, carol: Client) -> None:
     room_id = await create(alice, visibility="public", room_alias_name="secret", preset="public_chat")
     sent = [await set_state(alice, room_id, kind, content) for kind, content in SECRETS.items()]
@@ -78,6 +81,7 @@ async def test_no_look_shows_it(alice: Client, bob: Client, carol: Client) -> No
         assert reasons(events) == {"a reason"}
 
 
+@pytest.mark.both
 async def test_the_products_and_the_other_worker_show_it_neither(
     server: Running, settings: Settings, alice: Client
 ) -> None:

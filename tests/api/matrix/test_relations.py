@@ -103,6 +103,7 @@ async def test_history_by_relations(alice: Client, bob: Client) -> None:
     assert await history(both) == []
 
 
+@pytest.mark.both
 async def test_who_is_ignored_is_not_heard(alice: Client, bob: Client) -> None:
     room_id = await create(alice, bob)
     root = await say(alice, room_id, "root")

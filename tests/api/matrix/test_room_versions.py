@@ -17,6 +17,7 @@ async def act(client: Client, room_id: str, step: str, target: Client, status: i
     return await client.call("POST", path(room_id, step), status, body={"user_id": target.user_id})
 
 
+@pytest.mark.both
 async def test_the_create_event_names_its_room(alice: Client, bob: Client) -> None:
     room_id = await create(alice, bob, room_version="12")
     said = await say(alice, room_id, "hello")
@@ -83,6 +84,7 @@ async def test_levels_of_a_new_room_name_no_creator(alice: Client, bob: Client, 
     assert (levels["users"], levels["invite"]) == (users, 20)
 
 
+@pytest.mark.both
 async def test_equal_rooms_made_at_once_are_rooms_of_their_own(alice: Client) -> None:
     made = await asyncio.gather(*(create(alice, room_version="12", name="Twin") for _ in range(20)))
     assert len(set(made)) == 20

@@ -61,6 +61,7 @@ async def test_what_a_preset_means(alice: Client, server: Running) -> None:
 
 
 @pytest.mark.parametrize("version", ["1", "10", "11", "12"])
+@pytest.mark.both
 async def test_a_room_is_made_as_it_was_wished(
     alice: Client, bob: Client, server: Running, version: str
 ) -> None:

@@ -11,6 +11,8 @@ from homeserver.storage import log
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture
 def overrides() -> dict[str, object]:

@@ -113,6 +113,7 @@ async def test_versions_and_capabilities(nobody: Client, alice: Client) -> None:
     assert await nobody.errcode("GET", "capabilities", 401) == "M_MISSING_TOKEN"
 
 
+@pytest.mark.both
 async def test_another_service_learns_who_alice_is(nobody: Client, alice: Client, server: Running) -> None:
     at = f"user/{alice.user_id}/openid/request_token"
     token = await alice.call("POST", at, body={})

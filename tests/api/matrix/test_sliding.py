@@ -12,6 +12,8 @@ from tests.api.matrix.roomkit import create, path, say, texts
 from tests.api.matrix.slidekit import ALL_STATE, PATH, Slider, a_list, ids
 from tests.api.matrix.synckit import judged, spent
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture
 async def bob(nobody: Client) -> Client:

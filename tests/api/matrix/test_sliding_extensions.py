@@ -32,6 +32,7 @@ async def read(slider: Slider, since: str) -> Any:
     return extension(await slider.sync(extensions=request), "to_device")
 
 
+@pytest.mark.both
 async def test_messages_to_devices_come_once(alice: Client, bob: Client) -> None:
     await create(alice, bob)
     request = {"to_device": ON, "e2ee": ON}
@@ -73,6 +74,7 @@ async def test_changed_keys_are_told_though_they_were_not_asked_for(alice: Clien
     assert "device_lists" not in extension(await his.sync(), "e2ee")
 
 
+@pytest.mark.both
 async def test_account_data(alice: Client, bob: Client) -> None:
     rooms = [await create(alice, bob) for _ in range(2)]
     mine = f"user/{quote(bob.user_id)}"
@@ -160,6 +162,7 @@ async def test_receipts(nobody: Client, alice: Client, bob: Client) -> None:
     assert bob.user_id not in str(extension(await hers.sync(), "receipts"))
 
 
+@pytest.mark.both
 async def test_typing(alice: Client, bob: Client) -> None:
     here, there = await create(alice, bob), await create(alice, bob)
     request = {"typing": {**ON, "lists": []}}

@@ -102,6 +102,7 @@ def glance(dice: random.Random, story: Story) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", [8])
+@pytest.mark.both
 async def test_both_ways_lead_to_the_same(server: Running, nobody: Client, alice: Client, seed: int) -> None:
     dice = random.Random(seed)
     bob = await nobody.register("bob")

@@ -9,6 +9,8 @@ import pytest
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, set_state
 
+pytestmark = pytest.mark.both
+
 SPACE = {"creation_content": {"type": "m.space"}}
 
 

@@ -224,6 +224,7 @@ async def _disturb(alice: Client, bob: Client, carol: Client, room_id: str) -> s
     return await create(carol, name="askedword", invite=[bob.user_id])
 
 
+@pytest.mark.both
 async def test_nobody_hears_of_private_receipts_nor_of_whom_they_ignore(
     alice: Client, bob: Client, carol: Client, server: Running
 ) -> None:

@@ -14,6 +14,8 @@ from tests.api.matrix.roomkit import create, path, say, texts
 from tests.api.matrix.synckit import Follower, joined, judged, spent, types
 from tests.e2ee.world import identity, key
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture
 async def bob(nobody: Client) -> Client:

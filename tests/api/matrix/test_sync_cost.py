@@ -3,10 +3,14 @@
 import asyncio
 import json
 
+import pytest
+
 from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
 from tests.api.matrix.synckit import Follower, joined, judged, spent
+
+pytestmark = pytest.mark.both
 
 READERS = 12
 # Statements of all of them: unread counts, keys of devices, and the sender's member event. Who asks first may be alone.

@@ -38,6 +38,7 @@ async def test_sizes_on_the_list(alice: Client, wish: str, size: tuple[int, int]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+@pytest.mark.both
 async def test_a_picture_that_moves(alice: Client, kind: str) -> None:
     place = await upload(alice, moving(kind), f"image/{kind.lower()}")
     for wish, frames in (
@@ -83,6 +84,7 @@ async def test_what_a_client_calls_a_picture_does_not_count(alice: Client) -> No
     assert (await get(alice, f"thumbnail/{place}?width=96&height=96")).status == 200
 
 
+@pytest.mark.both
 async def test_one_is_made_for_all_who_ask(alice: Client, server: Running) -> None:
     place = await upload(alice, picture(900, 900), "image/png")
     asked = [get(alice, f"thumbnail/{place}?width=96&height=96&method=crop") for _ in range(8)]

@@ -70,6 +70,7 @@ async def test_an_account_is_closed_without_a_session(
 
 
 @pytest.mark.parametrize("overrides", [{"matrix": {"enabled": True}, "guest_accounts": {"enabled": True}}])
+@pytest.mark.both
 async def test_sessions_of_others_are_of_no_use(nobody: Client, alice: Client, bob: Client) -> None:
     with_token, without = await begun(alice), await begun(nobody)
     for client, auth in (

@@ -11,6 +11,8 @@ from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.synckit import Follower, joined, judged
 
+pytestmark = pytest.mark.both
+
 THREADS = '{"room": {"timeline": {"unread_thread_notifications": true}}}'
 
 

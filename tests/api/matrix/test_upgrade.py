@@ -51,6 +51,7 @@ MORE: dict[str, Any] = {
 }
 
 
+@pytest.mark.both
 async def test_what_goes_into_the_new_room(alice: Client, bob: Client, carol: Client) -> None:
     old = await create(
         alice,

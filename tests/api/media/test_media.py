@@ -36,6 +36,7 @@ async def test_a_file_with_its_headers(alice: User, client: aiohttp.ClientSessio
         assert (again.status, await again.read()) == (304, b"")
 
 
+@pytest.mark.both
 async def test_parts_of_a_file(alice: User, client: aiohttp.ClientSession) -> None:
     address = URL((await upload(alice))["file_url"]).relative()
     async with client.get(address, headers={"Range": "bytes=100-199"}) as part:

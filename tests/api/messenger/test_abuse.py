@@ -10,6 +10,7 @@ from tests.api.driver import User
 from tests.api.messenger.wire import contents, direct, group, line, say, v1
 
 
+@pytest.mark.both
 async def test_who_is_blocked_is_not_reached(alice: User, bob: User, carol: User) -> None:
     chat, together = await direct(alice, bob), await group(carol, alice, bob)
     said = await say(bob, chat, "before")

@@ -33,6 +33,7 @@ async def test_two_people_have_one_direct_chat(alice: User, bob: User) -> None:
     assert await v1(bob, "GET", "chats/") == [made]
 
 
+@pytest.mark.both
 async def test_both_asking_at_once_get_the_same_chat(alice: User, bob: User) -> None:
     made = await asyncio.gather(*(direct(one, other) for one, other in ((alice, bob), (bob, alice)) * 3))
     assert len({one["id"] for one in made}) == 1
@@ -124,6 +125,7 @@ async def test_only_admins_add_and_remove(alice: User, bob: User, carol: User) -
         assert answer["code"] == "private_room"
 
 
+@pytest.mark.both
 async def test_a_read_mark_moves_the_count(alice: User, bob: User) -> None:
     made = await direct(alice, bob)
     sent = [await say(alice, made, str(n)) for n in range(3)]

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.api.driver import User
 from tests.api.messenger.wire import line
@@ -57,6 +58,7 @@ async def test_1_and_5_the_socket_opens_with_a_token_that_lives_long_enough(
         assert await refused.closed() == 1008
 
 
+@pytest.mark.both
 async def test_2_and_3_both_get_the_same_event(client: aiohttp.ClientSession) -> None:
     alice, bob = await made(client, ALICE), await made(client, BOB)
     chat = await post(client, "/api/v1/chats/direct", DIRECT, alice["access_token"])

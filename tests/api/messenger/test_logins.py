@@ -10,6 +10,7 @@ from tests.api.driver import API, PASSWORD, User, register
 ALICE = {"email": "alice@test.com", "password": "password123", "display_name": "Alice"}
 
 
+@pytest.mark.both
 async def test_the_story_of_an_account(nobody: User) -> None:
     made = await nobody.call("POST", f"{API}/auth/register", 201, json=ALICE)
     TypeAdapter(schemas.Tokens).validate_python(made, strict=True, extra="forbid")

@@ -45,6 +45,7 @@ async def test_only_the_author_edits_and_only_they_or_an_admin_delete(alice: Use
     assert await contents(bob, chat) == ["hers"]
 
 
+@pytest.mark.both
 async def test_pages(alice: User, bob: User) -> None:
     chat, other = await direct(alice, bob), await group(alice, bob)
     sent = []
@@ -60,6 +61,7 @@ async def test_pages(alice: User, bob: User) -> None:
         await v1(alice, "GET", f"chats/{chat['id']}/messages?{bad}", 422)
 
 
+@pytest.mark.both
 async def test_a_repeated_client_id_sends_nothing_twice(alice: User, bob: User) -> None:
     chat = await direct(alice, bob)
     first = await say(alice, chat, "once", client_id="c1")
@@ -121,6 +123,7 @@ async def test_a_payload_comes_back_as_it_was_given_also_after_an_edit(alice: Us
     assert empty["payload"] == {}
 
 
+@pytest.mark.both
 async def test_a_file_that_a_payload_tells_of_is_one_on_every_face(alice: User, bob: User) -> None:
     chat = await direct(alice, bob)
     payload = {

@@ -94,6 +94,7 @@ async def test_strangers_learn_nothing(alice: User, bob: User, carol: User, row:
     assert await contents(bob, chat) == ["secret"]
 
 
+@pytest.mark.both
 async def test_places_of_other_things_are_no_ids(alice: User, bob: User) -> None:
     """Every entry of the log has a number; only those of chats and messages are ids."""
     chat = await group(alice, bob)

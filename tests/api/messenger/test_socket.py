@@ -68,6 +68,7 @@ async def test_a_new_chat_is_told_before_its_first_message(alice: User, bob: Use
         assert [one["event"] for one in hers.seen].count("chat.created") == 1
 
 
+@pytest.mark.both
 async def test_a_third_is_added_hears_everything_from_then_on_and_is_put_out(
     alice: User, bob: User, carol: User
 ) -> None:
@@ -275,6 +276,7 @@ async def test_nothing_is_left_behind_when_everybody_is_gone(server: Running, al
         assert (await again.get("/health")).status == 200
 
 
+@pytest.mark.both
 async def test_many_chats_at_once_reach_everybody_whole(alice: User, bob: User, carol: User) -> None:
     async with line(bob) as his, line(carol) as third:
         made = await asyncio.gather(*(group(alice, bob, carol, title=str(n)) for n in range(8)))

@@ -9,6 +9,8 @@ from homeserver.lifecycle import Running
 from tests.api.driver import User
 from tests.api.messenger.wire import direct, group, line, say, v1
 
+pytestmark = pytest.mark.both
+
 
 async def test_sync_brings_what_was_missed_in_all_chats_in_order(alice: User, bob: User, carol: User) -> None:
     pair, trio, other = await direct(alice, bob), await group(alice, bob, carol), await direct(alice, carol)

@@ -2,12 +2,14 @@
 
 import re
 
+import pytest
 from pydantic import TypeAdapter
 
 from homeserver.api.messenger import schemas
 from tests.api.driver import API, User
 
 
+@pytest.mark.both
 async def test_a_profile_is_changed_in_part(alice: User, bob: User) -> None:
     before = await alice.call("GET", f"{API}/users/me")
     TypeAdapter(schemas.User).validate_python(before, strict=True, extra="forbid")

@@ -8,6 +8,7 @@ from tests.api.driver import User
 from tests.api.messenger import wire as messenger
 
 
+@pytest.mark.both
 async def test_a_block_holds_on_every_api(alice: User, bob: User) -> None:
     room = await alice.private(bob)
     said = await alice.say(room, "before")

@@ -100,6 +100,7 @@ async def test_a_file_answers_a_message(alice: User, bob: User) -> None:
     assert await alice.texts(group) == ["what does it look like?", "like this"]
 
 
+@pytest.mark.both
 async def test_files_are_added_to_ones_own_message(alice: User, bob: User) -> None:
     group = await alice.group(bob)
     message = await alice.say(group, "two files")
@@ -225,6 +226,7 @@ async def test_what_could_run_is_never_shown_inline(alice: User) -> None:
         assert file.content_type not in {"text/html", "image/svg+xml"}
 
 
+@pytest.mark.both
 async def test_files_go_with_their_message(server: Running, alice: User, bob: User) -> None:
     group = await alice.group(bob)
     added = await alice.chat("POST", "attachments/", data=form(picture(), conversation_id=group["id"]))

@@ -44,6 +44,7 @@ async def test_an_answer_401_says_how_to_log_in(client: aiohttp.ClientSession) -
 
 
 @pytest.mark.parametrize("overrides", [{"issuers": [PORTAL]}])
+@pytest.mark.both
 async def test_students_of_the_portal_know_each_other_by_the_portals_numbers(
     client: aiohttp.ClientSession, alice: User
 ) -> None:

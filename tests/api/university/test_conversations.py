@@ -4,6 +4,7 @@ import asyncio
 import re
 from typing import Any
 
+import pytest
 from pydantic import TypeAdapter
 
 from homeserver.api.university import schemas
@@ -51,6 +52,7 @@ async def test_two_people_have_one_private_conversation(alice: User, bob: User) 
     assert (await bob.chat("GET", f"conversations/{first['id']}"))["title"] == "Alice"
 
 
+@pytest.mark.both
 async def test_at_the_same_moment_too(alice: User, bob: User) -> None:
     made = await asyncio.gather(*(one.private(other) for one, other in ((alice, bob), (bob, alice)) * 3))
     assert len({one["id"] for one in made}) == 1
@@ -103,6 +105,7 @@ async def test_bad_wishes(alice: User) -> None:
     assert await alice.chat("GET", "conversations/") == []
 
 
+@pytest.mark.both
 async def test_the_list_shows_what_happened_last_first(alice: User, bob: User) -> None:
     first = await alice.group(bob, title="first")
     second = await alice.group(bob, title="second")

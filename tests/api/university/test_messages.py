@@ -3,11 +3,14 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from homeserver.api.university import schemas
 from tests.api.driver import User
 from tests.api.university.test_conversations import UTC_TIME, conforms
 
 
+@pytest.mark.both
 async def test_a_message_is_answered_whole_and_read_by_the_other(alice: User, bob: User) -> None:
     group = await alice.group(bob)
     sent = await alice.say(group, "Привет, Боб! 👋", sender_id=alice.id)

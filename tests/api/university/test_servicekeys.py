@@ -15,6 +15,7 @@ async def key_of(server: Running, scope: str = "university") -> str:
 
 
 @pytest.mark.parametrize("overrides", [OVERRIDES])
+@pytest.mark.both
 async def test_the_portals_server_writes_as_its_people(
     server: Running, client: aiohttp.ClientSession, alice: User
 ) -> None:

@@ -277,6 +277,7 @@ async def test_sync_after_a_message_that_was_deleted_since(alice: User, bob: Use
 
 
 @pytest.mark.parametrize("overrides", [{"rooms": {"max_page": 3}}])
+@pytest.mark.both
 async def test_sync_brings_what_became_of_known_messages(alice: User, bob: User) -> None:
     group = await alice.group(bob)
     first, second, third, last = [await alice.say(group, text) for text in ("one", "two", "three", "four")]
@@ -309,6 +310,7 @@ async def test_sync_brings_what_became_of_known_messages(alice: User, bob: User)
 
 # The queue has room for all of it: a reader of a busy machine may be slow, and that is another story.
 @pytest.mark.parametrize("overrides", [{"rooms": {"max_page": 7}, "sockets": {"queue_frames": 256}}])
+@pytest.mark.both
 async def test_reconnecting_again_and_again_while_others_write_loses_and_doubles_nothing(
     alice: User, bob: User
 ) -> None:
@@ -333,6 +335,7 @@ async def test_reconnecting_again_and_again_while_others_write_loses_and_doubles
     assert [one["text"] for one in heard] == ["first", *map(str, range(total))]
 
 
+@pytest.mark.both
 async def test_two_write_at_once_and_all_hear_the_same_order(alice: User, bob: User, carol: User) -> None:
     group = await alice.group(bob, carol)
     async with alice.socket(group) as ear_a, bob.socket(group) as ear_b, carol.socket(group) as ear_c:

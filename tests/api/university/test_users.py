@@ -7,6 +7,7 @@ from tests.api.driver import User
 from tests.api.university.test_conversations import conforms
 
 
+@pytest.mark.both
 async def test_people_are_found_by_name_and_hide_their_contacts(alice: User, bob: User, carol: User) -> None:
     everybody = await alice.chat("GET", "users/chat-users/")
     for one in everybody:

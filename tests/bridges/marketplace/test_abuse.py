@@ -47,6 +47,7 @@ async def test_many_guests_of_one_address_cannot_flood(
     await seller.say(chat, "and the seller may answer")
 
 
+@pytest.mark.both
 async def test_a_blocked_guest_does_not_reach_the_seller(
     visitor: Shopper, seller: Shopper, buyer: Shopper, stranger: Shopper
 ) -> None:

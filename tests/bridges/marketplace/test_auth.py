@@ -161,6 +161,7 @@ async def test_pages_of_other_sites_cannot_act_with_the_cookies(browser: aiohttp
         assert answer.status == 403
 
 
+@pytest.mark.both
 async def test_a_guest_who_signs_in_takes_the_chats_along(
     browser: aiohttp.ClientSession, seller: Shopper, client: aiohttp.ClientSession
 ) -> None:

@@ -91,6 +91,7 @@ async def test_a_sellers_guests_are_counted(client: aiohttp.ClientSession) -> No
     assert (await three.open(99, 5))["anonymous_buyer_number"] == 1, "another seller"
 
 
+@pytest.mark.both
 async def test_lists(buyer: Shopper, visitor: Shopper, seller: Shopper) -> None:
     first, second, third = await buyer.open(1), await visitor.open(1), await buyer.open(2)
     await visitor.say(second, "newest")
@@ -124,6 +125,7 @@ async def test_a_chat_with_its_messages(buyer: Shopper) -> None:
         assert await buyer.call("GET", f"chats/{chat['id']}/messages?limit={bad}", 422) == "invalid_param"
 
 
+@pytest.mark.both
 async def test_hidden_until_something_new_is_said(buyer: Shopper, seller: Shopper) -> None:
     chat = await buyer.open()
     await buyer.say(chat, "hello")
@@ -282,6 +284,7 @@ async def test_other_rooms_are_no_chats(buyer: Shopper, client: aiohttp.ClientSe
     assert sorted(one.status for one in found)[:2] == [200, 404]
 
 
+@pytest.mark.both
 async def test_what_is_said_here_is_seen_in_the_other_apis(
     buyer: Shopper, client: aiohttp.ClientSession
 ) -> None:

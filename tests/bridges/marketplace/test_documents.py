@@ -145,6 +145,7 @@ async def test_the_commands_of_the_section_on_testing(server: Running) -> None:
 
 
 @TRUSTING
+@pytest.mark.both
 async def test_the_calls_of_a_chat(server: Running) -> None:
     made = await rest(server, "POST /api/chat/chats", NEW_CHAT)
     assert (made["id"], made["seller_id"], made["buyer_id"]) == (1, 2, "user_123")

@@ -70,6 +70,7 @@ async def test_who_is_nobody_sends_nothing(client: aiohttp.ClientSession, buyer:
 
 
 @pytest.mark.parametrize("who", ["guest", "buyer"])
+@pytest.mark.both
 async def test_a_file_by_an_address_of_its_own(
     client: aiohttp.ClientSession, buyer: Shopper, who: str
 ) -> None:

@@ -131,10 +131,15 @@ ATTACKS: Mapping[str, Callable[[World], Intruder]] = {
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def lent(request: pytest.FixtureRequest, databases: Databases) -> Iterator[URL]:
+def database_kind(request: pytest.FixtureRequest) -> str:
     if request.param == "postgresql" and not POSTGRES:
         pytest.skip("HOMESERVER_TEST_POSTGRES is not set")
-    yield databases.url(request.param)
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def lent(databases: Databases, database_kind: str) -> Iterator[URL]:
+    yield databases.url(database_kind)
     databases.take_back()
 
 
@@ -264,6 +269,7 @@ async def try_sockets(world: World, intruder: Intruder, prefix: str) -> None:
             assert (frame.type, frame.data) == (aiohttp.WSMsgType.CLOSE, 1008), path
 
 
+@pytest.mark.both
 async def test_every_call_about_a_chat_is_tried(world: World) -> None:
     tried = {re.sub(r".*\}/?", "", path) for _method, path in world.calls}
     assert tried >= {

@@ -123,5 +123,6 @@ def test_bad_addresses_are_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("market", [{"posts_url": "http://127.0.0.1:9/{id}"}])
+@pytest.mark.both
 async def test_without_the_service_no_new_chats_and_a_clear_answer(buyer: Shopper) -> None:
     assert await buyer.open(status=503) == "listing_away"

@@ -28,6 +28,8 @@ from tests.chat.pushing import (
 )
 from tests.http.kit import until
 
+pytestmark = pytest.mark.both
+
 FIND = {"marketplace": BRIDGE}.__getitem__
 
 

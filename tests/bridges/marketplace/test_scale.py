@@ -23,6 +23,8 @@ from tests.bridges.marketplace.people import API, BUYER, SELLER, Ear, Shopper, g
 from tests.chat.world import person
 from tests.conftest import QUIET
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture
 async def workers(settings: Settings) -> AsyncIterator[list[Running]]:

@@ -48,6 +48,7 @@ async def test_a_server_acts_for_a_guest_who_was_here(
     assert await (acting(backend, alias)).say(chat, "x", 400) == "bad_guest_id"
 
 
+@pytest.mark.both
 async def test_a_key_makes_nobody_more_than_they_are(
     server: Running, backend: Shopper, buyer: Shopper, seller: Shopper, stranger: Shopper
 ) -> None:

@@ -134,6 +134,7 @@ async def test_who_may_not_listen_is_told_by_1008(
     assert await buyer.call("GET", f"ws/{chat['id']}", 400) == "websocket_expected"
 
 
+@pytest.mark.both
 async def test_the_inbox_hears_what_others_say_in_every_chat(
     visitor: Shopper, buyer: Shopper, seller: Shopper
 ) -> None:

@@ -6,30 +6,27 @@ only with `--both`.
 """
 
 import gc
-import itertools
 import os
-import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from pathlib import Path
 
 import aiohttp
-import psycopg
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
 from homeserver.app import Homeserver, build
+from homeserver.bridges import Bridge, find
 from homeserver.clock import FakeClock
 from homeserver.lifecycle import Running, running, working
 from homeserver.settings.models import DatabaseSettings, Settings
 from homeserver.storage.db import Database
-from homeserver.storage.migrate import _upgrade
-from homeserver.storage.schema import metadata
-from tests import thrift
+from tests import names, thrift
+from tests.databases import POSTGRES, Databases
+from tests.servers import Servers, forget_handlers, make_settings
 
 CHROMIUM = os.environ.get("HOMESERVER_TEST_CHROMIUM", "/usr/bin/chromium")
-POSTGRES = os.environ.get("HOMESERVER_TEST_POSTGRES", "")
 BOTH = ("chat", "e2ee", "services", "storage", "timeline")
 """The folders whose tests always run on both databases."""
 _ARGUMENTS = [
@@ -49,85 +46,9 @@ QUIET: dict[str, object] = {
 }
 """Settings of a server that does nothing of its own accord: for tests that count statements."""
 _HERE = Path(__file__).parent
-_names = itertools.count(1)
-# As the migrations leave them: no rows, but the head of the log.
-_EMPTY = "; ".join(
-    [
-        *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),
-        "INSERT INTO log_head (row_id, position) VALUES (1, 0)",
-        "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'",
-    ]
-)
-
-
-class Databases:
-    """Lends empty, migrated databases.
-
-    SQLite's are copies of one that was migrated once, deleted afterwards. PostgreSQL's are lent again and again, and
-    emptied in between: making and dropping one takes longer than most tests.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-        self._template = folder / "template.db"
-        _upgrade(make_url(f"sqlite:///{self._template}"), True)
-        self._admin = psycopg.connect(POSTGRES, autocommit=True) if POSTGRES else None
-        self._made: list[str] = []
-        self._lent: list[str] = []
-        self._free: list[str] = []
-        self._files: list[Path] = []
-
-    def url(self, kind: str) -> URL:
-        """The URL of a fresh database."""
-        if kind == "sqlite":
-            path = self._folder / f"{self._name()}.db"
-            shutil.copyfile(self._template, path)
-            self._files.append(path)
-            return make_url(f"sqlite+aiosqlite:///{path}")
-        if not self._free:
-            name = self._create()
-            _upgrade(make_url(POSTGRES).set(database=name), True)
-            self._free.append(name)
-        name = self._free.pop()
-        self._lent.append(name)
-        return make_url(POSTGRES).set(drivername="postgresql+psycopg", database=name)
-
-    def empty(self) -> URL:
-        """The URL of a PostgreSQL database without any table; it is not lent again."""
-        return make_url(POSTGRES).set(database=self._create())
-
-    def take_back(self) -> None:
-        """Empty the databases that were lent since the last call. Nothing of the test is connected then."""
-        while self._files:
-            path = self._files.pop()
-            for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-                one.unlink(missing_ok=True)
-        while self._lent:
-            name = self._lent.pop()
-            self._run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name)
-            with psycopg.connect(POSTGRES, dbname=name, autocommit=True) as conn:
-                conn.execute(_EMPTY)
-            self._free.append(name)
-
-    def close(self) -> None:
-        for name in self._made:
-            self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        if self._admin is not None:
-            self._admin.close()
-
-    def _create(self) -> str:
-        name = self._name()
-        self._run(f'CREATE DATABASE "{name}"')
-        self._made.append(name)
-        return name
-
-    def _name(self) -> str:
-        return f"test_{self._worker}_{os.getpid()}_{next(_names)}"
-
-    def _run(self, statement: str, *values: str) -> None:
-        assert self._admin is not None, "HOMESERVER_TEST_POSTGRES is not set"
-        self._admin.execute(statement, values or None)
+_OWN = frozenset({"settings", "database_url", "db", "hs"})
+"""A test that asks for one of these has its server to itself: they are of no other."""
+_failed = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -140,8 +61,17 @@ def pytest_configure() -> None:
     thrift.share_statements()
 
 
-def pytest_runtest_teardown() -> None:
-    thrift.forget_servers()
+def pytest_runtest_setup() -> None:
+    names.next_test()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what failed, for the fixtures that clean up after it."""
+    report = yield
+    if report.failed:
+        item.stash[_failed] = True
+    return report
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -176,6 +106,13 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
 
 
 @pytest_asyncio.fixture(scope="session")
+async def servers(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
+    made = Servers(databases, tmp_path_factory.mktemp("servers"))
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """One browser for all tests of a worker; each opens pages in contexts of its own."""
     if not Path(CHROMIUM).exists():
@@ -195,8 +132,9 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database_url(databases: Databases, database_kind: str) -> Iterator[URL]:
-    yield databases.url(database_kind)
-    databases.take_back()
+    url = databases.url(database_kind)
+    yield url
+    databases.take_back(url)
 
 
 @pytest.fixture
@@ -218,31 +156,9 @@ def overrides() -> dict[str, object]:
 
 
 @pytest.fixture
-def settings(database_url: URL, tmp_path: Path, overrides: dict[str, dict[str, object]]) -> Settings:
+def settings(database_url: URL, tmp_path: Path, overrides: Mapping[str, object]) -> Settings:
     """Settings of a server of its own."""
     return make_settings(database_url, tmp_path, overrides)
-
-
-def make_settings(database: URL, folder: Path, overrides: Mapping[str, object]) -> Settings:
-    """Settings of a server of its own: cheap passwords, no rate limits, any free port."""
-    url = database.set(drivername=database.get_backend_name())
-    values: dict[str, dict[str, object]] = {
-        "server": {"name": "test.example", "data_dir": folder / "data"},
-        "listen": {"port": 0, "shutdown_grace_s": 5},
-        "database": {"url": url.render_as_string(hide_password=False), "pool_size": 4},
-        "accounts": {
-            "registration": True,
-            "argon2_time_cost": 1,
-            "argon2_memory_kib": 8192,
-            "argon2_parallelism": 1,
-        },
-        "rate_limits": {"enabled": False},
-        "metrics": {"enabled": False},
-    }
-    given: dict[str, object] = {**values}
-    for section, wanted in overrides.items():
-        given[section] = {**values.get(section, {}), **wanted} if isinstance(wanted, dict) else wanted
-    return Settings.model_validate(given)
 
 
 @pytest.fixture
@@ -254,10 +170,34 @@ async def hs(settings: Settings) -> AsyncIterator[Homeserver]:
 
 
 @pytest.fixture
-async def server(settings: Settings) -> AsyncIterator[Running]:
-    """A whole server that listens: for tests through the APIs. `server.hs` has its parts, `server.url` its address."""
-    async with running(settings) as one:
-        yield one
+def bridges() -> Mapping[str, Bridge] | None:
+    """The bridges that a server finds, by name; None: those that are installed."""
+    return None
+
+
+@pytest.fixture
+async def server(
+    request: pytest.FixtureRequest,
+    servers: Servers,
+    database_kind: str,
+    overrides: Mapping[str, object],
+    bridges: Mapping[str, Bridge] | None,
+) -> AsyncIterator[Running]:
+    """A whole server that listens: for tests through the APIs. `server.hs` has its parts, `server.url` its address.
+
+    Others used it before: who is there and what was said are theirs. A test that looks at the server as a whole, or
+    changes it, is marked `own_server`.
+    """
+    if request.node.get_closest_marker("own_server") or not _OWN.isdisjoint(request.fixturenames):
+        settings: Settings = request.getfixturevalue("settings")
+        async with running(settings, find_bridge=find if bridges is None else bridges.__getitem__) as one:
+            yield one
+        forget_handlers()
+        return
+    lent = await servers.lend(database_kind, overrides, bridges)
+    yield lent
+    if request.node.stash.get(_failed, False):
+        await servers.drop(lent)
 
 
 @pytest.fixture

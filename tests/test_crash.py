@@ -18,7 +18,7 @@ from homeserver.app import build
 from homeserver.protocol.ids import RoomId
 from homeserver.settings.models import Settings
 from homeserver.timeline.verify import verify_room
-from tests.conftest import POSTGRES
+from tests.databases import POSTGRES
 from tests.process import ServerProcess
 
 pytestmark = pytest.mark.both

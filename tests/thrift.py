@@ -1,8 +1,7 @@
-"""What servers would do again and again, or keep, when hundreds are started one after the other in one process."""
+"""What servers would do again and again when hundreds are started one after the other in one process."""
 
 from typing import Any
 
-from aiohttp import web_app
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import LRUCache
@@ -29,11 +28,6 @@ def share_statements() -> None:
     Database._engine = make_and_share  # type: ignore[method-assign]
     DefaultDialect.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
     DefaultDialect.__eq__ = _is_same_kind  # type: ignore[assignment, method-assign]
-
-
-def forget_servers() -> None:
-    """Let go of the servers that ended: the library remembers the applications of the last thousand handlers."""
-    web_app._cached_build_middleware.cache_clear()
 
 
 def _is_same_kind(one: DefaultDialect, other: object) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 from aiohttp import WSMsgType
 
+from tests.names import fresh
+
 CHAT = "/api/unet-chat"
 API = "/api/v1"
 PASSWORD = "correct horse battery"  # of a test's people
@@ -126,10 +128,15 @@ class Ear(Wire):
                 return frame["payload"]
 
 
+def email(name: str) -> str:
+    """The address of somebody of this test."""
+    return f"{fresh(name.lower())}@test.example"
+
+
 async def register(session: aiohttp.ClientSession, name: str = "", **more: Any) -> User:
-    """A new account, logged in."""
+    """A new account, logged in. Its e-mail is of this test, its display name as given."""
     name = name or f"person{next(_names)}"
-    body = {"email": f"{name.lower()}@test.example", "password": PASSWORD, "display_name": name, **more}
+    body = {"email": email(name), "password": PASSWORD, "display_name": name, **more}
     async with session.post(f"{API}/auth/register", json=body) as answer:
         assert answer.status == 201, await answer.text()
         made = await answer.json()

@@ -22,7 +22,7 @@ BUDGET_S = 12
 MATRIX_BUDGET_S = 8
 TO_ONE = ("--exclude-method=DELETE",)
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = [pytest.mark.timeout(150), pytest.mark.own_server]
 
 
 @pytest.fixture

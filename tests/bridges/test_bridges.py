@@ -43,6 +43,7 @@ async def test_the_echo_bridge_answers(server: Running, client: aiohttp.ClientSe
     assert await alice.texts(chat) == ["Polly", "Polly"]
 
 
+@pytest.mark.own_server
 async def test_its_warnings_are_said_at_start(server: Running, caplog: pytest.LogCaptureFixture) -> None:
     said = [record.getMessage() for record in caplog.get_records("setup")]
     assert "bridge echo: it talks back" in said

@@ -1,12 +1,12 @@
 """A server with the Matrix API, and clients that others wrote."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from homeserver.lifecycle import Running
-from homeserver.settings.models import RateLimitSettings
+from homeserver.lifecycle import Running, running
+from homeserver.settings.models import RateLimitSettings, Settings
 from tests.clients.tellers import tell
 
 Teller = Callable[[str], Awaitable[dict[str, Any]]]
@@ -22,6 +22,13 @@ def database_kind() -> str:
 def overrides() -> dict[str, object]:
     """With the rate limits as they are by default: they must let clients do what they do."""
     return {"matrix": {"enabled": True}, "rate_limits": {"enabled": True}}
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[Running]:
+    """Its own for each story: they name their people."""
+    async with running(settings) as one:
+        yield one
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """A server with every API, and people whom one host application vouches for on all of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 import pytest
 
 from bridges.marketplace import BRIDGE
-from homeserver.lifecycle import Running, running
-from homeserver.settings.models import Settings
+from homeserver.bridges import Bridge
+from homeserver.lifecycle import Running
 from tests.bridges.marketplace.conftest import ISSUER
 
 
@@ -21,9 +21,8 @@ def overrides() -> dict[str, object]:
 
 
 @pytest.fixture
-async def server(settings: Settings) -> AsyncIterator[Running]:
-    async with running(settings, find_bridge={"marketplace": BRIDGE}.__getitem__) as one:
-        yield one
+def bridges() -> Mapping[str, Bridge]:
+    return {"marketplace": BRIDGE}
 
 
 @pytest.fixture

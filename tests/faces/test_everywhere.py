@@ -21,6 +21,7 @@ from tests.bridges.marketplace.people import Shopper, guest, token
 from tests.faces.hands import Hand, Listening, Messenger, News, University, place
 from tests.faces.market import Marketplace
 from tests.faces.matrix import Matrix
+from tests.names import fresh_number
 
 FACES = ("university", "messenger", "guest", "seller", "matrix")
 PAIRS = [pair for pair in product(FACES, repeat=2) if pair != ("guest", "guest")]
@@ -51,8 +52,10 @@ HANDS: dict[str, Callable[[User, Database], Hand]] = {
 
 async def meet(client: aiohttp.ClientSession, db: Database, here: str, there: str) -> tuple[Hand, Hand]:
     """Alice and Bob in a room of the two."""
-    alice = User(client, token(2, username="Alice"), 2, "Alice")
-    bob = User(client, token(7, username="Bob"), 7, "Bob")
+    alice, bob = (
+        User(client, token(number, username=name), number, name)
+        for number, name in ((fresh_number(2), "Alice"), (fresh_number(7), "Bob"))
+    )
     for one in (alice, bob):
         await one.call("GET", "/api/v1/users/me")  # an account is there once it was used
     first, second = HANDS[here](alice, db), HANDS[there](bob, db)

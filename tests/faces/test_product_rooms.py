@@ -23,6 +23,7 @@ from tests.api.matrix.slidekit import Slider, a_list
 from tests.api.messenger.wire import v1
 from tests.bridges.marketplace.people import Shopper, guest, registered, token
 from tests.faces.hands import place
+from tests.names import fresh_number
 
 pytestmark = pytest.mark.both
 
@@ -54,11 +55,12 @@ class People:
 @pytest.fixture
 async def people(server: Running, client: aiohttp.ClientSession) -> People:
     users, clients = {}, {}
-    for number, name in ((ALICE, "Alice"), (BOB, "Bob"), (CAROL, "Carol")):
-        users[number] = User(client, token(number, username=name), number, name)
-        body = {"type": "org.matrix.login.jwt", "token": users[number].token}
+    for who, name in ((ALICE, "Alice"), (BOB, "Bob"), (CAROL, "Carol")):
+        number = fresh_number(who)
+        users[who] = User(client, token(number, username=name), number, name)
+        body = {"type": "org.matrix.login.jwt", "token": users[who].token}
         nobody = Client(client)
-        clients[number] = nobody.of(await nobody.call("POST", "login", body=body))
+        clients[who] = nobody.of(await nobody.call("POST", "login", body=body))
     return People(server, users, clients)
 
 
@@ -100,7 +102,7 @@ async def test_a_private_conversation_stays_between_its_two(people: People) -> N
     for event in await alice.call("GET", path(room_id, "state")):
         await refused(alice, "PUT", path(room_id, f"redact/{event['event_id']}/{event['type']}"), {})
     found = await people.users[BOB].chat("GET", f"conversations/{made['id']}")
-    assert [one["user_id"] for one in found["participants"]] == [ALICE, BOB]
+    assert [one["user_id"] for one in found["participants"]] == [people.users[one].id for one in (ALICE, BOB)]
 
 
 async def test_who_leaves_by_matrix_can_begin_anew_at_the_product(people: People) -> None:
@@ -172,12 +174,12 @@ async def test_a_deleted_message_takes_its_edits_along(people: People) -> None:
 
 async def test_a_block_and_the_end_of_a_chat_hold_for_matrix(people: People) -> None:
     session = people.users[ALICE].session
-    buyer, seller = registered(session, BOB), people.clients[ALICE]
-    chat = await buyer.open(seller=ALICE)
+    buyer, seller = registered(session, people.users[BOB].id), people.clients[ALICE]
+    chat = await buyer.open(seller=people.users[ALICE].id)
     room_id = await people.room(chat["id"])
     await people.clients[BOB].call("PUT", path(room_id, "send/m.room.message/1"), body=text("hello"))
     await seller.call("PUT", path(room_id, "send/m.room.message/1"), body=text("good day"))
-    await v1(people.users[ALICE], "POST", f"users/{BOB}/block", 204)
+    await v1(people.users[ALICE], "POST", f"users/{people.users[BOB].id}/block", 204)
     for client in (seller, people.clients[BOB]):
         await refused(client, "PUT", path(room_id, "send/m.room.message/2"), text("again"))
         await refused(client, "PUT", path(room_id, f"typing/{client.user_id}"), {"typing": True})
@@ -189,7 +191,7 @@ async def test_a_block_and_the_end_of_a_chat_hold_for_matrix(people: People) -> 
 
 async def test_a_guest_and_a_seller_with_a_matrix_client(people: People) -> None:
     visitor = guest(people.users[ALICE].session)
-    chat = await visitor.open(seller=ALICE)
+    chat = await visitor.open(seller=people.users[ALICE].id)
     room_id, seller = await people.room(chat["id"]), people.clients[ALICE]
     question = await visitor.say(chat, "is it new?")
     first = await seller.call("GET", "sync")
@@ -203,7 +205,7 @@ async def test_a_guest_and_a_seller_with_a_matrix_client(people: People) -> None
     reply = {"m.in_reply_to": {"event_id": asked["event_id"]}}
     await say(seller, room_id, "as new", **{"m.relates_to": reply})
     answer = (await visitor.messages(chat))[-1]
-    assert (answer["message_text"], answer["sender_id"]) == ("as new", str(ALICE))
+    assert (answer["message_text"], answer["sender_id"]) == ("as new", str(people.users[ALICE].id))
     assert (await visitor.messages(chat))[0]["id"] == question["id"]
 
 
@@ -213,7 +215,9 @@ async def test_private_conversations_are_direct_chats(people: People) -> None:
     await people.group()
     before = await alice.call("GET", "sync")
     assert direct(before) == {bob.user_id: [with_bob]}
-    chat = await registered(people.users[ALICE].session, CAROL).open(seller=ALICE)
+    chat = await registered(people.users[ALICE].session, people.users[CAROL].id).open(
+        seller=people.users[ALICE].id
+    )
     with_carol = await people.room(chat["id"])
     after = await alice.call("GET", "sync", params={"since": before["next_batch"], "timeout": 5000})
     assert direct(after) == {bob.user_id: [with_bob], carol.user_id: [with_carol]}

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
 from homeserver.storage.migrate import SchemaBehind, alembic_config, upgrade
-from tests.conftest import POSTGRES, Databases
+from tests.databases import POSTGRES, Databases
 
 
 @pytest.fixture

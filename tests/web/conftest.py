@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser
 
-from homeserver.lifecycle import Running
+from homeserver.lifecycle import Running, running
+from homeserver.settings.models import Settings
 from tests.web.browsers import Browsers
 from tests.web.person import Person, register
 
@@ -22,6 +23,13 @@ People = Callable[..., Awaitable[list[Person]]]
 def database_kind() -> str:
     """The pages do not see which database there is; one is enough."""
     return "sqlite"
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[Running]:
+    """Its own for each test: people look for each other by name."""
+    async with running(settings) as one:
+        yield one
 
 
 @pytest.fixture

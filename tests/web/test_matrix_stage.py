@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from homeserver.lifecycle import Running
 from tests.api.matrix.driver import PASSWORD, Client, new
+from tests.names import fresh, user_id
 from tests.web.browsers import Browsers
 from tests.web.test_accessibility import violations
 
@@ -39,7 +40,9 @@ def page_of(stage: str, session: str, version: str = "v3") -> str:
 
 
 async def begun(nobody: Client) -> str:
-    asked = await nobody.call("POST", "register", 401, body={"username": "alice", "password": PASSWORD})
+    asked = await nobody.call(
+        "POST", "register", 401, body={"username": fresh("alice"), "password": PASSWORD}
+    )
     return str(asked["session"])
 
 
@@ -64,7 +67,7 @@ async def test_a_registration_is_completed_by_the_pages(
     await app.wait_for_function("window.told.length")
     assert await app.evaluate("window.told") == [[server.url, "authDone"]]
     made = await nobody.call("POST", "register", body={"auth": {"session": session}})
-    assert made["user_id"] == "@alice:test.example"
+    assert made["user_id"] == user_id("alice")
     await over(browsers, page, page_of(TERMS, session))
 
 

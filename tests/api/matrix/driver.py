@@ -13,6 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.names import fresh
+
 CLIENT = "/_matrix/client/v3"
 PASSWORD = "correct horse battery"
 LOG = os.environ.get("HOMESERVER_TEST_MATRIX_LOG", "")
@@ -35,6 +37,11 @@ class Client:
     user_id: str = ""
     device_id: str = ""
     beyond: bool = False
+
+    @property
+    def name(self) -> str:
+        """The localpart, which is the display name too until another is set."""
+        return self.user_id.removeprefix("@").partition(":")[0]
 
     async def call(
         self, method: str, path: str, status: int = 200, *, body: Any = None, **options: Any
@@ -91,13 +98,13 @@ class Client:
 
 
 def new(name: str, **more: Any) -> dict[str, Any]:
-    """The body of a registration that asks for nothing more."""
-    return {"username": name, "password": PASSWORD, "auth": {"type": "m.login.dummy"}, **more}
+    """The body of a registration that asks for nothing more; `name` within this test."""
+    return {"username": fresh(name), "password": PASSWORD, "auth": {"type": "m.login.dummy"}, **more}
 
 
 def login(name: str, **more: Any) -> dict[str, Any]:
-    """The body of a log-in."""
-    identifier = {"type": "m.id.user", "user": name}
+    """The body of a log-in; `name` within this test, or a user id."""
+    identifier = {"type": "m.id.user", "user": name if name.startswith("@") else fresh(name)}
     return {"type": "m.login.password", "identifier": identifier, "password": PASSWORD, **more}
 
 

@@ -11,7 +11,7 @@ from homeserver.services.rooms.directory import PublicRoomsRequest
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, set_state
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.both, pytest.mark.own_server]
 
 
 def listed(room_id: str) -> str:

@@ -42,6 +42,7 @@ async def sees_no_content_of(bob: Client, carol: Client, room_id: str, root: str
 
 
 @pytest.mark.both
+@pytest.mark.own_server
 async def test_those_who_come_later_are_not_told(
     alice: Client, bob: Client, nobody: Client, server: Running
 ) -> None:

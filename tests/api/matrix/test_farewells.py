@@ -15,7 +15,7 @@ from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path
 from tests.api.matrix.synckit import Follower, joined
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.both, pytest.mark.own_server]
 
 
 def membership(answer: object, room_id: str, user_id: str) -> object:

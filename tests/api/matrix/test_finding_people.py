@@ -11,7 +11,7 @@ from homeserver.protocol.ids import UserId
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.both, pytest.mark.own_server]
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ async def test_a_mention_is_highlighted_and_wakes_who_waits(
     await read(bob, room_id, event_id)
     assert await unread(bob, room_id) == (0, 0)
 
-    await say(carol, room_id, "I asked bob yesterday")
+    await say(carol, room_id, f"I asked {bob.name} yesterday")
     await judged(server)
     assert await unread(bob, room_id) == (1, 1)
     gone = await mention(alice, room_id, "never mind", bob)
@@ -79,6 +79,7 @@ async def test_everybody_is_called(alice: Client, bob: Client, carol: Client, se
     assert await unread(alice, room_id) == (1, 0)
 
 
+@pytest.mark.own_server
 async def test_a_silenced_room_counts_nothing_but_mentions(
     alice: Client, bob: Client, carol: Client, server: Running
 ) -> None:
@@ -167,6 +168,7 @@ async def test_mentions_in_threads(alice: Client, bob: Client, server: Running) 
     assert await unread(bob, room_id) == (1, 0)
 
 
+@pytest.mark.own_server
 async def test_nothing_is_counted_twice_after_a_stop(alice: Client, bob: Client, server: Running) -> None:
     room_id = await create(alice, bob)
     await mention(alice, room_id, "once", bob)

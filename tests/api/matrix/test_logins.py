@@ -12,6 +12,7 @@ from homeserver.protocol.ids import UserId
 from homeserver.settings.models import Settings
 from tests.api.matrix.driver import PASSWORD, Client, login, new
 from tests.api.matrix.roomkit import create, path
+from tests.names import fresh
 
 GET_TOKEN = "/_matrix/client/v1/login/get_token"
 
@@ -51,38 +52,37 @@ async def test_ways_that_there_are_not(nobody: Client) -> None:
 
 
 async def test_an_e_mail_address_names_an_account(nobody: Client, server: Running) -> None:
-    accounts = server.hs.accounts.accounts
-    carol = await accounts.create(display_name="Carol", email="Carol@Example.org", password=PASSWORD)
-    third: dict[str, Any] = {"type": "m.id.thirdparty", "medium": "email", "address": "carol@EXAMPLE.org"}
+    accounts, address = server.hs.accounts.accounts, f"{fresh('carol')}@example.org"
+    carol = await accounts.create(display_name="Carol", email=address.title(), password=PASSWORD)
+    third: dict[str, Any] = {"type": "m.id.thirdparty", "medium": "email", "address": address.upper()}
     body = {"type": "m.login.password", "identifier": third, "password": PASSWORD}
     one = nobody.of(await nobody.call("POST", "login", body=body))
     assert one.user_id == carol.user_id
     old = {
         "type": "m.login.password",
         "medium": "email",
-        "address": "carol@example.org",
+        "address": address,
         "password": PASSWORD,
     }
     await nobody.call("POST", "login", body=old)
     phone = {**body, "identifier": {"type": "m.id.phone", "country": "DE", "phone": "1"}}
     assert await nobody.errcode("POST", "login", 400, body=phone) == "M_UNRECOGNIZED"
     (listed,) = (await one.call("GET", "account/3pid"))["threepids"]
-    assert (listed["medium"], listed["address"]) == ("email", "carol@example.org")
+    assert (listed["medium"], listed["address"]) == ("email", address)
     other = {"medium": "email", "address": "someone@else.example"}
     gone = {"id_server_unbind_result": "no-support"}
     assert await one.call("POST", "account/3pid/delete", body=other) == gone
     assert len((await one.call("GET", "account/3pid"))["threepids"]) == 1
-    own = {"medium": "email", "address": "CAROL@example.org"}
+    own = {"medium": "email", "address": address.replace("carol", "CAROL")}
     assert await one.call("POST", "account/3pid/delete", body=own) == gone
     assert (await one.call("GET", "account/3pid"))["threepids"] == []
     assert await nobody.errcode("POST", "login", 403, body=body) == "M_FORBIDDEN"
 
 
 async def test_nothing_is_proven_by_mail(nobody: Client, alice: Client, server: Running) -> None:
-    await server.hs.accounts.accounts.create(
-        display_name="Carol", email="carol@example.org", password=PASSWORD
-    )
-    for address in ("carol@example.org", "nobody@example.org"):
+    hers = f"{fresh('carol')}@example.org"
+    await server.hs.accounts.accounts.create(display_name="Carol", email=hers, password=PASSWORD)
+    for address in (hers, "nobody@example.org"):
         mail = {"client_secret": "s", "email": address, "send_attempt": 1}
         for root in ("register", "account/password"):
             assert (
@@ -106,7 +106,7 @@ async def test_nothing_is_proven_by_mail(nobody: Client, alice: Client, server: 
     old = {"three_pid_creds": named}
     assert await alice.errcode("POST", "account/3pid", 403, body=old) == "M_THREEPID_AUTH_FAILED"
     assert await alice.errcode("POST", "account/3pid/bind", 400, body=named) == "M_SERVER_NOT_TRUSTED"
-    away = {"medium": "email", "address": "carol@example.org"}
+    away = {"medium": "email", "address": hers}
     answer = await alice.call("POST", "account/3pid/unbind", body=away)
     assert answer == {"id_server_unbind_result": "no-support"}
 

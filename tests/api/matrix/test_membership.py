@@ -8,6 +8,7 @@ import pytest
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, set_state, state, texts
 from tests.api.matrix.synckit import Follower
+from tests.names import fresh
 
 LEFT = '{"room":{"include_leave":true}}'
 
@@ -147,7 +148,13 @@ async def test_anybody_with_the_power_to_invite_lets_people_in(
 async def test_what_is_told_with_an_invite(alice: Client, bob: Client, version: str) -> None:
     more = [{"type": "m.room.avatar", "content": {"url": "mxc://test.example/a"}}, rule("knock")]
     more.append({"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}})
-    request = {"name": "N", "topic": "T", "room_alias_name": "r", "initial_state": more, "is_direct": True}
+    request = {
+        "name": "N",
+        "topic": "T",
+        "room_alias_name": fresh("r"),
+        "initial_state": more,
+        "is_direct": True,
+    }
     follower = Follower(bob)
     await follower.sync()
     body = {"invite": [bob.user_id], "room_version": version, **request}
@@ -190,6 +197,7 @@ async def test_invites_that_cannot_be(alice: Client, bob: Client) -> None:
     assert await refused(alice, room_id, "join") == "M_FORBIDDEN"
 
 
+@pytest.mark.own_server
 async def test_rooms_of_applications_are_not_published(alice: Client, bob: Client) -> None:
     number = (await bob.call("GET", "/api/v1/users/me"))["id"]
     body = {"title": "Group", "user_ids": [number]}

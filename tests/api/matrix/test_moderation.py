@@ -9,6 +9,7 @@ from homeserver.lifecycle import Running
 from homeserver.protocol.ids import UserId
 from tests.api.matrix.driver import PASSWORD, Client, login
 from tests.api.matrix.roomkit import create, path, say
+from tests.names import fresh
 
 ADMIN = "/_matrix/client/v1/admin"
 SECRET = "sixteen characters and more"
@@ -146,13 +147,13 @@ async def test_tools_make_admins(nobody: Client, server: Running) -> None:
         return {**body, "user_type": kind} if kind else body
 
     made = await nobody.call(
-        "POST", at, body=await request("Carol", "admin", admin=True, displayname="Carol C.")
+        "POST", at, body=await request(fresh("Carol"), "admin", admin=True, displayname="Carol C.")
     )
     carol = nobody.of(made)
     assert (await carol.call("GET", f"profile/{carol.user_id}"))["displayname"] == "Carol C."
     assert await carol.errcode("GET", f"{ADMIN}/lock/@nobody:test.example", 404) == "M_NOT_FOUND"
-    lie = await request("dave", "notadmin", admin=True)
+    lie = await request(fresh("dave"), "notadmin", admin=True)
     assert await nobody.errcode("POST", at, 403, body=lie) == "M_FORBIDDEN"
-    body = await request("bot", "notadmin", "bot", admin=False)
+    body = await request(fresh("bot"), "notadmin", "bot", admin=False)
     bot = nobody.of(await nobody.call("POST", at, body=body))
     assert await bot.errcode("GET", f"{ADMIN}/lock/{carol.user_id}", 403) == "M_FORBIDDEN"

@@ -112,6 +112,7 @@ async def test_who_may_not(admin: Client, alice: Client, nobody: Client) -> None
 
 
 @pytest.mark.both
+@pytest.mark.own_server
 async def test_the_account_follows_the_settings(server: Running, admin: Client, alice: Client) -> None:
     await admin.call("POST", SEND, body=notice(alice, "one"))
     changed = server.hs.settings.notices.model_copy(update={"display_name": "The operators"})
@@ -119,7 +120,7 @@ async def test_the_account_follows_the_settings(server: Running, admin: Client, 
     async with working(second):
         people = await second.accounts.profiles.people([UserId(SPEAKER)])
         assert people[UserId(SPEAKER)].display_name == "The operators"
-    taken = changed.model_copy(update={"localpart": "alice"})
+    taken = changed.model_copy(update={"localpart": alice.name})
     third = build(server.hs.settings.model_copy(update={"notices": taken}), clock=server.hs.core.clock)
     with pytest.raises(Conflict, match="somebody's account"):
         async with working(third):

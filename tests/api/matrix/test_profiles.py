@@ -18,7 +18,7 @@ async def test_fields_of_ones_own_making(nobody: Client, alice: Client) -> None:
     title = {"words": ["Engineer", None, 7]}
     await alice.call("PUT", f"{own}/{KEY}", body={KEY: title})
     assert await nobody.call("GET", f"{own}/{KEY}") == {KEY: title}
-    whole = {"displayname": "alice", "m.tz": "Europe/Berlin", KEY: title}
+    whole = {"displayname": alice.name, "m.tz": "Europe/Berlin", KEY: title}
     assert await nobody.call("GET", own) == whole
     assert await bob.errcode("PUT", f"{own}/{KEY}", 403, body={KEY: "Fool"}) == "M_FORBIDDEN"
     assert await bob.errcode("DELETE", f"{own}/{KEY}", 403) == "M_FORBIDDEN"

@@ -93,6 +93,7 @@ async def test_our_own_network_is_no_gateway(bob: Client, gateway: Gateway) -> N
         assert await bob.errcode("POST", "pushers/set", 400, body=body) == "M_INVALID_PARAM"
 
 
+@pytest.mark.own_server
 async def test_pushers_end_with_their_sessions(bob: Client, gateway: Gateway, server: Running) -> None:
     other, third = await bob.login("bob"), await bob.login("bob")
     for one, key in ((bob, "first"), (other, "second"), (third, "third")):
@@ -133,7 +134,7 @@ async def test_what_a_gateway_is_told(alice: Client, bob: Client, gateway: Gatew
         "room_id": room_id,
         "type": "m.room.message",
         "sender": alice.user_id,
-        "sender_display_name": "alice",
+        "sender_display_name": alice.name,
         "room_name": "Den",
         "prio": "high",
         "content": {"msgtype": "m.text", "body": "hello"},
@@ -226,6 +227,7 @@ async def test_nothing_is_lost_when_the_server_stops(settings: Settings, gateway
 
 
 @pytest.mark.both
+@pytest.mark.own_server
 async def test_a_sender_looks_only_when_there_is_something_to_send(
     alice: Client, bob: Client, gateway: Gateway, server: Running
 ) -> None:

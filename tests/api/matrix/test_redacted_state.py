@@ -58,6 +58,7 @@ async def looks(room_id: str, member: Client, newcomer: Client, invited: Client)
 
 
 @pytest.mark.both
+@pytest.mark.own_server
 async def test_no_look_shows_it(alice: Client, bob: Client, carol: Client) -> None:
     room_id = await create(alice, visibility="public", room_alias_name="secret", preset="public_chat")
     sent = [await set_state(alice, room_id, kind, content) for kind, content in SECRETS.items()]

@@ -9,6 +9,7 @@ import pytest
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, set_state, state
 from tests.api.matrix.synckit import Follower, joined
+from tests.names import user_id
 
 MOST = 2**53 - 1
 
@@ -75,7 +76,7 @@ async def test_more_creators(alice: Client, bob: Client, carol: Client) -> None:
 
 @pytest.mark.parametrize("whose", ["alice", "bob"])
 async def test_levels_of_a_new_room_name_no_creator(alice: Client, bob: Client, whose: str) -> None:
-    users = {f"@{whose}:test.example": 50}
+    users = {user_id(whose): 50}
     body = {"room_version": "12", "power_level_content_override": {"users": users, "invite": 20}}
     if whose == "alice":
         assert await alice.errcode("POST", "createRoom", 400, body=body) == "M_INVALID_ROOM_STATE"

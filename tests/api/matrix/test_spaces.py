@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, set_state
+from tests.names import fresh, room_alias
 
 pytestmark = pytest.mark.both
 
@@ -120,11 +121,11 @@ async def test_trees_are_bounded(alice: Client) -> None:
 async def test_the_summary_of_a_room(nobody: Client, alice: Client, bob: Client) -> None:
     encryption = {"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
     request = {"visibility": "public", "name": "Cheese", "initial_state": [encryption], "room_version": "11"}
-    room_id = await create(alice, room_alias_name="cheese", **request)
+    room_id = await create(alice, room_alias_name=fresh("cheese"), **request)
     told = {
         "room_id": room_id,
         "name": "Cheese",
-        "canonical_alias": "#cheese:test.example",
+        "canonical_alias": room_alias("cheese"),
         "num_joined_members": 1,
         "join_rule": "public",
         "world_readable": False,
@@ -132,7 +133,7 @@ async def test_the_summary_of_a_room(nobody: Client, alice: Client, bob: Client)
         "room_version": "11",
         "encryption": "m.megolm.v1.aes-sha2",
     }
-    assert await bob.call("GET", summary("#cheese:test.example")) == {**told, "membership": "leave"}
+    assert await bob.call("GET", summary(room_alias("cheese"))) == {**told, "membership": "leave"}
     nheko = f"/_matrix/client/unstable/im.nheko.summary/summary/{quote(room_id, safe='')}"
     assert (await alice.call("GET", nheko))["membership"] == "join"
     assert await nobody.errcode("GET", summary(room_id), 401) == "M_MISSING_TOKEN"

@@ -205,6 +205,7 @@ async def test_a_room_without_a_name_is_called_after_its_people(nobody: Client, 
     assert (len(set(gone)), set(gone) < set(names)) == (5, True)
 
 
+@pytest.mark.own_server
 async def test_many_rooms_cost_as_many_statements_as_one(server: Running, alice: Client, bob: Client) -> None:
     counts = []
     await Follower(bob).sync()  # whom he ignores is in memory from now on

@@ -10,7 +10,7 @@ from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
 from tests.api.matrix.synckit import Follower, joined, judged, spent
 
-pytestmark = pytest.mark.both
+pytestmark = [pytest.mark.both, pytest.mark.own_server]
 
 READERS = 12
 # Statements of all of them: unread counts, keys of devices, and the sender's member event. Who asks first may be alone.

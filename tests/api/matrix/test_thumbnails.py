@@ -85,6 +85,7 @@ async def test_what_a_client_calls_a_picture_does_not_count(alice: Client) -> No
 
 
 @pytest.mark.both
+@pytest.mark.own_server
 async def test_one_is_made_for_all_who_ask(alice: Client, server: Running) -> None:
     place = await upload(alice, picture(900, 900), "image/png")
     asked = [get(alice, f"thumbnail/{place}?width=96&height=96&method=crop") for _ in range(8)]

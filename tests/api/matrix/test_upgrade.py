@@ -8,6 +8,7 @@ import pytest
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, named, path, say, set_state, state
 from tests.api.matrix.synckit import Follower
+from tests.names import fresh, room_alias
 
 TOMBSTONE = "m.room.tombstone"
 
@@ -52,6 +53,7 @@ MORE: dict[str, Any] = {
 
 
 @pytest.mark.both
+@pytest.mark.own_server
 async def test_what_goes_into_the_new_room(alice: Client, bob: Client, carol: Client) -> None:
     old = await create(
         alice,
@@ -60,7 +62,7 @@ async def test_what_goes_into_the_new_room(alice: Client, bob: Client, carol: Cl
         room_version="10",
         name="Old and new",
         topic="Both",
-        room_alias_name="room",
+        room_alias_name=fresh("room"),
         visibility="public",
         creation_content={"type": "org.example.kind", "m.federate": False, "creator": "@x:y"},
         initial_state=[{"type": kind, "content": content} for kind, content in MORE.items()],
@@ -84,7 +86,7 @@ async def test_what_goes_into_the_new_room(alice: Client, bob: Client, carol: Cl
     assert {kind: found[kind, ""] for kind in MORE} == MORE
     assert found["m.room.name", ""] == {"name": "Old and new"}
     assert found["m.room.topic", ""]["topic"] == "Both"
-    assert found["m.room.canonical_alias", ""] == {"alias": "#room:test.example"}
+    assert found["m.room.canonical_alias", ""] == {"alias": room_alias("room")}
     assert found["m.room.power_levels", ""] == levels
     assert found["m.room.member", carol.user_id] == {"membership": "ban", "reason": "noise"}
     assert ("m.room.member", bob.user_id) not in found
@@ -97,15 +99,15 @@ async def test_what_goes_into_the_new_room(alice: Client, bob: Client, carol: Cl
 
 
 async def test_names_move(alice: Client) -> None:
-    old = await create(alice, room_alias_name="room")
-    await alice.call("PUT", named("#second:test.example"), body={"room_id": old})
+    old = await create(alice, room_alias_name=fresh("room"))
+    await alice.call("PUT", named(room_alias("second")), body={"room_id": old})
     new = await upgrade(alice, old)
     assert await alice.call("GET", path(new, "aliases")) == {
-        "aliases": ["#room:test.example", "#second:test.example"]
+        "aliases": [room_alias("room"), room_alias("second")]
     }
     assert await alice.call("GET", path(old, "aliases")) == {"aliases": []}
     assert await state(alice, old, "m.room.canonical_alias") == {}
-    assert await state(alice, new, "m.room.canonical_alias") == {"alias": "#room:test.example"}
+    assert await state(alice, new, "m.room.canonical_alias") == {"alias": room_alias("room")}
 
 
 async def test_who_may_upgrade(alice: Client, bob: Client, carol: Client) -> None:
@@ -169,12 +171,12 @@ async def test_with_less_power_less_is_said_in_the_old_room(alice: Client, bob: 
     events = {"m.room.tombstone": 10, "m.room.power_levels": 100, "m.room.canonical_alias": 100}
     levels = {"users": {alice.user_id: 100, bob.user_id: 10}, "events": events}
     old = await create(
-        alice, bob, power_level_content_override=levels, room_alias_name="kept", room_version="11"
+        alice, bob, power_level_content_override=levels, room_alias_name=fresh("kept"), room_version="11"
     )
     before = await state(alice, old, "m.room.power_levels")
     new = await upgrade(bob, old, "11")
     assert await state(alice, old, "m.room.power_levels") == before
-    assert await state(alice, old, "m.room.canonical_alias") == {"alias": "#kept:test.example"}
+    assert await state(alice, old, "m.room.canonical_alias") == {"alias": room_alias("kept")}
     assert await state(bob, new, "m.room.power_levels") == before
 
 

@@ -42,6 +42,7 @@ def overrides(tmp_path: Path) -> dict[str, object]:
     return {"moderation": {"word_list": words}}
 
 
+@pytest.mark.own_server
 async def test_reports_and_words_that_are_refused(
     server: Running, alice: User, bob: User, carol: User
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from homeserver.api.messenger import schemas
-from tests.api.driver import User
+from tests.api.driver import User, email
 from tests.api.messenger.wire import direct, group, say, v1
 
 
@@ -26,7 +26,7 @@ async def test_two_people_have_one_direct_chat(alice: User, bob: User) -> None:
     assert (made["title"], made["is_group"]) == ("Alice & Bob", False)
     assert (made["last_message"], made["unread_count"]) == (None, 0)
     assert ids(made) == [alice.id, bob.id]
-    assert [one["email"] for one in made["participants"]] == ["alice@test.example", "bob@test.example"]
+    assert [one["email"] for one in made["participants"]] == [email("Alice"), email("Bob")]
     assert await direct(alice, bob) == made
     assert await direct(bob, alice) == made, "one title for both"
     assert await v1(bob, "GET", f"chats/{made['id']}/") == made

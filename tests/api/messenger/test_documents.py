@@ -10,6 +10,8 @@ import pytest
 from tests.api.driver import User
 from tests.api.messenger.wire import line
 
+pytestmark = pytest.mark.own_server
+
 ALICE = """
 {
   "email": "alice@test.com",

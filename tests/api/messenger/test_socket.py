@@ -261,6 +261,7 @@ async def test_the_path_of_the_socket_is_a_setting(alice: User, bob: User) -> No
     await alice.call("GET", "/ws", 404)
 
 
+@pytest.mark.own_server
 async def test_nothing_is_left_behind_when_everybody_is_gone(server: Running, alice: User, bob: User) -> None:
     live: Any = next(one for one in server.hs.realtime.feed._followers)
     chat = await direct(alice, bob)

@@ -48,6 +48,7 @@ async def test_a_block_holds_on_every_api(alice: User, bob: User) -> None:
     assert await alice.code("POST", "/api/unet-chat/users/999999/block", 404) == "user_not_found"
 
 
+@pytest.mark.own_server
 async def test_a_report_reaches_the_admins_and_nobody_else(
     server: Running, alice: User, bob: User, carol: User
 ) -> None:

@@ -157,6 +157,7 @@ async def test_bad_links(alice: User) -> None:
     assert own["file_url"].startswith("http")
 
 
+@pytest.mark.own_server
 async def test_forms_that_are_refused_leave_nothing(
     server: Running, alice: User, bob: User, carol: User
 ) -> None:

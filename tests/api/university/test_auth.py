@@ -7,7 +7,7 @@ import aiohttp
 import jwt
 import pytest
 
-from tests.api.driver import API, CHAT, PASSWORD, User
+from tests.api.driver import API, CHAT, PASSWORD, User, email
 
 SECRET = "a secret that only the portal and we know"
 PORTAL = {
@@ -110,7 +110,7 @@ async def test_a_suspended_person_is_out_at_once(server: Any, alice: User) -> No
         await server.hs.accounts.accounts.suspend(person.user_id)
         assert await ear.closed() == 1008
     await alice.chat("GET", "conversations/", 401)
-    login = {"email": "alice@test.example", "password": PASSWORD}
+    login = {"email": email("Alice"), "password": PASSWORD}
     assert await alice.code("POST", f"{API}/auth/login", 403, json=login) == "suspended"
     async with alice.socket(group) as ear:
         assert await ear.closed() == 1008

@@ -379,6 +379,7 @@ async def test_too_many_frames_are_refused_with_a_time_to_come_back(alice: User)
         assert refused["retry_ms"] > 0
 
 
+@pytest.mark.own_server
 async def test_stopping_the_server_says_1001(server: Running, alice: User) -> None:
     group = await alice.group()
     async with alice.socket(group) as ear:
@@ -386,6 +387,7 @@ async def test_stopping_the_server_says_1001(server: Running, alice: User) -> No
         assert await ear.closed() == 1001
 
 
+@pytest.mark.own_server
 async def test_nothing_is_left_behind_when_everybody_is_gone(server: Running, alice: User, bob: User) -> None:
     group = await alice.group(bob)
     async with alice.socket(group), bob.socket(group):

@@ -36,7 +36,8 @@ from tests.bridges.marketplace.people import (
     token,
 )
 from tests.bridges.marketplace.test_auth import unsigned
-from tests.conftest import POSTGRES, Databases, make_settings
+from tests.databases import POSTGRES, Databases
+from tests.servers import make_settings
 
 PREFIXES = (API, "/api/v1/chat")
 OTHER_SECRET = "another secret that is as long as the first one"
@@ -139,8 +140,9 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def lent(databases: Databases, database_kind: str) -> Iterator[URL]:
-    yield databases.url(database_kind)
-    databases.take_back()
+    url = databases.url(database_kind)
+    yield url
+    databases.take_back(url)
 
 
 @pytest_asyncio.fixture(scope="module")

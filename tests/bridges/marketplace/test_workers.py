@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from tests.bridges.marketplace.people import SECRET, SELLER, Shopper, guest, registered
-from tests.conftest import POSTGRES
+from tests.databases import POSTGRES
 from tests.process import ServerProcess
 
 GUESTS = 6

@@ -22,7 +22,7 @@ from homeserver.clock import FakeClock
 from homeserver.lifecycle import Running, running, working
 from homeserver.settings.models import DatabaseSettings, Settings
 from homeserver.storage.db import Database
-from tests import names, thrift
+from tests import names
 from tests.databases import POSTGRES, Databases
 from tests.servers import Servers, forget_handlers, make_settings
 
@@ -55,10 +55,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--both", action="store_true", help="run every test on both databases, not only those that need it"
     )
-
-
-def pytest_configure() -> None:
-    thrift.share_statements()
 
 
 def pytest_runtest_setup() -> None:

@@ -3,6 +3,8 @@
 import itertools
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -66,6 +68,29 @@ class Databases:
         with psycopg.connect(POSTGRES, dbname=url.database, autocommit=True) as conn:
             conn.execute(_EMPTY)
         self._free.append(url.database)
+
+    @contextmanager
+    def away(self, url: URL) -> Iterator[None]:
+        """Nobody can connect to a database that was lent, until the end. Open connections to SQLite stay."""
+        assert url.database is not None
+        if url.get_backend_name() == "sqlite":
+            path, beside = Path(url.database), Path(f"{url.database}-away")
+            path.rename(beside)
+            path.mkdir()  # a file that is not there would be made anew
+            try:
+                yield
+            finally:
+                path.rmdir()
+                beside.rename(path)
+            return
+        self._run(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS false')
+        try:
+            self._run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", url.database
+            )
+            yield
+        finally:
+            self._run(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS true')
 
     def close(self) -> None:
         for name in self._made:

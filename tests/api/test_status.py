@@ -4,8 +4,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy.engine import URL
 
 from homeserver.lifecycle import Running
+from tests.databases import Databases
 
 
 async def test_health(client: aiohttp.ClientSession) -> None:
@@ -17,22 +19,21 @@ async def test_health(client: aiohttp.ClientSession) -> None:
 
 
 @pytest.mark.both
-async def test_ready_until_the_database_goes(server: Running, client: aiohttp.ClientSession) -> None:
+async def test_ready_while_the_database_is_there(
+    server: Running, client: aiohttp.ClientSession, databases: Databases, database_url: URL
+) -> None:
+    ready = (200, {"status": "ready"})
     async with client.get("/ready") as answer:
-        assert (answer.status, await answer.json()) == (200, {"status": "ready"})
-    await server.hs.core.db.close()
-    server.hs.core.db.check = _away  # type: ignore[method-assign]
+        assert (answer.status, await answer.json()) == ready
+    await server.hs.core.db.close()  # connections that are open
+    with databases.away(database_url):
+        async with client.get("/ready") as answer:
+            assert answer.status == 503, await answer.text()
+            assert (await answer.json())["code"] == "database_away"
+        async with client.get("/health") as answer:
+            assert answer.status == 200
     async with client.get("/ready") as answer:
-        assert answer.status == 503
-        assert (await answer.json())["code"] == "database_away"
-    async with client.get("/health") as answer:
-        assert answer.status == 200
-
-
-async def _away() -> None:
-    from homeserver.errors import Unavailable
-
-    raise Unavailable("the database is away", code="database_away")
+        assert (answer.status, await answer.json()) == ready
 
 
 async def document(client: aiohttp.ClientSession) -> Any:

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sqlalchemy import func, select
 
-from homeserver.app import Homeserver
+from homeserver.app import Homeserver, build
 from homeserver.clock import FakeClock
 from homeserver.errors import Unauthenticated
+from homeserver.lifecycle import working
 from homeserver.protocol.ids import DeviceId
 from homeserver.services.e2ee.devicekeys import KeyUpload
+from homeserver.settings.models import Settings
 from homeserver.storage.schema import e2ee as schema
 from tests.e2ee.test_backups import ALGORITHM, ONE, copy
 from tests.e2ee.test_dehydrated import sleeping
@@ -113,15 +115,17 @@ async def test_a_closed_account_leaves_nothing(hs: Homeserver) -> None:
     assert await rows(hs, OF_DEVICES + OF_PEOPLE) == [0] * 11
 
 
-async def test_who_stays_away_too_long_is_told_to_the_others(
-    hs: Homeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_stays_away_too_long_is_told_to_the_others(settings: Settings, clock: FakeClock) -> None:
+    hs = build(settings, clock=clock)
+    async with working(hs):
+        await stays_away(hs, clock)
+
+
+async def stays_away(hs: Homeserver, clock: FakeClock) -> None:
     alice = await phone(hs, "Alice")
     await alice.publish(hs, "A")
     before = hs.core.live.position
-    clock = FakeClock(hs.core.clock.now_ms())
     clock.advance((hs.settings.tokens.refresh_ttl_s + 1) * 1000)
-    monkeypatch.setattr(hs.auth.sessions, "_clock", clock)
     await hs.auth.sessions.tidy()
     assert await rows(hs) == [0] * 6
     assert (await hs.e2ee.lists.changes(alice.requester, before)).changed == {alice.user_id}

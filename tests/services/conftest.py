@@ -6,14 +6,10 @@ from pathlib import Path
 import pytest
 
 from homeserver.clock import FakeClock
-from homeserver.kit.ratelimit import RateLimits
-from homeserver.services.media.files import Disk, Places
-from homeserver.services.media.gc import MediaGc
-from homeserver.services.media.store import Media
-from homeserver.services.media.urls import MediaUrls
-from homeserver.settings.models import MediaSettings, RateLimitSettings
+from homeserver.services.media.files import Disk
+from homeserver.settings.models import MediaSettings
 from homeserver.storage.db import Database
-from tests.services.files import ALICE, SECRET, Store
+from tests.services.files import ALICE, Store, make_store
 from tests.services.people import People, working
 
 
@@ -40,17 +36,8 @@ async def store(
     db: Database, clock: FakeClock, people: People, settings: MediaSettings, tmp_path: Path
 ) -> AsyncIterator[Store]:
     assert (await people.register("Alice")).user_id == ALICE.user_id
-    root = tmp_path / "media"
-    disk, places = Disk(), Places(root)
-    media = Media(
-        db=db,
-        clock=clock,
-        settings=settings,
-        limits=RateLimits(RateLimitSettings(enabled=False), clock),
-        urls=MediaUrls(SECRET, settings.url_ttl_s),
-        disk=disk,
-        places=places,
-    )
-    yield Store(media, MediaGc(db=db, clock=clock, disk=disk, places=places), root, db, clock)
-    media.close()
+    disk = Disk()
+    made = make_store(db, clock, settings, disk, tmp_path / "media")
+    yield made
+    made.media.close()
     disk.close()

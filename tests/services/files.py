@@ -9,10 +9,14 @@ from urllib.parse import parse_qs, urlsplit
 from PIL import Image
 
 from homeserver.clock import FakeClock
+from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
+from homeserver.services.media.files import Disk, Places
 from homeserver.services.media.gc import MediaGc
 from homeserver.services.media.store import Media, Served, StoredMedia
+from homeserver.services.media.urls import MediaUrls
+from homeserver.settings.models import MediaSettings, RateLimitSettings
 from homeserver.storage.db import Database
 
 ALICE = Requester(UserId("@alice:test.example"), 1, "s")
@@ -45,6 +49,12 @@ class Store:
     root: Path
     db: Database
     clock: FakeClock
+    settings: MediaSettings
+    disk: Disk
+
+    def beside(self) -> "Store":
+        """What another worker has, on the same files and database."""
+        return make_store(self.db, self.clock, self.settings, self.disk, self.root)
 
     async def put(
         self, data: bytes, name: str = "file", by: Requester = ALICE, declared: str = ""
@@ -64,3 +74,18 @@ class Store:
 
     def on_disk(self) -> list[Path]:
         return [path for path in self.root.rglob("*") if path.is_file()]
+
+
+def make_store(db: Database, clock: FakeClock, settings: MediaSettings, disk: Disk, root: Path) -> Store:
+    places = Places(root)
+    media = Media(
+        db=db,
+        clock=clock,
+        settings=settings,
+        limits=RateLimits(RateLimitSettings(enabled=False), clock),
+        urls=MediaUrls(SECRET, settings.url_ttl_s),
+        disk=disk,
+        places=places,
+    )
+    sweep = MediaGc(db=db, clock=clock, disk=disk, places=places)
+    return Store(media, sweep, root, db, clock, settings, disk)

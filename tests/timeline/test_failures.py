@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Unavailable
@@ -13,6 +13,7 @@ from homeserver.model import EntryKind
 from homeserver.protocol.ids import RoomId
 from homeserver.storage import events
 from homeserver.timeline.submission import NewEntry, Placed, SideWrite
+from tests.databases import Databases
 from tests.timeline.conftest import Writing, message
 
 
@@ -54,16 +55,15 @@ async def test_a_room_whose_creation_fails_is_not_there(writing: Writing) -> Non
     assert await writing.faults(made.events[0].event.room_id) == []
 
 
-async def test_a_database_that_is_away_comes_back(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_is_away_comes_back(
+    writing: Writing, databases: Databases, database_url: URL
+) -> None:
     room_id = await writing.new_room()
     heard: list[int] = []
     writing.live.listen(lambda entry: heard.append(entry.position))
 
-    def away() -> AbstractAsyncContextManager[AsyncConnection]:
-        raise ConnectionRefusedError("no database")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(writing.db, "write", away)
+    await writing.db.close()  # connections that are open
+    with databases.away(database_url):
         outcome = await asyncio.gather(
             *(writing.timeline.send(room_id, [message(str(n))]) for n in range(3)), return_exceptions=True
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.api.matrix.driver import Client
-from tests.api.matrix.synckit import WAIT_MS
+from tests.api.matrix.synckit import WAIT_MS, sync_until
 
 PATH = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
 ALL_STATE = [["*", "*"]]
@@ -34,11 +34,7 @@ class Slider:
 
     async def until(self, wanted: Any, **more: Any) -> Any:
         """Sync on until an answer has what is wanted: the first that is true of `wanted(answer)`."""
-        for _ in range(20):
-            answer = await self.sync(WAIT_MS, **more)
-            if found := wanted(answer):
-                return found
-        raise AssertionError("it did not come")
+        return await sync_until(lambda: self.sync(WAIT_MS, **more), wanted)
 
     def _take(self, room_id: str, room: Any) -> None:
         if room.get("initial"):

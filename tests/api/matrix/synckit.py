@@ -1,6 +1,10 @@
 """A client that follows by /sync, and keeps what it was told as real clients do."""
 
 import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +14,25 @@ from homeserver.timeline.entries import profile_changed
 from tests.api.matrix.driver import Client
 
 WAIT_MS = 5000
+UNTIL_S = 60
+_SHOWN = 10
+
+
+async def sync_until(sync: Callable[[], Awaitable[Any]], wanted: Callable[[Any], Any]) -> Any:
+    """Sync on until an answer has what is wanted: the first that is true of `wanted(answer)`.
+
+    Fails after UNTIL_S seconds and says what was seen instead.
+    """
+    seen: deque[Any] = deque(maxlen=_SHOWN)
+    count, end_s = 0, time.monotonic() + UNTIL_S
+    while time.monotonic() < end_s:
+        answer = await sync()
+        if found := wanted(answer):
+            return found
+        seen.append(answer)
+        count += 1
+    shown = "\n".join(json.dumps(one, ensure_ascii=False) for one in seen)
+    raise AssertionError(f"not in {count} answers in {UNTIL_S} s; the last of them:\n{shown}")
 
 
 @dataclass
@@ -40,11 +63,7 @@ class Follower:
 
     async def until(self, wanted: Any) -> Any:
         """Sync on until an answer has what is wanted: the first that is true of `wanted(answer)`."""
-        for _ in range(20):
-            answer = await self.sync(WAIT_MS)
-            if found := wanted(answer):
-                return found
-        raise AssertionError("it did not come")
+        return await sync_until(lambda: self.sync(WAIT_MS), wanted)
 
     async def until_text(self, room_id: str, text: str) -> Any:
         """The event of a message."""

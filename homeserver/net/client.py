@@ -24,6 +24,8 @@ from homeserver.net.errors import (
 from homeserver.net.publicnet import Guard, PrivateAddressError
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SCHEMES: Final = frozenset({"http", "https"})
+_FOR_ONE: Final = frozenset({"authorization", "host"})  # headers that are meant for one server alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,8 @@ class HttpClient:
     async def _follow(self, session: aiohttp.ClientSession, request: Request) -> Response:
         method, url, body = request.method, request.url, request.body
         headers = {"Accept-Encoding": "gzip" if request.unpack else "identity", **request.headers}
+        self._check_host(url)
         for _ in range(request.max_redirects + 1):
-            self._check_host(url)
             async with session.request(
                 method,
                 url,
@@ -154,24 +156,27 @@ class HttpClient:
                     return await _answer(response, url, request)
                 if response.status in {301, 302, 303} and method != "HEAD":
                     method, body = "GET", None
-                url = _next(url, where, request)
+                before, url = url, _next(url, where, request)
+                self._check_host(url)
+                if url.origin() != before.origin():
+                    headers = {name: text for name, text in headers.items() if name.lower() not in _FOR_ONE}
         raise TooManyRedirects(f"more than {request.max_redirects} redirects")
 
     def _check_host(self, url: URL) -> None:
-        if url.scheme not in {"http", "https"} or not self.guard.admits_host(url.raw_host or ""):
+        if url.scheme not in _SCHEMES or not self.guard.admits_host(url.raw_host or ""):
             raise Refused("this address is not asked")
 
 
 def _next(url: URL, where: str, request: Request) -> URL:
-    """Where a redirect leads. What is sent along (body, headers) may be meant for one server alone, so a redirect to
-    another is only for requests that say where it may go."""
+    """Where a redirect leads. What is sent along may be meant for one server alone, so a redirect to another is only
+    for requests that say where it may go."""
     try:
         found = url.join(URL(where)).with_fragment(None)
     except ValueError as error:
         raise Unreachable("a redirect to no address") from error
     if request.check_redirect is not None:
         return request.check_redirect(found)
-    if found.origin() != url.origin():
+    if not found.is_absolute() or found.scheme not in _SCHEMES or found.origin() != url.origin():
         raise Refused("a redirect to another server")
     return found
 

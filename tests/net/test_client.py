@@ -3,13 +3,20 @@
 import asyncio
 import gzip
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from yarl import URL
 
 from homeserver.errors import Forbidden, Unavailable, Upstream
@@ -49,6 +56,7 @@ class Site:
     asked: list[str] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
     open: int = 0
     most_open: int = 0
 
@@ -58,6 +66,7 @@ class Site:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(f"{request.method} {request.path}")
         self.hosts.append(request.host.partition(":")[0])
+        self.secrets.append(request.headers.get("Authorization", ""))
         self.bodies.append(await request.read())
         match request.path:
             case "/big":
@@ -249,7 +258,9 @@ async def test_a_redirect_to_a_private_address(client: HttpClient, site: Site, n
         url = site.url("/to").with_query(where=str(where))
         with pytest.raises(errors.Refused):
             await client.request(get(url, max_redirects=3, check_redirect=lambda found: found))
-    assert site.asked == ["GET /to"] * 3
+        with pytest.raises(errors.Refused):
+            await client.request(get(url, max_redirects=3))
+    assert site.asked == ["GET /to"] * 6
 
 
 async def test_redirects(client: HttpClient, site: Site) -> None:
@@ -265,8 +276,10 @@ async def test_redirects(client: HttpClient, site: Site) -> None:
     with pytest.raises(errors.Refused):
         await client.request(get(far, max_redirects=1))
     assert site.hosts[-1] == "site.example", "what is sent may be meant for one server alone"
-    await client.request(get(far, max_redirects=1, check_redirect=lambda url: url))
-    assert site.hosts[-1] == "other.example"
+    headers = {"Host": "named.example", "Authorization": "secret"}
+    await client.request(get(far, max_redirects=1, check_redirect=lambda url: url, headers=headers))
+    assert site.hosts[-2:] == ["named.example", "other.example"]
+    assert site.secrets[-2:] == ["secret", ""]
 
     def refuse(_url: URL) -> URL:
         raise Forbidden("not there")
@@ -293,6 +306,52 @@ async def test_who_is_not_there_or_speaks_no_http(client: HttpClient, site: Site
         with pytest.raises(errors.Unreachable):
             await client.request(get(url))
     server.close()
+
+
+def certificate(name: str, folder: Path) -> Path:
+    """A file with a key and a certificate for a name, which vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(
+        Encoding.PEM
+    )
+    path = folder / f"{name}.pem"
+    path.write_bytes(pem)
+    return path
+
+
+async def test_a_certificate_may_bear_another_name_than_the_address(tmp_path: Path) -> None:
+    """Whoever looked up a server by other means asks an address, and wants the server's certificate."""
+    path = certificate("peer.example", tmp_path)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(path)
+    app = web.Application()
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=request.host)
+
+    app.router.add_get("/", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "0.0.0.0", 0, ssl_context=serving).start()
+    trusting = ssl.create_default_context(cafile=path)
+    client = HttpClient(Guard([ip_network(OPEN)]), connections=2, tls=trusting)
+    request = get(URL(f"https://{OPEN}:{runner.addresses[0][1]}/"), headers={"Host": "peer.example"})
+    found = await client.request(replace(request, server_hostname="peer.example"))
+    assert found.body == b"peer.example"
+    for name in ("other.example", None):
+        with pytest.raises(errors.Unreachable):
+            await client.request(replace(request, server_hostname=name))
+    await client.close()
+    await runner.cleanup()
 
 
 async def test_after_the_end_nobody_is_asked(client: HttpClient, site: Site) -> None:

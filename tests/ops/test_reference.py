@@ -140,7 +140,6 @@ def test_the_reference_marks_advanced_keys_and_they_are_taken(tmp_path: Path) ->
 
 def test_every_key_is_read_by_some_part_of_the_server() -> None:
     by_the_settings = {"url_file", "secret_file", "shared_secret_file", "allow_public"}
-    by_the_settings |= {"first_pause_s", "longest_pause_s"}  # together they are a pause
     sources = [path for path in (ROOT / "homeserver").rglob("*.py") if "settings" not in path.parts]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     unread = {key for key in keys_of(Settings) if not re.search(rf"\.{key}\b", text)}

@@ -19,9 +19,9 @@ from homeserver.services.events.services import EventServices
 from homeserver.services.media.services import MediaServices
 from homeserver.services.messages.services import MessageServices
 from homeserver.services.moderation.services import ModerationServices
-from homeserver.services.notify.service import Notifications
 from homeserver.services.previews.service import Previews
-from homeserver.services.push.service import Push
+from homeserver.services.push.notifications.service import Notifications
+from homeserver.services.push.web.service import Push
 from homeserver.services.realtime.services import RealtimeServices
 from homeserver.services.rooms.services import RoomServices
 from homeserver.services.search.services import SearchServices

@@ -20,7 +20,7 @@ from homeserver.http.credentials import Authenticator
 from homeserver.http.routes import Admit, Dispatcher, Face
 from homeserver.http.service_key import ServiceKeyAuth
 from homeserver.http.sockets import Hub
-from homeserver.services.push.texts import PushFace
+from homeserver.services.push.web.texts import PushFace
 from homeserver.settings.models import (
     CorsSettings,
     GuestSettings,

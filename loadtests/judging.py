@@ -18,8 +18,8 @@ from homeserver.protocol.pushrules.occasion import Occasion
 from homeserver.protocol.pushrules.rules import Kind
 from homeserver.protocol.pushrules.ruleset import UNCHANGED, Ruleset
 from homeserver.protocol.versions import rules_for
-from homeserver.services.notify.audience import Audience
-from homeserver.services.notify.evaluate import EvaluatedBatch, EvaluatedEvent, mark
+from homeserver.services.push.notifications.audience import Audience
+from homeserver.services.push.notifications.evaluate import EvaluatedBatch, EvaluatedEvent, mark
 from homeserver.storage.events import StoredEvent
 
 PEOPLE = 10_000

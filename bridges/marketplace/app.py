@@ -27,7 +27,7 @@ from homeserver.http.guestcookie import GuestCookie
 from homeserver.http.routes import Face, Route
 from homeserver.model import Attachment
 from homeserver.services.media.store import Media
-from homeserver.services.push.texts import PushFace
+from homeserver.services.push.web.texts import PushFace
 
 ABOUT = """\
 ## Marketplace chat

@@ -13,8 +13,8 @@ from homeserver.model import Content, Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquiries.enquiryviews import EnquiryBrief
-from homeserver.services.push.subscriptions import Subscriptions
-from homeserver.services.push.texts import Notice
+from homeserver.services.push.web.subscriptions import Subscriptions
+from homeserver.services.push.web.texts import Notice
 
 MAX_TITLE_CHARS = 100
 _OFF = {503: "This server sends no pushes."}
@@ -82,7 +82,7 @@ class PushCalls:
 
 @dataclass(frozen=True, slots=True)
 class PushWords:
-    """Says messages in the words of this API (see `homeserver/services/push/texts.py`)."""
+    """Says messages in the words of this API (see `homeserver/services/push/web/texts.py`)."""
 
     market: Market
 

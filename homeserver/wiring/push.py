@@ -7,18 +7,18 @@ from homeserver.services.accounts.services import AccountServices
 from homeserver.services.admin.server_notices import speakers
 from homeserver.services.clientdata.services import ClientDataServices
 from homeserver.services.events.services import EventServices
-from homeserver.services.notify.audience import Audiences
-from homeserver.services.notify.counts import Counts
-from homeserver.services.notify.decide import GatewayDecider
-from homeserver.services.notify.deliver import GatewayPushes, Parcel
-from homeserver.services.notify.evaluate import Evaluator
-from homeserver.services.notify.listing import Listing
-from homeserver.services.notify.pushers import Pushers
-from homeserver.services.notify.service import CONSUMER, Notifications
-from homeserver.services.notify.store import NotificationStore
-from homeserver.services.push.post import Courier
-from homeserver.services.push.service import Around, Push
-from homeserver.services.push.waiting import push_worker
+from homeserver.services.push.client import Courier
+from homeserver.services.push.gateway.decide import GatewayDecider
+from homeserver.services.push.gateway.pushers import Pushers
+from homeserver.services.push.gateway.send import GatewayPushes, Parcel
+from homeserver.services.push.notifications.audience import Audiences
+from homeserver.services.push.notifications.counts import Counts
+from homeserver.services.push.notifications.evaluate import Evaluator
+from homeserver.services.push.notifications.listing import Listing
+from homeserver.services.push.notifications.service import CONSUMER, Notifications
+from homeserver.services.push.notifications.store import NotificationStore
+from homeserver.services.push.web.service import Around, Push
+from homeserver.services.push.worker import push_worker
 from homeserver.services.realtime.services import RealtimeServices
 from homeserver.settings.models import PushSettings, Settings
 from homeserver.storage import pushers as stored

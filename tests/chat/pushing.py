@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from homeserver.services.push.service import CONSUMER
+from homeserver.services.push.web.service import CONSUMER
 from homeserver.storage import log, push
 from homeserver.storage.db import Database
 from homeserver.storage.push import WaitingPush

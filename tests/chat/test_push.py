@@ -14,9 +14,9 @@ from homeserver.model import Content, Requester, SessionId
 from homeserver.net.client import HttpClient
 from homeserver.net.publicnet import Guard, is_public
 from homeserver.services.push.addresses import origin_of
-from homeserver.services.push.encryption import Sealed
-from homeserver.services.push.post import Courier
-from homeserver.services.push.texts import Notice, PushFace
+from homeserver.services.push.client import Courier
+from homeserver.services.push.web.encryption import Sealed
+from homeserver.services.push.web.texts import Notice, PushFace
 from homeserver.settings.models import PushSettings, Settings
 from homeserver.storage import log
 from homeserver.storage import push as stored

@@ -10,8 +10,8 @@ from homeserver.api.matrix import schemas
 from homeserver.http.body import Body, Flag, Query, QueryInt
 from homeserver.http.routes import Call, Route
 from homeserver.model import Pusher
-from homeserver.services.notify.listing import Listing
-from homeserver.services.notify.pushers import Pushers
+from homeserver.services.push.gateway.pushers import Pushers
+from homeserver.services.push.notifications.listing import Listing
 
 
 class PusherBody(Body):

@@ -1,1 +1,1 @@
-"""Web Push: news of messages for browsers of people who have nothing open (RFC 8030, RFC 8291, RFC 8292)."""
+"""Push: what notifies whom (`notifications`), and how devices are told: by gateways (`gateway`) or by Web Push (`web`)."""

@@ -11,7 +11,7 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import ViewerVisibility, Visibility
-from homeserver.services.notify.counts import Unread, unread_of
+from homeserver.services.push.notifications.counts import Unread, unread_of
 from homeserver.services.sliding.connections import DM, Sent
 from homeserver.services.sliding.context import RequestedRoom, SlidingContext, View
 from homeserver.services.sliding.states import AVATAR, NAME, Room, States

@@ -10,7 +10,7 @@ from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import GLOBAL
 from homeserver.services.events.rendering import Rendering
-from homeserver.services.notify.counts import Counts
+from homeserver.services.push.notifications.counts import Counts
 from homeserver.services.realtime.receipts import READ
 from homeserver.services.realtime.typing import Typing
 from homeserver.services.sync.changes import News

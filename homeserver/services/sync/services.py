@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from homeserver.services.notify.counts import Counts
+from homeserver.services.push.notifications.counts import Counts
 from homeserver.services.sync.legacy import LegacySyncs
 from homeserver.services.sync.long_polls import LongPolls
 from homeserver.services.sync.memberships import OwnRooms

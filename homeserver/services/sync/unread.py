@@ -1,7 +1,7 @@
 """How much of rooms a person has not read, as clients are told."""
 
 from homeserver.model import Content
-from homeserver.services.notify.counts import Count, Unread
+from homeserver.services.push.notifications.counts import Count, Unread
 
 
 def unread_parts(unread: Unread, *, apart: bool = False) -> Content:

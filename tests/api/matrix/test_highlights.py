@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from homeserver.lifecycle import Running
-from homeserver.services.notify.service import CONSUMER
+from homeserver.services.push.notifications.service import CONSUMER
 from homeserver.storage import log
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say

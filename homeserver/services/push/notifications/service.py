@@ -6,12 +6,12 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.outbox.worker import Worker
-from homeserver.services.notify.decide import GatewayDecider
-from homeserver.services.notify.deliver import Parcel
-from homeserver.services.notify.evaluate import Evaluator
-from homeserver.services.notify.listing import Listing
-from homeserver.services.notify.pushers import Pushers
-from homeserver.services.notify.store import NotificationStore
+from homeserver.services.push.gateway.decide import GatewayDecider
+from homeserver.services.push.gateway.pushers import Pushers
+from homeserver.services.push.gateway.send import Parcel
+from homeserver.services.push.notifications.evaluate import Evaluator
+from homeserver.services.push.notifications.listing import Listing
+from homeserver.services.push.notifications.store import NotificationStore
 from homeserver.storage.log import Entry
 from homeserver.tasks import Tasks
 from homeserver.timeline.consume import Effect

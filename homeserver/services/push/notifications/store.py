@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.model import EntryKind
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.notify.evaluate import EvaluatedBatch
+from homeserver.services.push.notifications.evaluate import EvaluatedBatch
 from homeserver.storage import events, log, notify, relations
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry

@@ -11,7 +11,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Upstream
 from homeserver.net.client import HttpClient, Request
 from homeserver.services.push.addresses import origin_of
-from homeserver.services.push.encryption import Sealed
+from homeserver.services.push.web.encryption import Sealed
 
 logger = logging.getLogger(__name__)
 _MAX_ANSWER_BYTES = 65_536

@@ -20,7 +20,7 @@ from homeserver.protocol.pushrules.occasion import Occasion
 from homeserver.protocol.pushrules.rules import Outcome
 from homeserver.services.clientdata.accountdata import IGNORED
 from homeserver.services.clientdata.push_rules import PUSH_RULES
-from homeserver.services.notify.audience import Audience, Audiences
+from homeserver.services.push.notifications.audience import Audience, Audiences
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
 from homeserver.storage.notify import EVERYBODY, NO_THREAD, Mark, MuteSpan

@@ -7,7 +7,7 @@ from homeserver.errors import Unavailable
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.services.push.addresses import check_endpoint
-from homeserver.services.push.encryption import Sealer, checked_keys
+from homeserver.services.push.web.encryption import Sealer, checked_keys
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.outbox.worker import Fate, Outcome, Prepared, Sending, Tried
 from homeserver.services.push.addresses import origin_of
-from homeserver.services.push.decide import Attendance
-from homeserver.services.push.encryption import Sealer
-from homeserver.services.push.post import Answer, Courier
-from homeserver.services.push.prepare import Packer, Parcel
+from homeserver.services.push.client import Answer, Courier
+from homeserver.services.push.web.decide import Attendance
+from homeserver.services.push.web.encryption import Sealer
+from homeserver.services.push.web.prepare import Packer, Parcel
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database

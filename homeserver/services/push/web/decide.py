@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.model import EntryKind, SessionId
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.push.texts import Faces
+from homeserver.services.push.web.texts import Faces
 from homeserver.services.realtime.connections import LiveConnections
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored

@@ -15,9 +15,9 @@ from homeserver.model import Content, Message, Person
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
-from homeserver.services.push.decide import Attendance
-from homeserver.services.push.encryption import MAX_PAYLOAD_BYTES
-from homeserver.services.push.texts import Faces, Notice
+from homeserver.services.push.web.decide import Attendance
+from homeserver.services.push.web.encryption import MAX_PAYLOAD_BYTES
+from homeserver.services.push.web.texts import Faces, Notice
 from homeserver.settings.models import PushSettings
 from homeserver.storage import events
 from homeserver.storage import push as stored

@@ -13,8 +13,8 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.pushrules.evaluate import Reader
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.clientdata.push_rules import PushRules
-from homeserver.services.notify.evaluate import SILENCE, EvaluatedBatch, EvaluatedEvent
-from homeserver.services.push.decide import ended_by
+from homeserver.services.push.notifications.evaluate import SILENCE, EvaluatedBatch, EvaluatedEvent
+from homeserver.services.push.web.decide import ended_by
 from homeserver.settings.models import PushSettings
 from homeserver.storage import pushers as stored
 from homeserver.storage.db import Database

@@ -9,14 +9,14 @@ from homeserver.metrics import Metrics
 from homeserver.net.client import HttpClient
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
-from homeserver.services.push.decide import Attendance, Decider
-from homeserver.services.push.encryption import Sealer
-from homeserver.services.push.post import Courier
-from homeserver.services.push.prepare import Packer
-from homeserver.services.push.send import BrowserPushes
-from homeserver.services.push.subscriptions import Subscriptions
-from homeserver.services.push.texts import Faces
-from homeserver.services.push.waiting import push_worker
+from homeserver.services.push.client import Courier
+from homeserver.services.push.web.decide import Attendance, Decider
+from homeserver.services.push.web.encryption import Sealer
+from homeserver.services.push.web.prepare import Packer
+from homeserver.services.push.web.send import BrowserPushes
+from homeserver.services.push.web.subscriptions import Subscriptions
+from homeserver.services.push.web.texts import Faces
+from homeserver.services.push.worker import push_worker
 from homeserver.services.realtime.connections import LiveConnections
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored

@@ -10,9 +10,9 @@ from homeserver.clock import Clock
 from homeserver.errors import NotFound
 from homeserver.outbox.worker import Fate, Outcome, Prepared, Sending, Tried
 from homeserver.protocol.ids import RoomId
-from homeserver.services.notify.counts import Count, Counts
-from homeserver.services.notify.gateway import Scene, notification, rejected
-from homeserver.services.push.post import Courier
+from homeserver.services.push.client import Courier
+from homeserver.services.push.gateway.gateway_api import Scene, notification, rejected
+from homeserver.services.push.notifications.counts import Count, Counts
 from homeserver.settings.models import PushSettings
 from homeserver.storage import events
 from homeserver.storage import pushers as stored

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from homeserver.protocol.event import Event, StateKey
-from homeserver.services.notify.counts import Count
+from homeserver.services.push.notifications.counts import Count
 from homeserver.storage.pushers import Target
 from homeserver.timeline.heads import Head
 

@@ -13,6 +13,7 @@ from homeserver.lifecycle import Running, running
 from homeserver.settings.load import load
 from tests.api.driver import User, register
 from tests.api.messenger.wire import contents, line
+from tests.names import fresh
 from tests.ops.drivers import FAST_HASH, Cli
 
 pytestmark = pytest.mark.both
@@ -60,7 +61,11 @@ async def test_from_a_report_to_a_message_that_is_gone(cli: Cli, people: tuple[U
         await alice.chat("POST", f"messages/{said['id']}/report", 204, json={"reason": reason})
     first, second = await listed(cli)
     assert (first["text"], first["room_name"], first["reason"]) == ("something\nbad", "Class", "please look")
-    assert (first["sender_name"], first["reporter"], first["standing"]) == ("Bob", "@alice:localhost", "open")
+    assert (first["sender_name"], first["reporter"], first["standing"]) == (
+        "Bob",
+        f"@{fresh('alice')}:localhost",
+        "open",
+    )
     table = (await run(cli, "reports", "list")).splitlines()
     assert len(table) == 3, "what people wrote starts no line of its own"
     assert "please look" in table[1]
@@ -96,7 +101,8 @@ async def test_a_room_is_closed_and_a_person_shut_out_under_their_eyes(
         assert await run(cli, "rooms", "close", mine.room_id, "--yes") == f"{mine.room_id} is closed\n"
         assert await his.until("chat.deleted") == {"id": mine.position}
         assert await hers.closed() == 1008
-        assert await run(cli, "users", "suspend", "@bob:localhost") == "@bob:localhost is suspended\n"
+        his_id = f"@{fresh('bob')}:localhost"
+        assert await run(cli, "users", "suspend", his_id) == f"{his_id} is suspended\n"
         assert await his.closed() == 1008
     assert await alice.chat("GET", "conversations/") == []
     await bob.chat("GET", "conversations/", 401)

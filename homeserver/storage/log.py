@@ -1,12 +1,13 @@
 """The log: one order for everything that a client can ever sync.
 
 A position is taken as the last step before the inserts of a transaction, under the row lock of `log_head`; so
-positions become visible in their own order, without holes, on both databases and with any number of workers.
+positions become visible in their own order, without holes, on both databases and with any number of workers. The ids
+of new snapshots of state come from the same row in the same statement.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 from sqlalchemy import Row, bindparam, insert, select, update
@@ -33,8 +34,19 @@ class Entry:
     body: Content | None = None
 
 
+class Taken(NamedTuple):
+    """The first position, and the first id of a snapshot, that a transaction may use."""
+
+    position: int
+    state_id: int
+
+
 _TAKE = (
-    update(log_head).values(position=log_head.c.position + bindparam("count")).returning(log_head.c.position)
+    update(log_head)
+    .values(
+        position=log_head.c.position + bindparam("count"), state_id=log_head.c.state_id + bindparam("states")
+    )
+    .returning(log_head.c.position, log_head.c.state_id)
 )
 _HEAD = select(log_head.c.position)
 _ADD = insert(log).execution_options(**UNANSWERED)
@@ -57,8 +69,13 @@ _MOVE_CURSOR = (
 
 async def take_positions(conn: AsyncConnection, count: int) -> int:
     """Take `count` positions and answer the first. Call it last before the inserts: it locks the log."""
-    last = cast(int, (await conn.execute(_TAKE, {"count": count})).scalar_one())
-    return last - count + 1
+    return (await take(conn, count, 0)).position
+
+
+async def take(conn: AsyncConnection, count: int, states: int) -> Taken:
+    """Take `count` positions, and ids for so many snapshots of state. Call it last before the inserts, too."""
+    last = (await conn.execute(_TAKE, {"count": count, "states": states})).one()
+    return Taken(last.position - count + 1, last.state_id - states + 1)
 
 
 async def head(conn: AsyncConnection) -> int:

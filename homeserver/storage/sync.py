@@ -3,17 +3,15 @@
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, and_, bindparam, case, func, literal, or_, select
+from sqlalchemy import BindParameter, and_, bindparam, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import EntryKind
-from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.protocol.versions import rules_for
 from homeserver.storage.dialect import Rows, rows_of
 from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored_event
 from homeserver.storage.log import Entry, plain_entry
-from homeserver.storage.schema.timeline import events, log, members, rooms, snapshot_entries, snapshots
+from homeserver.storage.schema.timeline import events, log, members, rooms
 
 HEROES = 5  # people after whom a room without a name is called
 
@@ -137,38 +135,6 @@ _state_id = (
     .scalar_subquery()
 )
 _STATE_IDS = select(_place_room.label("room_id"), _state_id.label("state_id")).select_from(_places.table)
-_seed = select(
-    snapshots.c.state_id.label("root"),
-    snapshots.c.state_id,
-    snapshots.c.parent_id,
-    snapshots.c.whole,
-    literal(0).label("back"),
-).where(snapshots.c.state_id.in_(bindparam("state_ids", expanding=True)))
-_chain = _seed.cte("chain", recursive=True)
-_chain = _chain.union_all(
-    select(_chain.c.root, snapshots.c.state_id, snapshots.c.parent_id, snapshots.c.whole, _chain.c.back + 1)
-    .join_from(snapshots, _chain, snapshots.c.state_id == _chain.c.parent_id)
-    .where(~_chain.c.whole)
-)
-_STATES = (
-    select(
-        _chain.c.root,
-        snapshot_entries.c.type,
-        snapshot_entries.c.state_key,
-        events.c.event_id,
-        events.c.pdu,
-        rooms.c.version,
-    )
-    .join_from(_chain, snapshot_entries, snapshot_entries.c.state_id == _chain.c.state_id)
-    .join(events, events.c.event_id == snapshot_entries.c.event_id)
-    .join(rooms, rooms.c.room_id == events.c.room_id)
-    .order_by(_chain.c.back.desc())
-)
-_is_member = snapshot_entries.c.type == "m.room.member"
-_is_of_some = snapshot_entries.c.state_key.in_(bindparam("user_ids", expanding=True))
-_is_of_types = snapshot_entries.c.type.in_(bindparam("types", expanding=True))
-_STATES_WITH_SOME = _STATES.where(or_(~_is_member, _is_of_some))
-_STATES_OF_TYPES = _STATES.where(or_(_is_of_types, and_(_is_member, _is_of_some)))
 _COUNTS = (
     select(members.c.room_id, members.c.membership, func.count().label("people"))
     .where(members.c.room_id.in_(_in_rooms), members.c.membership.in_(("join", "invite")))
@@ -259,25 +225,6 @@ async def state_ids_at(conn: AsyncConnection, places: Mapping[RoomId, int]) -> d
     return {row.room_id: row.state_id for row in rows if row.state_id is not None}
 
 
-async def states_at(
-    conn: AsyncConnection,
-    state_ids: Collection[int],
-    *,
-    types: Collection[str] | None = None,
-    user_ids: Collection[UserId] | None = None,
-) -> dict[int, dict[StateKey, Event]]:
-    """The state events of each snapshot.
-
-    `types`: only these types, and these people's member events. `user_ids` without types: everything, but only these
-    people's member events.
-    """
-    values = {"state_ids": list(state_ids), "types": list(types or ()), "user_ids": list(user_ids or ())}
-    statement = _STATES if user_ids is None else _STATES_WITH_SOME
-    if types is not None:
-        statement = _STATES_OF_TYPES
-    return _by_root(state_ids, await conn.execute(statement, values))
-
-
 async def member_counts(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[tuple[RoomId, str], int]:
     """How many are in each room, and how many are asked into it: by room and membership."""
     rows = await conn.execute(_COUNTS, {"room_ids": list(room_ids)})
@@ -323,11 +270,3 @@ def _by_room(room_ids: Collection[RoomId], rows: Any) -> dict[RoomId, list[Store
         one = stored_event(row)
         found[one.event.room_id].append(one)
     return found
-
-
-def _by_root(state_ids: Collection[int], rows: Any) -> dict[int, dict[StateKey, Event]]:
-    states: dict[int, dict[StateKey, Event]] = {state_id: {} for state_id in state_ids}
-    for row in rows:  # oldest delta first, so that newer ones win
-        root, event_type, state_key, event_id, pdu, version = row
-        states[root][event_type, state_key] = Event.from_json(pdu, rules_for(version), event_id)
-    return states

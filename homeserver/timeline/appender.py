@@ -151,7 +151,8 @@ class Appender:
         batch = Batch()
         if writing:
             now_ms = self._clock.now_ms()
-            first = await log.take_positions(conn, sum(one.size for one in writing))
+            size, states = sum(one.size for one in writing), sum(one.states for one in writing)
+            first = await log.take(conn, size, states)
             batch = place(writing, first, now_ms)
             await self._write_batch(conn, batch, now_ms)
         batch.results.extend(repeats.items())

@@ -15,7 +15,7 @@ from homeserver.protocol.pushrules.defaults import notifies_everybody
 from homeserver.protocol.seal import seal
 from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.versions import EventIdFormat, RoomRules
-from homeserver.timeline.heads import EMPTY, Head, Snapshot
+from homeserver.timeline.heads import EMPTY, Changes, Head, Snapshot
 
 MESSAGE_TYPES = frozenset({"m.room.message", "m.room.encrypted"})
 THREAD = "m.thread"
@@ -26,12 +26,14 @@ _PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types that ma
 class Built:
     """An event ready to be stored. `position` is 0 until the appender gives it a place.
 
+    `changes`: how the state `after` it differs from that `before`; where nothing does, the two are one snapshot.
     `notifies`: it counts as unread for everybody whose push rules are as they were.
     """
 
     event: Event
     before: Snapshot
     after: Snapshot
+    changes: Changes
     message_seq: int
     shown: bool
     position: int = 0
@@ -71,7 +73,8 @@ def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -
         raise TooLarge(str(error), code="event_too_large") from error
     except ProtocolError as error:
         raise Invalid(str(error), code="bad_event") from error
-    after = head.state.with_event(event, signer.snapshot_chain) if event.is_state else head.state
+    changes: Changes = {event.key: event} if event.is_state else {}
+    after = head.state.changed(changes, signer.snapshot_chain) if changes else head.state
     shown = is_message(event)
     seq = head.message_seq + shown
     notifies = notifies_everybody(event)
@@ -85,7 +88,8 @@ def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -
         message_seq=seq,
         notify_seq=notify_seq,
     )
-    return moved, Built(event, head.state, after, seq, shown, notify_seq=notify_seq, notifies=notifies)
+    built = Built(event, head.state, after, changes, seq, shown, notify_seq=notify_seq, notifies=notifies)
+    return moved, built
 
 
 def is_message(event: Event) -> bool:

@@ -22,9 +22,11 @@ from homeserver.storage import rooms, state
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 
+Changes = Mapping[StateKey, Event | None]  # what a step does to a state; None: nothing is set there any more
+
 
 class Snapshot:
-    """A room's state: `events` by (type, state key). `state_id` is known once it has a place in the log."""
+    """A room's state: `events` by (type, state key). `state_id` is known once it was given one to be written under."""
 
     __slots__ = ("chain", "events", "state_id")
 
@@ -33,10 +35,16 @@ class Snapshot:
         self.chain = chain
         self.state_id = state_id
 
-    def with_event(self, event: Event, whole_after: int) -> "Snapshot":
-        """The state after a state event. Chains of deltas stay short against the size of the state."""
+    def changed(self, changes: Changes, whole_after: int) -> "Snapshot":
+        """The state after changes. Chains of deltas stay short against the size of the state."""
         after = Snapshot({}, self.chain + 1)
-        after.events = self.events.set(event.key, event)
+        with self.events.mutate() as events:
+            for key, event in changes.items():
+                if event is not None:
+                    events[key] = event
+                else:
+                    events.pop(key, None)
+            after.events = events.finish()
         if after.chain > max(whole_after, len(after.events) // 4):
             after.chain = 0
         return after

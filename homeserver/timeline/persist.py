@@ -21,7 +21,7 @@ from homeserver.storage.rooms import HeadMove, HeadRow, NewRoom
 from homeserver.storage.state import SnapshotRow
 from homeserver.timeline.build import Built, is_in_thread, relation_of
 from homeserver.timeline.counting import count_threads, uncount
-from homeserver.timeline.heads import Snapshot
+from homeserver.timeline.heads import Changes, Snapshot
 from homeserver.timeline.summary import SUMMARISED, summary_of
 
 _BUMPS = frozenset(  # what moves a room up in lists
@@ -207,9 +207,7 @@ def _new_room(room: RoomRows, kind: RoomKind) -> NewRoom:
 
 
 async def _add_state(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
-    rows = [
-        _snapshot_row(room.room_id, built) for room in work for built in room.built if built.event.is_state
-    ]
+    rows = [_snapshot_row(room.room_id, built) for room in work for built in room.built if built.changes]
     if rows:
         await state.add_snapshots(conn, rows)
     if joined := [row for room in work for row in room.joined.values()]:
@@ -219,13 +217,12 @@ async def _add_state(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
 
 
 def _snapshot_row(room_id: RoomId, built: Built) -> SnapshotRow:
-    event, after = built.event, built.after
+    after = built.after
     whole = after.chain == 0
-    kind, state_key = event.key
-    entries = (
-        tuple((key[0], key[1], held.event_id) for key, held in after.events.items())
-        if whole
-        else ((kind, state_key, event.event_id),)
+    changes: Changes = after.events if whole else built.changes
+    entries = tuple(
+        (kind, state_key, None if held is None else held.event_id)
+        for (kind, state_key), held in changes.items()
     )
     return SnapshotRow(_id_of(after), room_id, built.before.state_id, after.chain, whole, entries)
 
@@ -337,7 +334,7 @@ def _applies(room: RoomRows, built: Built, target: StoredEvent, successors: Mapp
 
 def _id_of(snapshot: Snapshot) -> int:
     if snapshot.state_id is None:
-        raise AssertionError("a snapshot is written only after its event was placed")
+        raise AssertionError("a snapshot is written only after it was given an id")
     return snapshot.state_id
 
 

@@ -1,4 +1,4 @@
-"""Giving a batch its places in the log."""
+"""Giving a batch its places in the log, and its snapshots their ids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 from homeserver.model import EntryKind
 from homeserver.protocol.ids import EventId, RoomId
-from homeserver.storage.log import Entry
+from homeserver.storage.log import Entry, Taken
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.persist import RoomRows, stored
 from homeserver.timeline.submission import KeyTaken, Placed, Submission, Written
@@ -25,12 +25,13 @@ class Batch:
     refused: list[tuple[Submission, KeyTaken]] = field(default_factory=list)
 
 
-def place(submissions: Sequence[Submission], first: int, now_ms: int) -> Batch:
-    """Give the submissions positions from `first` on, in their order, and gather their rows."""
+def place(submissions: Sequence[Submission], first: Taken, now_ms: int) -> Batch:
+    """Give the submissions positions and ids from `first` on, in their order, and gather their rows."""
     batch = Batch()
-    position = first
+    position, state_id = first
     for submission in submissions:
         start = len(batch.entries)
+        state_id = _number_states(submission, state_id)
         position = _place_events(batch, submission, position)
         for new in submission.entries:
             batch.entries.append(Entry(position, new.kind, new.room_id, new.user_id, now_ms, body=new.body))
@@ -43,6 +44,14 @@ def place(submissions: Sequence[Submission], first: int, now_ms: int) -> Batch:
     return batch
 
 
+def _number_states(submission: Submission, state_id: int) -> int:
+    for built in submission.built or ():
+        if built.changes:
+            built.after.state_id = state_id
+            state_id += 1
+    return state_id
+
+
 def _place_events(batch: Batch, submission: Submission, position: int) -> int:
     if submission.tip is None:
         return position
@@ -52,8 +61,6 @@ def _place_events(batch: Batch, submission: Submission, position: int) -> int:
         rows = batch.rooms[head.room_id] = RoomRows(head.room_id, head.rules, submission.kind)
     for built in submission.built or ():
         built.position = position
-        if built.event.is_state:
-            built.after.state_id = position
         rows.add(built)
         event = built.event
         batch.entries.append(

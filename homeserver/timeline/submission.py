@@ -104,6 +104,11 @@ class Submission:
         """How many positions it takes."""
         return len(self.drafts) + len(self.entries)
 
+    @property
+    def states(self) -> int:
+        """How many snapshots of state it makes."""
+        return sum(bool(built.changes) for built in self.built or ())
+
     def finish(self, written: Written) -> None:
         """Answer the caller, unless there is an answer already."""
         if not self.done.done():

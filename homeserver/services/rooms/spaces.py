@@ -14,8 +14,8 @@ from homeserver.protocol.versions import rules_for
 from homeserver.storage import summaries as stored
 from homeserver.storage.db import Database
 from homeserver.storage.memberships import memberships
+from homeserver.storage.state import states_at
 from homeserver.storage.summaries import Summary
-from homeserver.storage.sync import states_at
 
 __all__ = ["Branch", "HierarchyRequest", "SpaceLimits", "Spaces", "Summary"]
 SPACE: Final = "m.space"

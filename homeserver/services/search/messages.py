@@ -20,7 +20,7 @@ from homeserver.services.search.index import KEYS
 from homeserver.services.search.words import words_of
 from homeserver.storage import events
 from homeserver.storage import search as stored
-from homeserver.storage import sync as stored_states
+from homeserver.storage import state as stored_states
 from homeserver.storage.db import Database
 from homeserver.storage.events import NEWEST, StoredEvent
 from homeserver.storage.search import Match, OwnPlace, SearchQuery

@@ -10,6 +10,7 @@ from homeserver.services.sliding.request import Config, ListRequest, RoomFilters
 from homeserver.services.sliding.room_list import RoomAttributes, RoomLists, is_put_out
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
+from homeserver.storage.state import states_at
 from homeserver.storage.sync import OwnRoom
 
 CHILD: Final = "m.space.child"
@@ -53,7 +54,7 @@ class Lists:
             return {}
         async with self._db.read() as conn:
             ids = await stored.state_ids_at(conn, dict.fromkeys(spaces, context.until))
-            states = await stored.states_at(conn, ids.values(), types=(CHILD,), user_ids=())
+            states = await states_at(conn, ids.values(), types=(CHILD,), user_ids=())
         return {
             space: {key for (_, key), event in states[state_id].items() if event.content.get("via")}
             for space, state_id in ids.items()

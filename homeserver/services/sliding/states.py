@@ -13,6 +13,7 @@ from homeserver.services.sync.timelines import RoomTimeline
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
+from homeserver.storage.state import states_at
 from homeserver.storage.sync import OwnRoom, RoomPeer
 
 NAME: Final = ("m.room.name", "")
@@ -156,7 +157,7 @@ class States:
         if types is not None:
             types |= {NAME[0], AVATAR[0]}
         async with self._db.read() as conn:
-            states = await stored.states_at(
+            states = await states_at(
                 conn, ids.values(), types=types, user_ids=None if everybody and types is None else people
             )
         for one in rooms:

@@ -7,7 +7,7 @@ from homeserver.protocol.canonical import JsonObject
 from homeserver.protocol.clientevents import event_in_full, stripped
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage import events as stored_events
-from homeserver.storage import sync as stored
+from homeserver.storage import state as stored
 from homeserver.storage.db import Database
 from homeserver.storage.sync import OwnRoom
 

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from homeserver.kit.batching import BatchLoader
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import UserId
-from homeserver.storage import sync as stored
+from homeserver.storage import state as stored
 from homeserver.storage.db import Database
 
 _FEW: Final = 4  # rooms of a question that is asked together with those of others

@@ -14,6 +14,7 @@ from homeserver.services.sync.senders import Senders
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
+from homeserver.storage.state import states_at
 from homeserver.storage.sync import OwnRoom
 from homeserver.timeline.build import relation_of
 
@@ -167,7 +168,7 @@ class Timelines:
         if not ids:
             return
         async with self._db.read() as conn:
-            states = await stored.states_at(conn, ids, user_ids=everybody)
+            states = await states_at(conn, ids, user_ids=everybody)
         for one in timelines:
             if one.state_before is not None:
                 one.state = {

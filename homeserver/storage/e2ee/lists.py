@@ -4,13 +4,14 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, exists, literal, or_, select
+from sqlalchemy import bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.schema.e2ee import device_lists
 from homeserver.storage.schema.timeline import events, members, snapshot_entries, snapshots
+from homeserver.storage.state import LINK, chain_of
 
 
 class Move(NamedTuple):
@@ -88,32 +89,15 @@ _then = (
     )
     .cte("room_then")
 )
-_chain = (
-    select(
-        _then.c.room_id,
-        snapshots.c.state_id,
-        snapshots.c.parent_id,
-        snapshots.c.whole,
-        literal(0).label("back"),
+_chain = chain_of(
+    select(_then.c.room_id.label("root"), *LINK).join_from(
+        _then, snapshots, snapshots.c.state_id == _then.c.state_id
     )
-    .join_from(_then, snapshots, snapshots.c.state_id == _then.c.state_id)
-    .cte("chain", recursive=True)
-)
-_chain = _chain.union_all(
-    select(
-        _chain.c.room_id,
-        snapshots.c.state_id,
-        snapshots.c.parent_id,
-        snapshots.c.whole,
-        _chain.c.back + 1,
-    )
-    .join_from(snapshots, _chain, snapshots.c.state_id == _chain.c.parent_id)
-    .where(~_chain.c.whole)
 )
 _THEN = (
-    select(_chain.c.room_id, snapshot_entries.c.event_id, events.c.pdu)
+    select(_chain.c.root, events.c.pdu)
     .join_from(_chain, snapshot_entries, snapshot_entries.c.state_id == _chain.c.state_id)
-    .join(events, events.c.event_id == snapshot_entries.c.event_id)
+    .join(events, events.c.event_id == snapshot_entries.c.event_id, isouter=True)
     .where(snapshot_entries.c.type == "m.room.member", snapshot_entries.c.state_key == bindparam("reader"))
     .order_by(_chain.c.back.desc())
 )
@@ -150,8 +134,12 @@ async def rooms_joined_at(
 ) -> set[RoomId]:
     """In which of the rooms `reader` was joined when the log stood at a position."""
     rows = await conn.execute(_THEN, {"reader": reader, "room_ids": list(room_ids), "at": at})
-    then = {row.room_id: orjson.loads(row.pdu) for row in rows}  # oldest delta first, so that newer ones win
-    return {room_id for room_id, pdu in then.items() if pdu["content"].get("membership") == "join"}
+    then = {row.root: row.pdu for row in rows}  # oldest delta first, so that newer ones win
+    return {
+        room_id
+        for room_id, pdu in then.items()
+        if pdu is not None and orjson.loads(pdu)["content"].get("membership") == "join"
+    }
 
 
 async def joined_in(conn: AsyncConnection, room_ids: Collection[RoomId]) -> set[UserId]:

@@ -16,12 +16,13 @@ from sqlalchemy import (
 
 from homeserver.storage.schema.base import metadata
 
-# one row: the last position given out; its row lock makes commit order position order
+# one row: the last position and the last id of a snapshot given out; its row lock makes commit order position order
 log_head = Table(
     "log_head",
     metadata,
     Column("row_id", SmallInteger, primary_key=True, autoincrement=False),
     Column("position", BigInteger, nullable=False),
+    Column("state_id", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("row_id = 1", name="one_row"),
 )
 
@@ -174,9 +175,7 @@ room_keys = Table(
 snapshots = Table(
     "snapshots",
     metadata,
-    Column(
-        "state_id", BigInteger, primary_key=True, autoincrement=False
-    ),  # position of the event that made it
+    Column("state_id", BigInteger, primary_key=True, autoincrement=False),  # from log_head
     Column("room_id", Text, nullable=False, index=True),
     Column("parent_id", BigInteger),
     Column("chain", Integer, nullable=False),  # deltas since the last whole one
@@ -189,7 +188,7 @@ snapshot_entries = Table(
     Column("state_id", BigInteger, primary_key=True, autoincrement=False),
     Column("type", Text, primary_key=True),
     Column("state_key", Text, primary_key=True),
-    Column("event_id", Text, nullable=False),
+    Column("event_id", Text),  # NULL in a delta: nothing is set under this key any more
 )
 
 # the current member events of a room, and how far each joined person has read

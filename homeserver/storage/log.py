@@ -14,6 +14,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Content, EntryKind
+from homeserver.protocol.event import StateKey
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.events import EVENT_COLUMNS, StoredEvent, unedited_event
@@ -23,7 +24,11 @@ from homeserver.storage.sqlite import UNANSWERED
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the log: `event` for an EVENT, `body` for any other kind."""
+    """One entry of the log: `event` for an EVENT, `body` for any other kind.
+
+    `body` of an EVENT is {"changed": [[type, state key], ...]}, where the event changed other keys of the room's
+    current state than the one that it sets.
+    """
 
     position: int
     kind: EntryKind
@@ -32,6 +37,20 @@ class Entry:
     created_ms: int
     event: StoredEvent | None = None
     body: Content | None = None
+
+    @property
+    def changed(self) -> tuple[StateKey, ...]:
+        """The keys of the room's current state under which something else is set since this entry."""
+        if self.event is None:
+            return ()
+        if self.body is not None:
+            return tuple((kind, state_key) for kind, state_key in self.body["changed"])
+        return (self.event.event.key,) if self.event.event.is_state else ()
+
+    @property
+    def moved(self) -> tuple[UserId, ...]:
+        """Whose member event in the room is another since this entry."""
+        return tuple(UserId(state_key) for kind, state_key in self.changed if kind == "m.room.member")
 
 
 class Taken(NamedTuple):

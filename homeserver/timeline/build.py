@@ -15,6 +15,7 @@ from homeserver.protocol.pushrules.defaults import notifies_everybody
 from homeserver.protocol.seal import seal
 from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.versions import EventIdFormat, RoomRules
+from homeserver.timeline.current import Change, Delta
 from homeserver.timeline.heads import EMPTY, Changes, Head, Snapshot
 
 MESSAGE_TYPES = frozenset({"m.room.message", "m.room.encrypted"})
@@ -39,6 +40,11 @@ class Built:
     position: int = 0
     notify_seq: int = 0
     notifies: bool = False
+
+    @property
+    def delta(self) -> Delta:
+        """`changes`, each with what was there before."""
+        return {key: Change(self.before.events.get(key), new) for key, new in self.changes.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ class Heads:
         tip = self._tips.get(event.room_id)
         if tip is None or entry.position <= tip.base:
             return
-        if event.is_state or (event.redacts is not None and _holds(tip.head.state, event.redacts)):
+        if entry.changed or (event.redacts is not None and _holds(tip.head.state, event.redacts)):
             tip.heard = entry.position
 
     async def _load(self, room_id: RoomId) -> Tip:

@@ -1,28 +1,34 @@
-"""From placed events to rows: what one transaction writes, each table once however many events there are."""
+"""From placed events to rows: what one transaction writes, each table once however many events there are.
+
+Two things come in. What accepted events say: relations, edits, redactions, counts. And what became of the current
+state: see `timeline/current.py`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import CLOSED_EVENT, LINK_EVENT, Link, RoomKind
 from homeserver.protocol import canonical
 from homeserver.protocol.auth import may_redact
-from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.power import PowerLevels
 from homeserver.protocol.redact import redact
 from homeserver.protocol.versions import RoomRules
-from homeserver.storage import edits, events, guests, members, relations, rooms, state, summaries
+from homeserver.storage import edits, events, guests, members, relations, rooms, state
 from homeserver.storage.events import StoredEvent
-from homeserver.storage.members import MemberRow, ReadMove
+from homeserver.storage.members import ReadMove
 from homeserver.storage.relations import Relation
 from homeserver.storage.rooms import HeadMove, HeadRow, NewRoom
 from homeserver.storage.state import SnapshotRow
 from homeserver.timeline.build import Built, is_in_thread, relation_of
 from homeserver.timeline.counting import count_threads, uncount
+from homeserver.timeline.current import CurrentState, Moment, write_lists, write_members
 from homeserver.timeline.heads import Changes, Snapshot
-from homeserver.timeline.summary import SUMMARISED, summary_of
+from homeserver.timeline.summary import text_in
 
 _BUMPS = frozenset(  # what moves a room up in lists
     {
@@ -37,6 +43,8 @@ _BUMPS = frozenset(  # what moves a room up in lists
         "org.matrix.msc3672.beacon_info",
     }
 )
+_LINK: Final = (LINK_EVENT, "")
+_CLOSED: Final = (CLOSED_EVENT, "")
 
 
 @dataclass(slots=True)
@@ -47,20 +55,16 @@ class RoomRows:
     rules: RoomRules
     kind: RoomKind | None  # of a room that is made here
     built: list[Built] = field(default_factory=list)
-    joined: dict[UserId, MemberRow] = field(default_factory=dict)
-    changed: dict[UserId, MemberRow] = field(default_factory=dict)
+    current: CurrentState = field(init=False)
     read: dict[UserId, ReadMove] = field(default_factory=dict)
     redactions: list[Built] = field(default_factory=list)
     edits: list[tuple[EventId, Event]] = field(default_factory=list)
-    member_delta: int = 0
     last_message: int | None = None
     active: int | None = None
-    name: str | None = None
-    topic: str | None = None
-    links: list[Link | None] = field(default_factory=list)
-    closed: bool = False
-    is_resummarised: bool = False
     cut: list[Event] = field(default_factory=list)  # what is left of redacted events of the state
+
+    def __post_init__(self) -> None:
+        self.current = CurrentState(self.room_id)
 
     def add(self, built: Built) -> None:
         """Note one placed event."""
@@ -77,8 +81,9 @@ class RoomRows:
         relation = relation_of(event.content)
         if relation is not None and relation[0] == "m.replace":
             self.edits.append((relation[1], event))
-        if event.is_state:
-            self._add_state(built)
+        self.current.events = built.after.events
+        if built.changes:
+            self.current.step(built.delta, Moment(built.position, built.message_seq, built.notify_seq))
 
     def _own_read(self, built: Built) -> ReadMove:
         """Who says something has read what was said before: in its thread, as Matrix clients count."""
@@ -89,67 +94,14 @@ class RoomRows:
             move = replace(move, main=built.position, main_seq=built.notify_seq)
         return move
 
-    def _add_state(self, built: Built) -> None:
-        event = built.event
-        if event.type == "m.room.member":
-            self._add_member(built, UserId(event.state_key or ""))
-        elif event.type == CLOSED_EVENT and event.state_key == "":
-            self.closed = True
-        self._show(event)
-
     def add_cut(self, event: Event) -> None:
-        """Note what a redaction left of an event of the room's state."""
-        if (held := self.last.after.events.get(event.key)) and held.event_id == event.event_id:
+        """Note what a redaction left of an event, if it is in the room's state."""
+        if self.current.cut(event):
             self.cut.append(event)
-            self._show(event)
-
-    def _show(self, event: Event) -> None:
-        """What lists show of a piece of state."""
-        content = event.content
-        if event.type in SUMMARISED:
-            self.is_resummarised = True
-        match event.type, event.state_key:
-            case "m.room.name", "":
-                self.name = _text(content.get("name"))
-            case "m.room.topic", "":
-                self.topic = _text(content.get("topic"))
-            case str(kind), "" if kind == LINK_EVENT:
-                service, service_id = _text(content.get("service")), _text(content.get("service_id"))
-                self.links = [Link(service, service_id) if service and service_id else None]
-
-    def _add_member(self, built: Built, user_id: UserId) -> None:
-        event = built.event
-        was = built.before.events.get(event.key)
-        was_joined = was is not None and was.membership == "join"
-        row = MemberRow(
-            room_id=self.room_id,
-            user_id=user_id,
-            membership=event.membership or "leave",
-            sender=event.sender,
-            event_id=event.event_id,
-            position=built.position,
-            joined_ms=event.origin_server_ts,
-            read_position=built.position,
-            read_seq=built.message_seq,
-            main_seq=built.notify_seq,
-        )
-        if row.membership == "join" and not was_joined:
-            self.member_delta += 1
-            self.joined[user_id] = row
-            self.changed.pop(user_id, None)
-        else:
-            self.member_delta -= was_joined and row.membership != "join"
-            self.changed[user_id] = row
 
     @property
     def last(self) -> Built:
         return self.built[-1]
-
-    @property
-    def state(self) -> Mapping[StateKey, Event]:
-        """The room's state after all of it."""
-        events = self.last.after.events
-        return events.update({event.key: event for event in self.cut}) if self.cut else events
 
 
 def stored(built: Built) -> StoredEvent:
@@ -210,10 +162,7 @@ async def _add_state(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
     rows = [_snapshot_row(room.room_id, built) for room in work for built in room.built if built.changes]
     if rows:
         await state.add_snapshots(conn, rows)
-    if joined := [row for room in work for row in room.joined.values()]:
-        await members.set_joined(conn, joined)
-    if changed := [row for room in work for row in room.changed.values()]:
-        await members.set_members(conn, changed)
+    await write_members(conn, [room.current for room in work])
 
 
 def _snapshot_row(room_id: RoomId, built: Built) -> SnapshotRow:
@@ -239,7 +188,7 @@ def _move(room: RoomRows) -> HeadMove:
         notify_seq=last.notify_seq,
         last_message_position=room.last_message,
         active_position=room.active,
-        joined=room.member_delta,
+        joined=room.current.member_delta,
     )
 
 
@@ -253,17 +202,18 @@ def _relation(built: Built) -> Relation | None:
 
 async def _show(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
     """What lists of rooms show."""
-    if names := {room.room_id: room.name for room in work if room.name is not None}:
-        await rooms.set_names(conn, names)
-    if topics := {room.room_id: room.topic for room in work if room.topic is not None}:
-        await rooms.set_topics(conn, topics)
-    if links := {room.room_id: room.links[-1] for room in work if room.links}:
+    await write_lists(conn, [room.current for room in work])
+    if links := {room.room_id: _link_of(room) for room in work if _LINK in room.current.delta}:
         await rooms.set_links(conn, links)
-    if closed := [room.room_id for room in work if room.closed]:
+    if closed := [room.room_id for room in work if _CLOSED in room.current.delta]:
         await rooms.close_rooms(conn, closed)
-    if changed := [room for room in work if room.is_resummarised]:
-        rows = [summary_of(room.room_id, room.state) for room in changed]
-        await summaries.set_summaries(conn, rows)
+
+
+def _link_of(room: RoomRows) -> Link | None:
+    service, service_id = (
+        text_in(room.current.events, LINK_EVENT, name) for name in ("service", "service_id")
+    )
+    return Link(service, service_id) if service and service_id else None
 
 
 async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
@@ -336,7 +286,3 @@ def _id_of(snapshot: Snapshot) -> int:
     if snapshot.state_id is None:
         raise AssertionError("a snapshot is written only after it was given an id")
     return snapshot.state_id
-
-
-def _text(value: object) -> str:
-    return value.replace("\0", "") if isinstance(value, str) else ""  # PostgreSQL's text has no NUL

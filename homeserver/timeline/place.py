@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from homeserver.model import EntryKind
+from homeserver.model import Content, EntryKind
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.storage.log import Entry, Taken
 from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.build import Built
 from homeserver.timeline.persist import RoomRows, stored
 from homeserver.timeline.submission import KeyTaken, Placed, Submission, Written
 
@@ -64,10 +65,24 @@ def _place_events(batch: Batch, submission: Submission, position: int) -> int:
         rows.add(built)
         event = built.event
         batch.entries.append(
-            Entry(position, EntryKind.EVENT, event.room_id, None, event.origin_server_ts, event=stored(built))
+            Entry(
+                position,
+                EntryKind.EVENT,
+                event.room_id,
+                None,
+                event.origin_server_ts,
+                event=stored(built),
+                body=_changed(built),
+            )
         )
         position += 1
     return position
+
+
+def _changed(built: Built) -> Content | None:
+    """What is to be said of the keys that the event changed; None where they are as one would expect."""
+    usual = {built.event.key} if built.event.is_state else set()
+    return None if built.changes.keys() == usual else {"changed": sorted(built.changes)}
 
 
 def _place_rest(batch: Batch, submission: Submission, position: int) -> None:

@@ -65,9 +65,9 @@ def _sorted(user_id: UserId, room_ids: Collection[RoomId], entries: Sequence[Ent
             event = entry.event.event
             if event.room_id in here:
                 timelines.setdefault(event.room_id, []).append(entry.event)
-            if event.type == "m.room.member":
-                news.keys = news.keys or event.room_id in here or event.state_key == user_id
-                news.own = news.own or event.state_key == user_id
+            if moved := entry.moved:
+                news.keys = news.keys or event.room_id in here or user_id in moved
+                news.own = news.own or user_id in moved
         elif entry.kind is EntryKind.RECEIPT:
             room_id = entry.room_id or RoomId((entry.body or {}).get("room_id", ""))
             if room_id in here and (entry.room_id is not None or entry.user_id == user_id):

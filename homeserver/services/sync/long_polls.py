@@ -78,9 +78,8 @@ class LongPolls:
             if entry.kind is EntryKind.SESSION_ENDED:
                 for waiter in self._by_user.get(entry.user_id, ()):
                     waiter.is_over = True  # it may be its own session: the next call will show
-        event = None if entry.event is None else entry.event.event
-        if event is not None and event.type == "m.room.member" and event.state_key is not None:
-            _wake(self._by_user, UserId(event.state_key))
+        for user_id in entry.moved:
+            _wake(self._by_user, user_id)
 
     def stir(self, room_id: RoomId) -> None:
         """Wake who waits for news of a room."""

@@ -10,6 +10,8 @@ from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.storage.sync import OwnRoom
 
+_NAME = ("m.room.name", "")
+
 
 class MembershipPosition(NamedTuple):
     """Where a person has a member event, and where they are in. `newest`: the place of the last of these events."""
@@ -59,15 +61,12 @@ class OwnRooms:
 
     def note(self, entry: Entry) -> None:
         """Hear an entry of the log: who moved is looked up anew, and whose room got another name."""
-        event = None if entry.event is None else entry.event.event
-        if event is None or event.state_key is None:
-            return
-        if event.type == "m.room.member":
+        for user_id in entry.moved:
             self._age += 1  # what is being read now may have been read before
-            self._drop(UserId(event.state_key))
-        elif event.type == "m.room.name":
+            self._drop(user_id)
+        if _NAME in entry.changed:
             self._age += 1
-            for user_id in [one for one, kept in self._kept.items() if event.room_id in kept.rooms]:
+            for user_id in [one for one, kept in self._kept.items() if entry.room_id in kept.rooms]:
                 self._drop(user_id)
 
     def _keep(self, user_id: UserId, status: MembershipPosition) -> None:

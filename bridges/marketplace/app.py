@@ -80,6 +80,7 @@ class Marketplace:
         live = Live(
             hub=context.hub,
             plain=market.view(None),
+            servers=context.hs.core.servers,
             service=settings.service,
             called_text=settings.support.called,
             max_chats=settings.max_chats,

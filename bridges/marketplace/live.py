@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from bridges.marketplace import shape
 from bridges.marketplace.shape import View
+from homeserver import product_state
 from homeserver.bridges import Entry
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
-from homeserver.model import ENQUIRY_EVENT, Message
+from homeserver.model import Message
 from homeserver.protocol.ids import RoomId, UserId
+from homeserver.servers import Servers
 from homeserver.services.realtime import records
 
 FACE = "marketplace"
@@ -56,8 +58,11 @@ class Inbox:
 class Live:
     """A watcher of the feed (see `homeserver/services/realtime/feed.py`)."""
 
-    def __init__(self, *, hub: Hub, plain: View, service: str, called_text: str, max_chats: int) -> None:
+    def __init__(
+        self, *, hub: Hub, plain: View, servers: Servers, service: str, called_text: str, max_chats: int
+    ) -> None:
         self._hub = hub
+        self._servers = servers
         self._plain = plain
         self._service = service
         self._called_text = called_text
@@ -115,9 +120,10 @@ class Live:
     def hear(self, entry: Entry) -> None:
         """Hear the log before the feed makes records of it: a new chat belongs to its seller's inbox at once."""
         event = entry.event.event if entry.event is not None else None
-        if event is None or event.type != ENQUIRY_EVENT or event.content.get("service") != self._service:
+        enquiry = product_state.enquiry_in(event, self._servers)
+        if event is None or enquiry is None or enquiry.get("service") != self._service:
             return
-        seller = UserId(str(event.content.get("owner")))
+        seller = UserId(str(enquiry.get("owner")))
         inbox = self._inboxes.get(seller)
         if inbox is not None and len(inbox.rooms) < self._max_chats:
             self.learn(seller, {event.room_id: 0})

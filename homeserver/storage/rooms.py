@@ -140,6 +140,7 @@ _SET_LINK = (
     .values(service=bindparam("new_service"), service_id=bindparam("new_service_id"))
 )
 _CLOSE = update(rooms).where(rooms.c.room_id.in_(bindparam("room_ids", expanding=True))).values(closed=True)
+_REOPEN = update(rooms).where(rooms.c.room_id.in_(bindparam("room_ids", expanding=True))).values(closed=False)
 _FIND_LAST = (  # after a redaction the last message may be another one
     update(rooms)
     .where(rooms.c.room_id.in_(bindparam("room_ids", expanding=True)))
@@ -219,6 +220,11 @@ async def close_rooms(conn: AsyncConnection, room_ids: Collection[RoomId]) -> No
     """Mark rooms as closed, and free their keys."""
     await conn.execute(_CLOSE, {"room_ids": list(room_ids)})
     await free_keys(conn, room_ids)
+
+
+async def reopen_rooms(conn: AsyncConnection, room_ids: Collection[RoomId]) -> None:
+    """Mark rooms as open; the keys that they had they do not get again."""
+    await conn.execute(_REOPEN, {"room_ids": list(room_ids)})
 
 
 async def find_last_messages(conn: AsyncConnection, room_ids: Collection[RoomId]) -> None:

@@ -25,6 +25,7 @@ from homeserver.timeline.heads import Tip, load_tip
 from homeserver.timeline.live import Live
 from homeserver.timeline.persist import write_rooms
 from homeserver.timeline.place import Batch, place
+from homeserver.timeline.projection import Projection
 from homeserver.timeline.submission import ROOM_ID_TAKEN, KeyTaken, Submission, Written
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Appender:
         clock: Clock,
         settings: TimelineSettings,
         metrics: Metrics,
+        projection: Projection,
     ) -> None:
         self._db = db
         self._live = live
@@ -50,6 +52,7 @@ class Appender:
         self._clock = clock
         self._settings = settings
         self._metrics = metrics
+        self._projection = projection
         self._waiting: deque[Submission] = deque()
         self._size = 0
         self._wake = asyncio.Event()
@@ -162,7 +165,7 @@ class Appender:
     async def _write_batch(self, conn: AsyncConnection, batch: Batch, now_ms: int) -> None:
         await log.add_entries(conn, batch.entries)
         if batch.rooms:
-            await write_rooms(conn, list(batch.rooms.values()))
+            await write_rooms(conn, list(batch.rooms.values()), self._projection)
         if batch.txns:
             await transactions.add(conn, batch.txns, now_ms)
         if batch.keys:
@@ -229,7 +232,7 @@ class Appender:
     async def _rebuild(self, conn: AsyncConnection, tip: Tip, taken: Sequence[Submission]) -> None:
         """Chain everything that waits for a room on its committed head, in order."""
         room_id = tip.head.room_id
-        found = await load_tip(conn, room_id)
+        found = await load_tip(conn, room_id, tip.head.servers)
         mine = [one for one in (*taken, *self._waiting) if one.room_id == room_id and not one.done.done()]
         if found is None:
             self._abandon(mine)

@@ -15,6 +15,7 @@ from homeserver.protocol.pushrules.defaults import notifies_everybody
 from homeserver.protocol.seal import seal
 from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.versions import EventIdFormat, RoomRules
+from homeserver.servers import Servers
 from homeserver.timeline.current import Change, Delta
 from homeserver.timeline.heads import EMPTY, Changes, Head, Snapshot
 
@@ -56,9 +57,9 @@ class Signer:
     snapshot_chain: int
 
 
-def new_head(room_id: RoomId, rules: RoomRules) -> Head:
+def new_head(room_id: RoomId, rules: RoomRules, servers: Servers) -> Head:
     """The head of a room that has no event yet. In version 12 the create event will name the room."""
-    return Head(room_id, rules, (), 0, EMPTY, 0, 0)
+    return Head(room_id, rules, (), 0, EMPTY, 0, 0, servers)
 
 
 def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -> tuple[Head, Built]:

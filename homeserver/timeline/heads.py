@@ -18,6 +18,7 @@ from homeserver.errors import NotFound
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.versions import RoomRules, rules_for
+from homeserver.servers import Servers
 from homeserver.storage import rooms, state
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
@@ -61,7 +62,7 @@ EMPTY = Snapshot({}, chain=-1)  # the state before a create event; its first del
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a room's timeline."""
+    """The end of a room's timeline. `servers` tells whose word counts where that matters."""
 
     room_id: RoomId
     rules: RoomRules
@@ -70,6 +71,7 @@ class Head:
     state: Snapshot
     message_seq: int
     notify_seq: int
+    servers: Servers
 
 
 class Tip:
@@ -104,7 +106,7 @@ class Tip:
         self.stale = False
 
 
-async def load_tip(conn: AsyncConnection, room_id: RoomId) -> Tip | None:
+async def load_tip(conn: AsyncConnection, room_id: RoomId, servers: Servers) -> Tip | None:
     """A tip at a room's committed head; None if there is no such room."""
     row = await rooms.head_of(conn, room_id)
     if row is None:
@@ -119,6 +121,7 @@ async def load_tip(conn: AsyncConnection, room_id: RoomId) -> Tip | None:
         snapshot,
         row.message_seq,
         row.notify_seq,
+        servers,
     )
     return Tip(head, row.head_position, row.position)
 
@@ -126,7 +129,8 @@ async def load_tip(conn: AsyncConnection, room_id: RoomId) -> Tip | None:
 class Heads:
     """The tips of the rooms in use, at most `limit` of them beside those that are being written to."""
 
-    def __init__(self, db: Database, limit: int) -> None:
+    def __init__(self, db: Database, limit: int, servers: Servers) -> None:
+        self.servers = servers
         self._db = db
         self._limit = limit
         self._tips: OrderedDict[RoomId, Tip] = OrderedDict()
@@ -148,7 +152,7 @@ class Heads:
     async def committed(self, room_id: RoomId) -> Head:
         """Where a room stands in the database. NotFound for a room that is not there."""
         async with self._db.read() as conn:
-            found = await load_tip(conn, room_id)
+            found = await load_tip(conn, room_id, self.servers)
         if found is None:
             raise NotFound("no such room", code="room_not_found")
         return found.head
@@ -183,7 +187,7 @@ class Heads:
     async def _load(self, room_id: RoomId) -> Tip:
         try:
             async with self._db.read() as conn:
-                found = await load_tip(conn, room_id)
+                found = await load_tip(conn, room_id, self.servers)
             if found is None:
                 raise NotFound("no such room", code="room_not_found")
             tip = self.add(found)

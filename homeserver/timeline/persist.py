@@ -6,11 +6,10 @@ state: see `timeline/current.py`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import CLOSED_EVENT, LINK_EVENT, Link, RoomKind
+from homeserver.model import RoomKind
 from homeserver.protocol import canonical
 from homeserver.protocol.auth import may_redact
 from homeserver.protocol.event import Event
@@ -18,7 +17,7 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.power import PowerLevels
 from homeserver.protocol.redact import redact
 from homeserver.protocol.versions import RoomRules
-from homeserver.storage import edits, events, guests, members, relations, rooms, state
+from homeserver.storage import edits, events, members, relations, rooms, state
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.members import ReadMove
 from homeserver.storage.relations import Relation
@@ -28,7 +27,7 @@ from homeserver.timeline.build import Built, is_in_thread, relation_of
 from homeserver.timeline.counting import count_threads, uncount
 from homeserver.timeline.current import CurrentState, Moment, write_lists, write_members
 from homeserver.timeline.heads import Changes, Snapshot
-from homeserver.timeline.summary import text_in
+from homeserver.timeline.projection import Projection
 
 _BUMPS = frozenset(  # what moves a room up in lists
     {
@@ -43,8 +42,6 @@ _BUMPS = frozenset(  # what moves a room up in lists
         "org.matrix.msc3672.beacon_info",
     }
 )
-_LINK: Final = (LINK_EVENT, "")
-_CLOSED: Final = (CLOSED_EVENT, "")
 
 
 @dataclass(slots=True)
@@ -116,7 +113,7 @@ def stored(built: Built) -> StoredEvent:
     )
 
 
-async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
+async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows], projection: Projection) -> None:
     """Write everything that the rooms' new events bring with them. Entries of the log are the caller's."""
     placed = [built for room in work for built in room.built]
     await _add_rooms(conn, work)
@@ -129,8 +126,9 @@ async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
     if edits := [edit for room in work for edit in room.edits]:
         await events.mark_edited(conn, edits)
     if any(room.redactions for room in work):
-        await _redact(conn, work)
-    await _show(conn, work)
+        await _redact(conn, work, projection)
+    await write_lists(conn, [room.current for room in work])
+    await projection.write(conn, {room.room_id: room.current.delta for room in work if room.current.delta})
     if read := [move for room in work for move in room.read.values()]:
         await members.move_read(conn, read)
 
@@ -200,23 +198,7 @@ def _relation(built: Built) -> Relation | None:
     return Relation(event.event_id, event.room_id, relation[1], relation[0], event.sender, built.position)
 
 
-async def _show(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
-    """What lists of rooms show."""
-    await write_lists(conn, [room.current for room in work])
-    if links := {room.room_id: _link_of(room) for room in work if _LINK in room.current.delta}:
-        await rooms.set_links(conn, links)
-    if closed := [room.room_id for room in work if _CLOSED in room.current.delta]:
-        await rooms.close_rooms(conn, closed)
-
-
-def _link_of(room: RoomRows) -> Link | None:
-    service, service_id = (
-        text_in(room.current.events, LINK_EVENT, name) for name in ("service", "service_id")
-    )
-    return Link(service, service_id) if service and service_id else None
-
-
-async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
+async def _redact(conn: AsyncConnection, work: Sequence[RoomRows], projection: Projection) -> None:
     """Cut the targets of redactions that apply: their content leaves the database."""
     wanted = [
         (room, built, built.event.redacts)
@@ -225,7 +207,12 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
         if built.event.redacts is not None
     ]
     targets = await events.events_by_id(conn, {target for _, _, target in wanted})
-    successors = await _successors(conn, wanted, targets)
+    authors = {
+        target.event.sender
+        for _, built, target_id in wanted
+        if (target := targets.get(target_id)) is not None and target.event.sender != built.event.sender
+    }
+    successors = await projection.successors_of(conn, authors) if authors else {}
     cuts: dict[EventId, tuple[EventId, bytes]] = {}
     removed: list[tuple[RoomId, int]] = []
     gone: list[StoredEvent] = []
@@ -250,29 +237,15 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
         await rooms.find_last_messages(conn, {room_id for room_id, _ in removed})
 
 
-async def _successors(
-    conn: AsyncConnection,
-    wanted: Sequence[tuple[RoomRows, Built, EventId]],
-    targets: Mapping[EventId, StoredEvent],
-) -> dict[UserId, UserId]:
-    """The accounts that authors of targets became, where another than the author redacts."""
-    authors = {
-        target.event.sender
-        for _, built, target_id in wanted
-        if (target := targets.get(target_id)) is not None and target.event.sender != built.event.sender
-    }
-    return await guests.successors_of(conn, authors) if authors else {}
-
-
 def _is_edit(target: StoredEvent) -> bool:
     relation = relation_of(target.event.content)
     return relation is not None and relation[0] == "m.replace"
 
 
 def _applies(room: RoomRows, built: Built, target: StoredEvent, successors: Mapping[UserId, UserId]) -> bool:
-    """Whether a redaction cuts its target: by the room's rules, or as an account's of what it wrote as a guest.
+    """Whether a redaction cuts its target: by the room's rules, or as one of the author's successor.
 
-    The latter is a rule of this server alone, which the guests and their rooms do not leave.
+    The latter is a rule of this server alone, for rooms and authors that do not leave it.
     """
     if target.redacted_by is not None or target.event.room_id != room.room_id:
         return False

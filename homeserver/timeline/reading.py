@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from homeserver.model import CLOSED_EVENT, KIND_KEY, Role, RoomKind
+from homeserver import product_state
+from homeserver.model import Role, RoomKind
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import UserId
 from homeserver.protocol.member import membership_in
@@ -14,15 +15,18 @@ ADMIN_LEVEL: Final = 50  # from here on a member counts as an admin on the produ
 
 
 def is_open_to(head: Head, user_id: UserId) -> bool:
-    """Whether a person is in the room, and it was not closed."""
-    state = head.state.events
-    return membership_in(state, user_id) == "join" and (CLOSED_EVENT, "") not in state
+    """Whether a user is in the room, and it was not closed."""
+    return membership_in(head.state.events, user_id) == "join" and not is_closed(head)
+
+
+def is_closed(head: Head) -> bool:
+    """Whether the room was closed for all."""
+    return product_state.is_closed(head.state.events, head.servers)
 
 
 def kind_of(head: Head) -> RoomKind:
     """Private or group; a room that another server or client made is a group."""
-    create = head.state.events.get(("m.room.create", ""))
-    return "private" if create is not None and create.content.get(KIND_KEY) == "private" else "group"
+    return product_state.kind_of(head.state.events, head.servers)
 
 
 def levels_of(head: Head) -> PowerLevels:
@@ -38,6 +42,11 @@ def role_in(head: Head, user_id: UserId) -> Role:
 def role_of_level(level: Level) -> Role:
     """What the product APIs call a power level."""
     return "admin" if level >= ADMIN_LEVEL else "member"
+
+
+def ours_in(head: Head) -> list[UserId]:
+    """The joined users of this server: those in whose names it can sign."""
+    return [user_id for user_id in joined_in(head.state.events) if head.servers.is_ours(user_id)]
 
 
 def joined_in(state: Mapping[StateKey, Event]) -> list[UserId]:

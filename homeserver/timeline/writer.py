@@ -155,7 +155,7 @@ class Timeline:
     ) -> Submission:
         """A submission with the first events of a room, built."""
         room_id = make_room_id(secrets.token_urlsafe(18).replace("-", "A").replace("_", "B"), self._server)
-        tip = Tip(new_head(room_id, rules_for(version)), base=0)
+        tip = Tip(new_head(room_id, rules_for(version), self._heads.servers), base=0)
         submission = Submission(tip=tip, drafts=drafts, kind=kind, **more)
         self._appender.check_open(submission.size)
         await self._chainer.chain_new(submission)

@@ -10,6 +10,8 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.metrics import Metrics
 from homeserver.net.client import HttpClient
 from homeserver.net.publicnet import Guard
+from homeserver.servers import Servers
+from homeserver.services.product_projection import ProductProjection
 from homeserver.settings.models import Settings
 from homeserver.settings.secrets import ServerKeys, open_keys
 from homeserver.storage.db import Database, database_url
@@ -54,6 +56,7 @@ class Core:
     tasks: Tasks
     limits: RateLimits
     keys: ServerKeys
+    servers: Servers
     live: Live
     appender: Appender
     timeline: Timeline
@@ -69,10 +72,17 @@ def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | No
     live = Live(db, settings.timeline.ring_entries, metrics)
     signer = Signer(settings.server.name, keys.signing, settings.timeline.snapshot_chain)
     chainer = Chainer(signer, clock)
-    heads = Heads(db, settings.timeline.cached_rooms)
+    servers = Servers(settings.server.name)
+    heads = Heads(db, settings.timeline.cached_rooms, servers)
     live.listen(heads.note)
     appender = Appender(
-        db=db, live=live, chainer=chainer, clock=clock, settings=settings.timeline, metrics=metrics
+        db=db,
+        live=live,
+        chainer=chainer,
+        clock=clock,
+        settings=settings.timeline,
+        metrics=metrics,
+        projection=ProductProjection(servers),
     )
     timeline = Timeline(server=settings.server.name, heads=heads, chainer=chainer, appender=appender)
     return Core(
@@ -82,6 +92,7 @@ def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | No
         tasks=Tasks(metrics),
         limits=RateLimits(settings.rate_limits, clock, metrics.rate_limited),
         keys=keys,
+        servers=servers,
         live=live,
         appender=appender,
         timeline=timeline,

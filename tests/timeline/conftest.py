@@ -1,4 +1,4 @@
-"""A timeline on a real database, without the services above it."""
+"""A timeline on a real database, with nothing of the services above it but what they keep of rooms."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +12,8 @@ from homeserver.metrics import Metrics
 from homeserver.model import Draft
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.signing import SigningKey
+from homeserver.servers import Servers
+from homeserver.services.product_projection import ProductProjection
 from homeserver.settings.models import TimelineSettings
 from homeserver.storage.db import Database
 from homeserver.timeline.appender import Appender
@@ -23,6 +25,7 @@ from homeserver.timeline.verify import Fault, verify_room
 from homeserver.timeline.writer import Timeline
 
 SERVER = "test.example"
+SERVERS = Servers(SERVER)
 ALICE = UserId("@alice:test.example")
 BOB = UserId("@bob:test.example")
 
@@ -81,9 +84,17 @@ async def running(
     live = Live(db, settings.ring_entries, metrics)
     await live.start()
     chainer = Chainer(Signer(SERVER, key, settings.snapshot_chain), clock)
-    heads = Heads(db, settings.cached_rooms)
+    heads = Heads(db, settings.cached_rooms, SERVERS)
     live.listen(heads.note)
-    appender = Appender(db=db, live=live, chainer=chainer, clock=clock, settings=settings, metrics=metrics)
+    appender = Appender(
+        db=db,
+        live=live,
+        chainer=chainer,
+        clock=clock,
+        settings=settings,
+        metrics=metrics,
+        projection=ProductProjection(SERVERS),
+    )
     timeline = Timeline(server=SERVER, heads=heads, chainer=chainer, appender=appender)
     task = asyncio.create_task(appender.run())
     try:

@@ -6,12 +6,12 @@ from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.versions import rules_for
 from homeserver.timeline.build import Signer, extend, new_head
 from homeserver.timeline.heads import Changes, Snapshot
-from tests.timeline.conftest import SERVER, message, room_drafts
+from tests.timeline.conftest import SERVER, SERVERS, message, room_drafts
 
 
 def a_state(key: SigningKey) -> Snapshot:
     """The state of an ordinary room."""
-    head = new_head(make_room_id("room", SERVER), rules_for("11"))
+    head = new_head(make_room_id("room", SERVER), rules_for("11"), SERVERS)
     for draft in room_drafts():
         head, built = extend(head, draft, Signer(SERVER, key, 100), FakeClock().now_ms(), "")
         assert dict(built.changes) == {built.event.key: built.event}
@@ -42,7 +42,7 @@ def test_a_chain_that_grew_long_begins_anew(key: SigningKey) -> None:
 
 
 def test_what_is_no_state_changes_none(key: SigningKey) -> None:
-    head = new_head(make_room_id("room", SERVER), rules_for("11"))
+    head = new_head(make_room_id("room", SERVER), rules_for("11"), SERVERS)
     signer = Signer(SERVER, key, 100)
     for draft in room_drafts():
         head, _ = extend(head, draft, signer, 1, "")

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, NotFound
-from homeserver.model import CLOSED_EVENT
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.messages.messages import Messages
 from homeserver.services.rooms.member_events import strongest_in
@@ -22,7 +21,7 @@ from homeserver.storage import events
 from homeserver.storage import reports as stored
 from homeserver.storage.db import Database
 from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import joined_in
+from homeserver.timeline.reading import is_closed, ours_in
 from homeserver.timeline.submission import Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
@@ -67,7 +66,7 @@ class Moderation:
 
     async def _open_room(self, room_id: RoomId) -> Head:
         head = await self._timeline.head(room_id)
-        if (CLOSED_EVENT, "") in head.state.events or not joined_in(head.state.events):
+        if is_closed(head) or not ours_in(head):
             raise Conflict("this room is closed: nobody sees anything of it any more", code="room_closed")
         return head
 

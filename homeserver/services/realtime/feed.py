@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
+from homeserver import product_state
 from homeserver.model import (
     ATTACHMENT_REL,
-    CLOSED_EVENT,
     EntryKind,
     Member,
     MessageRef,
@@ -25,6 +25,7 @@ from homeserver.model import (
 )
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
+from homeserver.servers import Servers
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.realtime.records import (
@@ -91,6 +92,7 @@ class Feed:
         views: MessageViews,
         rooms: RoomViews,
         profiles: Profiles,
+        servers: Servers,
         max_waiting: int,
     ) -> None:
         self._db = db
@@ -99,6 +101,7 @@ class Feed:
         self._views = views
         self._rooms = rooms
         self._profiles = profiles
+        self._servers = servers
         self._watchers: list[Watcher] = []
         self._followers: list[Follower] = []
         self._opening: Counter[RoomId] = Counter()  # rooms that followed people come into, not told yet
@@ -237,7 +240,7 @@ class Feed:
             return None if changed is None else await self._with_room(changed, stored.position)
         if event.type in _ROOM_CHANGES:
             return await self._with_room(RoomChanged(event.room_id), stored.position)
-        if event.type == CLOSED_EVENT:
+        if product_state.closes(event, self._servers):
             return RoomClosed(event.room_id)
         relation = relation_of(event.content)
         if relation is not None and relation[0] in ("m.replace", ATTACHMENT_REL):

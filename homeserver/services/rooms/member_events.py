@@ -12,7 +12,7 @@ from homeserver.model import Content, Draft, Person
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts.status import guests_refused, is_matrix_guest
 from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import ADMIN_LEVEL, joined_in, levels_of
+from homeserver.timeline.reading import ADMIN_LEVEL, joined_in, levels_of, ours_in
 
 MXC = "mxc://"
 
@@ -102,8 +102,8 @@ def inviter_in(head: Head) -> UserId | None:
 
 
 def strongest_in(head: Head) -> UserId:
-    """The member with the most power. ValueError for a room that nobody is in."""
-    return max(joined_in(head.state.events), key=levels_of(head).user)
+    """The member of this server with the most power. ValueError for a room that none of its users is in."""
+    return max(ours_in(head), key=levels_of(head).user)
 
 
 def _draft(sender: UserId, user_id: UserId, content: Content) -> Draft:

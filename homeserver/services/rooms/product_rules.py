@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from homeserver import product_state
 from homeserver.errors import Forbidden, Invalid
-from homeserver.model import ATTACHMENT_REL, CLOSED_EVENT, ENQUIRY_EVENT, KIND_KEY, LINK_EVENT, Requester
+from homeserver.model import ATTACHMENT_REL, CLOSED_EVENT, ENQUIRY_EVENT, LINK_EVENT, Requester
 from homeserver.protocol.errors import BadPowerLevel
 from homeserver.protocol.event import Event
 from homeserver.protocol.member import membership_in
 from homeserver.timeline.build import relation_of
 from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import ADMIN_LEVEL, joined_in, kind_of, levels_of
+from homeserver.timeline.reading import ADMIN_LEVEL, is_closed, joined_in, kind_of, levels_of
 
 RESERVED: Final = frozenset({LINK_EVENT, CLOSED_EVENT, ENQUIRY_EVENT})
 _LEVELS = "m.room.power_levels"
@@ -42,8 +43,7 @@ _FIXED_IN_PRIVATE: Final = _FIXED | {
 
 def is_product_room(head: Head) -> bool:
     """Whether one of the products made the room; Matrix clients cannot set the mark."""
-    create = head.state.events.get(("m.room.create", ""))
-    return create is not None and KIND_KEY in create.content
+    return product_state.is_product_room(head.state.events, head.servers)
 
 
 def check_unreserved(kind: str) -> None:
@@ -104,11 +104,6 @@ def check_open(head: Head) -> None:
     """Raise Forbidden("room_closed") if the room was closed for all."""
     if is_closed(head):
         raise Forbidden("this room is closed", code="room_closed")
-
-
-def is_closed(head: Head) -> bool:
-    """Whether the room was closed for all."""
-    return (CLOSED_EVENT, "") in head.state.events
 
 
 def _check_own_profile(requester: Requester, head: Head, state_key: str, content: Mapping[str, Any]) -> None:

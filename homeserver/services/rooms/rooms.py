@@ -16,7 +16,7 @@ from homeserver.services.rooms.initial_state import ProductInitialState, state_d
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import is_open_to, joined_in, kind_of, levels_of, role_in
+from homeserver.timeline.reading import is_closed, is_open_to, joined_in, kind_of, levels_of, role_in
 from homeserver.timeline.submission import KeyTaken
 from homeserver.timeline.writer import Timeline
 
@@ -141,6 +141,7 @@ class Rooms:
         gone = [
             member_events.kick(own if levels.user(user_id) < levels.user(own) else user_id, user_id)
             for user_id in (*others, own)
+            if head.servers.is_ours(user_id) or levels.user(user_id) < levels.user(own)
         ]
         closed = {"closed_by": own, **({"reason": reason} if reason else {})}
         # From the first event on nobody gets in any more; the rest says it to Matrix clients, in small pieces.
@@ -170,7 +171,7 @@ class Rooms:
             head = await self._timeline.head(room_id)
         except NotFound:
             return None
-        if (CLOSED_EVENT, "") in head.state.events:
+        if is_closed(head):
             return None
         if not is_open_to(head, requester.user_id):
             if kind_of(head) == "private":

@@ -112,7 +112,7 @@ async def test_state_of_products_has_no_state_key(writing: Writing) -> None:
 
 
 async def test_a_room_made_elsewhere_is_none_of_the_products(writing: Writing) -> None:
-    drafts = room_drafts(**{KIND_KEY: "private"})
+    drafts = room_drafts(ALICE, **{KIND_KEY: "private"})
     made = await writing.timeline.create_room(drafts, version="11", kind="private")
     head = await writing.timeline.head(made.events[0].event.room_id)
     assert kind_of(head) == "private"

@@ -1,7 +1,9 @@
 """Frozen records that all layers share. They hold facts, no rules, and know no wire.
 
-Times are milliseconds since 1970 (UTC). A `position` is a place in the log (see `storage/log.py`): a message's
-or room's integer id on the product APIs, and what its UUID is made of.
+Times are milliseconds since 1970 (UTC). A `position` says when something came into the log (see `storage/log.py`): it
+is what tokens and cursors count, a message's or room's integer id on the product APIs, and what its UUID is made of.
+The `place` of an event says where it stands in the history of its room. Whatever happens here comes last in its room
+too, and then the two are one number; history that is fetched later stands below all that was there, and is no news.
 """
 
 from collections.abc import Mapping
@@ -10,6 +12,12 @@ from enum import StrEnum
 from typing import Any, Literal, NewType
 
 from homeserver.protocol.ids import DeviceId, EventId, RoomId, UserId
+
+LogPosition = NewType("LogPosition", int)
+Place = NewType("Place", int)
+LOG_START = LogPosition(0)  # before the first entry of the log
+FIRST_PLACE = Place(-(2**62))  # before the beginning of every room, whatever history is fetched
+LAST_PLACE = Place(2**62)  # after all that will ever come
 
 SessionId = NewType("SessionId", str)
 MediaId = NewType("MediaId", str)
@@ -39,6 +47,11 @@ CALLED_KEY = "chat.homeserver.called"  # content key: what kind its sender calls
 GUEST_NAMESPACE = 2**20 + 1  # of the numbers of guests: above every host application's
 MATRIX_GUESTS = GUEST_NAMESPACE + 1  # of the numbers of guest accounts of the Matrix API
 NOTICES = GUEST_NAMESPACE + 2  # of the number of the account that speaks for the server
+
+
+def place_at(position: int) -> Place:
+    """How far the history of every room had come when the log stood at a position: to the place of what came then."""
+    return Place(position)
 
 
 class EntryKind(StrEnum):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+from homeserver.model import LogPosition, Place
 from homeserver.protocol.canonical import encode
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
@@ -43,7 +44,7 @@ def event(number: int, text: str, **content: Any) -> StoredEvent:
         "signatures": {},
     }
     made = Event.from_parts(pdu, encode(pdu), RULES, EventId(f"$event{number}"))
-    return StoredEvent(made, number, 0, number, True, notify_seq=number)
+    return StoredEvent(made, LogPosition(number), Place(number), 0, number, True, notify_seq=number)
 
 
 def audience(silenced: int) -> Audience:
@@ -66,7 +67,7 @@ async def measure(name: str, silenced: int, make: Callable[[int], StoredEvent]) 
         stored, found = make(number), EvaluatedBatch()
         start = time.perf_counter()
         occasion = Occasion(stored.event, PEOPLE, levels)
-        await mark(EvaluatedEvent(occasion, number, Evaluation(occasion), here), stored, found)
+        await mark(EvaluatedEvent(occasion, LogPosition(number), Evaluation(occasion), here), stored, found)
         taken.append(time.perf_counter() - start)
     print(f"{name:<50} {median(taken) * 1000:8.2f} ms")
 

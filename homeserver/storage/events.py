@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Row, Select, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import ATTACHMENT_REL
+from homeserver.model import ATTACHMENT_REL, LogPosition, Place
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
@@ -29,21 +29,31 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event with its place. `shown`: a message of its own in product lists (no edit, no file of another).
+    """An event with its place in its room. `shown`: a message of its own in product lists, no edit, no file of another.
 
+    `position`: when it came into the log; None for one that clients never heard of as news, as of fetched history.
     `message_seq` counts the room's countable messages up to and with this event, `notify_seq` what notifies everybody
     outside of its threads.
     """
 
     event: Event
-    position: int
+    position: LogPosition | None
+    place: Place
     state_id: int
     message_seq: int
     shown: bool
     redacted_by: EventId | None = None
     edit: Event | None = None  # the latest m.replace of it by its author
-    edit_position: int = 0
+    edit_place: Place | None = None
     notify_seq: int = 0
+    status: Status = Status.ACCEPTED
+
+    @property
+    def arrived(self) -> LogPosition:
+        """The position of an event that came as news: of all that entries of the log and product lists hold."""
+        if self.position is None:
+            raise AssertionError(f"{self.event.event_id} never came into the log")
+        return self.position
 
 
 PARTS = ("m.replace", ATTACHMENT_REL)  # rel_types of events that are part of another message
@@ -51,6 +61,8 @@ _edits = events.alias("edits")
 EVENT_COLUMNS = (
     events.c.event_id,
     events.c.position.label("event_position"),
+    events.c.timeline_order.label("event_place"),
+    events.c.status.label("event_status"),
     events.c.state_id,
     events.c.message_seq,
     events.c.notify_seq,
@@ -64,12 +76,14 @@ SELECT_EVENTS: Select[Any] = (
         *EVENT_COLUMNS,
         _edits.c.event_id.label("edit_id"),
         _edits.c.pdu.label("edit_pdu"),
-        _edits.c.position.label("edit_position"),
+        _edits.c.timeline_order.label("edit_place"),
     )
     .join_from(events, rooms, rooms.c.room_id == events.c.room_id)
     .join(_edits, _edits.c.event_id == events.c.edited_by, isouter=True)
 )
-_BY_ID = SELECT_EVENTS.where(events.c.event_id.in_(bindparam("event_ids", expanding=True)))
+_BY_ID = SELECT_EVENTS.where(
+    events.c.event_id.in_(bindparam("event_ids", expanding=True)), events.c.timeline_order.is_not(None)
+)
 _AT = SELECT_EVENTS.where(events.c.position.in_(bindparam("positions", expanding=True)))
 _SHOWN = SELECT_EVENTS.where(events.c.room_id == bindparam("in_room"), events.c.shown)
 _BEFORE = (
@@ -113,8 +127,10 @@ _TOLD_TO_AFTER = SELECT_EVENTS.where(events.c.position.in_(_places_told_to.scala
     events.c.position
 )
 _ALL_OF_ROOM = (
-    SELECT_EVENTS.where(events.c.room_id == bindparam("in_room"), events.c.position > bindparam("after"))
-    .order_by(events.c.position)
+    SELECT_EVENTS.where(
+        events.c.room_id == bindparam("in_room"), events.c.timeline_order > bindparam("after")
+    )
+    .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
 )
 _of_timeline = (events.c.room_id == bindparam("in_room"), events.c.status == int(Status.ACCEPTED))
@@ -197,6 +213,7 @@ _EDITED = (  # only the sender of a message, or the account that a guest became;
 _POSITIONS = select(events.c.room_id, events.c.event_id, events.c.position).where(
     events.c.event_id.in_(bindparam("event_ids", expanding=True)), events.c.position.is_not(None)
 )
+_STATUSES = {int(one): one for one in Status}
 _AT_A_TIME = 500  # events read without a pause
 NEWEST = 2**62  # before= of a page that starts at the end
 
@@ -204,29 +221,41 @@ NEWEST = 2**62  # before= of a page that starts at the end
 def stored_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
     """The record of a row that begins with the columns of SELECT_EVENTS."""
     stored = unedited_event(row)
-    edit_id, edit_pdu, edit_at = row[9:12]
+    edit_id, edit_pdu, edit_place = row[11:14]
     if not edit_pdu:
         return stored
     edit = Event.from_json(edit_pdu, rules_for(row.version), edit_id)
-    return replace(stored, edit=edit, edit_position=edit_at)
+    return replace(stored, edit=edit, edit_place=edit_place)
 
 
 def unedited_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
     """The record of a row that begins with EVENT_COLUMNS, with nothing of an edit."""
     # By place and not by name, which takes as long as reading the event.
-    event_id, at, state_id, message_seq, notify_seq, shown, redacted_by, pdu, version = row[:9]
+    event_id, at, place, status, state_id, message_seq, notify_seq, shown, redacted_by, pdu, version = row[
+        :11
+    ]
     event = Event.from_json(pdu, rules_for(version), event_id)
-    return StoredEvent(event, at, state_id, message_seq, shown, redacted_by, notify_seq=notify_seq)
+    return StoredEvent(
+        event,
+        at,
+        place,
+        state_id,
+        message_seq,
+        shown,
+        redacted_by,
+        notify_seq=notify_seq,
+        status=_STATUSES[status],
+    )
 
 
 async def events_by_id(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, StoredEvent]:
-    """Those of the events that are here, by id."""
+    """Those of the events that are here and have a place in their room, by id."""
     rows = await conn.execute(_BY_ID, {"event_ids": list(event_ids)})
     return {row.event_id: stored_event(row) for row in rows}
 
 
 async def events_at(conn: AsyncConnection, positions: Collection[int]) -> dict[int, StoredEvent]:
-    """Those of the positions that hold an event, by position."""
+    """Those of the positions at which an event came, by position."""
     rows = (await conn.execute(_AT, {"positions": list(positions)})).all()
     found: dict[int, StoredEvent] = {}
     for start in range(0, len(rows), _AT_A_TIME):
@@ -265,9 +294,9 @@ async def told_to_after(
 
 
 async def of_room_after(
-    conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int
+    conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int
 ) -> list[StoredEvent]:
-    """Every event of a room after a position, in log order."""
+    """Every event of a room after a place, whatever became of it, oldest first."""
     rows = await conn.execute(_ALL_OF_ROOM, {"in_room": room_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
@@ -319,7 +348,7 @@ async def state_before(conn: AsyncConnection, room_id: RoomId, place: int) -> in
 
 
 async def add_events(conn: AsyncConnection, stored: Sequence[StoredEvent]) -> None:
-    """Write accepted events at their places."""
+    """Write events at their places."""
     await conn.execute(_ADD, [_row(one) for one in stored])
 
 
@@ -346,7 +375,7 @@ async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Even
 
 async def positions_of(
     conn: AsyncConnection, event_ids: Collection[EventId]
-) -> dict[tuple[RoomId, EventId], int]:
+) -> dict[tuple[RoomId, EventId], LogPosition]:
     """The log positions of those of the events that have one, by room and id: anybody may name an id of any room."""
     rows = await conn.execute(_POSITIONS, {"event_ids": list(event_ids)})
     return {(row.room_id, row.event_id): row.position for row in rows}
@@ -358,13 +387,13 @@ def _row(stored: StoredEvent) -> dict[str, Any]:
         "event_id": event.event_id,
         "room_id": event.room_id,
         "position": stored.position,
-        "timeline_order": stored.position,
+        "timeline_order": stored.place,
         "type": event.type,
         "state_key": event.state_key,
         "sender": event.sender,
         "depth": event.depth,
         "origin_server_ts": event.origin_server_ts,
-        "status": int(Status.ACCEPTED),
+        "status": int(stored.status),
         "state_id": stored.state_id,
         "message_seq": stored.message_seq,
         "notify_seq": stored.notify_seq,

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import Content, EntryKind
+from homeserver.model import Content, EntryKind, LogPosition
 from homeserver.protocol.event import StateKey
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
@@ -30,7 +30,7 @@ class Entry:
     current state than the one that it sets.
     """
 
-    position: int
+    position: LogPosition
     kind: EntryKind
     room_id: RoomId | None
     user_id: UserId | None
@@ -56,7 +56,7 @@ class Entry:
 class Taken(NamedTuple):
     """The first position, and the first id of a snapshot, that a transaction may use."""
 
-    position: int
+    position: LogPosition
     state_id: int
 
 
@@ -86,7 +86,7 @@ _MOVE_CURSOR = (
 )
 
 
-async def take_positions(conn: AsyncConnection, count: int) -> int:
+async def take_positions(conn: AsyncConnection, count: int) -> LogPosition:
     """Take `count` positions and answer the first. Call it last before the inserts: it locks the log."""
     return (await take(conn, count, 0)).position
 
@@ -94,12 +94,12 @@ async def take_positions(conn: AsyncConnection, count: int) -> int:
 async def take(conn: AsyncConnection, count: int, states: int) -> Taken:
     """Take `count` positions, and ids for so many snapshots of state. Call it last before the inserts, too."""
     last = (await conn.execute(_TAKE, {"count": count, "states": states})).one()
-    return Taken(last.position - count + 1, last.state_id - states + 1)
+    return Taken(LogPosition(last.position - count + 1), last.state_id - states + 1)
 
 
-async def head(conn: AsyncConnection) -> int:
-    """The last position that was given out (0 in an empty log)."""
-    return cast(int, (await conn.execute(_HEAD)).scalar_one())
+async def head(conn: AsyncConnection) -> LogPosition:
+    """The last position that was given out (LOG_START in an empty log)."""
+    return cast(LogPosition, (await conn.execute(_HEAD)).scalar_one())
 
 
 async def add_entries(conn: AsyncConnection, entries: Sequence[Entry]) -> None:
@@ -113,7 +113,7 @@ async def entries_after(conn: AsyncConnection, after: int, limit: int) -> list[E
     return [_entry(row) for row in rows]
 
 
-async def cursor(conn: AsyncConnection, consumer: str) -> int | None:
+async def cursor(conn: AsyncConnection, consumer: str) -> LogPosition | None:
     """How far a consumer has come, or None if it never ran."""
     return (await conn.execute(_CURSOR, {"consumer": consumer})).scalar_one_or_none()
 

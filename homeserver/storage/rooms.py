@@ -9,7 +9,7 @@ from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.folding import fold
-from homeserver.model import Link, RoomKind
+from homeserver.model import Link, LogPosition, RoomKind
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.schema.timeline import events, room_keys, rooms, snapshots
 from homeserver.storage.sqlite import UNANSWERED
@@ -20,9 +20,9 @@ class HeadRow:
     """Where a room ends: `head_position` is that of its last event and tells whether a cached head is right."""
 
     room_id: RoomId
-    position: int
+    position: LogPosition
     version: str
-    head_position: int
+    head_position: LogPosition
     extremities: tuple[EventId, ...]
     depth: int
     state_id: int
@@ -36,7 +36,7 @@ class RoomRow:
     """What a list shows of a room, beside its head."""
 
     room_id: RoomId
-    position: int
+    position: LogPosition
     creator: UserId
     created_ms: int
     kind: RoomKind
@@ -45,8 +45,8 @@ class RoomRow:
     link: Link | None
     closed: bool
     message_seq: int
-    last_message_position: int | None
-    active_position: int
+    last_message_position: LogPosition | None
+    active_position: LogPosition
     member_count: int
 
 
@@ -65,14 +65,14 @@ class HeadMove:
     """How a transaction changed a room's head. `last_message_position`: None if no message came."""
 
     room_id: RoomId
-    head_position: int
+    head_position: LogPosition
     extremities: tuple[EventId, ...]
     depth: int
     state_id: int
     message_seq: int
     notify_seq: int
-    last_message_position: int | None
-    active_position: int | None
+    last_message_position: LogPosition | None
+    active_position: LogPosition | None
     joined: int  # how many members more (or fewer)
 
 
@@ -157,7 +157,7 @@ _ADD_KEY = insert(room_keys)
 _FREE_KEYS = delete(room_keys).where(room_keys.c.room_id.in_(bindparam("room_ids", expanding=True)))
 
 
-async def lock_heads(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, int]:
+async def lock_heads(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, LogPosition]:
     """Lock the rooms' rows for this transaction and answer where their heads are."""
     rows = await conn.execute(_LOCK, {"room_ids": list(room_ids)})
     return {row.room_id: row.head_position for row in rows}

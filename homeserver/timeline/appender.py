@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import HomeserverError, NotFound, Unavailable
 from homeserver.metrics import Metrics
+from homeserver.model import LOG_START
 from homeserver.protocol.event import Event
 from homeserver.settings.models import TimelineSettings
 from homeserver.storage import events, log, rooms, transactions
@@ -183,7 +184,7 @@ class Appender:
         heads = await rooms.lock_heads(conn, tips)
         repeats = await self._find_repeats(conn, taken)
         refused = await self._find_taken_keys(conn, taken)
-        moved = {room for room, tip in tips.items() if tip.stale or heads.get(room, 0) != tip.base}
+        moved = {room for room, tip in tips.items() if tip.stale or heads.get(room, LOG_START) != tip.base}
         moved |= {one.room_id for one in (*repeats, *refused) if one.room_id is not None}
         moved |= {one.room_id for one in taken if one.room_id is not None and one.built is None}
         for room_id in moved:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from homeserver.errors import Forbidden, Invalid, TooLarge
-from homeserver.model import ATTACHMENT_REL, Draft
+from homeserver.model import ATTACHMENT_REL, Draft, LogPosition, Place
 from homeserver.protocol import auth
 from homeserver.protocol.errors import AuthRefused, ProtocolError
 from homeserver.protocol.errors import TooLarge as ProtocolTooLarge
@@ -26,7 +26,7 @@ _PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types that ma
 
 @dataclass(slots=True, eq=False)
 class Built:
-    """An event ready to be stored. `position` is 0 until the appender gives it a place.
+    """An event ready to be stored. `given` is its position: the appender gives it that, and its `place`.
 
     `changes`: how the state `after` it differs from that `before`; where nothing does, the two are one snapshot.
     `notifies`: it counts as unread for everybody whose push rules are as they were.
@@ -38,9 +38,17 @@ class Built:
     changes: Changes
     message_seq: int
     shown: bool
-    position: int = 0
+    given: LogPosition | None = None
+    place: Place | None = None
     notify_seq: int = 0
     notifies: bool = False
+
+    @property
+    def position(self) -> LogPosition:
+        """Where in the log it was put."""
+        if self.given is None:
+            raise AssertionError("the event was given no position")
+        return self.given
 
     @property
     def delta(self) -> Delta:

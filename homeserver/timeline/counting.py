@@ -43,6 +43,8 @@ async def uncount(conn: AsyncConnection, redacted: Sequence[StoredEvent]) -> Non
     threads = await relations.threads_of(conn, related) if related else {}
     marks = []
     for one in redacted:
+        if one.position is None:
+            continue  # history that was fetched was never counted
         event, thread_id = one.event, threads.get(one.event.event_id, NO_THREAD)
         marks.append(
             Mark(EVERYBODY, event.room_id, one.position, thread_id, -int(notifies_everybody(event)), 0)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import immutables
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage import members, rooms, summaries
@@ -34,7 +35,7 @@ Delta = Mapping[StateKey, Change]
 class Moment(NamedTuple):
     """When the current state changed: a position of the log, and the room's counts of messages there."""
 
-    position: int
+    position: LogPosition
     message_seq: int
     notify_seq: int
 

@@ -15,6 +15,7 @@ import immutables
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import NotFound
+from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.versions import RoomRules, rules_for
@@ -78,17 +79,17 @@ class Tip:
     """A room's newest head, how many submissions wait on it and the answer to the last, and whether it must be
     loaded anew.
 
-    `room_position` is that of the create event, 0 until it is committed. `heard`: the last position at which the log
-    told of another state of the room.
+    `base` is LOG_START and `room_position`, that of the create event, is None until this is committed. `heard`: the
+    last position at which the log told of another state of the room.
     """
 
     __slots__ = ("base", "head", "heard", "last", "room_position", "stale", "waiting")
 
-    def __init__(self, head: Head, base: int, room_position: int = 0) -> None:
+    def __init__(self, head: Head, base: LogPosition, room_position: LogPosition | None = None) -> None:
         self.head = head
         self.base = base
         self.room_position = room_position
-        self.heard = 0
+        self.heard = LOG_START
         self.stale = False
         self.waiting = 0
         self.last: asyncio.Future[Any] | None = None
@@ -135,7 +136,7 @@ class Heads:
         self._limit = limit
         self._tips: OrderedDict[RoomId, Tip] = OrderedDict()
         self._loading: dict[RoomId, asyncio.Task[Tip]] = {}
-        self._heard: dict[RoomId, int] = {}  # while loading
+        self._heard: dict[RoomId, LogPosition] = {}  # while loading
 
     async def tip(self, room_id: RoomId) -> Tip:
         """The tip of a room, loaded if need be. NotFound for a room that is not here."""
@@ -193,7 +194,7 @@ class Heads:
             tip = self.add(found)
             if tip.is_behind and tip.base <= found.base:
                 tip.reset(found)
-            tip.heard = max(tip.heard, self._heard.get(room_id, 0))
+            tip.heard = max(tip.heard, self._heard.get(room_id, LOG_START))
             return tip
         finally:
             self._loading.pop(room_id, None)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from homeserver.errors import Unavailable
 from homeserver.metrics import Metrics
+from homeserver.model import LOG_START
 from homeserver.storage import log
 from homeserver.storage.db import Database
 from homeserver.storage.dialect import is_away, may_pass_when_repeated
@@ -40,7 +41,7 @@ class Live:
         self._listeners: list[Listener] = []
         self._order = asyncio.Lock()
         self._moved = asyncio.Event()
-        self.position = 0
+        self.position = LOG_START
 
     async def start(self) -> None:
         """Stand at the end of the log."""

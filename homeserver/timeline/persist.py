@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import RoomKind
+from homeserver.model import LogPosition, RoomKind
 from homeserver.protocol import canonical
 from homeserver.protocol.auth import may_redact
 from homeserver.protocol.event import Event
@@ -56,8 +56,8 @@ class RoomRows:
     read: dict[UserId, ReadMove] = field(default_factory=dict)
     redactions: list[Built] = field(default_factory=list)
     edits: list[tuple[EventId, Event]] = field(default_factory=list)
-    last_message: int | None = None
-    active: int | None = None
+    last_message: LogPosition | None = None
+    active: LogPosition | None = None
     cut: list[Event] = field(default_factory=list)  # what is left of redacted events of the state
 
     def __post_init__(self) -> None:
@@ -103,9 +103,12 @@ class RoomRows:
 
 def stored(built: Built) -> StoredEvent:
     """The record of a placed event."""
+    if built.place is None:
+        raise AssertionError("an event is written only after it was given a place")
     return StoredEvent(
         built.event,
-        built.position,
+        built.given,
+        built.place,
         _id_of(built.after),
         built.message_seq,
         built.shown,
@@ -214,7 +217,7 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows], projection: P
     }
     successors = await projection.successors_of(conn, authors) if authors else {}
     cuts: dict[EventId, tuple[EventId, bytes]] = {}
-    removed: list[tuple[RoomId, int]] = []
+    removed: list[tuple[RoomId, LogPosition]] = []
     gone: list[StoredEvent] = []
     for room, built, target_id in wanted:
         target = targets.get(target_id)
@@ -226,7 +229,7 @@ async def _redact(conn: AsyncConnection, work: Sequence[RoomRows], projection: P
             room.add_cut(Event.from_json(left, room.rules, target_id))
         gone.append(target)
         if target.shown:
-            removed.append((room.room_id, target.position))
+            removed.append((room.room_id, target.arrived))
     if cuts:
         await events.cut_events(conn, cuts)
         await uncount(conn, gone)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from homeserver.model import Content, EntryKind
+from homeserver.model import Content, EntryKind, LogPosition, Place
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.storage.log import Entry, Taken
 from homeserver.storage.transactions import TxnKey
@@ -36,7 +36,7 @@ def place(submissions: Sequence[Submission], first: Taken, now_ms: int) -> Batch
         position = _place_events(batch, submission, position)
         for new in submission.entries:
             batch.entries.append(Entry(position, new.kind, new.room_id, new.user_id, now_ms, body=new.body))
-            position += 1
+            position = LogPosition(position + 1)
         written = batch.entries[start:]
         _place_rest(batch, submission, written[0].position)
         events = tuple(entry.event for entry in written if entry.event is not None)
@@ -53,7 +53,7 @@ def _number_states(submission: Submission, state_id: int) -> int:
     return state_id
 
 
-def _place_events(batch: Batch, submission: Submission, position: int) -> int:
+def _place_events(batch: Batch, submission: Submission, position: LogPosition) -> LogPosition:
     if submission.tip is None:
         return position
     head = submission.tip.head
@@ -61,7 +61,7 @@ def _place_events(batch: Batch, submission: Submission, position: int) -> int:
     if rows is None:
         rows = batch.rooms[head.room_id] = RoomRows(head.room_id, head.rules, submission.kind)
     for built in submission.built or ():
-        built.position = position
+        built.given, built.place = position, Place(position)  # what is made here comes last in its room
         rows.add(built)
         event = built.event
         batch.entries.append(
@@ -75,7 +75,7 @@ def _place_events(batch: Batch, submission: Submission, position: int) -> int:
                 body=_changed(built),
             )
         )
-        position += 1
+        position = LogPosition(position + 1)
     return position
 
 
@@ -85,7 +85,7 @@ def _changed(built: Built) -> Content | None:
     return None if built.changes.keys() == usual else {"changed": sorted(built.changes)}
 
 
-def _place_rest(batch: Batch, submission: Submission, position: int) -> None:
+def _place_rest(batch: Batch, submission: Submission, position: LogPosition) -> None:
     if submission.txn is not None and submission.built:
         batch.txns[submission.txn] = submission.built[0].event.event_id
     if submission.room_key is not None and submission.room_id is not None:

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Conflict, HomeserverError, Unavailable
-from homeserver.model import Content, Draft, EntryKind, RoomKind
+from homeserver.model import Content, Draft, EntryKind, LogPosition, RoomKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
@@ -26,7 +26,7 @@ class Placed(Generic[RowT]):
     """A row with the log position of the first entry of its submission."""
 
     row: RowT
-    position: int
+    position: LogPosition
 
 
 @dataclass(frozen=True, slots=True)

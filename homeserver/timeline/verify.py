@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from homeserver.errors import NotFound
+from homeserver.model import FIRST_PLACE, Place
 from homeserver.protocol import auth, signing
 from homeserver.protocol.errors import ProtocolError
 from homeserver.protocol.event import Event, StateKey, check_format
@@ -40,7 +41,7 @@ class _Walk:
     state_events: dict[EventId, Event] = field(default_factory=dict)
     depths: dict[EventId, int] = field(default_factory=dict)
     last: EventId | None = None
-    position: int = 0
+    place: Place = FIRST_PLACE
     message_seq: int = 0
 
 
@@ -58,7 +59,7 @@ async def verify_room(
     walk = _Walk(rules_for(head.version), keys)
     while True:
         async with db.read() as conn:
-            page = await events.of_room_after(conn, room_id, after=walk.position, limit=_PAGE)
+            page = await events.of_room_after(conn, room_id, after=walk.place, limit=_PAGE)
         if not page:
             break
         for stored in page:
@@ -75,7 +76,7 @@ async def verify_room(
 
 def _step(walk: _Walk, stored: StoredEvent) -> None:
     event = stored.event
-    walk.position = stored.position
+    walk.place = stored.place
     walk.last = event.event_id
     walk.depths[event.event_id] = event.depth
     walk.message_seq = stored.message_seq

@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from homeserver.errors import HomeserverError, Unavailable
-from homeserver.model import Draft, RoomKind
+from homeserver.errors import HomeserverError, NotFound, Unavailable
+from homeserver.model import LOG_START, Draft, LogPosition, RoomKind
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, make_room_id
 from homeserver.protocol.versions import rules_for
@@ -71,9 +71,12 @@ class Timeline:
             (await self.send(room_id, [draft])).events[0].event
         )  # no other task has run since the look at the tip
 
-    async def room_position(self, room_id: RoomId) -> int:
-        """The position of a room's create event: what its public ids are made of."""
-        return (await self._heads.tip(room_id)).room_position
+    async def room_position(self, room_id: RoomId) -> LogPosition:
+        """The position of a room's create event: what its public ids are made of. NotFound until it has one."""
+        position = (await self._heads.tip(room_id)).room_position
+        if position is None:
+            raise NotFound("no such room", code="room_not_found")
+        return position
 
     async def send(
         self,
@@ -155,7 +158,7 @@ class Timeline:
     ) -> Submission:
         """A submission with the first events of a room, built."""
         room_id = make_room_id(secrets.token_urlsafe(18).replace("-", "A").replace("_", "B"), self._server)
-        tip = Tip(new_head(room_id, rules_for(version), self._heads.servers), base=0)
+        tip = Tip(new_head(room_id, rules_for(version), self._heads.servers), base=LOG_START)
         submission = Submission(tip=tip, drafts=drafts, kind=kind, **more)
         self._appender.check_open(submission.size)
         await self._chainer.chain_new(submission)

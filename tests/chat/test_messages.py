@@ -6,7 +6,7 @@ import pytest
 
 from homeserver.app import Homeserver
 from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
-from homeserver.model import MediaId, Message, Requester, Room
+from homeserver.model import FIRST_PLACE, MediaId, Message, Requester, Room
 from homeserver.services.events.content import NewFile
 from homeserver.storage import events, media
 from tests.chat.world import group, person
@@ -82,7 +82,7 @@ async def test_a_deletion_takes_edits_and_files_along(hs: Homeserver) -> None:
     assert await texts(hs, bob, room) == []
     assert await unread(hs, bob, room) == 0
     async with hs.core.db.read() as conn:
-        everything = await events.of_room_after(conn, room.room_id, after=0, limit=100)
+        everything = await events.of_room_after(conn, room.room_id, after=FIRST_PLACE, limit=100)
         files = await media.media_of(conn, [MediaId("abc")])
     assert not [one for one in everything if b"secret" in one.event.json or b"mxc" in one.event.json]
     assert files[MediaId("abc")].delete_after_ms is not None

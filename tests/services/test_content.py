@@ -2,7 +2,7 @@
 
 import pytest
 
-from homeserver.model import CALLED_KEY, FILE_URL_KEY, PAYLOAD_KEY, Content
+from homeserver.model import CALLED_KEY, FILE_URL_KEY, PAYLOAD_KEY, Content, LogPosition, Place
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.events.content import (
@@ -41,7 +41,7 @@ def message(content: Content) -> Event:
 
 def stored(content: Content, edit: Content | None = None) -> StoredEvent:
     edited = None if edit is None else message(edit)
-    return StoredEvent(message(content), 1, 1, 1, True, edit=edited)
+    return StoredEvent(message(content), LogPosition(1), Place(1), 1, 1, True, edit=edited)
 
 
 @pytest.mark.parametrize("caption", [None, "the plan", "two\nlines"])

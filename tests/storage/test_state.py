@@ -80,11 +80,11 @@ async def test_whose_membership_is_taken_out_was_not_in_the_room(hs: Homeserver)
     room_id = new.event.room_id
     left = await add_delta(hs, new, 8, {MEMBER: None})
     async with hs.core.db.write() as conn:
-        assert await lists.rooms_joined_at(conn, ALICE, [room_id], new.position) == {room_id}
+        assert await lists.rooms_joined_at(conn, ALICE, [room_id], new.arrived) == {room_id}
         await conn.execute(
             update(events).where(events.c.event_id == new.event.event_id).values(state_id=left)
         )
-        assert await lists.rooms_joined_at(conn, ALICE, [room_id], new.position) == set()
+        assert await lists.rooms_joined_at(conn, ALICE, [room_id], new.arrived) == set()
 
 
 async def test_only_what_changes_the_state_takes_an_id(hs: Homeserver) -> None:

@@ -22,7 +22,7 @@ async def test_a_room_is_made_and_spoken_in(writing: Writing) -> None:
     second = await writing.timeline.send(room_id, [message("again")])
 
     assert second.events[0].event.prev_events == (first.events[0].event.event_id,)
-    assert second.events[0].position == first.events[0].position + 1
+    assert second.events[0].arrived == first.events[0].arrived + 1
     async with writing.db.read() as conn:
         page = await events.shown_before(conn, room_id, limit=10)
     assert [one.event.content["body"] for one in page] == ["again", "hello"]

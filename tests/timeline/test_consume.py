@@ -30,7 +30,7 @@ class Counting:
         self._crash_at = crash_at
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
-        positions = [entry.position for entry in entries]
+        positions: list[int] = [entry.position for entry in entries]
         self.seen += positions
         even = [one for one in positions if one % 2 == 0]
         return partial(self._write, even) if even else None

@@ -3,7 +3,7 @@
 import immutables
 import pytest
 
-from homeserver.model import Draft, EntryKind
+from homeserver.model import Draft, EntryKind, LogPosition
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.versions import rules_for
@@ -59,7 +59,7 @@ class Room:
                 else:
                     events[key] = change.new
             current.events = events.finish()
-        current.step(delta, Moment(900, 5, 6))
+        current.step(delta, Moment(LogPosition(900), 5, 6))
         async with self.writing.db.write() as conn:
             await write_members(conn, [current])
             await write_lists(conn, [current])
@@ -113,9 +113,11 @@ async def test_steps_of_one_transaction_are_one_delta(writing: Writing) -> None:
     room = await Room.make(writing)
     old, middle, new = room.events[NAME], room.other(NAME, name="Middle"), room.other(NAME, name="New")
     current = CurrentState(room.room_id)
-    current.step({NAME: Change(old, middle)}, Moment(1, 0, 0))
-    current.step({NAME: Change(middle, None)}, Moment(2, 0, 0))
-    current.step({NAME: Change(None, new), TOPIC: Change(room.events[TOPIC], None)}, Moment(3, 0, 0))
+    current.step({NAME: Change(old, middle)}, Moment(LogPosition(1), 0, 0))
+    current.step({NAME: Change(middle, None)}, Moment(LogPosition(2), 0, 0))
+    current.step(
+        {NAME: Change(None, new), TOPIC: Change(room.events[TOPIC], None)}, Moment(LogPosition(3), 0, 0)
+    )
     assert current.delta == {NAME: Change(old, new), TOPIC: Change(room.events[TOPIC], None)}
 
 
@@ -139,7 +141,8 @@ async def test_an_entry_can_change_other_keys_than_its_event_sets(
     async with writing.db.write() as conn:
         await conn.exec_driver_sql("DELETE FROM log WHERE position = 5")
         await log.add_entries(
-            conn, [Entry(5, EntryKind.EVENT, room_id, None, 1, event=event, body={"changed": keys})]
+            conn,
+            [Entry(LogPosition(5), EntryKind.EVENT, room_id, None, 1, event=event, body={"changed": keys})],
         )
     async with writing.db.read() as conn:
         (read,) = await log.entries_after(conn, 4, 10)

@@ -7,7 +7,7 @@ import orjson
 from typing_extensions import TypedDict
 
 from homeserver.api.matrix.keyschemas import KeyUpload
-from homeserver.api.matrix.tokens import place_of, token_of
+from homeserver.api.matrix.tokens import position_of, token_at
 from homeserver.http.body import Body, JsonObject, Text
 from homeserver.http.routes import Call, Route
 from homeserver.services.e2ee import devicekeys
@@ -86,9 +86,9 @@ class DehydratedCalls:
 
     async def events(self, call: Call[DehydratedEventsBody, None]) -> DehydratedEvents:
         """A page; they stay until the device goes, so that a reader who fails can begin again."""
-        since = place_of(call.body.next_batch) or 0
+        since = position_of(call.body.next_batch) or 0
         found = await self._devices.events(call.requester, call.text("device_id"), since=since)
         return {
             "events": [orjson.Fragment(body) for body in found.bodies],
-            "next_batch": token_of(found.position),
+            "next_batch": token_at(found.position),
         }

@@ -82,7 +82,7 @@ class HistoryCalls:
         if page.end is not None:
             answer["end"] = token_of(page.end)
         if wanted.lazy_load_members and shown:
-            place = max(one.position for one in shown)
+            place = max(one.place for one in shown)
             _, state = await self._history.state_at(call.requester, _room(call), place)
             senders = {one.event.sender for one in shown}
             members = [one for user_id, one in members_in(state).items() if user_id in senders]

@@ -15,7 +15,7 @@ from homeserver.api.matrix.keyschemas import (
     ToDevice,
 )
 from homeserver.api.matrix.schemas import Empty
-from homeserver.api.matrix.tokens import place_of
+from homeserver.api.matrix.tokens import position_of
 from homeserver.api.matrix.uia import Passwords
 from homeserver.errors import HomeserverError, Invalid
 from homeserver.http.body import JsonObject, check
@@ -119,7 +119,7 @@ class KeyCalls:
 
     async def changes(self, call: Call[None, ChangesQuery]) -> schemas.Changes:
         """Between two tokens of /sync; up to now, whatever `to` says."""
-        after = place_of(call.query.from_)
+        after = position_of(call.query.from_)
         found = await self._e2ee.lists.changes(call.requester, after or 0)
         return {"changed": sorted(found.changed), "left": sorted(found.left)}
 

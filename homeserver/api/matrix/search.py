@@ -158,7 +158,7 @@ class SearchCalls:
 def _result(hit: Hit, events: Sequence[Any]) -> dict[str, Any]:
     """`events`: the result itself, then what is before it, then what is after it."""
     result: dict[str, Any] = {"rank": hit.rank, "result": events[0]}
-    if hit.end:
+    if hit.start is not None and hit.end is not None:
         middle = 1 + len(hit.before)
         result["context"] = {
             "start": token_of(hit.start),

@@ -206,7 +206,7 @@ def attachment_of(stored: StoredEvent, server: str) -> Attachment | None:
     info = info if isinstance(info, dict) else {}
     name = content.get("filename", content.get("body"))
     return Attachment(
-        position=stored.position,
+        position=stored.arrived,
         event_id=event.event_id,
         kind=kind,
         size=_number(info.get("size")) or 0,

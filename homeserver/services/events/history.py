@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from homeserver.errors import NotFound
-from homeserver.model import Requester
+from homeserver.model import FIRST_PLACE, LAST_PLACE, Place, Requester
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
@@ -21,7 +21,7 @@ from homeserver.storage import events as stored
 from homeserver.storage import relations
 from homeserver.storage import state as stored_state
 from homeserver.storage.db import Database
-from homeserver.storage.events import NEWEST, StoredEvent
+from homeserver.storage.events import StoredEvent
 from homeserver.storage.relations import MAX_DEPTH, RelationsRequest
 from homeserver.timeline.writer import Timeline
 
@@ -44,8 +44,8 @@ class HistoryPage:
 
     viewer: ViewerVisibility
     events: Sequence[StoredEvent]
-    start: int
-    end: int | None
+    start: Place
+    end: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class EventContext:
     before: Sequence[StoredEvent]
     after: Sequence[StoredEvent]
     state: Mapping[StateKey, Event]
-    start: int
-    end: int
+    start: Place
+    end: Place
 
 
 class History:
@@ -100,8 +100,8 @@ class History:
         room_id: RoomId,
         *,
         direction: Direction,
-        start: int | None,
-        until: int | None = None,
+        start: Place | None,
+        until: Place | None = None,
         limit: int,
     ) -> HistoryPage:
         """A page from a place on, backward or forward; without a place from the end, or from the beginning.
@@ -112,22 +112,22 @@ class History:
         last = viewer.last_place
         async with self._db.read() as conn:
             if direction == "b":
-                top = NEWEST if start is None else start + 1
+                top = LAST_PLACE if start is None else start + 1
                 if last is not None:
                     top = min(top, last + 1)
                 found = await stored.room_before(conn, room_id, before=top, limit=limit)
-                begin = top - 1
+                begin = Place(top - 1)
             else:
-                begin = start or 0
+                begin = FIRST_PLACE if start is None else start
                 found = await stored.room_after(conn, room_id, after=begin, limit=limit)
         is_full = len(found) == limit
         seen = await self._shown(requester, viewer, found)
-        shown = [one for one in seen if _is_within(one.position, direction, until)]
+        shown = [one for one in seen if _is_within(one.place, direction, until)]
         end = None
-        if is_full and _is_within(found[-1].position, direction, until):
-            end = found[-1].position - 1 if direction == "b" else found[-1].position
+        if is_full and _is_within(found[-1].place, direction, until):
+            end = Place(found[-1].place - 1) if direction == "b" else found[-1].place
         if start is None and direction == "b":
-            begin = found[0].position if found else 0
+            begin = found[0].place if found else FIRST_PLACE
         return HistoryPage(viewer, shown, begin, end)
 
     async def around(
@@ -137,8 +137,8 @@ class History:
         viewer, event = await self.event(requester, room_id, event_id)
         half = limit // 2
         async with self._db.read() as conn:
-            before = await stored.room_before(conn, room_id, before=event.position, limit=half)
-            after = await stored.room_after(conn, room_id, after=event.position, limit=limit - half)
+            before = await stored.room_before(conn, room_id, before=event.place, limit=half)
+            after = await stored.room_after(conn, room_id, after=event.place, limit=limit - half)
         shown_before = await self._shown(requester, viewer, before)
         shown_after = await self._shown(requester, viewer, after)
         async with self._db.read() as conn:  # the state after what is shown: who left sees no later one
@@ -149,8 +149,8 @@ class History:
             shown_before,
             shown_after,
             state,
-            start=(before or [event])[-1].position - 1,
-            end=(after or [event])[-1].position,
+            start=Place((before or [event])[-1].place - 1),
+            end=(after or [event])[-1].place,
         )
 
     async def state(
@@ -166,12 +166,12 @@ class History:
         return viewer, await self._state_at(room_id, viewer.last_place)
 
     async def state_at(
-        self, requester: Requester, room_id: RoomId, place: int
+        self, requester: Requester, room_id: RoomId, place: Place
     ) -> tuple[ViewerVisibility, Mapping[StateKey, Event]]:
         """The same as it was at a place that the requester may know of."""
         viewer = await self._outlook(requester, room_id)
         last = viewer.last_place
-        if (last is None or place < last) and not viewer.sees_at(place + 1):
+        if (last is None or place < last) and not viewer.sees_at(Place(place + 1)):
             raise not_joined()
         return viewer, await self._state_at(room_id, place if last is None else min(place, last))
 
@@ -205,11 +205,12 @@ class History:
             found = await relations.page_of(conn, room_id, event_id, request)
         end = None
         if len(found) == request.limit:
-            end = found[-1].position if request.forward else found[-1].position - 1
-        return HistoryPage(viewer, await self._shown(requester, viewer, found), request.start or 0, end)
+            end = found[-1].place if request.forward else Place(found[-1].place - 1)
+        start = FIRST_PLACE if request.start is None else Place(request.start)
+        return HistoryPage(viewer, await self._shown(requester, viewer, found), start, end)
 
     async def threads(
-        self, requester: Requester, room_id: RoomId, *, own_only: bool, start: int | None, limit: int
+        self, requester: Requester, room_id: RoomId, *, own_only: bool, start: Place | None, limit: int
     ) -> HistoryPage:
         """The first events of a room's threads, those that were answered last coming first."""
         viewer = await self._outlook(requester, room_id)
@@ -217,9 +218,9 @@ class History:
             found = await relations.thread_roots(
                 conn, room_id, reader=requester.user_id if own_only else None, before=start, limit=limit
             )
-        end = found[-1].latest if len(found) == limit else None
+        end = Place(found[-1].latest) if len(found) == limit else None
         roots = await self._shown(requester, viewer, [one.root for one in found])
-        return HistoryPage(viewer, roots, start or 0, end)
+        return HistoryPage(viewer, roots, FIRST_PLACE if start is None else start, end)
 
     async def having_related(
         self, events: Sequence[StoredEvent], wanted: EventFilter
@@ -244,11 +245,11 @@ class History:
     async def _outlook(self, requester: Requester, room_id: RoomId) -> ViewerVisibility:
         """What the requester may see; Forbidden("not_joined") where that is nothing."""
         viewer = await self._visibility.viewer(requester.user_id, room_id)
-        if viewer.last_place == 0:
+        if viewer.last_place == FIRST_PLACE:
             raise not_joined()
         return viewer
 
-    async def _state_at(self, room_id: RoomId, place: int) -> Mapping[StateKey, Event]:
+    async def _state_at(self, room_id: RoomId, place: Place) -> Mapping[StateKey, Event]:
         async with self._db.read() as conn:
             state_id = await stored.state_before(conn, room_id, place)
             return {} if state_id is None else await stored_state.state_at(conn, state_id)
@@ -259,7 +260,7 @@ def members_in(state: Mapping[StateKey, Event]) -> dict[UserId, Event]:
     return {UserId(key): event for (kind, key), event in state.items() if kind == "m.room.member"}
 
 
-def _is_within(place: int, direction: Direction, until: int | None) -> bool:
+def _is_within(place: Place, direction: Direction, until: Place | None) -> bool:
     """Whether a place comes before the end that the reader set."""
     if until is None:
         return True

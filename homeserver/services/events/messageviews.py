@@ -41,7 +41,7 @@ class MessageViews:
             return []
         async with self._db.read() as conn:
             parts = await self._parts(conn, page)
-            readers = _Readers(await members.readers_since(conn, room_id, min(one.position for one in page)))
+            readers = _Readers(await members.readers_since(conn, room_id, min(one.arrived for one in page)))
         at = await self._timeline.room_position(room_id)
         return await self._whole(page, parts, {room_id: at}, readers)
 
@@ -146,7 +146,7 @@ class MessageViews:
         client_id = event.content.get(CLIENT_ID_KEY)
         return Message(
             event_id=event.event_id,
-            position=stored.position,
+            position=stored.arrived,
             room_id=event.room_id,
             room_position=room_position,
             sender=event.sender,
@@ -193,5 +193,5 @@ class _Readers:
         self._places = sorted(readers.values())
 
     def of(self, stored: StoredEvent) -> int:
-        count = len(self._places) - bisect_left(self._places, stored.position)
-        return count - (self._by_user.get(stored.event.sender, 0) >= stored.position)
+        count = len(self._places) - bisect_left(self._places, stored.arrived)
+        return count - (self._by_user.get(stored.event.sender, 0) >= stored.arrived)

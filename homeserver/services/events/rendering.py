@@ -92,7 +92,7 @@ class Rendering:
         now_ms = self._clock.now_ms()
         made = []
         for one in events:
-            is_bare = not one.event.is_state and viewer.is_bare(one.event.sender, one.position)
+            is_bare = not one.event.is_state and viewer.is_bare(one.event.sender, one.place)
             form = (
                 form_of(bare(one.event), fields=fields)
                 if is_bare
@@ -101,7 +101,7 @@ class Rendering:
             aside = ReaderUnsigned(
                 now_ms,
                 transaction_id=around.txn_ids.get(one.event.event_id),
-                membership=viewer.membership_at(one.position),
+                membership=viewer.membership_at(one.place),
                 with_previous=True,
                 relations=None if is_bare else self._bundle(one, around, viewer, now_ms),
             )
@@ -218,7 +218,8 @@ class Rendering:
         """`m.relations`: the latest edit, who refers to the event, and its thread."""
         event_id = one.event.event_id
         bundle: dict[str, object] = {}
-        if one.edit is not None and one.redacted_by is None and viewer.sees_at(one.edit_position):
+        is_edit_seen = one.edit_place is not None and viewer.sees_at(one.edit_place)
+        if one.edit is not None and one.redacted_by is None and is_edit_seen:
             bundle["m.replace"] = orjson.Fragment(self.form(one.edit).render(ReaderUnsigned(now_ms)))
         references = [ref for ref in around.references.get(event_id, ()) if viewer.sees(ref)]
         if references:
@@ -226,7 +227,7 @@ class Rendering:
         thread = around.threads.get(event_id)
         if thread is not None and viewer.sees(thread.latest):
             latest = thread.latest
-            is_bare = viewer.is_bare(latest.event.sender, latest.position)
+            is_bare = viewer.is_bare(latest.event.sender, latest.place)
             form = form_of(bare(latest.event)) if is_bare else self.form(latest.event)
             bundle["m.thread"] = {
                 "latest_event": orjson.Fragment(form.render(ReaderUnsigned(now_ms))),

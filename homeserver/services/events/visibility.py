@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from homeserver.model import EntryKind
+from homeserver.model import FIRST_PLACE, EntryKind, Place
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.visibility import (
@@ -35,24 +35,24 @@ _FOREVER_MS: Final = 2**53
 class _Line:
     """The events that set one thing, with their places in the timeline."""
 
-    places: Sequence[int]
+    places: Sequence[Place]
     events: Sequence[Event]
 
     @classmethod
     def of(cls, events: Sequence[StoredEvent]) -> Self:
-        return cls([one.position for one in events], [one.event for one in events])
+        return cls([one.place for one in events], [one.event for one in events])
 
-    def before(self, place: int) -> Event | None:
+    def before(self, place: Place) -> Event | None:
         """What held just before a place."""
         at = bisect_left(self.places, place)
         return self.events[at - 1] if at else None
 
-    def at(self, place: int) -> Event | None:
+    def at(self, place: Place) -> Event | None:
         """What holds once a place was reached."""
         at = bisect_right(self.places, place)
         return self.events[at - 1] if at else None
 
-    def after(self, place: int) -> Sequence[Event]:
+    def after(self, place: Place) -> Sequence[Event]:
         """What came later than a place."""
         return self.events[bisect_right(self.places, place) :]
 
@@ -75,45 +75,45 @@ class ViewerVisibility:
         """Whether the person may see this event of the room."""
         if self.is_inside:
             return True
-        before, joined_later = self._moment(event.position)
+        before, joined_later = self._moment(event.place)
         return may_see(event.event, self.user_id, before, joined_later=joined_later)
 
-    def sees_at(self, place: int) -> bool:
+    def sees_at(self, place: Place) -> bool:
         """The same for an event of which only the place is known, and that changes nothing of what is seen."""
         if self.is_inside:
             return True
         before, joined_later = self._moment(place)
         return allows(before, joined_later=joined_later)
 
-    def is_bare(self, sender: UserId, place: int) -> bool:
+    def is_bare(self, sender: UserId, place: Place) -> bool:
         """Whether the person sees only that something was said at a place, and not what."""
         return sender in self.erased and self.membership_at(place) != "join"
 
-    def _moment(self, place: int) -> tuple[Moment, bool]:
+    def _moment(self, place: Place) -> tuple[Moment, bool]:
         before = Moment(
             history_visibility_of(self.visibility.before(place)), _membership(self.membership.before(place))
         )
         return before, any(one.membership == "join" for one in self.membership.after(place))
 
-    def membership_at(self, place: int) -> str:
+    def membership_at(self, place: Place) -> str:
         """The person's membership once a place was reached."""
         return "join" if self.is_inside else _membership(self.membership.at(place))
 
     @property
-    def last_place(self) -> int | None:
+    def last_place(self) -> Place | None:
         """The last place whose state the person may see; None: up to now.
 
-        For somebody who left, it is their leaving; 0 for somebody who was never there.
+        For somebody who left, it is their leaving; FIRST_PLACE for somebody who was never there.
         """
         if self.is_inside:
             return None
         if not self.membership.events:
-            return None if self._is_open_now else 0
+            return None if self._is_open_now else FIRST_PLACE
         if self.membership.events[-1].membership == "join" or self._is_open_now:
             return None
         joins = [at for at, one in enumerate(self.membership.events) if one.membership == "join"]
         if not joins:
-            return 0
+            return FIRST_PLACE
         return self.membership.places[joins[-1] + 1]
 
     def nearest_time(self, at_ms: int, *, forward: bool) -> int:
@@ -125,8 +125,8 @@ class ViewerVisibility:
             for line in (self.visibility, self.membership)
             for place, event in zip(line.places, line.events, strict=True)
         )
-        starts, ends = [(0, 0), *marks], [*(ts for _, ts in marks), _FOREVER_MS]
-        seen = [(ts, end) for (at, ts), end in zip(starts, ends, strict=True) if self.sees_at(at + 1)]
+        starts, ends = [(FIRST_PLACE, 0), *marks], [*(ts for _, ts in marks), _FOREVER_MS]
+        seen = [(ts, end) for (at, ts), end in zip(starts, ends, strict=True) if self.sees_at(Place(at + 1))]
         if forward:
             return next((max(at_ms, start) for start, end in seen if end >= at_ms), at_ms)
         return next((min(at_ms, end) for start, end in reversed(seen) if start <= at_ms), at_ms)

@@ -88,7 +88,7 @@ class CatchUp:
             for one in whole
         ]
         news += await self._deletions(found)
-        upto = page[-1].position if page else after
+        upto = page[-1].arrived if page else after
         return LogPage(sorted(news, key=lambda one: one.position), upto, len(page) < limit)
 
     async def _find(self, page: Sequence[StoredEvent], since: int) -> _Found:
@@ -101,17 +101,17 @@ class CatchUp:
             named = await events.events_by_id(conn, wanted) if wanted else {}
         for one in page:
             if one.shown:
-                found.new[one.event.event_id] = (one.position, one)
+                found.new[one.event.event_id] = (one.arrived, one)
                 continue
             subject = one.event.redacts or one.event.event_id
             message = named.get(parents.get(subject, subject))
-            if message is None or message.position > since:
+            if message is None or message.arrived > since:
                 continue  # new to the client as well: told as it is now, or not at all
             if subject in parents:
                 if message.shown:
-                    found.edited[message.event.event_id] = (one.position, message)
+                    found.edited[message.event.event_id] = (one.arrived, message)
             elif message.redacted_by == one.event.event_id and message.event.type in MESSAGE_TYPES:
-                found.deleted[message.event.event_id] = (one.position, message)
+                found.deleted[message.event.event_id] = (one.arrived, message)
         return found
 
     async def _deletions(self, found: _Found) -> list[Missed]:
@@ -126,7 +126,7 @@ class CatchUp:
                 MessageDeleted(
                     stored.event.room_id,
                     known[stored.event.room_id].position,
-                    MessageRef(event_id, stored.position),
+                    MessageRef(event_id, stored.arrived),
                 ),
             )
             for event_id, (position, stored) in found.deleted.items()

@@ -237,9 +237,9 @@ class Feed:
             return await self._of_redaction(event)
         if event.type == "m.room.member":
             changed = await self._of_member(event)
-            return None if changed is None else await self._with_room(changed, stored.position)
+            return None if changed is None else await self._with_room(changed, stored.arrived)
         if event.type in _ROOM_CHANGES:
-            return await self._with_room(RoomChanged(event.room_id), stored.position)
+            return await self._with_room(RoomChanged(event.room_id), stored.arrived)
         if product_state.closes(event, self._servers):
             return RoomClosed(event.room_id)
         relation = relation_of(event.content)
@@ -270,7 +270,7 @@ class Feed:
         if target.event.type not in MESSAGE_TYPES:
             return None
         at = await self._timeline.room_position(event.room_id)
-        return MessageDeleted(event.room_id, at, MessageRef(event.redacts, target.position))
+        return MessageDeleted(event.room_id, at, MessageRef(event.redacts, target.arrived))
 
     async def _with_room(self, record: _Change, position: int) -> Record:
         """The record with the room as it stands, if a follower will take it."""

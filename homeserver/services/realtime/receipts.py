@@ -58,8 +58,8 @@ class Receipts:
             return 0
         async with self._db.read() as conn:
             own = await members.member(conn, room_id, requester.user_id)
-        if own is None or own.read_position >= target.position:
-            return 0
+        if own is None or target.position is None or own.read_position >= target.position:
+            return 0  # older history that was fetched counts as read
         count = max(0, target.message_seq - own.read_seq)
         await self._write(self._receipt(requester, target, READ, ""), target, count)
         return count
@@ -82,6 +82,8 @@ class Receipts:
         if kind == FULLY_READ:
             await self._data.put(requester, room_id, FULLY_READ, {"event_id": event_id})
             return
+        if target.position is None:
+            return  # older history that was fetched counts as read
         async with self._db.read() as conn:
             held = await stored.own_receipts(conn, room_id, requester.user_id)
         if held.get((kind, thread_id), 0) < target.position:
@@ -131,7 +133,7 @@ class Receipts:
             receipt_type=kind,
             thread_id=thread_id,
             event_id=target.event.event_id,
-            position=target.position,
+            position=target.arrived,
             created_ms=self._clock.now_ms(),
         )
 
@@ -154,10 +156,10 @@ def _move(receipt: Receipt, target: StoredEvent) -> ReadMove:
     return ReadMove(
         room_id=receipt.room_id,
         user_id=receipt.user_id,
-        position=0 if receipt.receipt_type == PRIVATE else target.position,
+        position=0 if receipt.receipt_type == PRIVATE else target.arrived,
         seq=target.message_seq,
-        seen=0 if receipt.thread_id == MAIN else target.position,
-        main=target.position,
+        seen=0 if receipt.thread_id == MAIN else target.arrived,
+        main=target.arrived,
         main_seq=target.notify_seq,
     )
 

@@ -69,7 +69,7 @@ class SearchIndex:
             places = await rooms.rooms_by_id(conn, {one.event.room_id for one in found.values()})
         numbers = {room_id: room.position for room_id, room in places.items()}
         texts = [text for one in found.values() if (text := _text(one, numbers)) is not None]
-        return partial(_write, [one.position for one in found.values()], texts)
+        return partial(_write, [one.position for one in found.values() if one.position is not None], texts)
 
 
 async def _write(positions: Sequence[int], texts: Sequence[SearchText], conn: Any) -> None:
@@ -104,6 +104,6 @@ def _text(one: StoredEvent, numbers: Mapping[RoomId, int]) -> SearchText | None:
         content = new if isinstance(new, Mapping) else one.edit.content
     said = content.get(key.removeprefix("content."))
     words = words_of(said) if isinstance(said, str) else []
-    if not words:
+    if not words or one.position is None:
         return None
     return SearchText(one.position, event.room_id, numbers[event.room_id], event.sender, key, words)

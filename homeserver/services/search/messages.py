@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import Requester
+from homeserver.model import Place, Requester, place_at
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import PASS_ALL, EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
@@ -75,8 +75,8 @@ class Hit:
     viewer: ViewerVisibility
     before: Sequence[StoredEvent] = ()
     after: Sequence[StoredEvent] = ()
-    start: int = 0
-    end: int = 0
+    start: Place | None = None
+    end: Place | None = None
     members: Mapping[UserId, Event] | None = None
 
 
@@ -134,8 +134,8 @@ class MessageSearch:
         seen = [
             one
             for one in matches
-            if outlooks[one.room_id].sees_at(one.position)
-            and not outlooks[one.room_id].is_bare(one.sender, one.position)
+            if outlooks[one.room_id].sees_at(place_at(one.position))
+            and not outlooks[one.room_id].is_bare(one.sender, place_at(one.position))
             and (one.sender not in ignored or one.key != KEYS["m.room.message"])
         ]
         return await self._page(request, words, _Seen(matches, seen, outlooks, own, ignored))
@@ -211,9 +211,9 @@ class MessageSearch:
             return list(hits)
         async with self._db.read() as conn:
             found = await stored.around(
-                conn, [one.event.position for one in hits], before=wanted.before, after=wanted.after
+                conn, [one.event.arrived for one in hits], before=wanted.before, after=wanted.after
             )
-            near = {hit.event.position: hit.viewer for hit in hits}
+            near: dict[int, ViewerVisibility] = {hit.event.arrived: hit.viewer for hit in hits}
             kept = {
                 place: [
                     one
@@ -227,7 +227,7 @@ class MessageSearch:
                 senders = {one.event.sender for these in kept.values() for one in these}
                 ids = [hit.event.state_id for hit in hits]
                 states = await stored_states.states_at(conn, ids, types=(), user_ids=senders)
-        return [_surrounded(hit, kept[hit.event.position], found[hit.event.position], states) for hit in hits]
+        return [_surrounded(hit, kept[hit.event.arrived], found[hit.event.arrived], states) for hit in hits]
 
     async def _states(
         self, hits: Sequence[Hit], own: Mapping[RoomId, OwnPlace]
@@ -259,7 +259,7 @@ def _is_shown(one: StoredEvent, viewer: ViewerVisibility) -> bool:
     """Not what was redacted a moment ago, nor what is found by an edit that the person may not see."""
     if one.redacted_by is not None or not viewer.sees(one):
         return False
-    return one.edit is None or viewer.sees_at(one.edit_position)
+    return one.edit_place is None or viewer.sees_at(one.edit_place)
 
 
 def _value(one: Match, key: str) -> str:
@@ -303,17 +303,17 @@ def _surrounded(
     found: Sequence[StoredEvent],
     states: Mapping[int, Mapping[StateKey, Event]],
 ) -> Hit:
-    place = hit.event.position
+    place = hit.event.place
     senders = {one.event.sender for one in seen}
     state = states.get(hit.event.state_id, {})
     return Hit(
         hit.event,
         hit.rank,
         hit.viewer,
-        before=[one for one in reversed(seen) if one.position < place],
-        after=[one for one in seen if one.position > place],
-        start=found[0].position - 1 if found else place - 1,
-        end=found[-1].position if found else place,
+        before=[one for one in reversed(seen) if one.place < place],
+        after=[one for one in seen if one.place > place],
+        start=Place(found[0].place - 1 if found else place - 1),
+        end=found[-1].place if found else place,
         members={UserId(key): event for (_, key), event in state.items() if key in senders}
         if states
         else None,

@@ -7,7 +7,7 @@ from typing import Final
 
 from orjson import Fragment
 
-from homeserver.model import Content, Requester
+from homeserver.model import Content, Requester, place_at
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import ViewerVisibility, Visibility
@@ -192,7 +192,7 @@ def _is_due(context: SlidingContext, one: RequestedRoom) -> bool:
 def _room(context: SlidingContext, one: RequestedRoom, viewer: ViewerVisibility) -> Room:
     room_id = one.row.room_id
     sent, base = context.connection.rooms.get(room_id), context.base(room_id)
-    came = one.row.membership == "join" and viewer.membership_at(base) != "join"
+    came = one.row.membership == "join" and viewer.membership_at(place_at(base)) != "join"
     return Room(one, sent, base, RoomTimeline(one.row, viewer, is_new=sent is None or came))
 
 
@@ -233,9 +233,7 @@ def _timeline(context: SlidingContext, one: Room, timeline: Sequence[Fragment]) 
         body["timeline"] = timeline
         body["limited"] = stretch.limited
         body["prev_batch"] = place_token(place)
-        body["num_live"] = sum(
-            event.position > context.after for event in stretch.shown if not context.is_first
-        )
+        body["num_live"] = sum(event.place > context.after for event in stretch.shown if not context.is_first)
     if one.is_new:
         body["initial"] = True
     if one.is_expanded:

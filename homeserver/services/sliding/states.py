@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from homeserver.model import FIRST_PLACE, place_at
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sliding.connections import Sent
@@ -54,7 +55,8 @@ class Room:
     @property
     def end(self) -> int:
         """Where the room ends for a reader who is not in it any more."""
-        return min(self.row.position, self.timeline.viewer.last_place or self.row.position)
+        last = self.timeline.viewer.last_place
+        return self.row.position if last in (None, FIRST_PLACE) else min(self.row.position, last)
 
     @property
     def is_expanded(self) -> bool:
@@ -163,7 +165,7 @@ class States:
         for one in rooms:
             state = states[ids[one.row.room_id]]
             me = one.timeline.viewer.user_id
-            if not one.timeline.may_tell_state(one.end):
+            if not one.timeline.may_tell_state(place_at(one.end)):
                 state = {key: event for key, event in state.items() if key == (MEMBER, me)}
             one.state = state
 
@@ -180,4 +182,4 @@ def _groups(rooms: Iterable[Room]) -> list[list[Room]]:
 def _may_tell(context: SlidingContext, timeline: RoomTimeline, change: StoredEvent) -> bool:
     if change.event.key == (MEMBER, context.reader):
         return True
-    return timeline.may_tell_state(change.position)
+    return timeline.may_tell_state(change.place)

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from homeserver.model import Content, Requester
+from homeserver.model import Content, Place, Requester, place_at
 from homeserver.protocol.filters import EventFilter, Filter, RoomFilter
 from homeserver.protocol.ids import RoomId
 from homeserver.services.events.history import History, HistoryPage
@@ -74,7 +74,7 @@ class LegacySyncs:
         async with self._db.read() as conn:
             own = await stored.own_rooms_among(conn, requester.user_id, [room_id])
             data = await stored_data.of_rooms(conn, requester.user_id, [room_id])
-        start = page.events[-1].position - 1 if page.events else page.start
+        start = Place(page.events[-1].place - 1) if page.events else page.start
         membership = {"membership": own[0].membership} if own else {}
         return {
             "room_id": room_id,
@@ -116,13 +116,14 @@ class LegacySyncs:
                         await waiter.woken.wait()
                 except TimeoutError:
                     break
-        place = page.end or (page.events[-1].position if page.events else start.position)
+        last = page.events[-1].place if page.events else place_at(start.position)
+        place = last if page.end is None else page.end
         chunk = await self._rendering.page(requester, page.viewer, page.events)
         return {"start": str(start), "end": str(start._replace(position=place)), "chunk": chunk}
 
     async def _page(self, requester: Requester, room_id: RoomId, start: SyncToken) -> HistoryPage:
         return await self._history.page(
-            requester, room_id, direction="f", start=start.position, limit=self._most
+            requester, room_id, direction="f", start=place_at(start.position), limit=self._most
         )
 
     async def _invites(self, requester: Requester) -> dict[RoomId, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from homeserver.model import Place, place_at
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
@@ -35,7 +36,7 @@ class RoomTimeline:
     shown: Sequence[StoredEvent] = ()
     state_before: int | None = None
     limited: bool = False
-    page_start: int | None = None
+    page_start: Place | None = None
     is_untouched: bool = False
     state: dict[StateKey, Event] = field(default_factory=dict)
 
@@ -44,11 +45,11 @@ class RoomTimeline:
         return self.row.room_id
 
     @property
-    def start(self) -> int | None:
+    def start(self) -> Place | None:
         """The place of the first event."""
-        return self.raw[0].position if self.raw else None
+        return self.raw[0].place if self.raw else None
 
-    def may_tell_state(self, place: int) -> bool:
+    def may_tell_state(self, place: Place) -> bool:
         """Whether the reader may know the state that the room had at a place."""
         if self.row.membership == "join":
             return True
@@ -60,10 +61,10 @@ class RoomTimeline:
         return {one.event.sender for one in self.shown}
 
     @property
-    def place(self) -> int | None:
+    def place(self) -> Place | None:
         """Before this place its timeline begins."""
-        start = self.page_start or self.start
-        return None if start is None else start - 1
+        start = self.start if self.page_start is None else self.page_start
+        return None if start is None else Place(start - 1)
 
     def fill(
         self,
@@ -78,14 +79,14 @@ class RoomTimeline:
         """
         if len(events) > raw:
             self.limited = True
-            if self.may_tell_state(events[0].position):
+            if self.may_tell_state(events[0].place):
                 self.state_before = events[0].state_id
             events = events[1:]
         self.raw = events
         shown = [event for event in events if is_shown(self.viewer, event)]
         if len(shown) > limit:
             self.limited, shown = True, shown[-limit:]
-            self.page_start = shown[0].position
+            self.page_start = shown[0].place
         self.shown = shown
 
 
@@ -148,14 +149,14 @@ class Timelines:
         absent = [one for one in timelines if one.state_before is None and not one.is_new]
         for one in absent:
             # What is no state leaves it as it was.
-            if one.raw and not one.raw[0].event.is_state and one.may_tell_state(context.after):
+            if one.raw and not one.raw[0].event.is_state and one.may_tell_state(place_at(context.after)):
                 one.state_before = one.raw[0].state_id
         absent = [one for one in absent if one.state_before is None]
         if absent:
             async with self._db.read() as conn:
                 found = await stored.state_ids_at(conn, {one.room_id: context.after for one in absent})
             for one in absent:
-                if one.may_tell_state(context.after):
+                if one.may_tell_state(place_at(context.after)):
                     one.state_before = found.get(one.room_id)
 
     async def _add_whole(
@@ -196,8 +197,8 @@ class Timelines:
             found = await stored.state_between(conn, starts, until=context.until)
         for one in limited:
             for changed in found[one.room_id]:
-                is_before = one.start is not None and changed.position < one.start
-                if is_before and one.may_tell_state(changed.position):
+                is_before = one.start is not None and changed.place < one.start
+                if is_before and one.may_tell_state(changed.place):
                     one.state[changed.event.key] = changed.event
 
 
@@ -233,9 +234,9 @@ def _is_new(context: SyncContext, viewer: ViewerVisibility) -> bool:
     """Whether the reader was not in the room when the client last heard of it, and has been since."""
     if context.is_first:
         return True
-    if viewer.membership_at(context.after) == "join":
+    if viewer.membership_at(place_at(context.after)) == "join":
         return False
-    return any(event.membership == "join" for event in viewer.membership.after(context.after))
+    return any(event.membership == "join" for event in viewer.membership.after(place_at(context.after)))
 
 
 def _is_shown(context: SyncContext, viewer: ViewerVisibility, event: StoredEvent) -> bool:
@@ -261,5 +262,5 @@ def _add_hidden(one: RoomTimeline, *, whole_timeline: bool) -> None:
         if not event.event.is_state or is_told:
             continue
         # Who left before is told of their ban all the same.
-        if event.event.key == ("m.room.member", one.viewer.user_id) or one.may_tell_state(event.position):
+        if event.event.key == ("m.room.member", one.viewer.user_id) or one.may_tell_state(event.place):
             one.state[event.event.key] = event.event

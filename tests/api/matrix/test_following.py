@@ -12,7 +12,7 @@ import pytest
 from homeserver.app import Homeserver, build
 from homeserver.errors import Unavailable
 from homeserver.lifecycle import working
-from homeserver.model import Draft, Requester
+from homeserver.model import FIRST_PLACE, Draft, Place, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.clientdata import filters
 from homeserver.services.sync.request import SyncRequest
@@ -72,7 +72,7 @@ class Reader:
 
     async def _fill(self, hs: Homeserver, room_id: RoomId, place: int) -> None:
         missed: list[str] = []
-        start: int | None = place
+        start: Place | None = Place(place)
         while start is not None:
             page = await hs.events.history.page(self.requester, room_id, direction="b", start=start, limit=3)
             for one in page.events:
@@ -114,7 +114,7 @@ async def test_nothing_is_lost_or_told_twice(workers: list[Homeserver], seed: in
         await asyncio.sleep(dice.random() / 20)
     await writing
     async with first.core.db.read() as conn:
-        stored = await events.of_room_after(conn, room_id, after=0, limit=1000)
+        stored = await events.of_room_after(conn, room_id, after=FIRST_PLACE, limit=1000)
     ids = [str(one.event.event_id) for one in stored]
     while reader.known[-1:] != ids[-1:]:
         await reader.step(dice.choice(workers), room_id)

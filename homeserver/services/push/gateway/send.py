@@ -86,12 +86,12 @@ class GatewayPushes(Sending[Parcel]):
     def _is_wanted(self, target: Target, about: StoredEvent | None, unread: Count) -> bool:
         if target.key.position == COUNTS_ONLY:
             return unread.notify != target.pusher.told
-        if about is None or about.redacted_by is not None or target.seen >= about.position:
+        if about is None or about.redacted_by is not None or target.seen >= about.arrived:
             return False
         until_ms = about.event.origin_server_ts + self._settings.ttl_s * 1000
         if until_ms <= self._clock.now_ms():
             return False
-        return target.main < about.position or is_in_thread(about.event)
+        return target.main < about.arrived or is_in_thread(about.event)
 
     async def send(self, job: Parcel) -> Tried:
         """Hand it to the gateway."""

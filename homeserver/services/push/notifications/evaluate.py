@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from homeserver.errors import NotFound
-from homeserver.model import EntryKind
+from homeserver.model import EntryKind, LogPosition
 from homeserver.protocol import canonical
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
@@ -36,7 +36,7 @@ class EvaluatedEvent:
     """One event, and what is done about it for whom: `outcome` answers for each."""
 
     occasion: Occasion
-    position: int
+    position: LogPosition
     evaluation: Evaluation
     audience: Audience
 
@@ -134,7 +134,7 @@ class Evaluator:
         occasion = Occasion(event, len(audience.readers), levels)
         if notifies_everybody(event):
             found.read.add((event.sender, event.room_id))
-        judged = EvaluatedEvent(occasion, stored.position, Evaluation(occasion), audience)
+        judged = EvaluatedEvent(occasion, stored.arrived, Evaluation(occasion), audience)
         found.judged.append(judged)
         await mark(judged, stored, found)
 
@@ -190,7 +190,7 @@ def _mark(judged: EvaluatedEvent, user_id: UserId, notify: int, highlight: int) 
 
 def _spell(stored: StoredEvent, user_id: UserId, counted: bool) -> MuteSpan:
     is_in_seq = counted and not is_in_thread(stored.event)
-    return MuteSpan(user_id, stored.event.room_id, stored.position, stored.notify_seq - is_in_seq)
+    return MuteSpan(user_id, stored.event.room_id, stored.arrived, stored.notify_seq - is_in_seq)
 
 
 class _Ordinary:

@@ -60,7 +60,7 @@ class Listing:
             and not is_ignored(one.stored.event, ignored)
         ]
         answer: Content = {"notifications": await self._shown(requester, shown)}
-        end = found[-1].stored.position if len(found) == limit else after + 1
+        end = found[-1].stored.arrived if len(found) == limit else after + 1
         if end > 1:
             answer["next_token"] = str(end)
         return answer

@@ -6,7 +6,7 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.model import EntryKind
+from homeserver.model import EntryKind, LogPosition
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.push.notifications.evaluate import EvaluatedBatch
 from homeserver.storage import events, log, notify, relations
@@ -49,7 +49,11 @@ class NotificationStore:
             return set()
         async with self._db.read() as conn:
             targets = await events.events_by_id(conn, found.redacted)
-        return {(one.event.room_id, one.position) for one in targets.values() if one.redacted_by is not None}
+        return {
+            (one.event.room_id, one.position)
+            for one in targets.values()
+            if one.redacted_by is not None and one.position is not None
+        }
 
     async def _in_threads(self, found: EvaluatedBatch) -> tuple[list[Mark], list[Mark]]:
         """The marks with the threads that their events are in."""
@@ -105,7 +109,9 @@ class NotificationStore:
         await log.add_entries(
             conn,
             [
-                Entry(position, EntryKind.COUNTS, where, user_id, now_ms, body={"room_id": room_id})
+                Entry(
+                    LogPosition(position), EntryKind.COUNTS, where, user_id, now_ms, body={"room_id": room_id}
+                )
                 for position, (where, user_id, room_id) in enumerate(wanted, start=first)
             ],
         )

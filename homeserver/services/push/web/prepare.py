@@ -88,7 +88,7 @@ class Packer:
         )
 
     def _is_wanted(self, target: Target, message: StoredEvent) -> bool:
-        if not message.shown or target.read_position >= message.position:
+        if not message.shown or target.read_position >= message.arrived:
             return False  # deleted, or read by now
         if self._until_ms(message) <= self._clock.now_ms():
             return False

@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Row, Select, bindparam, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import ATTACHMENT_REL, LogPosition, Place
+from homeserver.model import ATTACHMENT_REL, LAST_PLACE, LogPosition, Place
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
@@ -31,7 +31,8 @@ class Status(IntEnum):
 class StoredEvent:
     """An event with its place in its room. `shown`: a message of its own in product lists, no edit, no file of another.
 
-    `position`: when it came into the log; None for one that clients never heard of as news, as of fetched history.
+    `position`: when it came into the log; None for one that clients never heard of as news, as of fetched history. That
+    is not `shown` either, as messages of product lists have ids made of their positions.
     `message_seq` counts the room's countable messages up to and with this event, `notify_seq` what notifies everybody
     outside of its threads.
     """
@@ -215,7 +216,7 @@ _POSITIONS = select(events.c.room_id, events.c.event_id, events.c.position).wher
 )
 _STATUSES = {int(one): one for one in Status}
 _AT_A_TIME = 500  # events read without a pause
-NEWEST = 2**62  # before= of a page that starts at the end
+NEWEST = 2**62  # above every position and every place
 
 
 def stored_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
@@ -235,16 +236,9 @@ def unedited_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
         :11
     ]
     event = Event.from_json(pdu, rules_for(version), event_id)
+    kept = _STATUSES[status]
     return StoredEvent(
-        event,
-        at,
-        place,
-        state_id,
-        message_seq,
-        shown,
-        redacted_by,
-        notify_seq=notify_seq,
-        status=_STATUSES[status],
+        event, at, place, state_id, message_seq, shown, redacted_by, None, None, notify_seq, kept
     )
 
 
@@ -266,20 +260,24 @@ async def events_at(conn: AsyncConnection, positions: Collection[int]) -> dict[i
 
 
 async def shown_before(
-    conn: AsyncConnection, room_id: RoomId, *, before: int = NEWEST, limit: int, offset: int = 0
+    conn: AsyncConnection, room_id: RoomId, *, before: Place = LAST_PLACE, limit: int, offset: int = 0
 ) -> list[StoredEvent]:
     """A room's messages before a place, newest first, `offset` of them left out."""
     values = {"in_room": room_id, "before": before, "count": limit, "skip": offset}
     return [stored_event(row) for row in await conn.execute(_BEFORE, values)]
 
 
-async def shown_after(conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int) -> list[StoredEvent]:
+async def shown_after(
+    conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int
+) -> list[StoredEvent]:
     """A room's messages after a place, oldest first."""
     rows = await conn.execute(_AFTER, {"in_room": room_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
 
-async def told_after(conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int) -> list[StoredEvent]:
+async def told_after(
+    conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int
+) -> list[StoredEvent]:
     """What changes a room's messages after a place: messages, their edits and files, redactions; oldest first."""
     rows = await conn.execute(_TOLD_AFTER, {"in_room": room_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
@@ -319,14 +317,16 @@ async def replaced_by(conn: AsyncConnection, event_ids: Collection[EventId]) -> 
 
 
 async def room_before(
-    conn: AsyncConnection, room_id: RoomId, *, before: int, limit: int
+    conn: AsyncConnection, room_id: RoomId, *, before: Place, limit: int
 ) -> list[StoredEvent]:
     """Every event of a room before a place, newest first."""
     rows = await conn.execute(_ROOM_BEFORE, {"in_room": room_id, "before": before, "count": limit})
     return [stored_event(row) for row in rows]
 
 
-async def room_after(conn: AsyncConnection, room_id: RoomId, *, after: int, limit: int) -> list[StoredEvent]:
+async def room_after(
+    conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int
+) -> list[StoredEvent]:
     """Every event of a room after a place, oldest first."""
     rows = await conn.execute(_ROOM_AFTER, {"in_room": room_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
@@ -341,7 +341,7 @@ async def near_time(
     return [stored_event(row) for row in rows]
 
 
-async def state_before(conn: AsyncConnection, room_id: RoomId, place: int) -> int | None:
+async def state_before(conn: AsyncConnection, room_id: RoomId, place: Place) -> int | None:
     """The state snapshot of a room as it was once a place was reached; None before its beginning."""
     row = (await conn.execute(_STATE_AT, {"in_room": room_id, "place": place})).one_or_none()
     return None if row is None else cast("int", row.state_id)

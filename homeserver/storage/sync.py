@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, and_, bindparam, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import EntryKind
+from homeserver.model import EntryKind, Place
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Rows, rows_of
 from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored_event
@@ -198,12 +198,12 @@ async def own_rooms_among(
 async def last_events(
     conn: AsyncConnection,
     user_id: UserId,
-    starts: Mapping[RoomId, int],
+    starts: Mapping[RoomId, Place],
     *,
-    until: int,
+    until: Place,
     limit: int,
 ) -> dict[RoomId, list[StoredEvent]]:
-    """The last `limit` events of each room after its start and up to a position, the oldest first.
+    """The last `limit` events of each room after its start and up to a place, the oldest first.
 
     Where the person is not in a room any more, it ends with their own member event.
     """
@@ -212,14 +212,14 @@ async def last_events(
 
 
 async def state_between(
-    conn: AsyncConnection, starts: Mapping[RoomId, int], *, until: int
+    conn: AsyncConnection, starts: Mapping[RoomId, Place], *, until: Place
 ) -> dict[RoomId, list[StoredEvent]]:
-    """The state events of each room after its start and up to a position."""
+    """The state events of each room after its start and up to a place."""
     values = {"places": rows_of(list(starts.items())), "until": until}
     return _by_room(starts, await conn.execute(_STATE_BETWEEN, values))
 
 
-async def state_ids_at(conn: AsyncConnection, places: Mapping[RoomId, int]) -> dict[RoomId, int]:
+async def state_ids_at(conn: AsyncConnection, places: Mapping[RoomId, Place]) -> dict[RoomId, int]:
     """The state snapshot of each room once its place was reached; without those that were not there yet."""
     rows = await conn.execute(_STATE_IDS, {"places": rows_of(list(places.items()))})
     return {row.room_id: row.state_id for row in rows if row.state_id is not None}

@@ -49,4 +49,5 @@ async def uncount(conn: AsyncConnection, redacted: Sequence[StoredEvent]) -> Non
         marks.append(
             Mark(EVERYBODY, event.room_id, one.position, thread_id, -int(notifies_everybody(event)), 0)
         )
-    await notify.set_marks(conn, marks)
+    if marks:
+        await notify.set_marks(conn, marks)

@@ -112,9 +112,9 @@ class History:
         last = viewer.last_place
         async with self._db.read() as conn:
             if direction == "b":
-                top = LAST_PLACE if start is None else start + 1
+                top = LAST_PLACE if start is None else Place(start + 1)
                 if last is not None:
-                    top = min(top, last + 1)
+                    top = min(top, Place(last + 1))
                 found = await stored.room_before(conn, room_id, before=top, limit=limit)
                 begin = Place(top - 1)
             else:

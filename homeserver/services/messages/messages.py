@@ -7,7 +7,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, Invalid, TooLarge
-from homeserver.model import ATTACHMENT_REL, Attachment, Content, Draft, MediaId, Message, Requester
+from homeserver.model import (
+    ATTACHMENT_REL,
+    LAST_PLACE,
+    Attachment,
+    Content,
+    Draft,
+    MediaId,
+    Message,
+    Requester,
+    place_at,
+)
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.events.access import Access
 from homeserver.services.events.content import (
@@ -184,9 +194,9 @@ class Messages:
         await self._access.room(requester, room_id)
         async with self._db.read() as conn:
             if after is not None:
-                page = await events.shown_after(conn, room_id, after=after, limit=limit)
+                page = await events.shown_after(conn, room_id, after=place_at(after), limit=limit)
             else:
-                top = events.NEWEST if before is None else before
+                top = LAST_PLACE if before is None else place_at(before)
                 newest = await events.shown_before(conn, room_id, before=top, limit=limit, offset=offset)
                 page = newest[::-1]
         return await self._views.complete(room_id, page)

@@ -7,7 +7,7 @@ deleted since is told as that.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from homeserver.model import Message, MessageRef, Requester
+from homeserver.model import Message, MessageRef, Requester, place_at
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.access import Access
 from homeserver.services.events.messageviews import MessageViews
@@ -61,7 +61,7 @@ class CatchUp:
         """What happened in one room. Raises NotFound where the requester is not in it."""
         await self._access.room(requester, room_id)
         async with self._db.read() as conn:
-            page = await events.told_after(conn, room_id, after=after, limit=limit)
+            page = await events.told_after(conn, room_id, after=place_at(after), limit=limit)
 
         async def complete(shown: Sequence[StoredEvent]) -> list[Message]:
             return await self._views.complete(room_id, shown)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from homeserver.folding import fold
+from homeserver.model import place_at
 from homeserver.protocol.ids import RoomId
 from homeserver.services.sliding.context import RequestedRoom, SlidingContext, View
 from homeserver.services.sliding.request import Config, ListRequest, RoomFilters
@@ -53,7 +54,7 @@ class Lists:
         if not spaces:
             return {}
         async with self._db.read() as conn:
-            ids = await stored.state_ids_at(conn, dict.fromkeys(spaces, context.until))
+            ids = await stored.state_ids_at(conn, dict.fromkeys(spaces, place_at(context.until)))
             states = await states_at(conn, ids.values(), types=(CHILD,), user_ids=())
         return {
             space: {key for (_, key), event in states[state_id].items() if event.content.get("via")}

@@ -7,7 +7,7 @@ from typing import Final
 
 from orjson import Fragment
 
-from homeserver.model import Content, Requester, place_at
+from homeserver.model import FIRST_PLACE, Content, Place, Requester, place_at
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import ViewerVisibility, Visibility
@@ -100,17 +100,17 @@ class SlidingRooms:
 
     async def _add_timelines(self, context: SlidingContext, rooms: Mapping[RoomId, Room]) -> None:
         """A statement for each size of timeline, of which there are few."""
-        sizes: dict[int, dict[RoomId, int]] = {}
+        sizes: dict[int, dict[RoomId, Place]] = {}
         for room_id, one in rooms.items():
             limit = min(one.config.limit, self._most_events)
             size = next((size for size in _SIZES if limit <= size), self._most_events)
             if one.is_new or one.is_expanded or context.has_moved(one.row, one.base):
-                sizes.setdefault(size, {})[room_id] = 0 if one.is_new or one.is_expanded else one.base
+                is_from_start = one.is_new or one.is_expanded
+                sizes.setdefault(size, {})[room_id] = FIRST_PLACE if is_from_start else place_at(one.base)
+        until = place_at(context.until)
         for size, starts in sizes.items():
             async with self._db.read() as conn:
-                found = await stored.last_events(
-                    conn, context.reader, starts, until=context.until, limit=size + 1
-                )
+                found = await stored.last_events(conn, context.reader, starts, until=until, limit=size + 1)
             for room_id, events in found.items():
                 limit = min(rooms[room_id].config.limit, self._most_events)
                 is_shown = partial(_is_shown, context)
@@ -227,7 +227,7 @@ def _common(wanted: RequestedRoom) -> Content:
 
 def _timeline(context: SlidingContext, one: Room, timeline: Sequence[Fragment]) -> Content:
     stretch = one.timeline
-    place = context.until if stretch.place is None else stretch.place
+    place = place_at(context.until) if stretch.place is None else stretch.place
     body: Content = {}
     if one.is_new or timeline or stretch.limited:
         body["timeline"] = timeline

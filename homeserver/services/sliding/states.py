@@ -122,14 +122,14 @@ class States:
     async def add_changes(self, context: SlidingContext, rooms: Collection[Room]) -> None:
         """What was set since the rooms were told."""
         starts = {
-            one.row.room_id: one.base
+            one.row.room_id: place_at(one.base)
             for one in rooms
             if not one.is_new and context.has_moved(one.row, one.base)
         }
         if not starts:
             return
         async with self._db.read() as conn:
-            found = await stored.state_between(conn, starts, until=context.until)
+            found = await stored.state_between(conn, starts, until=place_at(context.until))
         for one in rooms:
             one.changes = [
                 change
@@ -142,7 +142,7 @@ class States:
         needing = [one for one in rooms if one.added is not None or one.people]
         if not needing:
             return
-        places = {one.row.room_id: context.until if one.is_joined else one.end for one in needing}
+        places = {one.row.room_id: place_at(context.until if one.is_joined else one.end) for one in needing}
         async with self._db.read() as conn:
             ids = await stored.state_ids_at(conn, places)
         for group in _groups(needing):

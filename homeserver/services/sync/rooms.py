@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from homeserver.model import Content, Requester
+from homeserver.model import Content, Requester, place_at
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import GLOBAL
@@ -105,7 +105,7 @@ class RoomSections:
         )
         bodies: dict[RoomId, Content] = {}
         for one, timeline, state in zip(stretches, timelines, states, strict=True):
-            place = context.until if one.place is None else one.place
+            place = place_at(context.until) if one.place is None else one.place
             bodies[one.room_id] = {
                 "timeline": {"events": timeline, "limited": one.limited, "prev_batch": place_token(place)},
                 context.request.state_after or "state": {"events": state},

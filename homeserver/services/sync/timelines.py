@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from homeserver.model import Place, place_at
+from homeserver.model import FIRST_PLACE, Place, place_at
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
@@ -113,11 +113,10 @@ class Timelines:
             outlooks = await self._visibility.outlooks(context.reader, others)
             for room_id, viewer in outlooks.items():
                 made[room_id] = RoomTimeline(context.own[room_id], viewer, _is_new(context, viewer))
-            starts = {room_id: 0 if made[room_id].is_new else context.after for room_id in outlooks}
+            after, until = place_at(context.after), place_at(context.until)
+            starts = {room_id: FIRST_PLACE if made[room_id].is_new else after for room_id in outlooks}
             async with self._db.read() as conn:
-                found |= await stored.last_events(
-                    conn, context.reader, starts, until=context.until, limit=raw + 1
-                )
+                found |= await stored.last_events(conn, context.reader, starts, until=until, limit=raw + 1)
         for room_id, events in found.items():
             made[room_id].fill(events, raw, limit, partial(_is_shown, context))
         return made
@@ -154,7 +153,9 @@ class Timelines:
         absent = [one for one in absent if one.state_before is None]
         if absent:
             async with self._db.read() as conn:
-                found = await stored.state_ids_at(conn, {one.room_id: context.after for one in absent})
+                found = await stored.state_ids_at(
+                    conn, {one.room_id: place_at(context.after) for one in absent}
+                )
             for one in absent:
                 if one.may_tell_state(place_at(context.after)):
                     one.state_before = found.get(one.room_id)
@@ -193,8 +194,8 @@ class Timelines:
         if not limited:
             return
         async with self._db.read() as conn:
-            starts = {one.room_id: context.after for one in limited}
-            found = await stored.state_between(conn, starts, until=context.until)
+            starts = {one.room_id: place_at(context.after) for one in limited}
+            found = await stored.state_between(conn, starts, until=place_at(context.until))
         for one in limited:
             for changed in found[one.room_id]:
                 is_before = one.start is not None and changed.place < one.start

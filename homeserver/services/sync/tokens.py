@@ -8,6 +8,7 @@ import re
 from typing import Final, NamedTuple, Self
 
 from homeserver.errors import Invalid
+from homeserver.model import FIRST_PLACE, Place
 
 _FORM: Final = re.compile(r"s([0-9]{1,18})(?:_([0-9]{1,18})_([0-9]{1,18})_([0-9]{1,18}))?")
 
@@ -30,6 +31,6 @@ class SyncToken(NamedTuple):
         return f"s{self.position}_{self.device}_{self.typing}_{self.presence}"
 
 
-def place_token(place: int) -> str:
+def place_token(place: Place) -> str:
     """A place of a room's timeline, to page back from."""
-    return f"t{max(0, place)}"
+    return "t0" if place == FIRST_PLACE else f"t{place}"

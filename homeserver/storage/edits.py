@@ -1,17 +1,18 @@
-"""Edits that are taken back."""
+"""The latest edit of each event, as edits come and are redacted ("Event replacements")."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId
 from homeserver.storage.schema.people import successors
 from homeserver.storage.schema.timeline import events, relations
 
 _edits = events.alias("edits")
 _earlier = relations.alias("earlier")
-_earlier_edit = (  # as `events.mark_edited` takes them
+_earlier_edit = (  # as `mark_edited` takes them
     select(_earlier.c.event_id)
     .join_from(_earlier, _edits, _edits.c.event_id == _earlier.c.event_id)
     .where(
@@ -32,6 +33,20 @@ _earlier_edit = (  # as `events.mark_edited` takes them
     .correlate(events)
     .scalar_subquery()
 )
+_successor = select(successors.c.successor).where(
+    successors.c.user_id == events.c.sender, successors.c.successor == bindparam("by")
+)
+_EDITED = (  # only the sender of a message, or the account that a guest became; in the same room, by the same type
+    update(events)
+    .where(
+        events.c.event_id == bindparam("target"),
+        events.c.room_id == bindparam("in_room"),
+        or_(events.c.sender == bindparam("by"), _successor.exists()),
+        events.c.type == bindparam("of_type"),
+        events.c.redacted_by.is_(None),
+    )
+    .values(edited_by=bindparam("edit"))
+)
 _UNEDITED = (
     update(events)
     .where(
@@ -45,6 +60,21 @@ _UNEDITED = (
     )
     .values(edited_by=_earlier_edit)
 )
+
+
+async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Event]]) -> None:
+    """Make each edit the latest of its target, where the target is the editor's own, or that of the guest they were."""
+    rows = [
+        {
+            "target": target,
+            "in_room": edit.room_id,
+            "by": edit.sender,
+            "of_type": edit.type,
+            "edit": edit.event_id,
+        }
+        for target, edit in edits
+    ]
+    await conn.execute(_EDITED, rows)
 
 
 async def unmark_edited(conn: AsyncConnection, edits: Collection[EventId]) -> None:

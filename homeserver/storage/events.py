@@ -13,7 +13,6 @@ from homeserver.model import ATTACHMENT_REL, LAST_PLACE, LogPosition, Place
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.protocol.versions import rules_for
-from homeserver.storage.schema.people import successors
 from homeserver.storage.schema.timeline import events, members, relations, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
@@ -197,20 +196,6 @@ _CUT = (
     .where(events.c.event_id == bindparam("target"))
     .values(pdu=bindparam("cut"), redacted_by=bindparam("by"), shown=False)
 )
-_heir = select(successors.c.successor).where(
-    successors.c.user_id == events.c.sender, successors.c.successor == bindparam("by")
-)
-_EDITED = (  # only the sender of a message, or the account that a guest became; in the same room, by the same type
-    update(events)
-    .where(
-        events.c.event_id == bindparam("target"),
-        events.c.room_id == bindparam("in_room"),
-        or_(events.c.sender == bindparam("by"), _heir.exists()),
-        events.c.type == bindparam("of_type"),
-        events.c.redacted_by.is_(None),
-    )
-    .values(edited_by=bindparam("edit"))
-)
 _POSITIONS = select(events.c.room_id, events.c.event_id, events.c.position).where(
     events.c.event_id.in_(bindparam("event_ids", expanding=True)), events.c.position.is_not(None)
 )
@@ -356,21 +341,6 @@ async def cut_events(conn: AsyncConnection, cuts: Mapping[EventId, tuple[EventId
     """Replace each target by what redaction leaves of it: {target: (the redaction's id, canonical bytes)}."""
     rows = [{"target": target, "by": by, "cut": pdu} for target, (by, pdu) in cuts.items()]
     await conn.execute(_CUT, rows)
-
-
-async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Event]]) -> None:
-    """Make each edit the latest of its target, where the target is the editor's own, or that of the guest they were."""
-    rows = [
-        {
-            "target": target,
-            "in_room": edit.room_id,
-            "by": edit.sender,
-            "of_type": edit.type,
-            "edit": edit.event_id,
-        }
-        for target, edit in edits
-    ]
-    await conn.execute(_EDITED, rows)
 
 
 async def positions_of(

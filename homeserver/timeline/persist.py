@@ -126,8 +126,8 @@ async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows], projectio
     if related := [row for room in work for built in room.built if (row := _relation(built)) is not None]:
         await relations.add_relations(conn, related)
         await count_threads(conn, [built for room in work for built in room.built])
-    if edits := [edit for room in work for edit in room.edits]:
-        await events.mark_edited(conn, edits)
+    if replaced := [edit for room in work for edit in room.edits]:
+        await edits.mark_edited(conn, replaced)
     if any(room.redactions for room in work):
         await _redact(conn, work, projection)
     await write_lists(conn, [room.current for room in work])

@@ -11,6 +11,7 @@ from homeserver.model import LOG_START, Draft, LogPosition, RoomKind
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, make_room_id
 from homeserver.protocol.versions import rules_for
+from homeserver.servers import Servers
 from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.appender import Appender
@@ -32,6 +33,11 @@ class Timeline:
         self._chainer = chainer
         self._appender = appender
         self._pending: dict[TxnKey, Submission] = {}
+
+    @property
+    def servers(self) -> Servers:
+        """Whose users are ours."""
+        return self._heads.servers
 
     async def head(self, room_id: RoomId) -> Head:
         """Where a room stands, events on their way to the disk included. NotFound if it is not here.

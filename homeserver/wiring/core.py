@@ -11,7 +11,7 @@ from homeserver.metrics import Metrics
 from homeserver.net.client import HttpClient
 from homeserver.net.publicnet import Guard
 from homeserver.servers import Servers
-from homeserver.services.product_projection import ProductProjection
+from homeserver.services.rooms.product_projection import ProductProjection
 from homeserver.settings.models import Settings
 from homeserver.settings.secrets import ServerKeys, open_keys
 from homeserver.storage.db import Database, database_url

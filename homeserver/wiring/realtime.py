@@ -28,7 +28,6 @@ def build_realtime(
     feed = Feed(
         db=db,
         live=core.live,
-        servers=core.servers,
         timeline=timeline,
         views=events.message_views,
         rooms=rooms.views,

@@ -13,7 +13,7 @@ from homeserver.model import Draft
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.signing import SigningKey
 from homeserver.servers import Servers
-from homeserver.services.product_projection import ProductProjection
+from homeserver.services.rooms.product_projection import ProductProjection
 from homeserver.settings.models import TimelineSettings
 from homeserver.storage.db import Database
 from homeserver.timeline.appender import Appender

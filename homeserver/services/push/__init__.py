@@ -1,1 +1,1 @@
-"""Push: what notifies whom (`notifications`), and how devices are told: by gateways (`gateway`) or by Web Push (`web`)."""
+"""Push: what notifies whom (`notifications`), and how devices are told: gateways (`gateway`) and Web Push (`web`)."""

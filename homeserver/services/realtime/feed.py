@@ -25,7 +25,6 @@ from homeserver.model import (
 )
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.servers import Servers
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
 from homeserver.services.realtime.records import (
@@ -92,7 +91,6 @@ class Feed:
         views: MessageViews,
         rooms: RoomViews,
         profiles: Profiles,
-        servers: Servers,
         max_waiting: int,
     ) -> None:
         self._db = db
@@ -101,7 +99,6 @@ class Feed:
         self._views = views
         self._rooms = rooms
         self._profiles = profiles
-        self._servers = servers
         self._watchers: list[Watcher] = []
         self._followers: list[Follower] = []
         self._opening: Counter[RoomId] = Counter()  # rooms that followed people come into, not told yet
@@ -240,7 +237,7 @@ class Feed:
             return None if changed is None else await self._with_room(changed, stored.arrived)
         if event.type in _ROOM_CHANGES:
             return await self._with_room(RoomChanged(event.room_id), stored.arrived)
-        if product_state.closes(event, self._servers):
+        if product_state.closes(event, self._timeline.servers):
             return RoomClosed(event.room_id)
         relation = relation_of(event.content)
         if relation is not None and relation[0] in ("m.replace", ATTACHMENT_REL):

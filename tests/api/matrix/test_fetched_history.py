@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from homeserver.app import Homeserver
 from homeserver.protocol.ids import EventId
 from homeserver.storage import events as stored
-from homeserver.storage.schema import events, log
+from homeserver.storage.schema.timeline import events, log
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
 

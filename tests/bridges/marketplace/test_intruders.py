@@ -176,6 +176,9 @@ async def peopled(server: Running, client: aiohttp.ClientSession, browser: aioht
     (shown,) = [one for one in await seller.mine(is_seller=True) if not one["buyer_is_registered"]]
     thief, spent = User(client, "", 0), {"refresh_token": eve.refresh_token}
     renewed = await thief.call("POST", "/api/v1/auth/refresh", json=spent)
+    await User(client, renewed["access_token"], 0).call(
+        "GET", "/api/v1/users/me"
+    )  # from here on the old one is spent
     await thief.call("POST", "/api/v1/auth/refresh", 401, json=spent)
     return World(
         server=server,

@@ -25,9 +25,11 @@ def redact(pdu: JsonObject, rules: RoomRules) -> dict[str, Any]:
 
 def redact_content(event_type: object, content: JsonObject, plan: Redaction) -> dict[str, Any]:
     """What stays of the content of an event of this type, as a new dict."""
+    if not isinstance(event_type, str):
+        return {}
     if event_type in plan.whole_content:
         return dict(content)
-    names = plan.content.get(event_type) if isinstance(event_type, str) else None
+    names = plan.content.get(event_type)
     if not names:
         return {}
     kept = {name: content[name] for name in names if name in content}

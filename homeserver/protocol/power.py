@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from homeserver.protocol.canonical import MAX_INTEGER, JsonObject
 from homeserver.protocol.errors import AuthRefused, BadPowerLevel
@@ -64,11 +64,11 @@ class PowerLevels:
     rules: RoomRules
 
     @classmethod
-    def from_state(cls, state: Mapping[StateKey, Event], rules: RoomRules) -> PowerLevels:
+    def from_state(cls, state: Mapping[StateKey, Event], rules: RoomRules) -> Self:
         return cls.from_events(state.get(CREATE_KEY), state.get(POWER_LEVELS_KEY), rules)
 
     @classmethod
-    def from_events(cls, create: Event | None, power: Event | None, rules: RoomRules) -> PowerLevels:
+    def from_events(cls, create: Event | None, power: Event | None, rules: RoomRules) -> Self:
         """From the two events that matter; without a create event nobody is a creator."""
         makers = creators(create, rules) if create is not None else frozenset()
         return cls(None if power is None else power.content, makers, rules)
@@ -111,14 +111,35 @@ class PowerLevels:
         found = self._entry("notifications", name)
         return 50 if found is None else found
 
-    def _named(self, name: str, default: int) -> int:
+    def _named(self, name: str, default: int) -> Level:
         value = None if self.content is None else self.content.get(name)
         return default if value is None else read_level(value, self.rules)
 
-    def _entry(self, table: str, name: str) -> int | None:
+    def _entry(self, table: str, name: str) -> Level | None:
         entries = None if self.content is None else self.content.get(table)
         value = entries.get(name) if isinstance(entries, dict) else None
         return None if value is None else read_level(value, self.rules)
+
+
+class ReadableLevels(PowerLevels):
+    """The same to be shown, or asked ahead of the rules: a level that cannot be read gives nobody a right.
+
+    Rooms up to version 9 may begin with any JSON as their levels. No method raises BadPowerLevel.
+    """
+
+    __slots__ = ()
+
+    def _named(self, name: str, default: int) -> Level:
+        try:
+            return super()._named(name, default)
+        except BadPowerLevel:
+            return -INFINITE if name == "users_default" else INFINITE
+
+    def _entry(self, table: str, name: str) -> Level | None:
+        try:
+            return super()._entry(table, name)
+        except BadPowerLevel:
+            return -INFINITE if table == "users" else INFINITE
 
 
 def check_power_levels(event: Event, levels: PowerLevels) -> None:

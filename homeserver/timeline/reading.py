@@ -8,7 +8,7 @@ from homeserver.model import Role, RoomKind
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import UserId
 from homeserver.protocol.member import membership_in
-from homeserver.protocol.power import Level, PowerLevels
+from homeserver.protocol.power import Level, ReadableLevels
 from homeserver.timeline.heads import Head
 
 ADMIN_LEVEL: Final = 50  # from here on a member counts as an admin on the product APIs
@@ -29,9 +29,9 @@ def kind_of(head: Head) -> RoomKind:
     return product_state.kind_of(head.state.events, head.servers)
 
 
-def levels_of(head: Head) -> PowerLevels:
-    """The room's power levels."""
-    return PowerLevels.from_state(head.state.events, head.rules)
+def levels_of(head: Head) -> ReadableLevels:
+    """The room's power levels; what cannot be read of them gives nobody a right."""
+    return ReadableLevels.from_state(head.state.events, head.rules)
 
 
 def role_in(head: Head, user_id: UserId) -> Role:

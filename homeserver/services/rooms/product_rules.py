@@ -15,9 +15,10 @@ from homeserver.model import ATTACHMENT_REL, CLOSED_EVENT, ENQUIRY_EVENT, LINK_E
 from homeserver.protocol.errors import BadPowerLevel
 from homeserver.protocol.event import Event
 from homeserver.protocol.member import membership_in
+from homeserver.protocol.power import PowerLevels
 from homeserver.timeline.build import relation_of
 from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import ADMIN_LEVEL, is_closed, joined_in, kind_of, levels_of
+from homeserver.timeline.reading import ADMIN_LEVEL, is_closed, joined_in, kind_of
 
 RESERVED: Final = frozenset({LINK_EVENT, CLOSED_EVENT, ENQUIRY_EVENT})
 _LEVELS = "m.room.power_levels"
@@ -114,7 +115,7 @@ def _check_own_profile(requester: Requester, head: Head, state_key: str, content
 
 
 def _check_admin_left(head: Head, content: Mapping[str, Any]) -> None:
-    levels = replace(levels_of(head), content=dict(content))
+    levels = replace(PowerLevels.from_state(head.state.events, head.rules), content=dict(content))
     try:
         has_admin = any(levels.user(one) >= ADMIN_LEVEL for one in joined_in(head.state.events))
     except BadPowerLevel as error:

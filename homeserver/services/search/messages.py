@@ -250,9 +250,10 @@ class _Seen(NamedTuple):
     ignored: Collection[UserId]
 
 
-def _predecessor(create: Event) -> object:
+def _predecessor(create: Event) -> str | None:
     before = create.content.get("predecessor")
-    return before.get("room_id") if isinstance(before, Mapping) else None
+    room_id = before.get("room_id") if isinstance(before, Mapping) else None
+    return room_id if isinstance(room_id, str) else None
 
 
 def _is_shown(one: StoredEvent, viewer: ViewerVisibility) -> bool:

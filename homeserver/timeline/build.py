@@ -10,7 +10,7 @@ from homeserver.protocol import auth
 from homeserver.protocol.errors import AuthRefused, ProtocolError
 from homeserver.protocol.errors import TooLarge as ProtocolTooLarge
 from homeserver.protocol.event import MAX_PREV_EVENTS, Event
-from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.ids import EventId, RoomId, fits
 from homeserver.protocol.pushrules.defaults import notifies_everybody
 from homeserver.protocol.seal import seal
 from homeserver.protocol.signing import SigningKey
@@ -116,13 +116,18 @@ def is_message(event: Event) -> bool:
 
 
 def relation_of(content: Mapping[str, Any]) -> tuple[str, EventId] | None:
-    """(rel_type, event id) of a content that relates to another event."""
+    """(rel_type, event id) of a content that relates to another event.
+
+    What is too long for an id relates to nothing, and so does what no database can hold.
+    """
     relation = content.get("m.relates_to")
     if not isinstance(relation, dict):
         return None
     rel_type, target = relation.get("rel_type"), relation.get("event_id")
     if not isinstance(rel_type, str) or not isinstance(target, str):
         return None
+    if not (fits(rel_type) and fits(target)) or "\0" in rel_type or "\0" in target:
+        return None  # an index has no room for it, and the whole batch would fail
     return rel_type, EventId(target)
 
 

@@ -199,6 +199,7 @@ async def _demo(hs: Homeserver) -> Sequence[DemoAccount]:
     demo = DemoAccounts(
         accounts=hs.accounts.accounts,
         rooms=hs.rooms.rooms,
+        access=hs.events.access,
         messages=hs.messages.messages,
         file=Path(hs.settings.server.data_dir) / "demo.json",
     )

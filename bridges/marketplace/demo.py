@@ -80,7 +80,8 @@ class Demo:
         if await self._market.enquiries.find(asker, link) is not None:
             return
         found = await self._market.enquiries.open(asker, buyer, link=link, owner=seller)
-        await self._market.messages.send(asker, found.room_id, text=TEXTS["en"]["first_question"])
+        room = await self._market.access.room(asker, found.room_id)
+        await self._market.messages.send(room, text=TEXTS["en"]["first_question"])
 
     async def _page(self, request: web.Request) -> web.Response:
         wished = request.query.get("lang", "")

@@ -9,8 +9,8 @@ from bridges.marketplace.schemas import NewMessage, PageQuery, WhoQuery
 from bridges.marketplace.service import Market, route
 from homeserver.errors import Invalid
 from homeserver.http.routes import Call, Route
-from homeserver.model import Message
 from homeserver.protocol.ids import RoomId
+from homeserver.services.messages.messages import Sent
 
 _WITH_CHAT = 500  # messages that a chat is shown with
 
@@ -59,7 +59,8 @@ class MessageCalls:
         """One chat with the newest of its messages."""
         caller = await self._callers.of(call.request, call.query.user_id)
         found = await self._market.chat(caller.requester, call.number("chat_id"))
-        page = await self._market.messages.page(caller.requester, found.room_id, limit=_WITH_CHAT)
+        room = await self._market.access.room(caller.requester, found.room_id)
+        page = await self._market.messages.page(room, limit=_WITH_CHAT)
         view = self._market.view(caller)
         return {**shape.chat(found, view), "messages": [shape.message(one, view) for one in page]}
 
@@ -68,9 +69,8 @@ class MessageCalls:
         query = call.query
         caller = await self._callers.of(call.request, query.user_id)
         found = await self._market.chat(caller.requester, call.number("chat_id"))
-        page = await self._market.messages.page(
-            caller.requester, found.room_id, limit=query.limit, offset=query.offset
-        )
+        room = await self._market.access.room(caller.requester, found.room_id)
+        page = await self._market.messages.page(room, limit=query.limit, offset=query.offset)
         view = self._market.view(caller)
         return [shape.message(one, view) for one in page]
 
@@ -81,22 +81,20 @@ class MessageCalls:
         own_id(body.sender_id, caller)
         found = await self._market.chat(caller.requester, call.number("chat_id"))
         sent = await self.send(caller, found.room_id, body)
-        return shape.message(sent, self._market.view(caller))
+        return shape.message(sent.message, self._market.view(caller))
 
-    async def send(self, caller: Caller, room_id: RoomId, new: NewMessage) -> Message:
+    async def send(self, caller: Caller, room_id: RoomId, new: NewMessage) -> Sent:
         """Send a text, or a file with or without one. Raises Invalid, Forbidden, TooLarge, RateLimited."""
+        room = await self._market.access.room(caller.requester, room_id)
         most = self._market.settings.max_message_chars
         if len(new.message_text) > most:
             raise Invalid(f"message_text: must have at most {most} characters", code="invalid_param")
         if not new.file_url:
             if new.message_type != "text":
                 raise Invalid("file_url: is required for a file", code="missing_param")
-            return await self._market.messages.send(
-                caller.requester, room_id, text=new.message_text, txn_id=new.client_id
-            )
+            return await self._market.messages.send(room, text=new.message_text, txn_id=new.client_id)
         return await self._market.messages.send_file(
-            caller.requester,
-            room_id,
+            room,
             file=await self._files.named(new),
             text=new.message_text if new.message_text.strip() else None,
             txn_id=new.client_id,

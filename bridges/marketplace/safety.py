@@ -73,8 +73,8 @@ class Safety:
         """The admins will see it; its author is told nothing."""
         caller = await self._callers.of(call.request, call.query.user_id)
         found = await self._market.chat(caller.requester, call.number("chat_id"))
-        stored = await self._market.access.message_by_number(caller.requester, call.body.message_id)
-        if stored.event.room_id != found.room_id:
+        message = await self._market.access.message_by_number(caller.requester, call.body.message_id)
+        if message.event.room_id != found.room_id:
             raise NotFound("no such message", code="message_not_found")
-        await self._market.reports.report(caller.requester, stored.event.event_id, call.body.reason)
+        await self._market.reports.report(caller.requester, message.event.event_id, call.body.reason)
         return {"success": True, "message": "Жалоба отправлена"}

@@ -52,7 +52,8 @@ class Market:
 
     async def chat(self, requester: Requester, number: int) -> Enquiry:
         """A chat that the requester is in, by its public number. NotFound for any other, and for other rooms."""
-        found = await self.enquiries.get(requester, await self.access.room_by_number(requester, number))
+        room = await self.access.room_by_number(requester, number)
+        found = await self.enquiries.get(requester, room.room_id)
         if found.link.service != self.settings.service:
             raise no_chat()
         return found

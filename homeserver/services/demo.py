@@ -10,6 +10,7 @@ from pathlib import Path
 from homeserver.errors import NotFound
 from homeserver.model import Person, Requester
 from homeserver.services.accounts.accounts import Accounts
+from homeserver.services.events.access import Access
 from homeserver.services.messages.messages import Messages
 from homeserver.services.rooms.rooms import Rooms
 
@@ -29,9 +30,12 @@ class DemoLogin:
 class DemoAccounts:
     """Makes the demonstration's accounts, and remembers their passwords in `file` (mode 0600)."""
 
-    def __init__(self, *, accounts: Accounts, rooms: Rooms, messages: Messages, file: Path) -> None:
+    def __init__(
+        self, *, accounts: Accounts, rooms: Rooms, access: Access, messages: Messages, file: Path
+    ) -> None:
         self._accounts = accounts
         self._rooms = rooms
+        self._access = access
         self._messages = messages
         self._file = file
 
@@ -55,10 +59,11 @@ class DemoAccounts:
     async def _first_conversation(self, alice: Person, bob: Person) -> None:
         first, second = _requester(alice), _requester(bob)
         room = await self._rooms.create(first, kind="group", title="Welcome", people=[bob.number])
-        await self._messages.send(first, room.room_id, text="Hello Bob! This is our first conversation.")
-        await self._messages.send(
-            second, room.room_id, text="Hi Alice! Open a second window and log in as me."
-        )
+        for who, text in (
+            (first, "Hello Bob! This is our first conversation."),
+            (second, "Hi Alice! Open a second window and log in as me."),
+        ):
+            await self._messages.send(await self._access.room(who, room.room_id), text=text)
 
     def _logins(self) -> list[DemoLogin]:
         if self._file.exists():

@@ -59,9 +59,9 @@ class Echo:
             if entry.event is None or entry.event.event.sender == own.user_id:
                 continue
             try:  # the id of what was said makes a repeated answer harmless
+                room = await self._hs.events.access.room(own, entry.event.event.room_id)
                 await self._hs.messages.messages.send(
-                    own,
-                    entry.event.event.room_id,
+                    room,
                     text=str(entry.event.event.content.get("body", "?")),
                     txn_id=entry.event.event.event_id,
                 )

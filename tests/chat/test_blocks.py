@@ -14,7 +14,7 @@ from homeserver.services.enquiries.enquiryviews import Enquiry
 from homeserver.services.events.content import NewFile
 from homeserver.settings.models import Settings
 from tests.chat.test_statements import statements
-from tests.chat.world import Watch, group, person
+from tests.chat.world import ByIds, Watch, group, person
 from tests.conftest import QUIET
 
 COURSE = Link("course", "1")
@@ -36,7 +36,7 @@ async def private(hs: Homeserver, one: Requester, other: Requester) -> RoomId:
 
 def all_ways(hs: Homeserver, who: Requester, room_id: RoomId, own: Message) -> Sequence[Awaitable[object]]:
     """Everything by which somebody reaches the others of a room; `own`: a message of theirs."""
-    messages = hs.messages.messages
+    messages = ByIds(hs)
     return (
         messages.send(who, room_id, text="hello?"),
         messages.send_file(who, room_id, file=FILE, text="look"),
@@ -51,17 +51,17 @@ async def test_neither_reaches_the_other_and_both_are_told_the_same(hs: Homeserv
     room_id = await private(hs, alice, bob)
     together = await group(hs, carol, alice, bob)
     course = await hs.rooms.rooms.create(carol, kind="group", people=[alice.number, bob.number], link=COURSE)
-    own = {who.number: await hs.messages.messages.send(who, room_id, text="before") for who in (alice, bob)}
+    own = {who.number: await ByIds(hs).send(who, room_id, text="before") for who in (alice, bob)}
     for _ in range(2):
         await hs.accounts.blocks.block(alice, bob.user_id)
     told = set()
     for who, other in ((alice, bob), (bob, alice)):
         assert [await code(way) for way in all_ways(hs, who, room_id, own[who.number])] == ["blocked"] * 5
         with pytest.raises(Forbidden) as refused:
-            await hs.messages.messages.send(who, room_id, text="?")
+            await ByIds(hs).send(who, room_id, text="?")
         told.add(refused.value.message)
         assert await private(hs, who, other) == room_id, "what is there may be read"
-        assert len(await hs.messages.messages.page(who, room_id, limit=9)) == 2
+        assert len(await ByIds(hs).page(who, room_id, limit=9)) == 2
         create, both = hs.rooms.rooms.create, [carol.number, other.number]
         assert await code(create(who, kind="private", people=[other.number], link=COURSE)) == "blocked"
         assert await code(create(who, kind="group", people=both)) == "blocked"
@@ -69,19 +69,17 @@ async def test_neither_reaches_the_other_and_both_are_told_the_same(hs: Homeserv
         assert got.room_id == course.room_id, "they are in it already"
         mine = await group(hs, who)
         assert await code(hs.rooms.members.add(who, mine.room_id, other.number)) == "blocked"
-        sent = await hs.messages.messages.send(who, together.room_id, text="in a group nothing is different")
+        sent = await ByIds(hs).send(who, together.room_id, text="in a group nothing is different")
         assert [await code(way) for way in all_ways(hs, who, together.room_id, sent)] == [""] * 5
     assert len(told) == 1
     assert await code(hs.rooms.rooms.change(alice, room_id, title="can you read this?")) == "blocked"
-    await hs.messages.messages.redact(bob, own[bob.number].event_id)
-    assert await code(hs.messages.messages.send(carol, await private(hs, carol, bob), text="hi")) == ""
+    await ByIds(hs).redact(bob, own[bob.number].event_id)
+    assert await code(ByIds(hs).send(carol, await private(hs, carol, bob), text="hi")) == ""
     await hs.accounts.blocks.unblock(bob, alice.user_id)
-    assert await code(hs.messages.messages.send(bob, room_id, text="?")) == "blocked", (
-        "it was Alice who blocked"
-    )
+    assert await code(ByIds(hs).send(bob, room_id, text="?")) == "blocked", "it was Alice who blocked"
     await hs.accounts.blocks.block(bob, alice.user_id)
     await hs.accounts.blocks.unblock(alice, bob.user_id)
-    assert await code(hs.messages.messages.send(alice, room_id, text="?")) == "blocked", "now it is Bob"
+    assert await code(ByIds(hs).send(alice, room_id, text="?")) == "blocked", "now it is Bob"
     await hs.accounts.blocks.unblock(bob, alice.user_id)
     assert [await code(way) for way in all_ways(hs, alice, room_id, own[alice.number])] == [""] * 5
 
@@ -130,7 +128,7 @@ async def test_neither_sees_when_the_other_comes(hs: Homeserver) -> None:
 async def test_sending_costs_no_query_more(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room_id = await private(hs, alice, bob)
-    send = hs.messages.messages.send
+    send = ByIds(hs).send
     await send(alice, room_id, text="warm")
     begin = 1 if hs.core.db.is_sqlite else 0
     assert await statements(hs, send(alice, room_id, text="plain")) == 6 + begin
@@ -144,11 +142,11 @@ async def test_other_workers_hear_of_it(settings: Settings) -> None:
     async with working(one), working(two):
         alice, bob = await person(one, "Alice"), await person(one, "Bob")
         room_id = await private(one, alice, bob)
-        await two.messages.messages.send(bob, room_id, text="both are known there now")
+        await ByIds(two).send(bob, room_id, text="both are known there now")
         for change, wanted in ((one.accounts.blocks.block, "blocked"), (one.accounts.blocks.unblock, "")):
             await change(alice, bob.user_id)
             await two.core.live.follow()
-            assert await code(two.messages.messages.send(bob, room_id, text="?")) == wanted
+            assert await code(ByIds(two).send(bob, room_id, text="?")) == wanted
 
 
 async def enquire(hs: Homeserver, buyer: Requester, seller: Requester, what: str = "31") -> Enquiry:
@@ -161,7 +159,7 @@ async def enquire(hs: Homeserver, buyer: Requester, seller: Requester, what: str
 async def test_in_an_enquiry_the_support_is_not_cut_off(hs: Homeserver) -> None:
     seller, helper = await person(hs, "Seller"), await person(hs, "Helper")
     buyer = (await hs.enquiries.guests.enter(str(uuid4()))).requester
-    enquiries, send = hs.enquiries.enquiries, hs.messages.messages.send
+    enquiries, send = hs.enquiries.enquiries, ByIds(hs).send
     room_id = (await enquire(hs, buyer, seller)).room_id
     await hs.accounts.blocks.block(seller, await enquiries.other_side(seller, room_id))
     assert await code(send(buyer, room_id, text="?")) == "blocked"
@@ -180,7 +178,7 @@ async def test_in_an_enquiry_the_support_is_not_cut_off(hs: Homeserver) -> None:
 async def test_blocks_of_a_guest_go_over_to_the_account(hs: Homeserver) -> None:
     seller, other, alice = [await person(hs, name) for name in ("Seller", "Other", "Alice")]
     made = await hs.enquiries.guests.enter(str(uuid4()))
-    guest, blocks, send = made.requester, hs.accounts.blocks, hs.messages.messages.send
+    guest, blocks, send = made.requester, hs.accounts.blocks, ByIds(hs).send
     of_seller, of_other = await enquire(hs, guest, seller), await enquire(hs, guest, other, "32")
     await blocks.block(guest, seller.user_id)
     await blocks.block(other, guest.user_id)

@@ -19,7 +19,7 @@ from homeserver.services.realtime.records import (
     TypingChanged,
 )
 from homeserver.storage.events import StoredEvent
-from tests.chat.world import Watch, group, person
+from tests.chat.world import ByIds, Watch, group, person
 
 
 async def heard(watch: "Watch | Companion", count: int) -> list[Record]:
@@ -34,13 +34,11 @@ async def test_a_message_from_its_birth_to_its_end(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room = await group(hs, alice, bob)
     watch = Watch(hs)
-    sent = await hs.messages.messages.send(alice, room.room_id, text="one")
-    await hs.messages.messages.edit(alice, sent.event_id, text="two")
-    await hs.messages.messages.attach(
-        alice, sent.event_id, NewFile("file", "x", 1, file_url="https://x.example/y")
-    )
+    sent = await ByIds(hs).send(alice, room.room_id, text="one")
+    await ByIds(hs).edit(alice, sent.event_id, text="two")
+    await ByIds(hs).attach(alice, sent.event_id, NewFile("file", "x", 1, file_url="https://x.example/y"))
     await hs.realtime.receipts.mark_read(bob, room.room_id)
-    await hs.messages.messages.redact(alice, sent.event_id)
+    await ByIds(hs).redact(alice, sent.event_id)
     records = await heard(watch, 5)
 
     assert isinstance(records[0], MessageNew)
@@ -93,7 +91,7 @@ async def test_a_feed_that_cannot_keep_up_says_so(hs: Homeserver) -> None:
     watch = Watch(hs)
     hs.realtime.feed._queue = asyncio.Queue(2)  # nobody empties this one
     for n in range(3):
-        await hs.messages.messages.send(alice, room.room_id, text=str(n))
+        await ByIds(hs).send(alice, room.room_id, text=str(n))
     assert watch.records == [NewsLost()]
 
 
@@ -111,7 +109,7 @@ async def test_one_bad_entry_silences_nobody(hs: Homeserver, caplog: object) -> 
         return await fresh(stored)
 
     hs.realtime.feed._views = type("Broken", (), {"fresh": staticmethod(once_broken)})()
-    sent = [await hs.messages.messages.send(alice, room.room_id, text=str(n)) for n in range(2)]
+    sent = [await ByIds(hs).send(alice, room.room_id, text=str(n)) for n in range(2)]
     records = await heard(watch, 1)
     hs.realtime.feed._views = views
     assert [one.message for one in records if isinstance(one, MessageNew)] == [sent[1]]
@@ -129,7 +127,7 @@ async def test_a_watcher_that_fails_keeps_news_from_nobody_else(hs: Homeserver) 
 
     Broken(hs)
     watch = Watch(hs)
-    sent = [await hs.messages.messages.send(alice, room.room_id, text=str(n)) for n in range(2)]
+    sent = [await ByIds(hs).send(alice, room.room_id, text=str(n)) for n in range(2)]
     records = await heard(watch, 2)
     assert [one.message for one in records if isinstance(one, MessageNew)] == sent
 
@@ -163,7 +161,7 @@ async def test_a_follower_misses_nothing_of_a_room_that_its_person_came_into(hs:
     companion = Companion(hs, bob.user_id)
     for n in range(5):
         room = await group(hs, alice, bob, title=str(n))
-        await hs.messages.messages.send(alice, room.room_id, text=f"first of {n}")
+        await ByIds(hs).send(alice, room.room_id, text=f"first of {n}")
     records = await heard(companion, 10)
     for n in range(5):
         added, new = records[2 * n : 2 * n + 2]
@@ -173,7 +171,7 @@ async def test_a_follower_misses_nothing_of_a_room_that_its_person_came_into(hs:
         assert isinstance(new, MessageNew)
         assert new.message.text == f"first of {n}"
     await hs.rooms.members.remove(alice, room.room_id, bob.number)
-    await hs.messages.messages.send(alice, room.room_id, text="after him")
+    await ByIds(hs).send(alice, room.room_id, text="after him")
     other = await group(hs, alice, bob, title="last")
     records = await heard(companion, 12)
     assert isinstance(records[10], MemberRemoved)
@@ -188,7 +186,7 @@ async def test_what_changes_a_room_brings_it_as_it_stands(hs: Homeserver) -> Non
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     companion = Companion(hs, alice.user_id)
     room = await group(hs, alice, bob)
-    await hs.messages.messages.send(alice, room.room_id, text="unread")
+    await ByIds(hs).send(alice, room.room_id, text="unread")
     await hs.rooms.members.add(alice, room.room_id, carol.number)
     records = await heard(companion, 6)
     changes = [one for one in records if isinstance(one, MemberAdded | RoomChanged)]

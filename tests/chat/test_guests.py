@@ -16,7 +16,7 @@ from homeserver.publicids import from_public, to_public
 from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquiries.guests import GuestKey, checked_name
 from homeserver.settings.models import Settings
-from tests.chat.world import group, person
+from tests.chat.world import ByIds, group, person
 
 
 def new_name() -> str:
@@ -207,7 +207,7 @@ async def test_idle_guests_are_forgotten_and_what_they_wrote_stays(
         made = await guests.enter(name)
         kept = await guests.enter(busy)
         room_id = await chat_of(hs, made.requester, alice)
-        await hs.messages.messages.send(made.requester, room_id, text="hello")
+        await ByIds(hs).send(made.requester, room_id, text="hello")
         day_ms = 86_400_000
         clock.advance(60 * day_ms)
         await guests.enter(busy)
@@ -220,7 +220,7 @@ async def test_idle_guests_are_forgotten_and_what_they_wrote_stays(
         fresh = await guests.enter(name)
         assert fresh.requester.user_id != made.requester.user_id, "somebody new, without the old chats"
         assert await hs.rooms.rooms.listing(fresh.requester, page=Page(10)) == []
-        page = await hs.messages.messages.page(alice, room_id, limit=10)
+        page = await ByIds(hs).page(alice, room_id, limit=10)
         assert [(one.text, one.sender_number) for one in page] == [("hello", made.requester.number)]
 
 
@@ -240,14 +240,14 @@ async def test_a_guest_becomes_an_account_with_all_their_rooms(hs: Homeserver) -
     made = await guests.enter(name)
     guest = made.requester
     rooms = [await chat_of(hs, guest, other) for other in (seller, await person(hs, "Carol"))]
-    await hs.messages.messages.send(guest, rooms[0], text="is it still there?")
-    await hs.messages.messages.send(seller, rooms[0], text="yes")
+    await ByIds(hs).send(guest, rooms[0], text="is it still there?")
+    await ByIds(hs).send(seller, rooms[0], text="yes")
     assert await guests.claim(alice, name=name, cookie=made.cookie or "") == 2
     for room_id in rooms:
         people = {one.person.number for one in await hs.rooms.members.listing(alice, room_id)}
         assert alice.number in people
         assert guest.number not in people
-    page = await hs.messages.messages.page(seller, rooms[0], limit=10)
+    page = await ByIds(hs).page(seller, rooms[0], limit=10)
     assert [(one.text, one.sender_number) for one in page] == [
         ("is it still there?", alice.number),
         ("yes", seller.number),
@@ -256,11 +256,9 @@ async def test_a_guest_becomes_an_account_with_all_their_rooms(hs: Homeserver) -
     assert [one.name for one in listed] == ["Alice"]
     own = {one.room_id: one.unread_count for one in await hs.rooms.rooms.listing(alice, page=Page(10))}
     assert own[rooms[0]] == 1, "what the guest had not read is not read"
-    assert (
-        await hs.messages.messages.send(alice, rooms[0], text="I have an account now")
-    ).sender_number == alice.number
+    assert (await ByIds(hs).send(alice, rooms[0], text="I have an account now")).sender_number == alice.number
     with pytest.raises(NotFound):
-        await hs.messages.messages.send(guest, rooms[0], text="and I?")
+        await ByIds(hs).send(guest, rooms[0], text="and I?")
 
 
 async def test_an_account_changes_and_deletes_what_it_wrote_as_a_guest(hs: Homeserver) -> None:
@@ -270,23 +268,21 @@ async def test_an_account_changes_and_deletes_what_it_wrote_as_a_guest(hs: Homes
         await hs.enquiries.guests.enter(new_name()),
     )
     room = await group(hs, bob, made.requester)
-    said = [
-        await hs.messages.messages.send(made.requester, room.room_id, text=text) for text in ("one", "two")
-    ]
+    said = [await ByIds(hs).send(made.requester, room.room_id, text=text) for text in ("one", "two")]
     await hs.enquiries.guests.claim(alice, name=made.name, cookie=made.cookie or "")
     assert await hs.rooms.members.listing(bob, room.room_id)  # a plain member: no power over others' messages
-    other = await hs.messages.messages.send(bob, room.room_id, text="three")
-    changed = await hs.messages.messages.edit(alice, said[0].event_id, text="one, mended")
+    other = await ByIds(hs).send(bob, room.room_id, text="three")
+    changed = await ByIds(hs).edit(alice, said[0].event_id, text="one, mended")
     assert (changed.text, changed.sender_number) == ("one, mended", alice.number)
-    await hs.messages.messages.redact(alice, said[1].event_id)
+    await ByIds(hs).redact(alice, said[1].event_id)
     for call in (
-        hs.messages.messages.edit(alice, other.event_id, text="x"),
-        hs.messages.messages.redact(alice, other.event_id),
-        hs.messages.messages.edit(bob, said[0].event_id, text="x"),
+        ByIds(hs).edit(alice, other.event_id, text="x"),
+        ByIds(hs).redact(alice, other.event_id),
+        ByIds(hs).edit(bob, said[0].event_id, text="x"),
     ):
         with pytest.raises(Forbidden):
             await call
-    page = await hs.messages.messages.page(bob, room.room_id, limit=10)
+    page = await ByIds(hs).page(bob, room.room_id, limit=10)
     assert [one.text for one in page] == ["one, mended", "three"]
 
 
@@ -368,7 +364,7 @@ async def test_a_claim_is_whole_or_not_at_all(hs: Homeserver) -> None:
         await hs.enquiries.guests.claim(alice, name=made.name)
     numbers = {one.person.number for one in await hs.rooms.members.listing(seller, good)}
     assert numbers == {made.requester.number, seller.number}
-    sent = await hs.messages.messages.send(made.requester, good, text="still me")
+    sent = await ByIds(hs).send(made.requester, good, text="still me")
     assert sent.sender_number == made.requester.number
     assert await hs.enquiries.guests.recognise(made.name) is not None
 

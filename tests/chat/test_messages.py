@@ -9,7 +9,7 @@ from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import FIRST_PLACE, MediaId, Message, Requester, Room
 from homeserver.services.events.content import NewFile
 from homeserver.storage import events, media
-from tests.chat.world import group, person
+from tests.chat.world import ByIds, group, person
 
 PICTURE = NewFile(
     "image", "cat.png", 1234, media_id=MediaId("abc"), content_type="image/png", width=2, height=1
@@ -22,7 +22,7 @@ async def pair(hs: Homeserver) -> tuple[Requester, Requester, Room]:
 
 
 async def texts(hs: Homeserver, reader: Requester, room: Room) -> list[str | None]:
-    return [one.text for one in await hs.messages.messages.page(reader, room.room_id, limit=50)]
+    return [one.text for one in await ByIds(hs).page(reader, room.room_id, limit=50)]
 
 
 async def unread(hs: Homeserver, reader: Requester, room: Room) -> int:
@@ -31,7 +31,7 @@ async def unread(hs: Homeserver, reader: Requester, room: Room) -> int:
 
 async def test_a_client_id_names_one_message(hs: Homeserver) -> None:
     alice, bob, room = await pair(hs)
-    send = hs.messages.messages.send
+    send = ByIds(hs).send
     sent = await asyncio.gather(*(send(alice, room.room_id, text="once", txn_id="a") for _ in range(4)))
     later = await send(alice, room.room_id, text="other text", txn_id="a")
     assert {one.event_id for one in (*sent, later)} == {sent[0].event_id}
@@ -43,22 +43,22 @@ async def test_a_client_id_names_one_message(hs: Homeserver) -> None:
 async def test_replies_point_into_the_same_room(hs: Homeserver) -> None:
     alice, bob, room = await pair(hs)
     other = await group(hs, alice, title="Other")
-    question = await hs.messages.messages.send(alice, room.room_id, text="?")
-    elsewhere = await hs.messages.messages.send(alice, other.room_id, text="secret")
-    answer = await hs.messages.messages.send(bob, room.room_id, text="!", reply_to=question.event_id)
+    question = await ByIds(hs).send(alice, room.room_id, text="?")
+    elsewhere = await ByIds(hs).send(alice, other.room_id, text="secret")
+    answer = await ByIds(hs).send(bob, room.room_id, text="!", reply_to=question.event_id)
     assert answer.reply_to == question.ref
-    assert (await hs.messages.messages.page(alice, room.room_id, limit=1))[0].reply_to == question.ref
+    assert (await ByIds(hs).page(alice, room.room_id, limit=1))[0].reply_to == question.ref
     with pytest.raises(Invalid):
-        await hs.messages.messages.send(alice, room.room_id, text="!", reply_to=elsewhere.event_id)
+        await ByIds(hs).send(alice, room.room_id, text="!", reply_to=elsewhere.event_id)
     with pytest.raises(NotFound):
-        await hs.messages.messages.send(bob, room.room_id, text="!", reply_to=elsewhere.event_id)
+        await ByIds(hs).send(bob, room.room_id, text="!", reply_to=elsewhere.event_id)
 
 
 async def test_an_edit_replaces_the_text_everywhere(hs: Homeserver) -> None:
     alice, bob, room = await pair(hs)
-    sent = await hs.messages.messages.send(alice, room.room_id, text="tpyo")
+    sent = await ByIds(hs).send(alice, room.room_id, text="tpyo")
     for text in ("typo", "a typo"):
-        edited = await hs.messages.messages.edit(alice, sent.event_id, text=text)
+        edited = await ByIds(hs).edit(alice, sent.event_id, text=text)
         assert (edited.event_id, edited.text, edited.edited_ms is not None) == (sent.event_id, text, True)
     assert await texts(hs, bob, room) == ["a typo"]
     listed = await hs.rooms.rooms.get(bob, room.room_id)
@@ -66,7 +66,7 @@ async def test_an_edit_replaces_the_text_everywhere(hs: Homeserver) -> None:
     assert listed.last_message.text == "a typo"
     assert listed.unread_count == 1
     with pytest.raises(Forbidden):
-        await hs.messages.messages.edit(bob, sent.event_id, text="mine")
+        await ByIds(hs).edit(bob, sent.event_id, text="mine")
 
 
 async def test_a_deletion_takes_edits_and_files_along(hs: Homeserver) -> None:
@@ -74,10 +74,10 @@ async def test_a_deletion_takes_edits_and_files_along(hs: Homeserver) -> None:
     row = media.MediaRow(MediaId("abc"), alice.user_id, "cat.png", "image/png", 1234, 2, 1, "0", 1)
     async with hs.core.db.write() as conn:
         await media.add_media(conn, [row])
-    sent = await hs.messages.messages.send(alice, room.room_id, text="a first secret")
-    await hs.messages.messages.edit(alice, sent.event_id, text="a second secret")
-    await hs.messages.messages.attach(alice, sent.event_id, PICTURE)
-    await hs.messages.messages.redact(alice, sent.event_id)
+    sent = await ByIds(hs).send(alice, room.room_id, text="a first secret")
+    await ByIds(hs).edit(alice, sent.event_id, text="a second secret")
+    await ByIds(hs).attach(alice, sent.event_id, PICTURE)
+    await ByIds(hs).redact(alice, sent.event_id)
 
     assert await texts(hs, bob, room) == []
     assert await unread(hs, bob, room) == 0
@@ -87,29 +87,29 @@ async def test_a_deletion_takes_edits_and_files_along(hs: Homeserver) -> None:
     assert not [one for one in everything if b"secret" in one.event.json or b"mxc" in one.event.json]
     assert files[MediaId("abc")].delete_after_ms is not None
     with pytest.raises(NotFound):
-        await hs.messages.messages.edit(alice, sent.event_id, text="back")
+        await ByIds(hs).edit(alice, sent.event_id, text="back")
 
 
 async def test_author_and_admin_delete_and_nobody_else(hs: Homeserver) -> None:
     alice, bob, room = await pair(hs)
     carol = await person(hs, "Carol")
     await hs.rooms.members.add(alice, room.room_id, carol.number)
-    by_bob = [await hs.messages.messages.send(bob, room.room_id, text=str(n)) for n in range(2)]
+    by_bob = [await ByIds(hs).send(bob, room.room_id, text=str(n)) for n in range(2)]
     with pytest.raises(Forbidden):
-        await hs.messages.messages.redact(carol, by_bob[0].event_id)
-    await hs.messages.messages.redact(alice, by_bob[0].event_id)
-    await hs.messages.messages.redact(bob, by_bob[1].event_id)
+        await ByIds(hs).redact(carol, by_bob[0].event_id)
+    await ByIds(hs).redact(alice, by_bob[0].event_id)
+    await ByIds(hs).redact(bob, by_bob[1].event_id)
     assert await texts(hs, carol, room) == []
     assert (await hs.rooms.rooms.get(carol, room.room_id)).last_message is None
 
 
 async def test_files_belong_to_messages(hs: Homeserver) -> None:
     alice, bob, room = await pair(hs)
-    sent = await hs.messages.messages.send(alice, room.room_id, text="look")
-    added = await hs.messages.messages.attach(alice, sent.event_id, PICTURE)
-    captioned = await hs.messages.messages.send_file(alice, room.room_id, file=PICTURE, text="a cat")
-    bare = await hs.messages.messages.send_file(alice, room.room_id, file=PICTURE)
-    page: list[Message] = await hs.messages.messages.page(bob, room.room_id, limit=10)
+    sent = await ByIds(hs).send(alice, room.room_id, text="look")
+    added = await ByIds(hs).attach(alice, sent.event_id, PICTURE)
+    captioned = await ByIds(hs).send_file(alice, room.room_id, file=PICTURE, text="a cat")
+    bare = await ByIds(hs).send_file(alice, room.room_id, file=PICTURE)
+    page: list[Message] = await ByIds(hs).page(bob, room.room_id, limit=10)
     assert [(one.text, one.kind, len(one.attachments)) for one in page] == [
         ("look", "text", 1),
         ("a cat", "image", 1),
@@ -120,7 +120,7 @@ async def test_files_belong_to_messages(hs: Homeserver) -> None:
     assert bare.text is None
     assert await unread(hs, bob, room) == 3
     with pytest.raises(Forbidden):
-        await hs.messages.messages.attach(bob, sent.event_id, PICTURE)
+        await ByIds(hs).attach(bob, sent.event_id, PICTURE)
 
 
 @pytest.mark.parametrize(
@@ -137,17 +137,17 @@ async def test_files_belong_to_messages(hs: Homeserver) -> None:
 )
 async def test_dangerous_addresses_are_refused(hs: Homeserver, url: str) -> None:
     alice, _, room = await pair(hs)
-    sent = await hs.messages.messages.send(alice, room.room_id, text="look")
+    sent = await ByIds(hs).send(alice, room.room_id, text="look")
     with pytest.raises(Invalid):
-        await hs.messages.messages.attach(alice, sent.event_id, NewFile("file", "x", 1, file_url=url))
+        await ByIds(hs).attach(alice, sent.event_id, NewFile("file", "x", 1, file_url=url))
 
 
 async def test_pages_meet_without_gap_or_overlap(hs: Homeserver) -> None:
     alice, _, room = await pair(hs)
-    sent = [await hs.messages.messages.send(alice, room.room_id, text=str(n)) for n in range(7)]
+    sent = [await ByIds(hs).send(alice, room.room_id, text=str(n)) for n in range(7)]
 
     async def page(**where: int) -> list[str | None]:
-        return [one.text for one in await hs.messages.messages.page(alice, room.room_id, **where)]
+        return [one.text for one in await ByIds(hs).page(alice, room.room_id, **where)]
 
     assert await page(limit=3) == ["4", "5", "6"]
     assert await page(limit=3, offset=3) == ["1", "2", "3"]
@@ -160,13 +160,13 @@ async def test_texts_are_bounded(hs: Homeserver) -> None:
     alice, _, room = await pair(hs)
     for text, refusal in (("", Invalid), (" \n", Invalid), ("x" * 10_001, TooLarge)):
         with pytest.raises(refusal):
-            await hs.messages.messages.send(alice, room.room_id, text=text)
-    await hs.messages.messages.send(alice, room.room_id, text="я" * 10_000)
+            await ByIds(hs).send(alice, room.room_id, text=text)
+    await ByIds(hs).send(alice, room.room_id, text="я" * 10_000)
 
 
 async def test_reading_is_counted_once_and_never_backwards(hs: Homeserver) -> None:
     alice, bob, room = await pair(hs)
-    sent = [await hs.messages.messages.send(alice, room.room_id, text=str(n)) for n in range(4)]
+    sent = [await ByIds(hs).send(alice, room.room_id, text=str(n)) for n in range(4)]
     mark = hs.realtime.receipts.mark_read
     assert await unread(hs, bob, room) == 4
     assert await mark(bob, room.room_id, event_id=sent[1].event_id) == 2
@@ -175,8 +175,8 @@ async def test_reading_is_counted_once_and_never_backwards(hs: Homeserver) -> No
     assert await mark(bob, room.room_id) == 2
     assert await mark(bob, room.room_id) == 0
     assert await unread(hs, bob, room) == 0
-    page = await hs.messages.messages.page(alice, room.room_id, limit=10)
+    page = await ByIds(hs).page(alice, room.room_id, limit=10)
     assert [one.read_by_count for one in page] == [1, 1, 1, 1]
-    late = await hs.messages.messages.send(bob, room.room_id, text="bob")
-    assert (await hs.messages.messages.page(alice, room.room_id, limit=1))[0].read_by_count == 0
+    late = await ByIds(hs).send(bob, room.room_id, text="bob")
+    assert (await ByIds(hs).page(alice, room.room_id, limit=1))[0].read_by_count == 0
     assert late.read_by_count == 0

@@ -6,7 +6,7 @@ from homeserver.app import Homeserver
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.storage import log
-from tests.chat.world import group, person
+from tests.chat.world import ByIds, group, person
 from tests.conftest import QUIET
 
 
@@ -42,11 +42,11 @@ async def test_a_room_that_is_heard_again(hs: Homeserver) -> None:
     room_id = (await group(hs, alice, bob)).room_id
     await hs.clientdata.push_rules.put(bob, "room", room_id, {"actions": []})
     end = await judge_all(hs, 0)
-    await hs.messages.messages.send(alice, room_id, text="silenced")
+    await ByIds(hs).send(alice, room_id, text="silenced")
     end = await judge_all(hs, end)
     assert (await unread(hs, bob, room_id), await spells(hs)) == (0, 1)
     await hs.clientdata.push_rules.delete(bob, "room", room_id)
-    await hs.messages.messages.send(alice, room_id, text="heard")
+    await ByIds(hs).send(alice, room_id, text="heard")
     await judge_all(hs, end)
     assert await unread(hs, bob, room_id) == 1
 
@@ -56,9 +56,9 @@ async def test_a_silence_is_noted_once_though_others_come(hs: Homeserver) -> Non
     room_id = (await group(hs, alice, bob)).room_id
     await hs.clientdata.push_rules.put(bob, "room", room_id, {"actions": []})
     end = await judge_all(hs, 0)
-    await hs.messages.messages.send(alice, room_id, text="one")
+    await ByIds(hs).send(alice, room_id, text="one")
     await hs.rooms.members.add(alice, room_id, carol.number)
-    await hs.messages.messages.send(alice, room_id, text="two")
+    await ByIds(hs).send(alice, room_id, text="two")
     await judge_all(hs, end)
     assert (await unread(hs, bob, room_id), await spells(hs)) == (0, 1)
     assert await unread(hs, carol, room_id) == 1

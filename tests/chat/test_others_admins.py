@@ -10,7 +10,7 @@ from homeserver.model import CLOSED_EVENT, Draft, Page, Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime.records import MessageNew, Record, RoomClosed
 from homeserver.timeline.reading import joined_in, levels_of
-from tests.chat.world import Watch, group, person
+from tests.chat.world import ByIds, Watch, group, person
 
 MALLORY = UserId("@mallory:other.example")
 
@@ -42,7 +42,7 @@ async def test_they_close_the_room_for_nobody_here(hs: Homeserver) -> None:
     await let_in(hs, room.room_id, anna)
     watch = Watch(hs)
     await hs.core.timeline.send(room.room_id, [Draft(CLOSED_EVENT, MALLORY, {}, state_key="")])
-    await hs.messages.messages.send(bert, room.room_id, text="still here")
+    await ByIds(hs).send(bert, room.room_id, text="still here")
     await heard(watch, MessageNew)
     assert not [one for one in watch.records if isinstance(one, RoomClosed)]
     for who in (anna, bert):

@@ -23,7 +23,7 @@ from homeserver.storage import push as stored
 from homeserver.storage.log import Entry
 from homeserver.timeline.entries import session_ended
 from tests.chat.pushing import QUICK, SUBJECT, Browser, PushService, push_service, waiting
-from tests.chat.world import group, person
+from tests.chat.world import ByIds, group, person
 from tests.http.kit import until
 
 
@@ -126,7 +126,7 @@ async def test_a_failing_push_service_is_asked_less_and_less(
     tried = hs.core.metrics.value
     service.refusals += [(500, {}), (429, {"Retry-After": "600"}), (503, {}), (201, {})]
     service.refusals += [(503, {"Retry-After": "86400"})]
-    await hs.messages.messages.send(alice, room.room_id, text="given up")
+    await ByIds(hs).send(alice, room.room_id, text="given up")
     pauses = []
     for tries in (1, 2):
         await until(lambda: tried("homeserver_pushes_total", outcome="again") == tries)  # noqa: B023 - awaited here
@@ -136,9 +136,9 @@ async def test_a_failing_push_service_is_asked_less_and_less(
         clock.advance(pauses[-1])
     assert pauses == [10_000, 600_000]
     await until(lambda: tried("homeserver_pushes_total", outcome="dropped") == 1)
-    await hs.messages.messages.send(alice, room.room_id, text="taken")
+    await ByIds(hs).send(alice, room.room_id, text="taken")
     await until(lambda: tried("homeserver_pushes_total", outcome="sent") == 1)
-    await hs.messages.messages.send(alice, room.room_id, text="nobody need be told so late")
+    await ByIds(hs).send(alice, room.room_id, text="nobody need be told so late")
     await until(lambda: tried("homeserver_pushes_total", outcome="dropped") == 2)
     assert [browser.open(one)["body"] for one in service.got[:4]] == [*["given up"] * 3, "taken"]
 
@@ -153,7 +153,7 @@ async def test_who_may_not_hear_is_not_told(hs: Homeserver, clock: FakeClock, se
     await hs.rooms.members.remove(alice, room.room_id, carol.number)
     await hs.accounts.accounts.suspend(dave.user_id)
     for text in ("one", "two"):
-        await hs.messages.messages.send(alice, room.room_id, text=text)
+        await ByIds(hs).send(alice, room.room_id, text=text)
     assert {one.path for one in await service.delivered(2)} == {f"/{erin.number}"}
     await waiting(hs.core.db, 0)
     assert len(service.got) == 2
@@ -164,13 +164,13 @@ async def test_a_push_says_what_the_message_says_by_then(
     hs: Homeserver, clock: FakeClock, service: PushService
 ) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
-    room, send = await group(hs, alice, bob), hs.messages.messages.send
+    room, send = await group(hs, alice, bob), ByIds(hs).send
     browser = service.browser("bob")
     await subscribe(hs, bob, browser)
     sent = [await send(alice, room.room_id, text=text) for text in ("deleted", "edited", "kept")]
     await waiting(hs.core.db, 3)
-    await hs.messages.messages.redact(alice, sent[0].event_id)
-    await hs.messages.messages.edit(alice, sent[1].event_id, text="as it reads now")
+    await ByIds(hs).redact(alice, sent[0].event_id)
+    await ByIds(hs).edit(alice, sent[1].event_id, text="as it reads now")
     await hs.rooms.rooms.change(alice, room.room_id, title="of which nobody need be told")
     clock.advance(1000)
     assert [browser.open(one)["body"] for one in await service.delivered(2)] == ["as it reads now", "kept"]
@@ -185,13 +185,13 @@ async def test_a_session_takes_its_browsers_along(
     for name in ("phone", "laptop"):
         await subscribe(hs, replace(bob, session_id=SessionId(name)), service.browser(name))
     await hs.core.timeline.append([session_ended(bob.user_id, SessionId("phone"), "logout")])
-    await hs.messages.messages.send(alice, room.room_id, text="to the laptop")
+    await ByIds(hs).send(alice, room.room_id, text="to the laptop")
     await service.delivered(1)
     await hs.core.timeline.append([session_ended(bob.user_id, None, "password")])
-    await hs.messages.messages.send(alice, room.room_id, text="to nobody")
+    await ByIds(hs).send(alice, room.room_id, text="to nobody")
     clock.advance(1)
     await subscribe(hs, bob, service.browser("new"))
-    await hs.messages.messages.send(alice, room.room_id, text="to the new one")
+    await ByIds(hs).send(alice, room.room_id, text="to the new one")
     assert [one.path for one in await service.delivered(2)] == ["/laptop", "/new"]
 
 
@@ -207,7 +207,7 @@ async def test_a_message_costs_one_query_and_nobody_can_fill_the_table(
     async with hs.core.db.read() as conn:
         start = await log.head(conn)
     for n in range(4):
-        await hs.messages.messages.send(alice, room.room_id, text=str(n))
+        await ByIds(hs).send(alice, room.room_id, text=str(n))
     async with hs.core.db.read() as conn:
         entries: list[Entry] = await log.entries_after(conn, start, 100)
     decide = hs.push._decider.handle
@@ -242,7 +242,7 @@ async def test_words_that_fail_are_said_later(
         raise RuntimeError("lost for words")
 
     hs.push.faces.add(PushFace("test", fail))
-    await hs.messages.messages.send(alice, room.room_id, text="said later")
+    await ByIds(hs).send(alice, room.room_id, text="said later")
     await until(lambda: "test could not say what it pushes" in caplog.text)
     clock.advance(15_001)
     assert browser.open((await service.delivered(1))[0]) == {"body": "said later"}
@@ -264,6 +264,6 @@ async def test_what_was_sent_while_the_database_was_away_is_not_sent_again(
 
     monkeypatch.setattr(stored.waiting, "drop", away)
     for text in ("one", "two"):
-        await hs.messages.messages.send(alice, room.room_id, text=text)
+        await ByIds(hs).send(alice, room.room_id, text=text)
     assert [browser.open(one)["body"] for one in await service.delivered(2)] == ["one", "two"]
     assert stored.waiting.drop is there

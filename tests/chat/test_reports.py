@@ -12,7 +12,7 @@ from homeserver.model import Message, Page, Requester, Room
 from homeserver.protocol.ids import EventId
 from homeserver.services.moderation.reports import Report
 from tests.chat.test_blocks import FILE, code, enquire, private
-from tests.chat.world import Watch, group, person
+from tests.chat.world import ByIds, Watch, group, person
 from tests.http.kit import until
 
 
@@ -24,7 +24,7 @@ async def trio(hs: Homeserver) -> tuple[Requester, Requester, Room, Message]:
     """Alice, Bob, a group of theirs, and what Bob said there."""
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room = await group(hs, alice, bob, title="Class")
-    return alice, bob, room, await hs.messages.messages.send(bob, room.room_id, text="something bad")
+    return alice, bob, room, await ByIds(hs).send(bob, room.room_id, text="something bad")
 
 
 async def test_a_report_tells_the_admins_who_said_what_where(hs: Homeserver) -> None:
@@ -61,7 +61,7 @@ async def test_a_list_of_reports_costs_the_same_for_one_and_for_many(hs: Homeser
             await listed(hs)
         costs.append(spent.statements)
         for n in range(3):
-            said = await hs.messages.messages.send(bob, room.room_id, text=str(n))
+            said = await ByIds(hs).send(bob, room.room_id, text=str(n))
             await hs.moderation.reports.report(alice, said.event_id)
     assert costs == [3, 3]
 
@@ -80,7 +80,7 @@ def overrides(words: Path) -> dict[str, object]:
 
 async def test_the_list_holds_for_all_that_people_say_and_for_nothing_else(hs: Homeserver) -> None:
     alice, bob, room, said = await trio(hs)
-    messages = hs.messages.messages
+    messages = ByIds(hs)
     for way in (
         messages.send(alice, room.room_id, text="Casino"),
         messages.send_file(alice, room.room_id, file=FILE, text="casino"),
@@ -94,7 +94,7 @@ async def test_the_list_holds_for_all_that_people_say_and_for_nothing_else(hs: H
 
 async def test_what_passes_and_is_told_lands_in_the_list_with_the_message(hs: Homeserver) -> None:
     _, bob, room, said = await trio(hs)
-    messages = hs.messages.messages
+    messages = ByIds(hs)
     sent = await messages.send(bob, room.room_id, text="Взлом!", txn_id="a")
     assert (await messages.send(bob, room.room_id, text="Взлом!", txn_id="a")).event_id == sent.event_id
     await messages.send_file(bob, room.room_id, file=FILE, text="взлом")
@@ -115,7 +115,7 @@ async def test_what_passes_and_is_told_lands_in_the_list_with_the_message(hs: Ho
 
 async def test_a_changed_list_is_taken_over_while_the_server_runs(hs: Homeserver, words: Path) -> None:
     alice, _, room, _ = await trio(hs)
-    send = hs.messages.messages.send
+    send = ByIds(hs).send
     words.write_text("a new word, and another length\n")
 
     def taken_over() -> bool:
@@ -131,13 +131,13 @@ async def test_a_changed_list_is_taken_over_while_the_server_runs(hs: Homeserver
 
 async def test_a_removed_message_is_gone_with_its_files_for_all(hs: Homeserver) -> None:
     alice, bob, room, said = await trio(hs)
-    await hs.messages.messages.attach(bob, said.event_id, FILE)
-    await hs.messages.messages.edit(bob, said.event_id, text="another text")
+    await ByIds(hs).attach(bob, said.event_id, FILE)
+    await ByIds(hs).edit(bob, said.event_id, text="another text")
     await hs.moderation.reports.report(alice, said.event_id)
     watch = Watch(hs)
     await hs.admin.rooms.remove_message(said.event_id)
     await until(lambda: any(type(one).__name__ == "MessageDeleted" for one in watch.records))
-    assert await hs.messages.messages.page(alice, room.room_id, limit=9) == []
+    assert await ByIds(hs).page(alice, room.room_id, limit=9) == []
     assert await listed(hs) == []
     (closed,) = await listed(hs, with_closed=True)
     assert (closed.text, closed.row.outcome) == (None, "message removed")
@@ -151,15 +151,15 @@ async def test_the_server_may_remove_and_close_whoever_is_left(hs: Homeserver) -
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     guest = (await hs.enquiries.guests.enter(str(uuid4()))).requester
     room_id, chat = await private(hs, alice, bob), await enquire(hs, guest, bob)
-    said = [await hs.messages.messages.send(alice, room_id, text="bad")]
-    said.append(await hs.messages.messages.send(guest, chat.room_id, text="bad"))
+    said = [await ByIds(hs).send(alice, room_id, text="bad")]
+    said.append(await ByIds(hs).send(guest, chat.room_id, text="bad"))
     await hs.rooms.members.leave(alice, room_id)
     for one in said:
         await hs.admin.rooms.remove_message(one.event_id)
-        assert await hs.messages.messages.page(bob, one.room_id, limit=9) == []
-        last = await hs.messages.messages.send(bob, one.room_id, text="last words")
+        assert await ByIds(hs).page(bob, one.room_id, limit=9) == []
+        last = await ByIds(hs).send(bob, one.room_id, text="last words")
         await hs.admin.rooms.close_room(one.room_id)
-        assert await code(hs.messages.messages.send(bob, one.room_id, text="?")) == "room_not_found"
+        assert await code(ByIds(hs).send(bob, one.room_id, text="?")) == "room_not_found"
         with pytest.raises(Conflict):
             await hs.admin.rooms.close_room(one.room_id)
         with pytest.raises(Conflict):
@@ -171,10 +171,8 @@ async def test_the_server_may_remove_and_close_whoever_is_left(hs: Homeserver) -
 async def test_repetition_is_seen_over_rooms_and_in_edits(hs: Homeserver) -> None:
     alice, bob, room, said = await trio(hs)
     other = await group(hs, bob, title="Other")
-    send = hs.messages.messages.send
+    send = ByIds(hs).send
     assert await code(send(bob, other.room_id, text="something bad")) == ""
     assert await code(send(bob, room.room_id, text="Something bad!")) == "repeated_message"
-    assert (
-        await code(hs.messages.messages.edit(bob, said.event_id, text="something: bad")) == "repeated_message"
-    )
+    assert await code(ByIds(hs).edit(bob, said.event_id, text="something: bad")) == "repeated_message"
     assert await code(send(alice, room.room_id, text="something bad")) == ""

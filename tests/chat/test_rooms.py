@@ -7,7 +7,7 @@ import pytest
 from homeserver.app import Homeserver
 from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import Link, Page
-from tests.chat.world import group, person
+from tests.chat.world import ByIds, group, person
 
 COURSE = Link("course", "42")
 ALL = Page(limit=50)
@@ -90,7 +90,7 @@ async def test_an_admin_closes_for_all_and_a_member_leaves(hs: Homeserver) -> No
     for one in (alice, bob, carol):
         assert await hs.rooms.rooms.listing(one, page=ALL) == []
         with pytest.raises(NotFound):
-            await hs.messages.messages.page(one, room.room_id, limit=1)
+            await ByIds(hs).page(one, room.room_id, limit=1)
 
 
 async def test_the_last_admin_hands_over(hs: Homeserver) -> None:
@@ -146,7 +146,7 @@ async def test_lists_are_in_the_order_of_activity_and_searched_by_title_and_name
     first = await group(hs, alice, bob, title="Экзамен 100%")
     second = await group(hs, alice, title="Party")
     private = await hs.rooms.rooms.create(alice, kind="private", people=[bob.number])
-    await hs.messages.messages.send(bob, first.room_id, text="newest")
+    await ByIds(hs).send(bob, first.room_id, text="newest")
 
     async def listed(search: str = "") -> list[str]:
         return [room.room_id for room in await hs.rooms.rooms.listing(alice, search=search, page=ALL)]
@@ -171,8 +171,8 @@ async def test_strangers_do_not_know_of_a_room(hs: Homeserver) -> None:
         hs.rooms.members.listing(mallory, room.room_id),
         hs.rooms.members.add(mallory, room.room_id, mallory.number),
         hs.rooms.members.remove(mallory, room.room_id, alice.number),
-        hs.messages.messages.send(mallory, room.room_id, text="hi"),
-        hs.messages.messages.page(mallory, room.room_id, limit=1),
+        ByIds(hs).send(mallory, room.room_id, text="hi"),
+        ByIds(hs).page(mallory, room.room_id, limit=1),
         hs.realtime.receipts.mark_read(mallory, room.room_id),
     ):
         with pytest.raises(NotFound):

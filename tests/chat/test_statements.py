@@ -6,7 +6,7 @@ import pytest
 
 from homeserver.app import Homeserver
 from homeserver.model import Page
-from tests.chat.world import group, person
+from tests.chat.world import ByIds, group, person
 from tests.conftest import QUIET
 
 
@@ -25,8 +25,8 @@ async def statements(hs: Homeserver, work: Awaitable[object]) -> int:
 async def test_a_send_is_one_small_transaction(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room = await group(hs, alice, bob)
-    await hs.messages.messages.send(alice, room.room_id, text="warm")
-    send = hs.messages.messages.send
+    await ByIds(hs).send(alice, room.room_id, text="warm")
+    send = ByIds(hs).send
     begin = 1 if hs.core.db.is_sqlite else 0
     assert await statements(hs, send(alice, room.room_id, text="plain")) == 6 + begin
     assert await statements(hs, send(alice, room.room_id, text="with id", txn_id="t")) == 8 + begin
@@ -36,10 +36,10 @@ async def test_a_page_of_history_costs_the_same_whatever_is_on_it(hs: Homeserver
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room = await group(hs, alice, bob)
     for n in range(6):
-        sent = await hs.messages.messages.send(alice, room.room_id, text=str(n))
-        await hs.messages.messages.send(bob, room.room_id, text="re", reply_to=sent.event_id)
-        await hs.messages.messages.edit(alice, sent.event_id, text="edited")
-    page = hs.messages.messages.page
+        sent = await ByIds(hs).send(alice, room.room_id, text=str(n))
+        await ByIds(hs).send(bob, room.room_id, text="re", reply_to=sent.event_id)
+        await ByIds(hs).edit(alice, sent.event_id, text="edited")
+    page = ByIds(hs).page
     assert await statements(hs, page(alice, room.room_id, limit=2)) == 4
     assert await statements(hs, page(alice, room.room_id, limit=12)) == 4
 
@@ -48,7 +48,7 @@ async def test_a_list_of_rooms_costs_the_same_for_two_and_for_many(hs: Homeserve
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     for n in range(6):
         room = await group(hs, alice, bob, title=str(n))
-        await hs.messages.messages.send(bob, room.room_id, text="hi")
+        await ByIds(hs).send(bob, room.room_id, text="hi")
         other = await person(hs, f"P{n}")
         await hs.rooms.rooms.create(alice, kind="private", people=[other.number])
     listing = hs.rooms.rooms.listing
@@ -67,15 +67,15 @@ async def test_catching_up_costs_the_same_for_one_room_and_for_many(hs: Homeserv
     sent = []
     for n in range(8):
         room = await group(hs, alice, bob, title=str(n))
-        sent.append(await hs.messages.messages.send(alice, room.room_id, text="hi"))
+        sent.append(await ByIds(hs).send(alice, room.room_id, text="hi"))
     missed, since = hs.realtime.catch_up.of_person, sent[-1].position
     assert len((await missed(bob, since=0, after=0, limit=8)).news) == 8
     assert await statements(hs, missed(bob, since=0, after=0, limit=1)) == 3
     assert await statements(hs, missed(bob, since=0, after=0, limit=8)) == 3
     for one in sent[:-1]:
-        await hs.messages.messages.edit(alice, one.event_id, text="edited")
-        await hs.messages.messages.redact(alice, one.event_id)
-        await hs.messages.messages.edit(alice, sent[-1].event_id, text="edited")
+        await ByIds(hs).edit(alice, one.event_id, text="edited")
+        await ByIds(hs).redact(alice, one.event_id)
+        await ByIds(hs).edit(alice, sent[-1].event_id, text="edited")
     assert len((await missed(bob, since=since, after=since, limit=100)).news) == 8
     assert await statements(hs, missed(bob, since=since, after=since, limit=4)) == 6
     assert await statements(hs, missed(bob, since=since, after=since, limit=100)) == 6

@@ -57,10 +57,10 @@ async def test_university(server: Running, alice: User, bob: User) -> None:
     path = f"messages/{first['id']}"
     assert await cost.of(alice.say(room, "plain")) == 6
     assert await cost.of(alice.say(room, "with id", client_id="a")) == 8
-    assert await cost.of(alice.say(room, "an answer", reply_to=first["id"])) == 9
-    assert await cost.of(alice.chat("PUT", path, json={"text": "edited"})) == 12
+    assert await cost.of(alice.say(room, "an answer", reply_to=first["id"])) == 7
+    assert await cost.of(alice.chat("PUT", path, json={"text": "edited"})) == 10
     assert await cost.of_read(alice.chat("GET", f"messages/{room['id']}")) == 4
-    assert await cost.of(alice.chat("DELETE", path, 204)) == 16
+    assert await cost.of(alice.chat("DELETE", path, 204)) == 15
 
 
 async def test_messenger(server: Running, alice: User, bob: User) -> None:
@@ -69,8 +69,8 @@ async def test_messenger(server: Running, alice: User, bob: User) -> None:
     path = f"messages/{first['id']}"
     assert await cost.of(say_in_chat(alice, chat, "plain")) == 6
     assert await cost.of(say_in_chat(alice, chat, "with id", client_id="a")) == 8
-    assert await cost.of(v1(alice, "PATCH", path, json={"content": "edited"})) == 12
-    assert await cost.of(v1(alice, "DELETE", path, 204)) == 16
+    assert await cost.of(v1(alice, "PATCH", path, json={"content": "edited"})) == 10
+    assert await cost.of(v1(alice, "DELETE", path, 204)) == 15
 
 
 async def test_marketplace(server: Running, alice: User, bob: User) -> None:

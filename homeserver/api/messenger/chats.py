@@ -119,29 +119,29 @@ class Chats:
 
     async def get(self, call: Call[None, None]) -> schemas.Chat:
         """One chat."""
-        room_id = await self._access.room_by_number(call.requester, call.number("chat_id"))
+        room_id = (await self._access.room_by_number(call.requester, call.number("chat_id"))).room_id
         return shape.chat(await self._rooms.get(call.requester, room_id), self._views.of(call.requester))
 
     async def add(self, call: Call[None, None]) -> schemas.Chat:
         """Put a person into a group."""
         requester = call.requester
-        room_id = await self._access.room_by_number(requester, call.number("chat_id"))
+        room_id = (await self._access.room_by_number(requester, call.number("chat_id"))).room_id
         await self._members.add(requester, room_id, self._number(call))
         return shape.chat(await self._rooms.get(requester, room_id), self._views.of(requester))
 
     async def remove(self, call: Call[None, None]) -> None:
         """Put somebody out, or leave."""
-        room_id = await self._access.room_by_number(call.requester, call.number("chat_id"))
+        room_id = (await self._access.room_by_number(call.requester, call.number("chat_id"))).room_id
         await self._members.remove(call.requester, room_id, self._number(call))
 
     async def read(self, call: Call[ReadMark, None]) -> None:
         """Everything up to a message, or up to the last one, is read."""
         requester = call.requester
-        room_id = await self._access.room_by_number(requester, call.number("chat_id"))
+        room_id = (await self._access.room_by_number(requester, call.number("chat_id"))).room_id
         event_id = None
         if call.body.message_id is not None:
-            stored = await self._access.message_by_number(requester, call.body.message_id, or_deleted=True)
-            event_id = stored.event.event_id
+            message = await self._access.message_by_number(requester, call.body.message_id, or_deleted=True)
+            event_id = message.event.event_id
         await self._receipts.mark_read(requester, room_id, event_id=event_id)
 
     def _number(self, call: Call[None, None]) -> int:

@@ -85,32 +85,31 @@ class MessageCalls:
     async def send(self, call: Call[NewMessage, None]) -> schemas.Message:
         """Send; with the `client_id` of an earlier call, answer what that made."""
         sent = await self._posting.send(call.requester, call.body)
-        return shape.message(sent, self._views.of(call.requester))
+        return shape.message(sent.message, self._views.of(call.requester))
 
     async def page(self, call: Call[None, MessageQuery]) -> list[schemas.Message]:
         """The newest, or those before a message."""
         requester, query = call.requester, call.query
-        room_id = await self._access.room_by_number(requester, call.number("chat_id"))
+        room = await self._access.room_by_number(requester, call.number("chat_id"))
         limit = self._paging.limit(query.limit, DEFAULT_PAGE)
-        found = await self._messages.page(requester, room_id, limit=limit, before=query.before)
+        found = await self._messages.page(room, limit=limit, before=query.before)
         view = self._views.of(requester)
         return [shape.message(message, view) for message in found]
 
     async def edit(self, call: Call[MessageChange, None]) -> schemas.Message:
         """A new text for one's own message."""
         requester = call.requester
-        stored = await self._access.message_by_number(requester, call.number("message_id"))
-        edited = await self._messages.edit(requester, stored.event.event_id, text=call.body.content)
-        return shape.message(edited, self._views.of(requester))
+        message = await self._access.message_by_number(requester, call.number("message_id"))
+        edited = await self._messages.edit(message, text=call.body.content)
+        return shape.message(edited.message, self._views.of(requester))
 
     async def delete(self, call: Call[None, None]) -> None:
         """Delete one's own message; an admin any."""
-        requester = call.requester
-        stored = await self._access.message_by_number(requester, call.number("message_id"))
-        await self._messages.redact(requester, stored.event.event_id)
+        message = await self._access.message_by_number(call.requester, call.number("message_id"))
+        await self._messages.redact(message)
 
     async def report(self, call: Call[NewReport, None]) -> None:
         """The admins will see it; its author is told nothing."""
         requester = call.requester
-        stored = await self._access.message_by_number(requester, call.number("message_id"))
-        await self._reports.report(requester, stored.event.event_id, call.body.reason)
+        message = await self._access.message_by_number(requester, call.number("message_id"))
+        await self._reports.report(requester, message.event.event_id, call.body.reason)

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from homeserver.api.messenger.schemas import NewMessage
 from homeserver.errors import Forbidden
-from homeserver.model import Message, Requester
+from homeserver.model import Requester
 from homeserver.services.events.access import Access
-from homeserver.services.events.content import Beside, Extras, NewFile
-from homeserver.services.messages.messages import Messages
+from homeserver.services.events.content import Extras, NewFile
+from homeserver.services.messages.messages import Messages, Sent
 
 _MAX_NUMBER = 2**53 - 1  # as much as JavaScript can hold
 
@@ -20,33 +20,26 @@ class Posting:
         self._messages = messages
         self._access = access
 
-    async def send(self, requester: Requester, wanted: NewMessage) -> Message:
+    async def send(self, requester: Requester, wanted: NewMessage) -> Sent:
         """Send; with the `client_id` of an earlier call, answer what that made.
 
         Raises Forbidden (code "system_message") for what only the server says.
         """
-        room_id = await self._access.room_by_number(requester, wanted.chat_id)
+        room = await self._access.room_by_number(requester, wanted.chat_id)
         kind, payload = wanted.type, wanted.payload
         if kind == "system":
             raise Forbidden("only the server writes system messages", code="system_message")
         if kind == "text":
             return await self._messages.send(
-                requester, room_id, text=wanted.content, txn_id=wanted.client_id, extras=Extras(payload)
+                room, text=wanted.content, txn_id=wanted.client_id, extras=Extras(payload)
             )
         file = file_of(kind, wanted.content, payload or {})
         if file is not None:
             return await self._messages.send_file(
-                requester,
-                room_id,
-                file=file,
-                text=wanted.content,
-                txn_id=wanted.client_id,
-                beside=Beside(payload=payload),
+                room, file=file, text=wanted.content, txn_id=wanted.client_id, payload=payload
             )
         extras = Extras(payload, called=kind)
-        return await self._messages.send(
-            requester, room_id, text=wanted.content, txn_id=wanted.client_id, extras=extras
-        )
+        return await self._messages.send(room, text=wanted.content, txn_id=wanted.client_id, extras=extras)
 
 
 def file_of(kind: Literal["image", "file"], content: str, payload: Mapping[str, Any]) -> NewFile | None:

@@ -123,7 +123,7 @@ class PersonSocket:
 
     async def _send(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         newest = max(session.newest, self._live.newest)
-        sent = await self._posting.send(session.requester, check(NewMessage, data))
+        sent = (await self._posting.send(session.requester, check(NewMessage, data))).message
         if (
             sent.position <= newest
         ):  # a retry of what was sent before: nobody will be told, but this client waits
@@ -132,7 +132,8 @@ class PersonSocket:
 
     async def _type(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         wanted = check(TypingData, data)
-        room_id = await self._services.events.access.room_by_number(session.requester, wanted.chat_id)
+        room = await self._services.events.access.room_by_number(session.requester, wanted.chat_id)
+        room_id = room.room_id
         await self._services.realtime.typing.set(session.requester, room_id, is_typing=wanted.is_typing)
         if wanted.is_typing:
             session.typing.add(room_id)
@@ -144,12 +145,13 @@ class PersonSocket:
         room_id: RoomId | None = None
         event_id: EventId | None = None
         if wanted.message_id is not None:
-            stored = await self._services.events.access.message_by_number(
+            message = await self._services.events.access.message_by_number(
                 session.requester, wanted.message_id, or_deleted=True
             )
-            room_id, event_id = stored.event.room_id, stored.event.event_id
+            room_id, event_id = message.event.room_id, message.event.event_id
         if wanted.chat_id is not None:
-            room_id = await self._services.events.access.room_by_number(session.requester, wanted.chat_id)
+            room = await self._services.events.access.room_by_number(session.requester, wanted.chat_id)
+            room_id = room.room_id
         if room_id is not None:
             await self._services.realtime.receipts.mark_read(session.requester, room_id, event_id=event_id)
 

@@ -10,9 +10,8 @@ from homeserver.http.body import check
 from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route, is_multipart
 from homeserver.model import Attachment, Requester
-from homeserver.protocol.ids import EventId
-from homeserver.services.events.access import Access
-from homeserver.services.events.content import Beside, NewFile, uploaded_file
+from homeserver.services.events.access import Access, SeenMessage
+from homeserver.services.events.content import NewFile, uploaded_file
 from homeserver.services.media.store import Media, StoredMedia
 from homeserver.services.messages.messages import Messages
 
@@ -51,10 +50,10 @@ class Attachments:
         if call.body is None or is_multipart(call.request):
             return await self._upload(call)
         body = call.body
-        target = await self._access.message_by_uuid(requester, body.message_id)
+        message = await self._access.message_by_uuid(requester, body.message_id)
         name = body.file_url.partition("?")[0].rstrip("/").rpartition("/")[2]
         file = NewFile(kind=body.file_type, name=name, size=body.file_size, file_url=body.file_url)
-        added = await self._messages.attach(requester, target.event.event_id, file)
+        added = await self._messages.attach(message, file)
         return shape.attachment(added, str(body.message_id), self._views.of(requester))
 
     async def _upload(self, call: Call[NewAttachment | None, None]) -> schemas.Attachment:
@@ -91,10 +90,10 @@ class Attachments:
             await self._access.room_by_uuid(requester, fields.conversation_id)
         await self._answered(requester, fields)
 
-    async def _answered(self, requester: Requester, fields: AttachmentFields) -> EventId | None:
+    async def _answered(self, requester: Requester, fields: AttachmentFields) -> SeenMessage | None:
         if fields.reply_to is None:
             return None
-        return (await self._access.message_by_uuid(requester, fields.reply_to)).event.event_id
+        return await self._access.message_by_uuid(requester, fields.reply_to)
 
     async def _attach(
         self, requester: Requester, fields: AttachmentFields, stored: StoredMedia
@@ -102,24 +101,19 @@ class Attachments:
         view = self._views.of(requester)
         file = uploaded_file(stored)
         if fields.message_id is not None:
-            target = await self._access.message_by_uuid(requester, fields.message_id)
-            added = await self._messages.attach(requester, target.event.event_id, file)
+            message = await self._access.message_by_uuid(requester, fields.message_id)
+            added = await self._messages.attach(message, file)
             return shape.attachment(added, str(fields.message_id), view)
-        room_id = await self._access.room_by_uuid(requester, _given(fields.conversation_id))
+        room = await self._access.room_by_uuid(requester, _given(fields.conversation_id))
         reply_to = await self._answered(requester, fields)
         sent = await self._messages.send_file(
-            requester,
-            room_id,
-            file=file,
-            text=fields.text,
-            txn_id=fields.client_id,
-            beside=Beside(reply_to=reply_to),
+            room, file=file, text=fields.text, reply_to=reply_to, txn_id=fields.client_id
         )
-        own = _own_file(sent.attachments)
+        own = _own_file(sent.message.attachments)
         if own.media_id != stored.media_id:
             # A repeated client_id: the first file counts, this one is not needed.
             await self._media.discard(requester, stored.media_id)
-        return shape.attachment(own, shape.message_id(sent.ref), view)
+        return shape.attachment(own, shape.message_id(sent.message.ref), view)
 
 
 def _given(conversation_id: UUID | None) -> UUID:

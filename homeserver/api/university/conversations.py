@@ -154,13 +154,13 @@ class Conversations:
 
     async def get(self, call: Call[None, None]) -> schemas.Conversation:
         """One conversation with its participants."""
-        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         room = await self._rooms.get(call.requester, room_id)
         return shape.conversation(room, self._views.of(call.requester))
 
     async def change(self, call: Call[ConversationChange, None]) -> schemas.Conversation:
         """New title or description."""
-        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         room = await self._rooms.change(
             call.requester, room_id, title=call.body.title, topic=call.body.description
         )
@@ -168,21 +168,23 @@ class Conversations:
 
     async def leave(self, call: Call[None, None]) -> None:
         """Close it as an admin, leave it as a member."""
-        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         await self._rooms.leave_or_close(call.requester, room_id)
 
     async def read(self, call: Call[ReadMark, None]) -> None:
         """Everything up to a message, or up to the last one, is read."""
-        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         event_id = None
         if call.body.message_id is not None:
-            stored = await self._access.message_by_uuid(call.requester, call.body.message_id, or_deleted=True)
-            event_id = stored.event.event_id
+            message = await self._access.message_by_uuid(
+                call.requester, call.body.message_id, or_deleted=True
+            )
+            event_id = message.event.event_id
         await self._receipts.mark_read(call.requester, room_id, event_id=event_id)
 
     async def people(self, call: Call[None, None]) -> list[schemas.Participant]:
         """All participants."""
-        room_id = await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))
+        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         view = self._views.of(call.requester)
         return [
             shape.participant(member, view) for member in await self._members.listing(call.requester, room_id)
@@ -191,7 +193,7 @@ class Conversations:
     async def add(self, call: Call[NewParticipant, None]) -> schemas.Participant:
         """Add a person with a role."""
         requester = call.requester
-        room_id = await self._access.room_by_uuid(requester, call.uuid("conversation_id"))
+        room_id = (await self._access.room_by_uuid(requester, call.uuid("conversation_id"))).room_id
         number = publicids.from_public(call.body.user_id, requester.namespace)
         member = await self._members.add(requester, room_id, number, role=call.body.role)
         return shape.participant(member, self._views.of(requester))
@@ -199,6 +201,6 @@ class Conversations:
     async def remove(self, call: Call[None, None]) -> None:
         """Remove somebody, or oneself."""
         requester = call.requester
-        room_id = await self._access.room_by_uuid(requester, call.uuid("conversation_id"))
+        room_id = (await self._access.room_by_uuid(requester, call.uuid("conversation_id"))).room_id
         number = publicids.from_public(call.number("user_id"), requester.namespace)
         await self._members.remove(requester, room_id, number)

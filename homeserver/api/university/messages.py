@@ -8,9 +8,7 @@ from homeserver.api.university.schemas import MessageChange, MessageQuery, NewMe
 from homeserver.errors import Forbidden
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.model import Requester
-from homeserver.protocol.ids import RoomId
-from homeserver.services.events.access import Access
+from homeserver.services.events.access import Access, OpenRoom
 from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
 
@@ -94,26 +92,23 @@ class MessageCalls:
         view = self._views.of(requester)
         if body.sender_id is not None and body.sender_id != view.number(requester.number):
             raise Forbidden("sender_id must be you", code="wrong_sender")
-        room_id = await self._access.room_by_uuid(requester, body.conversation_id)
+        room = await self._access.room_by_uuid(requester, body.conversation_id)
         reply_to = None
         if body.reply_to is not None:
-            reply_to = (await self._access.message_by_uuid(requester, body.reply_to)).event.event_id
-        sent = await self._messages.send(
-            requester, room_id, text=body.text or "", reply_to=reply_to, txn_id=body.client_id
-        )
-        return shape.message(sent, view)
+            reply_to = await self._access.message_by_uuid(requester, body.reply_to)
+        sent = await self._messages.send(room, text=body.text or "", reply_to=reply_to, txn_id=body.client_id)
+        return shape.message(sent.message, view)
 
     async def page(self, call: Call[None, MessageQuery]) -> list[schemas.Message]:
         """The newest by offset, or those before or after a message."""
         requester, query = call.requester, call.query
-        room_id = await self._access.room_by_uuid(requester, call.uuid("conversation_id"))
+        room = await self._access.room_by_uuid(requester, call.uuid("conversation_id"))
         found = await self._messages.page(
-            requester,
-            room_id,
+            room,
             limit=self._paging.limit(query.limit, DEFAULT_PAGE),
             offset=query.offset,
-            before=await self._position(requester, room_id, query.before),
-            after=await self._position(requester, room_id, query.after),
+            before=await self._position(room, query.before),
+            after=await self._position(room, query.after),
         )
         view = self._views.of(requester)
         return [shape.message(message, view) for message in found]
@@ -121,24 +116,23 @@ class MessageCalls:
     async def edit(self, call: Call[MessageChange, None]) -> schemas.Message:
         """A new text for one's own message."""
         requester = call.requester
-        stored = await self._access.message_by_uuid(requester, call.uuid("message_id"))
-        edited = await self._messages.edit(requester, stored.event.event_id, text=call.body.text)
-        return shape.message(edited, self._views.of(requester))
+        message = await self._access.message_by_uuid(requester, call.uuid("message_id"))
+        edited = await self._messages.edit(message, text=call.body.text)
+        return shape.message(edited.message, self._views.of(requester))
 
     async def delete(self, call: Call[None, None]) -> None:
         """Delete one's own message; an admin any."""
-        requester = call.requester
-        stored = await self._access.message_by_uuid(requester, call.uuid("message_id"))
-        await self._messages.redact(requester, stored.event.event_id)
+        message = await self._access.message_by_uuid(call.requester, call.uuid("message_id"))
+        await self._messages.redact(message)
 
     async def report(self, call: Call[NewReport, None]) -> None:
         """The admins will see it; its author is told nothing."""
         requester = call.requester
-        stored = await self._access.message_by_uuid(requester, call.uuid("message_id"))
-        await self._reports.report(requester, stored.event.event_id, call.body.reason)
+        message = await self._access.message_by_uuid(requester, call.uuid("message_id"))
+        await self._reports.report(requester, message.event.event_id, call.body.reason)
 
-    async def _position(self, requester: Requester, room_id: RoomId, message_id: UUID | None) -> int | None:
+    async def _position(self, room: OpenRoom, message_id: UUID | None) -> int | None:
         """Where a message of the room stands; also one that was deleted since the client saw it."""
         if message_id is None:
             return None
-        return await self._access.place_by_uuid(requester, room_id, message_id)
+        return await self._access.place_by_uuid(room, message_id)

@@ -94,8 +94,8 @@ class ConversationSocket:
         requester = await self._admit(request)
         request[USER_ID] = requester.user_id
         conversation = _uuid(given)
-        room_id = await self._services.events.access.room_by_uuid(requester, conversation)
-        return await self._serve(request, requester, room_id, str(conversation))
+        room = await self._services.events.access.room_by_uuid(requester, conversation)
+        return await self._serve(request, requester, room.room_id, str(conversation))
 
     async def _serve(
         self, request: web.Request, requester: Requester, room_id: RoomId, conversation_id: str
@@ -133,15 +133,17 @@ class ConversationSocket:
                 session.socket.put(shape.frame("presence", here))
 
     async def _say(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
-        wanted = check(MessageFrame, payload)
+        wanted, access = check(MessageFrame, payload), self._services.events.access
+        room = await access.room(session.requester, session.room_id)
         reply_to = None
         if wanted.reply_to is not None:
-            stored = await self._services.events.access.message_by_uuid(session.requester, wanted.reply_to)
-            reply_to = stored.event.event_id
+            reply_to = await access.message_by_uuid(session.requester, wanted.reply_to)
         newest = self._live.newest(session.room_id)
-        sent = await self._services.messages.messages.send(
-            session.requester, session.room_id, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
-        )
+        sent = (
+            await self._services.messages.messages.send(
+                room, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
+            )
+        ).message
         if sent.position <= newest:  # sent before: nobody will be told, but this client waits for it
             payload_again = shape.message(sent, self._views.of(session.requester))
             session.socket.put(shape.frame("message:new", {**payload_again}))
@@ -156,10 +158,10 @@ class ConversationSocket:
         wanted = check(ReadMark, payload)
         event_id = None
         if wanted.message_id is not None:
-            stored = await self._services.events.access.message_by_uuid(
+            message = await self._services.events.access.message_by_uuid(
                 session.requester, wanted.message_id, or_deleted=True
             )
-            event_id = stored.event.event_id
+            event_id = message.event.event_id
         await self._services.realtime.receipts.mark_read(
             session.requester, session.room_id, event_id=event_id
         )
@@ -167,9 +169,9 @@ class ConversationSocket:
     async def _sync(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         """What was said, changed and deleted after a message, in order, then what came meanwhile."""
         wanted = check(SyncFrame, payload)
-        after = await self._services.events.access.place_by_uuid(
-            session.requester, session.room_id, wanted.after
-        )
+        access = self._services.events.access
+        room = await access.room(session.requester, session.room_id)
+        after = await access.place_by_uuid(room, wanted.after)
         view = self._views.of(session.requester)
 
         async def page(place: int) -> CatchUpPage:

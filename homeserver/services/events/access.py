@@ -1,14 +1,18 @@
 """The gatekeepers: nothing else hands out a room or a message.
 
-What is absent and what one may not know of are answered alike, by NotFound.
+What is absent and what one may not know of are answered alike, by NotFound. What they hand out is a proof that the
+gate was asked; services that take a proof need not ask again. A proof is good for the request at hand: whoever serves
+a connection asks for each frame.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from homeserver import publicids
 from homeserver.errors import Forbidden, NotFound
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
+from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.member import join_rule_in, membership_in
 from homeserver.protocol.visibility import HISTORY_VISIBILITY_KEY, history_visibility_of
@@ -19,6 +23,37 @@ from homeserver.storage.events import StoredEvent
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import is_open_to, role_in
 from homeserver.timeline.writer import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoom:
+    """A room that the requester is in, and that is open. `head`: where it stood when that was checked."""
+
+    requester: Requester
+    head: Head
+
+    @property
+    def room_id(self) -> RoomId:
+        """The room."""
+        return self.head.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMessage:
+    """A message in such a room, as it was when the requester asked for it."""
+
+    room: OpenRoom
+    stored: StoredEvent
+
+    @property
+    def requester(self) -> Requester:
+        """Who asked for it."""
+        return self.room.requester
+
+    @property
+    def event(self) -> Event:
+        """The event as it was sent: without edits."""
+        return self.stored.event
 
 
 class Access:
@@ -32,15 +67,15 @@ class Access:
         self._visibility = visibility
         self._room_ids: BoundedCache[int, RoomId] = BoundedCache(cached_rooms)  # by position; never changes
 
-    async def room(self, requester: Requester, room_id: RoomId) -> Head:
+    async def room(self, requester: Requester, room_id: RoomId) -> OpenRoom:
         """A room that the requester is in, and that is open; to read it and to speak in it."""
         head = await self._timeline.head(room_id)
         if not is_open_to(head, requester.user_id):
             raise _no_room()
-        return head
+        return OpenRoom(requester, head)
 
     async def stored_room(self, requester: Requester, room_id: RoomId) -> Head:
-        """The same to show of it: as it is on the disk."""
+        """The same to show of it: its head as it is on the disk."""
         head = await self._timeline.stored_head(room_id)
         if not is_open_to(head, requester.user_id):
             raise _no_room()
@@ -48,24 +83,21 @@ class Access:
 
     async def room_to_manage(self, requester: Requester, room_id: RoomId) -> Head:
         """A room that the requester is an admin of; Forbidden (code "not_admin") to its other members."""
-        head = await self.room(requester, room_id)
+        head = (await self.room(requester, room_id)).head
         if role_in(head, requester.user_id) != "admin":
             raise Forbidden("only an admin of the room may do this", code="not_admin")
         return head
 
-    async def room_by_uuid(self, requester: Requester, uuid: UUID) -> RoomId:
+    async def room_by_uuid(self, requester: Requester, uuid: UUID) -> OpenRoom:
         """The room of a public UUID, if the requester is in it."""
         room_id = await self._room_at(publicids.position_of(uuid))
         if publicids.room_uuid(publicids.position_of(uuid), room_id) != uuid:
             raise _no_room()
-        await self.room(requester, room_id)
-        return room_id
+        return await self.room(requester, room_id)
 
-    async def room_by_number(self, requester: Requester, position: int) -> RoomId:
+    async def room_by_number(self, requester: Requester, position: int) -> OpenRoom:
         """The room of a public integer id, if the requester is in it."""
-        room_id = await self._room_at(position)
-        await self.room(requester, room_id)
-        return room_id
+        return await self.room(requester, await self._room_at(position))
 
     async def any_room_by_number(self, position: int) -> RoomId:
         """The room of a public integer id, whoever asks: for calls that staff or other servers may make."""
@@ -73,20 +105,20 @@ class Access:
 
     async def message_by_uuid(
         self, requester: Requester, uuid: UUID, *, or_deleted: bool = False
-    ) -> StoredEvent:
+    ) -> SeenMessage:
         """The message of a public UUID, if the requester is in its room and it was not deleted.
 
         `or_deleted`: a deleted one too, for what it says of the time; nothing of it is left to show.
         """
         position = publicids.position_of(uuid)
-        stored = await self.message_by_number(requester, position, or_deleted=or_deleted)
-        if publicids.message_uuid(position, stored.event.event_id) != uuid:
+        message = await self.message_by_number(requester, position, or_deleted=or_deleted)
+        if publicids.message_uuid(position, message.event.event_id) != uuid:
             raise _no_message()
-        return stored
+        return message
 
     async def message_by_number(
         self, requester: Requester, position: int, *, or_deleted: bool = False
-    ) -> StoredEvent:
+    ) -> SeenMessage:
         """The message of a public integer id, under the same conditions."""
         if not 0 < position < events.NEWEST:
             raise _no_message()
@@ -94,15 +126,14 @@ class Access:
             found = await events.events_at(conn, [position])
         return await self._shown(requester, found.get(position), or_deleted=or_deleted)
 
-    async def place_by_uuid(self, requester: Requester, room_id: RoomId, uuid: UUID) -> int:
+    async def place_by_uuid(self, room: OpenRoom, uuid: UUID) -> int:
         """The position of a message of this room, also of one that was deleted: a place to read on from."""
-        await self.room(requester, room_id)
         position = publicids.position_of(uuid)
         if not 0 < position < events.NEWEST:
             raise _no_message()
         async with self._db.read() as conn:
             stored = (await events.events_at(conn, [position])).get(position)
-        if stored is None or stored.event.room_id != room_id:
+        if stored is None or stored.event.room_id != room.room_id:
             raise _no_message()
         if publicids.message_uuid(position, stored.event.event_id) != uuid:
             raise _no_message()
@@ -110,7 +141,7 @@ class Access:
 
     async def message(
         self, requester: Requester, event_id: EventId, *, or_deleted: bool = False
-    ) -> StoredEvent:
+    ) -> SeenMessage:
         """The message of an event id, under the same conditions."""
         async with self._db.read() as conn:
             found = await events.events_by_id(conn, [event_id])
@@ -140,13 +171,13 @@ class Access:
 
     async def _shown(
         self, requester: Requester, stored: StoredEvent | None, *, or_deleted: bool
-    ) -> StoredEvent:
+    ) -> SeenMessage:
         if stored is None or not (stored.shown or (or_deleted and stored.redacted_by is not None)):
             raise _no_message()
         head = await self._timeline.head(stored.event.room_id)
         if not is_open_to(head, requester.user_id):
             raise _no_message()
-        return stored
+        return SeenMessage(OpenRoom(requester, head), stored)
 
     async def _room_at(self, position: int) -> RoomId:
         if not 0 < position < events.NEWEST:

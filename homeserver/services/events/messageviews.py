@@ -66,18 +66,20 @@ class MessageViews:
         author = (await self._profiles.people([sender])).get(sender)
         return author is not None and author.user_id == user_id
 
-    async def fresh(self, stored: StoredEvent) -> Message:
-        """A message that was just sent: nothing can belong to it yet but what it answers."""
-        replies: Replies = {}
-        if reply_target(stored.event.content) is not None:
+    async def fresh(self, stored: StoredEvent, answered: MessageRef | None = None) -> Message:
+        """A message that was just sent: nothing can belong to it yet but what it answers.
+
+        `answered`: that, where the caller knows it; else it is looked up.
+        """
+        if answered is None and reply_target(stored.event.content) is not None:
             async with self._db.read() as conn:
-                replies = await self._replies(conn, [stored])
+                answered = _reply(stored, await self._replies(conn, [stored]))
         numbers = await self._numbers({stored.event.sender})
         return self._message(
             stored,
             room_position=await self._timeline.room_position(stored.event.room_id),
             sender_number=numbers.get(stored.event.sender, 0),
-            reply_to=_reply(stored, replies),
+            reply_to=answered,
         )
 
     async def briefs(

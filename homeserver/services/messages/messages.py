@@ -1,6 +1,7 @@
 """Messages: send, edit, redact, attach, and pages of history."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,14 +16,13 @@ from homeserver.model import (
     Draft,
     MediaId,
     Message,
-    Requester,
+    MessageRef,
     place_at,
 )
-from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.services.events.access import Access
+from homeserver.protocol.ids import EventId, UserId
+from homeserver.services.events.access import Access, OpenRoom, SeenMessage
 from homeserver.services.events.content import (
     NO_EXTRAS,
-    NOTHING_BESIDE,
     Beside,
     Extras,
     NewFile,
@@ -47,8 +47,20 @@ from homeserver.timeline.writer import Timeline
 _MAX_PARTS = 500  # edits or files of one message that a deletion takes along
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message as it reads after a send or an edit. `repeated`: an earlier call of the same `txn_id` did it."""
+
+    message: Message
+    repeated: bool
+
+
 class Messages:
-    """What people say in rooms. Every method takes who asks first and checks what they may."""
+    """What people say in rooms.
+
+    Methods take a proof that the requester may see the room or the message (see `services/events/access.py`), and
+    check what they may do with it.
+    """
 
     def __init__(
         self,
@@ -71,92 +83,91 @@ class Messages:
 
     async def send(
         self,
-        requester: Requester,
-        room_id: RoomId,
+        room: OpenRoom,
         *,
         text: str,
-        reply_to: EventId | None = None,
+        reply_to: SeenMessage | None = None,
         txn_id: str | None = None,
         extras: Extras = NO_EXTRAS,
-    ) -> Message:
+    ) -> Sent:
         """Send a text. A repeated `txn_id` of the same session answers the first message and sends nothing.
 
-        Raises NotFound (room, or code "reply_not_found"), Invalid, TooLarge, or what Speech raises.
+        Raises Invalid (code "reply_elsewhere" for a `reply_to` of another room), TooLarge, or what SendPolicy raises.
         """
-        self._send_policy.check_pace(requester)
+        self._send_policy.check_pace(room.requester)
         self._check_text(text)
-        head = await self._access.room(requester, room_id)
-        if reply_to is not None:
-            await self._check_reply(requester, room_id, reply_to)
-        also = await self._send_policy.check(requester, head, text, txn_id=txn_id)
-        content = text_content(text, reply_to=reply_to, client_id=txn_id, extras=extras)
-        return await self._send(requester, room_id, content, txn_id, also)
+        _check_reply(room, reply_to)
+        also = await self._send_policy.check(room.requester, room.head, text, txn_id=txn_id)
+        answered = None if reply_to is None else reply_to.event.event_id
+        content = text_content(text, reply_to=answered, client_id=txn_id, extras=extras)
+        return await self._send(room, content, txn_id, also, reply_to)
 
     async def send_file(
         self,
-        requester: Requester,
-        room_id: RoomId,
+        room: OpenRoom,
         *,
         file: NewFile,
         text: str | None = None,
+        reply_to: SeenMessage | None = None,
         txn_id: str | None = None,
-        beside: Beside = NOTHING_BESIDE,
-    ) -> Message:
+        payload: Content | None = None,
+    ) -> Sent:
         """Send a file as a message, with a caption if there is `text`. Raises what `send` raises."""
-        self._send_policy.check_pace(requester)
+        self._send_policy.check_pace(room.requester)
         if text:
             self._check_text(text)
         check_file(file)
-        head = await self._access.room(requester, room_id)
-        if beside.reply_to is not None:
-            await self._check_reply(requester, room_id, beside.reply_to)
-        also = await self._send_policy.check(requester, head, text, txn_id=txn_id)
+        _check_reply(room, reply_to)
+        also = await self._send_policy.check(room.requester, room.head, text, txn_id=txn_id)
+        beside = Beside(None if reply_to is None else reply_to.event.event_id, payload)
         content = file_content(file, self._files.server, text=text, client_id=txn_id, beside=beside)
-        return await self._send(requester, room_id, content, txn_id, also)
+        return await self._send(room, content, txn_id, also, reply_to)
 
-    async def attach(self, requester: Requester, event_id: EventId, file: NewFile) -> Attachment:
+    async def attach(self, message: SeenMessage, file: NewFile) -> Attachment:
         """Add a file to one's own message; Forbidden (code "not_author") for another's."""
+        requester, room = message.requester, message.room
         self._send_policy.check_pace(requester)
         check_file(file)
-        target = await self._own(requester, event_id)
-        head = await self._access.room(requester, target.event.room_id)
-        await self._send_policy.check(requester, head, None)
-        content = file_content(file, self._files.server, part_of=event_id)
+        await self._check_own(message)
+        await self._send_policy.check(requester, room.head, None)
+        content = file_content(file, self._files.server, part_of=message.event.event_id)
         written = await self._timeline.send(
-            target.event.room_id, [Draft("m.room.message", requester.user_id, content)]
+            room.room_id, [Draft("m.room.message", requester.user_id, content)]
         )
         attachment = attachment_of(written.events[0], self._files.server)
         if attachment is None:
             raise AssertionError("a file content was made that holds no file")
         return attachment
 
-    async def edit(
-        self, requester: Requester, event_id: EventId, *, text: str, txn_id: str | None = None
-    ) -> Message:
-        """Replace the text of one's own message."""
+    async def edit(self, message: SeenMessage, *, text: str, txn_id: str | None = None) -> Sent:
+        """Replace the text of one's own message; Forbidden (code "not_author") for another's."""
+        requester, room, event_id = message.requester, message.room, message.event.event_id
         self._send_policy.check_pace(requester)
         self._check_text(text)
-        target = await self._own(requester, event_id)
-        head = await self._access.room(requester, target.event.room_id)
-        also = await self._send_policy.check(requester, head, text, txn_id=txn_id, edits=event_id)
-        content = edit_content(target.event.content, event_id, text)
-        await self._timeline.send(
-            target.event.room_id,
+        await self._check_own(message)
+        also = await self._send_policy.check(requester, room.head, text, txn_id=txn_id, edits=event_id)
+        content = edit_content(message.event.content, event_id, text)
+        written = await self._timeline.send(
+            room.room_id,
             [Draft("m.room.message", requester.user_id, content)],
-            txn=_txn(requester, target.event.room_id, txn_id),
+            txn=_txn(room, txn_id),
             also=also,
         )
-        return await self._views.one(await self._access.message(requester, event_id))
+        if written.repeated:  # it may have been edited once more since
+            now = (await self._access.message(requester, event_id)).stored
+        else:
+            edit = written.events[0]
+            now = replace(message.stored, edit=edit.event, edit_place=edit.place)
+        return Sent(await self._views.one(now), written.repeated)
 
-    async def redact(self, requester: Requester, event_id: EventId) -> None:
+    async def redact(self, message: SeenMessage) -> None:
         """Delete a message with its edits and files; for its author and for admins of the room."""
+        requester = message.requester
         self._send_policy.check_pace(requester)
-        target = await self._access.message(requester, event_id)
-        head = await self._access.room(requester, target.event.room_id)
-        is_admin = role_in(head, requester.user_id) == "admin"
-        if not is_admin and not await self._views.is_author(requester.user_id, target):
+        is_admin = role_in(message.room.head, requester.user_id) == "admin"
+        if not is_admin and not await self._views.is_author(requester.user_id, message.stored):
             raise Forbidden("only the author or an admin may delete a message", code="not_author")
-        await self.redact_as(requester.user_id, target)
+        await self.redact_as(requester.user_id, message.stored)
 
     async def redact_as(
         self,
@@ -182,8 +193,7 @@ class Messages:
 
     async def page(
         self,
-        requester: Requester,
-        room_id: RoomId,
+        room: OpenRoom,
         *,
         limit: int,
         offset: int = 0,
@@ -191,7 +201,7 @@ class Messages:
         after: int | None = None,
     ) -> list[Message]:
         """A page of history, oldest first: the newest `limit` after leaving out `offset`, or next to a position."""
-        await self._access.room(requester, room_id)
+        room_id = room.room_id
         async with self._db.read() as conn:
             if after is not None:
                 page = await events.shown_after(conn, room_id, after=place_at(after), limit=limit)
@@ -208,33 +218,28 @@ class Messages:
 
     async def _send(
         self,
-        requester: Requester,
-        room_id: RoomId,
+        room: OpenRoom,
         content: Content,
         txn_id: str | None,
         also: Sequence[SideWrite[Any]],
-    ) -> Message:
-        draft = Draft("m.room.message", requester.user_id, content)
-        txn = _txn(requester, room_id, txn_id)
-        written = await self._timeline.send(room_id, [draft], txn=txn, also=also)
-        if written.repeated:
-            return await self._views.one(
-                await self._access.message(requester, written.events[0].event.event_id)
-            )
-        return await self._views.fresh(written.events[0])
+        reply_to: SeenMessage | None,
+    ) -> Sent:
+        draft = Draft("m.room.message", room.requester.user_id, content)
+        written = await self._timeline.send(room.room_id, [draft], txn=_txn(room, txn_id), also=also)
+        sent = written.events[0]
+        if written.repeated:  # it may have been edited or deleted since
+            now = await self._access.message(room.requester, sent.event.event_id)
+            return Sent(await self._views.one(now.stored), repeated=True)
+        answered = None
+        if reply_to is not None:
+            answered = MessageRef(reply_to.event.event_id, reply_to.stored.arrived)
+        return Sent(await self._views.fresh(sent, answered), repeated=False)
 
-    async def _own(self, requester: Requester, event_id: EventId) -> StoredEvent:
-        target = await self._access.message(requester, event_id)
-        if not await self._views.is_author(requester.user_id, target):
+    async def _check_own(self, message: SeenMessage) -> None:
+        if not await self._views.is_author(message.requester.user_id, message.stored):
             raise Forbidden("only the author may change a message", code="not_author")
-        if target.event.type != "m.room.message":
+        if message.event.type != "m.room.message":
             raise Invalid("this message cannot be changed here", code="not_editable")
-        return target
-
-    async def _check_reply(self, requester: Requester, room_id: RoomId, reply_to: EventId) -> None:
-        target = await self._access.message(requester, reply_to)
-        if target.event.room_id != room_id:
-            raise Invalid("the message to reply to is of another room", code="reply_elsewhere")
 
     async def _parts(self, event_id: EventId) -> list[StoredEvent]:
         async with self._db.read() as conn:
@@ -289,5 +294,10 @@ def check_file(file: NewFile) -> None:
         raise Invalid("file_url must be an http(s) address or a path of this server", code="bad_file_url")
 
 
-def _txn(requester: Requester, room_id: RoomId, txn_id: str | None) -> TxnKey | None:
-    return None if txn_id is None else TxnKey(requester.session_key, room_id, txn_id)
+def _check_reply(room: OpenRoom, reply_to: SeenMessage | None) -> None:
+    if reply_to is not None and reply_to.room.room_id != room.room_id:
+        raise Invalid("the message to reply to is of another room", code="reply_elsewhere")
+
+
+def _txn(room: OpenRoom, txn_id: str | None) -> TxnKey | None:
+    return None if txn_id is None else TxnKey(room.requester.session_key, room.room_id, txn_id)

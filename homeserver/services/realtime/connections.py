@@ -31,7 +31,7 @@ class LiveConnections:
 
         Raises NotFound for a room that the requester is not in.
         """
-        head = await self._access.room(requester, room_id)
+        head = (await self._access.room(requester, room_id)).head
         other = other_of_two(head, requester.user_id)
         if other is not None and await self._blocks.between(requester.user_id, [other]):
             yield [requester.number]

@@ -101,7 +101,7 @@ class Receipts:
     ) -> StoredEvent | None:
         """The message that a client of a product has read, by default the newest."""
         if event_id is not None:
-            target = await self._access.message(requester, event_id, or_deleted=True)
+            target = (await self._access.message(requester, event_id, or_deleted=True)).stored
             if target.event.room_id != room_id:
                 raise Invalid("this message is of another room", code="message_elsewhere")
             return target

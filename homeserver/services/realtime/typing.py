@@ -38,7 +38,7 @@ class Typing:
 
         Raises NotFound, Forbidden("blocked").
         """
-        head = await self._access.room(requester, room_id)
+        head = (await self._access.room(requester, room_id)).head
         if is_typing:
             await self._blocks.check_room(requester, head)
         self._set(requester, room_id, is_typing, forget_s)

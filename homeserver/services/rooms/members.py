@@ -84,7 +84,7 @@ class Members:
 
     async def leave(self, requester: Requester, room_id: RoomId) -> None:
         """Leave a room, as `hand_over_and_leave` does."""
-        head = await self._access.room(requester, room_id)
+        head = (await self._access.room(requester, room_id)).head
         await self.hand_over_and_leave(requester.user_id, head)
 
     async def hand_over_and_leave(self, own: UserId, head: Head, *, reason: str = "") -> None:

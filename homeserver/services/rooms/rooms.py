@@ -151,7 +151,7 @@ class Rooms:
 
     async def leave_or_close(self, requester: Requester, room_id: RoomId) -> None:
         """An admin closes the room for all; anybody else leaves it."""
-        head = await self._access.room(requester, room_id)
+        head = (await self._access.room(requester, room_id)).head
         if role_in(head, requester.user_id) == "admin":
             await self.close_as(requester.user_id, head)
         else:

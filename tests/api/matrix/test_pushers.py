@@ -17,7 +17,7 @@ from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.synckit import judged
 from tests.api.matrix.test_highlights import mention
 from tests.api.matrix.test_unread import answer, read
-from tests.chat.world import group, person
+from tests.chat.world import ByIds, group, person
 
 RULES = "pushrules/global"
 
@@ -217,7 +217,7 @@ async def test_nothing_is_lost_when_the_server_stops(settings: Settings, gateway
         room = await group(hs, alice, bob)
         await hs.notifications.pushers.set(bob, gateway.pusher(), append=False)
         gateway.failures.extend([503] * 3)
-        sent = await hs.messages.messages.send(alice, room.room_id, text="before")
+        sent = await ByIds(hs).send(alice, room.room_id, text="before")
         await gateway.told(1)
     again = build(settings)
     async with working(again):

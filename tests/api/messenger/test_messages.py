@@ -166,7 +166,7 @@ async def test_what_others_write_under_our_keys_harms_nobody(alice: User, bob: U
     chat = await direct(alice, bob)
     hs = server.hs
     requester = await hs.auth.sessions.authenticate(alice.token, "")
-    room_id = await hs.events.access.room_by_number(requester, chat["id"])
+    room_id = (await hs.events.access.room_by_number(requester, chat["id"])).room_id
     for wild in ("{", "[1]", 5, "system", None, {"a": 1}):
         content = {"msgtype": "m.text", "body": "x", PAYLOAD_KEY: wild, CALLED_KEY: wild}
         await hs.core.timeline.send(room_id, [Draft("m.room.message", requester.user_id, content)])

@@ -20,7 +20,7 @@ from homeserver.settings.models import Settings
 from homeserver.storage.schema.people import users
 from homeserver.storage.schema.timeline import enquiries, members, rooms
 from tests.bridges.marketplace.people import API, BUYER, SELLER, Ear, Shopper, guest, registered
-from tests.chat.world import person
+from tests.chat.world import ByIds, person
 from tests.conftest import QUIET
 
 pytestmark = pytest.mark.both
@@ -117,9 +117,9 @@ async def test_a_list_that_was_seen_before_shows_every_change(workers: list[Runn
         by_token = (await here.accounts.profiles.by_numbers([(5 << 32) + BUYER]))[(5 << 32) + BUYER]
         requester = Requester(by_token.user_id, by_token.number, by_token.user_id, namespace=5)
         told = await here.events.access.message_by_number(requester, last["id"])
-        await here.messages.messages.edit(requester, told.event.event_id, text="changed")
+        await ByIds(here).edit(requester, told.event.event_id, text="changed")
         await shown(last_message="changed")
-        await here.messages.messages.redact(requester, told.event.event_id)
+        await ByIds(here).redact(requester, told.event.event_id)
         await shown(last_message="first", unread_count=1)
         await here.accounts.profiles.change(by_token.user_id, {"display_name": "Another"})
         await shown(buyer_name="Another", last_message="first")
@@ -134,7 +134,7 @@ async def chats_of(hs: Homeserver, seller: Requester, count: int) -> None:
         own = await hs.accounts.profiles.own(buyer)
         owner = await hs.accounts.profiles.own(seller)
         made = await hs.enquiries.enquiries.open(buyer, own, link=Link("marketplace", str(n)), owner=owner)
-        await hs.messages.messages.send(buyer, made.room_id, text=f"hello {n}")
+        await ByIds(hs).send(buyer, made.room_id, text=f"hello {n}")
 
 
 async def listed(hs: Homeserver, seller: Requester) -> tuple[int, list[Enquiry]]:

@@ -58,7 +58,6 @@ class Live:
         self._people: dict[UserId, Connected] = {}
         self._chats: dict[RoomId, OpenChat] = {}
         self._drawn: tuple[RoomNow, dict[tuple[str, int, int], bytes]] | None = None
-        self.newest = 0  # position of the newest message that was announced
 
     # --- sockets come and go ---
 
@@ -154,7 +153,6 @@ class Live:
         """Take one piece of news."""
         match record:
             case records.MessageNew(message=message):
-                self.newest = max(self.newest, message.position)
                 self._message(record, message.room_id, position=message.position)
             case records.MessageEdited(message=message):
                 self._message(record, message.room_id)

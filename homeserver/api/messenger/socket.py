@@ -37,11 +37,10 @@ MAX_GREETINGS = 200  # people of whom a new socket is told that they are there
 
 @dataclass(frozen=True, slots=True)
 class SocketSession:
-    """One client. `newest`: where the log ended when it came; `typing`: where its person is typing."""
+    """One client. `typing`: where its person is typing."""
 
     socket: Socket
     requester: Requester
-    newest: int
     typing: set[RoomId] = field(default_factory=set)
 
 
@@ -94,11 +93,8 @@ class PersonSocket:
         async with self._hub.visit(visitor, requester.expires_ms) as socket:
             try:
                 await self._live.enter(socket, requester, lambda: rooms.places(requester, limits.chats))
-                session = SocketSession(
-                    socket, requester, await self._services.messages.messages.newest_place()
-                )
                 await socket.start(request)
-                await self._listen(session)
+                await self._listen(SocketSession(socket, requester))
             finally:
                 self._live.leave(socket, requester)
         return socket.response
@@ -122,12 +118,9 @@ class PersonSocket:
                     await session.socket.push(shape.frame("presence", here))
 
     async def _send(self, session: SocketSession, data: Mapping[str, Any]) -> None:
-        newest = max(session.newest, self._live.newest)
-        sent = (await self._posting.send(session.requester, check(NewMessage, data))).message
-        if (
-            sent.position <= newest
-        ):  # a retry of what was sent before: nobody will be told, but this client waits
-            again = shape.message(sent, self._views.of(session.requester))
+        sent = await self._posting.send(session.requester, check(NewMessage, data))
+        if sent.repeated:  # nobody will be told again, but this client waits for it
+            again = shape.message(sent.message, self._views.of(session.requester))
             session.socket.put(shape.frame("message.created", {**again}))
 
     async def _type(self, session: SocketSession, data: Mapping[str, Any]) -> None:

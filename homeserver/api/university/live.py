@@ -1,28 +1,18 @@
 """News of rooms as frames for the open sockets. A frame is built once per room and host application."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from homeserver.api.university import shape
 from homeserver.api.university.shape import View, Views
 from homeserver.http.audience import Audience
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
-from homeserver.model import Message, Room
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import Told
 
 FACE = "university"
 NEW, EDITED, DELETED = "message:new", "message:edited", "message:deleted"
-
-
-@dataclass(slots=True)
-class OpenRoom:
-    """A room that somebody listens to. `newest`: position of the newest message known to be announced."""
-
-    conversation_id: str
-    newest: int = 0
 
 
 class Live:
@@ -32,42 +22,34 @@ class Live:
         self._hub = hub
         self._audience = Audience(hub, FACE)
         self._views = views
-        self._rooms: dict[RoomId, OpenRoom] = {}
+        self._conversation_ids: dict[RoomId, str] = {}  # of the rooms that somebody listens to
 
     # --- sockets come and go ---
 
     def join(self, socket: Socket, room_id: RoomId, conversation_id: str, namespace: int) -> None:
         """From now on the socket hears the room."""
-        self._rooms.setdefault(room_id, OpenRoom(conversation_id))
+        self._conversation_ids.setdefault(room_id, conversation_id)
         self._audience.join(socket, room_id, namespace)
 
     def leave(self, socket: Socket, room_id: RoomId, namespace: int) -> None:
         """The socket no longer hears the room."""
         self._audience.leave(socket, room_id, namespace)
         if room_id not in self._audience:
-            del self._rooms[room_id]
-
-    def learn(self, room: Room) -> None:
-        """Take over what was just read about a room that is open."""
-        known = self._rooms[room.room_id]
-        if room.last_message is not None:
-            known.newest = max(known.newest, room.last_message.position)
-
-    def newest(self, room_id: RoomId) -> int:
-        """Position of the newest message that was announced in an open room."""
-        return self._rooms[room_id].newest
+            del self._conversation_ids[room_id]
 
     # --- the feed ---
 
     def wants(self, room_id: RoomId) -> bool:
         """Whether news of a room are of use."""
-        return room_id in self._rooms
+        return room_id in self._conversation_ids
 
     def deliver(self, record: records.Record) -> None:
         """Take one piece of news."""
         match record:
             case records.MessageNew(message=message):
-                self._message(message)
+                self._tell(
+                    message.room_id, NEW, lambda view: told(record, view)[1], position=message.position
+                )
             case records.MessageEdited(message=message):
                 self._tell(message.room_id, EDITED, lambda view: told(record, view)[1])
             case records.MessageDeleted(room_id=room_id):
@@ -107,17 +89,6 @@ class Live:
                     but=user_id,
                 )
 
-    def _message(self, message: Message) -> None:
-        room = self._rooms.get(message.room_id)
-        if room is not None:
-            room.newest = max(room.newest, message.position)
-            self._tell(
-                message.room_id,
-                NEW,
-                lambda view: shape.message(message, view),
-                position=message.position,
-            )
-
     def _read(self, moved: records.ReadMoved) -> None:
         message_id = shape.message_id(moved.ref)
         self._tell(
@@ -136,10 +107,9 @@ class Live:
         but: UserId | None = None,
     ) -> None:
         """One frame per host application, to all its sockets. Every payload names the conversation."""
-        room = self._rooms.get(room_id)
-        if room is None:
+        conversation_id = self._conversation_ids.get(room_id)
+        if conversation_id is None:
             return
-        conversation_id = room.conversation_id
 
         def frame(namespace: int) -> bytes:
             shown = payload(self._views.in_namespace(namespace))

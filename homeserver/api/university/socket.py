@@ -104,8 +104,7 @@ class ConversationSocket:
         async with self._hub.visit(visitor, requester.expires_ms) as socket:
             self._live.join(socket, room_id, conversation_id, requester.namespace)
             try:
-                # Only now that the socket hears of it can nobody be put out of the room unnoticed.
-                self._live.learn(await self._services.rooms.rooms.get(requester, room_id))
+                # It is asked once more: only now that the socket hears of it can nobody be put out unnoticed.
                 async with self._services.realtime.connections.visit(requester, room_id) as there:
                     await socket.start(request)
                     await self._listen(SocketSession(socket, requester, room_id, conversation_id), there)
@@ -138,14 +137,11 @@ class ConversationSocket:
         reply_to = None
         if wanted.reply_to is not None:
             reply_to = await access.message_by_uuid(session.requester, wanted.reply_to)
-        newest = self._live.newest(session.room_id)
-        sent = (
-            await self._services.messages.messages.send(
-                room, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
-            )
-        ).message
-        if sent.position <= newest:  # sent before: nobody will be told, but this client waits for it
-            payload_again = shape.message(sent, self._views.of(session.requester))
+        sent = await self._services.messages.messages.send(
+            room, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
+        )
+        if sent.repeated:  # nobody will be told again, but this client waits for it
+            payload_again = shape.message(sent.message, self._views.of(session.requester))
             session.socket.put(shape.frame("message:new", {**payload_again}))
 
     async def _type(self, session: SocketSession, payload: Mapping[str, Any]) -> None:

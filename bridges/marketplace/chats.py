@@ -134,20 +134,21 @@ class Chats:
     async def info(self, call: Call[None, WhoQuery]) -> schemas.Chat:
         """One chat."""
         caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        room = await self._market.access.room_by_number(caller.requester, call.number("chat_id"))
+        found = await self._market.chat(room)
         return shape.chat(found, self._market.view(caller))
 
     async def read(self, call: Call[None, WhoQuery]) -> schemas.Marked:
         """Everything in it is read."""
         caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        found = await self._market.room(caller.requester, call.number("chat_id"))
         return {"marked_as_read": await self._market.receipts.mark_read(caller.requester, found.room_id)}
 
     async def hide(self, call: Call[None, WhoQuery]) -> schemas.Told:
         """Away from the caller's list until something new is said."""
         caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
-        await self._market.enquiries.hide(caller.requester, found.room_id)
+        found = await self._market.room(caller.requester, call.number("chat_id"))
+        await self._market.enquiries.hide(found)
         return {"message": "Чат скрыт"}
 
     async def hide_for_order(self, call: Call[None, OrderQuery]) -> schemas.Hidden:
@@ -161,8 +162,8 @@ class Chats:
     async def delete(self, call: Call[None, WhoQuery]) -> schemas.Deleted:
         """For all who are in it."""
         caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
-        await self._market.enquiries.close(caller.requester, found.room_id)
+        found = await self._market.room(caller.requester, call.number("chat_id"))
+        await self._market.enquiries.close(found)
         return {"deleted": True}
 
     async def claim(self, call: Call[Claim, None]) -> schemas.Claimed:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from bridges.marketplace import schemas, shape
-from bridges.marketplace.auth import Caller, Callers, own_id
+from bridges.marketplace.auth import Callers, own_id
 from bridges.marketplace.files import Files
 from bridges.marketplace.schemas import NewMessage, PageQuery, WhoQuery
 from bridges.marketplace.service import Market, route
 from homeserver.errors import Invalid
 from homeserver.http.routes import Call, Route
-from homeserver.protocol.ids import RoomId
+from homeserver.services.events.access import OpenRoom
 from homeserver.services.messages.messages import Sent
 
 _WITH_CHAT = 500  # messages that a chat is shown with
@@ -58,8 +58,8 @@ class MessageCalls:
     async def chat(self, call: Call[None, WhoQuery]) -> schemas.ChatWithMessages:
         """One chat with the newest of its messages."""
         caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
-        room = await self._market.access.room(caller.requester, found.room_id)
+        room = await self._market.access.room_by_number(caller.requester, call.number("chat_id"))
+        found = await self._market.chat(room)
         page = await self._market.messages.page(room, limit=_WITH_CHAT)
         view = self._market.view(caller)
         return {**shape.chat(found, view), "messages": [shape.message(one, view) for one in page]}
@@ -68,9 +68,8 @@ class MessageCalls:
         """The newest `limit` after leaving out `offset`."""
         query = call.query
         caller = await self._callers.of(call.request, query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
-        room = await self._market.access.room(caller.requester, found.room_id)
-        page = await self._market.messages.page(room, limit=query.limit, offset=query.offset)
+        found = await self._market.room(caller.requester, call.number("chat_id"))
+        page = await self._market.messages.page(found.room, limit=query.limit, offset=query.offset)
         view = self._market.view(caller)
         return [shape.message(one, view) for one in page]
 
@@ -79,13 +78,12 @@ class MessageCalls:
         body = call.body
         caller = await self._callers.of(call.request, call.query.user_id or body.sender_id)
         own_id(body.sender_id, caller)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
-        sent = await self.send(caller, found.room_id, body)
+        found = await self._market.room(caller.requester, call.number("chat_id"))
+        sent = await self.send(found.room, body)
         return shape.message(sent.message, self._market.view(caller))
 
-    async def send(self, caller: Caller, room_id: RoomId, new: NewMessage) -> Sent:
+    async def send(self, room: OpenRoom, new: NewMessage) -> Sent:
         """Send a text, or a file with or without one. Raises Invalid, Forbidden, TooLarge, RateLimited."""
-        room = await self._market.access.room(caller.requester, room_id)
         most = self._market.settings.max_message_chars
         if len(new.message_text) > most:
             raise Invalid(f"message_text: must have at most {most} characters", code="invalid_param")

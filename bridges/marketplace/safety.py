@@ -56,23 +56,23 @@ class Safety:
     async def block(self, call: Call[None, WhoQuery]) -> schemas.Done:
         """From now on neither side reaches the other."""
         caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
-        other = await self._market.enquiries.other_side(caller.requester, found.room_id)
+        found = await self._market.room(caller.requester, call.number("chat_id"))
+        other = self._market.enquiries.other_side(found)
         await self._market.blocks.block(caller.requester, other)
         return {"success": True, "message": "Собеседник заблокирован"}
 
     async def unblock(self, call: Call[None, WhoQuery]) -> schemas.Done:
         """Who is not blocked stays so."""
         caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
-        other = await self._market.enquiries.other_side(caller.requester, found.room_id)
+        found = await self._market.room(caller.requester, call.number("chat_id"))
+        other = self._market.enquiries.other_side(found)
         await self._market.blocks.unblock(caller.requester, other)
         return {"success": True, "message": "Собеседник разблокирован"}
 
     async def report(self, call: Call[NewReport, WhoQuery]) -> schemas.Done:
         """The admins will see it; its author is told nothing."""
         caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
+        found = await self._market.room(caller.requester, call.number("chat_id"))
         message = await self._market.access.message_by_number(caller.requester, call.body.message_id)
         if message.event.room_id != found.room_id:
             raise NotFound("no such message", code="message_not_found")

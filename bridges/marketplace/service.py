@@ -13,10 +13,10 @@ from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.enquiries.enquiries import Enquiries
+from homeserver.services.enquiries.enquiries import Enquiries, EnquiryRoom
 from homeserver.services.enquiries.enquiryviews import Enquiry
 from homeserver.services.enquiries.guests import Guests
-from homeserver.services.events.access import Access
+from homeserver.services.events.access import Access, OpenRoom
 from homeserver.services.media.store import Media
 from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
@@ -50,10 +50,16 @@ class Market:
             return View(self.namespace, self.guests.alias, self.files)
         return View(self.namespace, self.guests.alias, self.files, caller.requester.user_id, caller.name)
 
-    async def chat(self, requester: Requester, number: int) -> Enquiry:
+    async def room(self, requester: Requester, number: int) -> EnquiryRoom:
         """A chat that the requester is in, by its public number. NotFound for any other, and for other rooms."""
-        room = await self.access.room_by_number(requester, number)
-        found = await self.enquiries.get(requester, room.room_id)
+        found = await self.enquiries.about(await self.access.room_by_number(requester, number))
+        if found.row.link.service != self.settings.service:
+            raise no_chat()
+        return found
+
+    async def chat(self, room: OpenRoom) -> Enquiry:
+        """A chat to show, all of it. NotFound for other rooms."""
+        found = await self.enquiries.get(room)
         if found.link.service != self.settings.service:
             raise no_chat()
         return found

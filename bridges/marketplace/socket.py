@@ -22,6 +22,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket, Visitor
 from homeserver.protocol.ids import RoomId
+from homeserver.services.events.access import OpenRoom
 
 PING = "ping"
 
@@ -81,8 +82,8 @@ class Sockets:
                 raise no_chat()
             if is_at_bench:
                 await self._bring_in(caller, int(number))
-            found = await self._market.chat(caller.requester, int(number))
-            return await self._serve(request, caller, found.room_id, found.position)
+            found = await self._market.room(caller.requester, int(number))
+            return await self._serve(request, caller, found.room_id, int(number))
         except HomeserverError as error:
             return await self._hub.refuse(request, error)
 
@@ -165,7 +166,7 @@ class Sockets:
     async def _say(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         new = check(NewMessage, frame)
         own_id(new.sender_id, session.caller)
-        await self._messages.send(session.caller, session.room_id, new)
+        await self._messages.send(await self._room(session), new)
 
     async def _type(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, frame)
@@ -175,7 +176,11 @@ class Sockets:
         await self._market.receipts.mark_read(session.caller.requester, session.room_id)
 
     async def _invite(self, session: SocketSession, _frame: Mapping[str, Any]) -> None:
-        await self._support.call_in(session.caller, session.room_id)
+        await self._support.call_in(await self._market.enquiries.about(await self._room(session)))
+
+    async def _room(self, session: SocketSession) -> OpenRoom:
+        """The room, if the caller is still in it."""
+        return await self._market.access.room(session.caller.requester, session.room_id)
 
 
 def _visitor(caller: Caller) -> Visitor:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from bridges.marketplace import schemas, shape
-from bridges.marketplace.auth import Caller, Callers
+from bridges.marketplace.auth import Callers
 from bridges.marketplace.schemas import StaffQuery, WhoQuery
 from bridges.marketplace.service import Market, no_chat, route
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId
+from homeserver.services.enquiries.enquiries import EnquiryRoom
 
 MAX_WAITING = 500  # chats in the list of those that wait
 _STAFF_ONLY = {403: "Only support (`user_type` in the token) may do this."}
@@ -65,13 +66,13 @@ class Support:
     async def invite(self, call: Call[None, WhoQuery]) -> schemas.Done:
         """For the seller and the buyer."""
         caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.chat(caller.requester, call.number("chat_id"))
-        return await self.call_in(caller, found.room_id)
+        found = await self._market.room(caller.requester, call.number("chat_id"))
+        return await self.call_in(found)
 
-    async def call_in(self, caller: Caller, room_id: RoomId) -> schemas.Done:
+    async def call_in(self, chat: EnquiryRoom) -> schemas.Done:
         """Call support into a chat of the caller's."""
         text = self._market.settings.support.called
-        await self._market.enquiries.call_help(caller.requester, room_id, text)
+        await self._market.enquiries.call_help(chat, text)
         return {"success": True, "message": text}
 
     async def join(self, call: Call[None, StaffQuery]) -> schemas.Done:

@@ -20,7 +20,6 @@ def build_enquiries(
     return EnquiryServices(
         enquiries=Enquiries(
             timeline=core.timeline,
-            access=events.access,
             rooms=rooms.rooms,
             views=EnquiryViews(core.db, profiles, views, settings.rooms.cached_enquiries),
             limits=core.limits,

@@ -14,7 +14,7 @@ from homeserver.services.enquiries.enquiryviews import Enquiry
 from homeserver.services.events.content import NewFile
 from homeserver.settings.models import Settings
 from tests.chat.test_statements import statements
-from tests.chat.world import ByIds, Watch, group, person
+from tests.chat.world import ByIds, Watch, enquiry, group, person
 from tests.conftest import QUIET
 
 COURSE = Link("course", "1")
@@ -161,13 +161,14 @@ async def test_in_an_enquiry_the_support_is_not_cut_off(hs: Homeserver) -> None:
     buyer = (await hs.enquiries.guests.enter(str(uuid4()))).requester
     enquiries, send = hs.enquiries.enquiries, ByIds(hs).send
     room_id = (await enquire(hs, buyer, seller)).room_id
-    await hs.accounts.blocks.block(seller, await enquiries.other_side(seller, room_id))
+    await hs.accounts.blocks.block(seller, enquiries.other_side(await enquiry(hs, seller, room_id)))
     assert await code(send(buyer, room_id, text="?")) == "blocked"
     assert (await enquire(hs, buyer, seller)).room_id == room_id
     assert await code(enquire(hs, buyer, seller, "32")) == "blocked"
-    await enquiries.call_help(buyer, room_id, "support is called")
+    await enquiries.call_help(await enquiry(hs, buyer, room_id), "support is called")
     await enquiries.join_help(helper, await hs.accounts.profiles.own(helper), room_id, "support is here")
-    assert await code(enquiries.other_side(helper, room_id)) == "not_a_side"
+    with pytest.raises(Forbidden, match="only the two"):
+        enquiries.other_side(await enquiry(hs, helper, room_id))
     for who in (helper, buyer, seller):
         assert await code(send(who, room_id, text="with a third person in the room")) == ""
     await enquiries.leave_help(helper, room_id, "support is gone")

@@ -12,7 +12,7 @@ from homeserver.model import Message, Page, Requester, Room
 from homeserver.protocol.ids import EventId
 from homeserver.services.moderation.reports import Report
 from tests.chat.test_blocks import FILE, code, enquire, private
-from tests.chat.world import ByIds, Watch, group, person
+from tests.chat.world import ByIds, Watch, enquiry, group, person
 from tests.http.kit import until
 
 
@@ -89,7 +89,8 @@ async def test_the_list_holds_for_all_that_people_say_and_for_nothing_else(hs: H
         assert await code(way) == "word_refused"
     assert len(await messages.page(alice, room.room_id, limit=9)) == 1
     chat = await enquire(hs, alice, bob)
-    await hs.enquiries.enquiries.call_help(alice, chat.room_id, "the casino's support is called")
+    called = await enquiry(hs, alice, chat.room_id)
+    await hs.enquiries.enquiries.call_help(called, "the casino's support is called")
 
 
 async def test_what_passes_and_is_told_lands_in_the_list_with_the_message(hs: Homeserver) -> None:

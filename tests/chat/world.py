@@ -5,6 +5,7 @@ from typing import Any
 from homeserver.app import Homeserver
 from homeserver.model import Attachment, Message, Person, Requester, Room
 from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.enquiries.enquiries import EnquiryRoom
 from homeserver.services.events.content import NewFile
 from homeserver.services.realtime.records import Record
 
@@ -51,6 +52,11 @@ class ByIds:
 
     async def page(self, who: Requester, room_id: RoomId, **more: Any) -> list[Message]:
         return await self._messages.page(await self._access.room(who, room_id), **more)
+
+
+async def enquiry(hs: Homeserver, who: Requester, room_id: RoomId) -> EnquiryRoom:
+    """An enquiry that somebody is in."""
+    return await hs.enquiries.enquiries.about(await hs.events.access.room(who, room_id))
 
 
 class Watch:

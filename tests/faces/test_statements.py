@@ -77,7 +77,7 @@ async def test_marketplace(server: Running, alice: User, bob: User) -> None:
     buyer, cost = Shopper(alice.session, str(alice.id), alice.headers), Cost(server)
     chat = await buyer.open(seller=bob.id)
     await buyer.say(chat, "warm")
-    assert await cost.of(buyer.say(chat, "plain")) == 8
-    assert await cost.of(buyer.say(chat, "with id", client_id="a")) == 10
-    assert await cost.of_read(buyer.messages(chat)) == 5
-    assert await cost.of(buyer.post(chat, "hide")) == 4
+    assert await cost.of(buyer.say(chat, "plain")) == 7
+    assert await cost.of(buyer.say(chat, "with id", client_id="a")) == 9
+    assert await cost.of_read(buyer.messages(chat)) == 4
+    assert await cost.of(buyer.post(chat, "hide")) == 2

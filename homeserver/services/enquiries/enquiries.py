@@ -5,6 +5,7 @@ of whom one may join.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +17,7 @@ from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquiries.enquirykeys import enquiry_key
 from homeserver.services.enquiries.enquiryviews import Enquiry, EnquiryBrief, EnquiryViews
-from homeserver.services.events.access import Access
+from homeserver.services.events.access import OpenRoom
 from homeserver.services.rooms.initial_state import ProductInitialState, state_draft
 from homeserver.services.rooms.member_events import bring_in, leave, strongest_in
 from homeserver.services.rooms.rooms import Rooms
@@ -33,14 +34,27 @@ _OWNER_LEVEL = 100  # both sides may close the room
 _TRIES = 3  # to get or create a room that others make and close at the same time
 
 
+@dataclass(frozen=True, slots=True)
+class EnquiryRoom:
+    """An open room of the requester's that is an enquiry, and the enquiry's row: what it is about, whose it is."""
+
+    room: OpenRoom
+    row: EnquiryRow
+
+    @property
+    def room_id(self) -> RoomId:
+        """The room."""
+        return self.row.room_id
+
+
 class Enquiries:
-    """Every method but those for the staff and for the host's own servers takes who asks first."""
+    """Every method but those for the staff and for the host's own servers takes who asks first, or a proof that the
+    requester is in the room (see `services/events/access.py`)."""
 
     def __init__(
         self,
         *,
         timeline: Timeline,
-        access: Access,
         rooms: Rooms,
         views: EnquiryViews,
         limits: RateLimits,
@@ -49,7 +63,6 @@ class Enquiries:
     ) -> None:
         self._db = views.db
         self._timeline = timeline
-        self._access = access
         self._rooms = rooms
         self._views = views
         self._limits = limits
@@ -92,11 +105,14 @@ class Enquiries:
             raise Conflict("the room is changing; try again", code="room_changing")
         return found
 
-    async def get(self, requester: Requester, room_id: RoomId) -> Enquiry:
-        """One enquiry that the requester is in. NotFound for any other room."""
-        await self._access.room(requester, room_id)
+    async def about(self, room: OpenRoom) -> EnquiryRoom:
+        """What a room is an enquiry about, and whose. NotFound for any other room."""
+        return EnquiryRoom(room, await self._row(room.room_id))
+
+    async def get(self, room: OpenRoom) -> Enquiry:
+        """One enquiry as its people see it. NotFound for any other room."""
         async with self._db.read() as conn:
-            listed = await stored.listed_enquiry(conn, requester.user_id, room_id)
+            listed = await stored.listed_enquiry(conn, room.requester.user_id, room.room_id)
         if listed is None:
             raise _no_enquiry()
         return await self._views.one(listed)
@@ -118,12 +134,12 @@ class Enquiries:
         async with self._db.read() as conn:
             return await stored.rooms_of_owner(conn, requester.user_id, service, limit)
 
-    async def hide(self, requester: Requester, room_id: RoomId) -> None:
+    async def hide(self, enquiry: EnquiryRoom) -> None:
         """Hide an enquiry from the requester's side until something new is said."""
-        row = await self._of_a_side(requester, room_id)
-        side: Side = "owner" if row.owner == requester.user_id else "enquirer"
+        requester = _check_side(enquiry)
+        side: Side = "owner" if enquiry.row.owner == requester.user_id else "enquirer"
         async with self._db.write() as conn:
-            await stored.hide(conn, room_id, [side])
+            await stored.hide(conn, enquiry.room_id, [side])
 
     async def hide_for_object(self, link: Link, enquirer: UserId) -> int:
         """Hide a person's enquiry about an object from both sides; for the host's own servers. How many that were."""
@@ -133,14 +149,13 @@ class Enquiries:
                 await stored.hide(conn, room_id, ["owner", "enquirer"])
         return len(room_ids)
 
-    async def close(self, requester: Requester, room_id: RoomId) -> None:
+    async def close(self, enquiry: EnquiryRoom) -> None:
         """Close an enquiry for all; for its two sides. A new one about the same object begins anew."""
-        await self._of_a_side(requester, room_id)
-        await self._rooms.leave_or_close(requester, room_id)
+        await self._rooms.leave_or_close(_check_side(enquiry), enquiry.room_id)
 
-    async def other_side(self, requester: Requester, room_id: RoomId) -> UserId:
-        """With whom the requester has an enquiry. Raises NotFound, or Forbidden("not_a_side") for the staff."""
-        row = await self._of_a_side(requester, room_id)
+    def other_side(self, enquiry: EnquiryRoom) -> UserId:
+        """With whom the requester has an enquiry. Raises Forbidden("not_a_side") for the staff."""
+        requester, row = _check_side(enquiry), enquiry.row
         return row.enquirer if row.owner == requester.user_id else row.owner
 
     async def bring_in(self, person: Person, room_id: RoomId) -> None:
@@ -152,11 +167,11 @@ class Enquiries:
 
     # --- the staff ---
 
-    async def call_help(self, requester: Requester, room_id: RoomId, text: str) -> None:
+    async def call_help(self, enquiry: EnquiryRoom, text: str) -> None:
         """Call the staff; `text` is said in the room. Raises Invalid("help_called") the second time."""
-        row = await self._of_a_side(requester, room_id)
+        requester, row = _check_side(enquiry), enquiry.row
         if row.help is not Help.NONE or not await self._step(
-            row, "call", [_notice(requester, text)], HelpMove(room_id, Help.ASKED, None, row.help_round)
+            row, "call", [_notice(requester, text)], HelpMove(row.room_id, Help.ASKED, None, row.help_round)
         ):
             raise Invalid("support was called already", code="help_called")
 
@@ -210,13 +225,6 @@ class Enquiries:
         written = await self._timeline.send(row.room_id, drafts, txn=txn, also=[SideWrite(_move_help, move)])
         return not written.repeated
 
-    async def _of_a_side(self, requester: Requester, room_id: RoomId) -> EnquiryRow:
-        await self._access.room(requester, room_id)
-        row = await self._row(room_id)
-        if requester.user_id not in (row.owner, row.enquirer):
-            raise Forbidden("only the two whose chat it is may do this", code="not_a_side")
-        return row
-
     async def _row(self, room_id: RoomId) -> EnquiryRow:
         async with self._db.read() as conn:
             row = await stored.enquiry_of(conn, room_id)
@@ -247,6 +255,14 @@ class Enquiries:
             *(_with_admin(draft, owner.user_id) for draft in drafts),
             state_draft(ENQUIRY_EVENT, own, told),
         ]
+
+
+def _check_side(enquiry: EnquiryRoom) -> Requester:
+    """The requester, who must be one of the two."""
+    requester, row = enquiry.room.requester, enquiry.row
+    if requester.user_id not in (row.owner, row.enquirer):
+        raise Forbidden("only the two whose chat it is may do this", code="not_a_side")
+    return requester
 
 
 def _with_admin(draft: Draft, user_id: UserId) -> Draft:

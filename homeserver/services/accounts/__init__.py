@@ -1,1 +1,1 @@
-"""Accounts: who people are, their profiles, their standing, whom they block."""
+"""Accounts: users of this server, their profiles, account status, and blocks."""

@@ -1,4 +1,4 @@
-"""Accounts made here: registration, passwords, suspension."""
+"""Local accounts: registration, passwords, suspension, locking, deactivation."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -28,13 +28,13 @@ from homeserver.timeline.submission import Placed, SideWrite
 
 MAX_PASSWORD_CHARS = 1024
 MAX_NAME_CHARS = 100
-_NAMESPACE = 0  # of the numbers of accounts made here
+_NAMESPACE = 0  # namespace of the numbers of local accounts
 
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """A wish for an account, already checked. Without a tag one is made from the e-mail or the name, and without a
-    Matrix id one from the tag."""
+    """A validated request for an account. Without `tag`, one is made from the e-mail or the name; without `user_id`,
+    one is made from the tag."""
 
     email: str
     display_name: str
@@ -46,12 +46,12 @@ class NewAccount:
 class _NewPassword(NamedTuple):
     user_id: UserId
     password_hash: str
-    ended: tuple[SessionId, ...] | None  # None: all of the person's sessions
+    ended: tuple[SessionId, ...] | None  # None: all of the user's sessions
     now_ms: int
 
 
 class Accounts:
-    """Makes accounts, checks passwords, and shuts people out."""
+    """Creates accounts, checks passwords, and suspends, locks or deactivates users."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Accounts:
     async def register(
         self, *, email: str, password: str, display_name: str, tag: str | None = None, address: str = ""
     ) -> Person:
-        """Make an account for somebody who asks, if the settings let them.
+        """Register an account with an e-mail address, if the settings allow registration.
 
         Raises Forbidden("registration_closed"), Conflict("email_in_use" or "tag_in_use"), Invalid, RateLimited.
         """
@@ -84,9 +84,9 @@ class Accounts:
         return await self.create(email=email, password=password, display_name=display_name, tag=tag)
 
     async def register_named(self, *, localpart: str | None, password: str, address: str = "") -> Person:
-        """The same for somebody who asks for a user name, not for an e-mail; without one they get one.
+        """Register an account with a Matrix localpart instead of an e-mail; None has one generated.
 
-        Raises Invalid("bad_username"), Conflict("user_id_in_use") too.
+        Raises as `register` does, and Invalid("bad_username"), Conflict("user_id_in_use").
         """
         self.check_open()
         self._limits.check_address("registration", address)
@@ -94,7 +94,7 @@ class Accounts:
         return await self.create(display_name=name, password=password, localpart=name)
 
     def check_open(self) -> None:
-        """Raise Forbidden("registration_closed") unless people may make accounts by themselves."""
+        """Raise Forbidden("registration_closed") unless the settings allow registration."""
         if not self._settings.registration:
             raise Forbidden("nobody can register here by themselves", code="registration_closed")
 
@@ -119,7 +119,7 @@ class Accounts:
         tag: str | None = None,
         localpart: str | None = None,
     ) -> Person:
-        """Make an account, whatever the settings say about registration (for the command line and demos)."""
+        """Create an account even while registration is closed (for the command line and demos)."""
         new = NewAccount(
             email=identifiers.normal_email(email) if email else "",
             display_name=clean_name(display_name, max_chars=MAX_NAME_CHARS, what="the display name"),
@@ -131,7 +131,7 @@ class Accounts:
         )
         if password is not None:
             self._check_new_password(password)
-            # Before the costly hash; the transaction looks again.
+            # Before the costly hash; the transaction checks again.
             async with self._db.read() as conn:
                 await _check_free(conn, new)
             new = replace(new, password_hash=await self._passwords.hash(password))
@@ -140,7 +140,7 @@ class Accounts:
     async def check_password(
         self, *, email: str, password: str, address: str = "", even_suspended: bool = False
     ) -> Person:
-        """The person with this e-mail and password; always the same work, whether there is one or not.
+        """The user with this e-mail and password. Takes as long for an unknown e-mail, so that timing tells nothing.
 
         Raises Unauthenticated("bad_credentials"), RateLimited; for the right password also Forbidden("suspended").
         """
@@ -159,7 +159,7 @@ class Accounts:
     async def check_password_of(
         self, user_id: UserId, *, password: str, address: str = "", even_suspended: bool = False
     ) -> Person:
-        """The same by Matrix id."""
+        """The user with this Matrix id and password. Raises as `check_password` does."""
         key = f"account:{user_id}"
         self._limit_guesses(key, address)
         async with self._db.read() as conn:
@@ -171,7 +171,7 @@ class Accounts:
     async def set_password(
         self, user_id: UserId, password: str, *, ended: Sequence[SessionId] | None = None
     ) -> None:
-        """Give a person a new password and end these sessions of theirs; by default log them out everywhere.
+        """Set a user's password and end the sessions in `ended`; None ends all of them.
 
         Raises NotFound, Invalid.
         """
@@ -190,45 +190,48 @@ class Accounts:
         )
 
     async def suspend(self, user_id: UserId, *, ends_sessions: bool = True) -> None:
-        """Let a person only read until `unsuspend`, by most faces not even that; by default their sessions end."""
+        """Suspend a user until `unsuspend`: they may only read, on most APIs not even that.
+
+        Their sessions end unless `ends_sessions` is False.
+        """
         await self._change_standing(user_id, {"suspended": True}, "suspended", ends_sessions=ends_sessions)
 
     async def unsuspend(self, user_id: UserId) -> None:
-        """Let a person do everything again."""
+        """Lift a suspension."""
         await self._change_standing(user_id, {"suspended": False}, "unsuspended")
 
     async def lock(self, user_id: UserId) -> None:
-        """Shut a person out of everything until `unlock`; their sessions wait for that."""
+        """Lock an account until `unlock`: every call is refused, but its sessions stay and work again afterwards."""
         await self._change_standing(user_id, {"locked": True}, "locked")
 
     async def unlock(self, user_id: UserId) -> None:
-        """Let a person in again."""
+        """Unlock an account."""
         await self._change_standing(user_id, {"locked": False}, "unlocked")
 
     async def set_admin(self, user_id: UserId, *, admin: bool) -> None:
-        """Make a person an admin of this server, or take that from them."""
+        """Make a user a server admin, or revoke that."""
         await self._change_standing(user_id, {"admin": admin}, "admin")
 
     async def deactivate(self, user_id: UserId, *, erase: bool = False) -> None:
-        """Close an account for good; its e-mail is free then, and what clients kept for it is deleted.
+        """Deactivate an account for good: its e-mail becomes free, and its account data, keys and the like are deleted.
 
-        Its messages stay, and its name and picture beside them. With `erase` these go, and Matrix clients of people who
-        were not there at the time are told of the messages without what they say.
+        Its messages stay, with display name and avatar. With `erase` name and avatar are removed, and Matrix clients of
+        users who were not in the room at the time get the messages redacted.
         """
         words: Mapping[Word, bool] = {"deactivated": True}
         await self._change_standing(user_id, words, "deactivated", ends_sessions=True, erase=erase)
 
     async def drop_email(self, user_id: UserId, email: str) -> None:
-        """Take an e-mail from a person, if it is theirs."""
+        """Remove an e-mail address from a user; nothing happens if it is not theirs."""
         try:
             given = identifiers.normal_email(email)
         except Invalid:
-            return  # nobody has what is none
+            return  # an invalid address belongs to no account
         if (await self.find(user_id)).person.email == given:
             await self._timeline.append([profile_changed(user_id)], also=[SideWrite(_drop_emails, user_id)])
 
     async def find(self, user_id: UserId) -> Account:
-        """An account with its standing, for the command line. Raises NotFound."""
+        """An account with its status, for the command line. Raises NotFound."""
         async with self._db.read() as conn:
             account = (await stored.accounts_of(conn, [user_id])).get(user_id)
         if account is None:
@@ -245,7 +248,7 @@ class Accounts:
         return account
 
     async def listing(self, page: Page) -> list[Account]:
-        """All accounts, people of host applications too, in the order of their numbers."""
+        """All accounts, users of host applications included, ordered by number."""
         async with self._db.read() as conn:
             return await stored.list_accounts(conn, limit=page.limit, offset=page.offset)
 
@@ -259,7 +262,7 @@ class Accounts:
         verdict = await self._passwords.verify(known_hash, "" if too_long else password)
         if account is None or known_hash is None or not verdict.is_right:
             raise Unauthenticated("wrong name or password", code="bad_credentials")
-        # Only failures count: many people share one address, and nobody shall be kept out by their own success.
+        # Only failures count: many users share one address, and a successful log-in must not use up the limit.
         self._limits.give_back_address("login", address)
         self._limits.give_back("login", key)
         if verdict.is_outdated:
@@ -283,7 +286,7 @@ class Accounts:
         return person
 
     async def _free_names(self, conn: AsyncConnection, new: NewAccount) -> tuple[str, UserId]:
-        """A tag that nobody has, and a Matrix id that resembles it."""
+        """A free tag, and a free Matrix id made from it."""
         tag = new.tag
         if tag is None:
             wished = identifiers.candidates(
@@ -295,7 +298,7 @@ class Accounts:
             if await stored.taken_user_ids(conn, [new.user_id]):
                 raise _user_id_in_use()
             return tag, new.user_id
-        # Somebody may have registered with this tag and changed it since: their Matrix id is for ever.
+        # Another user may have registered with this tag and changed it since; Matrix ids are never reused.
         user_ids = {name: make_user_id(name, self._server_name) for name in identifiers.candidates(tag)}
         taken = await stored.taken_user_ids(conn, user_ids.values())
         localpart = identifiers.first_free(
@@ -307,7 +310,9 @@ class Accounts:
     async def _rehash(self, user_id: UserId, old: str, password: str) -> None:
         made = await self._passwords.hash(password)
         async with self._db.write() as conn:
-            await stored.replace_password(conn, user_id, old, made)  # not over a password set meanwhile
+            await stored.replace_password(
+                conn, user_id, old, made
+            )  # must not overwrite a password set meanwhile
 
     async def _change_standing(
         self,
@@ -318,12 +323,12 @@ class Accounts:
         ends_sessions: bool = False,
         erase: bool = False,
     ) -> None:
-        """Every token of the person is looked up anew, whether its session ends or not."""
+        """Change status flags; all the user's tokens are looked up again, even if their sessions go on."""
         await self.find(user_id)
         change = AccountStatusChange(user_id, words, ends_sessions, self._clock.now_ms())
         news = [session_ended(user_id, None, reason), profile_changed(user_id, erased=erase)]
         also: list[SideWrite[Any]] = [SideWrite(change_standings, change)]
-        if erase:  # with it: nobody could log in to a closed account to ask again
+        if erase:  # in the same transaction: the owner could not log in again to repeat the request
             also.append(SideWrite(erase_people, user_id))
         await self._timeline.append(news, also=also)
 
@@ -350,7 +355,7 @@ async def _drop_emails(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -
 
 
 async def _check_free(conn: AsyncConnection, new: NewAccount) -> None:
-    """Raise Conflict if the e-mail or the wished tag is taken."""
+    """Raise Conflict if the e-mail or the requested tag is taken."""
     if new.email and await stored.accounts_by_email(conn, [new.email]):
         raise Conflict("there is an account with this e-mail already", code="email_in_use")
     if new.tag and await stored.taken_tags(conn, [new.tag]):

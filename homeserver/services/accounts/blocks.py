@@ -1,9 +1,9 @@
-"""Blocks: one person shuts out another, and from then on neither reaches the other, whatever API each of them uses.
+"""Blocks: after one user blocks another, neither can reach the other on any API.
 
-A block holds in private rooms of two; in a group, and while a third person is in a private room (support that was
-called), both may speak. Both get the same answer, so that nobody learns who shut out whom.
+A block applies in private rooms of two; in a group, and while a third user is in a private room (support that was
+called), both may send. Both get the same error, so that neither learns who blocked whom.
 
-Whom people shut out is kept in memory until the log says that it changed: `note` must be given every new entry.
+Block lists are cached until the log says that they changed: `note` must be given every new entry.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,7 +28,7 @@ from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import joined_in, kind_of
 from homeserver.timeline.submission import Placed, SideWrite
 
-_SILENT_ROOMS = 10_000  # of one person that are looked for; the people that one shuts out are fewer
+_SILENT_ROOMS = 10_000  # most rooms looked up for one user; block lists are shorter than that
 
 
 class _Change(NamedTuple):
@@ -37,7 +37,7 @@ class _Change(NamedTuple):
 
 
 class Blocks:
-    """Who may reach whom."""
+    """Changes and checks blocks between users."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Blocks:
         self._blocked: BoundedCache[UserId, frozenset[UserId]] = BoundedCache(settings.cached_blockers)
 
     async def block(self, requester: Requester, user_id: UserId) -> None:
-        """Shut a person out; who is shut out already stays so.
+        """Block a user; nothing happens if they are blocked already.
 
         Raises NotFound("user_not_found"), Invalid("own_block"), TooLarge("too_many_blocked"), RateLimited.
         """
@@ -77,54 +77,54 @@ class Blocks:
         await self._change(requester, person.user_id, is_on=True)
 
     async def unblock(self, requester: Requester, user_id: UserId) -> None:
-        """Let a person reach the requester again, unless they shut out the requester too."""
+        """Remove the requester's block of a user. A block in the other direction stays."""
         self._limits.check("safety", requester.user_id)
         if user_id in (await self._of([requester.user_id]))[requester.user_id]:
             await self._change(requester, user_id, is_on=False)
 
     async def by_number(self, number: int) -> UserId:
-        """Who has this number. Raises NotFound("user_not_found")."""
+        """The id of the user with this number. Raises NotFound("user_not_found")."""
         person = (await self._profiles.by_numbers([number])).get(number)
         if person is None:
             raise _nobody()
         return person.user_id
 
     async def listing(self, requester: Requester, page: Page) -> list[Person]:
-        """Whom the requester shuts out, the latest first."""
+        """The users that the requester blocks, the latest first."""
         async with self._db.read() as conn:
             found = await stored.list_blocked(conn, requester.user_id, limit=page.limit, offset=page.offset)
         people = await self._profiles.people(found)
         return [people[user_id] for user_id in found if user_id in people]
 
-    # --- what others ask ---
+    # --- checks for other services ---
 
     async def check_room(self, requester: Requester, head: Head) -> None:
-        """Raise Forbidden("blocked") where the requester's words would only reach somebody with a block between.
+        """Raise Forbidden("blocked") where the room's only other member is blocked, in either direction.
 
-        Costs no query for people who were here lately.
+        Costs no query for users whose block lists are cached.
         """
         other = other_of_two(head, requester.user_id)
         if other is not None:
             await self.check_people(requester.user_id, [other])
 
     async def check_people(self, user_id: UserId, others: Collection[UserId]) -> None:
-        """Raise Forbidden("blocked") if there is a block between a person and any of the others."""
+        """Raise Forbidden("blocked") if there is a block between a user and any of the others, in either direction."""
         if await self.between(user_id, others):
             raise blocked()
 
     async def between(self, user_id: UserId, others: Collection[UserId]) -> set[UserId]:
-        """Those of the others who shut out a person, or whom the person shuts out. At most one query."""
+        """Those of `others` with a block between them and the user, in either direction. At most one query."""
         held = await self._of({user_id, *others})
         return {one for one in others if one in held[user_id] or user_id in held[one]}
 
     async def silent_rooms(self, requester: Requester) -> set[RoomId]:
-        """The private rooms of the requester in which the two do not reach each other: one query for all."""
+        """The requester's private rooms whose two members cannot reach each other. One query for all."""
         async with self._db.read() as conn:
             return await stored.silent_rooms(conn, requester.user_id, _SILENT_ROOMS)
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: whose blocks changed is looked up anew; so is who shut out a guest who is now
-        an account."""
+        """Handle a log entry: drop cached block lists that changed, also those that name a guest who now has an
+        account."""
         if entry.kind is not EntryKind.BLOCKS or entry.user_id is None:
             return
         self._blocked.drop(entry.user_id)
@@ -153,12 +153,12 @@ class Blocks:
         entries = await self._timeline.append(
             [blocks_changed(requester.user_id)], also=[SideWrite(_write_changes, change)]
         )
-        for entry in entries:  # here at once; other workers hear it from the log
+        for entry in entries:  # this worker at once; other workers read it from the log
             self.note(entry)
 
 
 def other_of_two(head: Head, own: UserId) -> UserId | None:
-    """The only other person in a private room; None in a group, and while a third is there."""
+    """The only other member of a private room; None in a group, and while a third user is in it."""
     if kind_of(head) != "private":
         return None
     others = [one for one in joined_in(head.state.events) if one != own]
@@ -166,7 +166,7 @@ def other_of_two(head: Head, own: UserId) -> UserId | None:
 
 
 def blocked() -> Forbidden:
-    """What both sides of a block are told."""
+    """The error for both sides of a block."""
     return Forbidden("there is a block between you", code="blocked")
 
 
@@ -175,7 +175,7 @@ def _nobody() -> NotFound:
 
 
 async def _write_changes(conn: AsyncConnection, items: Sequence[Placed[_Change]]) -> None:
-    """The last word about a pair counts."""
+    """Apply the changes; of several about one pair the last counts."""
     last = {(one.row.block.user_id, one.row.block.blocked): one.row for one in items}
     if new := [one.block for one in last.values() if one.is_on]:
         await stored.add_blocks(conn, new)

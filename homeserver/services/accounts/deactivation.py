@@ -1,4 +1,4 @@
-"""How a person's standing changes in the database, and what goes with an account that is closed.
+"""Account status changes in the database, and what is deleted with a deactivated account.
 
 For the transactions of `services/accounts/accounts.py`.
 """
@@ -20,7 +20,7 @@ from homeserver.timeline.submission import Placed
 
 
 class AccountStatusChange(NamedTuple):
-    """What is other than before. `ends_sessions`: nobody goes on with a token that they have now."""
+    """A change of account status flags. `ends_sessions`: the user's present tokens are revoked."""
 
     user_id: UserId
     words: Mapping[Word, bool]
@@ -29,7 +29,7 @@ class AccountStatusChange(NamedTuple):
 
 
 async def change_standings(conn: AsyncConnection, items: Sequence[Placed[AccountStatusChange]]) -> None:
-    """Apply the changes in their order to the standing of people at that moment."""
+    """Apply the changes in order, each to the status as it then stands."""
     rows = [item.row for item in items]
     user_ids = {row.user_id for row in rows}
     await stored.lock_users(conn, user_ids)
@@ -49,7 +49,7 @@ async def change_standings(conn: AsyncConnection, items: Sequence[Placed[Account
 
 
 async def _drop_belongings(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Delete what nobody needs of closed accounts. Name and picture stay beside what they wrote, unless erased."""
+    """Delete the private data of deactivated accounts. Name and avatar stay with their messages, unless erased."""
     await logintokens.drop_login_tokens(conn, user_ids)
     await stored.drop_emails(conn, user_ids)
     await fields.drop_fields(conn, user_ids)
@@ -59,7 +59,7 @@ async def _drop_belongings(conn: AsyncConnection, user_ids: Collection[UserId]) 
 
 
 async def erase_people(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -> None:
-    """Take away the names and pictures of closed accounts, and keep what they wrote from those who come later."""
+    """Remove names and avatars of deactivated accounts, and mark their messages to be redacted for later members."""
     user_ids = {item.row for item in items}
     await stored.lock_users(conn, user_ids)
     await set_erased(conn, user_ids)

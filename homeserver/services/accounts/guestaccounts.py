@@ -1,7 +1,7 @@
-"""Guest accounts of the Matrix API (client-server API, "Guest Access"): made without a password, closed when idle.
+"""Guest accounts of the Matrix API (client-server API, "Guest Access"): no password, deactivated when idle.
 
-A guest has one session, whose token lasts as long as the account. Their Matrix id is one that nobody can register, so
-it names nobody else later.
+A guest has one session, whose token lasts as long as the account. The Matrix id cannot be registered, so it never
+comes to mean another user.
 """
 
 import secrets
@@ -26,7 +26,7 @@ from homeserver.timeline.submission import SideWrite
 
 
 class GuestAccounts:
-    """Makes guest accounts, if the settings let it, and closes them."""
+    """Creates guest accounts, if the settings allow it, and deactivates idle ones."""
 
     def __init__(
         self,
@@ -46,14 +46,14 @@ class GuestAccounts:
         self._server_name = server_name
 
     async def register(self, address: str = "") -> Person:
-        """A new guest. Raises Forbidden("guests_refused") where there are none, RateLimited."""
+        """Create a guest. Raises Forbidden("guests_refused") where guests are disabled, RateLimited."""
         if not self._settings.enabled:
             raise guests_refused()
         self._limits.check_address("guest_accounts", address)
         return await write_with_retry(self._db, self._add)
 
     async def sweep(self) -> int:
-        """Close the accounts of guests who were not here for long, batch by batch; answers how many."""
+        """Deactivate the accounts of idle guests, batch by batch; returns how many."""
         now_ms = self._clock.now_ms()
         before_ms, most = now_ms - self._settings.idle_s * 1000, self._settings.sweep_batch
         closed = 0

@@ -1,4 +1,4 @@
-"""What people are called by machines: e-mail addresses, tags, localparts of Matrix ids, avatar addresses. Pure."""
+"""Validation of identifiers: e-mail addresses, tags, localparts of Matrix ids, avatar URLs. Pure."""
 
 import re
 import secrets
@@ -17,18 +17,18 @@ MAX_URL_CHARS = 2000
 _TAG = re.compile(r"[a-z0-9_.-]{3,32}")
 _NOT_IN_TAG = re.compile(r"[^a-z0-9_.-]+")
 _OF_HOST_PERSON = re.compile(r"[a-z0-9]{1,32}_[0-9]+")
-GUEST = "guest_"  # begins the localparts of guests, with an account of the Matrix API and without
+GUEST = "guest_"  # prefix of guests' localparts, both Matrix guest accounts and a bridge's guests
 _OF_GUEST = re.compile(GUEST + r"[0-9a-f]{32}")
 _LONGEST_BASE = 25  # leaves room for "-" and a number
 _CANDIDATES = 30
 
 
 def normal_email(email: str) -> str:
-    """The one form of an address: no spaces around, composed, lower case. Raises Invalid("bad_email")."""
+    """The canonical form of an e-mail address: stripped, NFC, lower case. Raises Invalid("bad_email")."""
     if len(email) > MAX_EMAIL_CHARS:
         raise Invalid("this is no e-mail address", code="bad_email")
     try:
-        # Names inside a company network are welcome, and no name server is asked.
+        # Names inside a company network are allowed, and no DNS query is made.
         found = validate_email(email.strip(), check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise Invalid(f"this is no e-mail address: {error}", code="bad_email") from error
@@ -36,7 +36,7 @@ def normal_email(email: str) -> str:
 
 
 def checked_tag(tag: str) -> str:
-    """A tag that somebody chose, in lower case, without an "@" before it. Raises Invalid("bad_tag")."""
+    """A tag that a user chose, in lower case, without a leading "@". Raises Invalid("bad_tag")."""
     wanted = tag.strip().removeprefix("@").lower()
     if not _TAG.fullmatch(wanted):
         raise Invalid("a tag has 3 to 32 characters: letters a-z, digits, and any of _ . -", code="bad_tag")
@@ -44,7 +44,7 @@ def checked_tag(tag: str) -> str:
 
 
 def tag_from(text: str) -> str:
-    """The tag that fits an e-mail address or a name best, whether it is free or not."""
+    """A tag made from an e-mail address or a name; it may be taken."""
     local = text.partition("@")[0].partition("+")[0].lower()
     base = _NOT_IN_TAG.sub("-", local).strip("-._")[:_LONGEST_BASE].strip("-._")
     if not base:
@@ -53,7 +53,7 @@ def tag_from(text: str) -> str:
 
 
 def candidates(base: str) -> list[str]:
-    """Tags like `base`, the best first: itself, numbered ones, and some that nobody can have by chance."""
+    """Tags like `base`, in order of preference: itself, numbered ones, and random ones that are surely free."""
     short = base[:_LONGEST_BASE]
     numbered = [f"{short}-{n}" for n in range(2, _CANDIDATES)]
     return [base, *numbered, *(f"{short}-{secrets.randbelow(10**6):06}" for _ in range(4))]
@@ -68,12 +68,12 @@ def first_free(names: Collection[str], is_free: Callable[[str], bool]) -> str:
 
 
 def is_localpart_of_host_person(localpart: str) -> bool:
-    """Whether a localpart has the form that people of host applications get; nobody else may have it."""
+    """True if a localpart has the form reserved for users of host applications."""
     return _OF_HOST_PERSON.fullmatch(localpart) is not None
 
 
 def checked_localpart(localpart: str, server: str) -> UserId:
-    """The Matrix id for an account whose localpart somebody chose, in lower case. Raises Invalid("bad_username")."""
+    """The Matrix id for a localpart that a user chose, in lower case. Raises Invalid("bad_username")."""
     wanted = localpart.lower()
     if is_localpart_of_host_person(wanted) or _OF_GUEST.fullmatch(wanted):
         raise Invalid("names of this form are given out by the server", code="bad_username")
@@ -87,7 +87,7 @@ def checked_localpart(localpart: str, server: str) -> UserId:
 
 
 def checked_avatar_url(url: str) -> str:
-    """An address of a picture: empty, http(s), mxc, or a path on this server. Raises Invalid("bad_url")."""
+    """An avatar URL: empty, http(s), mxc, or a path on this server. Raises Invalid("bad_url")."""
     if not url:
         return ""
     bad = Invalid("an avatar is an http(s) address or a path on this server", code="bad_url")

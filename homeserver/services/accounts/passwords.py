@@ -23,14 +23,14 @@ _RETRY_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a password is right, and whether its hash was made with other settings than today's."""
+    """The result of a password check. `is_outdated`: the hash was made with other parameters than today's."""
 
     is_right: bool
     is_outdated: bool = False
 
 
 class Passwords:
-    """Hashes and checks passwords; a call that finds too many others waiting raises RateLimited."""
+    """Hashes and checks passwords in threads. Both raise RateLimited when the queue is full."""
 
     def __init__(self, settings: AccountSettings) -> None:
         self._hasher = PasswordHasher(
@@ -50,11 +50,11 @@ class Passwords:
         return await self._run(lambda: self._hasher.hash(_bytes(password)))
 
     async def verify(self, stored: str | None, password: str) -> Verdict:
-        """Check a password. Without a stored hash it takes as long as with one, and is wrong."""
+        """Check a password. Without a stored hash the answer is wrong, after the same time."""
         return await self._run(lambda: self._verify(stored, password))
 
     def close(self) -> None:
-        """Let running computations end and start no more."""
+        """Wait for running computations and refuse new ones."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, stored: str | None, password: str) -> Verdict:
@@ -72,7 +72,7 @@ class Passwords:
         self._jobs += 1
         loop = asyncio.get_running_loop()
         job = self._pool.submit(work)
-        # Counted until the thread is done, not until the caller loses patience: a cancelled call still computes.
+        # Counted until the thread is done, not until the caller gives up: a cancelled call still computes.
         job.add_done_callback(lambda done: self._release(loop, done))
         return await asyncio.wrap_future(job)
 
@@ -85,17 +85,17 @@ class Passwords:
             return
         try:
             loop.call_soon_threadsafe(count_down)
-        except RuntimeError:  # the loop was closed meanwhile: nobody counts any more
+        except RuntimeError:  # the loop was closed meanwhile: the count is of no use any more
             count_down()
 
 
 def _bytes(password: str) -> bytes:
-    """The same bytes for the same password, however a keyboard composes its letters."""
+    """The password's bytes, normalised: keyboards compose letters in different ways."""
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 
 def _random_hash(settings: AccountSettings) -> str:
-    """A hash that no password has, with the same parameters, so that checking against it costs the same."""
+    """The hash of a random password with the same parameters, so that checking against it costs the same."""
 
     def random_text(size: int) -> str:
         return base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")

@@ -1,6 +1,6 @@
-"""What people say of themselves beside name and picture: fields that their clients name.
+"""Custom profile fields: everything in a profile but display name and avatar.
 
-Client-server API, "Profiles". The whole of a profile is bounded, so that asking for it stays cheap.
+Client-server API, "Profiles". A whole profile is at most 64 KiB, as the specification has it.
 """
 
 import re
@@ -19,7 +19,7 @@ from homeserver.storage import profilefields as stored
 from homeserver.storage.db import Database
 
 MAX_NAME_BYTES: Final = 255
-MAX_BYTES: Final = 60 * 1024  # of all fields; with name and picture a profile stays below 64 KiB
+MAX_BYTES: Final = 60 * 1024  # all fields together; with name and avatar a profile stays below 64 KiB
 NAME: Final = "displayname"
 PICTURE: Final = "avatar_url"
 TIME_ZONE: Final = "m.tz"
@@ -28,27 +28,27 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 
 
 class ProfileFields:
-    """Reads and changes them."""
+    """Reads and changes custom profile fields."""
 
     def __init__(self, *, db: Database, limits: RateLimits) -> None:
         self._db = db
         self._limits = limits
 
     async def of(self, user_id: UserId) -> Mapping[str, Any]:
-        """A person's fields, by name."""
+        """A user's fields, by name."""
         async with self._db.read() as conn:
             found = await stored.fields_of(conn, user_id)
         return {name: orjson.loads(value) for name, value in found.items()}
 
     def check(self, requester: Requester, name: str) -> None:
-        """Raise unless the requester may change this of their profile now: guests only have a name."""
+        """Raise unless the requester may change this profile field now: guests may only set a display name."""
         check_may_act(requester)
         if name != NAME and is_matrix_guest(requester.number):
             raise guests_refused()
         self._limits.check("profile", requester.user_id)
 
     async def set(self, requester: Requester, name: str, value: object) -> None:
-        """Write one of the requester's fields.
+        """Set one of the requester's fields.
 
         Raises Invalid("bad_field", "key_too_large", "profile_too_large"), RateLimited.
         """
@@ -63,7 +63,7 @@ class ProfileFields:
             await stored.set_field(conn, requester.user_id, name, body)
 
     async def drop(self, requester: Requester, name: str) -> None:
-        """Take one of the requester's fields away; nothing happens where there is none."""
+        """Delete one of the requester's fields, if it is there."""
         check_field_name(name)
         self.check(requester, name)
         async with self._db.write() as conn:
@@ -71,7 +71,7 @@ class ProfileFields:
 
 
 def check_field_name(name: str) -> None:
-    """Raise Invalid("bad_field", "key_too_large") for what can be the name of no field."""
+    """Raise Invalid("bad_field", "key_too_large") for a name that no field can have."""
     if len(name.encode()) > MAX_NAME_BYTES:
         raise Invalid(f"a field's name has at most {MAX_NAME_BYTES} bytes", code="key_too_large")
     if _NAME.fullmatch(name) is None:

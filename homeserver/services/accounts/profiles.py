@@ -1,6 +1,6 @@
-"""Profiles: who people are, for showing them; changing one's own.
+"""Profiles: loading them, and changing one's own.
 
-Profiles are kept in memory until the log says that they changed: `note` must be given every new entry.
+Profiles are cached until the log says that they changed: `note` must be given every new entry.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,19 +23,19 @@ from homeserver.storage.log import Entry
 from homeserver.timeline.entries import Appends, profile_changed
 from homeserver.timeline.submission import Placed, SideWrite
 
-_SHOWN = frozenset({"display_name", "avatar_url"})  # what stands in the events by which a person is in a room
-_AT_ONCE = 10_000  # people in one query: a statement has room for some ten thousand values
+_SHOWN = frozenset({"display_name", "avatar_url"})  # the fields that are part of m.room.member events
+_AT_ONCE = 10_000  # users in one query: a statement takes some ten thousand parameters
 
 
 class _Change(NamedTuple):
-    """Fields of a Person or HostProfile and their new values. Others stay, whoever changes them at the same time."""
+    """Fields of a Person or HostProfile and their new values. Concurrent changes of other fields are kept."""
 
     user_id: UserId
     fields: Mapping[str, str]
 
 
 class Profiles:
-    """Loads people in bulk, changes the requester's own profile."""
+    """Loads profiles in bulk, and changes the requester's own."""
 
     def __init__(self, *, db: Database, timeline: Appends, cached_people: int) -> None:
         self._db = db
@@ -47,13 +47,13 @@ class Profiles:
 
     @property
     def age(self) -> int:
-        """Another number than before once any profile may have changed."""
+        """A number that changes whenever any profile may have changed."""
         return self._people.age
 
     async def people(self, user_ids: Collection[UserId]) -> dict[UserId, Person]:
-        """These people, by id; whoever is not here is missing. At most one query for some thousands of them.
+        """These users, by id; unknown ids are missing. At most one query for some thousands of them.
 
-        Under the id of a guest that became an account stands the account.
+        The id of a guest who got an account maps to that account.
         """
         found: dict[UserId, Person] = {}
         absent: list[UserId] = []
@@ -77,7 +77,7 @@ class Profiles:
         return found
 
     async def by_numbers(self, numbers: Collection[int]) -> dict[int, Person]:
-        """These people, by number; whoever is not here is missing. At most one query."""
+        """These users, by number; unknown numbers are missing. At most one query."""
         found: dict[int, Person] = {}
         absent: list[int] = []
         for number in numbers:
@@ -96,7 +96,7 @@ class Profiles:
         return found
 
     async def own(self, requester: Requester) -> Person:
-        """The requester, with e-mail and all. Raises NotFound if the account is gone."""
+        """The requester's full profile, e-mail included. Raises NotFound if the account is gone."""
         person = (await self.people([requester.user_id])).get(requester.user_id)
         if person is None:
             raise NotFound("no such account")
@@ -110,7 +110,7 @@ class Profiles:
         tag: str | None = None,
         avatar_url: str | None = None,
     ) -> Person:
-        """Change the requester's own profile; None leaves a field as it is. Answers the whole profile.
+        """Change the requester's own profile; None leaves a field as it is. Returns the whole profile.
 
         Raises Invalid ("empty_name", "name_too_long", "bad_tag", "bad_url"), Conflict("tag_in_use").
         """
@@ -133,7 +133,7 @@ class Profiles:
     async def change(
         self, user_id: UserId, changes: Mapping[str, str], also: Sequence[SideWrite[Any]] = ()
     ) -> None:
-        """Store new values of fields of a Person (any text but e-mail and tag) and tell everybody.
+        """Store new values of fields of a Person (any text but e-mail and tag) and announce the change.
 
         `also` goes into the same transaction.
         """
@@ -147,23 +147,23 @@ class Profiles:
                 listener(user_id)
 
     async def change_name(self, requester: Requester, name: str) -> None:
-        """Change the requester's display name; an empty one takes it away. Raises as `update` does."""
+        """Change the requester's display name; an empty one removes it. Raises as `update` does."""
         if name:
             await self.update(requester, display_name=name)
         else:
             await self.change(requester.user_id, {"display_name": ""})
 
     def listen(self, listener: Callable[[UserId], None]) -> None:
-        """Call this, at once, for each person whose name or picture was changed by this process."""
+        """Call `listener` at once for each user whose name or avatar was changed by this process."""
         self._listeners.append(listener)
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: a profile that changed is loaded anew."""
+        """Handle a log entry: drop a cached profile that changed."""
         if entry.kind is EntryKind.PROFILE and entry.user_id is not None:
             self._people.drop(entry.user_id)
 
     async def _claim_tag(self, user_id: UserId, tag: str) -> None:
-        """Take a tag in a transaction of its own: a lost race must not fail with other people's entries."""
+        """Claim a tag in a transaction of its own: a lost race must not fail other users' entries."""
         try:
             async with self._db.write() as conn:
                 is_free = await stored.claim_tag(conn, user_id, tag)
@@ -179,7 +179,7 @@ class Profiles:
 
 
 async def _change_profiles(conn: AsyncConnection, items: Sequence[Placed[_Change]]) -> None:
-    """Apply the changes in their order to the people as they are at that moment."""
+    """Apply the changes in order, each to the profile as it then stands."""
     user_ids = {item.row.user_id for item in items}
     await stored.lock_users(conn, user_ids)
     people = await stored.people_of(conn, user_ids)

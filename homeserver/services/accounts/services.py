@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package in one record, built by wiring and handed to the APIs."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from homeserver.services.accounts.userdirectory import UserDirectory
 
 @dataclass(frozen=True, slots=True)
 class AccountServices:
-    """Accounts, profiles, and whom people block."""
+    """Accounts, profiles, user directory, and blocks."""
 
     accounts: Accounts
     guest_accounts: GuestAccounts

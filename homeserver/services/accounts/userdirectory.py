@@ -1,8 +1,8 @@
-"""Finding people by their names (client-server API, "User Directory"): one search, in the views of two kinds of API.
+"""Search for users by name (client-server API, "User Directory"), in the views of two kinds of API.
 
-The product APIs page through everybody of this server. Matrix clients find people also by their ids, but only those
-whom one may know of: who is in a room with one, or in a room that everybody may look into or join. What people are
-called in a single room is not looked at, as only those in that room know it.
+The product APIs page through all users of this server. Matrix clients find users by id too, but only those that the
+requester may know of: who share a room with the requester, or are in a room that is public or world-readable. Names that
+users have in a single room only are not searched, as only its members know them.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ _MAX_FOUND: Final = 50
 
 
 class PeopleFound(NamedTuple):
-    """`limited`: there are more."""
+    """The users found. `limited`: there are more."""
 
     people: Sequence[Person]
     limited: bool
 
 
 class UserDirectory:
-    """`shows_all`: everybody of this server may be found by everybody, by Matrix clients too."""
+    """Searches the directory. `shows_all`: every local user may be found by everyone, by Matrix clients too."""
 
     def __init__(self, *, db: Database, limits: RateLimits, server: str, shows_all: bool) -> None:
         self._db = db
@@ -34,7 +34,7 @@ class UserDirectory:
         self._shows_all = shows_all
 
     async def page(self, requester: Requester, *, text: str, page: Page) -> list[Person]:
-        """People with all these words in their names or tag, but not the requester; all people without a word."""
+        """Users with all these words in their names or tag, except the requester; all users if `text` is empty."""
         words = search_words(text)
         async with self._db.read() as conn:
             return await stored.page_of_people(
@@ -42,7 +42,7 @@ class UserDirectory:
             )
 
     async def search(self, requester: Requester, term: str, limit: int) -> PeopleFound:
-        """People with all the words in their name or id, those whose name begins so coming first.
+        """Users with all words of `term` in their name or id; those whose name begins with it come first.
 
         Raises RateLimited.
         """
@@ -64,5 +64,5 @@ class UserDirectory:
         return PeopleFound(found[:most], limited=len(found) > most)
 
     def _local(self, word: str) -> str:
-        """A word of the search; of a whole id the part that people have to themselves."""
+        """A search word; of a full Matrix id only the localpart."""
         return word.removeprefix("@").removesuffix(f":{self._server}")

@@ -54,7 +54,7 @@ class Passwords:
     async def prove(self, call: Call[JsonObject, None], purpose: str) -> UiaResult:
         """Ask for the password of the caller, or, where a call came without a token, of somebody who has an account.
 
-        Raises InteractionNeeded until it was given. `purpose` names the call.
+        Raises UiaRequired until it was given. `purpose` names the call.
         """
 
         async def stage(auth: Mapping[str, Any]) -> UserId:

@@ -310,9 +310,7 @@ class Accounts:
     async def _rehash(self, user_id: UserId, old: str, password: str) -> None:
         made = await self._passwords.hash(password)
         async with self._db.write() as conn:
-            await stored.replace_password(
-                conn, user_id, old, made
-            )  # must not overwrite a password set meanwhile
+            await stored.replace_password(conn, user_id, old, made)  # keeps a password set meanwhile
 
     async def _change_standing(
         self,

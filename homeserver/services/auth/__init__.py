@@ -1,1 +1,1 @@
-"""Authentication: sessions, tokens, user-interactive auth, registration, log-in by others' tokens."""
+"""Authentication: sessions, tokens, user-interactive auth, registration, log-in with external JWTs."""

@@ -1,6 +1,6 @@
-"""Whose access token it is. A token is believed for its whole life once it was checked, unless the log says otherwise.
+"""Access-token authentication. A checked token is cached for its whole life, unless the log revokes it.
 
-`note` must be given every new entry of the log. A token that this process never saw is checked in the database.
+`note` must be given every new entry of the log. A token that is not cached is checked in the database.
 """
 
 from dataclasses import dataclass, replace
@@ -17,13 +17,13 @@ from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.storage.sessions import Session, Use
 
-_USED_STEP_MS = 60_000  # a use is noted to the minute
+_USED_STEP_MS = 60_000  # last use is kept to the minute
 _MAX_AGENT_CHARS = 250
 
 
 @dataclass(slots=True)
 class _Known:
-    """A checked access token, and the flags that say it holds no more."""
+    """A checked access token, and the flags that revoke it."""
 
     requester: Requester
     expires_ms: int
@@ -33,7 +33,7 @@ class _Known:
 
 
 class AccessTokens:
-    """Knows people by their access tokens, and remembers when and from where each session was used last."""
+    """Authenticates requests by access token, and keeps when and from where each session was last used."""
 
     def __init__(self, *, db: Database, key: TokenKey, clock: Clock, cache_entries: int) -> None:
         self._db = db
@@ -45,13 +45,13 @@ class AccessTokens:
         self._max_used = cache_entries
 
     async def authenticate(self, token: str, address: str = "") -> Requester:
-        """Who holds this access token. Raises Unauthenticated, or Forbidden for a suspended person or a guest."""
+        """The owner of this access token. Raises Unauthenticated, or Forbidden for a suspended user or a guest."""
         requester = await self.recognise(token, address)
         check_requester(requester)
         return requester
 
     async def recognise(self, token: str, address: str = "") -> Requester:
-        """The same for a face that looks itself at what suspended and locked people, and guests, may do."""
+        """Authenticate for an API that checks by itself what suspended users, locked users and guests may do."""
         known = self._known.get(token)
         if known is None:
             return await self._first_sight(token, address)
@@ -69,13 +69,13 @@ class AccessTokens:
         return known.requester
 
     def saw(self, requester: Requester, agent: str) -> None:
-        """Note the program that a session was used by, once for each noted use."""
+        """Keep the user agent of a session, once for each recorded use."""
         use = self._used.get(requester.session_id) if requester.session_id is not None else None
         if use is not None and not use.agent:
             use.agent = agent[:_MAX_AGENT_CHARS]
 
     def as_used(self, session: Session) -> Session:
-        """A session with its last use, also where that is not written down yet."""
+        """A session with its last use, even if that is not stored yet."""
         use = self._used.get(session.session_id)
         if use is None or use.used_ms < session.last_used_ms:
             return session
@@ -83,16 +83,16 @@ class AccessTokens:
         return replace(session, last_used_ms=use.used_ms, last_ip=ip, user_agent=agent)
 
     def take_used(self) -> dict[SessionId, Use]:
-        """The uses since the last call, to be written down."""
+        """The uses since the last call, to be stored."""
         used, self._used = self._used, {}
         return used
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: what it ends is not believed any more, from now on."""
+        """Handle a log entry: tokens that it revokes are refused from now on."""
         self._revocations.note(entry)
 
     def forget(self) -> None:
-        """Look every token up anew."""
+        """Drop all cached tokens; each is checked in the database again."""
         self._known.clear()
 
     async def _first_sight(self, token: str, address: str) -> Requester:
@@ -111,7 +111,7 @@ class AccessTokens:
             raise token_format.unknown_token()
         check_standing(deactivated=holder.status.deactivated)
         if holder.unused_hash is not None and claims.pair == token_format.pair_of(holder.unused_hash):
-            # First use of what a refresh gave. Other workers find it written, so it is written once a refresh.
+            # First use of a refreshed token. Other workers find it stored, so there is one write per refresh.
             async with self._db.write() as conn:
                 await stored.spend_earlier(conn, {claims.session_id: holder.unused_hash})
         known.requester = replace(
@@ -121,7 +121,7 @@ class AccessTokens:
             locked=holder.status.locked,
             admin=holder.status.admin,
         )
-        if known.session.is_raised or known.person.is_raised:  # ended while we looked
+        if known.session.is_raised or known.person.is_raised:  # revoked during the lookup
             raise token_format.unknown_token()
         self._note_used(known, now_ms)
         self._known.put(token, known)

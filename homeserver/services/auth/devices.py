@@ -1,4 +1,4 @@
-"""Devices: a person's sessions by the names that their clients chose."""
+"""Devices: a user's sessions, by device id (client-server API, "Device Management")."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from homeserver.storage.sessions import Session
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A session as its person sees it."""
+    """A session as shown to its owner."""
 
     device_id: DeviceId
     name: str
@@ -30,30 +30,30 @@ class Devices:
         self._sessions = sessions
 
     async def listing(self, requester: Requester) -> list[Device]:
-        """The requester's devices, the last used first."""
+        """The requester's devices, the most recently used first."""
         return [_device(one) for one in await self._sessions.listing(requester.user_id)]
 
     async def one(self, requester: Requester, device_id: DeviceId) -> Device:
-        """One of the requester's devices. Raises NotFound."""
+        """The requester's device with this id. Raises NotFound."""
         found = await self._running(requester, [device_id])
         if device_id not in found:
             raise _no_device()
         return _device(self._sessions.access_tokens.as_used(found[device_id]))
 
     async def rename(self, requester: Requester, device_id: DeviceId, name: str) -> None:
-        """Give a device another name. Raises NotFound."""
+        """Change a device's display name. Raises NotFound."""
         async with self._db.write() as conn:
             done = await stored.rename_device(conn, requester.user_id, device_id, clean_device_name(name))
         if not done:
             raise _no_device()
 
     async def end(self, requester: Requester, device_ids: Collection[DeviceId]) -> None:
-        """End the sessions on these devices; those that are not there are passed over."""
+        """Delete these devices, ending their sessions; unknown ids are ignored."""
         found = await self._running(requester, device_ids)
         await self._sessions.end_these(requester, [one.session_id for one in found.values()])
 
     async def others(self, requester: Requester) -> list[SessionId]:
-        """The requester's running sessions but the one they ask with."""
+        """The requester's active sessions except the one of this request."""
         found = await self._sessions.listing(requester.user_id)
         return [one.session_id for one in found if one.session_id != requester.session_id]
 

@@ -33,7 +33,7 @@ _RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 _EC = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 _LEAST_RSA_BITS = 2048
 _MAX_KEYS = 50
-_STALE_FACTOR = 24  # fetched keys are believed so many times longer when their source cannot be reached
+_STALE_FACTOR = 24  # fetched keys are used this many times longer while their source is unreachable
 
 Key = bytes | RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -41,7 +41,7 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class VerifyKey:
-    """A key, its name in the key set, and the algorithms that it may be used with."""
+    """A key, its id in the key set, and the algorithms that it may be used with."""
 
     key: Key
     algorithms: frozenset[str]
@@ -49,10 +49,10 @@ class VerifyKey:
 
 
 class KeySource(Protocol):
-    """Where the keys of an issuer come from."""
+    """A source of an issuer's keys."""
 
     async def find(self, algorithm: str, kid: str | None) -> list[VerifyKey]:
-        """The keys that may have made such a signature. Raises Upstream when they cannot be had now."""
+        """The keys that may have made such a signature. Raises Upstream when they cannot be fetched."""
         ...
 
 
@@ -67,10 +67,10 @@ class FixedKeys:
 
 
 class RemoteKeys:
-    """A key set behind an address: fetched when needed, once for all who wait, and never too often.
+    """A key set at a URL: fetched on demand, once for all concurrent callers, at a limited rate.
 
-    Keys are believed for `cache_s`. An unknown key id makes us fetch again, at most every `refetch_s`; so does a
-    failure. While the source is down, old keys still serve for a while.
+    Keys are cached for `cache_s`. An unknown key id or a failure triggers a new fetch, at most every `refetch_s`.
+    While the source is down, stale keys are still used for a while.
     """
 
     def __init__(self, *, url: str, fetch: Fetch, clock: Clock, cache_s: int, refetch_s: int) -> None:
@@ -117,7 +117,7 @@ class RemoteKeys:
 
 
 def fitting(keys: Iterable[VerifyKey], algorithm: str, kid: str | None) -> list[VerifyKey]:
-    """The keys for an algorithm: the one that is named, or all if the token or the key set names none."""
+    """The keys for an algorithm: the one with this key id, or all if the token or the key set has none."""
     usable = [one for one in keys if algorithm in one.algorithms]
     if kid is None:
         return usable
@@ -125,7 +125,7 @@ def fitting(keys: Iterable[VerifyKey], algorithm: str, kid: str | None) -> list[
 
 
 def parse_key_set(text: bytes) -> list[VerifyKey]:
-    """The usable keys of a JWKS. Raises ValueError when it is none; single keys that are of no use are left out."""
+    """The usable keys of a JWKS; unusable ones are left out. Raises ValueError if it is no JWKS."""
     found = orjson.loads(text)  # a JSONDecodeError is a ValueError
     entries = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(entries, list) or len(entries) > _MAX_KEYS:
@@ -135,7 +135,7 @@ def parse_key_set(text: bytes) -> list[VerifyKey]:
 
 
 def parse_pem(text: bytes) -> VerifyKey:
-    """A public key, or the one of a certificate. Raises ValueError."""
+    """A public key from PEM, bare or in a certificate. Raises ValueError."""
     try:
         if b"BEGIN CERTIFICATE" in text:
             return _verify_key(x509.load_pem_x509_certificate(text).public_key())
@@ -145,7 +145,7 @@ def parse_pem(text: bytes) -> VerifyKey:
 
 
 def source_of(issuer: IssuerSettings, clock: Clock, client: HttpClient) -> KeySource:
-    """Where the keys of an issuer come from, as its settings say. Reads files; raises ValueError or OSError."""
+    """The key source of an issuer, from its settings. Reads files; raises ValueError or OSError."""
     if issuer.secret is not None:
         return FixedKeys([VerifyKey(issuer.secret.get_secret_value().encode(), HMAC)])
     if issuer.public_key_file is not None:
@@ -170,7 +170,7 @@ def source_of(issuer: IssuerSettings, clock: Clock, client: HttpClient) -> KeySo
 
 
 async def fetch_bytes(client: HttpClient, url: str, *, timeout_s: float, max_bytes: int) -> bytes:
-    """The body at an address: no redirect followed, nothing unpacked. Raises Upstream."""
+    """The body at a URL: no redirects, no decompression. Raises Upstream."""
     headers = {"Accept": "application/json"}
     try:
         request = Request("GET", URL(url), timeout_s=timeout_s, max_bytes=max_bytes, headers=headers)
@@ -194,7 +194,7 @@ def _parse_jwk(entry: Any) -> VerifyKey | None:
         "OKP": OKPAlgorithm.from_jwk,
     }
     read = readers.get(entry.get("kty"))
-    if read is None:  # "oct" too: a secret that everybody can fetch is none
+    if read is None:  # "oct" too: a secret that anyone can fetch is no secret
         return None
     try:
         made = _verify_key(read(entry))

@@ -1,4 +1,4 @@
-"""What a host application's token says about a person. Pure: no database, no clock of its own."""
+"""The claims of a host application's token about a user. Pure: no database, no clock."""
 
 import hashlib
 import math
@@ -25,7 +25,7 @@ _MAX_BIO_CHARS = 2000
 
 @dataclass(frozen=True, slots=True)
 class HostPerson:
-    """A person as the host describes them. `fields` has only what the token speaks of; `email` may be empty."""
+    """A user as the host describes them. `fields` has only the fields in the token; `email` may be empty."""
 
     subject: str
     fields: Mapping[str, str]
@@ -33,7 +33,7 @@ class HostPerson:
 
     @property
     def number(self) -> int | None:
-        """The host's own id, where it can be ours within the host's namespace."""
+        """The host's own user id, if it is a number that can be used here in the host's namespace."""
         text = self.subject
         if not (text.isascii() and text.isdecimal() and len(text) <= 10) or text.startswith("0"):
             return None
@@ -41,7 +41,7 @@ class HostPerson:
         return number if number < FIRST_FREE_NUMBER else None
 
     def applied_to(self, person: Person) -> Person:
-        """The person with what the host says about them."""
+        """The user's profile with the host's claims applied."""
         return with_fields(person, self.fields)
 
     @property
@@ -52,7 +52,7 @@ class HostPerson:
 
 
 def check_claims(claims: Mapping[str, Any], issuer: IssuerSettings, now_ms: int) -> int:
-    """When the token ends, in ms, leeway included. Raises Unauthenticated unless it holds now and is for us."""
+    """When the token expires, in ms, leeway included. Raises Unauthenticated unless it is valid now and for us."""
     now_s = now_ms / 1000
     expires_s = _time(claims.get("exp"))
     if expires_s is None or expires_s - now_s > issuer.max_age_s + issuer.leeway_s:
@@ -74,8 +74,7 @@ def check_claims(claims: Mapping[str, Any], issuer: IssuerSettings, now_ms: int)
 
 
 def host_person(claims: Mapping[str, Any], settings: ClaimSettings) -> HostPerson:
-    """The person in the claims. Raises Unauthenticated without a usable id; other claims that are of no use
-    are left out."""
+    """The user in the claims. Raises Unauthenticated without a usable id; other unusable claims are left out."""
     subject = _text(at_path(claims, settings.user_id))
     if not subject or len(subject) > _MAX_SUBJECT_CHARS or one_line(subject) != subject:
         raise token_format.unknown_token()
@@ -98,7 +97,7 @@ def host_person(claims: Mapping[str, Any], settings: ClaimSettings) -> HostPerso
 
 
 def at_path(claims: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, or None. A claim whose own name has the dots wins."""
+    """The value at a dotted path, or None. A claim whose name contains the dots takes precedence."""
     if path in claims:
         return claims[path]
     found: Any = claims
@@ -110,7 +109,7 @@ def at_path(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    """Text and whole numbers as text; anything else is none."""
+    """Strings and integers as text; None for anything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -128,7 +127,7 @@ def _email(value: Any) -> str:
 
 
 def _time(value: Any) -> float | None:
-    """Seconds since 1970 (RFC 7519, section 2), or None for what is no time."""
+    """Seconds since 1970 (RFC 7519, section 2), or None if the value is no time."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) and abs(value) < 2**53 else None

@@ -1,7 +1,7 @@
-"""People that host applications vouch for with tokens of their own (JWT).
+"""Log-in with JWTs that host applications issue for their users.
 
-The token's `iss` picks the issuer where one is configured with it; otherwise each issuer whose algorithms and
-keys fit is tried. A person is made at first sight, and changed when the claims about them change.
+The token's `iss` selects the issuer if one is configured with it; otherwise each issuer whose algorithms and
+keys match is tried. A user is created at their first token, and updated when their claims change.
 """
 
 import logging
@@ -46,7 +46,7 @@ _jws = PyJWS()
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """A host application and where its keys come from."""
+    """A host application and the source of its keys."""
 
     settings: IssuerSettings
     keys: KeySource
@@ -54,7 +54,7 @@ class Issuer:
 
 @dataclass(slots=True)
 class _Known:
-    """A checked token, and the flag that says its person is shut out."""
+    """A checked token, and the flag that says its user's tokens are revoked."""
 
     requester: Requester
     expires_ms: int
@@ -73,7 +73,7 @@ def make_issuers(settings: Sequence[IssuerSettings], clock: Clock, client: HttpC
 
 
 class JwtLogin:
-    """Checks tokens of host applications and knows their people."""
+    """Checks tokens of host applications and provisions their users."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class JwtLogin:
         self._flight: SingleFlight[str, _Known] = SingleFlight()
 
     async def authenticate(self, token: str, address: str = "") -> Requester:
-        """Who holds this token. Raises Unauthenticated, Forbidden("suspended"), or Upstream without the host's keys."""
+        """The token's owner. Raises Unauthenticated, Forbidden("suspended"), or Upstream without the host's keys."""
         known = self._known.get(token)
         if known is not None and (known.person.is_raised or self._clock.now_ms() >= known.expires_ms):
             self._known.drop(token)
@@ -108,17 +108,17 @@ class JwtLogin:
 
     @property
     def has_issuers(self) -> bool:
-        """Whether there is any host application whose word counts."""
+        """True if any host application is configured as an issuer."""
         return bool(self._issuers)
 
     async def person(self, token: str) -> Person:
-        """Who holds this token, for a session of ours that begins with it. Raises what `authenticate` raises."""
+        """The token's owner, to start a session of this server. Raises as `authenticate` does."""
         return await self._profiles.own(await self.authenticate(token))
 
     async def introduce(self, issuer: str, number: int) -> Person:
-        """The person with this id at a host application, made if they were never here: others may write to them.
+        """The user with this id at a host application, created if needed: other users may write to them first.
 
-        Only for callers who know that the host has such a person. Raises NotFound("user_not_found").
+        Only for callers that know that the host has such a user. Raises NotFound("user_not_found").
         """
         settings = self._settings_of(issuer)
         if settings is None or not 0 < number < FIRST_FREE_NUMBER:
@@ -130,10 +130,10 @@ class JwtLogin:
         return (await self._profiles.people([user.user_id]))[user.user_id]
 
     async def vouched(self, issuer: str, number: int, address: str = "") -> Requester:
-        """The person with this id at a host application, on the word of the host's own server instead of a token.
+        """The user with this id at a host application, for a request of the host's own server, which has no user token.
 
-        Made if they were never here. Without an issuer it is the account here with this number. Raises
-        NotFound("user_not_found") for people of others, and what a token raises for who is shut out.
+        Created if they never logged in. Without an issuer it is the local account with this number. Raises
+        NotFound("user_not_found") for users of other hosts, and as `authenticate` for suspended and other barred users.
         """
         settings = self._settings_of(issuer)
         if settings is None and issuer:
@@ -159,7 +159,7 @@ class JwtLogin:
         )
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: whoever was shut out is not believed any more."""
+        """Handle a log entry: cached tokens of users whose sessions it ends are refused from now on."""
         self._revocations.note(entry)
 
     def _settings_of(self, issuer: str) -> IssuerSettings | None:
@@ -174,12 +174,12 @@ class JwtLogin:
         async with self._db.read() as conn:
             account = (await stored.accounts_of(conn, [user_id]))[user_id]
         check_account(account)
-        if flag.is_raised:  # shut out while we looked
+        if flag.is_raised:  # revoked during the lookup
             raise token_format.unknown_token()
         requester = Requester(
             user_id=user_id,
             number=account.person.number,
-            session_key=user_id,  # a host's tokens change often; a repeated send is the same person's
+            session_key=user_id,  # a host's tokens change often; a repeated send is recognised by user instead
             namespace=issuer.settings.namespace,
             expires_ms=expires_ms,
         )
@@ -188,7 +188,7 @@ class JwtLogin:
         return known
 
     async def _verify(self, token: str) -> tuple[Issuer, Unverified]:
-        """The issuer that signed the token, and what it says. Raises Unauthenticated or Upstream."""
+        """The issuer that signed the token, and the token's content. Raises Unauthenticated or Upstream."""
         seen = token_format.peek(token)
         algorithm, kid = seen.header.get("alg"), seen.header.get("kid")
         if not isinstance(algorithm, str) or "crit" in seen.header or seen.header.get("b64") is False:
@@ -224,7 +224,7 @@ class JwtLogin:
         return user.user_id
 
     async def _add(self, conn: AsyncConnection, issuer: IssuerSettings, described: HostPerson) -> HostUser:
-        """Make the person, unless somebody was quicker."""
+        """Insert the user, unless a concurrent request did."""
         found = await hostusers.host_users_of(conn, issuer.name, [described.subject])
         if found:
             return found[described.subject]
@@ -238,7 +238,7 @@ class JwtLogin:
             number=(issuer.namespace << 32) + number,
             display_name=described.subject,
             created_ms=self._clock.now_ms(),
-            # E-mails are unique here, and a host's word about one takes it from nobody.
+            # E-mails are unique here, and a host's claim does not take one from another account.
             email="" if is_taken else described.email,
         )
         person = described.applied_to(person)
@@ -259,7 +259,7 @@ class JwtLogin:
         )
 
     async def _claim_email(self, user_id: UserId, email: str) -> None:
-        """Take the e-mail if it is free, in a transaction of its own: a lost race must fail nobody else."""
+        """Claim the e-mail if it is free, in a transaction of its own: a lost race must not fail other entries."""
         try:
             async with self._db.write() as conn:
                 is_free = await stored.claim_email(conn, user_id, email)

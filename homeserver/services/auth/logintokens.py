@@ -1,6 +1,6 @@
-"""Log-in tokens: a person who is logged in lets another device of theirs in, without a password.
+"""Log-in tokens: a logged-in user logs another device in without a password.
 
-Client-server API, "Token-based login". A token is good once and not for long; only its hash is kept.
+Client-server API, "Token-based login". A token is short-lived and works once; only its hash is stored.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ MAX_CHARS = 200
 
 
 class LoginTokens:
-    """Makes and takes them."""
+    """Issues and redeems log-in tokens."""
 
     def __init__(
         self, *, db: Database, profiles: Profiles, clock: Clock, limits: RateLimits, ttl_s: int
@@ -30,7 +30,7 @@ class LoginTokens:
         self.ttl_s = ttl_s
 
     async def create(self, requester: Requester) -> str:
-        """A token for another device of the requester, who has just proven themselves. Raises RateLimited."""
+        """Issue a token for another device of the requester, who has just passed UIA. Raises RateLimited."""
         self._limits.check("login_tokens", requester.user_id)
         token, now_ms = secrets.token_urlsafe(32), self._clock.now_ms()
         async with self._db.write() as conn:
@@ -39,7 +39,7 @@ class LoginTokens:
         return token
 
     async def take(self, token: str, address: str = "") -> Person:
-        """Whose token it is; it is spent by that. Raises Forbidden("bad_credentials"), RateLimited."""
+        """Redeem a token and return its owner. Raises Forbidden("bad_credentials"), RateLimited."""
         self._limits.check_address("login", address)
         async with self._db.write() as conn:
             user_id = await stored.take_login_token(conn, _hash(token), self._clock.now_ms())
@@ -51,5 +51,5 @@ class LoginTokens:
 
 
 def _hash(token: str) -> str:
-    """What is stored of a token. It is random enough to need no slow hash."""
+    """The hash that is stored. The token is random enough to need no slow hash."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()

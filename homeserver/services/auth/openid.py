@@ -1,6 +1,6 @@
-"""OpenID tokens: by them another service learns who a person is, and they open nothing else.
+"""OpenID tokens: they prove a user's id to another service and grant nothing else (client-server API, "OpenID").
 
-A token is signed and kept nowhere, so any worker knows it. How its person stands is looked up when it is shown.
+A token is signed and not stored, so any worker can check it. The account status is looked up at each use.
 """
 
 import base64
@@ -20,7 +20,7 @@ _PREFIX = "oid"
 
 
 class OpenIds:
-    """Makes and reads them. `secret` has at least 32 bytes."""
+    """Issues and checks OpenID tokens. `secret`: at least 32 bytes."""
 
     def __init__(self, *, db: Database, clock: Clock, limits: RateLimits, secret: bytes) -> None:
         self._db = db
@@ -29,14 +29,14 @@ class OpenIds:
         self._key = hmac.digest(secret, b"openid tokens", "sha256")
 
     def make(self, user_id: UserId) -> str:
-        """A token that says who this is, for an hour. Raises RateLimited."""
+        """Issue a token for this user, valid for an hour. Raises RateLimited."""
         self._limits.check("openid", user_id)
         said = f"{self._clock.now_ms() + TTL_S * 1000} {user_id}"
         text = base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
         return f"{_PREFIX}.{text}.{self._mark(text)}"
 
     async def person(self, token: str) -> UserId:
-        """Whose token it is. Raises Unauthenticated for what is expired or not ours, and for a closed account."""
+        """The token's owner. Raises Unauthenticated if it is expired or not ours, or the account is deactivated."""
         prefix, _, rest = token.partition(".")
         text, _, mark = rest.partition(".")
         is_ours = prefix == _PREFIX and len(token) <= _MAX_CHARS and token.isascii()

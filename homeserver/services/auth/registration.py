@@ -1,4 +1,4 @@
-"""What people must show before they make an account, and the tokens for it that operators hand out."""
+"""UIA stages of registration, and registration tokens (client-server API, "Account registration")."""
 
 import re
 import secrets
@@ -22,7 +22,10 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 
 class RegistrationTokens:
-    """Makes, lists, revokes and uses them. Wrong ones count as wrong passwords do: operators may choose short ones."""
+    """Creates, lists, revokes and uses registration tokens.
+
+    Wrong ones count against the log-in rate limit as wrong passwords do: operators may choose short tokens.
+    """
 
     def __init__(self, *, db: Database, clock: Clock, limits: RateLimits) -> None:
         self._db = db
@@ -32,7 +35,7 @@ class RegistrationTokens:
     async def create(
         self, *, token: str | None = None, uses: int | None = None, ttl_s: int | None = None
     ) -> RegistrationToken:
-        """A new token; without a text one is made. Raises Invalid("bad_token"), Conflict("token_in_use")."""
+        """Create a token; without `token` its text is random. Raises Invalid("bad_token"), Conflict("token_in_use")."""
         text = token if token is not None else secrets.token_urlsafe(12)
         if not _TOKEN.fullmatch(text):
             raise Invalid("a token has 1 to 64 letters, digits, and any of . _ ~ -", code="bad_token")
@@ -48,18 +51,18 @@ class RegistrationTokens:
         return new
 
     async def listing(self) -> list[RegistrationToken]:
-        """All of them, oldest first."""
+        """All registration tokens, the oldest first."""
         async with self._db.read() as conn:
             return await stored.list_registration_tokens(conn, MAX_LISTED)
 
     async def revoke(self, token: str) -> None:
-        """Delete one. Raises NotFound."""
+        """Delete a token. Raises NotFound."""
         async with self._db.write() as conn:
             if not await stored.drop_registration_token(conn, token):
                 raise NotFound("no such token")
 
     async def is_good(self, token: str, *, address: str) -> bool:
-        """Whether somebody could make an account with it now. Raises RateLimited."""
+        """True if an account can be registered with the token now. Raises RateLimited."""
         self._limits.check_address("login", address)
         async with self._db.read() as conn:
             found = await stored.registration_token(conn, token)
@@ -69,7 +72,7 @@ class RegistrationTokens:
         return found.uses_allowed is None or found.uses < found.uses_allowed
 
     async def use(self, token: str, *, address: str) -> None:
-        """Count one use. Raises Forbidden("bad_registration_token"), RateLimited."""
+        """Count one use of a token. Raises Forbidden("bad_registration_token"), RateLimited."""
         self._limits.check_address("login", address)
         async with self._db.write() as conn:
             if not await stored.use_registration_token(conn, token, self._clock.now_ms()):
@@ -78,7 +81,7 @@ class RegistrationTokens:
 
 
 class Registering:
-    """What a registration asks for: a token and the terms where the settings say so, else nothing to speak of."""
+    """The UIA flow of registration: a token and the terms if the settings ask for them, else only m.login.dummy."""
 
     def __init__(self, tokens: RegistrationTokens, settings: MatrixSettings) -> None:
         self._tokens = tokens
@@ -86,7 +89,7 @@ class Registering:
         self._params = {TERMS: {"policies": _policies(settings)}} if settings.policies else {}
 
     def wanted(self, address: str) -> UiaOperation:
-        """The stages for who asks from this address."""
+        """The stages for a client at this address."""
 
         async def use(auth: Mapping[str, Any]) -> None:
             token = auth.get("token")
@@ -104,7 +107,7 @@ class Registering:
 
 
 async def _agreed(_: Mapping[str, Any]) -> None:
-    """A stage that is passed by naming it."""
+    """Check of a stage that is passed by naming it (m.login.dummy, m.login.terms)."""
 
 
 def _policies(settings: MatrixSettings) -> Mapping[str, Any]:

@@ -1,8 +1,8 @@
-"""Service keys: what the own servers of host applications prove themselves with.
+"""Service keys: API keys by which servers of host applications authenticate.
 
-A key is `sk_KEYID_SECRET`; its id is public, and only a hash of the whole is stored. It is good for one scope, the name
-of an API or of a bridge. A key that was checked is believed until the log says that it was revoked: `note` must be
-given every new entry of the log.
+A key is `sk_KEYID_SECRET`; its id is public, and only a hash of the whole is stored. It is valid for one scope, the
+name of an API or of a bridge. A checked key is cached until the log says that it was revoked: `note` must be given
+every new entry of the log.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ _USED_STEP_MS = 3_600_000  # `used_ms` is kept to the hour
 
 
 class NewKey(NamedTuple):
-    """A key at the only moment when the whole of it is known."""
+    """A new key. `secret` is the whole key, which is not stored and cannot be shown again."""
 
     secret: str
     stored: ServiceKey
@@ -47,7 +47,7 @@ class _Revocation(NamedTuple):
 
 
 class ServiceKeys:
-    """Makes, checks, lists and revokes keys. `scopes`: the APIs and bridges that there are."""
+    """Creates, checks, lists and revokes keys. `scopes`: the names of the APIs and bridges."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class ServiceKeys:
         self._used: BoundedCache[str, int] = BoundedCache(cache_entries)
 
     async def create(self, name: str, scope: str) -> NewKey:
-        """A new key; nobody can ever show it again. Raises Invalid("unknown_scope", "empty_name", "name_too_long")."""
+        """Create a key. Raises Invalid("unknown_scope", "empty_name", "name_too_long")."""
         if scope not in self._scopes:
             known = ", ".join(sorted(self._scopes))
             raise Invalid(f"there is no API or bridge {scope}; there are {known}", code="unknown_scope")
@@ -86,12 +86,12 @@ class ServiceKeys:
         return NewKey(secret, made)
 
     async def listing(self, page: Page) -> list[ServiceKey]:
-        """All keys, revoked ones too, the oldest first."""
+        """All keys, revoked ones included, the oldest first."""
         async with self._db.read() as conn:
             return await stored.list_service_keys(conn, limit=page.limit, offset=page.offset)
 
     async def revoke(self, key_id: str) -> None:
-        """End a key, for all workers. Raises NotFound("no_service_key")."""
+        """Revoke a key in all workers. Raises NotFound("no_service_key")."""
         async with self._db.read() as conn:
             found = await stored.service_keys_of(conn, [key_id])
         if not found:
@@ -100,11 +100,11 @@ class ServiceKeys:
             [service_key_revoked(key_id)],
             also=[SideWrite(_revoke, _Revocation(key_id, self._clock.now_ms()))],
         )
-        for entry in entries:  # here at once; other workers hear it from the log
+        for entry in entries:  # this worker at once; other workers read it from the log
             self.note(entry)
 
     async def check(self, secret: str, scope: str, address: str = "") -> str:
-        """The id of a key that is good for `scope`.
+        """The id of a key that is valid for `scope`.
 
         Raises Unauthenticated("bad_service_key") for any other, whatever is wrong with it, and RateLimited for an
         address that shows too many of those.
@@ -115,13 +115,13 @@ class ServiceKeys:
         if key is None or not is_right or key.scope != scope or key.revoked_ms is not None:
             self._limits.check_address(
                 "service_keys", address
-            )  # only for guesses: a good key is never kept out
+            )  # only for guesses: a valid key is never limited
             raise Unauthenticated("a service key of this API is needed", code="bad_service_key")
         await self._note_used(key)
         return key.key_id
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: a revoked key is looked up anew."""
+        """Handle a log entry: drop a revoked key from the cache."""
         if entry.kind is EntryKind.SERVICE_KEY_REVOKED and entry.body is not None:
             self._known.drop(entry.body["key_id"])
 
@@ -140,7 +140,7 @@ class ServiceKeys:
         now_ms = self._clock.now_ms()
         if now_ms - max(key.used_ms or 0, self._used.get(key.key_id) or 0) < _USED_STEP_MS:
             return
-        self._used.put(key.key_id, now_ms)  # before the write: of many calls at once one is enough
+        self._used.put(key.key_id, now_ms)  # before the write: of many concurrent calls one write is enough
         async with self._db.write() as conn:
             await stored.set_service_keys_used(conn, {key.key_id: now_ms})
 
@@ -151,5 +151,5 @@ async def _revoke(conn: AsyncConnection, items: Sequence[Placed[_Revocation]]) -
 
 
 def _hash(secret: str) -> str:
-    """What is stored of a key. It is random enough to need no slow hash."""
+    """The hash that is stored. The key is random enough to need no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package in one record, built by wiring and handed to the APIs."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from homeserver.services.auth.uia import UserInteractiveAuth
 
 @dataclass(frozen=True, slots=True)
 class AuthServices:
-    """Sessions, and the ways to get one."""
+    """Sessions, and the ways to log in."""
 
     sessions: Sessions
     devices: Devices

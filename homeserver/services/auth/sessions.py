@@ -1,4 +1,4 @@
-"""Sessions: tokens for people with an account here, their rotation, and their end.
+"""Sessions of local accounts: their tokens, refresh-token rotation, and their end.
 
 `note` must be given every new entry of the log.
 """
@@ -42,7 +42,7 @@ _FOR_GOOD_MS = 2**52  # a time that never comes
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a client gets at log-in and at each refresh."""
+    """The answer to log-in and to each refresh."""
 
     access_token: str
     refresh_token: str
@@ -53,7 +53,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class LastingToken:
-    """What a client gets that cannot refresh: an access token that holds until its session is ended."""
+    """The answer to log-in of a client without refresh tokens: an access token valid until its session ends."""
 
     access_token: str
     person: Person
@@ -72,9 +72,9 @@ class _EndingOfAll(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """How a client wishes its session, and where it comes from. Without `device_id` it is a new device.
+    """Parameters of a session to start. Without `device_id` a new device is created.
 
-    `even_suspended`: for a face in which suspended people may read.
+    `address`, `agent`: of the client. `even_suspended`: for APIs that let suspended users read.
     """
 
     device_name: str = ""
@@ -106,14 +106,14 @@ class Sessions:
         self.access_tokens = AccessTokens(db=db, key=key, clock=clock, cache_entries=settings.cache_entries)
 
     async def start(self, person: Person, device_name: str = "", device_id: DeviceId | None = None) -> Tokens:
-        """Log a person in; the caller has checked the password. Without `device_id` it is a new device.
+        """Log a user in; the caller has checked the password. Without `device_id` a new device is created.
 
-        A session that runs on the device already is ended. Raises Invalid("bad_device_id").
+        An active session of the device is ended. Raises Invalid("bad_device_id").
         """
         return await self.begin(person, NewSession(device_name, device_id))
 
     async def begin(self, person: Person, request: NewSession) -> Tokens:
-        """The same for a client that says more."""
+        """Log a user in with all parameters. Raises as `start` does."""
         now_ms = self._clock.now_ms()
         session_id = _new_session_id()
         refresh_token = self._key.make_refresh(session_id)
@@ -123,7 +123,7 @@ class Sessions:
         return self._tokens(found, session, refresh_token, now_ms)
 
     async def begin_lasting(self, person: Person, request: NewSession) -> LastingToken:
-        """The same for a client that cannot refresh its tokens."""
+        """Log a user in on a client that does not support refresh tokens. Raises as `start` does."""
         now_ms = self._clock.now_ms()
         session_id = _new_session_id()
         nobodys = self._key.make_refresh(session_id)
@@ -135,13 +135,13 @@ class Sessions:
     async def refresh(self, refresh_token: str, address: str = "", *, even_suspended: bool = False) -> Tokens:
         """New tokens for a refresh token. Client-server API, "Refreshing access tokens".
 
-        The old one is good until one of the new tokens is used: until then a repeat answers the same refresh token.
-        Its use after that means that two have it, one of them perhaps a thief: the session ends for both.
+        The old one is valid until one of the new tokens is used: until then a repeat returns the same refresh token.
+        Its use after that means that it was copied, perhaps stolen: the session ends.
         """
         now_ms = self._clock.now_ms()
         session_id = self._key.session_of_refresh(refresh_token)
         if session_id is None:
-            self._limits.check_address("login", address)  # only for guesses: many people share an address
+            self._limits.check_address("login", address)  # only for guesses: many users share an address
             raise token_format.unknown_token()
         async with self._db.read() as conn:
             session = _running(await stored.sessions_of(conn, [session_id]), session_id)
@@ -161,7 +161,7 @@ class Sessions:
     async def _rotate(
         self, session: Session, hashes: tuple[str, str], now_ms: int, *, even_suspended: bool
     ) -> Person | None:
-        """Put the new hash in the place of the old, if it is not there already; None if the old is good no more."""
+        """Replace the old hash by the new one, if that is not done already; None if the old is no longer valid."""
         old, new = hashes
         user_id, session_id = session.user_id, session.session_id
         async with self._db.write() as conn:
@@ -178,16 +178,16 @@ class Sessions:
         return account.person if (current.spent_hash, current.refresh_hash) == (old, new) else None
 
     async def authenticate(self, token: str, address: str = "") -> Requester:
-        """Who holds this access token. Raises Unauthenticated, or Forbidden for a suspended person or a guest."""
+        """The owner of this access token. Raises Unauthenticated, or Forbidden for a suspended user or a guest."""
         return await self.access_tokens.authenticate(token, address)
 
     async def end(self, requester: Requester) -> None:
-        """Log out. A requester without a session of ours (a host's token) has none to end."""
+        """Log out. Does nothing for a requester with a host's token, which has no session here."""
         if requester.session_id is not None:
             await self._end([(requester.user_id, requester.session_id)], "logout")
 
     async def end_all(self, requester: Requester) -> None:
-        """Log out everywhere, here too."""
+        """Log out on all devices, this one included."""
         cleanup = _EndingOfAll(requester.user_id, self._clock.now_ms())
         entries = await self._timeline.append(
             [session_ended(requester.user_id, None, "logout_all")],
@@ -197,11 +197,11 @@ class Sessions:
             self.note(entry)
 
     async def end_these(self, requester: Requester, session_ids: Sequence[SessionId]) -> None:
-        """End some of the requester's own sessions, whose ids the caller looked up."""
+        """End some of the requester's own sessions; the caller has checked that they are the requester's."""
         await self._end([(requester.user_id, one) for one in session_ids], "ended_elsewhere")
 
     async def end_other(self, requester: Requester, session_id: SessionId) -> None:
-        """End one of the requester's own sessions, seen in `listing`. Raises NotFound for anybody else's."""
+        """End one of the requester's own sessions. Raises NotFound for another user's."""
         async with self._db.read() as conn:
             session = (await stored.sessions_of(conn, [session_id])).get(session_id)
         if session is None or session.user_id != requester.user_id or session.ended_ms is not None:
@@ -209,20 +209,20 @@ class Sessions:
         await self._end([(requester.user_id, session_id)], "ended_elsewhere")
 
     async def listing(self, user_id: UserId) -> list[Session]:
-        """A person's running sessions, the last used first."""
+        """A user's active sessions, the most recently used first."""
         now_ms = self._clock.now_ms()
         async with self._db.read() as conn:
             found = await stored.open_sessions(conn, user_id, now_ms=now_ms, limit=_MAX_LISTED)
         return [self.access_tokens.as_used(one) for one in found]
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: what it ends is not believed any more, from now on."""
+        """Handle a log entry: tokens that it revokes are refused from now on."""
         self.access_tokens.note(entry)
 
     async def tidy(self) -> int:
-        """Write down what was used when, and delete ended and expired sessions; answers how many went.
+        """Store last uses, and delete ended and expired sessions; returns how many were deleted.
 
-        An ended session is as good as none, so it only stays for one life of an access token.
+        An ended session is only kept for the lifetime of an access token.
         """
         used = self.access_tokens.take_used()
         if used:
@@ -239,7 +239,7 @@ class Sessions:
                 return purged
 
     async def _open(self, session: Session, *, even_suspended: bool) -> Person:
-        """Write down a new session, in the place of another one of the device."""
+        """Insert a new session, replacing an earlier one of the device."""
         user_id, device_id = session.user_id, session.device_id
         async with self._db.read() as conn:
             earlier = (await stored.sessions_on(conn, user_id, [device_id])).get(device_id)
@@ -247,7 +247,7 @@ class Sessions:
             await self._end([(user_id, earlier.session_id)], "replaced")
 
         async def work(conn: AsyncConnection) -> Person:
-            # The lock orders this after or before a suspension, never beside it.
+            # The lock orders this before or after a suspension, never concurrent with it.
             await stored_accounts.lock_users(conn, [user_id])
             account = (await stored_accounts.accounts_of(conn, [user_id])).get(user_id)
             if account is None:
@@ -267,11 +267,11 @@ class Sessions:
             [session_ended(user_id, session_id, reason) for user_id, session_id in ended],
             also=[SideWrite(_end_sessions, _Ending(session_id, now_ms)) for _, session_id in ended],
         )
-        for entry in entries:  # here at once; other workers hear it from the log
+        for entry in entries:  # this worker at once; other workers read it from the log
             self.note(entry)
 
     async def _end_expired(self) -> None:
-        """A device that nobody can use any more goes, and everybody hears it."""
+        """End sessions that can no longer be refreshed, and announce that their devices are gone."""
         async with self._db.read() as conn:
             found = await stored.expired_sessions(conn, now_ms=self._clock.now_ms(), limit=_PURGE_BATCH)
         await self._end(found, "expired")
@@ -303,7 +303,7 @@ async def _end_all_sessions(conn: AsyncConnection, items: Sequence[Placed[_Endin
 def _session(
     session_id: SessionId, person: Person, request: NewSession, refresh_token: str, times: tuple[int, int]
 ) -> Session:
-    """`times`: when it begins, and when it can be refreshed no more."""
+    """A new session. `times`: its start, and when its refresh token expires, in ms."""
     now_ms, ends_ms = times
     return Session(
         session_id=session_id,
@@ -327,13 +327,13 @@ def _running(found: dict[SessionId, Session], session_id: SessionId) -> Session:
 
 
 def _is_good(session: Session, refresh_hash: str) -> bool:
-    """Whether a refresh token is the newest, or the one before it and the newest was not used yet."""
+    """True if a refresh token is the newest, or the one before while the newest was not used yet."""
     good = (session.refresh_hash, session.spent_hash or "")
     return any(hmac.compare_digest(refresh_hash, one) for one in good)
 
 
 def clean_device_name(name: str) -> str:
-    """The name of a device as it is stored."""
+    """The display name of a device as it is stored."""
     return one_line(name)[:MAX_DEVICE_NAME_CHARS]
 
 

@@ -1,8 +1,8 @@
-"""Access and refresh tokens as text: made, read and checked, without a database or a clock.
+"""Format of access and refresh tokens: encoding, decoding and checking, without a database or a clock.
 
 An access token is a JWT (HS256) with the claims iss (server name), sub (user id), user_id (number), sid, type
-"access", iat, exp, and, where it came with a refresh token, rth, which says with which. A refresh token is
-`SESSION_ID.RANDOM.MARK`; the mark tells our own old tokens from made-up ones.
+"access", iat, exp, and, if it was issued with a refresh token, rth, which names that one. A refresh token is
+`SESSION_ID.RANDOM.MARK`; the mark is a MAC that tells expired tokens of ours from forged ones.
 """
 
 import base64
@@ -32,25 +32,25 @@ _PAIR_CHARS = 22
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What an access token of ours says."""
+    """The claims of an access token of ours."""
 
     user_id: UserId
     number: int
     session_id: SessionId
     expires_ms: int
-    pair: str = ""  # `pair_of` the refresh token that it was issued with; empty: with none
+    pair: str = ""  # `pair_of` the refresh token that it was issued with; empty: none
 
 
 @dataclass(frozen=True, slots=True)
 class Unverified:
-    """What a JWT says before anybody checked it: good only for choosing who shall check it."""
+    """Unverified content of a JWT: only to be used to select the issuer whose keys verify it."""
 
     header: dict[str, Any]
     claims: dict[str, Any]
 
 
 class TokenKey:
-    """The secret that our tokens are signed with. `secret` has at least 32 bytes."""
+    """The secret that our tokens are signed with. `secret`: at least 32 bytes."""
 
     def __init__(self, secret: bytes, server_name: str) -> None:
         if len(secret) < 32:
@@ -61,7 +61,7 @@ class TokenKey:
         self._next_key = hmac.digest(secret, b"next refresh token", "sha256")
 
     def make_access(self, claims: AccessClaims, now_ms: int) -> str:
-        """The access token that says so, issued now."""
+        """The access token with these claims, issued now."""
         payload = {
             "iss": self.server_name,
             "sub": claims.user_id,
@@ -76,7 +76,7 @@ class TokenKey:
         return jwt.encode(payload, self._secret, algorithm=ALGORITHM)
 
     def read_access(self, token: str, now_ms: int) -> AccessClaims:
-        """What a token says that we signed. Raises Unauthenticated: unknown_token or token_expired."""
+        """The claims of a token that we signed. Raises Unauthenticated("unknown_token" or "token_expired")."""
         if len(token) > MAX_ACCESS_CHARS:
             raise unknown_token()
         try:
@@ -87,7 +87,7 @@ class TokenKey:
                 issuer=self.server_name,
                 options={
                     "require": _REQUIRED,
-                    # The times are checked below, by the clock that the server was given.
+                    # The times are checked below, by the server's own clock.
                     "verify_exp": False,
                     "verify_iat": False,
                     "verify_nbf": False,
@@ -104,14 +104,14 @@ class TokenKey:
         return f"{body}.{self._mark(body)}"
 
     def next_refresh(self, token: str) -> str:
-        """The refresh token that follows one of ours: always the same, and only this server can tell it."""
+        """The successor of a refresh token of ours: always the same, and only this server can compute it."""
         random = hmac.digest(self._next_key, token.encode(), "sha256")
         session_id = token.partition(".")[0]
         body = f"{session_id}.{base64.urlsafe_b64encode(random).decode().rstrip('=')}"
         return f"{body}.{self._mark(body)}"
 
     def session_of_refresh(self, token: str) -> SessionId | None:
-        """The session of a refresh token that we made (it may be spent long since), None for any other text."""
+        """The session of a refresh token that we issued (perhaps no longer valid), None for any other text."""
         body, _, mark = token.rpartition(".")
         if len(token) > MAX_REFRESH_CHARS or not token.isascii():
             return None
@@ -125,17 +125,17 @@ class TokenKey:
 
 
 def refresh_hash(token: str) -> str:
-    """What is stored of a refresh token. It is random enough to need no slow hash."""
+    """The hash that is stored. The token is random enough to need no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def pair_of(stored_hash: str) -> str:
-    """What an access token says of the refresh token that it was issued with, from that one's `refresh_hash`."""
+    """The `rth` claim of an access token, from the `refresh_hash` of the refresh token issued with it."""
     return stored_hash[:_PAIR_CHARS]
 
 
 def peek(token: str) -> Unverified:
-    """Header and claims of a JWT, unverified. Raises Unauthenticated when it is no JWT."""
+    """Header and claims of a JWT, unverified. Raises Unauthenticated if it is no JWT."""
     parts = token.split(".")
     if len(token) > MAX_FOREIGN_CHARS or not token.isascii() or len(parts) != 3:
         raise unknown_token()
@@ -143,12 +143,12 @@ def peek(token: str) -> Unverified:
 
 
 def unknown_token() -> Unauthenticated:
-    """The error for a token that does not hold, for whatever reason: the caller learns no more."""
+    """The error for an invalid token; the same for all reasons, so that the caller learns no more."""
     return Unauthenticated("this token is not valid", code="unknown_token")
 
 
 def token_expired() -> Unauthenticated:
-    """The error for a token that was good once: the client may refresh."""
+    """The error for an expired token: the client may refresh."""
     return Unauthenticated("this token has expired", code="token_expired")
 
 

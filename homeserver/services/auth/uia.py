@@ -1,7 +1,7 @@
-"""User-interactive authentication: a call that asks a person to prove themselves anew, in stages.
+"""User-interactive authentication (UIA): requests that need the user to authenticate again, in stages.
 
-Client-server API, "User-Interactive Authentication API". What was shown so far is kept in the database, so that any
-worker can go on. The first request's body is kept too, encrypted: clients may leave it out of the later ones.
+Client-server API, "User-Interactive Authentication API". Completed stages are stored in the database, so that any
+worker can go on. The first request's body is stored too, encrypted: clients may leave it out of later requests.
 """
 
 import hmac
@@ -34,7 +34,7 @@ Stage = Callable[[Json], Awaitable[UserId | None]]
 
 
 class UiaRequired(Unauthenticated):
-    """The person must go on; `data` is the body of the 401: flows, params, session, completed, errcode and error."""
+    """More stages are required; `data` is the body of the 401: flows, params, session, completed, errcode, error."""
 
     code = "interaction_needed"
 
@@ -45,10 +45,10 @@ class UiaRequired(Unauthenticated):
 
 @dataclass(frozen=True, slots=True)
 class UiaOperation:
-    """What a call asks for. `purpose` names the call; `user_id` who asks, empty for nobody known.
+    """The stages that an endpoint asks for. `purpose` names the endpoint; `user_id` is empty if nobody is logged in.
 
-    `flows`: lists of stages, of which one must be passed whole; `stages` has a check for each of them, and `params`
-    what a client must know to pass them. `address`: by which those are counted who are not known, as for log-ins.
+    `flows`: lists of stages, one of which must be completed; `stages` has the check of each stage, and `params` what a
+    client must know to pass it. `address`: for the rate limit of clients that are not logged in, as for log-ins.
     """
 
     purpose: str
@@ -60,14 +60,14 @@ class UiaOperation:
 
 
 class UiaResult(NamedTuple):
-    """The body of a request (without `auth`), and who proved to ask for it; empty where no stage names anybody."""
+    """The body of a request (without `auth`), and the authenticated user; empty if no stage names a user."""
 
     params: Json
     user_id: UserId
 
 
 class UserInteractiveAuth:
-    """Begins, continues and ends them. `secret` has at least 32 bytes."""
+    """Starts, continues and completes UIA sessions. `secret`: at least 32 bytes."""
 
     def __init__(
         self,
@@ -85,9 +85,9 @@ class UserInteractiveAuth:
         self._cipher = AESGCM(hmac.digest(secret, b"interactive authentication", "sha256"))
 
     async def passed(self, wanted: UiaOperation, body: Json) -> UiaResult:
-        """What was asked for and by whom, once everything that is wanted was shown.
+        """The request's body and its user, once one flow is completed.
 
-        Raises InteractionNeeded until then, Invalid for an `auth` that fits nothing.
+        Raises UiaRequired until then, Invalid for a malformed `auth`, an unknown session or an unknown stage.
         """
         params = {name: value for name, value in body.items() if name != "auth"}
         auth = body.get("auth")
@@ -107,18 +107,18 @@ class UserInteractiveAuth:
         return UiaResult(first, UserId(one.user_id))
 
     async def check_stage(self, wanted: UiaOperation, session: str, kind: str) -> None:
-        """Raise unless this stage of this session can be shown by itself: NotFound, Invalid, Forbidden."""
+        """Raise NotFound, Invalid or Forbidden unless this stage of this session can be completed on its own."""
         await self._at(wanted, session, kind)
 
     async def show(self, wanted: UiaOperation, session: str, auth: Json) -> None:
-        """Pass one stage by itself, for a client that does not know it and sends the rest of the call later.
+        """Complete one stage on its own, for fallback pages: the client repeats its request afterwards.
 
-        Raises what `check_stage` does, and InteractionNeeded where what was shown was not good enough.
+        Raises as `check_stage` does, and UiaRequired if `auth` does not pass the stage.
         """
         await self._pass(wanted, await self._at(wanted, session, str(auth["type"])), auth)
 
     async def purge(self) -> None:
-        """Forget old ones, batch by batch."""
+        """Delete expired UIA sessions, batch by batch."""
         before_ms, gone = self._clock.now_ms() - self._settings.ttl_s * 1000, _PURGE_BATCH
         while gone == _PURGE_BATCH:
             async with self._db.write() as conn:
@@ -164,23 +164,23 @@ class UserInteractiveAuth:
         return one
 
     async def _pass(self, wanted: UiaOperation, one: UiaSession, auth: Json) -> UiaSession:
-        """Check one stage, and note it."""
+        """Check one stage, and store that it is completed."""
         kind = auth["type"]
         check = wanted.stages.get(kind) if isinstance(kind, str) else None
         if check is None:
             raise Invalid("there is no such stage here", code="unknown_stage")
-        if kind in one.done and not one.user_id:  # else it may speak of another person than before
+        if kind in one.done and not one.user_id:  # else it may name another user than before
             return one
         try:
             named = await check(auth)
         except (Unauthenticated, Forbidden, Invalid) as error:
             raise self._needed(wanted, one, error) from error
-        _check_same(one, named)  # to try once more with the same password would be of no use
+        _check_same(one, named)  # no retryable error: the same password would fail again
         async with self._db.write() as conn:
             latest = await stored.lock_interaction(conn, one.interaction_id)
             if latest is None:
                 raise _unknown()
-            _check_same(latest, named)  # another request may have named somebody meanwhile
+            _check_same(latest, named)  # a concurrent request may have named a user meanwhile
             done = tuple(dict.fromkeys((*latest.done, str(kind))))
             latest = replace(latest, done=done, user_id=named or latest.user_id)
             await stored.set_progress(conn, latest)
@@ -212,7 +212,7 @@ class UserInteractiveAuth:
 
 
 def _check_same(one: UiaSession, named: UserId | None) -> None:
-    """Raise Forbidden where somebody is named, and it is another person than the one that this is about."""
+    """Raise Forbidden if a stage names another user than the session's."""
     if named and one.user_id not in ("", named):
         raise Forbidden("this session is another person's", code="bad_credentials")
 

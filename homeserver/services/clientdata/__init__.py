@@ -1,1 +1,1 @@
-"""What clients store with the server: account data, filters, push rules."""
+"""Data that clients store on the server: account data, filters, push rules."""

@@ -1,7 +1,7 @@
-"""What a person's clients keep with the server (client-server API, "Client Config", "Room Tagging", "Ignoring Users").
+"""Account data, global and per room (client-server API, "Client Config", "Room Tagging", "Ignoring Users").
 
-The server looks into little of it: tags are changed one by one, and who is ignored is read for /sync. The person's
-other devices hear of each change.
+The server reads little of it: tags are changed one by one, and ignored users are read for /sync. Each change is
+announced to the user's other devices.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,13 +29,13 @@ IGNORED: Final = "m.ignored_user_list"
 FULLY_READ: Final = "m.fully_read"
 DIRECT: Final = "m.direct"
 _BY_OTHER_WAYS: Final = frozenset({FULLY_READ, PUSH_RULES})
-_CACHED_IGNORERS: Final = 10_000  # people whose ignored users are kept in memory
+_CACHED_IGNORERS: Final = 10_000  # users whose ignored users are cached
 
 Where: TypeAlias = RoomId | Literal[""]
 
 
 class _Change(NamedTuple):
-    """A new content, one tag of the content that is there (`is_gone` takes it away), or more direct chats."""
+    """New content, a change of one tag in the stored content (`is_gone` removes it), or more direct chats."""
 
     key: DataKey
     content: Content
@@ -45,7 +45,7 @@ class _Change(NamedTuple):
 
     @property
     def goes_into(self) -> bool:
-        """Whether what stands there stays, but for what is changed."""
+        """True if the change is merged into the stored content instead of replacing it."""
         return self.tag is not None or self.is_direct
 
     def applied_to(self, before: Content) -> Content:
@@ -59,7 +59,7 @@ class _Change(NamedTuple):
 
 
 class AccountData:
-    """Every method takes who asks first; the data is their own. `heard`: whom nobody can ignore."""
+    """Reads and changes the requester's own account data. `heard`: users that cannot be ignored."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class AccountData:
         self._ignored: BoundedCache[UserId, frozenset[UserId]] = BoundedCache(_CACHED_IGNORERS)
 
     async def get(self, requester: Requester, room_id: Where, kind: str) -> Content:
-        """One piece. Raises NotFound("account_data_not_found")."""
+        """The content of one type. Raises NotFound("account_data_not_found")."""
         if (room_id, kind) == (GLOBAL, PUSH_RULES):
             return dict(await self._rules.shown(requester.user_id))
         found = await self._find(DataKey(requester.user_id, room_id, kind))
@@ -89,9 +89,9 @@ class AccountData:
         return found
 
     async def set(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
-        """Keep a piece instead of what was there; without content it is taken away.
+        """Replace the content of one type; empty content deletes it.
 
-        It is news also where it changes nothing: matrix-js-sdk waits for what it has set to come by /sync.
+        Announced even if nothing changes: matrix-js-sdk waits until what it has set arrives by /sync.
 
         Raises Invalid("set_by_server", "invalid_param"), TooLarge("account_data_too_large", "too_much_account_data").
         """
@@ -100,16 +100,16 @@ class AccountData:
         await self.put(requester, room_id, kind, content)
 
     async def remove(self, requester: Requester, room_id: Where, kind: str) -> None:
-        """Take a piece away; one that is not there is passed over. Raises Invalid("set_by_server")."""
+        """Delete one type, if it is there. Raises Invalid("set_by_server")."""
         if kind in _BY_OTHER_WAYS or await self._find(DataKey(requester.user_id, room_id, kind)) is not None:
             await self.set(requester, room_id, kind, {})
 
     async def put(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
-        """The same for any type: for other services."""
+        """Set a type that clients may not set themselves too; for other services. Raises TooLarge as `set` does."""
         await self._write(requester, _Change(DataKey(requester.user_id, room_id, kind), content))
 
     async def changed_after(self, user_id: UserId, after: int) -> list[AccountDataItem]:
-        """A person's pieces that changed after a position, push rules with them; from 0 on all there are."""
+        """A user's account data changed after a log position, push rules included; after 0 all of it."""
         rules = await self._rules.piece(user_id)
         async with self._db.read() as conn:
             found = await stored.changed_after(conn, user_id, after)
@@ -122,7 +122,7 @@ class AccountData:
         return tags if isinstance(tags, dict) else {}
 
     async def set_tag(self, requester: Requester, room_id: RoomId, tag: str, content: Content) -> None:
-        """Give a room a tag. Raises as `set` does."""
+        """Add or replace a tag of a room. Raises as `set` does."""
         if not tag or not fits(tag):
             raise Invalid("a tag has at most 255 bytes", code="invalid_param")
         order = content.get("order")
@@ -134,13 +134,13 @@ class AccountData:
         await self._write(requester, _Change(DataKey(requester.user_id, room_id, TAGS), content, tag))
 
     async def remove_tag(self, requester: Requester, room_id: RoomId, tag: str) -> None:
-        """Take a tag away; one that is not there is passed over."""
+        """Remove a tag of a room, if it is there."""
         if tag in await self.tags(requester, room_id):
             key = DataKey(requester.user_id, room_id, TAGS)
             await self._write(requester, _Change(key, {}, tag, is_gone=True))
 
     async def add_direct(self, requester: Requester, chats: Mapping[UserId, Sequence[RoomId]]) -> bool:
-        """Note rooms as direct chats with people; False if all are noted already, or there is no place for them."""
+        """Add rooms to m.direct; False if all are there already, or the content would be too large."""
         key = DataKey(requester.user_id, GLOBAL, DIRECT)
         held = await self._find(key) or {}
         change = _Change(key, {user_id: [*rooms] for user_id, rooms in chats.items()}, is_direct=True)
@@ -151,7 +151,7 @@ class AccountData:
         return True
 
     async def ignored_by(self, user_id: UserId) -> frozenset[UserId]:
-        """Whom a person ignores; one query for people who were here lately costs none."""
+        """The users that a user ignores; cached, else one query."""
         found = self._ignored.get(user_id)
         if found is None:
             age = self._ignored.age
@@ -161,7 +161,7 @@ class AccountData:
         return found
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: whom a person ignores is looked up anew."""
+        """Handle a log entry: drop a cached ignore list that changed."""
         if entry.kind is not EntryKind.ACCOUNT_DATA or entry.user_id is None:
             return
         if (entry.body or {}).get("type") == IGNORED:
@@ -185,7 +185,7 @@ class AccountData:
         where: Where = RoomId(room_id) if room_id else ""
         news = account_data_changed(requester.user_id, where, kind)
         for entry in await self._timeline.append([news], also=[SideWrite(_write_changes, change)]):
-            self.note(entry)  # here at once; other workers hear it from the log
+            self.note(entry)  # this worker at once; other workers read it from the log
 
     async def _has_place(self, key: DataKey) -> bool:
         async with self._db.read() as conn:
@@ -197,7 +197,7 @@ class AccountData:
 
 
 def ignored_in(content: Content) -> frozenset[UserId]:
-    """The people in the content of m.ignored_user_list."""
+    """The user ids in the content of m.ignored_user_list."""
     users = content.get("ignored_users")
     if not isinstance(users, dict):
         return frozenset()
@@ -205,12 +205,12 @@ def ignored_in(content: Content) -> frozenset[UserId]:
 
 
 def is_ignored(event: Event, ignored: Collection[UserId]) -> bool:
-    """Whether somebody who ignores these people is not shown an event: of them only state is."""
+    """True if an event is hidden from a user who ignores these users; their state events are still shown."""
     return event.sender in ignored and not event.is_state
 
 
 def _with_direct(before: Content, chats: Content) -> Content:
-    """The old content may be of any form: clients write it."""
+    """m.direct with more chats. `before` may have any form, as clients write it."""
     after = dict(before)
     for user_id, rooms in chats.items():
         held = before.get(user_id)
@@ -220,7 +220,7 @@ def _with_direct(before: Content, chats: Content) -> Content:
 
 
 async def _write_changes(conn: AsyncConnection, items: Sequence[Placed[_Change]]) -> None:
-    """In the order of the log; what goes into another content finds it as it stands now."""
+    """Apply the changes in log order; partial changes start from the content as it then stands."""
     kept = {item.row.key for item in items if item.row.goes_into}
     before = await stored.pieces(conn, kept) if kept else {}
     contents: dict[DataKey, Content] = {key: orjson.loads(found) for key, found in before.items()}

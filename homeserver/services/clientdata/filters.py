@@ -1,4 +1,4 @@
-"""The filters that clients store (client-server API, "Filtering"). A filter's id is made of what it says."""
+"""Stored filters (client-server API, "Filtering"). A filter's id is a hash of its content."""
 
 import base64
 import hashlib
@@ -16,11 +16,11 @@ from homeserver.storage import accountdata as stored
 from homeserver.storage.db import Database
 
 _MAX_BYTES: Final = 65_536
-_CACHED: Final = 1000  # filters that are kept in memory, read
+_CACHED: Final = 1000  # parsed filters in memory
 
 
 class Filters:
-    """Keeps filters and reads them."""
+    """Stores and parses filters."""
 
     def __init__(self, *, db: Database, max_filters: int) -> None:
         self._db = db
@@ -28,7 +28,7 @@ class Filters:
         self._read: BoundedCache[tuple[UserId, str], Filter] = BoundedCache(_CACHED)
 
     async def add(self, requester: Requester, content: Content) -> str:
-        """Keep a filter; answers its id. Raises Invalid("invalid_param"), TooLarge."""
+        """Store a filter; returns its id. Raises Invalid("invalid_param"), TooLarge."""
         parse(content)
         body = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
         if len(body) > _MAX_BYTES:
@@ -44,7 +44,7 @@ class Filters:
         return filter_id
 
     async def get(self, requester: Requester, filter_id: str) -> Content:
-        """A filter as it was given. Raises NotFound("filter_not_found")."""
+        """A filter's JSON as it was uploaded. Raises NotFound("filter_not_found")."""
         async with self._db.read() as conn:
             body = await stored.find_filter(conn, requester.user_id, filter_id)
         if body is None:
@@ -53,7 +53,7 @@ class Filters:
         return content
 
     async def stored(self, requester: Requester, filter_id: str) -> Filter:
-        """A filter, ready to be asked. Raises NotFound("filter_not_found")."""
+        """A parsed filter. Raises NotFound("filter_not_found")."""
         key = requester.user_id, filter_id
         found = self._read.get(key)
         if found is None:

@@ -1,4 +1,4 @@
-"""Push rules of people: read, changed one by one, and told to their other devices as account data m.push_rules."""
+"""Push rules of users: read, changed one by one, and sent to their devices as account data m.push_rules."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -25,14 +25,14 @@ from homeserver.timeline.entries import Appends, account_data_changed
 from homeserver.timeline.submission import Placed, SideWrite
 
 PUSH_RULES: Final = "m.push_rules"
-_CACHED: Final = 10_000  # people whose rules are kept in memory
-_AT_ONCE: Final = 200  # people whose rules are carried to another room in one go
+_CACHED: Final = 10_000  # users whose rules are cached
+_AT_ONCE: Final = 200  # users whose rules are copied to another room per transaction
 
 Change: TypeAlias = Callable[[Ruleset], Ruleset]
 
 
 class Known(NamedTuple):
-    """Rules, and their last change: 0 for none."""
+    """A user's rules, and the log position of their last change; 0 for none."""
 
     rules: Ruleset
     position: int
@@ -44,7 +44,10 @@ class _Wish(NamedTuple):
 
 
 class PushRules:
-    """Every method with a requester is about their own rules. `note` must be given every new entry of the log."""
+    """Reads and changes push rules; methods with a requester are about their own.
+
+    `note` must be given every new entry of the log.
+    """
 
     def __init__(self, *, db: Database, timeline: Appends) -> None:
         self._db = db
@@ -52,7 +55,7 @@ class PushRules:
         self._known: BoundedCache[UserId, Known] = BoundedCache(_CACHED)
 
     async def of(self, user_id: UserId) -> Ruleset:
-        """Somebody's rules."""
+        """A user's rules."""
         return (await self._find(user_id)).rules
 
     async def shown(self, user_id: UserId) -> JsonObject:
@@ -60,14 +63,14 @@ class PushRules:
         return (await self.of(user_id)).shown(user_id)
 
     async def piece(self, user_id: UserId) -> AccountDataItem:
-        """The same as account data."""
+        """A user's m.push_rules as an item of account data."""
         known = await self._find(user_id)
         return AccountDataItem("", PUSH_RULES, orjson.dumps(known.rules.shown(user_id)), known.position)
 
     async def rule(self, requester: Requester, kind: str, rule_id: str) -> JsonObject:
         """One rule. Raises NotFound("push_rule_not_found"), Invalid("bad_push_rule")."""
         rules = await self.of(requester.user_id)
-        with _told():
+        with _api_errors():
             return rules.find(read_kind(kind), rule_id).shown(requester.user_id)
 
     async def put(
@@ -80,28 +83,28 @@ class PushRules:
         before: str | None = None,
         after: str | None = None,
     ) -> None:
-        """Make or change an own rule. Raises Invalid("bad_push_rule")."""
+        """Create or replace a user-defined rule. Raises Invalid("bad_push_rule")."""
         await self._change(
             requester,
             lambda rules: rules.put(read_kind(kind), rule_id, body, before=before, after=after),
         )
 
     async def delete(self, requester: Requester, kind: str, rule_id: str) -> None:
-        """Take an own rule away. Raises NotFound("push_rule_not_found"), Invalid("bad_push_rule")."""
+        """Delete a user-defined rule. Raises NotFound("push_rule_not_found"), Invalid("bad_push_rule")."""
         await self._change(requester, lambda rules: rules.delete(read_kind(kind), rule_id))
 
     async def enable(self, requester: Requester, kind: str, rule_id: str, *, enabled: bool) -> None:
-        """Switch a rule on or off. Raises the same."""
+        """Enable or disable a rule. Raises NotFound("push_rule_not_found"), Invalid("bad_push_rule")."""
         await self._change(requester, lambda rules: rules.enable(read_kind(kind), rule_id, enabled))
 
     async def act(self, requester: Requester, kind: str, rule_id: str, actions: Sequence[Any]) -> None:
-        """Let a rule do something else. Raises the same."""
-        with _told():
+        """Set the actions of a rule. Raises NotFound("push_rule_not_found"), Invalid("bad_push_rule")."""
+        with _api_errors():
             wanted = read_actions(list(actions))
         await self._change(requester, lambda rules: rules.act(read_kind(kind), rule_id, wanted))
 
     async def carry(self, old_room: RoomId, new_room: RoomId) -> None:
-        """Who is in a room that is upgraded keeps for the new one what they had set for the old."""
+        """Copy the members' rules about an upgraded room to its successor."""
         async with self._db.read() as conn:
             rows = await stored.rules_in(conn, old_room)
         requests = [
@@ -113,7 +116,7 @@ class PushRules:
             await asyncio.gather(*(self._append(request) for request in requests[start : start + _AT_ONCE]))
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: somebody's rules are looked up anew."""
+        """Handle a log entry: drop cached rules that changed."""
         if entry.kind is not EntryKind.ACCOUNT_DATA or entry.user_id is None:
             return
         if (entry.body or {}).get("type") == PUSH_RULES:
@@ -121,7 +124,7 @@ class PushRules:
 
     async def _change(self, requester: Requester, change: Change) -> None:
         rules = await self.of(requester.user_id)
-        with _told():
+        with _api_errors():
             changed = change(rules)
         if changed != rules:
             await self._append(_Wish(requester.user_id, change))
@@ -129,7 +132,7 @@ class PushRules:
     async def _append(self, request: _Wish) -> None:
         news = account_data_changed(request.user_id, "", PUSH_RULES)
         for entry in await self._timeline.append([news], also=[SideWrite(_write, request)]):
-            self.note(entry)  # here at once; other workers hear it from the log
+            self.note(entry)  # this worker at once; other workers read it from the log
 
     async def _find(self, user_id: UserId) -> Known:
         known = self._known.get(user_id)
@@ -143,13 +146,13 @@ class PushRules:
 
 
 def rules_from(row: StoredRules) -> Ruleset:
-    """The rules of a row."""
+    """The rules in a database row."""
     return _read(row.rules)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What the protocol's rules refuse is told to who asked."""
+def _api_errors() -> Iterator[None]:
+    """Turn errors of the protocol's push rules into errors of the API."""
     try:
         yield
     except UnknownPushRule as error:
@@ -163,13 +166,13 @@ def _read(rules: bytes) -> Ruleset:
 
 
 async def _write(conn: AsyncConnection, items: Sequence[Placed[_Wish]]) -> None:
-    """In the order of the log; each changes the rules that stand there now."""
+    """Apply the changes in log order, each to the rules as they then stand."""
     rows = await stored.rules_of(conn, {item.row.user_id for item in items})
     rules = {user_id: _read(row.rules) for user_id, row in rows.items()}
     positions: dict[UserId, int] = {}
     for item in items:
         user_id = item.row.user_id
-        with _told():
+        with _api_errors():
             rules[user_id] = item.row.change(rules.get(user_id, UNCHANGED))
         positions[user_id] = item.position
     await stored.set_rules(

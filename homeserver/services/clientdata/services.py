@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package in one record, built by wiring and handed to the APIs."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from homeserver.services.clientdata.push_rules import PushRules
 
 @dataclass(frozen=True, slots=True)
 class ClientDataServices:
-    """What clients store with the server."""
+    """Account data, push rules and filters."""
 
     account_data: AccountData
     push_rules: PushRules

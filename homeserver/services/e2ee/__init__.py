@@ -1,5 +1,5 @@
-"""End-to-end encryption, the server's part: it keeps public keys, hands them out, and passes messages on.
+"""End-to-end encryption, the server's part: it stores public keys, hands them out, and relays to-device messages.
 
-Nothing here can read what people write. What a server must get right is that a key is whose it says, that each
-one-time key goes to one device only, that each message arrives once, and that people hear of changes in time.
+Nothing here can decrypt messages. What a server must guarantee: a key belongs to the device and user it names, each
+one-time key is claimed once, each to-device message is delivered once, and clients learn of changed keys in time.
 """

@@ -1,4 +1,4 @@
-"""Backups of message keys. Their person encrypts them; the server keeps of each key the best copy it was given."""
+"""Server-side key backups (client-server API). Clients encrypt the keys; the server keeps the best copy of each."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -22,21 +22,21 @@ _MAX_VERSION_DIGITS = 18
 
 
 class BackupState(NamedTuple):
-    """What a change answers: how many keys there are now, and a mark that is another one after each change."""
+    """The result of a change: the number of keys, and an etag that differs after each change."""
 
     key_count: int
     etag: str
 
 
 class Backups:
-    """Makes backups, and keeps keys in the current one of each person."""
+    """Creates backup versions, and stores keys in each user's current one."""
 
     def __init__(self, *, db: Database, settings: EncryptionSettings) -> None:
         self._db = db
         self._settings = settings
 
     async def create(self, requester: Requester, algorithm: str, auth_data: Content) -> str:
-        """Begin a new backup, the current one from now on; answers its version.
+        """Create a backup version, which becomes the current one; returns its version.
 
         Raises Forbidden("no_device"), Invalid("bad_name"), TooLarge("too_many_backups").
         """
@@ -54,7 +54,7 @@ class Backups:
         return str(await write_with_retry(self._db, work))
 
     async def find(self, requester: Requester, version: str | None = None) -> Backup:
-        """A backup, by default the current one. Raises NotFound("no_backup")."""
+        """A backup version, by default the current one. Raises NotFound("no_backup")."""
         async with self._db.read() as conn:
             return await _find(conn, requester.user_id, version)
 
@@ -73,7 +73,7 @@ class Backups:
         await write_with_retry(self._db, work)
 
     async def delete(self, requester: Requester, version: str) -> None:
-        """Delete a backup with its keys; one that was deleted before is no error. Raises NotFound("no_backup")."""
+        """Delete a backup with its keys; a repeated call is no error. Raises NotFound("no_backup")."""
         user_id, number = validation.device_of(requester).user_id, _number(version)
 
         async def work(conn: AsyncConnection) -> None:
@@ -88,7 +88,7 @@ class Backups:
     async def put(
         self, requester: Requester, version: str, keys: Mapping[RoomId, Mapping[str, Content]]
     ) -> BackupState:
-        """Keep keys in the current backup, {room: {session: key}}; a better copy of a key stays.
+        """Store keys in the current backup, {room: {session: key}}; a better stored copy of a key is kept.
 
         Raises Forbidden("wrong_backup_version", with `current_version`), NotFound("no_backup"),
         Invalid("bad_backup_key"), TooLarge("key_too_large", "backup_full").
@@ -115,9 +115,9 @@ class Backups:
         room_id: RoomId | None = None,
         session_id: str | None = None,
     ) -> dict[KeyPlace, BackupKey]:
-        """The keys in a backup, or of a room in it, or one of them.
+        """All keys in a backup, the keys of one room, or the key of one session.
 
-        Raises NotFound("no_backup"), and NotFound("no_backup_key") where one is asked for that is not there.
+        Raises NotFound("no_backup"), and NotFound("no_backup_key") for a single key that is not there.
         """
         _check_place(room_id, session_id)
         async with self._db.read() as conn:
@@ -137,7 +137,7 @@ class Backups:
         room_id: RoomId | None = None,
         session_id: str | None = None,
     ) -> BackupState:
-        """Delete the keys in a backup, or of a room in it, or one of them. Raises NotFound("no_backup")."""
+        """Delete all keys in a backup, the keys of one room, or one session's key. Raises NotFound("no_backup")."""
         _check_place(room_id, session_id)
         user_id = validation.device_of(requester).user_id
 
@@ -207,7 +207,7 @@ async def _counted(
 
 
 def _is_better(one: BackupKey, other: BackupKey) -> bool:
-    """Whether a key takes the other's place: verified first, then the earlier index, then fewer forwards."""
+    """True if a key replaces the other: verified first, then the lower message index, then fewer forwards."""
     return _rank(one) < _rank(other)
 
 
@@ -238,7 +238,7 @@ def _check_place(room_id: str | None, session_id: str | None) -> None:
 
 
 def _number(version: str) -> int:
-    """The number of a backup; 0, which none has, for what is no number."""
+    """The version as a number; 0, which no backup has, if it is not one."""
     is_number = version.isascii() and version.isdigit() and len(version) <= _MAX_VERSION_DIGITS
     return int(version) if is_number else 0
 

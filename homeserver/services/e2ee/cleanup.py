@@ -1,7 +1,7 @@
-"""The end of sessions in the database, and with them of all that their devices had: keys, signatures, messages, and
-the settings of their local notifications (MSC3890).
+"""Deletes sessions in the database with everything that their devices have: keys, signatures, to-device messages, and
+local notification settings (MSC3890).
 
-For the transactions of whoever ends sessions: every end goes through here, so that no device outlives its session.
+For the transactions that end sessions: every session ends through here, so that no device outlives its session.
 """
 
 from collections.abc import Collection
@@ -26,7 +26,7 @@ _LOCAL_SETTINGS: Final = (
 async def end_sessions(
     conn: AsyncConnection, session_ids: Collection[SessionId], *, now_ms: int, position: int
 ) -> None:
-    """End these sessions, those that still run. `position`: of the log entry that tells it."""
+    """End those of these sessions that are still active. `position`: of the log entry that announces it."""
     await sessions.end_sessions(conn, session_ids, now_ms)
     await _drop(conn, await devices.devices_of_sessions(conn, session_ids), position)
 
@@ -34,13 +34,13 @@ async def end_sessions(
 async def end_sessions_of_users(
     conn: AsyncConnection, user_ids: Collection[UserId], *, now_ms: int, position: int
 ) -> None:
-    """End every session of these people. Dehydrated devices stay: they are for who is logged in nowhere."""
+    """End all sessions of these users. Dehydrated devices stay: they are meant for users without a session."""
     await sessions.end_sessions_of_users(conn, user_ids, now_ms)
     await _drop(conn, await devices.sessions_of_users(conn, user_ids), position)
 
 
 async def forget_people(conn: AsyncConnection, user_ids: Collection[UserId], *, position: int) -> None:
-    """Delete what is left of people whose accounts are closed: cross-signing keys, backups, dehydrated devices."""
+    """Delete cross-signing keys, backups and dehydrated devices of deactivated accounts."""
     crossed = await crosssigning.cross_keys_of(conn, user_ids)
     keys = [key for of_user in crossed.values() for key in of_user.values()]
     if keys:
@@ -55,9 +55,9 @@ async def forget_people(conn: AsyncConnection, user_ids: Collection[UserId], *, 
 
 
 async def purge_sessions(conn: AsyncConnection, *, before_ms: int, limit: int) -> int:
-    """Delete at most `limit` sessions that ended or expired before a time, and answer how many it were."""
+    """Delete at most `limit` sessions that ended or expired before a time; returns how many were deleted."""
     gone = await sessions.purge_sessions(conn, before_ms=before_ms, limit=limit)
-    if gone:  # a message may have been on its way to one of them when it ended
+    if gone:  # a to-device message may have been in flight to one of them when it ended
         await devices.drop_devices(conn, [Device(*one) for one in gone])
     return len(gone)
 

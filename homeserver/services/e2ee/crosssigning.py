@@ -1,4 +1,4 @@
-"""Cross-signing: each person's own three keys, and the signatures by which they vouch for devices and people."""
+"""Cross-signing: a user's three keys, and the signatures by which they verify devices and other users."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ Failures = dict[UserId, dict[str, HomeserverError]]
 
 
 class _NewKeys(NamedTuple):
-    """Keys to write, and the master key that they were checked with (None: there was none)."""
+    """Keys to store, and the master key that they were checked against (None: there was none)."""
 
     keys: tuple[CrossKey, ...]
     old_master: str | None
@@ -40,14 +40,14 @@ class _NewKeys(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What signatures are checked with: all keys of the signer, and the master keys of the others."""
+    """The keys to check signatures with: all of the signer's, and the other users' master keys."""
 
     devices: Mapping[DeviceId, KeyedDevice]
     crossed: Mapping[UserId, Mapping[Usage, CrossKey]]
 
 
 class _Claim(NamedTuple):
-    """An object that somebody signed, what it should be, and who may have signed it with which keys."""
+    """An uploaded signed object, the stored object that it must equal, and the keys that may have signed it."""
 
     target: Target
     body: Content
@@ -56,7 +56,7 @@ class _Claim(NamedTuple):
 
 
 class CrossSigning:
-    """Takes cross-signing keys and signatures."""
+    """Accepts cross-signing keys and signatures."""
 
     def __init__(self, *, db: Database, timeline: Appends, settings: EncryptionSettings) -> None:
         self._db = db
@@ -64,9 +64,9 @@ class CrossSigning:
         self._settings = settings
 
     async def needs_proof(self, requester: Requester, request: CrossSigningUpload) -> bool:
-        """Whether the person must prove themselves anew (user-interactive authentication) before this upload.
+        """True if this upload needs user-interactive authentication.
 
-        Not for the first keys, nor for the same ones again. Raises as `upload` does.
+        False for the first keys, and for a repeated upload of the same ones. Raises as `upload` does.
         """
         wanted, old = await self._context(requester, request)
         return _needs_proof(wanted, old)
@@ -74,7 +74,7 @@ class CrossSigning:
     async def upload(
         self, requester: Requester, request: CrossSigningUpload, *, proven: bool = False
     ) -> None:
-        """Publish cross-signing keys. `proven`: the person has just proved themselves.
+        """Publish cross-signing keys. `proven`: the user has just passed user-interactive authentication.
 
         Raises Forbidden("proof_needed", "key_id_in_use", "no_device"), Invalid("bad_cross_signing_key",
         "missing_master_key", "invalid_signature"), TooLarge.
@@ -91,11 +91,11 @@ class CrossSigning:
         )
 
     async def sign(self, requester: Requester, signed: Mapping[UserId, Mapping[str, Content]]) -> Failures:
-        """Add signatures to keys: {whose: {device id or public key: the key as it is, with new signatures}}.
+        """Add signatures to keys: {user id: {device id or public key: the unchanged key with new signatures}}.
 
-        A person's devices are signed by their self-signing key, their master key by their devices, and other people's
-        master keys by their user-signing key. Answers what was not taken; the rest is. Raises Forbidden("no_device"),
-        Invalid("bad_user_id"), TooLarge.
+        A user's devices are signed by their self-signing key, their master key by their devices, and other users'
+        master keys by their user-signing key. Returns the failures; everything else is stored. Raises
+        Forbidden("no_device"), Invalid("bad_user_id"), TooLarge.
         """
         validation.device_of(requester)
         validation.check_count(sum(map(len, signed.values())), self._settings.max_signatures)
@@ -103,7 +103,7 @@ class CrossSigning:
         known = await self._known(requester.user_id, signed)
         good: list[Signature] = []
         failures: Failures = {}
-        # Checking many signatures takes long enough to be heard by everybody else.
+        # In a thread: checking many signatures takes long enough to delay all other requests.
         for target, outcome in (
             await asyncio.to_thread(_check_all, requester.user_id, signed, known)
         ).items():
@@ -118,7 +118,7 @@ class CrossSigning:
     async def _context(
         self, requester: Requester, request: CrossSigningUpload
     ) -> tuple[list[CrossKey], Mapping[Usage, CrossKey]]:
-        """The wanted keys, checked, and the ones that there are."""
+        """The validated new keys, and the stored ones."""
         device = validation.device_of(requester)
         user_id = device.user_id
         wanted = [
@@ -182,7 +182,7 @@ def _check_all(
 
 
 def _claim(signer: UserId, target: Target, body: Content, known: _Known) -> _Claim:
-    """What is signed, and by which keys it may be. Raises NotFound("no_such_key")."""
+    """The stored object for a target, and the keys that may sign it. Raises NotFound("no_such_key")."""
     own = known.crossed[signer]
     if target.user_id == signer and (device := known.devices.get(DeviceId(target.name))) is not None:
         return _Claim(target, body, device.keys, _verifiers(own.get(Usage.SELF_SIGNING)))
@@ -199,7 +199,7 @@ def _claim(signer: UserId, target: Target, body: Content, known: _Known) -> _Cla
 
 
 def _check(signer: UserId, claim: _Claim) -> list[Signature]:
-    """The good signatures. Raises Invalid where there is none, or any is wrong."""
+    """The new signatures. Raises Invalid if there are none, or any is wrong."""
     if not validation.same_but_signatures(claim.body, claim.stored):
         raise Invalid("this is not the key that is stored", code="key_differs")
     made = {
@@ -225,7 +225,7 @@ async def _write_keys(conn: AsyncConnection, items: Sequence[Placed[_NewKeys]]) 
         user_id = row.keys[0].user_id
         master = wanted.get((user_id, Usage.MASTER)) or old[user_id].get(Usage.MASTER)
         if (None if master is None else master.public_key) != row.old_master:
-            # The signatures, and whether a proof was needed, were checked with another master key.
+            # Signatures, and whether UIA was needed, were checked against another master key.
             raise Forbidden("the keys were changed in the meantime", code="proof_needed")
         wanted |= {(key.user_id, key.usage): key for key in row.keys}
     replaced = [
@@ -240,9 +240,9 @@ async def _write_keys(conn: AsyncConnection, items: Sequence[Placed[_NewKeys]]) 
 
 
 async def _write_signatures(conn: AsyncConnection, items: Sequence[Placed[tuple[Signature, ...]]]) -> None:
-    # Of one key on one target only the last is kept: an upsert takes each row once.
+    # Only the last signature of a key on a target is kept: an upsert takes each row once.
     latest = {
-        # The entry about others' keys comes after the one about their own.
+        # The entry about other users' keys follows the one about the signer's own.
         (one.signer, one.signer_key, one.target): (one, item.position + _is_own(item.row))
         for item in items
         for one in item.row
@@ -254,5 +254,5 @@ async def _write_signatures(conn: AsyncConnection, items: Sequence[Placed[tuple[
 
 
 def _is_own(signatures: Sequence[Signature]) -> bool:
-    """Whether any is on a key of the signer's own."""
+    """True if any of the signatures is on one of the signer's own keys."""
     return any(one.target.user_id == one.signer for one in signatures)

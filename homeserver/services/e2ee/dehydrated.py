@@ -1,5 +1,5 @@
-"""Dehydrated devices (MSC3814): a device that lies encrypted on the server and gathers messages while its person is
-logged in nowhere. A later log-in reads them and then puts a new one in its place."""
+"""Dehydrated devices (MSC3814): a device stored encrypted on the server, which receives to-device messages while its
+user is not logged in. A later log-in reads them and then replaces the device."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -30,7 +30,7 @@ _MAX_NAME_CHARS = 100
 
 
 class _Replacing(NamedTuple):
-    """A new dehydrated device in the place of the old one, or none."""
+    """A replacement of a user's dehydrated device; without `new` it is deleted."""
 
     user_id: UserId
     new: Dehydrated | None = None
@@ -38,7 +38,7 @@ class _Replacing(NamedTuple):
 
 
 class DehydratedDevices:
-    """Keeps at most one dehydrated device of each person."""
+    """Stores at most one dehydrated device per user."""
 
     def __init__(
         self, *, db: Database, timeline: Appends, clock: Clock, settings: EncryptionSettings
@@ -52,7 +52,7 @@ class DehydratedDevices:
     async def put(
         self, requester: Requester, device_id: str, device_data: Content, keys: KeyUpload, *, name: str = ""
     ) -> None:
-        """Keep a device in the place of the one before, which goes with its keys and messages.
+        """Store a device; the one before is deleted with its keys and messages.
 
         Raises Forbidden("no_device"), Conflict("device_in_use") for the id of a session, Invalid, TooLarge.
         """
@@ -76,7 +76,7 @@ class DehydratedDevices:
         return found
 
     async def delete(self, requester: Requester) -> DeviceId:
-        """Delete it with all it has; answers its id. Raises NotFound("no_dehydrated_device")."""
+        """Delete the device with its keys and messages; returns its id. Raises NotFound("no_dehydrated_device")."""
         found = await self.find(requester)
         await self._append(_Replacing(requester.user_id))
         return found.device.device_id
@@ -84,7 +84,7 @@ class DehydratedDevices:
     async def events(
         self, requester: Requester, device_id: str, *, since: int = 0, limit: int | None = None
     ) -> Delivery:
-        """The messages to it after `since`; they stay, so that somebody else can begin again if this reader fails.
+        """The device's messages after `since`; they are kept, so that another client can restart if this one fails.
 
         Raises NotFound("no_dehydrated_device"), Forbidden("not_dehydrated") for any other device.
         """
@@ -119,7 +119,7 @@ class DehydratedDevices:
 
 
 async def _check_free(conn: AsyncConnection, device: Device) -> None:
-    """Raise Conflict if a session or a cross-signing key has this name already."""
+    """Raise Conflict if a session or a cross-signing key has this id already."""
     user_id, name = device
     crossed = (await crosssigning.cross_keys_of(conn, [user_id]))[user_id]
     taken = await stored_sessions.sessions_on(conn, user_id, [name])

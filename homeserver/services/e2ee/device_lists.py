@@ -1,4 +1,4 @@
-"""Whose keys a client must look up anew: the people it shares a room with, as they change and come and go."""
+"""Device list updates (client-server API, "Tracking the device list for a user"): for users who share a room."""
 
 from typing import NamedTuple
 
@@ -11,23 +11,23 @@ from homeserver.storage.members import sharing_a_room
 
 
 class ListChanges(NamedTuple):
-    """`changed`: look these people's keys up anew. `left`: nothing is shared with these any more."""
+    """`changed`: users whose keys must be queried again. `left`: users that share no room with the requester any more."""
 
     changed: frozenset[UserId]
     left: frozenset[UserId]
 
 
 class DeviceLists:
-    """Answers what changed since a position of the log."""
+    """Computes device list changes since a log position."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
 
     async def changes(self, requester: Requester, after: int) -> ListChanges:
-        """What changed for the requester after a position, up to now.
+        """Device list changes for the requester after a log position, up to now.
 
-        Nothing that matters is missing; somebody may be in `changed` who only has a new name. It can only be other
-        than empty after a log entry DEVICES, KEYS_SIGNED or SESSION_ENDED, or a member event.
+        No relevant change is missing; `changed` may include users who only changed their display name. Only log
+        entries DEVICES, KEYS_SIGNED and SESSION_ENDED and member events can make the result non-empty.
         """
         reader = requester.user_id
         validation.checked_position(after)

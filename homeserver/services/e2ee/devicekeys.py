@@ -1,4 +1,4 @@
-"""Keys of devices: published by the device, looked up and claimed by everybody."""
+"""Device keys: /keys/upload, /keys/query, /keys/claim (client-server API, "End-to-End Encryption")."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,11 +27,11 @@ from homeserver.storage.retry import write_with_retry
 from homeserver.timeline.entries import Appends, devices_changed
 from homeserver.timeline.submission import SideWrite
 
-_TOGETHER: Final = 250  # devices whose questions go into one query
+_TOGETHER: Final = 250  # devices in one query
 
 
 class KeyUpload(NamedTuple):
-    """What a device publishes, as it came: keys by their names `algorithm:key_id`."""
+    """Keys that a device uploads, unvalidated, by `algorithm:key_id`."""
 
     device_keys: Content | None = None
     one_time_keys: Mapping[str, object] = {}
@@ -39,7 +39,7 @@ class KeyUpload(NamedTuple):
 
 
 class KeyCounts(NamedTuple):
-    """What a device has left: one-time keys by algorithm, and the algorithms whose fallback key nobody used."""
+    """A device's remaining keys: one-time keys by algorithm, and the algorithms with an unused fallback key."""
 
     one_time: Mapping[str, int]
     unused_fallback: Collection[str]
@@ -47,7 +47,7 @@ class KeyCounts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FoundKeys:
-    """Keys of people. `elsewhere`: servers that were asked for and cannot be."""
+    """Keys of users. `elsewhere`: remote servers of requested users, which cannot be queried."""
 
     devices: dict[UserId, dict[DeviceId, Content]] = field(default_factory=dict)
     master: dict[UserId, Content] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class ClaimedKeys:
 
 
 class DeviceKeys:
-    """Takes, shows and hands out keys of devices."""
+    """Accepts uploads, answers queries and claims of device keys."""
 
     def __init__(
         self,
@@ -87,10 +87,10 @@ class DeviceKeys:
         self._gathering = BatchLoader("count keys of devices", self._count, _TOGETHER)
 
     async def upload(self, requester: Requester, request: KeyUpload) -> Mapping[str, int]:
-        """Publish keys of the requester's device; answers how many one-time keys it has, by algorithm.
+        """Publish keys of the requester's device; returns the number of its one-time keys by algorithm.
 
-        The same upload again changes nothing. Raises Forbidden("no_device"), Invalid("bad_device_keys",
-        "invalid_signature", "bad_one_time_key") and what `Uploads.plan` raises.
+        Idempotent. Raises Forbidden("no_device"), Invalid("bad_device_keys", "invalid_signature",
+        "bad_one_time_key"), and as `Uploads.plan` does.
         """
         upload = self._checked(validation.device_of(requester), request)
         async with self._db.read() as conn:
@@ -99,13 +99,13 @@ class DeviceKeys:
             await self._timeline.append(
                 [devices_changed(requester.user_id)], also=[SideWrite(self._uploads.write_placed, upload)]
             )
-        elif plan.new or plan.renewed or plan.fallback:  # nothing that others must hear of
+        elif plan.new or plan.renewed or plan.fallback:  # nothing that other users' clients must learn
             await write_with_retry(self._db, lambda conn: self._uploads.write(conn, [upload]))
         async with self._db.read() as conn:
             return (await onetime.counts(conn, [upload.device]))[upload.device]
 
     async def counts(self, requester: Requester) -> KeyCounts:
-        """What the requester's device has left; for who has no device: nothing."""
+        """The remaining keys of the requester's device; empty for a requester without a device."""
         if requester.device_id is None:
             return KeyCounts({}, ())
         return await self._gathering.get(validation.device_of(requester))
@@ -123,9 +123,9 @@ class DeviceKeys:
         }
 
     async def query(self, requester: Requester, wanted: Mapping[UserId, Collection[DeviceId]]) -> FoundKeys:
-        """The keys of people's devices (of all, where none is named), and their cross-signing keys.
+        """Users' device keys (of all devices if none is named) and cross-signing keys.
 
-        Signatures on them are those that their owners or the requester made; only the owner sees a user-signing key.
+        With the signatures of their owners and of the requester; only the owner sees a user-signing key.
         Raises Invalid, TooLarge.
         """
         here, elsewhere = validation.split_users(wanted, self._server_name)
@@ -149,9 +149,9 @@ class DeviceKeys:
     async def claim(
         self, requester: Requester, wanted: Mapping[UserId, Mapping[DeviceId, str]]
     ) -> ClaimedKeys:
-        """One key of the wanted algorithm for each device: a one-time key, or when there is none the fallback key.
+        """One key of the given algorithm for each device: a one-time key, or the fallback key if there is none left.
 
-        Nobody gets a one-time key that somebody else got. Raises Invalid, TooLarge, RateLimited.
+        No one-time key is handed out twice. Raises Invalid, TooLarge, RateLimited.
         """
         self._limits.check("encryption", requester.user_id)
         here, elsewhere = validation.split_users(wanted, self._server_name)
@@ -174,7 +174,7 @@ class DeviceKeys:
         return claimed
 
     async def _claim(self, conn: AsyncConnection, requests: Collection[KeyClaim]) -> list[OneTimeKey]:
-        # Who claims from the same device waits here, and then sees what is left.
+        # Concurrent claims on a device wait here, and then see the keys that are left.
         await stored.lock_keyed(conn, {request.device for request in requests})
         taken = await onetime.claim(conn, requests, self._clock.now_ms())
         served = {KeyClaim(*key.device, key.name.algorithm) for key in taken}
@@ -195,7 +195,7 @@ def checked_upload(
     *,
     is_dehydrated: bool = False,
 ) -> Upload:
-    """An upload in its right form. Raises Invalid, TooLarge."""
+    """A validated upload. Raises Invalid, TooLarge."""
     validation.check_count(len(request.one_time_keys), settings.max_one_time_keys)
     validation.check_count(len(request.fallback_keys), settings.max_fallback_keys)
     most = settings.max_key_bytes
@@ -237,7 +237,7 @@ def _show_crossed(
 
 
 def _with_signatures(body: Content, more: Collection[Signature]) -> Content:
-    """A key with further signatures; what its own person stored with it stays."""
+    """A key with further signatures; those that its owner stored with it are kept."""
     if not more:
         return body
     signatures = {signer: dict(made) for signer, made in (body.get("signatures") or {}).items()}

@@ -1,4 +1,4 @@
-"""The services of end-to-end encryption, all together: what a face is given."""
+"""The services of end-to-end encryption in one record, built by wiring and handed to the APIs."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from homeserver.timeline.entries import Appends
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """Keys, signatures, messages between devices, backups."""
+    """Device keys, cross-signing, device lists, to-device messages, key backups, dehydrated devices."""
 
     device_keys: DeviceKeys
     cross_signing: CrossSigning
@@ -36,7 +36,7 @@ def make_encryption(
     settings: EncryptionSettings,
     server_name: str,
 ) -> Encryption:
-    """Build them."""
+    """Build the services of end-to-end encryption."""
     return Encryption(
         device_keys=DeviceKeys(
             db=db, timeline=timeline, clock=clock, limits=limits, settings=settings, server_name=server_name

@@ -1,9 +1,9 @@
-"""Messages from device to device: secrets that clients hand each other, encrypted. Each arrives once.
+"""To-device messages (client-server API, "Send-to-Device messaging"). Each is delivered once.
 
-A device's inbox is bounded. When it is full the oldest messages make room: a device that was away for so long should
-read what is said now, and can get older keys from a backup or from its person's other devices, while a sender never
-learns that a new key did not arrive and would not send it again. Refusing the whole call is no choice: one lost
-telephone would keep a room from being encrypted for everybody.
+A device's inbox is bounded; when it is full, the oldest messages are dropped. A device that was offline for that long
+should read new messages, and can get older keys from a backup or from its user's other devices, while a sender would
+never learn that a new key was dropped, and not send it again. Refusing the whole request is no option: one lost phone
+would keep a room from being encrypted for all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,8 +38,8 @@ EVERY_DEVICE = DeviceId("*")
 class Delivery(NamedTuple):
     """Messages for a device: `bodies` are JSON of type, sender and content, the oldest first.
 
-    `position` is where to go on: given as `since` to the next read it says that these have arrived. `more`: there are
-    further ones already.
+    `position`: to be given as `since` to the next read, which acknowledges these messages. `more`: further messages
+    are waiting.
     """
 
     bodies: tuple[bytes, ...]
@@ -48,14 +48,14 @@ class Delivery(NamedTuple):
 
 
 class _Sending(NamedTuple):
-    """What one call sends: the body for each device, person by person in the order of their log entries."""
+    """The messages of one request: the body for each device, user by user in the order of their log entries."""
 
     txn: TxnKey
     people: tuple[Mapping[Device, bytes], ...]
 
 
 class ToDevice:
-    """Sends messages to devices, and lets each device read its own."""
+    """Sends to-device messages, and reads each device's inbox."""
 
     def __init__(
         self,
@@ -83,13 +83,13 @@ class ToDevice:
         messages: Mapping[UserId, Mapping[DeviceId, Content]],
         txn_id: str,
     ) -> None:
-        """Send to devices, `*` for all of a person but those that are named; a repeated `txn_id` sends nothing again.
+        """Send to devices, `*` for all of a user's that are not named; a repeated `txn_id` sends nothing again.
 
-        Devices that are not there are passed over. Raises Invalid("bad_name", "bad_user_id"), TooLarge, RateLimited.
+        Unknown devices are ignored. Raises Invalid("bad_name", "bad_user_id"), TooLarge, RateLimited.
         """
         self._limits.check("encryption", requester.user_id)
         validation.checked_name(kind, "an event type")
-        # Transactions of no room: the type stands in its place, as it does in the path of the call.
+        # Transaction ids without a room: the event type takes the room's place, as in the path of the endpoint.
         txn = TxnKey(
             requester.session_key,
             RoomId(f"to-device {kind}"),
@@ -117,7 +117,7 @@ class ToDevice:
             await self._timeline.append(news, also=[SideWrite(self._write, _Sending(txn, people))])
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: the inboxes to which something came are not empty any more."""
+        """Handle a log entry: inboxes that got messages are no longer known to be empty."""
         if entry.kind is EntryKind.TO_DEVICE and entry.user_id is not None:
             for device_id in (entry.body or {}).get("device_ids", ()):
                 self._empty.drop(Device(entry.user_id, device_id))
@@ -127,8 +127,8 @@ class ToDevice:
     ) -> Delivery:
         """The messages for the requester's device after `since`, the oldest first.
 
-        Those up to `since` have arrived, says who asks: they are deleted. Who has no device has no messages. `heard`:
-        it is enough to know what the log announced to this process.
+        Messages up to `since` are acknowledged by that and deleted. Empty for a requester without a device. `heard`:
+        messages that the log has not yet announced to this process may be missed.
         """
         if requester.device_id is None:
             return Delivery((), since, more=False)
@@ -172,18 +172,18 @@ class ToDevice:
         await inbox.add_messages(conn, messages)
         full = await inbox.full_inboxes(conn, {one.device for one in messages}, self._inbox)
         if full:
-            # A little more than needed, so that it is not to be done again at once.
+            # A little more than needed, so that the next message does not need it again.
             less = InboxLimits(self._inbox.messages * 9 // 10, self._inbox.bytes * 9 // 10)
             await inbox.trim_inboxes(conn, full, less)
 
 
 def page_size(limit: int | None, most: int) -> int:
-    """How many messages go into one answer, of those wished and those allowed."""
+    """The number of messages in one response: the requested limit, at most `most`."""
     return most if limit is None else max(1, min(limit, most))
 
 
 def delivery(found: Sequence[DeviceMessage], since: int, most: int) -> Delivery:
-    """What a reader gets of messages after `since`, of which one more than `most` was looked for."""
+    """The delivery of messages after `since`; `found` was queried with a limit of `most` + 1."""
     shown = found[:most]
     position = shown[-1].position if shown else since
     return Delivery(tuple(one.body for one in shown), position, more=len(found) > most)
@@ -192,7 +192,7 @@ def delivery(found: Sequence[DeviceMessage], since: int, most: int) -> Delivery:
 def _addressed(
     bodies: Mapping[UserId, Mapping[DeviceId, bytes]], known: Mapping[UserId, Sequence[DeviceId]]
 ) -> tuple[Mapping[Device, bytes], ...]:
-    """The body for each device that is there, person by person; who gets none is left out."""
+    """The body for each known device, user by user; users without a message are left out."""
     people = []
     for user_id, wanted in bodies.items():
         to_all = wanted.get(EVERY_DEVICE)

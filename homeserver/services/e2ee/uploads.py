@@ -1,4 +1,4 @@
-"""Writing what a device publishes: its identity keys, one-time keys and fallback keys, all or nothing."""
+"""Stores key uploads of devices: identity keys, one-time keys and fallback keys, all or nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from homeserver.timeline.submission import Placed
 
 
 class Upload(NamedTuple):
-    """Keys of one device in their right form."""
+    """Validated keys of one device."""
 
     device: Device
     identity: Content | None
@@ -29,7 +29,7 @@ class Upload(NamedTuple):
 
 @dataclass(slots=True)
 class Plan:
-    """What uploads change, once everything about them was checked."""
+    """The changes that uploads make, after all checks."""
 
     identities: dict[Device, Content] = field(default_factory=dict)
     new: list[OneTimeKey] = field(default_factory=list)
@@ -38,15 +38,15 @@ class Plan:
 
 
 class Uploads:
-    """Checks uploads against what is there, and writes them."""
+    """Checks uploads against the stored keys, and stores them."""
 
     def __init__(self, settings: EncryptionSettings) -> None:
         self._settings = settings
 
     async def plan(self, conn: AsyncConnection, uploads: Sequence[Upload]) -> Plan:
-        """What the uploads would change.
+        """The changes that the uploads would make.
 
-        Raises Invalid("identity_keys_fixed") for other identity keys than the device has,
+        Raises Invalid("identity_keys_fixed") for identity keys that differ from the device's,
         Invalid("one_time_key_differs") for another key under a name in use, TooLarge("too_many_one_time_keys",
         "too_many_fallback_keys").
         """
@@ -57,10 +57,10 @@ class Uploads:
         return plan
 
     async def write(self, conn: AsyncConnection, uploads: Sequence[Upload]) -> Plan:
-        """Write the uploads of devices that are still there, and answer what they changed. Raises as `plan` does."""
+        """Store the uploads of devices that still exist; returns the changes. Raises as `plan` does."""
         logged_in = [upload.device for upload in uploads if not upload.is_dehydrated]
         running = await stored.lock_running(conn, logged_in) if logged_in else set()
-        # A device whose session ended while its upload was under way must not come back.
+        # A device whose session ended during its upload must not be created again.
         kept = [upload for upload in uploads if upload.is_dehydrated or upload.device in running]
         if not kept:
             return Plan()
@@ -79,7 +79,7 @@ class Uploads:
         return plan
 
     async def write_placed(self, conn: AsyncConnection, items: Sequence[Placed[Upload]]) -> None:
-        """The same as a part of a log entry: those whose identity keys are new are noted as changed."""
+        """Store uploads as part of log entries: devices with new identity keys are recorded as changed."""
         plan = await self.write(conn, [item.row for item in items])
         changed = sorted({device.user_id for device in plan.identities})
         if changed:
@@ -109,7 +109,7 @@ class Uploads:
             if old is None:
                 plan.new.append(key)
             elif old.body == key.body:
-                continue  # sent twice; if it was claimed, it stays claimed
+                continue  # uploaded twice; if it was claimed, it stays claimed
             elif old.claimed:
                 plan.renewed.append(key)
             else:
@@ -129,7 +129,7 @@ class Uploads:
             mine = held[key.device]
             same = mine.get(key.name)
             if same is not None and same[0] == key.body:
-                continue  # sent twice: if it was used, it stays used
+                continue  # uploaded twice; if it was used, it stays used
             for name in [name for name in mine if name.algorithm == key.name.algorithm]:
                 del mine[name]
             mine[key.name] = (key.body, False)

@@ -1,4 +1,4 @@
-"""The forms of keys and names: what is refused before anything is looked up. Pure."""
+"""Validation of keys and names, before any database access. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -22,14 +22,14 @@ _MAX_POSITION = 2**53 - 1
 
 
 def device_of(requester: Requester) -> Device:
-    """The device that asks. Raises Forbidden("no_device") for guests and host applications' people."""
+    """The requester's device. Raises Forbidden("no_device") for guests and users of host applications."""
     if requester.device_id is None:
         raise Forbidden("encryption is for devices that logged in here", code="no_device")
     return Device(requester.user_id, requester.device_id)
 
 
 def checked_name(text: object, what: str) -> str:
-    """A name that somebody else made up: 1 to 255 characters, no control characters. Raises Invalid("bad_name")."""
+    """A name chosen by a client: 1 to 255 characters, no control characters. Raises Invalid("bad_name")."""
     if not isinstance(text, str) or not _NAME.fullmatch(text):
         raise Invalid(f"{what} must have 1 to 255 characters and no control characters", code="bad_name")
     return text
@@ -41,7 +41,7 @@ def checked_device(text: object) -> DeviceId:
 
 
 def split_users(user_ids: Iterable[str], server: str) -> tuple[list[UserId], set[ServerName]]:
-    """The people of this server, and the other servers that are named. Raises Invalid("bad_user_id")."""
+    """The users of this server, and the remote servers of the others. Raises Invalid("bad_user_id")."""
     here: list[UserId] = []
     elsewhere: set[ServerName] = set()
     for user_id in user_ids:
@@ -56,25 +56,25 @@ def split_users(user_ids: Iterable[str], server: str) -> tuple[list[UserId], set
 
 
 def check_count(count: int, most: int) -> None:
-    """Raise TooLarge("too_many") unless a call names at most so many things."""
+    """Raise TooLarge("too_many") if a request names more than `most` items."""
     if count > most:
         raise TooLarge(f"at most {most} at once", code="too_many")
 
 
 def checked_position(position: int) -> int:
-    """A position of the log that a client named. Raises Invalid("bad_position")."""
+    """A log position given by a client. Raises Invalid("bad_position")."""
     if not 0 <= position <= _MAX_POSITION:
         raise Invalid("this is no position", code="bad_position")
     return position
 
 
 def json_size(value: object) -> int:
-    """How many bytes a value has as JSON."""
+    """The size of a value as JSON, in bytes."""
     return len(orjson.dumps(value))
 
 
 def check_size(value: object, max_bytes: int) -> int:
-    """The same, if it is not too large. Raises TooLarge("key_too_large")."""
+    """The size of a value as JSON, in bytes. Raises TooLarge("key_too_large") above `max_bytes`."""
     size = json_size(value)
     if size > max_bytes:
         raise TooLarge(f"at most {max_bytes} bytes", code="key_too_large")
@@ -82,7 +82,7 @@ def check_size(value: object, max_bytes: int) -> int:
 
 
 def identity_keys(device: Device, body: Content, max_bytes: int) -> Content:
-    """Device keys as they are stored. They must be of this device and signed by it.
+    """Device keys as stored. They must name this device and be signed by it.
 
     Raises Invalid("bad_device_keys" or "invalid_signature"), TooLarge.
     """
@@ -102,7 +102,7 @@ def identity_keys(device: Device, body: Content, max_bytes: int) -> Content:
 
 
 def signing_key(device: Device, body: Content) -> VerifyKey:
-    """The key that a device signs with, from its identity keys. Raises Invalid("bad_device_keys")."""
+    """A device's signing key (ed25519), from its identity keys. Raises Invalid("bad_device_keys")."""
     key_id = f"{_ED25519}:{device.device_id}"
     try:
         return VerifyKey.from_base64(key_id, body["keys"][key_id])
@@ -119,7 +119,7 @@ def check_signature(body: Content, signer: UserId, key: VerifyKey) -> None:
 
 
 def one_time_keys(device: Device, keys: Mapping[str, object], max_bytes: int) -> list[OneTimeKey]:
-    """One-time or fallback keys as they are stored. Who claims them checks their signatures.
+    """One-time or fallback keys as stored. Their signatures are left to the clients that claim them.
 
     Raises Invalid("bad_one_time_key"), TooLarge.
     """
@@ -163,12 +163,12 @@ def cross_key(user_id: UserId, usage: Usage, body: Content, max_bytes: int) -> C
 
 
 def verifier(key: CrossKey) -> VerifyKey:
-    """What checks the signatures of a cross-signing key."""
+    """The key that verifies signatures made by a cross-signing key."""
     return VerifyKey.from_base64(key.key_id, key.public_key)
 
 
 def same_but_signatures(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two keys say the same, whoever signed them."""
+    """True if two keys are equal apart from their signatures."""
     apart = ("signatures", "unsigned")
     return {name: value for name, value in one.items() if name not in apart} == {
         name: value for name, value in other.items() if name not in apart

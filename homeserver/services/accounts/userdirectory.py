@@ -1,8 +1,8 @@
 """Search for users by name (client-server API, "User Directory"), in the views of two kinds of API.
 
 The product APIs page through all users of this server. Matrix clients find users by id too, but only those that the
-requester may know of: who share a room with the requester, or are in a room that is public or world-readable. Names that
-users have in a single room only are not searched, as only its members know them.
+requester may know of: users who share a room with the requester, or are in a public or world-readable room. Names
+that users have in a single room only are not searched, as only its members know them.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ from homeserver.storage.members import sharing_a_room
 
 
 class ListChanges(NamedTuple):
-    """`changed`: users whose keys must be queried again. `left`: users that share no room with the requester any more."""
+    """`changed`: users whose keys must be queried again. `left`: users that no longer share a room with the reader."""
 
     changed: frozenset[UserId]
     left: frozenset[UserId]

@@ -1,2 +1,2 @@
-"""Files that people send: taken in (`store`), looked at (`sniff`), made small (`thumbs`), handed out by signed
-addresses (`urls`), deleted when their time has come (`sweep`)."""
+"""Media: uploads (`store`), content types (`sniff`), thumbnails (`thumbs`), signed URLs (`urls`), deletion (`gc`), and
+the Matrix media repository (`repository`)."""

@@ -12,7 +12,7 @@ _ATTR_CHAR = "!#$&+-.^_`|~"  # RFC 8187, besides letters and digits
 
 
 def clean_name(name: str) -> str:
-    """A file's name as it is kept: the last part of a path, one line, not hidden, not too long; may be empty."""
+    """A file name as stored: the last part of a path, one line, no leading dot, bounded; may be empty."""
     last = one_line(_SLASHES.split(one_line(name[:4096]).rstrip("/\\"))[-1]).lstrip(". ")
     if len(last) <= MAX_NAME_CHARS:
         return last
@@ -23,7 +23,7 @@ def clean_name(name: str) -> str:
 
 
 def content_disposition(name: str, *, inline: bool) -> str:
-    """The header's value. Old clients read the plain name, others the exact one."""
+    """The header's value. Old clients read the ASCII `filename`, others the exact `filename*`."""
     kind = "inline" if inline else "attachment"
     name = clean_name(name)
     if not name:

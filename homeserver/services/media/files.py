@@ -1,6 +1,6 @@
-"""Where files lie on disk, and the blocking work with them; `Disk` runs that in threads of its own.
+"""Files on disk, and blocking work with them; `Disk` runs that in threads of its own.
 
-ROOT/files/ab/abcd...       a file, named by its media id (which we make: no name of a sender gets here)
+ROOT/files/ab/abcd...       a file, named by its media id (which the server makes; no client's name is a path)
 ROOT/thumbs/ab/abcd...-320x240.webp, -320x240-crop.webp, -320x240-moving.webp
 ROOT/incoming/...           files that are still being received
 """
@@ -26,12 +26,12 @@ _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def new_media_id() -> MediaId:
-    """130 random bits in letters that no file system confuses."""
+    """A new media id: 130 random bits in letters that are safe on case-insensitive file systems."""
     return MediaId("".join(secrets.choice(_ID_LETTERS) for _ in range(26)))
 
 
 def is_media_id(text: str) -> bool:
-    """Whether a text can be a media id of ours, and so a file name."""
+    """True if a text has the form of a media id of ours, and so can be a file name."""
     return _MEDIA_ID.fullmatch(text) is not None
 
 
@@ -54,21 +54,21 @@ class Places:
         return self.root / "thumbs"
 
     def file(self, media_id: str) -> Path:
-        """Where a file lies. Raises NotFound for what is no media id."""
+        """The path of a file. Raises NotFound for an invalid media id."""
         return self.files / _checked(media_id)[:2] / media_id
 
     def thumb(self, media_id: str, form: str) -> Path:
-        """Where a small picture of this form lies. Raises NotFound for what is no media id."""
+        """The path of a thumbnail of this form. Raises NotFound for an invalid media id."""
         return self.thumbs / _checked(media_id)[:2] / f"{media_id}-{form}.webp"
 
     def thumbs_of(self, media_id: str) -> list[Path]:
-        """The small pictures that were made of a file."""
+        """The thumbnails that were made of a file."""
         return list((self.thumbs / _checked(media_id)[:2]).glob(f"{media_id}-*"))
 
 
 class Incoming:
-    """A file that is being received. All methods block, and wait for each other: whoever gives up an upload may
-    `discard` it while a last `write` is still on its way."""
+    """A file that is being received. All methods block and exclude each other: an aborted upload may be discarded
+    while its last `write` still runs."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -80,7 +80,7 @@ class Incoming:
         self._lock = threading.Lock()
 
     def write(self, data: bytes) -> None:
-        """Add data at the end."""
+        """Append data."""
         with self._lock:
             rest = memoryview(data)
             while rest:
@@ -88,16 +88,16 @@ class Incoming:
             self._sha256.update(data)
 
     def finish(self, target: Path) -> str:
-        """Have it on the disk for sure, under its name for good; answers the SHA-256 in hex.
+        """Sync the file to disk and move it to its final path; returns the SHA-256 in hex.
 
-        Raises Conflict("file_exists"): nothing is ever put in the place of another file.
+        Raises Conflict("file_exists"): no file is ever overwritten.
         """
         with self._lock:
             os.fsync(self._open_handle())
             self._close()
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
-                target.touch(0o600, exist_ok=False)  # only one can: then the place is ours
+                target.touch(0o600, exist_ok=False)  # atomic: only one upload can claim the path
             except FileExistsError as error:
                 raise Conflict("there is a file already", code="file_exists") from error
             self.path.replace(target)
@@ -105,7 +105,7 @@ class Incoming:
             return self._sha256.hexdigest()
 
     def discard(self) -> None:
-        """Close and delete it, if it is there still."""
+        """Close and delete the file, if it still exists."""
         with self._lock:
             self._close()
             self.path.unlink(missing_ok=True)
@@ -122,22 +122,22 @@ class Incoming:
 
 
 class Disk:
-    """A few threads for work that waits for the disk."""
+    """A few threads for blocking disk I/O."""
 
     def __init__(self, threads: int = 4) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="media")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The result of blocking work, done off the event loop."""
+        """Run blocking work off the event loop and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
-        """Let running work end and start no more."""
+        """Wait for running work and start no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk for sure."""
+    """fsync a folder, so that its entries are durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

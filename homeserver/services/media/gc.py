@@ -1,4 +1,4 @@
-"""Deletes files whose time has come, and what was left lying about: stopped uploads, files without a row."""
+"""Garbage collection of media: files due for deletion, aborted uploads, files without a database row."""
 
 import itertools
 import time
@@ -13,13 +13,13 @@ from homeserver.storage import media as stored
 from homeserver.storage.db import Database
 
 _BATCH = 100
-_FOLDERS = 16  # looked at for orphans in one round, of 1024
-_ORPHAN_AGE_S = 86_400.0  # a file that is being received or listed right now is no orphan
+_FOLDERS = 16  # of 1024, checked for orphans per run
+_ORPHAN_AGE_S = 86_400.0  # younger files may still be in an upload
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 class MediaGc:
-    """A round that fails is made up for by the next one."""
+    """Deletes files in runs; a failed run is made up for by the next one."""
 
     def __init__(self, *, db: Database, clock: Clock, disk: Disk, places: Places) -> None:
         self._db = db
@@ -29,11 +29,11 @@ class MediaGc:
         self._folders = itertools.cycle(a + b for a in _LETTERS for b in _LETTERS)
 
     async def run_once(self) -> int:
-        """Delete what is due, and look at the next few folders for orphans; answers how many files went."""
+        """Delete due files, and the orphans of the next few folders; returns how many files were deleted."""
         async with self._db.write() as conn:
             await stored.forget_pending(conn, now_ms=self._clock.now_ms())
         deleted = await self._delete_due()
-        older_than_s = time.time() - _ORPHAN_AGE_S  # against the times of files, which are the machine's
+        older_than_s = time.time() - _ORPHAN_AGE_S  # file times are of the system's clock
         deleted += await self._disk.run(partial(_delete_old, self._places.incoming, older_than_s))
         for folder in itertools.islice(self._folders, _FOLDERS):
             deleted += await self._delete_orphans(folder, older_than_s)
@@ -79,7 +79,7 @@ def _delete_old(folder: Path, older_than_s: float) -> int:
 
 
 def _old_media(places: Places, folder: str, older_than_s: float) -> list[MediaId]:
-    """The media ids of which a folder has files, the new ones left out."""
+    """The media ids of the files in a folder, recent ones left out."""
     paths = [*_files_in(places.files / folder), *_files_in(places.thumbs / folder)]
     found = {path.name.partition("-")[0] for path in paths if path.stat().st_mtime < older_than_s}
     return sorted(MediaId(name) for name in found if is_media_id(name))

@@ -1,4 +1,4 @@
-"""Pictures: how large they are, and small ones made of them. Blocking, for a thread."""
+"""Images: their size, and thumbnails. Blocking, to be run in a thread."""
 
 import os
 import secrets
@@ -11,12 +11,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from homeserver.services.media.files import sync_folder
 
-# The only decoders that ever see a stranger's bytes.
+# The only decoders that are given untrusted bytes.
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 PICTURE_TYPES = frozenset({"image/png", "image/apng", "image/jpeg", "image/gif", "image/webp"})
 _QUALITY = 80
-_MAX_FRAMES = 1000  # of a moving picture, however small they are
-_FRAME_MS = 100  # where a frame does not say how long it stands
+_MAX_FRAMES = 1000  # of an animation, however small they are
+_FRAME_MS = 100  # for frames without a duration
 _ORIENTATION = 0x0112  # EXIF
 _TURNED = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _FAULTS = (
@@ -34,12 +34,12 @@ _FAULTS = (
 
 
 class BadPicture(Exception):
-    """It cannot be read, or has more pixels than we take."""
+    """The image cannot be decoded, or has more pixels than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Pixels, as the picture is to be shown."""
+    """Width and height in pixels, after EXIF orientation."""
 
     width: int
     height: int
@@ -47,7 +47,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailParams:
-    """How a small picture is to be: it fits into the box, or fills it where `crop`; `moving` if the large one does."""
+    """Parameters of a thumbnail: scaled to fit the box, or to fill it with `crop`. `moving`: keep an animation."""
 
     box: Size
     crop: bool = False
@@ -55,20 +55,20 @@ class ThumbnailParams:
 
     @property
     def form(self) -> str:
-        """A name for it, as a part of a file name."""
+        """The parameters as a part of a file name."""
         ways = [name for name, is_so in (("crop", self.crop), ("moving", self.moving)) if is_so]
         return "-".join([f"{self.box.width}x{self.box.height}", *ways])
 
 
 class Limits(NamedTuple):
-    """Most pixels of a picture, and of all frames of one that moves."""
+    """Most pixels of an image, and of all frames of an animation together."""
 
     pixels: int
     animation_pixels: int
 
 
 def size_of(path: Path) -> Size | None:
-    """A picture's size from its header, turned as its EXIF says; None if it is no picture that we read."""
+    """An image's size from its header, EXIF orientation applied; None if it is no supported image."""
     try:
         with Image.open(path, formats=FORMATS) as picture:
             width, height = picture.size
@@ -80,9 +80,9 @@ def size_of(path: Path) -> Size | None:
 
 
 def make_thumbnail(source: Path, target: Path, request: ThumbnailParams, limits: Limits) -> None:
-    """Write a small WebP picture: turned upright, no EXIF, never enlarged; of one that moves too much, its first frame.
+    """Write a WebP thumbnail: upright, no EXIF, never enlarged; only the first frame of an animation over the limits.
 
-    Raises BadPicture. The number of pixels is checked before any of them is unpacked.
+    Raises BadPicture. The number of pixels is checked before decoding.
     """
     try:
         with Image.open(source, formats=FORMATS) as picture:
@@ -103,17 +103,17 @@ class _Frame(NamedTuple):
 
 
 def _still(picture: Image.Image, request: ThumbnailParams) -> _Frame:
-    # JPEG can be unpacked at a fraction of its size; twice the box keeps it sharp.
+    # JPEG can be decoded at a fraction of its size; twice the box keeps it sharp.
     picture.draft("RGB", (request.box.width * 2, request.box.height * 2))
     return _Frame(_small(ImageOps.exif_transpose(picture), request), 0)
 
 
 def _frames(picture: Image.Image, request: ThumbnailParams, max_pixels: int) -> list[_Frame]:
-    """The frames of a moving picture; only the first if there are more of them than we take."""
+    """The frames of an animation; only the first if they exceed the limits."""
     most = min(_MAX_FRAMES, max_pixels // max(1, picture.width * picture.height))
     frames: list[_Frame] = []
     while len(frames) <= most:
-        # How many there are is not asked first: to know it some formats are read to their end.
+        # Frames are not counted first: some formats must be read to the end for that.
         try:
             picture.seek(len(frames))
         except EOFError:
@@ -124,7 +124,7 @@ def _frames(picture: Image.Image, request: ThumbnailParams, max_pixels: int) -> 
 
 
 def _small(picture: Image.Image, request: ThumbnailParams) -> Image.Image:
-    """The pixels of a small picture, and nothing else."""
+    """The pixels of the thumbnail, without metadata."""
     box, has_alpha = request.box, picture.has_transparency_data
     small = picture.convert("RGBA" if has_alpha else "RGB")
     if request.crop:
@@ -144,7 +144,7 @@ def _save(frames: Sequence[_Frame], target: Path) -> None:
         else {}
     )
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}")  # goes with its file if we die here
+    draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}")  # deleted with its file after a crash
     try:
         with draft.open("xb") as file:
             first.save(file, "WEBP", quality=_QUALITY, method=4, **moving)

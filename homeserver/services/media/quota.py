@@ -1,4 +1,4 @@
-"""How much one person may keep here, and send in a day."""
+"""Upload quotas per user: total size and files, and per day."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +15,7 @@ _DAY_MS = 86_400_000
 
 
 class Quota:
-    """Asked before a file is taken in, while it comes, and once more when it is listed."""
+    """Checks quotas before an upload, while it is received, and again when its row is inserted."""
 
     def __init__(self, settings: MediaSettings, db: Database, clock: Clock) -> None:
         self._settings = settings
@@ -23,7 +23,7 @@ class Quota:
         self._clock = clock
 
     async def kept(self, user_id: UserId) -> StoredTotals:
-        """What a person keeps now. Raises TooLarge("quota_exceeded"), RateLimited("quota_of_day") if no file fits."""
+        """A user's totals. Raises TooLarge("quota_exceeded"), RateLimited("quota_of_day") if a quota is used up."""
         async with self._db.read() as conn:
             kept = await self._kept(conn, user_id)
         self.check(kept, 0)
@@ -38,8 +38,8 @@ class Quota:
             raise self._of_day(kept)
 
     async def check_listed(self, conn: AsyncConnection, user_id: UserId, size: int) -> None:
-        """The same in the transaction that lists the file: uploads of one person wait for each other here, so that
-        together they stay within the limits."""
+        """Raise as `check` does, in the transaction that inserts the row: it serialises a user's concurrent uploads, so
+        that together they stay within the quotas."""
         await stored_accounts.lock_users(conn, [user_id])
         self.check(await self._kept(conn, user_id), size)
 

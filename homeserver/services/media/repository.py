@@ -1,6 +1,6 @@
-"""The media repository of Matrix clients, on the store of files: mxc addresses, files that are still to come.
+"""The Matrix content repository on top of the media store: mxc URIs, asynchronous uploads.
 
-What a Matrix client said of its file is what is served: encrypted files are bytes, and only clients know of what.
+Files are served with the content type that the client declared: encrypted files are opaque to the server.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _RETRY_MS = 60_000
 
 
 class Upload(NamedTuple):
-    """A file as a client sends it; name and type may be empty."""
+    """An upload as the client sends it; name and type may be empty."""
 
     name: str
     content_type: str
@@ -40,7 +40,7 @@ class Upload(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """An address whose file is still to come, and when it ends if none does."""
+    """An mxc URI without content yet, and when it expires if none is uploaded."""
 
     uri: str
     expires_ms: int
@@ -48,8 +48,8 @@ class Pending(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is asked for. `wait_ms`: how long the client waits for a file that is still to come; `is_open`: for
-    anybody, without a token."""
+    """A requested file. `wait_ms`: how long to wait for content that is not uploaded yet (`timeout_ms`); `is_open`:
+    an unauthenticated request."""
 
     server: str
     media_id: MediaId
@@ -58,19 +58,19 @@ class Place:
 
 
 class Elsewhere(Protocol):
-    """Files of other servers."""
+    """Media of remote servers."""
 
     async def file(self, place: Place) -> Served:
-        """A file. Raises NotFound, Upstream."""
+        """A remote file. Raises NotFound, Upstream."""
         ...
 
     async def thumbnail(self, place: Place, request: ThumbnailParams) -> Served:
-        """A small picture. Raises NotFound, Upstream."""
+        """A thumbnail of a remote file. Raises NotFound, Upstream."""
         ...
 
 
 class Repository:
-    """Takes in and hands out media by its mxc address. `hear` must be given every new entry of the log."""
+    """Uploads and downloads media by mxc URI. `hear` must be given every new entry of the log."""
 
     def __init__(
         self,
@@ -94,16 +94,16 @@ class Repository:
 
     @property
     def max_bytes(self) -> int:
-        """The largest file that is taken."""
+        """The largest upload, in bytes."""
         return self._settings.max_upload_bytes
 
     @property
     def waiting(self) -> int:
-        """How many downloads wait for a file that is still to come."""
+        """The number of downloads that wait for an upload."""
         return self._arrivals.count
 
     async def upload(self, requester: Requester, upload: Upload) -> str:
-        """Take in a file; answers its address. Raises what `Media.upload` does."""
+        """Upload a file; returns its mxc URI. Raises as `Media.upload` does."""
         check_may_act(requester)
         made = await self._media.upload(
             requester,
@@ -115,7 +115,7 @@ class Repository:
         return self._uri(made.media_id)
 
     async def create(self, requester: Requester) -> Pending:
-        """Give out an address whose file comes later. RateLimited("too_many_pending") if too many wait already."""
+        """Create an mxc URI to upload to later. Raises RateLimited("too_many_pending")."""
         check_may_act(requester)
         now_ms = self._clock.now_ms()
         row = PendingRow(new_media_id(), requester.user_id, now_ms + self._settings.pending_ttl_s * 1000)
@@ -130,9 +130,9 @@ class Repository:
         return Pending(self._uri(row.media_id), row.expires_ms)
 
     async def fill(self, requester: Requester, server: str, media_id: MediaId, upload: Upload) -> None:
-        """Take in the file of an address that was given out before.
+        """Upload content to an mxc URI made by `create`.
 
-        Raises NotFound, Forbidden("not_yours"), Conflict("file_exists"), and what `Media.upload` does.
+        Raises NotFound, Forbidden("not_yours"), Conflict("file_exists"), and as `Media.upload` does.
         """
         check_may_act(requester)
         row, pending = await self._context(media_id) if server == self._server else (None, None)
@@ -155,7 +155,7 @@ class Repository:
         await self._timeline.append([media_arrived(media_id)])
 
     async def file(self, place: Place, name: str | None = None) -> Served:
-        """A file; `name` goes before the one it was sent with.
+        """A file; `name` overrides the one it was uploaded with.
 
         Raises NotFound, Unavailable("not_uploaded_yet").
         """
@@ -170,7 +170,7 @@ class Repository:
         )
 
     async def thumbnail(self, place: Place, request: ThumbnailParams) -> Served:
-        """A small picture, in a size on the list. Raises NotFound (also "no_thumbnail"), TooLarge, Unavailable."""
+        """A thumbnail in one of the configured sizes. Raises NotFound (also "no_thumbnail"), TooLarge, Unavailable."""
         request = replace(request, box=self._media.box(request.box.width, request.box.height))
         if place.server != self._server:
             return await self._elsewhere_for(place).thumbnail(place, request)
@@ -180,16 +180,17 @@ class Repository:
         return await self._media.small(row, request)
 
     def hear(self, entry: Entry) -> None:
-        """Wake the downloads that wait for a file which came, to whichever worker."""
+        """Handle a log entry: wake downloads that wait for the uploaded file, whichever worker received it."""
         if entry.kind is EntryKind.MEDIA and entry.body is not None:
             self._arrivals.wake(str(entry.body["media_id"]))
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """End all waiting downloads."""
         self._arrivals.close()
 
     async def _arrived(self, place: Place) -> MediaRow:
-        """The file asked for, once it is there. Without a token never one of a product: their addresses are signed."""
+        """The requested file, once it is uploaded. Unauthenticated requests never get files of product APIs, whose URLs
+        are signed."""
         self._check_open(place)
         row, pending = await self._context(place.media_id)
         if row is None and pending is not None:
@@ -203,7 +204,7 @@ class Repository:
     async def _await(self, place: Place) -> MediaRow:
         wait_s = min(place.wait_ms / 1000, self._settings.max_download_wait_s)
         with self._arrivals.expected(place.media_id) as arrived:
-            row, _ = await self._context(place.media_id)  # it may have come just before
+            row, _ = await self._context(place.media_id)  # it may have been uploaded just before
             if row is None and wait_s > 0:
                 try:
                     async with asyncio.timeout(wait_s):
@@ -216,7 +217,7 @@ class Repository:
         return row
 
     async def _context(self, media_id: MediaId) -> tuple[MediaRow | None, PendingRow | None]:
-        """The file, or that it is still to come."""
+        """The rows of a media id: of the file, and of its pending upload."""
         async with self._db.read() as conn:
             row = (await stored.media_of(conn, [media_id])).get(media_id)
             pending = None
@@ -241,7 +242,7 @@ class Repository:
 
 
 class _Arrivals:
-    """Who waits for which file."""
+    """Downloads that wait for uploads, by media id."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -251,7 +252,7 @@ class _Arrivals:
 
     @contextmanager
     def expected(self, media_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set when the file comes, while this lasts. Unavailable if too many wait."""
+        """Within the context, an event that is set when the file is uploaded. Raises Unavailable if too many wait."""
         if self.count >= self._most or self._is_closed:
             raise _not_yet()
         self.count += 1
@@ -277,7 +278,7 @@ class _Arrivals:
 
 
 def _checked_type(content_type: str) -> str:
-    """The type as it can be sent back; what is none are bytes."""
+    """The content type to serve; application/octet-stream if it is malformed."""
     said = content_type.strip()
     return said if len(said) <= _MAX_TYPE_CHARS and _TYPE.fullmatch(said) else sniff.BINARY
 

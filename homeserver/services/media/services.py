@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package in one record, built by wiring and handed to the APIs."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from homeserver.services.media.store import Media
 
 @dataclass(frozen=True, slots=True)
 class MediaServices:
-    """Files: stored, served, deleted."""
+    """Media: storing, serving, deleting."""
 
     store: Media
     repository: Repository

@@ -1,4 +1,4 @@
-"""What a file is, by looking at its first bytes: the sender's word counts for little. Pure."""
+"""Content-type sniffing by a file's first bytes: the declared type is not trusted. Pure."""
 
 import re
 
@@ -7,7 +7,7 @@ import filetype
 HEAD_BYTES = 8192
 BINARY = "application/octet-stream"
 
-# Types that a browser shows without running anything in them (Client-Server API, "Serving inline content").
+# Types that a browser shows without running scripts in them (client-server API, "Serving inline content").
 INLINE_TYPES = frozenset(
     {
         "text/css",
@@ -38,9 +38,9 @@ INLINE_TYPES = frozenset(
         "audio/x-flac",
     }
 )
-# What plain text may be said to be by its sender: none of these is ever run.
+# Declared types that are accepted for plain text: none of these is ever executed.
 _TEXT_TYPES = frozenset({"text/plain", "text/csv", "text/markdown", "application/json"})
-# Formats whose files may be all text; any other that begins with text only looks like what it is taken for.
+# Formats whose files may be pure text; a match of any other format on a text file is a false positive.
 _MADE_OF_TEXT = frozenset({"application/pdf", "application/rtf", "application/postscript"})
 _SAME_TYPES = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac"}
 
@@ -57,8 +57,8 @@ _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 def sniff(head: bytes, declared: str = "") -> str:
     """The content type of a file that begins with `head` (at most HEAD_BYTES are looked at).
 
-    Markup that a browser could run (HTML, SVG, XML) is named so, and is in no list of types to show. `declared` only
-    says what kind of plain text a text is.
+    Markup that a browser could execute (HTML, SVG, XML) gets its own type, which is never shown inline. `declared`
+    is only used to choose among plain text types.
     """
     head = head[:HEAD_BYTES]
     markup = _markup(head)
@@ -67,7 +67,7 @@ def sniff(head: bytes, declared: str = "") -> str:
     found: str | None = filetype.guess_mime(head)
     if not _is_text(head) or found in _MADE_OF_TEXT:
         return BINARY if found is None else _SAME_TYPES.get(found, found)
-    # Text before the first tag does not keep an old browser from finding the page in it.
+    # Old browsers find a page in a file even after leading text.
     if _SVG.search(head[:1024]) or _HTML.search(head[:1024]):
         return "text/html"
     said = declared.partition(";")[0].strip().lower()
@@ -75,12 +75,12 @@ def sniff(head: bytes, declared: str = "") -> str:
 
 
 def is_inline(content_type: str) -> bool:
-    """Whether a browser may show the file rather than only save it."""
+    """True if a browser may show the file inline rather than only save it."""
     return content_type.partition(";")[0].strip().lower() in INLINE_TYPES
 
 
 def served_type(content_type: str) -> str:
-    """The Content-Type to send. What could be run in a page is only called bytes."""
+    """The Content-Type to serve; application/octet-stream for types that a browser could execute."""
     if content_type in {"text/plain", "text/csv", "text/markdown"}:
         return f"{content_type}; charset=utf-8"
     is_active = content_type.endswith(("xml", "html", "javascript", "ecmascript", "x-shockwave-flash"))
@@ -88,7 +88,7 @@ def served_type(content_type: str) -> str:
 
 
 def _markup(head: bytes) -> str | None:
-    """The kind of markup that a file begins with, or None."""
+    """The type of the markup that a file begins with, or None."""
     for bom in _BOMS:
         head = head.removeprefix(bom)
     squeezed = head.replace(b"\0", b"")  # UTF-16 markup reads like markup
@@ -105,6 +105,6 @@ def _is_text(head: bytes) -> bool:
     try:
         head.decode()
     except UnicodeDecodeError as error:
-        # A letter may be cut in two by our limit.
+        # The limit may cut a multi-byte character.
         return len(head) == HEAD_BYTES and error.start > len(head) - 4
     return True

@@ -1,7 +1,7 @@
-"""The store of files: takes them in, lists them, hands them out.
+"""The media store: uploads, signed URLs, downloads, thumbnails.
 
-A file is first received into a folder of its own, off the event loop, while its size is watched; then it is
-looked at, gets its name for good, and last of all its row. A file without a row is deleted by the sweep.
+A file is received into a folder for incoming files, off the event loop, while its size is checked; then its type is
+sniffed, it is moved to its final path, and last its row is inserted. A file without a row is deleted by the gc.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from homeserver.storage import media as stored
 from homeserver.storage.db import Database
 from homeserver.storage.media import MediaRow, Source, StoredTotals
 
-_WRITE_BYTES = 256 * 1024  # gathered before they go to the disk
+_WRITE_BYTES = 256 * 1024  # buffered per write to disk
 _RETRY_MS = 5000
 _NOBODY = UserId("")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMedia:
-    """A file as messages speak of it. Width and height only for pictures, turned upright."""
+    """A stored file, for use in messages. Width and height only for images, EXIF orientation applied."""
 
     media_id: MediaId
     name: str
@@ -48,7 +48,7 @@ class StoredMedia:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A file to be sent: where it lies, and the headers that make it safe (Content-Type, -Disposition, ETag)."""
+    """A file to serve: its path, and the values of the headers Content-Type, Content-Disposition and ETag."""
 
     path: Path
     content_type: str
@@ -65,7 +65,7 @@ class _Received:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a file is called, and what its sender says that it is. `is_awaited`: its id was given out before it."""
+    """Name, declared type and id of a file. `is_awaited`: its id was handed out before the upload."""
 
     name: str
     declared_type: str
@@ -75,7 +75,7 @@ class _Said:
 
 
 class Media:
-    """Uploads, signed addresses, files and small pictures."""
+    """Uploads, signed URLs, downloads and thumbnails."""
 
     def __init__(
         self,
@@ -111,11 +111,11 @@ class Media:
         source: Source = "product",
         is_awaited: bool = False,
     ) -> StoredMedia:
-        """Take in a file. Nothing is kept of one that fails. `media_id` is one that was made for it before, and
-        `is_awaited` if others may know it already.
+        """Store an upload; a failed one leaves nothing behind. `media_id`: made beforehand; `is_awaited`: and already
+        handed out to clients.
 
         Raises TooLarge("file_too_large" or "quota_exceeded"), RateLimited, Invalid("upload_stalled"),
-        Conflict("file_exists"), NotFound where the file is not awaited any more.
+        Conflict("file_exists"), NotFound if the pending upload has expired.
         """
         self._limits.check("upload", requester.user_id)
         if self._uploads >= self._settings.max_uploads:
@@ -133,7 +133,7 @@ class Media:
                 await asyncio.shield(self._disk.run(incoming.discard))
 
     async def keep(self, data: bytes, *, name: str, source: Source) -> StoredMedia:
-        """Keep what the server itself fetched: it counts for nobody."""
+        """Store data that the server itself fetched; it counts towards no user's quota."""
         incoming = await self._disk.run(partial(Incoming, self._places.incoming))
         try:
             await self._disk.run(partial(incoming.write, data))
@@ -144,7 +144,7 @@ class Media:
             await asyncio.shield(self._disk.run(incoming.discard))
 
     async def stored(self, media_ids: Collection[MediaId]) -> dict[MediaId, StoredMedia]:
-        """Those of the files that are here and not deleted, with at most one query."""
+        """Those of the files that exist and are not deleted. At most one query."""
         if not media_ids:
             return {}
         async with self._db.read() as conn:
@@ -152,30 +152,30 @@ class Media:
         return {row.media_id: _stored_media(row) for row in rows.values() if row.delete_after_ms is None}
 
     async def discard(self, requester: Requester, media_id: MediaId) -> None:
-        """Give up one's own file that no message has come to use; the sweep deletes it."""
+        """Release the requester's own file, if no message uses it; the gc deletes it."""
         async with self._db.write() as conn:
             row = (await stored.media_of(conn, [media_id])).get(media_id)
             if row is not None and row.uploader == requester.user_id:
                 await stored.delete_media_after(conn, [(media_id, self._clock.now_ms())])
 
     def url(self, media_id: MediaId, name: str = "") -> str:
-        """The signed path of a file on this server, to be put behind its public address."""
+        """The signed path of a file on this server, to be appended to its public URL."""
         return self._urls.file(media_id, name, self._clock.now_ms())
 
     def thumbnail_url(self, media_id: MediaId, width: int, height: int) -> str:
-        """The signed path of a small picture, in the size on the list that serves these pixels."""
+        """The signed path of a thumbnail, in the configured size that covers these pixels."""
         box = self._thumbnails.box(width, height)
         return self._urls.thumbnail(media_id, box.width, box.height, self._clock.now_ms())
 
     async def open(self, media_id: str, expiry_ms: int, signature: str) -> Served:
-        """A file by its signed address. Raises NotFound: wrong or old address, or the file is gone."""
+        """A file by its signed URL. Raises NotFound if the signature is wrong or expired, or the file is deleted."""
         self._urls.check_file(media_id, expiry_ms, signature, self._clock.now_ms())
         row = await self._row(MediaId(media_id))
         inline = sniff.is_inline(row.content_type)
         return await self.whole(row, sniff.served_type(row.content_type), row.name, inline=inline)
 
     async def whole(self, row: MediaRow, content_type: str, name: str, *, inline: bool) -> Served:
-        """A listed file as it is to be sent. Raises NotFound if it is gone."""
+        """A file to serve, by its row. Raises NotFound if it is deleted."""
         path = self._places.file(row.media_id)
         if not await self._disk.run(path.is_file):
             raise _not_found()
@@ -190,17 +190,17 @@ class Media:
     async def thumbnail(
         self, media_id: str, *, width: int, height: int, expiry_ms: int, signature: str
     ) -> Served:
-        """A small picture by its signed address. Raises NotFound as `open` does, and for what is no picture."""
+        """A thumbnail by its signed URL. Raises NotFound as `open` does, and if the file is no image."""
         self._urls.check_thumbnail(media_id, (width, height), expiry_ms, signature, self._clock.now_ms())
         row = await self._row(MediaId(media_id))
         return await self.small(row, ThumbnailParams(self._thumbnails.box(width, height)))
 
     def box(self, width: int, height: int) -> images.Size:
-        """The size on the list that serves a wish for these pixels."""
+        """The configured thumbnail size that covers these pixels."""
         return self._thumbnails.box(width, height)
 
     async def small(self, row: MediaRow, request: ThumbnailParams) -> Served:
-        """A small picture of a listed file. Raises NotFound("no_thumbnail") for what is no picture."""
+        """A thumbnail of a file, by its row. Raises NotFound("no_thumbnail") if it is no image."""
         if row.content_type not in images.PICTURE_TYPES:
             raise NotFound("there is no small picture of this file", code="no_thumbnail")
         path = await self._thumbnails.path(row.media_id, request)
@@ -213,7 +213,7 @@ class Media:
         )
 
     def close(self) -> None:
-        """Stop making small pictures."""
+        """Stop making thumbnails."""
         self._thumbnails.close()
 
     async def _receive(self, user_id: UserId, incoming: Incoming, chunks: AsyncIterable[bytes]) -> _Received:
@@ -248,7 +248,7 @@ class Media:
     async def _keep(
         self, user_id: UserId, incoming: Incoming, received: _Received, said: _Said
     ) -> StoredMedia:
-        """Give a received file its place and its row."""
+        """Move a received file to its final path and insert its row."""
         content_type = sniff.sniff(received.head, said.declared_type)
         size = None
         if content_type in images.PICTURE_TYPES:
@@ -276,7 +276,7 @@ class Media:
             RateLimited,
             NotFound,
             Conflict,
-        ):  # after any other failure the row may be there; the sweep will know
+        ):  # after any other failure the row may exist; the gc will find out
             await self._disk.run(partial(path.unlink, missing_ok=True))
             raise
         return _stored_media(row)
@@ -300,7 +300,7 @@ class Media:
 
 
 async def _with_deadline(chunks: AsyncIterable[bytes], idle_s: float) -> AsyncIterator[bytes]:
-    """The chunks; Invalid when the next one does not come in time."""
+    """The chunks. Raises Invalid if the next one takes longer than `idle_s`."""
     iterator = aiter(chunks)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Small pictures: made when first asked for, once for all who ask, and kept on disk."""
+"""Thumbnails: made on first request, once for concurrent requests, and cached on disk."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _REMEMBERED_FAILURES = 1000
 
 
 class Thumbnails:
-    """Makes small pictures in threads of its own, a few at a time; too many waiting are refused."""
+    """Makes thumbnails in threads of its own, a few at a time, with a bounded queue."""
 
     def __init__(self, places: Places, settings: MediaSettings) -> None:
         self._places = places
@@ -34,11 +34,11 @@ class Thumbnails:
         self._failed: BoundedCache[MediaId, bool] = BoundedCache(_REMEMBERED_FAILURES)
 
     def box(self, width: int, height: int) -> Size:
-        """The size on the list that serves a wish for these pixels."""
+        """The configured size that covers these pixels."""
         return choose_size(self._sizes, width, height)
 
     async def path(self, media_id: MediaId, request: ThumbnailParams) -> Path:
-        """The small picture on disk. Raises NotFound("no_thumbnail") when none can be made; RateLimited."""
+        """The path of the thumbnail. Raises NotFound("no_thumbnail") if none can be made; RateLimited."""
         if self._failed.get(media_id):
             raise _no_thumbnail()
         try:
@@ -48,7 +48,7 @@ class Thumbnails:
             raise Unavailable("making the small picture takes too long", code="busy") from error
 
     def close(self) -> None:
-        """Let running work end and start no more."""
+        """Wait for running work and start no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _make(self, media_id: MediaId, request: ThumbnailParams) -> Path:
@@ -66,7 +66,7 @@ class Thumbnails:
 
 
 def choose_size(sizes: Sequence[Size], width: int, height: int) -> Size:
-    """The smallest size that covers the wish, or the largest there is."""
+    """The smallest size that covers the requested one, or the largest."""
     by_area = sorted(sizes, key=lambda size: (size.width * size.height, size.width))
     for size in by_area:
         if size.width >= width and size.height >= height:

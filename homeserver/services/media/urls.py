@@ -1,6 +1,6 @@
-"""Addresses of files: signed, and good for a limited time. Pure.
+"""Signed URLs of files, valid for a limited time. Pure.
 
-The time is rounded, so that a file keeps its address for a while and browsers can cache it.
+The expiry is rounded, so that a file keeps its URL for a while and browsers can cache it.
 """
 
 import base64
@@ -16,7 +16,7 @@ _LATEST_MS = 2**53
 
 
 class MediaUrls:
-    """Makes and checks addresses. `secret` has at least 32 bytes."""
+    """Makes and checks signed URLs. `secret`: at least 32 bytes."""
 
     def __init__(self, secret: bytes, url_ttl_s: int) -> None:
         if len(secret) < 32:
@@ -25,29 +25,29 @@ class MediaUrls:
         self._step_ms = url_ttl_s * 1000 // 2
 
     def expiry_ms(self, now_ms: int) -> int:
-        """When an address that is made now ends: after half the time to live at least, after all of it at most."""
+        """When a URL that is made now expires: after at least half the time to live, at most all of it."""
         return (now_ms // self._step_ms + 2) * self._step_ms
 
     def file(self, media_id: MediaId, name: str, now_ms: int) -> str:
-        """The path and query of a file."""
+        """The signed path and query of a file."""
         expiry_ms = self.expiry_ms(now_ms)
         signature = self._sign("file", media_id, expiry_ms)
         return f"{PREFIX}/{media_id}/{quote(name or 'file', safe='')}?e={expiry_ms}&s={signature}"
 
     def thumbnail(self, media_id: MediaId, width: int, height: int, now_ms: int) -> str:
-        """The path and query of a small picture of a file."""
+        """The signed path and query of a thumbnail."""
         expiry_ms = self.expiry_ms(now_ms)
         signature = self._sign(f"thumb {width} {height}", media_id, expiry_ms)
         return f"{PREFIX}/{media_id}/thumb?w={width}&h={height}&e={expiry_ms}&s={signature}"
 
     def check_file(self, media_id: str, expiry_ms: int, signature: str, now_ms: int) -> None:
-        """Raise NotFound unless `file` made this address and it has not ended."""
+        """Raise NotFound unless `file` made this URL and it has not expired."""
         self._check("file", media_id, expiry_ms, signature, now_ms)
 
     def check_thumbnail(
         self, media_id: str, size: tuple[int, int], expiry_ms: int, signature: str, now_ms: int
     ) -> None:
-        """Raise NotFound unless `thumbnail` made this address and it has not ended."""
+        """Raise NotFound unless `thumbnail` made this URL and it has not expired."""
         self._check(f"thumb {size[0]} {size[1]}", media_id, expiry_ms, signature, now_ms)
 
     def _check(self, what: str, media_id: str, expiry_ms: int, signature: str, now_ms: int) -> None:

@@ -1,1 +1,1 @@
-"""Previews of web pages: fetched safely (`web`), read (`page`), kept for a while (`service`)."""
+"""URL previews: pages are fetched safely (`web`), parsed (`page`) and cached (`service`)."""

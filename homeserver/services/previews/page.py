@@ -1,5 +1,5 @@
-"""What a web page says of itself: OpenGraph, else the cards of Twitter, else its title and first words. Pure, but slow
-enough for a thread.
+"""Metadata of a web page: OpenGraph, else Twitter cards, else its title and first words. Pure, but slow enough to be
+run in a thread.
 """
 
 import codecs
@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 MAX_FACTS = 30
 _MAX_FACT_CHARS = 1000
-_MAX_TEXT_CHARS = 500  # of a description made of the page's first words
-_MEDIA = ("og:image", "og:video", "og:audio")  # only a picture is shown, and that one is fetched
+_MAX_TEXT_CHARS = 500  # of a description made from the page's first words
+_MEDIA = ("og:image", "og:video", "og:audio")  # only images are shown, and those are fetched
 _IMAGES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src")
 _QUIET = frozenset({"script", "style", "noscript", "nav", "header", "footer", "template", "svg", "select"})
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
-# What pages are written in. Python knows more, some of which take long or are no encodings of text.
+# Encodings of web pages. Python knows more, some of which are slow or no text encodings.
 _ENCODINGS = re.compile(
     r"utf-8|utf-16(-[lb]e)?|cp125\d|cp866|iso8859-\d+|koi8-[ru]|gb2312|gbk|gb18030|big5|euc_(jp|kr)|shift_jis|mac-cyrillic"
 )
@@ -23,16 +23,16 @@ _SPACES = re.compile(r"\s+")
 
 
 class Read(NamedTuple):
-    """The facts of a page by their OpenGraph names, and addresses of pictures, the best first."""
+    """A page's metadata by OpenGraph names, and its image URLs, the best first."""
 
     facts: Mapping[str, str]
     images: list[str]
 
 
 def read_page(data: bytes, charset: str) -> Read:
-    """Read the beginning of a page, however broken it is. `charset`: what its header said, may be empty."""
+    """Parse the beginning of a page, however broken it is. `charset`: of the Content-Type header, may be empty."""
     reader = _Reader()
-    from lxml import etree  # 6 MiB that servers without previews never need
+    from lxml import etree  # 6 MiB that servers without previews do not need
 
     parser = etree.HTMLParser(target=reader, encoding="utf-8", no_network=True, huge_tree=False)
     text = data.decode(_encoding(data, charset), errors="replace").replace("\0", "")
@@ -40,12 +40,12 @@ def read_page(data: bytes, charset: str) -> Read:
         parser.feed(text.encode(errors="replace"))
         parser.close()
     except etree.LxmlError:
-        return reader.close()  # what came before it holds
+        return reader.close()  # everything before the error is used
     return reader.close()
 
 
 class _Reader:
-    """Hears what the parser finds; no tree is built."""
+    """Target of the parser's events; no tree is built."""
 
     def __init__(self) -> None:
         self._meta: dict[str, str] = {}
@@ -104,7 +104,7 @@ class _Reader:
 
 
 def _encoding(data: bytes, charset: str) -> str:
-    """By the first bytes, the header, the page itself; else UTF-8 if it is that, else what old pages are in."""
+    """The encoding: from the BOM, the header, the page's meta tags; else UTF-8 if valid, else windows-1252."""
     for bom, name in _BOMS:
         if data.startswith(bom):
             return name
@@ -126,5 +126,5 @@ def _known(name: str) -> str:
     except (LookupError, ValueError):
         return ""
     if found in {"iso8859-1", "ascii"}:
-        return "cp1252"  # as browsers take it
+        return "cp1252"  # as browsers do
     return found if _ENCODINGS.fullmatch(found) else ""

@@ -1,4 +1,4 @@
-"""Previews of web pages: kept in a table for a while, fetched once for all who ask."""
+"""URL previews: cached in a table, fetched once for concurrent requests (client-server API, "preview_url")."""
 
 import asyncio
 import logging
@@ -28,14 +28,14 @@ from homeserver.storage.previews import PreviewRow
 
 logger = logging.getLogger(__name__)
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
-_GRACE_MS = 86_400_000  # clients keep a preview, and its picture's address, for a while
+_GRACE_MS = 86_400_000  # clients cache a preview and its image URL for a while
 _REMEMBERED_FAILURES = 1000
 _RETRY_MS = 2000
 _BATCH = 100
 
 
 class PreviewStore(NamedTuple):
-    """Where previews and their pictures are kept. `server`: its name in mxc addresses."""
+    """Where previews and their images are stored. `server`: the server name in mxc URIs."""
 
     db: Database
     media: Media
@@ -44,7 +44,7 @@ class PreviewStore(NamedTuple):
 
 
 class Previews:
-    """`run` forgets old ones, until cancelled."""
+    """Makes and caches previews."""
 
     def __init__(
         self, kept: PreviewStore, web: Web, *, settings: PreviewSettings, limits: RateLimits, clock: Clock
@@ -60,9 +60,9 @@ class Previews:
         self._failed: BoundedCache[str, int] = BoundedCache(_REMEMBERED_FAILURES)  # until when, in ms
 
     async def preview(self, requester: Requester, address: str, at_ms: int | None) -> Mapping[str, Any]:
-        """What a page says of itself, as it was at a time if that is known still, else as it is.
+        """The preview of a URL, as it was at `at_ms` if that is still cached, else as it is now.
 
-        Raises NotFound("unrecognized") where there are no previews, Invalid("bad_url"), Forbidden("url_refused"),
+        Raises NotFound("unrecognized") if previews are disabled, Invalid("bad_url"), Forbidden("url_refused"),
         RateLimited, Upstream("unreadable_page").
         """
         if not self._settings.enabled:
@@ -79,7 +79,7 @@ class Previews:
         return await self._flight.run(str(url), partial(self._make, url))
 
     async def forget_old(self) -> None:
-        """Forget what ended long enough ago, and the oldest where there are too many; their pictures go too."""
+        """Delete expired previews, and the oldest if there are too many, with their images."""
         now_ms = self._clock.now_ms()
         while True:
             async with self._kept.db.write() as conn:
@@ -108,7 +108,7 @@ class Previews:
         return await self._keep(url, facts, picture)
 
     async def _fetch(self, url: URL) -> tuple[Mapping[str, str], Fetched | None]:
-        """What a page says, and its picture; an address of a picture is shown as that."""
+        """A page's metadata and its image; for the URL of an image, that image."""
         most = max(self._settings.max_page_bytes, self._settings.max_image_bytes)
         page = await self._web.fetch(url, most)
         if page.content_type.startswith("image/"):
@@ -120,7 +120,7 @@ class Previews:
         return read.facts, await self._picture_of(page.url, read.images)
 
     async def _picture_of(self, base: URL, addresses: Sequence[str]) -> Fetched | None:
-        """The page's picture; a page without it is better than none."""
+        """The page's image; None if it cannot be fetched, as a preview without an image is better than none."""
         for address in addresses[:1]:
             try:
                 url = self._web.checked(str(base.join(URL(address))))

@@ -1,4 +1,4 @@
-"""Pages and pictures of the web: from public addresses only, each step of a redirect checked, all of it bounded."""
+"""Fetching pages and images: from public addresses only, each redirect checked, sizes and times bounded."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _HEADERS = {
 
 
 class Fetched(NamedTuple):
-    """What stands at an address, after redirects. `is_whole`: not only its beginning."""
+    """A fetched resource; `url` after redirects. `is_whole`: the body was not cut off."""
 
     url: URL
     content_type: str
@@ -27,14 +27,14 @@ class Fetched(NamedTuple):
 
 
 class Web:
-    """Fetches."""
+    """Fetches URLs for previews."""
 
     def __init__(self, settings: PreviewSettings, client: HttpClient) -> None:
         self._settings = settings
         self._client = client
 
     def checked(self, address: str | URL) -> URL:
-        """An address that may be asked, in its normal form. Raises Invalid("bad_url"), Forbidden("url_refused")."""
+        """A URL that may be fetched, normalised. Raises Invalid("bad_url"), Forbidden("url_refused")."""
         url = _parsed(str(address))
         host = (url.raw_host or "").rstrip(".").lower()
         settings = self._settings
@@ -46,7 +46,7 @@ class Web:
         return url
 
     async def fetch(self, url: URL, max_bytes: int) -> Fetched:
-        """What stands at a checked address, at most so many bytes of it. Raises Upstream."""
+        """Fetch a checked URL; the body is cut off after `max_bytes`. Raises Upstream."""
         request = Request(
             "GET",
             url,
@@ -68,7 +68,7 @@ class Web:
 
 
 def unreadable() -> Upstream:
-    """The one answer to whatever goes wrong with others: it tells nothing of the networks around us."""
+    """The same error for every failure of a remote site, so that it reveals nothing of the networks around us."""
     return Upstream("this page cannot be read", code="unreadable_page")
 
 

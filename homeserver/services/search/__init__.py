@@ -1,1 +1,1 @@
-"""The search of messages: an index beside the log, and what each person finds in it."""
+"""Message search: an index fed from the log, and searches in what each user may see."""

@@ -1,7 +1,7 @@
-"""Keeps the words of events: reads the log beside the chat, which never waits for it.
+"""The search index: follows the log in the background; sending never waits for it.
 
-An event is found by what it says now. What an edit or a redaction changes is made anew from the stored event, so that
-to read an entry of the log twice changes nothing.
+An event is found by its current text. After an edit or a redaction its row is made anew from the stored event, so
+that handling a log entry twice is harmless.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _PAGE: Final = 200
 
 
 class SearchIndex:
-    """The reader. `gather_s`: how long entries come together before they are written."""
+    """Follows the log. `gather_s`: how long entries are gathered before a write."""
 
     def __init__(self, *, db: Database, live: Live, gather_s: float) -> None:
         self._db = db
@@ -41,13 +41,13 @@ class SearchIndex:
         self._gather_s = gather_s
 
     def start(self, tasks: Tasks) -> None:
-        """Begin to read; the first time from the beginning of the log."""
+        """Start following; the first time from the beginning of the log."""
         tasks.start("search index", self.run)
 
     async def run(self) -> None:
-        """Read until cancelled."""
+        """Follow the log until cancelled."""
         async with self._db.write() as conn:
-            await log.add_cursor(conn, CONSUMER, 0)  # where there is one, it stays
+            await log.add_cursor(conn, CONSUMER, 0)  # an existing cursor is kept
         await consume(
             CONSUMER,
             db=self._db,
@@ -57,13 +57,13 @@ class SearchIndex:
         )
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
-        """What these entries change; None for nothing."""
+        """The index changes for these entries; None if there are none."""
         news = [entry.event.event for entry in entries if entry.event is not None]
         touched = {event_id for event in news if (event_id := _touched(event)) is not None}
         if not touched:
             return None
         async with self._db.read() as conn:
-            # a redacted edit touches what it was an edit of
+            # redacting an edit changes the edited event
             touched |= set((await relations.targets_of(conn, touched)).values())
             found = await events.events_by_id(conn, touched)
             places = await rooms.rooms_by_id(conn, {one.event.room_id for one in found.values()})
@@ -77,7 +77,7 @@ async def _write(positions: Sequence[int], texts: Sequence[SearchText], conn: An
 
 
 def _touched(event: Event) -> EventId | None:
-    """The event whose words are others after this one."""
+    """The event whose text this one changes."""
     if event.redacts is not None:
         return event.redacts
     if event.type not in KEYS:

@@ -1,8 +1,8 @@
-"""Finding messages by their words (client-server API, "Searching").
+"""Message search (client-server API, "Server Side Search").
 
-Of the newest events that have the words, in rooms where the person is or was, those are found that the person may see.
-Their order is by time, or by how well they match. A token holds the newest place that was looked at and how many
-results were given, so that what is written meanwhile moves nothing.
+Candidates are the newest events with the words, in rooms that the user is or was in; results are those that the user
+may see, ordered by time or by rank. A `next_batch` token holds the newest position searched and the number of results
+returned so far, so that new messages do not shift the pages.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,15 +25,15 @@ from homeserver.storage.db import Database
 from homeserver.storage.events import NEWEST, StoredEvent
 from homeserver.storage.search import Match, OwnPlace, SearchQuery
 
-_MAX_ROOMS: Final = 2000  # rooms of a person that are looked through, those with the latest news
-_MAX_FOUND: Final = 1000  # events with the words that are looked at for one page
-_MAX_WORDS: Final = 16  # words of a search that count
-_MAX_UPGRADES: Final = 10  # how many predecessors of a room are looked through with it
+_MAX_ROOMS: Final = 2000  # rooms of a user that are searched, those with the latest activity
+_MAX_FOUND: Final = 1000  # candidates for one page
+_MAX_WORDS: Final = 16  # words of a search term that are used
+_MAX_UPGRADES: Final = 10  # predecessors of a room that are searched with it
 DEFAULT_LIMIT: Final = 10
 
 
 class SearchPlace(NamedTuple):
-    """Where a page begins: after so many results up to a position, of one room or sender only if `key` says so."""
+    """Start of a page: after `given` results up to position `until`; of one room or sender only, if `key` is set."""
 
     until: int = NEWEST
     given: int = 0
@@ -45,7 +45,7 @@ _BEGINNING: Final = SearchPlace()
 
 
 class ContextRequest(NamedTuple):
-    """How many events around each result are wanted, and whether who wrote them."""
+    """`event_context`: the number of events before and after each result, and whether with sender profiles."""
 
     before: int
     after: int
@@ -54,7 +54,7 @@ class ContextRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
-    """What is searched. `by_rank`: best matches first, else newest first. `groups`: room_id or sender."""
+    """A search. `by_rank`: best matches first, else newest first. `groups`: "room_id" or "sender"."""
 
     term: str
     keys: Collection[str] = tuple(KEYS.values())
@@ -68,7 +68,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A result, what came around it (before it the nearest first), and the member events of who wrote that."""
+    """A result with its context (`before`: the nearest first) and the member events of the context's senders."""
 
     event: StoredEvent
     rank: float
@@ -82,7 +82,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Results that have something in common; `next`: where there are more of them."""
+    """Results of one room or sender; `next`: the start of their next page."""
 
     event_ids: Sequence[EventId]
     next: SearchPlace | None
@@ -90,7 +90,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of results. `count` is about how many there are in all."""
+    """A page of results. `count`: approximate number of all results."""
 
     hits: Sequence[Hit] = ()
     count: int = 0
@@ -101,7 +101,7 @@ class Found:
 
 
 class MessageSearch:
-    """`max_page`: most results in one answer. A page costs a fixed number of queries."""
+    """Searches messages. `max_page`: most results per page. A page costs a fixed number of queries."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class MessageSearch:
         self._max_page = max_page
 
     async def search(self, requester: Requester, request: SearchRequest) -> Found:
-        """What the requester finds. Raises RateLimited."""
+        """A page of the requester's results. Raises RateLimited."""
         self._limits.check("search", requester.user_id)
         words = list(dict.fromkeys(words_of(request.term)))[:_MAX_WORDS]
         async with self._db.read() as conn:
@@ -141,13 +141,13 @@ class MessageSearch:
         return await self._page(request, words, _Seen(matches, seen, outlooks, own, ignored))
 
     async def _rooms(self, own: Mapping[RoomId, OwnPlace], wanted: EventFilter) -> set[RoomId]:
-        """The rooms to look through; with those that are asked for also the ones that they were upgraded from."""
+        """The rooms to search; rooms named by the filter with their predecessors."""
         if wanted.rooms is None:
             return {room_id for room_id in own if wanted.admits_room(room_id)}
         found = {room_id for room_id in own if room_id in wanted.rooms}
         new = set(found)
         async with self._db.read() as conn:
-            for _ in range(_MAX_UPGRADES):  # a chain that others have made: it is bounded
+            for _ in range(_MAX_UPGRADES):  # users make such chains, so their length is bounded
                 if not new:
                     break
                 creates = await events.events_at(conn, {own[room_id].position for room_id in new})
@@ -232,7 +232,7 @@ class MessageSearch:
     async def _states(
         self, hits: Sequence[Hit], own: Mapping[RoomId, OwnPlace]
     ) -> dict[RoomId, Mapping[StateKey, Event]]:
-        """The state of each room of the results that the person is in now."""
+        """The current state of those rooms of the results that the user is joined to."""
         places = {own[hit.event.event.room_id] for hit in hits}
         ids = {one.state_id: one.room_id for one in places if one.membership == "join"}
         async with self._db.read() as conn:
@@ -241,7 +241,7 @@ class MessageSearch:
 
 
 class _Seen(NamedTuple):
-    """What a search looked at: all that has the words, and what of it the person may see and wants to."""
+    """What a search found: all candidates, and those that the user may see and the filter admits."""
 
     matches: Sequence[Match]
     events: Sequence[Match]
@@ -257,7 +257,7 @@ def _predecessor(create: Event) -> str | None:
 
 
 def _is_shown(one: StoredEvent, viewer: ViewerVisibility) -> bool:
-    """Not what was redacted a moment ago, nor what is found by an edit that the person may not see."""
+    """False if the event was redacted a moment ago, or matches only by an edit that the user may not see."""
     if one.redacted_by is not None or not viewer.sees(one):
         return False
     return one.edit_place is None or viewer.sees_at(one.edit_place)
@@ -270,7 +270,7 @@ def _value(one: Match, key: str) -> str:
 def _next(
     request: SearchRequest, place: SearchPlace, ordered: Sequence[Match], seen: _Seen
 ) -> SearchPlace | None:
-    """Where to go on; by time also beyond the events that were looked at."""
+    """The start of the next page; ordered by time, also beyond the candidates of this one."""
     if place.given < len(ordered):
         return place
     if request.by_rank or len(seen.matches) < _MAX_FOUND:

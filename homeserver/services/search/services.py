@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package in one record, built by wiring and handed to the APIs."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from homeserver.services.search.messages import MessageSearch
 
 @dataclass(frozen=True, slots=True)
 class SearchServices:
-    """The search of messages and its index."""
+    """Message search and its index."""
 
     index: SearchIndex
     messages: MessageSearch

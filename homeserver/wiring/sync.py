@@ -39,8 +39,8 @@ def build_sync(
     """Build /sync and what came before it."""
     matrix = settings.matrix
     long_polls = LongPolls(core.db, matrix.max_waiting_syncs)
-    realtime.typing.listen(long_polls.stir)
-    realtime.presence.listen(long_polls.stir_around)
+    realtime.typing.listen(long_polls.wake_room)
+    realtime.presence.listen(long_polls.wake_rooms_of)
     counts, memberships = Counts(core.db), OwnRooms(core.db, matrix.cached_memberships)
     timelines = Timelines(
         core.db, events.visibility, default=matrix.sync_timeline, most=matrix.max_sync_timeline

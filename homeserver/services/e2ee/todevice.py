@@ -128,7 +128,7 @@ class ToDevice:
         """The messages for the requester's device after `since`, the oldest first.
 
         Messages up to `since` are acknowledged by that and deleted. Empty for a requester without a device. `heard`:
-        messages that the log has not yet announced to this process may be missed.
+        this process has read the log far enough, so that an inbox known to be empty needs no query.
         """
         if requester.device_id is None:
             return Delivery((), since, more=False)

@@ -1,1 +1,1 @@
-"""Sliding sync (MSC4186): windows on the list of a person's rooms, and what is news in them."""
+"""Sliding sync (MSC4186): windows on the list of a user's rooms, and the changes in them."""

@@ -1,8 +1,8 @@
-"""What each connection was told, so that it is told only what is new.
+"""What has been sent over each connection, so that only changes are sent.
 
-A state of a connection is written once, under a random serial, and named by the tokens that build on it. Most answers
-tell of rooms that the connection follows already: their state is the one before, and nothing is written. A client that
-lost an answer asks again with the token before, whose state is kept until it uses the next one.
+A connection state is written once, under a random serial, which the `pos` tokens based on it name. Most responses only
+update rooms that the connection has already: the state stays the same, and nothing is written. A client that lost a
+response repeats its request with the same `pos`, whose state is kept until the client uses the next one.
 """
 
 import secrets
@@ -25,17 +25,17 @@ from homeserver.storage.db import Database
 from homeserver.storage.retry import write_with_retry
 from homeserver.storage.sliding import ConnectionKey
 
-DM: Final = 1  # marks: the client knows the room as a direct chat,
-DATA: Final = 2  # has all account data of it,
-RECEIPTS: Final = 4  # has its receipts
+DM: Final = 1  # marks: the client has been sent the room as a direct chat,
+DATA: Final = 2  # all account data of the room,
+RECEIPTS: Final = 4  # its receipts
 
 _DAY_MS: Final = 86_400_000
 
 
 class Sent(NamedTuple):
-    """What was told of a room: all news up to `at`; 0 stands for where the connection stands.
+    """What was sent of a room: all changes up to position `at`; 0 stands for the connection's own position.
 
-    `limit`: so many of its last events were told. `required`: the state that was.
+    `limit`: timeline limit, `required`: required state that it was sent with.
     """
 
     at: int
@@ -46,7 +46,8 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`has_data`: it has all account data of no room. `keys_from`: since when it was told of no keys; 0: it is told."""
+    """A connection state. `has_data`: all global account data was sent. `keys_from`: the position since which no e2ee
+    extension was sent; 0: it is up to date."""
 
     serial: str = NOTHING
     rooms: Mapping[RoomId, Sent] = field(default_factory=dict)
@@ -54,14 +55,14 @@ class Connection:
     keys_from: int = 0
     used_ms: int = 0
 
-    def says_as(self, other: "Connection") -> bool:
-        """Whether it is no other than `other` but for its name."""
+    def is_same_as(self, other: "Connection") -> bool:
+        """True if the two differ only in their serial."""
         mine = (self.has_data, self.keys_from, self.rooms)
         return mine == (other.has_data, other.keys_from, other.rooms)
 
 
 class Connections:
-    """Keeps them."""
+    """Stores connection states."""
 
     def __init__(self, *, db: Database, clock: Clock, settings: MatrixSettings) -> None:
         self._db = db
@@ -70,7 +71,7 @@ class Connections:
         self._read: BoundedCache[ConnectionKey, Connection] = BoundedCache(settings.cached_rosters)
 
     async def at(self, requester: Requester, conn_id: str, pos: Pos | None) -> Connection:
-        """What a connection was told when it stood there. Raises Invalid("unknown_pos")."""
+        """The connection state of a `pos`. Raises Invalid("unknown_pos")."""
         if pos is None or pos.serial == NOTHING:
             return Connection()
         key = ConnectionKey(requester.session_key, conn_id, pos.serial)
@@ -84,8 +85,8 @@ class Connections:
         return found
 
     async def keep(self, requester: Requester, conn_id: str, before: Connection, now: Connection) -> str:
-        """Keep what a connection was told; answers its serial."""
-        if now.says_as(before):
+        """Store a connection state; returns its serial."""
+        if now.is_same_as(before):
             return before.serial
         serial = secrets.token_hex(12)
         key = ConnectionKey(requester.session_key, conn_id, serial)
@@ -99,7 +100,7 @@ class Connections:
         return serial
 
     async def purge(self) -> None:
-        """Forget old ones, and the oldest of too many."""
+        """Delete unused connections, and the oldest if there are too many."""
         before_ms = self._clock.now_ms() - self._settings.sliding_connection_days * _DAY_MS
         most = self._settings.max_all_sliding_connections
         async with self._db.write() as conn:

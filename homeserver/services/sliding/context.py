@@ -1,4 +1,4 @@
-"""One look at the log for one request of sliding sync."""
+"""What one sliding sync request covers: a range of the log, and the rooms that the client asks for."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from homeserver.storage.sync import OwnRoom
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlidingContext:
-    """Everything after `after` up to `until`, for a reader with this roster, over a connection that was told so much.
+    """The log entries after `after` up to `until`, for a reader with this room list, over a connection in this state.
 
-    `typing`: the rooms where somebody began or stopped. `after` is 0 for a connection that begins.
+    `typing`: the rooms with typing changes. `after` is 0 for a new connection.
     """
 
     request: SlidingRequest
@@ -33,18 +33,18 @@ class SlidingContext:
         return self.request.pos is None
 
     def base(self, room_id: RoomId) -> int:
-        """Up to where a room was told; 0 for one that was not."""
+        """The position up to which a room was sent; 0 if it was not."""
         sent = self.connection.rooms.get(room_id)
         return 0 if sent is None else sent.at or self.after
 
     def has_moved(self, row: OwnRoom, base: int) -> bool:
-        """Whether something happened in a room after a place, or to the reader's being in it."""
+        """True if a room, or the reader's membership of it, changed after a position."""
         return row.position > base or (row.membership == "join" and row.head_position > base)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedRoom:
-    """A room that the client looks at: how, and by which lists."""
+    """A room that the client asks for: its configuration, and the lists whose windows it is in."""
 
     row: OwnRoom
     config: Config
@@ -53,7 +53,7 @@ class RequestedRoom:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the client looks at. `counts`: how many rooms each list has. `windows`: those of each that are seen."""
+    """The rooms that the client asks for. `counts`: rooms of each list. `windows`: those within each list's ranges."""
 
     counts: Mapping[str, int]
     windows: Mapping[str, Sequence[RoomId]]

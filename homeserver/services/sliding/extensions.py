@@ -1,4 +1,4 @@
-"""The extensions of sliding sync: what is not of a room's timeline, or of no room."""
+"""The extensions of sliding sync: to_device, e2ee, account_data, receipts, typing."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from homeserver.services.sliding.context import SlidingContext, View
 from homeserver.services.sliding.request import ANY, Scope
 from homeserver.services.sliding.rooms import Told
 from homeserver.services.sync.rooms import (
+    changed_receipts,
     data_event,
     receipts_by_room,
     receipts_event,
-    told_receipts,
     typing_event,
 )
 from homeserver.services.sync.v3 import Sources
@@ -27,35 +27,35 @@ from homeserver.storage import sliding as stored
 from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.db import Database
 
-_MAX_RECEIPTS: Final = 20_000  # in one answer
+_MAX_RECEIPTS: Final = 20_000  # in one response
 
 
 @dataclass(slots=True)
 class Extended:
-    """`answer`: the section. `has_news`: whether it is worth to wake a client for it.
+    """`answer`: the section `extensions`. `has_news`: it has enough to respond before the timeout.
 
-    `data_of`, `receipts_of`: the rooms whose account data and receipts the client has with it. `stirred`: rooms with
-    news of these two kinds.
+    `data_of`, `receipts_of`: the rooms whose account data and receipts the client has after this response. `changed`:
+    rooms with changes of these two kinds.
     """
 
     answer: Content
     has_news: bool = False
     data_of: Collection[RoomId] = ()
     receipts_of: Collection[RoomId] = ()
-    stirred: Collection[RoomId] = ()
+    changed: Collection[RoomId] = ()
 
 
 class Extensions:
-    """Makes them, by a fixed number of statements."""
+    """Builds the extensions with a fixed number of statements."""
 
     def __init__(self, db: Database, sources: Sources) -> None:
         self._db = db
         self._data, self._typing, self._e2ee, self._presence, _ = sources
 
     async def of(self, requester: Requester, context: SlidingContext, view: View, told: Told) -> Extended:
-        """What the request asks for."""
+        """The extensions that the request asks for."""
         made, request = Extended({}), context.request.extensions
-        seen = [room_id for room_id in view.wanted if room_id not in told.put_off]
+        seen = [room_id for room_id in view.wanted if room_id not in told.deferred]
         here = frozenset(room_id for room_id in seen if view.wanted[room_id].row.membership == "join")
         await self._add_data(context, _scope(request.account_data, view, context, frozenset(seen)), made)
         await self._add_receipts(context, _scope(request.receipts, view, context, here), told, made)
@@ -67,7 +67,7 @@ class Extensions:
         return made
 
     async def add_key_counts(self, requester: Requester, answer: Content) -> None:
-        """How many keys are left, into an answer that is ready but for them."""
+        """Add the counts of remaining keys to a response that is otherwise complete."""
         if "e2ee" in answer:
             counts = await self._e2ee.device_keys.counts(requester)
             answer["e2ee"]["device_one_time_keys_count"] = dict(counts.one_time)
@@ -80,9 +80,9 @@ class Extensions:
             after = 0 if request.enabled and not told_all else context.after
             found = await self._data.changed_after(context.reader, after)
             found = [one for one in found if one.position <= context.until]
-        made.stirred = {
+        made.changed = {
             *(RoomId(one.room_id) for one in found if one.room_id and one.position > context.after),
-            *(one.room_id for one in told_receipts(context.news)),
+            *(one.room_id for one in changed_receipts(context.news)),
         }
         if not request.enabled:
             return
@@ -110,13 +110,13 @@ class Extensions:
     async def _add_receipts(
         self, context: SlidingContext, rooms: Collection[RoomId], told: Told, made: Extended
     ) -> None:
-        """What is news; of rooms that are new those of the events that are shown, of rooms that come back all."""
+        """Add changed receipts; of new rooms those on the shown events, of rooms back in the window all."""
         if not context.request.extensions.receipts.enabled:
             return
         made.receipts_of = frozenset(rooms)
         new = {room_id for room_id in rooms if context.is_first or room_id in told.fresh}
         back = {room_id for room_id in rooms if _start(context, room_id, RECEIPTS) < context.after} - new
-        found = [one for one in told_receipts(context.news) if one.room_id in rooms]
+        found = [one for one in changed_receipts(context.news) if one.room_id in rooms]
         found = [one for one in found if one.room_id not in new | back]
         async with self._db.read() as conn:
             if new:
@@ -130,7 +130,7 @@ class Extensions:
     def _add_typing(
         self, context: SlidingContext, rooms: Collection[RoomId], told: Told, made: Extended
     ) -> None:
-        """Of rooms that come back into view also that nobody types any more."""
+        """Add typing users; for rooms back in the window also an empty list."""
         if not context.request.extensions.typing.enabled:
             return
         by_room = {}
@@ -144,7 +144,7 @@ class Extensions:
         made.has_news = made.has_news or bool(by_room)
 
     async def _add_messages(self, requester: Requester, context: SlidingContext, made: Extended) -> None:
-        """Those that the client says have arrived are forgotten."""
+        """Add to-device messages; those that the client acknowledges are deleted."""
         request = context.request.extensions.to_device
         found = await self._e2ee.to_device.read(requester, since=request.since, limit=request.limit)
         events = [orjson.Fragment(body) for body in found.bodies]
@@ -163,7 +163,7 @@ class Extensions:
 
 
 def _scope(scope: Scope, view: View, context: SlidingContext, rooms: Collection[RoomId]) -> list[RoomId]:
-    """The rooms of an extension: of these lists, and of these subscriptions."""
+    """The rooms of an extension: in the lists and subscriptions that its scope names."""
     lists = view.windows if ANY in scope.lists else [name for name in scope.lists if name in view.windows]
     found = dict.fromkeys(room_id for name in lists for room_id in view.windows[name])
     subscribed: Mapping[RoomId, object] = context.request.subscriptions
@@ -172,6 +172,6 @@ def _scope(scope: Scope, view: View, context: SlidingContext, rooms: Collection[
 
 
 def _start(context: SlidingContext, room_id: RoomId, mark: int) -> int:
-    """Up to where the client has what an extension says of a room."""
+    """The position up to which the client has an extension's data of a room."""
     sent = context.connection.rooms.get(room_id)
     return context.base(room_id) if sent is not None and sent.marks & mark else 0

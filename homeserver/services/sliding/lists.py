@@ -1,4 +1,4 @@
-"""The lists of a request: which rooms are in each, and which of them the client looks at."""
+"""The lists of a request: the rooms in each, and those within its ranges."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
@@ -8,7 +8,7 @@ from homeserver.model import place_at
 from homeserver.protocol.ids import RoomId
 from homeserver.services.sliding.context import RequestedRoom, SlidingContext, View
 from homeserver.services.sliding.request import Config, ListRequest, RoomFilters
-from homeserver.services.sliding.room_list import RoomAttributes, RoomLists, is_put_out
+from homeserver.services.sliding.room_list import RoomAttributes, RoomLists, was_removed
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.state import states_at
@@ -18,14 +18,14 @@ CHILD: Final = "m.space.child"
 
 
 class Lists:
-    """Makes them, by a fixed number of statements."""
+    """Builds the lists with a fixed number of statements."""
 
     def __init__(self, db: Database, room_lists: RoomLists) -> None:
         self._db = db
         self._room_lists = room_lists
 
     async def view(self, context: SlidingContext) -> View:
-        """What the client looks at: windows of its lists, and the rooms that it subscribed to."""
+        """The rooms that the client asks for: the windows of its lists, and its room subscriptions."""
         request = context.request
         rows = [row for row in context.room_list.order if is_listed(context, row)]
         facts = await self._facts(request.lists.values(), rows)
@@ -48,7 +48,7 @@ class Lists:
     async def _children(
         self, context: SlidingContext, lists: Collection[ListRequest]
     ) -> Mapping[RoomId, Collection[str]]:
-        """The rooms in each space that is asked for, of those that the reader is in."""
+        """The children of each space that a filter names, of the spaces that the reader is in."""
         spaces = {space for one in lists for space in one.filters.spaces or ()}
         spaces &= {space for space in spaces if _is_joined(context.room_list.rows.get(space))}
         if not spaces:
@@ -63,8 +63,8 @@ class Lists:
 
 
 def is_listed(context: SlidingContext, row: OwnRoom) -> bool:
-    """Whether lists have a room. One that the reader left themselves, or forgot, stays until the client was told that
-    they left."""
+    """True if lists include a room: joined, knocked, invited, kicked or banned from; one that the reader left or forgot
+    only until the client was sent the leave."""
     is_known = row.room_id in context.connection.rooms
     if row.forgotten:
         return is_known and context.has_moved(row, context.base(row.room_id))
@@ -75,7 +75,7 @@ def is_listed(context: SlidingContext, row: OwnRoom) -> bool:
             return row.sender not in context.ignored
     if is_known:
         return True
-    return is_put_out(row, context.reader) and row.room_id not in context.room_list.strange
+    return was_removed(row, context.reader) and row.room_id not in context.room_list.never_joined
 
 
 def fits(
@@ -85,7 +85,7 @@ def fits(
     facts: Mapping[RoomId, RoomAttributes],
     children: Mapping[RoomId, Collection[str]],
 ) -> bool:
-    """Whether a list with these filters has a room."""
+    """True if a list with these filters includes a room."""
     room_id, room_list = row.room_id, context.room_list
     if filters.is_invite is not None and filters.is_invite is not (row.membership == "invite"):
         return False
@@ -142,7 +142,7 @@ def _merged(configs: Sequence[Config]) -> Config:
 
 
 def _window(room_ids: Sequence[RoomId], ranges: Sequence[tuple[int, int]]) -> list[RoomId]:
-    """The rooms in these ranges, each once, in the order of the list."""
+    """The rooms within these ranges, each once, in list order."""
     places = sorted({at for first, last in ranges for at in range(first, min(last + 1, len(room_ids)))})
     return [room_ids[at] for at in places]
 

@@ -1,4 +1,4 @@
-"""What a client asks of sliding sync. Nothing is remembered from one request to the next: each says everything."""
+"""The parameters of a sliding sync request. None are sticky: each request has all of them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """Which state is wanted: pairs of type and key, either of which may be a star; `$LAZY` members as they write."""
+    """`required_state`: pairs of type and state key, either may be `*`; `$LAZY`: members of the shown senders."""
 
     pairs: frozenset[Pair] = frozenset()
 
     @classmethod
     def of(cls, pairs: Iterable[Pair], reader: UserId) -> Self:
-        """Those that a client named; `$ME` is the reader."""
+        """From the request's pairs; `$ME` is replaced by the reader."""
         return cls(frozenset((kind, reader if key == ME else key) for kind, key in pairs))
 
     def __or__(self, other: "Required") -> "Required":
@@ -36,7 +36,7 @@ class Required:
 
     @property
     def types(self) -> frozenset[str] | None:
-        """The types that have to be looked at; None for all. Members only if everybody is wanted."""
+        """The event types to load; None for all. m.room.member only if all members are required."""
         kinds = {kind for kind, _ in self.pairs}
         if ANY in kinds:
             return None
@@ -44,37 +44,37 @@ class Required:
 
     @property
     def everybody(self) -> bool:
-        """Whether all members are wanted. All state is without them, if some of them are named besides."""
+        """True if all members are required. `*` for all state excludes them if some members are named as well."""
         if (MEMBER, ANY) in self.pairs:
             return True
         return (ANY, ANY) in self.pairs and not any(kind == MEMBER for kind, _ in self.pairs)
 
     @property
     def people(self) -> set[UserId]:
-        """Whose member events are wanted by name."""
+        """The user ids whose member events are required by state key."""
         return {UserId(key) for kind, key in self.pairs if kind in (MEMBER, ANY) and key[:1] == "@"}
 
     def admits(self, kind: str, key: str) -> bool:
-        """Whether a piece of state is wanted."""
+        """True if a state event with this type and key is required."""
         if (kind, key) in self.pairs or (kind, ANY) in self.pairs or (ANY, key) in self.pairs:
             return True
         return (ANY, ANY) in self.pairs and (kind != MEMBER or self.everybody)
 
 
 class Config(NamedTuple):
-    """What is wanted of a room: at most so many events, and which state."""
+    """Timeline limit and required state of a room."""
 
     limit: int
     required: Required
 
     def joined(self, other: "Config") -> "Config":
-        """What contains both."""
+        """The configuration that covers both."""
         return Config(max(self.limit, other.limit), self.required | other.required)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomFilters:
-    """Which rooms a list has. None: not asked. Types may be None, for rooms without one. `name`: a part of it."""
+    """Filters of a list; None: not filtered. Room types may be None, for rooms without one. `name`: a substring."""
 
     is_dm: bool | None = None
     is_encrypted: bool | None = None
@@ -88,12 +88,12 @@ class RoomFilters:
 
     @property
     def asks_for_facts(self) -> bool:
-        """Whether what the state says decides."""
+        """True if a filter depends on room state."""
         return self.is_encrypted is not None or self.room_types is not None or bool(self.not_room_types)
 
 
 class ListRequest(NamedTuple):
-    """A list, of which the windows `ranges` are looked at (both ends are in them); None: all of it."""
+    """A list and its `ranges`, both ends inclusive; None: the whole list."""
 
     ranges: Sequence[tuple[int, int]] | None
     config: Config
@@ -101,7 +101,7 @@ class ListRequest(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """Whether an extension is wanted, and for which lists and subscribed rooms; a star is all of them."""
+    """An extension's parameters: enabled, and for which lists and subscribed rooms; `*` stands for all."""
 
     enabled: bool = False
     lists: Collection[str] = (ANY,)
@@ -109,7 +109,7 @@ class Scope(NamedTuple):
 
 
 class ToDeviceRequest(NamedTuple):
-    """Messages to the device: those up to `since` have arrived."""
+    """Parameters of the to_device extension: messages up to `since` are acknowledged."""
 
     enabled: bool = False
     since: int = 0

@@ -1,4 +1,4 @@
-"""The list of a person's rooms, latest activity first: kept in memory, and read anew only where something moved."""
+"""The list of a user's rooms, latest activity first: cached, and read again only where something changed."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ from homeserver.storage.sync import OwnRoom
 from homeserver.timeline.live import Live
 
 DIRECT: Final = "m.direct"
-_LOOKED_THROUGH: Final = 2000  # entries in memory that are looked through; for more all is read anew
+_LOOKED_THROUGH: Final = 2000  # cached entries that are scanned; above that the whole list is read again
 _CACHED_FACTS: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class RoomList:
-    """A person's rooms as they were at `seen`, or shortly after. `strange`: those left that they never were in."""
+    """A user's rooms at position `seen` or shortly after. `never_joined`: left rooms (kicked, banned) never joined."""
 
     seen: int
     rows: Mapping[RoomId, OwnRoom]
     order: Sequence[OwnRoom]
-    strange: Collection[RoomId]
+    never_joined: Collection[RoomId]
     direct: Collection[RoomId]
     tags: Mapping[RoomId, Collection[str]]
 
@@ -40,21 +40,21 @@ class RoomList:
 
 
 class RoomAttributes(NamedTuple):
-    """What a room's state says of it, for filters."""
+    """Facts from a room's state, for filters."""
 
     type: str | None
     is_encrypted: bool
 
 
 class _Moves(NamedTuple):
-    """What an old roster lacks."""
+    """What a cached room list lacks: changed rooms, and account data."""
 
     rooms: Collection[RoomId]
     data: bool
 
 
 class RoomLists:
-    """Knows the rosters of those who asked last. `note` must be given every entry of the log."""
+    """Caches the room lists of recent readers. `note` must be given every entry of the log."""
 
     def __init__(self, db: Database, live: Live, *, cached: int) -> None:
         self._db = db
@@ -63,12 +63,12 @@ class RoomLists:
         self._facts: BoundedCache[RoomId, RoomAttributes] = BoundedCache(_CACHED_FACTS)
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: encryption may have been switched on."""
+        """Handle a log entry: encryption may have been enabled in a room."""
         if entry.event is not None and entry.event.event.type == "m.room.encryption":
             self._facts.drop(entry.event.event.room_id)
 
     async def of(self, user_id: UserId) -> RoomList:
-        """A person's rooms, with everything that this process has heard of."""
+        """A user's rooms, up to the last log entry that this process has read."""
         seen, held = self._live.position, self._room_lists.get(user_id)
         moves = None if held is None else self._moves(held, user_id)
         if held is None or moves is None:
@@ -79,7 +79,7 @@ class RoomLists:
         return room_list
 
     async def facts(self, room_ids: Collection[RoomId]) -> Mapping[RoomId, RoomAttributes]:
-        """What the states of these rooms say; of those that were asked for lately it is known."""
+        """Facts from the state of these rooms; cached for rooms that were asked for recently."""
         found = {room_id: self._facts.get(room_id) for room_id in room_ids}
         known = {room_id: facts for room_id, facts in found.items() if facts is not None}
         missing = [room_id for room_id, facts in found.items() if facts is None]
@@ -95,7 +95,7 @@ class RoomLists:
         return known
 
     def _moves(self, held: RoomList, user_id: UserId) -> _Moves | None:
-        """What happened since; None if that is not in memory."""
+        """The changes since the cached list; None if they are not all in memory."""
         entries = self._live.recent(held.seen, _LOOKED_THROUGH + 1)
         if entries is None or len(entries) > _LOOKED_THROUGH:
             return None
@@ -119,31 +119,32 @@ class RoomLists:
         async with self._db.read() as conn:
             rows = {row.room_id: row for row in await stored.own_rooms(conn, user_id)}
             pieces = await stored_sliding.data_of_types(conn, user_id, (TAGS, DIRECT))
-        strange = await self._strange(user_id, rows.values())
-        return RoomList(seen, rows, _ordered(rows.values()), strange, _direct(pieces), _tags(pieces))
+        never_joined = await self._never_joined(user_id, rows.values())
+        return RoomList(seen, rows, _ordered(rows.values()), never_joined, _direct(pieces), _tags(pieces))
 
     async def _moved(self, user_id: UserId, seen: int, held: RoomList, moves: _Moves) -> RoomList:
-        rows, order, strange, direct, tags = held.rows, held.order, held.strange, held.direct, held.tags
+        rows, order, direct, tags = held.rows, held.order, held.direct, held.tags
+        never_joined = held.never_joined
         if moves.rooms:
             async with self._db.read() as conn:
                 new = await stored.own_rooms_among(conn, user_id, moves.rooms)
             kept = {room_id: row for room_id, row in rows.items() if room_id not in moves.rooms}
             rows = {**kept, **{row.room_id: row for row in new}}
             order = _ordered(rows.values())
-            strange = {*(set(strange) - set(moves.rooms)), *await self._strange(user_id, new)}
+            never_joined = {*(set(never_joined) - set(moves.rooms)), *await self._never_joined(user_id, new)}
         if moves.data:
             async with self._db.read() as conn:
                 pieces = await stored_sliding.data_of_types(conn, user_id, (TAGS, DIRECT))
             direct, tags = _direct(pieces), _tags(pieces)
-        return RoomList(seen, rows, order, strange, direct, tags)
+        return RoomList(seen, rows, order, never_joined, direct, tags)
 
-    async def _strange(self, user_id: UserId, rows: Iterable[OwnRoom]) -> set[RoomId]:
-        """The rooms that others keep a person out of who never was in them."""
-        put_out = [row.room_id for row in rows if is_put_out(row, user_id)]
-        if not put_out:
+    async def _never_joined(self, user_id: UserId, rows: Iterable[OwnRoom]) -> set[RoomId]:
+        """The rooms that a user was kicked or banned from without ever having joined."""
+        removed = [row.room_id for row in rows if was_removed(row, user_id)]
+        if not removed:
             return set()
         async with self._db.read() as conn:
-            lines = await stored.sight_lines(conn, user_id, put_out)
+            lines = await stored.sight_lines(conn, user_id, removed)
         return {
             room_id
             for room_id, line in lines.items()
@@ -151,13 +152,13 @@ class RoomLists:
         }
 
 
-def is_put_out(row: OwnRoom, user_id: UserId) -> bool:
-    """Whether somebody else made the person leave."""
+def was_removed(row: OwnRoom, user_id: UserId) -> bool:
+    """True if another user made the user leave (kick, ban)."""
     return row.membership in ("leave", "ban") and row.sender != user_id
 
 
 def last_activity(row: OwnRoom) -> int:
-    """By which lists are sorted: the room's last event; for those who are not in it, the last of their own."""
+    """The sort key of lists: the room's last event; for users not in the room their own member event."""
     return row.head_position if row.membership == "join" else row.position
 
 

@@ -1,4 +1,4 @@
-"""The rooms of an answer of sliding sync: of each what is news over this connection."""
+"""The section `rooms` of a sliding sync response: the changes of each room since it was last sent."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,25 +25,25 @@ from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
 from homeserver.storage.sync import OwnRoom
 
-_SIZES: Final = (1, 5, 20)  # of timelines that are read together: each size is a statement
+_SIZES: Final = (1, 5, 20)  # timeline sizes that are read together: each size is a statement
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`bodies`: what is told. `sent`: what the connection was told then, of all rooms that were looked at.
+    """`bodies`: the section. `sent`: what has been sent of each room after this response, for all rooms of the view.
 
-    `put_off`: rooms that did not fit into the answer. `fresh`: those told from their beginning, or with more of it.
+    `deferred`: rooms that did not fit into the response. `fresh`: rooms sent initially, or with an expanded timeline.
     """
 
     bodies: Mapping[RoomId, Content]
     sent: Mapping[RoomId, Sent]
-    put_off: Collection[RoomId]
+    deferred: Collection[RoomId]
     fresh: Collection[RoomId]
     event_ids: Sequence[EventId] = field(default_factory=list)
 
 
 class SlidingRooms:
-    """Puts them together, by a fixed number of statements. `most`: rooms in an answer, and events of a room."""
+    """Builds the rooms with a fixed number of statements. `most_rooms` per response, `most_events` per room."""
 
     def __init__(
         self, db: Database, visibility: Visibility, rendering: Rendering, *, most_rooms: int, most_events: int
@@ -56,11 +56,11 @@ class SlidingRooms:
         self._most_events = most_events
 
     async def of(self, requester: Requester, context: SlidingContext, view: View) -> Told:
-        """What there is to tell of the rooms that the client looks at."""
+        """The changes of the rooms in the view."""
         read = {entry.room_id or RoomId((entry.body or {})["room_id"]) for entry in _own_receipts(context)}
         read |= context.news.counted
         due = [room_id for room_id, one in view.wanted.items() if _is_due(context, one) or room_id in read]
-        put_off = frozenset(due[self._most_rooms :])
+        deferred = frozenset(due[self._most_rooms :])
         due = due[: self._most_rooms]
         pending = [view.wanted[room_id] for room_id in due if view.wanted[room_id].row.membership in PENDING]
         rooms = await self._rooms(context, [view.wanted[room_id] for room_id in due])
@@ -71,7 +71,7 @@ class SlidingRooms:
         sent = {
             room_id: _sent(context, one, rooms.get(room_id))
             for room_id, one in view.wanted.items()
-            if room_id not in put_off
+            if room_id not in deferred
         }
         return Told(
             {
@@ -80,13 +80,13 @@ class SlidingRooms:
                 if room_id in bodies
             },
             sent,
-            put_off,
+            deferred,
             frozenset(room_id for room_id, one in rooms.items() if one.is_new or one.is_expanded),
             [event.event.event_id for one in rooms.values() for event in one.timeline.shown],
         )
 
     async def _rooms(self, context: SlidingContext, due: Sequence[RequestedRoom]) -> dict[RoomId, Room]:
-        """Everything that has to be known of the rooms that the reader is or was in."""
+        """The data of the rooms that the reader is or was in."""
         wanted = {one.row.room_id: one for one in due if one.row.membership not in PENDING}
         if not wanted:
             return {}
@@ -99,7 +99,7 @@ class SlidingRooms:
         return rooms
 
     async def _add_timelines(self, context: SlidingContext, rooms: Mapping[RoomId, Room]) -> None:
-        """A statement for each size of timeline, of which there are few."""
+        """Load the timelines, one statement for each of a few sizes."""
         sizes: dict[int, dict[RoomId, Place]] = {}
         for room_id, one in rooms.items():
             limit = min(one.config.limit, self._most_events)
@@ -117,7 +117,7 @@ class SlidingRooms:
                 rooms[room_id].timeline.fill(events[-limit - 1 :], limit, limit, is_shown)
 
     async def _add_heroes(self, context: SlidingContext, rooms: Collection[Room]) -> None:
-        """The first others of each room without a name whose members are news."""
+        """Add heroes to each room without a name whose members changed."""
         nameless = [one for one in rooms if one.is_joined and one.has_new_members and not one.row.name]
         if not nameless:
             return
@@ -129,7 +129,7 @@ class SlidingRooms:
     async def _pending(
         self, context: SlidingContext, pending: Sequence[RequestedRoom]
     ) -> dict[RoomId, Content]:
-        """Invites and knocks. Clients read the state by the name that the proposal had for it before."""
+        """Invites and knocks. `invite_state` is the proposal's earlier name, which clients still read."""
         shown = await previews(self._db, context.reader, [one.row for one in pending])
         return {
             room_id: {"initial": True, "invite_state": state, "stripped_state": state}
@@ -146,7 +146,7 @@ class SlidingRooms:
         pages = [(one.timeline.viewer, one.timeline.shown) for one in rooms.values()]
         timelines = await self._rendering.pages(requester, pages, room_id=False) if pages else []
         states = await self._rendering.states(
-            [(one.timeline.viewer, one.told_state()) for one in rooms.values()], room_id=False
+            [(one.timeline.viewer, one.state_to_send()) for one in rooms.values()], room_id=False
         )
         joined = [room_id for room_id, one in rooms.items() if one.is_joined]
         peopled = [one.row.room_id for one in rooms.values() if one.is_joined and one.has_new_members]
@@ -178,7 +178,7 @@ def _own_receipts(context: SlidingContext) -> list[Entry]:
 
 
 def _is_due(context: SlidingContext, one: RequestedRoom) -> bool:
-    """Whether there may be something to tell of a room."""
+    """True if a room may have changes to send."""
     sent = context.connection.rooms.get(one.row.room_id)
     if sent is None or context.has_moved(one.row, context.base(one.row.room_id)):
         return True
@@ -201,7 +201,7 @@ def _is_shown(context: SlidingContext, viewer: ViewerVisibility, event: StoredEv
 
 
 def _sent(context: SlidingContext, wanted: RequestedRoom, room: Room | None) -> Sent:
-    """What the connection was told of a room with this answer."""
+    """What has been sent of a room after this response."""
     before = context.connection.rooms.get(wanted.row.room_id)
     marks = DM if wanted.row.room_id in context.room_list.direct else 0
     if before is not None:
@@ -242,7 +242,7 @@ def _timeline(context: SlidingContext, one: Room, timeline: Sequence[Fragment]) 
 
 
 def _names(one: Room) -> Content:
-    """Name, picture and heroes, where they are news. What was taken away is null."""
+    """Name, avatar and heroes, if they changed; null if removed."""
     changed = {change.event.key for change in one.changes}
     body: Content = {}
     for name, key, field_name in (("name", NAME, "name"), ("avatar", AVATAR, "url")):
@@ -268,13 +268,13 @@ def _hero(one: Room, user_id: str) -> Content:
 
 
 def _unread(unread: Unread) -> Content:
-    """With the threads together: nothing else tells of them."""
+    """Unread counts, threads included: sliding sync has no separate counts for threads."""
     whole = unread.whole
     return {"notification_count": whole.notify, "highlight_count": whole.highlight}
 
 
 def is_gone(context: SlidingContext, row: OwnRoom) -> bool:
-    """Whether the reader left a room themselves or forgot it, or is not asked into it any more: that is told once."""
+    """True if the reader left or forgot a room, or an invite was withdrawn: such rooms are sent once more."""
     if row.membership not in ("leave", "ban"):
         return False
-    return row.forgotten or row.sender == context.reader or row.room_id in context.room_list.strange
+    return row.forgotten or row.sender == context.reader or row.room_id in context.room_list.never_joined

@@ -1,4 +1,4 @@
-"""Sliding sync: what is news in the rooms that a client looks at, or a wait for it."""
+"""Sliding sync: the changes in the rooms that a client asks for, waiting for the first if there are none."""
 
 import asyncio
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from homeserver.services.sync.v3 import Sources
 
 
 class Sections(NamedTuple):
-    """What puts an answer together."""
+    """The builders of a response's sections."""
 
     lists: Lists
     rooms: SlidingRooms
@@ -29,7 +29,7 @@ class Sections(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a look found. `typing`: the serial of it."""
+    """A response before it is rendered. `typing`: the counter of typing changes at that time."""
 
     context: SlidingContext
     view: View
@@ -43,14 +43,14 @@ class _Seen:
 
     @property
     def dropped(self) -> list[RoomId]:
-        """The rooms that the client was told of, and that no list has any more: the reader forgot them."""
+        """The rooms that were sent to the client and are in no list any more: the reader forgot them."""
         rows = self.context.room_list.rows
         known = [room_id for room_id in self.context.connection.rooms if room_id in rows]
         return [one for one in known if rows[one].forgotten and not is_listed(self.context, rows[one])]
 
 
 class SlidingSyncs:
-    """Answers requests. A connection goes on at every worker; who types is known within one."""
+    """Answers sliding sync. A connection continues on every worker; typing is known within one process only."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class SlidingSyncs:
         self._max_wait_s = max_wait_s
 
     async def sync(self, requester: Requester, request: SlidingRequest) -> Content:
-        """The answer, as JSON with ready parts. With nothing new, after the wished time: the same place again.
+        """The response body, JSON with pre-rendered parts. Without changes until the timeout: the same `pos` again.
 
         Raises Invalid("unknown_pos").
         """
@@ -104,7 +104,7 @@ class SlidingSyncs:
     async def _context(
         self, requester: Requester, request: SlidingRequest, connection: Connection, waiter: Waiter
     ) -> _Seen:
-        waiter.woken.clear()  # what comes from here on is either seen below, or wakes anew
+        waiter.woken.clear()  # later entries are either read below, or wake it again
         room_list = await self._room_lists.of(requester.user_id)
         after = 0 if request.pos is None else request.pos.position
         came = [row for row in room_list.rows.values() if row.membership == "join" and row.position > after]
@@ -112,7 +112,7 @@ class SlidingSyncs:
             room_list = await self._room_lists.of(requester.user_id)
         joined = room_list.joined
         self._waiting.watch(waiter, joined)
-        # A member event that was seen is committed, and with it everything before it in the log.
+        # A member event that was read is committed, and with it everything before it in the log.
         until = max(room_list.seen, after, *(row.position for row in room_list.rows.values()), 0)
         news = News(data=True)
         if request.pos is not None:
@@ -137,7 +137,7 @@ class SlidingSyncs:
 
 
 def _after(seen: _Seen) -> Connection:
-    """What the connection was told with this answer."""
+    """The connection state after this response."""
     context, extended, request = seen.context, seen.extended, seen.context.request.extensions
     rooms: dict[RoomId, Sent] = {}
     dropped = frozenset(seen.dropped)
@@ -145,7 +145,7 @@ def _after(seen: _Seen) -> Connection:
         row = context.room_list.rows.get(room_id)
         if row is None or room_id in seen.told.sent or room_id in dropped:
             continue
-        if not sent.at and (room_id in extended.stirred or context.has_moved(row, context.after)):
+        if not sent.at and (room_id in extended.changed or context.has_moved(row, context.after)):
             rooms[room_id] = sent._replace(at=context.after)
         else:
             rooms[room_id] = sent
@@ -158,9 +158,9 @@ def _after(seen: _Seen) -> Connection:
 
 
 def _marks(seen: _Seen, room_id: RoomId, marks: int) -> int:
-    """What the client has of a room beside it. What it did not ask for while there was news it lacks from now on."""
+    """The marks of a room after this response. A mark is cleared if the data changed while it was not asked for."""
     before = seen.context.connection.rooms.get(room_id)
-    lacks = before is None or before.at > 0 or room_id in seen.extended.stirred
+    lacks = before is None or before.at > 0 or room_id in seen.extended.changed
     for mark, rooms in ((DATA, seen.extended.data_of), (RECEIPTS, seen.extended.receipts_of)):
         if room_id in rooms:
             marks |= mark

@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package in one record, built by wiring and handed to the APIs."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from homeserver.services.sliding.service import SlidingSyncs
 
 @dataclass(frozen=True, slots=True)
 class SlidingServices:
-    """Sliding sync, and what it keeps of its connections."""
+    """Sliding sync, its cached room lists and stored connections."""
 
     syncs: SlidingSyncs
     room_lists: RoomLists

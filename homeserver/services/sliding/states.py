@@ -1,4 +1,4 @@
-"""The state that rooms of sliding sync need: read for all of them at once, each with what its client wants."""
+"""Required state of the rooms of a sliding sync response, loaded for all of them at once."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ AVATAR: Final = ("m.room.avatar", "")
 
 @dataclass(slots=True)
 class Room:
-    """A room that there may be something to tell of, as it is put together.
+    """A room of the response while it is built.
 
-    `changes`: the state that was set since it was told. `state`: what it is now, as far as it was needed.
+    `changes`: state set since the room was last sent. `state`: the current state, as far as it is needed.
     """
 
     wanted: RequestedRoom
@@ -54,7 +54,7 @@ class Room:
 
     @property
     def end(self) -> int:
-        """Where the room ends for a reader who is not in it any more."""
+        """The position at which the room ends for a reader who has left it."""
         last = self.timeline.viewer.last_place
         return self.row.position if last in (None, FIRST_PLACE) else min(self.row.position, last)
 
@@ -64,7 +64,7 @@ class Room:
 
     @property
     def added(self) -> Required | None:
-        """The state that is wanted now and was not before: looked up, as it did not change."""
+        """State that is required now and was not before: loaded even though it did not change."""
         if self.is_new or self.sent is None:
             return self.config.required
         return None if self.config.required.pairs <= self.sent.required.pairs else self.config.required
@@ -75,7 +75,7 @@ class Room:
 
     @property
     def people(self) -> set[UserId]:
-        """Whose member events are needed, whoever else is."""
+        """The user ids whose member events are needed in any case."""
         people = {one.user_id for one in self.heroes or ()}
         if self.config.required.is_lazy:
             people |= self.timeline.senders
@@ -88,8 +88,8 @@ class Room:
             people.add(self.timeline.viewer.user_id)
         return people
 
-    def told_state(self) -> list[Event]:
-        """The state to tell, by what is wanted."""
+    def state_to_send(self) -> list[Event]:
+        """The events of `required_state` to send."""
         required, lazy = self.config.required, self.config.required.is_lazy
         before = None if self.is_new or self.sent is None else self.sent.required
         me = self.timeline.viewer.user_id
@@ -108,19 +108,19 @@ class Room:
         return list(told.values())
 
     def current(self, key: StateKey) -> Event | None:
-        """A piece of state, if it is looked up or has changed."""
+        """A current state event, if it was loaded or has changed."""
         changed = [one.event for one in self.changes if one.event.key == key]
         return changed[-1] if changed else self.state.get(key)
 
 
 class States:
-    """Reads them."""
+    """Loads state."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def add_changes(self, context: SlidingContext, rooms: Collection[Room]) -> None:
-        """What was set since the rooms were told."""
+        """Load the state set since the rooms were last sent."""
         starts = {
             one.row.room_id: place_at(one.base)
             for one in rooms
@@ -138,7 +138,7 @@ class States:
             ]
 
     async def add_states(self, context: SlidingContext, rooms: Collection[Room]) -> None:
-        """The state now, of rooms that need any; at their leaving of those that the reader left."""
+        """Load the current state of rooms that need any; as of the leave for rooms that the reader left."""
         needing = [one for one in rooms if one.added is not None or one.people]
         if not needing:
             return
@@ -171,7 +171,7 @@ class States:
 
 
 def _groups(rooms: Iterable[Room]) -> list[list[Room]]:
-    """By how much state has to be looked at: some types, all types, or all members too."""
+    """Rooms grouped by the state to load: some types, all types, or all types and members."""
     groups: dict[int, list[Room]] = {}
     for one in rooms:
         added = one.added or Required()

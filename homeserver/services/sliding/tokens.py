@@ -1,7 +1,7 @@
-"""Where a connection of sliding sync stands: `p<position>_<typing>_<serial>`.
+"""`pos` tokens of sliding sync: `p<position>_<typing>_<serial>`.
 
-`position` is of the log, `typing` counts changes of who types within one process, and `serial` names what the
-connection had been told up to then.
+`position`: of the log; `typing`: a counter of typing changes within one process; `serial`: of the connection state
+after the response that had this `pos`.
 """
 
 import re
@@ -22,7 +22,7 @@ class Pos(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises Invalid("unknown_pos")."""
+        """Parse a token. Raises Invalid("unknown_pos")."""
         found = _FORM.fullmatch(text)
         if found is None:
             raise unknown_pos()
@@ -33,5 +33,5 @@ class Pos(NamedTuple):
 
 
 def unknown_pos() -> Invalid:
-    """What clients are told who must begin anew."""
+    """The error that makes a client start a new connection."""
     return Invalid("this place is not known, or not any more: begin without one", code="unknown_pos")

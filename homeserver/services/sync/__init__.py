@@ -1,1 +1,1 @@
-"""Keeping Matrix clients up to date (client-server API, "Syncing")."""
+"""/sync, long polls, and the legacy endpoints before it (client-server API, "Syncing")."""

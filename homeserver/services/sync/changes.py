@@ -1,4 +1,4 @@
-"""What happened since a client's token, as far as it concerns its person: from memory, or else from the database."""
+"""Changes since a client's token that concern its user: from memory if possible, else from the database."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +12,15 @@ from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
 from homeserver.timeline.live import Live
 
-_LOOKED_THROUGH: Final = 2000  # entries in memory that are looked through; for more the database is quicker
+_LOOKED_THROUGH: Final = 2000  # cached entries that are scanned; above that the database is faster
 _KEYS: Final = frozenset({EntryKind.DEVICES, EntryKind.KEYS_SIGNED, EntryKind.SESSION_ENDED})
 
 
 @dataclass(slots=True)
 class News:
-    """`rooms`: those with new events, `counted`: with other counts of unread events. `timelines`: all these events,
-    where they were in memory. `own`: whether the person's own memberships changed."""
+    """Changes in a range of the log. `rooms`: with new events; `counted`: with changed unread counts. `timelines`: all
+    these events, if they were in memory. `data`, `keys`: account data or device keys may have changed; `own`: the
+    user's own memberships changed."""
 
     rooms: set[RoomId] = field(default_factory=set)
     counted: set[RoomId] = field(default_factory=set)
@@ -31,14 +32,14 @@ class News:
 
 
 class NewsDesk:
-    """Finds news."""
+    """Finds the changes for a user."""
 
     def __init__(self, db: Database, live: Live) -> None:
         self._db = db
         self._live = live
 
     async def since(self, user_id: UserId, room_ids: Collection[RoomId], *, after: int, until: int) -> News:
-        """The news of a stretch of the log for a person who is in these rooms."""
+        """The changes after `after` up to `until` for a user who is joined to these rooms."""
         if until <= after:
             return News(timelines={})
         entries = self._live.recent(after, _LOOKED_THROUGH + 1) if self._live.position >= until else None
@@ -78,7 +79,7 @@ def _sorted(user_id: UserId, room_ids: Collection[RoomId], entries: Sequence[Ent
                 news.counted.add(room_id)
         elif entry.kind in _KEYS:
             news.keys = True
-            # With a device goes what was kept for it.
+            # A deleted device takes its local notification settings with it.
             own_end = entry.kind is EntryKind.SESSION_ENDED and entry.user_id == user_id
             news.data = news.data or own_end
         elif entry.kind is EntryKind.ACCOUNT_DATA and entry.user_id == user_id:

@@ -1,7 +1,7 @@
-"""Private conversations of the products, as Matrix clients tell them from rooms ("Direct Messaging").
+"""Private conversations of the product APIs in m.direct (client-server API, "Direct Messaging").
 
-A client notes a direct chat itself when its person accepts an invite to one. To those of the products nobody is
-invited, so the server notes them when a client first hears of them.
+A client adds a direct chat to m.direct itself when its user accepts an invite. Product conversations have no
+invites, so the server adds them when a client first gets them.
 """
 
 from collections.abc import Collection
@@ -14,18 +14,18 @@ from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.sync import OwnRoom
 
-_MOST: Final = 300  # rooms at once, the newest: clients get the whole list again at each change
+_MOST: Final = 300  # rooms added at once, the newest: clients get the whole list again at each change
 
 
 class DirectChats:
-    """Notes them in `m.direct`, where the person's own clients may change it."""
+    """Adds them to `m.direct`, which the user's clients may change."""
 
     def __init__(self, db: Database, data: AccountData) -> None:
         self._db = db
         self._data = data
 
     async def note(self, requester: Requester, came: Collection[OwnRoom]) -> bool:
-        """Note those among the rooms that a person came into which are private and of two; False if none is new."""
+        """Add the private rooms of two among newly joined rooms; False if none is new."""
         if not came:
             return False
         newest = sorted(came, key=lambda row: row.position)[-_MOST:]

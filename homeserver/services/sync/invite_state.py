@@ -1,4 +1,4 @@
-"""What people may know of rooms that they are asked into, or ask to be let into: the stripped state."""
+"""Stripped state of rooms to which a user is invited or on which the user has knocked."""
 
 from collections.abc import Collection
 from typing import Final
@@ -24,7 +24,7 @@ _SHOWN: Final = (
 
 
 async def previews(db: Database, reader: UserId, rows: Collection[OwnRoom]) -> dict[RoomId, list[JsonObject]]:
-    """The state of each room as it was at the invite or knock; of the members only the reader and who asked them."""
+    """The stripped state of each room at the invite or knock; of the members only the reader and the inviter."""
     if not rows:
         return {}
     people = {reader, *(row.sender for row in rows)}

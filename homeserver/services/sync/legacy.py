@@ -1,4 +1,4 @@
-"""The ways to follow before /sync (client-server API, "/initialSync", "/events"): what a sync finds, in their shape."""
+"""The deprecated endpoints before /sync (client-server API, "/initialSync", "/events"), built from its results."""
 
 import asyncio
 from typing import Any
@@ -21,7 +21,7 @@ from homeserver.storage.db import Database
 
 
 class LegacySyncs:
-    """Answers them. `most`: how many events of a room."""
+    """Answers /initialSync and /events. `most`: events per room."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class LegacySyncs:
         self._max_wait_s = max_wait_s
 
     async def initial(self, requester: Requester, *, limit: int, archived: bool) -> Content:
-        """All rooms with their last events and their state; `archived`: those too that were left."""
+        """All rooms with their last events and their state; `archived`: left rooms too."""
         rooms = RoomFilter(timeline=EventFilter(limit=min(limit, self._most)), include_leave=archived)
         request = SyncRequest(filter=Filter(room=rooms), state_after="state", is_old=True)
         found = await self._syncs.sync(requester, request)
@@ -52,7 +52,7 @@ class LegacySyncs:
         told = [
             {"room_id": room_id, "membership": "invite", "invite": invites[room_id]}
             for room_id in sections.get("invite", {})
-            if room_id in invites  # else it was answered just now
+            if room_id in invites  # else it was accepted or declined just now
         ]
         for membership in ("join", "leave"):
             for room_id, room in sections.get(membership, {}).items():
@@ -65,7 +65,7 @@ class LegacySyncs:
         }
 
     async def initial_of(self, requester: Requester, room_id: RoomId, *, limit: int) -> Content:
-        """One room, also one that everybody may look into. Raises Forbidden("not_joined")."""
+        """One room; if it is world-readable, the requester need not be in it. Raises Forbidden("not_joined")."""
         end = self._syncs.now()
         limit = min(max(limit, 1), self._most)
         page = await self._history.page(requester, room_id, direction="b", start=None, limit=limit)
@@ -85,7 +85,7 @@ class LegacySyncs:
         }
 
     async def events(self, requester: Requester, since: SyncToken | None, *, timeout_s: float) -> Content:
-        """The events that come after a token into all rooms, and those that ask the requester into others."""
+        """Events after a token in all joined rooms, and invites to others."""
         start = since or self._syncs.now()
         rooms = RoomFilter(timeline=EventFilter(limit=self._most))
         request = SyncRequest(since=start, filter=Filter(room=rooms), timeout_s=timeout_s, is_old=True)
@@ -101,7 +101,7 @@ class LegacySyncs:
     async def events_of(
         self, requester: Requester, room_id: RoomId, since: SyncToken | None, *, timeout_s: float
     ) -> Content:
-        """The events that come into one room, also for those who only look into it. Raises Forbidden("not_joined")."""
+        """Events in one room, also for users who peek into a world-readable one. Raises Forbidden("not_joined")."""
         start = since or self._syncs.now()
         end = asyncio.get_running_loop().time() + min(timeout_s, self._max_wait_s)
         with self._waiting.waiter(requester.user_id) as waiter:
@@ -127,7 +127,7 @@ class LegacySyncs:
         )
 
     async def _invites(self, requester: Requester) -> dict[RoomId, Any]:
-        """The events that ask the requester into rooms."""
+        """The requester's invite events, by room."""
         async with self._db.read() as conn:
             rows = [
                 one for one in await stored.own_rooms(conn, requester.user_id) if one.membership == "invite"

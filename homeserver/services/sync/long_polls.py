@@ -1,4 +1,4 @@
-"""Long polls: who waits for news of which rooms and people. Only those whom an entry of the log concerns are woken."""
+"""Long polls, by the rooms and users that they wait for. A log entry only wakes the polls that it concerns."""
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping
@@ -14,11 +14,11 @@ from homeserver.storage.log import Entry
 
 Key = TypeVar("Key", RoomId, UserId)
 _KEYS_CHANGED = frozenset({EntryKind.DEVICES, EntryKind.SESSION_ENDED})
-_MOST_ROOMS = 100_000  # of people who changed that are looked for at once
+_MOST_ROOMS = 100_000  # rooms of changed users that are looked up at once
 
 
 class Waiter:
-    """One long poll: woken by news of its person and its rooms. `is_over`: it should answer what it has."""
+    """One long poll: woken by changes of its user and its rooms. `is_over`: it should respond with what it has."""
 
     def __init__(self, user_id: UserId) -> None:
         self.user_id = user_id
@@ -28,7 +28,7 @@ class Waiter:
 
 
 class LongPolls:
-    """Wakes long polls. `hear` must be given every new entry, `stir` every room where somebody begins to type."""
+    """Wakes long polls. `hear` must be given every new log entry, `wake_room` every room where typing changes."""
 
     def __init__(self, db: Database, most: int) -> None:
         self._db = db
@@ -42,7 +42,7 @@ class LongPolls:
 
     @contextmanager
     def waiter(self, user_id: UserId) -> Iterator[Waiter]:
-        """A waiter for a person, while this lasts. Unavailable if too many wait."""
+        """Within the context, a long poll of a user. Raises Unavailable if there are too many."""
         if self._count >= self._most:
             raise Unavailable("too many clients wait for news", code="too_many_waiting")
         waiter = Waiter(user_id)
@@ -53,46 +53,46 @@ class LongPolls:
             yield waiter
         finally:
             self._count -= 1
-            _take_out(self._by_user, user_id, waiter)
+            _discard(self._by_user, user_id, waiter)
             self.watch(waiter, ())
 
     def watch(self, waiter: Waiter, room_ids: Collection[RoomId]) -> None:
-        """Wake a waiter by news of these rooms from now on, and of no others."""
+        """Set the rooms whose changes wake a long poll from now on."""
         if room_ids is waiter.rooms:
             return
         new = frozenset(room_ids)
         for room_id in waiter.rooms - new:
-            _take_out(self._by_room, room_id, waiter)
+            _discard(self._by_room, room_id, waiter)
         for room_id in new - waiter.rooms:
             self._by_room.setdefault(room_id, set()).add(waiter)
         waiter.rooms = new
 
     def hear(self, entry: Entry) -> None:
-        """Wake whom an entry concerns."""
+        """Handle a log entry: wake the long polls that it concerns."""
         if entry.room_id is not None:
-            self.stir(entry.room_id)
+            self.wake_room(entry.room_id)
         if entry.user_id is not None:
             _wake(self._by_user, entry.user_id)
             if entry.kind in _KEYS_CHANGED:
-                self.stir_around(entry.user_id)
+                self.wake_rooms_of(entry.user_id)
             if entry.kind is EntryKind.SESSION_ENDED:
                 for waiter in self._by_user.get(entry.user_id, ()):
                     waiter.is_over = True  # it may be its own session: the next call will show
         for user_id in entry.moved:
             _wake(self._by_user, user_id)
 
-    def stir(self, room_id: RoomId) -> None:
-        """Wake who waits for news of a room."""
+    def wake_room(self, room_id: RoomId) -> None:
+        """Wake the long polls that wait for a room."""
         _wake(self._by_room, room_id)
 
-    def stir_around(self, user_id: UserId) -> None:
-        """Wake, soon, who shares a room with a person."""
+    def wake_rooms_of(self, user_id: UserId) -> None:
+        """Wake, soon, the long polls of users who share a room with a user."""
         if self._count:
             self._changed.add(user_id)
             self._have_changed.set()
 
     async def run(self) -> None:
-        """Wake who shares a room with people whose keys or presence changed, until cancelled."""
+        """Wake long polls of users who share a room with users whose keys or presence changed, until cancelled."""
         while True:
             await self._have_changed.wait()
             self._have_changed.clear()
@@ -100,10 +100,10 @@ class LongPolls:
             async with self._db.read() as conn:
                 found = await members.room_places(conn, changed, _MOST_ROOMS)
             for place in {place.room_id for places in found.values() for place in places}:
-                self.stir(place)
+                self.wake_room(place)
 
     def close(self) -> None:
-        """Let all who wait answer now; the server stops."""
+        """End all long polls; the server stops."""
         self._is_closed = True
         for waiters in self._by_user.values():
             for waiter in waiters:
@@ -116,7 +116,7 @@ def _wake(waiters: Mapping[Key, set[Waiter]], key: Key) -> None:
         waiter.woken.set()
 
 
-def _take_out(waiters: dict[Key, set[Waiter]], key: Key, waiter: Waiter) -> None:
+def _discard(waiters: dict[Key, set[Waiter]], key: Key, waiter: Waiter) -> None:
     here = waiters[key]
     here.discard(waiter)
     if not here:

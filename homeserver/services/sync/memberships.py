@@ -1,4 +1,4 @@
-"""The rooms of each person who follows: kept in memory, for every look of every client begins with them."""
+"""The rooms of each syncing user, cached, as every sync starts from them."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _NAME = ("m.room.name", "")
 
 
 class MembershipPosition(NamedTuple):
-    """Where a person has a member event, and where they are in. `newest`: the place of the last of these events."""
+    """Rooms in which a user has a member event, and those joined. `newest`: the place of the last of these events."""
 
     rooms: Mapping[RoomId, OwnRoom]
     joined: frozenset[RoomId]
@@ -26,14 +26,14 @@ class MembershipPosition(NamedTuple):
         return cls(rooms, joined, max((row.position for row in rooms.values()), default=0))
 
     def came_after(self, place: int) -> list[OwnRoom]:
-        """The rooms that they are in, of which their member event came after a place."""
+        """The joined rooms whose member event of the user is after a place."""
         if self.newest <= place:
             return []
         return [self.rooms[room_id] for room_id in self.joined if self.rooms[room_id].position > place]
 
 
 class OwnRooms:
-    """Knows them. `note` must be given every new entry of the log; `most`: rows that are kept, of all people."""
+    """Caches them. `note` must be given every new entry of the log; `most`: cached rows of all users together."""
 
     def __init__(self, db: Database, most: int) -> None:
         self._db = db
@@ -43,9 +43,9 @@ class OwnRooms:
         self._age = 0
 
     async def of(self, user_id: UserId, *, anew: bool = False) -> MembershipPosition:
-        """Every room in which a person is or was, or is asked into, at least as new as what the log announced.
+        """Every room in which a user has a member event, at least as new as what the log announced.
 
-        `anew`: from the database, with all that it says of them; what is kept may not know that a room was forgotten.
+        `anew`: read from the database; the cache may not know that a room was forgotten.
         """
         found = self._kept.get(user_id)
         if found is not None and not anew:
@@ -60,7 +60,7 @@ class OwnRooms:
         return found
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: who moved is looked up anew, and whose room got another name."""
+        """Handle a log entry: drop cached rooms of users whose membership changed, or whose room was renamed."""
         for user_id in entry.moved:
             self._age += 1  # what is being read now may have been read before
             self._drop(user_id)

@@ -1,4 +1,4 @@
-"""What a client asks of a sync, and the stretch of the log that it is about."""
+"""The parameters of a sync, and the range of the log that it covers."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from homeserver.storage.sync import OwnRoom
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncRequest:
-    """`since`: None for a first sync. `state_after`: the name under which a room's state after its timeline is wanted
-    instead of that before. `presence`: how the client shows its person. `is_old`: for the calls before /sync, whose
-    events name their rooms, and which know no messages to devices."""
+    """Parameters of a sync. `since`: None for an initial sync. `state_after`: the key under which a room's state after
+    its timeline is sent instead of the state before. `presence`: `set_presence`. `is_old`: for the endpoints before
+    /sync, whose events have a room_id, and which have no to-device messages."""
 
     since: SyncToken | None = None
     filter: Filter = field(default_factory=Filter)
@@ -28,8 +28,8 @@ class SyncRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncContext:
-    """One look at the log: everything after `after` up to `until`, for a reader who has the rooms `own` and is in those
-    that are `joined`."""
+    """The log entries of one sync: everything after `after` up to `until`, for a reader with member events in the rooms
+    `own`, who is joined to those in `joined`."""
 
     request: SyncRequest
     reader: UserId
@@ -47,14 +47,14 @@ class SyncContext:
 
     @property
     def wants_all(self) -> bool:
-        """Whether rooms are wanted in which nothing happened."""
+        """True if unchanged rooms are to be included."""
         return self.is_first or self.request.full_state
 
     @property
     def moves(self) -> list[OwnRoom]:
-        """Where the reader's own membership was set in this stretch."""
+        """The rooms in which the reader's own membership was set in this range."""
         return [row for row in self.own.values() if self.moved(row)] if self.news.own else []
 
     def moved(self, row: OwnRoom) -> bool:
-        """Whether the reader's own membership was set in this stretch."""
+        """True if the reader's own membership of the room was set in this range."""
         return row.position > self.after

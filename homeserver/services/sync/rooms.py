@@ -1,4 +1,4 @@
-"""The section `rooms` of a sync: rooms one is in, was put out of, is asked into, or asks to be let into."""
+"""The section `rooms` of a sync response: join, leave, invite, knock."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -26,11 +26,11 @@ from homeserver.storage.db import Database
 from homeserver.storage.receipts import Receipt
 from homeserver.storage.sync import OwnRoom, RoomPeer
 
-_MAX_RECEIPTS: Final = 20_000  # of all new rooms together; the furthest ones
+_MAX_RECEIPTS: Final = 20_000  # of all new rooms together; the latest ones
 
 
 class RoomSections:
-    """Builds it, by a fixed number of statements however many rooms there are."""
+    """Builds the section with a fixed number of statements, however many rooms there are."""
 
     def __init__(
         self, db: Database, stretches: Timelines, rendering: Rendering, typing: Typing, counts: Counts
@@ -44,7 +44,7 @@ class RoomSections:
     async def of(
         self, requester: Requester, context: SyncContext, data: Sequence[AccountDataItem]
     ) -> dict[str, Any]:
-        """`data`: the account data that is news, of all rooms. Sections that would be empty are left out."""
+        """The section. `data`: the changed account data of all rooms. Empty parts are left out."""
         joined = self._touched(context, data)
         some = context.own.values() if context.wants_all else context.moves
         left = [row.room_id for row in some if _is_left(context, row)]
@@ -63,7 +63,7 @@ class RoomSections:
         return {name: rooms for name, rooms in sections.items() if rooms}
 
     def _touched(self, context: SyncContext, data: Sequence[AccountDataItem]) -> list[RoomId]:
-        """The rooms that one is in and that there is something to say about."""
+        """The joined rooms with changes."""
         if context.wants_all:
             return [room_id for room_id in context.own if room_id in context.joined]
         named = {piece.room_id for piece in data} | {entry.room_id for entry in context.news.receipts}
@@ -76,7 +76,7 @@ class RoomSections:
     async def _heroes(
         self, context: SyncContext, stretches: Collection[RoomTimeline]
     ) -> dict[RoomId, list[RoomPeer]]:
-        """The first others of each room without a name whose members are news."""
+        """Heroes of each room without a name whose members changed."""
         wanted = [one.room_id for one in stretches if _has_new_members(context, one) and not one.row.name]
         if not wanted:
             return {}
@@ -121,7 +121,7 @@ class RoomSections:
         heroes: Mapping[RoomId, Sequence[RoomPeer]],
         data: Sequence[AccountDataItem],
     ) -> None:
-        """What only the rooms have that one is in."""
+        """Add the parts that only joined rooms have."""
         if not stretches:
             return
         peopled = [one.room_id for one in stretches if _has_new_members(context, one)]
@@ -135,7 +135,7 @@ class RoomSections:
                     await stored_receipts.shown_to(conn, context.reader, new, _MAX_RECEIPTS) if new else []
                 )
         unread = await self._counts.of(context.reader, [one.room_id for one in stretches])
-        receipts += [one for one in told_receipts(context.news) if one.room_id not in set(new)]
+        receipts += [one for one in changed_receipts(context.news) if one.room_id not in set(new)]
         read = receipts_by_room(receipts)
         apart = context.request.filter.room.timeline.unread_thread_notifications
         for one in stretches:
@@ -167,7 +167,7 @@ class RoomSections:
     async def _pending(
         self, context: SyncContext, some: Collection[OwnRoom]
     ) -> dict[str, dict[RoomId, Content]]:
-        """Invites and knocks among some rooms, with as much state as one may know."""
+        """Invites and knocks among some rooms, with stripped state."""
         rows = [row for row in some if row.membership in PENDING and row.sender not in context.ignored]
         sections: dict[str, dict[RoomId, Content]] = {name: {} for name in PENDING}
         shown = await previews(self._db, context.reader, rows)
@@ -178,12 +178,12 @@ class RoomSections:
 
 
 def data_event(piece: AccountDataItem) -> Content:
-    """Account data as clients get it."""
+    """Account data as an event for clients."""
     return {"type": piece.type, "content": orjson.Fragment(piece.content)}
 
 
 def receipts_event(receipts: Sequence[Receipt]) -> Content:
-    """Receipts of a room as clients get them."""
+    """Receipts of a room as an m.receipt event."""
     content: dict[str, dict[str, dict[str, Content]]] = {}
     for receipt in receipts:
         thread = {"thread_id": receipt.thread_id} if receipt.thread_id else {}
@@ -193,7 +193,7 @@ def receipts_event(receipts: Sequence[Receipt]) -> Content:
 
 
 def typing_event(user_ids: Sequence[UserId]) -> Content:
-    """Who types in a room, as clients get it."""
+    """The typing users of a room as an m.typing event."""
     return {"type": "m.typing", "content": {"user_ids": list(user_ids)}}
 
 
@@ -210,7 +210,7 @@ def _is_left(context: SyncContext, row: OwnRoom) -> bool:
 
 
 def _says_something(context: SyncContext, one: RoomTimeline, body: Content) -> bool:
-    """Whether a filter has left anything of what is new."""
+    """True if a filter has left any of the changes."""
     if one.is_new or one.limited or context.request.full_state or one.room_id in context.news.counted:
         return True
     state = body[context.request.state_after or "state"]
@@ -221,12 +221,12 @@ def _says_something(context: SyncContext, one: RoomTimeline, body: Content) -> b
 def _has_new_members(context: SyncContext, one: RoomTimeline) -> bool:
     if one.is_new or one.limited or context.request.full_state:
         return True
-    # Without a name its members are its name.
+    # A room without a name is named after its members.
     return any(event.event.type in ("m.room.member", "m.room.name") for event in one.raw)
 
 
 def fitting(people: Sequence[RoomPeer]) -> list[RoomPeer]:
-    """Those who are there or asked into it; those who went only if nobody else is left."""
+    """The joined and invited members; former members only if there are no others."""
     here = [one for one in people if one.membership in ("join", "invite")]
     return here or list(people)
 
@@ -243,8 +243,8 @@ def _summary(
     return summary
 
 
-def told_receipts(news: News) -> list[Receipt]:
-    """The receipts among the news."""
+def changed_receipts(news: News) -> list[Receipt]:
+    """The receipts among the changes."""
     found = []
     for entry in news.receipts:
         body = entry.body or {}
@@ -264,10 +264,10 @@ def told_receipts(news: News) -> list[Receipt]:
 
 
 def receipts_by_room(receipts: Sequence[Receipt]) -> dict[RoomId, list[Receipt]]:
-    """Of each person, type and thread only the last one."""
+    """Receipts by room; only the last per user, type and thread."""
     latest = {(one.room_id, one.user_id, one.receipt_type, one.thread_id): one for one in receipts}
     found: dict[RoomId, list[Receipt]] = {}
-    # Of several at one event the last is told: that without a thread wins (MSC4102).
+    # Of several at one event clients get the last: an unthreaded one takes precedence (MSC4102).
     for one in sorted(latest.values(), key=lambda one: one.thread_id == ""):
         found.setdefault(one.room_id, []).append(one)
     return found

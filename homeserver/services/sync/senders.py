@@ -1,4 +1,4 @@
-"""Who wrote what a timeline shows, as the room knew them before it."""
+"""Member events of a timeline's senders, as of before the timeline (lazy-loading members)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
@@ -9,22 +9,22 @@ from homeserver.protocol.ids import UserId
 from homeserver.storage import state as stored
 from homeserver.storage.db import Database
 
-_FEW: Final = 4  # rooms of a question that is asked together with those of others
-_TOGETHER: Final = 250  # readers whose questions go into one query
+_FEW: Final = 4  # rooms of a request that is batched with other users' requests
+_TOGETHER: Final = 250  # readers per query
 
 _Question: TypeAlias = tuple[tuple[int, frozenset[UserId]], ...]
 _Members: TypeAlias = Mapping[int, Mapping[StateKey, Event]]
 
 
 class Senders:
-    """Finds their member events. Readers whom the same message woke are answered by one statement."""
+    """Finds the member events. Readers woken by the same message share one statement."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._gathering = BatchLoader("find senders", self._together, _TOGETHER)
 
     async def of(self, wanted: Mapping[int, Collection[UserId]]) -> _Members:
-        """`wanted`: of each state snapshot some people. Who has no member event in it is left out."""
+        """Member events by snapshot. `wanted`: user ids per state snapshot; users without one are left out."""
         question = tuple((state_id, frozenset(people)) for state_id, people in wanted.items())
         if len(question) <= _FEW:
             return await self._gathering.get(question) if question else {}

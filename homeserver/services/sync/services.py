@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package in one record, built by wiring and handed to the APIs."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from homeserver.services.sync.v3 import Syncs
 
 @dataclass(frozen=True, slots=True)
 class SyncServices:
-    """/sync and what came before it. `memberships`: the rooms of each user who syncs."""
+    """/sync and the legacy endpoints. `memberships`: the rooms of each syncing user."""
 
     syncs: Syncs
     legacy: LegacySyncs

@@ -1,4 +1,4 @@
-"""The timelines of a sync: of each room the last events of a stretch of the log, and the state before them."""
+"""Timelines of a sync: the last events of each room in a range of the log, and the state before them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,9 +24,9 @@ from homeserver.timeline.build import relation_of
 class RoomTimeline:
     """One room of a sync.
 
-    `is_new`: the client has nothing of it yet. `raw`: the events; `shown`: those for the client. `state_before`: the
-    snapshot before `raw`, where it is known. `limited`: there were more; `page_start`: before this event, if it is not
-    the first of `raw`. `is_untouched`: nothing relates to its events.
+    `is_new`: the client does not have the room yet. `raw`: the events; `shown`: those for the client. `state_before`:
+    the snapshot before `raw`, if known. `limited`: there were more events; `page_start`: the place of the first shown
+    event, if that is not the first of `raw`. `is_untouched`: no other event relates to these.
     """
 
     row: OwnRoom
@@ -46,11 +46,11 @@ class RoomTimeline:
 
     @property
     def start(self) -> Place | None:
-        """The place of the first event."""
+        """The place of the first event, from which `prev_batch` pages back."""
         return self.raw[0].place if self.raw else None
 
     def may_tell_state(self, place: Place) -> bool:
-        """Whether the reader may know the state that the room had at a place."""
+        """True if the reader may see the room's state at a place."""
         if self.row.membership == "join":
             return True
         last = self.viewer.last_place
@@ -62,7 +62,7 @@ class RoomTimeline:
 
     @property
     def place(self) -> Place | None:
-        """Before this place its timeline begins."""
+        """The place before which the timeline begins."""
         start = self.start if self.page_start is None else self.page_start
         return None if start is None else Place(start - 1)
 
@@ -73,9 +73,9 @@ class RoomTimeline:
         limit: int,
         is_shown: Callable[[ViewerVisibility, StoredEvent], bool],
     ) -> None:
-        """Take in its events, of which at most `raw` are looked at, and `limit` shown.
+        """Set the events, of which at most `raw` are examined and `limit` shown.
 
-        There may be one more than `raw`: it tells that there are more, and the state before the others.
+        `events` may hold one more than `raw`: it shows that there are more, and has the state before the others.
         """
         if len(events) > raw:
             self.limited = True
@@ -91,7 +91,7 @@ class RoomTimeline:
 
 
 class Timelines:
-    """Finds them, by a fixed number of statements. `default`, `most`: how many events of a room."""
+    """Loads timelines with a fixed number of statements. `default`, `most`: events per room."""
 
     def __init__(self, db: Database, visibility: Visibility, *, default: int, most: int) -> None:
         self._db = db
@@ -101,12 +101,12 @@ class Timelines:
         self._most = most
 
     async def of(self, context: SyncContext, room_ids: Collection[RoomId]) -> dict[RoomId, RoomTimeline]:
-        """The stretches of these rooms."""
+        """The timelines of these rooms."""
         if not room_ids:
             return {}
         wanted = context.request.filter.room.timeline
         limit = wanted.limit_within(self._default, self._most)
-        raw = limit if _admits_all(wanted) else self._most  # a filter leaves some out
+        raw = limit if _admits_all(wanted) else self._most  # more, as a filter leaves some out
         made, found = _calm(context, room_ids, raw)
         others = [room_id for room_id in room_ids if room_id not in made]
         if others:
@@ -127,7 +127,7 @@ class Timelines:
         timelines: Collection[RoomTimeline],
         heroes: Mapping[RoomId, Collection[UserId]],
     ) -> None:
-        """Put into each stretch the state that its client must be told beside the timeline."""
+        """Add to each timeline the state that its client needs beside it."""
         lazy = context.request.filter.room.state.lazy_load_members
         whole = [one for one in timelines if one.is_new or context.request.full_state]
         part = [one for one in timelines if not (one.is_new or context.request.full_state)]
@@ -144,10 +144,10 @@ class Timelines:
             _add_hidden(one, whole_timeline=context.request.state_after is not None)
 
     async def _find_places(self, context: SyncContext, timelines: Collection[RoomTimeline]) -> None:
-        """The snapshots before timelines that go back to where the client stood."""
+        """Find the snapshots before timelines that reach back to the client's token."""
         absent = [one for one in timelines if one.state_before is None and not one.is_new]
         for one in absent:
-            # What is no state leaves it as it was.
+            # An event that is no state event leaves the snapshot unchanged.
             if one.raw and not one.raw[0].event.is_state and one.may_tell_state(place_at(context.after)):
                 one.state_before = one.raw[0].state_id
         absent = [one for one in absent if one.state_before is None]
@@ -180,7 +180,7 @@ class Timelines:
                 }
 
     async def _add_senders(self, timelines: Collection[RoomTimeline]) -> None:
-        """Who wrote what is shown, as they were before it."""
+        """Add the member events of the shown events' senders, as of before the timeline."""
         found = await self._senders.of(
             {one.state_before: one.senders for one in timelines if one.state_before is not None and one.shown}
         )
@@ -189,7 +189,7 @@ class Timelines:
                 one.state = dict(found[one.state_before])
 
     async def _add_gaps(self, context: SyncContext, timelines: Collection[RoomTimeline]) -> None:
-        """What changed between the client's token and the timeline."""
+        """Add the state that changed between the client's token and the timeline."""
         limited = [one for one in timelines if one.limited]
         if not limited:
             return
@@ -210,9 +210,9 @@ def _admits_all(wanted: EventFilter) -> bool:
 def _calm(
     context: SyncContext, room_ids: Collection[RoomId], most: int
 ) -> tuple[dict[RoomId, RoomTimeline], dict[RoomId, Sequence[StoredEvent]]]:
-    """The rooms of which memory has all: the reader stayed in, and little happened that changed nothing before it.
+    """The rooms whose changes are all in memory, with their events: the reader stayed joined, and events were few.
 
-    With their events. Of a redaction or an edit the database knows what is left of its target.
+    Rooms with a redaction or an edit are not among them, as their targets must be read from the database.
     """
     made: dict[RoomId, RoomTimeline] = {}
     found: dict[RoomId, Sequence[StoredEvent]] = {}
@@ -232,7 +232,7 @@ def _calm(
 
 
 def _is_new(context: SyncContext, viewer: ViewerVisibility) -> bool:
-    """Whether the reader was not in the room when the client last heard of it, and has been since."""
+    """True if the reader has been joined since the client's token, and was not then."""
     if context.is_first:
         return True
     if viewer.membership_at(place_at(context.after)) == "join":
@@ -241,14 +241,14 @@ def _is_new(context: SyncContext, viewer: ViewerVisibility) -> bool:
 
 
 def _is_shown(context: SyncContext, viewer: ViewerVisibility, event: StoredEvent) -> bool:
-    """What the reader may see and the filter wants."""
+    """True if the reader may see the event and the filter admits it."""
     return context.request.filter.room.timeline.passes(event.event) and is_visible(
         viewer, context.ignored, event
     )
 
 
 def is_visible(viewer: ViewerVisibility, ignored: Collection[UserId], event: StoredEvent) -> bool:
-    """Whether a reader may see an event and does not ignore its author. They always see their own coming and going."""
+    """True if a reader may see an event and does not ignore its sender; their own memberships they always see."""
     if is_ignored(event.event, ignored):
         return False
     is_own = event.event.type == "m.room.member" and event.event.state_key == viewer.user_id
@@ -256,12 +256,12 @@ def is_visible(viewer: ViewerVisibility, ignored: Collection[UserId], event: Sto
 
 
 def _add_hidden(one: RoomTimeline, *, whole_timeline: bool) -> None:
-    """State that was set within the timeline and is not shown there, or all of it."""
+    """Add state that was set within the timeline but is not shown in it; with `whole_timeline` all of that state."""
     shown = {event.event.event_id for event in one.shown}
     for event in one.raw:
         is_told = event.event.event_id in shown and not whole_timeline
         if not event.event.is_state or is_told:
             continue
-        # Who left before is told of their ban all the same.
+        # A ban after the reader left is sent all the same.
         if event.event.key == ("m.room.member", one.viewer.user_id) or one.may_tell_state(event.place):
             one.state[event.event.key] = event.event

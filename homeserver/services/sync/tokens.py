@@ -1,7 +1,7 @@
-"""Where a client stands: `s<position>_<device>_<typing>_<presence>`.
+"""Sync tokens: `s<position>_<device>_<typing>_<presence>`.
 
-`position` is of the log; `device` that up to which the messages to the device have arrived; `typing` and `presence`
-count changes of who types and who is online, within one process.
+`position`: of the log; `device`: the position up to which to-device messages are acknowledged; `typing` and
+`presence`: counters of typing and presence changes, within one process.
 """
 
 import re
@@ -21,7 +21,7 @@ class SyncToken(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises Invalid("bad_token")."""
+        """Parse a token. Raises Invalid("bad_token")."""
         found = _FORM.fullmatch(text)
         if found is None:
             raise Invalid("this is no token of a sync", code="bad_token")
@@ -32,5 +32,5 @@ class SyncToken(NamedTuple):
 
 
 def place_token(place: Place) -> str:
-    """A place of a room's timeline, to page back from."""
+    """A token for a place in a room's timeline, to paginate from."""
     return "t0" if place == FIRST_PLACE else f"t{place}"

@@ -1,11 +1,11 @@
-"""How much of rooms a person has not read, as clients are told."""
+"""Unread counts of rooms as sent to clients."""
 
 from homeserver.model import Content
 from homeserver.services.push.notifications.counts import Count, Unread
 
 
 def unread_parts(unread: Unread, *, apart: bool = False) -> Content:
-    """The parts of a room that say it: with the threads together, or `apart` from them."""
+    """The unread fields of a room: threads included in the counts, or `apart` (unread_thread_notifications)."""
     if not apart:
         return {"unread_notifications": _count(unread.whole)}
     threads = {thread_id: _count(count) for thread_id, count in unread.threads.items()}

@@ -1,4 +1,4 @@
-"""Version 3 of /sync: everything that is news for a person since a token, or a wait for it."""
+"""GET /sync, version 3: all changes for a user since a token, waiting for the first if there are none."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from homeserver.timeline.live import Live
 
 
 class Sources(NamedTuple):
-    """What has news beside the log."""
+    """Other services whose data goes into a sync."""
 
     data: AccountData
     typing: Typing
@@ -36,7 +36,7 @@ class Sources(NamedTuple):
 
 
 class Syncs:
-    """Answers /sync. A token is good on every worker; who types is known within one."""
+    """Answers /sync. A token is valid on every worker; typing is known within one process only."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Syncs:
         self._max_wait_s = max_wait_s
 
     async def sync(self, requester: Requester, request: SyncRequest) -> Content:
-        """The answer, as JSON with ready parts. With nothing new, after the wished time: the same token again."""
+        """The response body, JSON with pre-rendered parts. Without changes until the timeout: the same token again."""
         end = asyncio.get_running_loop().time() + min(request.timeout_s, self._max_wait_s)
         self._presence.touch(requester.user_id, request.presence)
         with self._waiting.waiter(requester.user_id) as waiter:
@@ -77,21 +77,21 @@ class Syncs:
         return answer
 
     def now(self) -> SyncToken:
-        """Where a client stands that wants no more than what comes."""
+        """A token of this moment, for clients that only want future changes."""
         return SyncToken(self._live.position, 0, self._typing.serial, self._presence.serial)
 
     async def _context(
         self, requester: Requester, request: SyncRequest, waiter: Waiter
     ) -> tuple[Content, SyncToken]:
-        """What there is now, empty for nothing; and where that leads to."""
+        """The response so far, empty if nothing changed, and its next token."""
         since = request.since or SyncToken()
-        waiter.woken.clear()  # what comes from here on is either seen below, or wakes anew
+        waiter.woken.clear()  # later entries are either read below, or wake it again
         status = await self._status(requester, request)
         self._waiting.watch(waiter, status.joined)
-        # First of all, for what it writes belongs to this answer.
+        # Before anything else, as what it writes belongs into this response.
         await self._direct.note(requester, status.came_after(since.position))
         typing, presence = self._typing.serial, self._presence.serial
-        # A member event that was seen is committed, and with it everything before it in the log.
+        # A member event that was read is committed, and with it everything before it in the log.
         until = max(self._live.position, since.position, status.newest)
         news = News(data=True)
         if request.since is not None:
@@ -115,7 +115,7 @@ class Syncs:
         return answer, SyncToken(until, device, typing, presence)
 
     async def _status(self, requester: Requester, request: SyncRequest) -> MembershipPosition:
-        """The rooms that the filter admits."""
+        """The reader's rooms that the filter admits."""
         found = await self._own.of(requester.user_id, anew=request.since is None or request.full_state)
         wanted = request.filter.room
         if wanted.rooms is None and not wanted.not_rooms:
@@ -140,7 +140,7 @@ class Syncs:
         return answer
 
     async def _changed_data(self, context: SyncContext) -> Sequence[AccountDataItem]:
-        """The account data that is news; of rooms that are new all of it."""
+        """Account data that changed; all of it for rooms that are new to the client."""
         after = 0 if context.request.full_state else context.after
         came = [row.room_id for row in context.moves if row.membership == "join"]
         found: list[AccountDataItem] = []
@@ -153,7 +153,7 @@ class Syncs:
         return [one for one in found if one.position <= context.until and not _is_no_news(context, one)]
 
     async def _add_presence(self, context: SyncContext, after: int, answer: Content) -> None:
-        """How the people are whom one shares a room with, as far as it changed; after coming into a room of all."""
+        """Add changed presence of users that the reader shares a room with; after a join of all its members."""
         wanted = context.request.filter.presence
         if not wanted.admits_type("m.presence"):
             return
@@ -170,7 +170,7 @@ class Syncs:
             answer["presence"] = {"events": shown}
 
     async def _add_messages(self, requester: Requester, since: SyncToken, until: int, answer: Content) -> int:
-        """The messages to the device; answers up to where they have arrived with this answer."""
+        """Add to-device messages; returns the position up to which this response has them."""
         heard = self._live.position >= until
         found = await self._e2ee.to_device.read(requester, since=since.device, heard=heard)
         if found.bodies:
@@ -184,12 +184,12 @@ class Syncs:
 
 
 def _is_no_news(context: SyncContext, piece: AccountDataItem) -> bool:
-    """Whether it is gone, and the client had nothing of it."""
+    """True if the account data is deleted, and the client never had it."""
     return piece.is_gone and (context.is_first or piece.position <= context.after)
 
 
 def _newcomers(context: SyncContext) -> set[UserId]:
-    """Who came into the reader's rooms and stayed, as far as memory tells."""
+    """Users who joined the reader's rooms and stayed, as far as the entries in memory tell."""
     found: set[UserId] = set()
     for events in (context.news.timelines or {}).values():
         last = {

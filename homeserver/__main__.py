@@ -12,7 +12,7 @@ app = typer.Typer(
     name="homeserver",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,  # their boxes show the values of variables, and those may be secrets
+    pretty_exceptions_enable=False,  # rich tracebacks show values of variables, which may be secrets
     help="A federated chat homeserver. Settings come from a YAML file and from HOMESERVER__SECTION__KEY variables.",
 )
 app.command("run")(server.run_server)
@@ -21,7 +21,7 @@ app.command("check-config")(server.check_config)
 app.command("generate-config")(server.generate_config)
 app.command("verify-room")(rooms.verify)
 app.add_typer(users.app, name="user")
-app.add_typer(users.app, name="users", hidden=True)  # the other groups are named in the plural
+app.add_typer(users.app, name="users", hidden=True)  # alias, as all other groups have plural names
 app.add_typer(rooms.app, name="rooms")
 app.add_typer(reports.messages, name="messages")
 app.add_typer(reports.app, name="reports")
@@ -48,7 +48,7 @@ def _all_verbs(
 
 def main() -> None:
     """Entry point of the `homeserver` script."""
-    os.umask(0o077)  # the database and people's files are for nobody else, whatever the folder allows
+    os.umask(0o077)  # database and media are for no other system user, whatever the folder's mode
     app()
 
 

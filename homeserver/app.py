@@ -1,7 +1,7 @@
-"""The composition root: what there is, in the order in which each part can be built.
+"""The composition root: all parts of a server, in the order of their dependencies.
 
-`build` makes the parts of a server and starts nothing; `make_app` puts the faces on them; `running` brings both to
-life and down again. A constructor takes only what stands above it here, so the order proves that there is no cycle.
+`build` makes the parts of a server and starts nothing; `make_app` mounts the APIs on them; `running` starts and stops
+both. A constructor takes only parts that stand above it here, so the order proves that there is no cycle.
 """
 
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class Homeserver:
 def build(
     settings: Settings, *, clock: Clock | None = None, resolver: AbstractResolver | None = None
 ) -> Homeserver:
-    """Build a server. Makes the keys at the first start; touches neither the network nor the database.
+    """Build a server. Creates the keys at the first start; uses neither the network nor the database.
 
     `resolver` finds the addresses of names in outgoing requests; the system's if there is none.
     """

@@ -1,7 +1,7 @@
-"""Bridges: parts that join the server without being known to it.
+"""Bridges: plugins that the server does not know of in its own code.
 
 A bridge is found by its name among the entry points of the group "homeserver.bridges", and enabled by a section of the
-settings: `bridges: {name: {...}}`, which its own model checks. It gets a `Context` and answers with `Parts`. It uses
+settings: `bridges: {name: {...}}`, which its own model checks. It gets a `Context` and returns `Parts`. It uses
 the services as any API does; nothing in this package imports a bridge. See docs/bridges.md.
 """
 
@@ -39,7 +39,7 @@ GROUP = "homeserver.bridges"
 
 @dataclass(frozen=True, slots=True)
 class BridgeSettings:
-    """What a bridge may know of the settings. `issuers`: the namespace of each host application, by its name."""
+    """The settings that bridges can read. `issuers`: the namespace of each host application, by its name."""
 
     server: ServerSettings
     listen: ListenSettings
@@ -54,7 +54,7 @@ class BridgeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a bridge builds on: the parts of the server, and the way in from the network. `name`: of the bridge."""
+    """What a bridge builds on: the server's services and its HTTP front end. `name`: of the bridge."""
 
     name: str
     hs: Homeserver
@@ -64,7 +64,7 @@ class Context:
     address: ClientAddress
 
     def dispatcher(self, admit: Admit) -> Dispatcher:
-        """A desk that counts addresses as all APIs do, and lets people in as the bridge says."""
+        """A dispatcher with the address limit of all APIs and the bridge's own authentication `admit`."""
 
         def limit(request: web.Request) -> None:
             self.hs.core.limits.check_address("address", self.address(request))
@@ -84,9 +84,9 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a bridge adds. `startup` is awaited before the first request; `listeners` hear every new entry of the log,
-    in order and at once; `tasks` run until the server stops, by name; `warnings` are said at start; `push` says the
-    pushes of the bridge's people."""
+    """What a bridge adds. `startup` is awaited before the first request; `listeners` are called with every new log
+    entry, in order and at once; `tasks`, by name, run until the server stops; `warnings` are logged at start; `push`
+    renders the pushes of the bridge's users."""
 
     faces: Sequence[Face] = ()
     pages: Sequence[web.RouteDef] = ()
@@ -98,13 +98,13 @@ class Parts:
 
 
 class Bridge(Protocol):
-    """`settings` is the model of the bridge's section."""
+    """A bridge, as its entry point provides it. `settings` is the model of its section of the settings."""
 
     @property
     def settings(self) -> type[BaseModel]: ...
 
     def setup(self, context: Context, settings: Any) -> Parts:
-        """Build the bridge; nothing runs yet. Raises Invalid for settings that cannot be."""
+        """Build the bridge without starting anything. Raises Invalid for inconsistent settings."""
         ...
 
 
@@ -124,9 +124,9 @@ def set_up(
     context_of: Callable[[str], Context],
     find_bridge: Callable[[str], Bridge] = find,
 ) -> dict[str, Parts]:
-    """All bridges that the settings want, each with the context of its name.
+    """Build all bridges that the settings enable, each with the context of its name.
 
-    Raises Invalid("bad_settings", "no_bridge") that names the key at fault.
+    Raises Invalid("bad_settings", "no_bridge") naming the key at fault.
     """
     made: dict[str, Parts] = {}
     for name, section in wanted.items():
@@ -136,7 +136,7 @@ def set_up(
 
 
 def check_prefixes(faces: Sequence[Face]) -> None:
-    """Raise Invalid when two APIs have one place."""
+    """Raise Invalid if two APIs have the same path prefix."""
     taken: dict[str, str] = {}
     for face in faces:
         if face.prefix in taken:

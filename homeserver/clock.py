@@ -1,24 +1,24 @@
-"""The time, as something that can be handed in and faked."""
+"""The time, as a dependency that tests can replace."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Milliseconds since 1970 (UTC), never used to measure short spans."""
+    """Wall-clock time in milliseconds since 1970 (UTC); not for measuring short durations."""
 
     def now_ms(self) -> int: ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system clock."""
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
 
 class FakeClock:
-    """A clock for tests: stands still until it is moved."""
+    """A clock for tests: stands still until it is advanced."""
 
     def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
         self._now_ms = now_ms
@@ -27,5 +27,5 @@ class FakeClock:
         return self._now_ms
 
     def advance(self, ms: int) -> None:
-        """Move on by so many milliseconds."""
+        """Advance by `ms` milliseconds."""
         self._now_ms += ms

@@ -2,18 +2,18 @@
 
     HomeserverError
     ├── Invalid            the request is malformed or breaks a rule of form
-    ├── Unauthenticated    no credential, or one that does not hold
-    ├── Forbidden          known person, not allowed
-    ├── NotFound           absent, or not to be known of by this person
-    ├── Conflict           the wish clashes with what is there already
-    ├── TooLarge           over a limit of size
-    ├── RateLimited        too many at once; `retry_ms` says when to come back
+    ├── Unauthenticated    no credential, or an invalid one
+    ├── Forbidden          authenticated, but not allowed
+    ├── NotFound           absent, or not visible to this user
+    ├── Conflict           the request conflicts with existing data
+    ├── TooLarge           over a size limit
+    ├── RateLimited        too many requests; `retry_ms` says when to retry
     ├── Unsupported        a version or feature that this server does not have
     ├── Upstream           another server failed us
     └── Unavailable        this server cannot do it now (shutting down, database away)
 
-Services raise these; only faces know what they look like on a wire, each in one table of its own.
-`code` is stable and meant for machines, `message` for people. `data` holds extra facts for the answer.
+Services raise these; each API maps them to statuses and bodies in one table of its own.
+`code` is stable and meant for programs, `message` for humans. `data` holds extra fields for the response.
 """
 
 
@@ -54,7 +54,7 @@ class TooLarge(HomeserverError):
 
 
 class RateLimited(HomeserverError):
-    """`retry_ms`: how long the caller should wait, in milliseconds."""
+    """Too many requests. `retry_ms`: how long the caller should wait, in milliseconds."""
 
     code = "rate_limited"
 

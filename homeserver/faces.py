@@ -1,4 +1,4 @@
-"""The second half of the composition root: the faces on top of a built server."""
+"""The second half of the composition root: the APIs on top of a built server."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -27,7 +27,7 @@ from homeserver.http.sockets import Hub
 from homeserver.web.pages import DemoAccount, Pages
 from homeserver.web.stages import StagePages
 
-HOMESERVER = web.AppKey("homeserver", Homeserver)  # for tests and templates; handlers never look anything up
+HOMESERVER = web.AppKey("homeserver", Homeserver)  # for tests and templates; handlers get services injected
 _ABOUT = "Chat over one signed timeline. All APIs here see the same rooms."
 
 
@@ -39,7 +39,7 @@ def make_app(
     demo_accounts: Sequence[DemoAccount] = (),
     bridges: Sequence[Parts] = (),
 ) -> web.Application:
-    """The whole site. `check` raises Unavailable while the server cannot do its work."""
+    """The aiohttp application with everything mounted. `check` raises Unavailable while the server is not ready."""
     settings = hs.settings
     root = root_application(
         Cors(settings.cors.origins), hs.core.metrics, slow_request_ms=settings.logs.slow_request_ms
@@ -71,7 +71,7 @@ def make_app(
 
 
 def make_bridges(hs: Homeserver, hub: Hub, find_bridge: Callable[[str], Bridge] = find) -> dict[str, Parts]:
-    """The bridges that the settings want, by name, not yet mounted."""
+    """The bridges that the settings enable, by name, not yet mounted."""
     settings = hs.settings
     around = BridgeSettings(
         server=settings.server,
@@ -91,7 +91,7 @@ def make_bridges(hs: Homeserver, hub: Hub, find_bridge: Callable[[str], Bridge] 
 
 
 def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
-    """The APIs that the settings want, not yet mounted."""
+    """The APIs that the settings enable, not yet mounted."""
     address, authenticator, limit = _address(hs), _authenticator(hs), _limit(hs)
 
     def dispatcher(admit: Admit, allow: Allow | None = None) -> Dispatcher:
@@ -125,7 +125,7 @@ def _address(hs: Homeserver) -> ClientAddress:
 
 
 def _limit(hs: Homeserver) -> Callable[[web.Request], None]:
-    """Counts a request of an address."""
+    """Applies the rate limit per client address to a request."""
     address = _address(hs)
     return lambda request: hs.core.limits.check_address("address", address(request))
 
@@ -140,7 +140,7 @@ def _authenticator(hs: Homeserver) -> Authenticator:
 
 
 def _products(hs: Homeserver, context_of: Callable[[str, str], ApiContext]) -> list[Face]:
-    """`context_of`: by the API's name, and the issuer that its service keys act for."""
+    """The product APIs. `context_of`: by the API's name, and the issuer that its service keys act for."""
     settings = hs.settings
     faces: list[Face] = []
     if settings.university.enabled:

@@ -1,4 +1,4 @@
-"""Bringing a built server to life: migrations, background work, listeners; and down again in reverse."""
+"""Start of a built server: migrations, background tasks, listeners; and its stop, in reverse order."""
 
 import asyncio
 import gc
@@ -26,13 +26,13 @@ from homeserver.timeline.housekeeping import PURGE_INTERVAL_S, follow, purge_tra
 from homeserver.web.pages import DemoAccount
 
 logger = logging.getLogger(__name__)
-# A long list makes some ten thousand objects that go with its answer. With the usual limits the collector looks through
-# them, and every so often through all that is cached, while everybody waits.
+# A long list makes some ten thousand objects that live as long as their response. With the default thresholds the
+# garbage collector scans them, and every so often all that is cached, while every request waits.
 _COLLECTOR = (50_000, 20, 20)
 
 
 class Running(NamedTuple):
-    """A server that answers at `url`."""
+    """A running server, reachable at `url`."""
 
     hs: Homeserver
     hub: Hub
@@ -42,7 +42,7 @@ class Running(NamedTuple):
 
 @asynccontextmanager
 async def working(hs: Homeserver) -> AsyncIterator[None]:
-    """Everything below the faces at work: tables up to date, the log open, background tasks running."""
+    """Everything below the APIs, running: tables migrated, the log open, background tasks started."""
     settings, core = hs.settings, hs.core
     await upgrade(core.db.url, allowed=settings.database.auto_migrate)
     try:
@@ -74,7 +74,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
 
 
 def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
-    """Who hears each entry of the log: first what is kept in memory, then those who are woken to look at it."""
+    """Listeners of the log, in order: first caches, then those that wake readers, who find the caches up to date."""
     yield from (hs.auth.sessions.note, hs.auth.jwt_login.note, hs.auth.service_keys.note)
     yield from (hs.accounts.profiles.note, hs.accounts.blocks.note, hs.enquiries.enquiries.note)
     yield from (hs.events.rendering.note, hs.events.visibility.note, hs.e2ee.to_device.note)
@@ -84,7 +84,7 @@ def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
 
 
 def _start_tasks(hs: Homeserver) -> None:
-    """What works in the background as long as the server does."""
+    """Start the background tasks that run until the server stops."""
     settings, core = hs.settings, hs.core
     tasks = core.tasks
     tasks.start("appender", core.appender.run)
@@ -101,7 +101,7 @@ def _start_tasks(hs: Homeserver) -> None:
 
 
 def _start_housekeeping(hs: Homeserver) -> None:
-    """What is done now and then: to forget what is over, to look for what changed."""
+    """Start the periodic tasks: deleting expired data, polling for changes."""
     settings, core = hs.settings, hs.core
     old_transactions = partial(purge_transactions, core.db, core.clock, settings.timeline)
     for name, work, every_s in (
@@ -125,7 +125,7 @@ def _start_housekeeping(hs: Homeserver) -> None:
 async def running(
     settings: Settings, hs: Homeserver | None = None, *, find_bridge: Callable[[str], Bridge] = find
 ) -> AsyncIterator[Running]:
-    """A whole server, listening. `find_bridge` knows the bridges by name."""
+    """A whole server, listening. `find_bridge` finds bridges by name."""
     hs = hs or build(settings)
     stopping = asyncio.Event()
 
@@ -160,7 +160,7 @@ async def running(
 
 
 def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
-    """Let the bridges hear, work, and say pushes; only then pushes begin."""
+    """Start listeners, tasks and push renderers of the bridges; pushes start only after that."""
     for name, parts in bridges.items():
         for sentence in parts.warnings:
             logger.warning("bridge %s: %s", name, sentence)
@@ -174,7 +174,7 @@ def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
 
 
 async def serve(settings: Settings, ready: Callable[[Running], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way and return."""
+    """Serve until SIGTERM or SIGINT, then finish requests in progress and return."""
     memory.spare()
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -182,7 +182,7 @@ async def serve(settings: Settings, ready: Callable[[Running], None] | None = No
         loop.add_signal_handler(number, end.set)
     async with running(settings) as server:
         server.hs.core.tasks.start("trim memory", memory.trim)
-        # What is here now stays for good: the collector need not look through it again and again.
+        # Objects that exist now live until the end: the collector need not scan them again and again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_COLLECTOR)

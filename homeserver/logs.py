@@ -1,11 +1,11 @@
-"""The server's own log: one line per happening, as text for people or JSON for machines.
+"""The server's own log: one line per record, as text for humans or JSON for programs.
 
     log.info("room %s closed", room_id, extra={"members": 12})
 
-Facts in `extra` stand apart (`members=12`, or a key of the JSON object), and every line carries the id of the
-request it belongs to. Whatever leaves passes `redact` last, traces too, so that a token, a password or a query string
-never reaches a file. That is the second wall: the first is not to log such things, and above all no texts of
-messages, which no pattern can know.
+Values in `extra` are written apart (`members=12`, or a key of the JSON object), and every line carries the id of the
+request it belongs to. All output passes `redact` last, tracebacks too, so that a token, a password or a query string
+never reaches a file. That is the second line of defence: the first is not to log such things, and above all no message
+bodies, which no pattern can recognise.
 """
 
 import logging
@@ -28,7 +28,7 @@ HIDDEN = "[redacted]"
 MAX_TEXT_CHARS = 8_000
 MAX_TRACE_CHARS = 32_000
 _LINES_AT_ONCE = 500
-_GATHER_S = 0.1  # how long a line may wait before it is written
+_GATHER_S = 0.1  # longest delay of a line before it is written
 _CLOSE_TIMEOUT_S = 2.0
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -42,7 +42,7 @@ _QUOTED = r"""b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*\""""
 
 
 class _Rule(NamedTuple):
-    """The pattern is only tried where one of the small-letter `needles` stands in the text: that is much faster."""
+    """A redaction. The pattern is only tried if one of the lower-case `needles` is in the text: much faster."""
 
     needles: tuple[str, ...]
     pattern: re.Pattern[str]
@@ -50,7 +50,7 @@ class _Rule(NamedTuple):
 
 
 _RULES = (
-    # What libraries put into their errors: the values of a statement, of a row, of a wrong input.
+    # Values that libraries put into their errors: parameters of a statement, a row, a wrong input.
     _Rule(("[parameters: ",), re.compile(r"\[parameters: [^\n]*"), f"[parameters: {HIDDEN}]"),
     _Rule(("detail:",), re.compile(r"\bDETAIL:[^\n]*"), f"DETAIL: {HIDDEN}"),
     _Rule(("input_value=",), re.compile(r"\binput_value=[^\n]*"), f"input_value={HIDDEN}"),
@@ -61,7 +61,7 @@ _RULES = (
         HIDDEN,
     ),
     _Rule(("ed25519 ",), re.compile(r"\bed25519 (\w+) [A-Za-z0-9+/_-]{40,}=*"), rf"ed25519 \1 {HIDDEN}"),
-    # Headers, and any key or parameter with a telling name.
+    # Headers, and any key or parameter whose name suggests a secret.
     _Rule(
         ("authorization", "authenticate", "cookie"),
         re.compile(
@@ -94,10 +94,10 @@ _RULES = (
         ),
         rf"\1{HIDDEN}",
     ),
-    # Addresses: a password before the host, and what follows the question mark.
+    # URLs: a password before the host, and the query string.
     _Rule(("://",), re.compile(r"(://[^\s/:@]{0,200}):[^\s@]{1,500}@"), rf"\1:{HIDDEN}@"),
     _Rule(("?", "%3f"), re.compile(r"(?:\?|%3[Ff])(?=[\w%&=+~/.-])[^\s'\"<>]+"), f"?{HIDDEN}"),
-    # What looks like a token or a key wherever it stands; ids of events and rooms begin with $ and ! and stay.
+    # Anything that looks like a token or a key; ids of events and rooms begin with $ and ! and are kept.
     _Rule(("eyj",), re.compile(r"\beyJ[\w-]{4,}(?:\.[\w-]*){1,4}"), HIDDEN),
     _Rule(
         ("",),
@@ -106,7 +106,7 @@ _RULES = (
         ),
         HIDDEN,
     ),
-    # Addresses of people.
+    # E-mail addresses.
     _Rule(("@",), re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,}\b"), HIDDEN),
 )
 _SECRET_NAME = re.compile(rf"{_KEY_WORDS}$|authorization|cookie|query|body|content|text", re.IGNORECASE)
@@ -115,10 +115,10 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 def redact(text: str) -> str:
-    """`text` without what may be a secret. Too much may go; a secret may not stay."""
+    """`text` with possible secrets removed. False positives are accepted, a leaked secret is not."""
     small = text.lower()
     for rule in _RULES:
-        for needle in rule.needles:  # a loop and no any(): this runs for each line, some thirty needles long
+        for needle in rule.needles:  # a loop, no any(): this runs for each line, some thirty needles long
             if needle in small:
                 text = rule.pattern.sub(rule.replacement, text)
                 break
@@ -126,7 +126,7 @@ def redact(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` with line ends and control characters written out, so that nobody can forge a line."""
+    """`text` with line ends and control characters escaped, so that no input can forge a line."""
     return _CONTROL.sub(lambda match: repr(match.group())[1:-1], text)
 
 
@@ -137,7 +137,7 @@ def _clean(text: str) -> str:
 
 
 def _facts(record: logging.LogRecord) -> dict[str, str | int | float | bool | None]:
-    """What the caller gave as `extra`, cleaned; values under a telling name are hidden whatever they are."""
+    """The caller's `extra` values, cleaned; values whose name suggests a secret are hidden whatever they are."""
     facts: dict[str, str | int | float | bool | None] = {}
     for name, value in record.__dict__.items():
         if name in _STANDARD or name.startswith("_"):
@@ -157,7 +157,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 class _Formatter(logging.Formatter):
-    """What both formats share: the trace, shortened in its middle and redacted."""
+    """Base of both formats: the traceback, shortened in its middle and redacted."""
 
     def trace(self, record: logging.LogRecord) -> str:
         parts = [self.formatException(record.exc_info)] if record.exc_info and record.exc_info[0] else []
@@ -173,7 +173,7 @@ class _Formatter(logging.Formatter):
 
 
 class TextFormatter(_Formatter):
-    """`2026-01-31T12:00:00.000Z INFO homeserver.app: ready port=8008 request=4f...`, a trace indented beneath."""
+    """`2026-01-31T12:00:00.000Z INFO homeserver.app: ready port=8008 request=4f...`, tracebacks indented below."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_time(record)} {record.levelname} {record.name}: {_clean(record.getMessage())}"
@@ -186,7 +186,7 @@ class TextFormatter(_Formatter):
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object per line: time, level, logger, message, the facts, request_id and trace where there are."""
+    """One JSON object per line: time, level, logger, message, the extra values, request_id and trace if present."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, str | int | float | bool | None] = {
@@ -205,11 +205,11 @@ class JsonFormatter(_Formatter):
 
 
 class QueuedHandler(logging.Handler):
-    """Writes from a thread of its own, so that whoever logs never waits for who reads the log.
+    """Writes from a thread of its own, so that logging never waits for the reader of the log.
 
-    The thread looks for lines a few times a second instead of being woken for each: a thread that wakes up takes the
-    interpreter from the server, and a line per request made that a third of all its work. At most `max_waiting` lines
-    wait; when nobody reads, more are dropped, and their number is told once there is room.
+    The thread checks for lines a few times a second instead of being woken for each: a waking thread takes the GIL from
+    the server, and with a line per request that cost a third of its CPU time. At most `max_waiting` lines are queued;
+    if the reader stalls, further lines are dropped, and their number is logged once there is room.
     """
 
     def __init__(self, stream: TextIO, max_waiting: int) -> None:
@@ -227,12 +227,12 @@ class QueuedHandler(logging.Handler):
             self._dropped += 1
             return
         try:
-            self._lines.append(self.format(record))  # here, as the request's id is known only here
+            self._lines.append(self.format(record))  # here, as the request id is known only to the caller
         except Exception:  # noqa: BLE001 - a record that cannot be formatted must not stop what logs it
             self.handleError(record)
 
     def close(self) -> None:
-        """Write what waits, but do not wait long for a reader who does not read. The program's end calls this."""
+        """Write queued lines, but do not wait long for a stalled reader. Called at the end of the program."""
         self._closing.set()
         self._thread.join(_CLOSE_TIMEOUT_S)
         super().close()
@@ -245,7 +245,7 @@ class QueuedHandler(logging.Handler):
                 return
 
     def _write_waiting(self) -> bool:
-        """Write until nothing waits; False when whoever read the log is gone, and so is every way to say it."""
+        """Write until the queue is empty; False if the log's reader is gone, which can then be reported nowhere."""
         while self._lines or self._dropped:
             lines = [self._lines.popleft() for _ in range(min(len(self._lines), _LINES_AT_ONCE))]
             text = "".join(f"{line}\n" for line in lines)
@@ -268,10 +268,10 @@ def handler(log_format: LogFormat, stream: TextIO, max_waiting: int | None = Non
 
 
 def setup(settings: LogSettings, stream: TextIO | None = None, *, queued: bool = False) -> None:
-    """Make the process log as the settings say, to standard error unless `stream` is given.
+    """Configure the process's logging from the settings, to standard error unless `stream` is given.
 
-    Called by the command line only: logging belongs to the whole process. Libraries may only warn. `queued` is for
-    servers, which must not stand still when their log does.
+    Called by the command line only: logging is global to the process. Libraries log from WARNING on. `queued` is for
+    servers, which must not block when the reader of their log does.
     """
     root = logging.getLogger()
     for old in root.handlers[:]:

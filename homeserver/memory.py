@@ -1,7 +1,7 @@
-"""Memory that was freed goes back to the system.
+"""Returns freed memory to the operating system.
 
-By itself the C library keeps a heap for every thread of the database, and in each of them what large answers left
-behind: a third of the process after an hour. Where it is another library than glibc, all of this does nothing.
+By default glibc keeps a heap for every database thread, and in each the free memory that large results left behind: a
+third of the process after an hour. With another C library than glibc, all of this does nothing.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ _TRIM_S = 30
 
 
 def spare() -> None:
-    """Keep one heap, and give back what is free at its end. To be called before threads are started."""
+    """Use one heap, and return free memory at its end. Must be called before threads are started."""
     mallopt = _function("mallopt")
     if mallopt is not None:
         for parameter, value in _MALLOC.items():
@@ -21,7 +21,7 @@ def spare() -> None:
 
 
 async def trim() -> None:
-    """Give back again and again what is free in between, until cancelled."""
+    """Periodically return free memory within the heap, until cancelled."""
     malloc_trim = _function("malloc_trim")
     while malloc_trim is not None:
         await asyncio.sleep(_TRIM_S)

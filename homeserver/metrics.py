@@ -1,7 +1,7 @@
-"""What the server counts, for Prometheus.
+"""Metrics of the server, for Prometheus.
 
 Each server has its own `Metrics` with a registry of its own, so that two servers in one process do not mix. Parts of
-the server get it through their constructors. `listen` serves the numbers on a port of their own, apart from the APIs.
+the server get it through their constructors. `listen` serves the metrics on a separate port.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -30,7 +30,7 @@ _BATCH_ENTRIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
 
 
 class DatabaseUse:
-    """What a piece of work asked of the database so far."""
+    """The number of database statements that a block of code has sent so far."""
 
     __slots__ = ("statements",)
 
@@ -43,7 +43,7 @@ _spent: ContextVar[DatabaseUse | None] = ContextVar("spent", default=None)
 
 @contextmanager
 def spending() -> Iterator[DatabaseUse]:
-    """Count the statements of this block, and of tasks that it begins; not those of other work meanwhile."""
+    """Count the statements of this block and of tasks that it starts, not those of concurrent work."""
     spent = DatabaseUse()
     token = _spent.set(spent)
     try:
@@ -53,7 +53,7 @@ def spending() -> Iterator[DatabaseUse]:
 
 
 class Metrics:
-    """The counters of one server. All methods are cheap, synchronous and never raise."""
+    """The metrics of one server. All methods are cheap, synchronous and never raise."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -155,13 +155,13 @@ class Metrics:
         )
 
     def request_started(self) -> None:
-        """A request has come in; `request_done` must follow."""
+        """A request has started; `request_done` must follow."""
         self._requests_open.inc()
 
     def request_done(
         self, *, route: str, method: str, status: int, seconds: float | None, statements: int = 0
     ) -> None:
-        """`route` is the template of the path, never the path itself. `seconds` is None for sockets."""
+        """A request has ended. `route`: the path template, never the path itself. `seconds`: None for sockets."""
         method = method if method in _METHODS else "other"
         self._requests_open.dec()
         self._requests.labels(route, method, f"{status // 100}xx").inc()
@@ -171,18 +171,18 @@ class Metrics:
             self._request_seconds.labels(route, method).observe(seconds)
 
     def batch_committed(self, *, entries: int, events: int, seconds: float) -> None:
-        """One transaction of the log is on disk: so many entries, of them so many room events."""
+        """A transaction of the log is on disk, with this number of entries, and of room events among them."""
         self._entries.inc(entries)
         self._events.inc(events)
         self._batch_entries.observe(entries)
         self._commit_seconds.observe(seconds)
 
     def set_waiting(self, entries: int) -> None:
-        """So many entries wait to be written now."""
+        """Set the number of entries that wait to be written."""
         self._waiting.set(entries)
 
     def statement_sent(self) -> None:
-        """A statement went to the database; it is of the work that is `spending`."""
+        """A statement was sent to the database; it counts for the block that is `spending`."""
         self._statements.inc()
         if (spent := _spent.get()) is not None:
             spent.statements += 1
@@ -201,15 +201,15 @@ class Metrics:
         self._slow_sockets.labels(face).inc()
 
     def rate_limited(self, bucket: str) -> None:
-        """`bucket` is a key of `rate_limits`, never a person or an address."""
+        """A request was refused. `bucket`: a key of `rate_limits`, never a user or an address."""
         self._limited.labels(bucket).inc()
 
     def push_tried(self, outcome: str) -> None:
-        """`outcome`: sent, again, gone (the browser wants no more) or dropped."""
+        """A push was attempted. `outcome`: sent, again (to be retried), gone (subscription ended) or dropped."""
         self._pushes.labels(outcome).inc()
 
     def set_aside(self, reader: str) -> None:
-        """A reader of the log passed over an entry that it could not handle."""
+        """A consumer of the log set aside an entry that it could not handle."""
         self._set_aside.labels(reader).inc()
 
     def task_failed(self, task: str) -> None:
@@ -219,17 +219,17 @@ class Metrics:
         self._restarts.labels(task).inc()
 
     def value(self, name: str, **labels: str) -> float:
-        """A number as it stands, e.g. value("homeserver_frames_sent_total", face="university"); 0 if unknown."""
+        """A current value, e.g. value("homeserver_frames_sent_total", face="university"); 0 if unknown."""
         return self.registry.get_sample_value(name, labels) or 0.0
 
     def render(self) -> bytes:
-        """All numbers in the text form of Prometheus."""
+        """All metrics in the Prometheus text format."""
         return generate_latest(self.registry)
 
 
 @asynccontextmanager
 async def listen(metrics: Metrics, settings: MetricsSettings) -> AsyncIterator[int | None]:
-    """Serve GET /metrics while the context lasts. Yields the port, or None where metrics are switched off."""
+    """Serve GET /metrics within the context. Yields the port, or None if metrics are disabled."""
     if not settings.enabled:
         yield None
         return

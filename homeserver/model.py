@@ -1,4 +1,4 @@
-"""Frozen records that all layers share. They hold facts, no rules, and know no wire.
+"""Frozen records that all layers share. They hold data, no rules, and no wire format.
 
 Times are milliseconds since 1970 (UTC). A `position` says when something came into the log (see `storage/log.py`): it
 is what tokens and cursors count, a message's or room's integer id on the product APIs, and what its UUID is made of.
@@ -28,7 +28,7 @@ AttachmentKind = Literal["image", "video", "file"]
 Role = Literal["admin", "member"]
 Content = dict[str, Any]
 
-# Names of our own event types and content keys, in the reverse-domain form that Matrix asks of extensions.
+# Our own event types and content keys, namespaced as Matrix asks of extensions.
 LINK_EVENT = "chat.homeserver.link"  # state: {"service": str, "service_id": str}
 CLOSED_EVENT = "chat.homeserver.closed"  # state: {"closed_by": user id}
 ENQUIRY_EVENT = (
@@ -36,17 +36,17 @@ ENQUIRY_EVENT = (
 )
 KIND_KEY = "chat.homeserver.kind"  # in m.room.create: "private" | "group"
 ATTACHMENT_REL = "chat.homeserver.attachment"  # rel_type: this file belongs to that message
-FILE_URL_KEY = "chat.homeserver.file_url"  # content key: a file that lies on somebody else's server
-CLIENT_ID_KEY = "chat.homeserver.client_id"  # content key: the sender's own name for the message
+FILE_URL_KEY = "chat.homeserver.file_url"  # content key: URL of a file on another server
+CLIENT_ID_KEY = "chat.homeserver.client_id"  # content key: the client's id of the message, for retries
 PAYLOAD_KEY = (
-    "chat.homeserver.payload"  # content key: an application's JSON, as text: events hold no fractions
+    "chat.homeserver.payload"  # content key: an application's JSON, as text, as events cannot hold floats
 )
-CALLED_KEY = "chat.homeserver.called"  # content key: what kind its sender calls a text, e.g. "image"
+CALLED_KEY = "chat.homeserver.called"  # content key: the sender's kind of a text message, e.g. "image"
 
 
-GUEST_NAMESPACE = 2**20 + 1  # of the numbers of guests: above every host application's
-MATRIX_GUESTS = GUEST_NAMESPACE + 1  # of the numbers of guest accounts of the Matrix API
-NOTICES = GUEST_NAMESPACE + 2  # of the number of the account that speaks for the server
+GUEST_NAMESPACE = 2**20 + 1  # namespace of the numbers of guests: above every host application's
+MATRIX_GUESTS = GUEST_NAMESPACE + 1  # namespace of the numbers of Matrix guest accounts
+NOTICES = GUEST_NAMESPACE + 2  # namespace of the number of the server notices account
 
 
 def place_at(position: int) -> Place:
@@ -55,7 +55,7 @@ def place_at(position: int) -> Place:
 
 
 class EntryKind(StrEnum):
-    """What an entry of the log is about."""
+    """The kind of a log entry."""
 
     EVENT = "event"
     RECEIPT = "receipt"
@@ -63,25 +63,24 @@ class EntryKind(StrEnum):
     BLOCKS = "blocks"
     SESSION_ENDED = "session_ended"
     SERVICE_KEY_REVOKED = "service_key_revoked"
-    DEVICES = "devices"  # a person's devices or keys changed; so may they at any SESSION_ENDED
-    KEYS_SIGNED = "keys_signed"  # a person signed the keys of others, which only they see
-    TO_DEVICE = "to_device"  # messages for devices of a person
-    MEDIA = "media"  # a file came that downloads may wait for: {"media_id"}
-    COUNTS = "counts"  # other unread counts of a person, or of all in the room, than were told: {"room_id"}
-    ACCOUNT_DATA = "account_data"  # what a person's clients keep changed: {"room_id": "" for none, "type"}
-    FORGOTTEN = "forgotten"  # a person wants to know no more of a room that they left: {"room_id"}
+    DEVICES = "devices"  # a user's devices or keys changed; any SESSION_ENDED may change them too
+    KEYS_SIGNED = "keys_signed"  # a user signed other users' keys, which only they see
+    TO_DEVICE = "to_device"  # to-device messages for devices of a user
+    MEDIA = "media"  # a file was uploaded that downloads may wait for: {"media_id"}
+    COUNTS = "counts"  # unread counts of a user, or of all members of the room, changed: {"room_id"}
+    ACCOUNT_DATA = "account_data"  # a user's account data changed: {"room_id": "" for global, "type"}
+    FORGOTTEN = "forgotten"  # a user forgot a room that they left: {"room_id"}
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks. Every face turns its credential into one of these.
+    """The authenticated user of a request. Every API makes one from its own kind of credential.
 
     `session_key` scopes transaction ids: the same txn_id from one session names the same message. `device_id` is None
-    where a credential stands for no device (a host application's token, a guest's cookie).
-    `namespace` numbers the people as this requester's application knows them (see `publicids.py`).
-    `address` is the client's IP address, for limits, and for its person and the admins to see where a session is used.
-    `suspended`, `locked`, `admin`: how the person stands (see `services/accounts/status.py`); most faces
-    refuse the first two.
+    for credentials without a device (a host application's token, a guest's cookie).
+    `namespace` selects the user numbers that this requester's application knows (see `publicids.py`).
+    `address` is the client's IP address, for rate limits, and shown to the user and to admins as a session's last use.
+    `suspended`, `locked`, `admin`: account status (see `services/accounts/status.py`); most APIs refuse the first two.
     """
 
     user_id: UserId
@@ -99,7 +98,7 @@ class Requester:
 
 @dataclass(frozen=True, slots=True)
 class HostProfile:
-    """What a host application says of a person, for faces that show it; `phone`, `telegram` are theirs to hold back."""
+    """A user's profile at a host application, for APIs that show it. They decide who may see `phone`, `telegram`."""
 
     first_name: str = ""
     last_name: str = ""
@@ -114,7 +113,7 @@ class HostProfile:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An account as others may see it; `email` is for the faces to hold back. `host`: None where no host told of it."""
+    """An account as other users may see it; the APIs decide who may see `email`. `host`: None for users of no host."""
 
     user_id: UserId
     number: int
@@ -128,7 +127,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event that somebody wants to send; the timeline makes the rest of it."""
+    """An event to be sent; the timeline adds the remaining fields."""
 
     type: str
     sender: UserId
@@ -147,7 +146,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person in a room. `role` is "admin" from power level 50 on."""
+    """A joined member of a room. `role` is "admin" from power level 50 on."""
 
     person: Person
     role: Role
@@ -156,7 +155,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file of a message. `media_id` for a file of ours, else `file_url` (http or https, or a path of ours)."""
+    """A file of a message: `media_id` for a local file, else `file_url` (http or https, or a path on this server)."""
 
     position: int
     event_id: EventId
@@ -173,7 +172,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class MessageRef:
-    """Enough of a message to name it."""
+    """A message's ids."""
 
     event_id: EventId
     position: int
@@ -181,9 +180,9 @@ class MessageRef:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it reads now: edits applied, files gathered, readers counted (the sender left out).
+    """A message in its current form: edits applied, attachments collected, readers counted (without the sender).
 
-    `payload` is what the sender's application put beside the text, for its like.
+    `payload` is JSON that the sender's application added for other instances of itself.
     """
 
     event_id: EventId
@@ -209,9 +208,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room as one person sees it in a list. `members` and `people` are filled where the call promises it.
+    """A room as one user sees it in a list. `members` and `people` are only filled by methods that say so.
 
-    `people`: those who are in it, in the order in which they came; in a list perhaps only the first of them.
+    `people`: the joined members in the order of their joins; in a list perhaps only the first of them.
     """
 
     room_id: RoomId
@@ -232,9 +231,9 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class RoomNow:
-    """A room as it stands, for all who are in it: `unread` says how much of it each of them has not read.
+    """A room in its current form, for all its members; `unread` has the unread count of each.
 
-    In `room` nothing is one person's: no unread count, and a private room has no name but its own.
+    `room` has nothing that differs between members: no unread count, and no name made up for a private room.
     """
 
     room: Room
@@ -243,7 +242,7 @@ class RoomNow:
 
 @dataclass(frozen=True, slots=True)
 class RoomPlace:
-    """Enough of a room to name it."""
+    """A room's ids."""
 
     room_id: RoomId
     position: int
@@ -251,7 +250,7 @@ class RoomPlace:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A slice of a list: at most `limit` items after `offset` of them."""
+    """A slice of a list: at most `limit` items after the first `offset`."""
 
     limit: int
     offset: int = 0
@@ -259,9 +258,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Pusher:
-    """A gateway by which a person's device wants to be told of events.
+    """A pusher (client-server API, "Push Notifications"): the push gateway of one app on a user's device.
 
-    `data` is what the client gave, `url` in it the gateway. `told`: how much the gateway believes to be unread.
+    `data` is the client's, with the gateway's `url`. `told`: the unread count that the gateway was last sent.
     """
 
     pusher_id: str

@@ -1,8 +1,8 @@
-"""Public ids of the product APIs, derived from what is stored: no mapping table, so that every room has them.
+"""Public ids of the product APIs, derived from stored data without a mapping table, so that every room has them.
 
 Integer ids of messages and rooms are log positions. UUIDs (version 8) pack the position and 62 bits of a hash of the
-Matrix id: short of knowing that id, nobody guesses one. A person's integer is theirs on the whole server; the people
-of a host application are seen by that application under the host's own numbers.
+Matrix id: they cannot be guessed without that id. A user's number is unique on the server; a host application sees its
+own users under its own numbers.
 """
 
 from functools import lru_cache
@@ -12,7 +12,7 @@ from uuid import UUID
 from homeserver.protocol.ids import EventId, RoomId
 
 NAMESPACE_BITS = 32
-LOCAL = 0  # the namespace of accounts made here
+LOCAL = 0  # the namespace of local accounts
 _LOCAL_SEEN_FROM_OUTSIDE = 2**20  # above every issuer's namespace; 2^52 keeps it exact in JavaScript
 _LOCAL_MASK = (1 << NAMESPACE_BITS) - 1
 _POSITION_BITS = 60
@@ -20,7 +20,7 @@ _CHECK_BITS = 62
 
 
 def number_of(namespace: int, local: int) -> int:
-    """The server-wide number of person `local` of a namespace."""
+    """The server-wide number of user `local` of a namespace."""
     return (namespace << NAMESPACE_BITS) | local
 
 
@@ -30,7 +30,7 @@ def namespace_of(number: int) -> int:
 
 
 def to_public(number: int, viewer: int) -> int:
-    """The number by which a viewer of namespace `viewer` knows a person."""
+    """The public number of a user for a viewer of namespace `viewer`."""
     namespace = namespace_of(number)
     if namespace == viewer:
         return number & _LOCAL_MASK
@@ -38,7 +38,10 @@ def to_public(number: int, viewer: int) -> int:
 
 
 def from_public(public: int, viewer: int) -> int:
-    """The person whom a viewer of namespace `viewer` means. A number that nobody has is answered as it is, or as -1."""
+    """The server-wide number for a public number given by a viewer of namespace `viewer`.
+
+    A number that no user can have is returned unchanged, or as -1.
+    """
     if public <= 0:
         return -1
     namespace = namespace_of(public)
@@ -54,14 +57,14 @@ def message_uuid(position: int, event_id: EventId) -> UUID:
     return _pack(position, event_id)
 
 
-@lru_cache(4096)  # asked several times for each message
+@lru_cache(4096)  # called several times for each message
 def room_uuid(position: int, room_id: RoomId) -> UUID:
     """The UUID of a room; `position` is that of its create event."""
     return _pack(position, room_id)
 
 
 def position_of(uuid: UUID) -> int:
-    """The position that a UUID claims; check it by making the UUID again from what is stored there."""
+    """The position that a UUID claims; to be verified by making the UUID again from the data stored there."""
     return ((uuid.int >> 80) << 12) | ((uuid.int >> 64) & 0xFFF)
 
 

@@ -1,8 +1,8 @@
-"""Work in the background: every task has a name and an owner, and a crash is seen.
+"""Background tasks: every task has a name and an owner, and every crash is logged and counted.
 
-Long-lived work (the appender, cursor consumers) is `start`ed and begins again after a crash, at growing distances;
-small work of now and then is `repeat`ed. Short work that nobody waits for is watched by `once`. `stop` ends all of
-it, the youngest first, so that a task never outlives what it was built on.
+Long-lived work (the appender, log consumers) is `start`ed and restarted after a crash, with growing delays; periodic
+work is `repeat`ed. Short work that is not awaited is watched by `once`. `stop` cancels all tasks, the youngest first,
+so that a task never outlives what it depends on.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ T = TypeVar("T")
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 30.0
 FIRST_ROUND_S = 15.0
-STEADY_S = 60.0  # who ran so long without a crash starts again at the first delay
+STEADY_S = 60.0  # a task that ran this long without a crash is restarted with the first delay again
 
 
 class Tasks:
-    """The tasks of one server. `sleep` and `monotonic` are there to be faked."""
+    """The tasks of one server. `sleep` and `monotonic` can be replaced in tests."""
 
     def __init__(
         self,
@@ -39,18 +39,18 @@ class Tasks:
         self._monotonic = monotonic
         self._running: dict[
             asyncio.Task[Any], str
-        ] = {}  # in the order of starting; also keeps them referenced
+        ] = {}  # in the order of their start; also keeps them referenced
         self._stopping = False
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The names of what runs now, oldest first."""
+        """The names of the running tasks, oldest first."""
         return tuple(self._running.values())
 
     def start(self, name: str, work: Callable[[], Awaitable[None]], *, restart: bool = True) -> None:
-        """Run `work` until it returns or the server stops. With `restart` it begins again after a crash.
+        """Run `work` until it returns or the server stops. With `restart` it is restarted after a crash.
 
-        Raises ValueError when a task of this name runs, Unavailable when the server is stopping.
+        Raises ValueError if a task of this name is running, Unavailable if the server is stopping.
         """
         if self._stopping:
             raise Unavailable("the server is stopping")
@@ -59,8 +59,8 @@ class Tasks:
         self._keep(name, self._supervise(name, work, restart=restart))
 
     def repeat(self, name: str, work: Callable[[], Awaitable[object]], *, every_s: float) -> None:
-        """`start` small work that is done again and again. A server that has just started has better things to do, so
-        the first time comes after FIRST_ROUND_S, or `every_s` if that is less."""
+        """`start` periodic work. A server that has just started is busy, so the first run comes after FIRST_ROUND_S, or
+        `every_s` if that is less."""
 
         async def run() -> None:
             await self._sleep(min(FIRST_ROUND_S, every_s))
@@ -71,9 +71,9 @@ class Tasks:
         self.start(name, run)
 
     def once(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run `work` beside the caller, who may await the answer or forget it: a crash is logged in any case.
+        """Run `work` concurrently; the caller may await the task or ignore it: a crash is logged in any case.
 
-        Several of one name may run; how many is for the caller to bound. Raises Unavailable when the server stops.
+        Several of one name may run; the caller bounds their number. Raises Unavailable if the server is stopping.
         """
         if self._stopping:
             work.close()
@@ -83,9 +83,9 @@ class Tasks:
         return task
 
     async def stop(self, deadline_s: float) -> tuple[str, ...]:
-        """Cancel all, youngest first, each one awaited before the next. Returns the names of those still alive.
+        """Cancel all tasks, youngest first, awaiting each before the next. Returns the names of those still running.
 
-        All together have `deadline_s`; after that the rest is cancelled without waiting.
+        All together have `deadline_s`; after that the rest are cancelled without waiting.
         """
         self._stopping = True
         end = self._monotonic() + deadline_s

@@ -1,1 +1,1 @@
-"""What serves every package and knows no rule: caches, batching, rate limits, names."""
+"""Helpers without domain rules for every package: caches, batching, rate limits, name cleaning."""

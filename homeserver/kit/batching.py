@@ -1,7 +1,7 @@
-"""Single questions answered by plural queries.
+"""Request coalescing (as in DataLoader): concurrent loads of single keys share one plural query.
 
-A message wakes everybody who waits in its room, and all of them ask the same about themselves at once. What is asked
-while a query is under way, or in one turn of the loop, goes together into the next query.
+A message wakes every long poll of its room, and all of them load the same for their own user at once. Keys that are
+requested while a query runs, or in one turn of the event loop, go together into the next query.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ V = TypeVar("V")
 
 
 class BatchLoader(Generic[K, V]):
-    """`ask` answers every key that it is given, at most `most` at once; it is called after the questions were asked."""
+    """Loads values by key. `ask` loads all keys that it is given, at most `most` per call; it runs after `get` was
+    called, so its result is never older than the call."""
 
     def __init__(self, name: str, ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], most: int) -> None:
         self._name = name
@@ -23,18 +24,18 @@ class BatchLoader(Generic[K, V]):
         self._asking: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V:
-        """The answer for one key; what `ask` raises, all who waited for it are told."""
+        """The value of one key. An exception of `ask` is raised in every caller of its batch."""
         answer = self._asked.get(key)
         if answer is None:
             answer = self._asked[key] = asyncio.get_running_loop().create_future()
         if self._asking is None:
             self._asking = asyncio.create_task(self._run(), name=self._name)
-        return await asyncio.shield(answer)  # others may wait for it too
+        return await asyncio.shield(answer)  # other callers may wait for it too
 
     async def _run(self) -> None:
         try:
             while self._asked:
-                await asyncio.sleep(0)  # whoever was woken together with us asks now
+                await asyncio.sleep(0)  # tasks woken at the same time add their keys now
                 await self._answer()
         finally:
             self._asking = None
@@ -47,7 +48,7 @@ class BatchLoader(Generic[K, V]):
         except BaseException as error:
             for answer in waiting.values():
                 answer.set_exception(error)
-                answer.exception()  # who asked may be gone; that is no news for the loop
+                answer.exception()  # retrieved, as all callers may be gone and asyncio would log it
             if not isinstance(error, Exception):
                 raise
             return

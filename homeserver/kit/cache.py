@@ -1,4 +1,4 @@
-"""A cache with a fixed number of places that does not keep what was out of date before it arrived."""
+"""A bounded LRU cache that does not store values that were invalidated while they were loaded."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -9,10 +9,10 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[K, V]):
-    """Keeps the entries that were used last.
+    """Keeps the most recently used entries.
 
-    Whoever fills it from the database notes `age` before the look and passes it to `put`: if anything was
-    dropped in between, the look may have been before the change, and the entry is not kept.
+    Read `age` before loading a value from the database and pass it to `put`: if anything was dropped in between, the
+    value may have been read before the change, and is not stored.
     """
 
     def __init__(self, max_entries: int) -> None:
@@ -24,14 +24,14 @@ class BoundedCache(Generic[K, V]):
         return len(self._entries)
 
     def get(self, key: K) -> V | None:
-        """The value, or None; what is used stays longer."""
+        """The value, or None; marks the entry as recently used."""
         value = self._entries.get(key)
         if value is not None:
             self._entries.move_to_end(key)
         return value
 
     def put(self, key: K, value: V, age: int | None = None) -> None:
-        """Keep a value that was looked up at `age` (None: it cannot be out of date)."""
+        """Store a value that was loaded at `age` (None: it cannot be out of date)."""
         if age is not None and age != self.age:
             return
         self._entries[key] = value
@@ -40,17 +40,17 @@ class BoundedCache(Generic[K, V]):
             self._entries.popitem(last=False)
 
     def drop(self, key: K) -> None:
-        """Forget what changed, and whatever is being looked up now."""
+        """Drop an entry that changed; values that are being loaded now will not be stored."""
         self.age += 1
         self._entries.pop(key, None)
 
     def drop_where(self, fits: Callable[[K, V], bool]) -> None:
-        """Forget all entries of which `fits` says so, and whatever is being looked up now; looks at every one."""
+        """Drop all entries for which `fits` is true; values that are being loaded now will not be stored. O(n)."""
         self.age += 1
         for key in [key for key, value in self._entries.items() if fits(key, value)]:
             del self._entries[key]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all entries."""
         self.age += 1
         self._entries.clear()

@@ -1,4 +1,4 @@
-"""The same thing done in many rooms, some at a time: they share a transaction, and others come in between."""
+"""The same work in many rooms, a few at a time: they share transactions, and other requests are not held up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,9 +13,9 @@ T = TypeVar("T")
 async def room_by_room(
     places: Sequence[T], work: Callable[[T], Awaitable[None]]
 ) -> list[tuple[T, HomeserverError]]:
-    """Do the work in every room, or for everybody in rooms; answers where it was refused, and why.
+    """Do the work for every room, or every member of rooms; returns those where it failed, with the error.
 
-    Raises what is no error of ours.
+    Exceptions other than HomeserverError are raised.
     """
     refused = []
     for start in range(0, len(places), _AT_ONCE):

@@ -1,4 +1,4 @@
-"""Text that people type: names cleaned for showing, folded for searching."""
+"""Text typed by users: names cleaned for display, folded for search."""
 
 import re
 import unicodedata
@@ -13,18 +13,18 @@ from homeserver.model import HostProfile, Person
 
 HOST_FIELDS = tuple(field.name for field in fields_of(HostProfile))
 
-# Control characters, lone surrogates, and the marks that turn the direction of the text around them.
+# Control characters, lone surrogates, and marks that change the direction of the surrounding text.
 _UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
 _SPACES = re.compile(r"\s+")
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks, control characters and direction marks, spaces made single."""
+    """Text without line breaks, control characters and direction marks; runs of spaces become one."""
     return _SPACES.sub(" ", _UNSAFE.sub(" ", unicodedata.normalize("NFC", text))).strip()
 
 
 def clean_name(text: str, *, max_chars: int, what: str) -> str:
-    """A name as it is stored. Raises Invalid when nothing is left of it or it is too long."""
+    """A name as stored. Raises Invalid if nothing is left of it or it is too long."""
     cleaned = one_line(text[: 4 * max_chars])
     if not cleaned:
         raise Invalid(f"{what} must not be empty", code="empty_name")
@@ -34,12 +34,12 @@ def clean_name(text: str, *, max_chars: int, what: str) -> str:
 
 
 def search_words(text: str) -> list[str]:
-    """The different words of a search, folded; at most 200 characters are looked at."""
+    """The distinct words of a search term, folded; only the first 200 characters are used."""
     return list(dict.fromkeys(fold(one_line(text[:200])).split()))
 
 
 def with_fields(person: Person, fields: Mapping[str, str]) -> Person:
-    """The person with these fields, of their own or of their host profile, set anew."""
+    """The person with new values for these fields of Person or HostProfile."""
     own = {name: value for name, value in fields.items() if name not in HOST_FIELDS}
     told = {name: value for name, value in fields.items() if name in HOST_FIELDS}
     if person.host is not None or any(told.values()):
@@ -48,7 +48,7 @@ def with_fields(person: Person, fields: Mapping[str, str]) -> Person:
 
 
 def search_text(person: Person) -> str:
-    """What a person is found by: their names and tag, folded."""
+    """The text that a user is found by: names and tag, folded."""
     host = person.host or HostProfile()
     parts: Iterable[str] = (
         person.display_name,

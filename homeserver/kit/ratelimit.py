@@ -1,6 +1,6 @@
-"""Rate limits: a token bucket for each pair of what is done and who does it.
+"""Rate limits: a token bucket per action and user (or client address).
 
-Each worker process counts for itself. An IPv6 client usually owns a whole /64, so that is what is counted.
+Each worker process counts for itself. An IPv6 client usually owns a whole /64, so the /64 is counted.
 """
 
 from collections import OrderedDict
@@ -12,7 +12,8 @@ from homeserver.clock import Clock
 from homeserver.errors import RateLimited
 from homeserver.settings.models import BucketSettings, RateLimitSettings
 
-_LOOK_FOR_FULL = 8  # so many of the oldest buckets are looked at to find one that can be dropped unnoticed
+# Of the oldest buckets, how many are checked for a full one, which can be dropped without effect.
+_LOOK_FOR_FULL = 8
 
 
 @dataclass(slots=True)
@@ -22,7 +23,7 @@ class _Bucket:
 
 
 def address_key(address: str) -> str:
-    """What an address is counted as: IPv4 as it stands, IPv6 by its first 64 bits."""
+    """The key of a client address: IPv4 unchanged, IPv6 by its /64."""
     if ":" not in address:
         return address
     try:
@@ -37,7 +38,7 @@ def address_key(address: str) -> str:
 
 
 class RateLimits:
-    """Answers one question, at once: may `key` do this now?
+    """Checks whether `key` may do something now.
 
     The buckets' names are the fields of RateLimitSettings: login, send, service_keys, address and so on.
     `refused` is called with the bucket's name for each refusal (a counter).
@@ -56,7 +57,7 @@ class RateLimits:
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
 
     def check(self, bucket: str, key: str) -> None:
-        """Take one token. Raises RateLimited with the time until there is one; an empty key is not limited."""
+        """Take one token. Raises RateLimited with the time until the next; an empty key is not limited."""
         if not self._enabled or not key:
             return
         rule = self._rules[bucket]
@@ -80,7 +81,7 @@ class RateLimits:
             self.check(bucket, address_key(address))
 
     def give_back(self, bucket: str, key: str) -> None:
-        """Return a token, for what turned out to need no limit (a log-in with the right password)."""
+        """Return a token, for an action that is not limited after all (a log-in with the right password)."""
         held = self._buckets.get((bucket, key))
         if held is not None:
             held.tokens = min(held.tokens + 1, float(self._rules[bucket].burst))
@@ -100,7 +101,7 @@ class RateLimits:
         raise RateLimited("too many requests; please wait a little", retry_ms=retry_ms, bucket=bucket)
 
     def _drop_one(self, now_ms: int) -> None:
-        """Forget a bucket: one that is full again, so that nobody gains by it, else the one unused longest."""
+        """Drop a bucket: one that is full again, so that dropping it changes nothing, else the least recently used."""
         oldest = None
         for number, (key, held) in enumerate(self._buckets.items()):
             oldest = oldest or key
@@ -115,6 +116,6 @@ class RateLimits:
 
 
 def _filled(held: _Bucket, rule: BucketSettings, now_ms: int) -> float:
-    # A clock that was set back must neither fill nor empty a bucket.
+    # A clock that was set back must not change a bucket.
     gained = max(0, now_ms - held.at_ms) / 1000 * rule.per_second
     return min(float(rule.burst), held.tokens + gained)

@@ -1,4 +1,4 @@
-"""Work that several want at the same time and that is done once."""
+"""Work that concurrent callers need and that is done once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -9,16 +9,16 @@ V = TypeVar("V")
 
 
 class SingleFlight(Generic[K, V]):
-    """Whoever asks while the work for a key is under way waits for that result.
+    """Callers that come while the work for a key is running wait for its result.
 
-    A caller that is cancelled does not cancel the work: the others still wait for it.
+    A cancelled caller does not cancel the work, as others may wait for it.
     """
 
     def __init__(self) -> None:
         self._running: dict[K, asyncio.Task[V]] = {}
 
     async def run(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
-        """The result of `work`, or the error it raised."""
+        """The result of `work`; an exception is raised in every caller."""
         task = self._running.get(key)
         if task is None:
             task = asyncio.ensure_future(_call(work))
@@ -29,7 +29,7 @@ class SingleFlight(Generic[K, V]):
     def _finish(self, key: K, done: asyncio.Task[V]) -> None:
         del self._running[key]
         if not done.cancelled():
-            done.exception()  # every caller may be gone; that is no news for the loop
+            done.exception()  # retrieved, as every caller may be gone and asyncio would log it
 
 
 async def _call(work: Callable[[], Awaitable[V]]) -> V:

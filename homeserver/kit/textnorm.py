@@ -1,10 +1,10 @@
-"""Text as it is compared: case, width, composition and what nobody sees are left out. Pure."""
+"""Text normalised for comparison: case, width, composition and invisible characters are removed. Pure."""
 
 import re
 
 from homeserver.folding import fold
 
-# Soft hyphens, joiners, direction marks, variation selectors: they part a word for a program and not for a reader.
+# Soft hyphens, joiners, direction marks, variation selectors: they split words for programs, not for readers.
 _UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+")
 _WORD = re.compile(r"[^\W_]+")
 _LINK = re.compile(
@@ -14,17 +14,17 @@ _LINK = re.compile(
 
 
 def plain(text: str) -> str:
-    """Text for comparing; equal for what reads the same."""
+    """Normalised text; equal for texts that read the same."""
     return fold(text if text.isascii() else _UNSEEN.sub("", text))
 
 
 def words_of(plain_text: str) -> list[str]:
-    """The words of a plain text, in their order, without what stands between them."""
+    """The words of a normalised text, in order, without separators."""
     return _WORD.findall(plain_text)
 
 
 def links_in(plain_text: str) -> int:
-    """How many addresses of the web stand in a plain text."""
+    """The number of web links in a normalised text."""
     if "/" not in plain_text and "www." not in plain_text:
         return 0
     return sum(1 for _ in _LINK.finditer(plain_text))

@@ -1,4 +1,4 @@
-"""What is allowed but seldom meant: said at start and by `check-config`, refused nowhere."""
+"""Warnings about valid but probably unintended settings: logged at start and shown by `check-config`."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from homeserver.settings.section import is_loopback
 
 
 def advice(settings: Settings) -> list[str]:
-    """A sentence for each thing that should be looked at again; empty for settings that raise no question."""
+    """One sentence per questionable setting; empty if there are none."""
     return [
         *_about_the_door(settings),
         *_about_the_network(settings),

@@ -6,10 +6,10 @@ from homeserver.settings.section import DAY_S, MIB, Advanced, Section
 
 
 class EncryptionSettings(Section):
-    """Keys of devices, messages to them, and encrypted backups. The server can read none of what they protect."""
+    """Device keys, to-device messages, and key backups. The server cannot decrypt anything that they protect."""
 
     max_items: Advanced[int] = Field(
-        default=5000, ge=100, le=5000, description="Most devices or keys that one call names."
+        default=5000, ge=100, le=5000, description="Most devices or keys named in one request."
     )
     max_key_bytes: Advanced[int] = Field(
         default=16_384, ge=2048, le=MIB, description="Largest public key with its signatures, as JSON."
@@ -27,37 +27,35 @@ class EncryptionSettings(Section):
         description="How long a claimed one-time key is remembered, so that a repeated upload does not renew it.",
     )
     max_signatures: Advanced[int] = Field(
-        default=500, ge=10, le=10_000, description="Most signatures checked in one call."
+        default=500, ge=10, le=10_000, description="Most signatures checked in one request."
     )
     max_message_bytes: Advanced[int] = Field(
-        default=65_536, ge=1024, le=MIB, description="Largest message to a device."
+        default=65_536, ge=1024, le=MIB, description="Largest to-device message."
     )
     max_inbox_messages: Advanced[int] = Field(
         default=10_000,
         ge=100,
         le=1_000_000,
-        description="Most messages that wait for one device; then the oldest make room.",
+        description="Most to-device messages waiting for one device; above that the oldest are dropped.",
     )
     max_inbox_bytes: Advanced[int] = Field(
         default=32 * MIB,
         ge=MIB,
         le=1024 * MIB,
-        description="Most bytes of messages that wait for one device.",
+        description="Most bytes of to-device messages waiting for one device.",
     )
     cached_inboxes: Advanced[int] = Field(
         default=20_000,
         ge=100,
         le=1_000_000,
-        description="Devices that are known to have no messages waiting.",
+        description="Devices that are remembered to have no to-device messages waiting.",
     )
     max_page: Advanced[int] = Field(
-        default=100, ge=1, le=1000, description="Most messages to a device in one answer."
+        default=100, ge=1, le=1000, description="Most to-device messages in one response."
     )
-    max_backups: Advanced[int] = Field(
-        default=10, ge=1, le=1000, description="Most key backups of one person."
-    )
+    max_backups: Advanced[int] = Field(default=10, ge=1, le=1000, description="Most key backups of one user.")
     max_backup_bytes: Advanced[int] = Field(
-        default=128 * MIB, ge=MIB, le=16_384 * MIB, description="Most that one person's key backups may take."
+        default=128 * MIB, ge=MIB, le=16_384 * MIB, description="Most bytes of one user's key backups."
     )
     max_backup_key_bytes: Advanced[int] = Field(
         default=16_384, ge=1024, le=MIB, description="Largest encrypted key in a backup, and its auth_data."

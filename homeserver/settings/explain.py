@@ -1,4 +1,4 @@
-"""From values to `Settings`, or to errors that a person can act on: where it is, what is wrong, what was meant."""
+"""From values to `Settings`, or to errors for operators: where the error is, what is wrong, what was probably meant."""
 
 import difflib
 import json
@@ -12,7 +12,7 @@ from homeserver.settings.models import Settings
 from homeserver.settings.shape import KeyPath, child_of, fields_of, item_of, written
 from homeserver.settings.tree import Problem, SettingsError, Tree
 
-# pydantic's kinds of errors in plain words; {} is filled from the error's own facts.
+# pydantic's error types in plain words; {} is filled from the error's context.
 _WORDS: Mapping[str, str] = {
     "missing": "is missing",
     "int_type": "must be a whole number",
@@ -40,7 +40,7 @@ _WORDS: Mapping[str, str] = {
 
 
 def explain(tree: Tree) -> Settings:
-    """The settings of a tree. Raises SettingsError with every problem and its place."""
+    """The settings of a tree. Raises SettingsError with every problem and its location."""
     try:
         return Settings.model_validate_json(json.dumps(tree.values), strict=True)
     except ValidationError as error:
@@ -57,7 +57,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def _without_echoes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
-    """A list whose only item is wrong is also called too short: that says nothing new."""
+    """Drop follow-up errors: a list whose only item is wrong is also reported as too short."""
     places = [error["loc"] for error in errors]
 
     def is_echo(error: ErrorDetails) -> bool:
@@ -84,7 +84,7 @@ def _problems(details: ErrorDetails, tree: Tree) -> list[Problem]:
 
 
 def _known_part(loc: tuple[str | int, ...]) -> KeyPath:
-    """The path of keys in a location; pydantic puts names of its own behind it."""
+    """The path of keys in a location; pydantic appends names of its own."""
     kind: object = Settings
     for at, key in enumerate(loc):
         inner = child_of(kind, key)
@@ -110,7 +110,7 @@ def _unknown(path: KeyPath, tree: Tree) -> Problem:
 
 
 def _homes_of(key: str) -> list[str]:
-    """Where a key of this name is known, for one that stands in the wrong section."""
+    """The sections that have a key of this name, for one in the wrong section."""
     return [
         f"{name}.{key}" for name, field in Settings.model_fields.items() if key in fields_of(field.annotation)
     ]

@@ -1,4 +1,4 @@
-"""The sections about the ways in: the APIs, other web sites and the pages."""
+"""The sections about the product APIs, CORS and the web pages."""
 
 from pydantic import Field, field_validator
 
@@ -9,7 +9,7 @@ class UniversitySettings(Section):
     """The chat API of the university portal."""
 
     enabled: bool = Field(default=True, description="Whether this API is served.")
-    prefix: Prefix = Field(default="/api/unet-chat", description="Path that all its addresses begin with.")
+    prefix: Prefix = Field(default="/api/unet-chat", description="Path prefix of all its endpoints.")
     also_at: tuple[Prefix, ...] = Field(
         default=(),
         max_length=10,
@@ -18,41 +18,42 @@ class UniversitySettings(Section):
     service_key_issuer: str = Field(
         default="",
         max_length=32,
-        description="Which of `issuers` a service key of this API acts for people of; empty: of none.",
+        description="The one of `issuers` whose users a service key of this API may act for; empty: none.",
     )
     show_contacts: bool = Field(
-        default=False, description="Whether people see each other's e-mail, phone and Telegram name."
+        default=False,
+        description="Whether users see each other's e-mail address, phone number and Telegram name.",
     )
 
 
 class MessengerSettings(Section):
-    """The messenger API (also what the pages log in with)."""
+    """The messenger API (also used by the web pages)."""
 
     enabled: bool = Field(default=True, description="Whether this API is served.")
-    prefix: Prefix = Field(default="/api/v1", description="Path that all its addresses begin with.")
+    prefix: Prefix = Field(default="/api/v1", description="Path prefix of all its endpoints.")
     socket_path: Advanced[Prefix] = Field(default="/ws", description="Path of its WebSocket.")
     service_key_issuer: str = Field(
         default="",
         max_length=32,
-        description="Which of `issuers` a service key of this API acts for people of; empty: of none.",
+        description="The one of `issuers` whose users a service key of this API may act for; empty: none.",
     )
     listed_participants: Advanced[int] = Field(
         default=100,
         ge=2,
         le=1000,
-        description="Most participants that a list of chats shows of each; the chat itself shows all.",
+        description="Most participants shown of each chat in a list; the chat itself shows all.",
     )
     live_chats: Advanced[int] = Field(
         default=10_000,
         ge=10,
         le=100_000,
-        description="Most chats that a new socket of one person hears: the latest ones.",
+        description="Most chats whose events a new socket receives: the latest ones of its user.",
     )
     presence_chats: Advanced[int] = Field(
         default=50,
         ge=0,
         le=1000,
-        description="In how many of their latest chats a person is shown as online while a socket is open.",
+        description="In how many of their latest chats a user with an open socket is shown as online.",
     )
 
 
@@ -74,9 +75,9 @@ class CorsSettings(Section):
 
 
 class WebSettings(Section):
-    """The pages in the browser."""
+    """The web pages."""
 
     enabled: bool = Field(default=True, description="Whether the pages are served.")
     demo: bool = Field(
-        default=False, description="Make two accounts with known passwords and show them on the login page."
+        default=False, description="Create two accounts with known passwords and show them on the login page."
     )

@@ -1,7 +1,7 @@
-"""Host applications whose tokens we believe: who they are, and how their signatures are checked.
+"""Host applications whose tokens are accepted, and how their signatures are verified.
 
 Each issuer has exactly one source of keys, and its algorithms must fit that source. A shared secret beside a
-public key would let anybody who has that key sign tokens (algorithm confusion), so such settings do not load.
+public key would let any owner of that key sign tokens (algorithm confusion), so such settings do not load.
 """
 
 from pathlib import Path
@@ -33,28 +33,28 @@ ClaimPath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=20
 
 
 class ClaimSettings(Section):
-    """Where a person's data stands in the host's token. A dot leads into an object: `user.name.first`."""
+    """The claims of the host's token that hold a user's data. A dot leads into an object: `user.name.first`."""
 
     user_id: ClaimPath = Field(
-        default="user_id", description="The person's id at the host; a token without it is refused."
+        default="user_id", description="The user's id at the host; a token without it is refused."
     )
     display_name: ClaimPath = Field(
-        default="name", description="The whole name; used when there is no first and last name."
+        default="name", description="The full name; used if there is no first and last name."
     )
     first_name: ClaimPath = Field(default="first_name", description="First name.")
     last_name: ClaimPath = Field(default="last_name", description="Last name.")
     middle_name: ClaimPath = Field(default="middle_name", description="Middle name or patronymic.")
     email: ClaimPath = Field(default="email", description="E-mail address; who may see it is set per API.")
-    avatar_url: ClaimPath = Field(default="avatar", description="Address of a picture of the person.")
+    avatar_url: ClaimPath = Field(default="avatar", description="URL of the user's avatar.")
     role: ClaimPath = Field(
-        default="role", description="What the person is at the host, e.g. student; shown, gives no rights."
+        default="role", description="The user's role at the host, e.g. student; only shown, grants nothing."
     )
-    job: ClaimPath = Field(default="position", description="The person's position at work.")
-    bio: ClaimPath = Field(default="bio", description="Some words about the person.")
+    job: ClaimPath = Field(default="position", description="The user's position at work.")
+    bio: ClaimPath = Field(default="bio", description="A short description of the user.")
     phone: ClaimPath = Field(
         default="number_phone", description="Telephone number; who may see it is set per API."
     )
-    telegram: ClaimPath = Field(default="telegram_username", description="Name in Telegram.")
+    telegram: ClaimPath = Field(default="telegram_username", description="Telegram user name.")
     study_group: ClaimPath = Field(default="group", description="The study group.")
 
 
@@ -81,7 +81,7 @@ class IssuerSettings(Section):
     )
     secret_file: Path | None = Field(default=None, description="File that holds the shared secret.")
     jwks_url: str | None = Field(
-        default=None, description="Address of the host's public keys (JWKS); https, or http on this machine."
+        default=None, description="URL of the host's public keys (JWKS); https, or http on this machine."
     )
     jwks_file: Path | None = Field(default=None, description="File with the host's public keys (JWKS).")
     public_key_file: Path | None = Field(default=None, description="File with the host's public key (PEM).")
@@ -104,21 +104,21 @@ class IssuerSettings(Section):
         description="A token whose expiry lies further ahead than this is refused.",
     )
     jwks_cache_s: Advanced[int] = Field(
-        default=600, ge=10, le=86400, description="How long fetched keys are believed."
+        default=600, ge=10, le=86400, description="How long fetched keys are cached."
     )
     jwks_refetch_s: Advanced[int] = Field(
         default=30,
         ge=1,
         le=3600,
-        description="An unknown key id makes us fetch the keys again, at most this often.",
+        description="The keys are fetched again for an unknown key id, at most this often.",
     )
     jwks_timeout_s: Advanced[float] = Field(
         default=5.0, ge=0.1, le=60, description="Deadline for fetching the keys."
     )
     jwks_max_bytes: Advanced[int] = Field(
-        default=262_144, ge=1024, le=4_194_304, description="Largest answer that is read from jwks_url."
+        default=262_144, ge=1024, le=4_194_304, description="Largest response of jwks_url."
     )
-    claims: ClaimSettings = Field(default=ClaimSettings(), description="Where each fact stands in the token.")
+    claims: ClaimSettings = Field(default=ClaimSettings(), description="Names of the token's claims.")
     refuse_types: Advanced[tuple[str, ...]] = Field(
         default=("refresh",),
         max_length=16,

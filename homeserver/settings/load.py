@@ -1,6 +1,6 @@
 """Settings from a YAML file, the environment and files with secrets, in this order: the later one wins.
 
-- `homeserver.yaml`, where a relative path is meant from the folder of the file;
+- `homeserver.yaml`, where relative paths are relative to the folder of the file;
 - variables `HOMESERVER__SECTION__KEY=value`, also `HOMESERVER__ISSUERS__0__NAME=host` for items of lists, or whole
   lists and sections as YAML or JSON: `HOMESERVER__CORS__ORIGINS='["https://portal.example.org"]'`;
 - `url_file`, `secret_file`: the content of the file becomes `url`, `secret`.
@@ -28,9 +28,9 @@ SECRET_FILES = {"url_file": "url", "secret_file": "secret", "shared_secret_file"
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings. Without `path` it is homeserver.yaml in the current folder, if there is one, else defaults.
+    """Load the settings. Without `path`: homeserver.yaml in the current folder if it exists, else the defaults.
 
-    `environ` is the process's environment unless given. Raises SettingsError with all that is wrong.
+    `environ`: by default the process's environment. Raises SettingsError with all problems.
     """
     if path is None and DEFAULT_PATH.exists():
         path = DEFAULT_PATH
@@ -63,7 +63,7 @@ def _read(path: Path) -> Tree:
 
 
 class Unreadable(Exception):
-    """The file cannot be read; the text says why, and not which file."""
+    """The file cannot be read; the message says why, but not which file."""
 
 
 def _read_bytes(path: Path, most: int, *, refused_mode: int = 0) -> bytes:
@@ -149,7 +149,7 @@ def _put(tree: Tree, path: KeyPath, value: Value, place: str) -> None:
 
 
 def _make_absolute(value: Value, kind: object, folder: Path) -> Value:
-    """Relative paths are meant from the folder of the settings, wherever the server was started."""
+    """Resolve relative paths against the folder of the settings file, not the current folder."""
     if isinstance(value, dict):
         for key, item in value.items():
             value[key] = _make_absolute(item, child_of(kind, key), folder)
@@ -161,7 +161,7 @@ def _make_absolute(value: Value, kind: object, folder: Path) -> Value:
 
 
 def _sections(tree: Tree) -> list[tuple[KeyPath, dict[str, Value]]]:
-    """The sections that may name files: all, and each issuer."""
+    """The sections that may name files: all sections, and each issuer."""
     found: list[tuple[KeyPath, dict[str, Value]]] = []
     for name, value in tree.values.items():
         if isinstance(value, dict):
@@ -172,7 +172,7 @@ def _sections(tree: Tree) -> list[tuple[KeyPath, dict[str, Value]]]:
 
 
 def _read_secrets(tree: Tree) -> list[Problem]:
-    """Put the content of the files where it belongs, unless both the key and its file are given."""
+    """Replace `*_file` keys by the content of the files; a problem if both the key and its file are given."""
     problems: list[Problem] = []
     for path, section in _sections(tree):
         for file_key, key in SECRET_FILES.items():
@@ -191,9 +191,9 @@ def _read_secrets(tree: Tree) -> list[Problem]:
 
 
 def read_secret(path: Path) -> str:
-    """The text of a file with a secret, without the line end. Raises Unreadable.
+    """The text of a secret file, without the line end. Raises Unreadable.
 
-    Others may be allowed to read it, as that is how containers mount secrets, but not to write it.
+    It may be readable by other system users, as containers mount secrets like that, but not writable.
     """
     data = _read_bytes(path, MAX_SECRET_BYTES, refused_mode=stat.S_IWOTH)
     try:
@@ -206,7 +206,7 @@ def read_secret(path: Path) -> str:
 
 
 def _missing_files(tree: Tree) -> list[Problem]:
-    """Files with public keys are read later and again; here they only must be there."""
+    """Problems for missing files with public keys, which are read later; here they must only exist."""
     problems: list[Problem] = []
     for path, section in _sections(tree):
         for key in ("jwks_file", "public_key_file"):

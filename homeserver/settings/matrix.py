@@ -11,72 +11,77 @@ LanguageCode = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*
 
 
 class PolicyAddress(Section):
-    """Where a document stands in one language."""
+    """A policy document in one language."""
 
     language: LanguageCode = Field(description="Code of the language, e.g. en.")
-    url: PublicUrl = Field(description="Address of the document.")
+    url: PublicUrl = Field(description="URL of the document.")
 
 
 class PolicySettings(Section):
-    """A document that people must agree to before they get an account."""
+    """A policy document that users must accept at registration (m.login.terms)."""
 
-    id: str = Field(pattern=r"^[a-z0-9_]{1,50}$", description="A name for programs, e.g. terms_of_service.")
+    id: str = Field(pattern=r"^[a-z0-9_]{1,50}$", description="Machine-readable name, e.g. terms_of_service.")
     version: str = Field(min_length=1, max_length=50, description="Version of the document.")
-    name: str = Field(min_length=1, max_length=200, description="What it is called.")
+    name: str = Field(min_length=1, max_length=200, description="Name of the document.")
     addresses: tuple[PolicyAddress, ...] = Field(
-        min_length=1, max_length=50, description="Where it stands, by language."
+        min_length=1, max_length=50, description="Its URLs, by language."
     )
 
 
 class InteractionSettings(Section):
-    """Calls that ask a person to prove themselves anew (user-interactive authentication)."""
+    """User-interactive authentication (UIA)."""
 
     ttl_s: Advanced[int] = Field(
-        default=900, ge=60, le=DAY_S, description="How long one may take for all stages."
+        default=900, ge=60, le=DAY_S, description="How long a user may take to complete all stages."
     )
     max_bytes: Advanced[int] = Field(
-        default=65_536, ge=20_000, le=MIB, description="Largest request that is kept until all were passed."
+        default=65_536,
+        ge=20_000,
+        le=MIB,
+        description="Largest request that is stored until all stages are completed.",
     )
 
 
 class GuestAccountSettings(Section):
-    """Guest accounts of the Matrix API: made by anybody, without a password."""
+    """Guest accounts of the Matrix API: created by anyone, without a password."""
 
-    enabled: bool = Field(default=False, description="Whether anybody may make a guest account.")
+    enabled: bool = Field(default=False, description="Whether anyone may create a guest account.")
     idle_s: int = Field(
         default=30 * DAY_S,
-        ge=8 * DAY_S,  # uses are written down every tokens.purge_interval_s
+        ge=8 * DAY_S,  # last uses are stored every tokens.purge_interval_s
         le=3650 * DAY_S,
-        description="A guest who was not here for so long is closed and leaves; what they wrote stays.",
+        description="A guest account unused for this long is deactivated and leaves its rooms; its messages stay.",
     )
     sweep_interval_s: Advanced[float] = Field(
-        default=3600.0, ge=1, le=7 * DAY_S, description="How often idle guests are looked for."
+        default=3600.0, ge=1, le=7 * DAY_S, description="How often idle guests are deactivated."
     )
     sweep_batch: Advanced[int] = Field(
-        default=100, ge=1, le=1000, description="Most guests closed in one transaction."
+        default=100, ge=1, le=1000, description="Most guests deactivated in one transaction."
     )
 
 
 class NoticeSettings(Section):
-    """What admins let the server say to its people, in a room for each."""
+    """Server notices: messages of admins to users, in a room for each user."""
 
-    enabled: bool = Field(default=False, description="Whether admins may send notices.")
+    enabled: bool = Field(default=False, description="Whether admins may send server notices.")
     localpart: str = Field(
         default="notices",
         pattern=r"^[a-z0-9._=/-]{1,64}$",
-        description="The account that speaks, made at the start; it may not be somebody's.",
+        description="Localpart of the sending account, created at start; it must not be a user's.",
     )
-    display_name: str = Field(default="Server notices", max_length=100, description="Its name.")
-    avatar_url: str = Field(default="", max_length=1000, description="Its picture, an mxc:// address.")
-    room_name: str = Field(default="Server notices", max_length=100, description="The name of the rooms.")
+    display_name: str = Field(
+        default="Server notices", max_length=100, description="Display name of that account."
+    )
+    avatar_url: str = Field(default="", max_length=1000, description="Avatar of that account, an mxc:// URI.")
+    room_name: str = Field(default="Server notices", max_length=100, description="Name of the notices rooms.")
 
 
 class UserDirectorySettings(Section):
-    """Whom Matrix clients find by name."""
+    """The user directory of Matrix clients."""
 
     all_users: bool = Field(
         default=False,
-        description="Whether everybody is found by everybody; else those in a common or a public room.",
+        description="Whether all users are found; else only users in a shared or public room.",
     )
 
 
@@ -88,137 +93,155 @@ class MatrixSettings(Section):
         default=100, ge=10, le=1000, description="Most events in one page of history."
     )
     cached_events: Advanced[int] = Field(
-        default=20_000, ge=100, le=1_000_000, description="Events whose JSON is kept in memory."
+        default=20_000, ge=100, le=1_000_000, description="Events whose JSON is cached."
     )
     cached_memberships: Advanced[int] = Field(
-        default=50_000, ge=100, le=10_000_000, description="Rooms of people who sync that are kept in memory."
+        default=50_000,
+        ge=100,
+        le=10_000_000,
+        description="Room memberships of syncing users that are cached.",
     )
     cached_audience: Advanced[int] = Field(
         default=200_000,
         ge=1000,
         le=10_000_000,
-        description="Members of rooms that are kept in memory to see whom an event is told to.",
+        description="Room members that are cached to find the users whom an event may notify.",
     )
     max_account_data_bytes: Advanced[int] = Field(
-        default=65_536, ge=4096, le=MIB, description="Largest piece of account data, as JSON."
+        default=65_536, ge=4096, le=MIB, description="Largest content of one type of account data, as JSON."
     )
     max_account_data: Advanced[int] = Field(
-        default=20_000, ge=100, le=1_000_000, description="Most pieces of account data of one person."
+        default=20_000,
+        ge=100,
+        le=1_000_000,
+        description="Most types of account data of one user, over all rooms.",
     )
     max_filters: Advanced[int] = Field(
-        default=200, ge=10, le=10_000, description="Most stored filters of one person."
+        default=200, ge=10, le=10_000, description="Most stored filters of one user."
     )
     sync_timeline: Advanced[int] = Field(
-        default=10, ge=1, le=100, description="Events of a room in a sync that asks for no number."
+        default=10, ge=1, le=100, description="Timeline events per room in a sync without a limit."
     )
     max_sync_timeline: Advanced[int] = Field(
-        default=50, ge=1, le=1000, description="Most events of one room in a sync."
+        default=50, ge=1, le=1000, description="Most timeline events per room in a sync."
     )
-    max_sync_wait_s: Advanced[int] = Field(
-        default=60, ge=1, le=600, description="How long a sync waits for news at most."
-    )
+    max_sync_wait_s: Advanced[int] = Field(default=60, ge=1, le=600, description="Longest timeout of a sync.")
     max_waiting_syncs: Advanced[int] = Field(
-        default=10_000, ge=10, le=1_000_000, description="Most syncs that wait at the same time."
+        default=10_000, ge=10, le=1_000_000, description="Most syncs waiting at the same time."
     )
     max_sliding_rooms: Advanced[int] = Field(
-        default=500, ge=10, le=10_000, description="Most rooms in one answer of sliding sync; more come next."
+        default=500,
+        ge=10,
+        le=10_000,
+        description="Most rooms in one sliding sync response; the next has the rest.",
     )
     max_sliding_connections: Advanced[int] = Field(
-        default=10, ge=2, le=1000, description="Most connections of sliding sync of one session."
+        default=10, ge=2, le=1000, description="Most sliding sync connections of one session."
     )
     max_all_sliding_connections: Advanced[int] = Field(
-        default=100_000, ge=100, le=10_000_000, description="Most of them altogether."
+        default=100_000, ge=100, le=10_000_000, description="Most sliding sync connections altogether."
     )
     sliding_connection_days: Advanced[int] = Field(
-        default=14, ge=1, le=365, description="After how many days without use a connection is forgotten."
+        default=14,
+        ge=1,
+        le=365,
+        description="Days without use after which a sliding sync connection is deleted.",
     )
     cached_rosters: Advanced[int] = Field(
-        default=1000, ge=10, le=100_000, description="People whose list of rooms is kept in memory."
+        default=1000, ge=10, le=100_000, description="Users whose sliding sync room list is cached."
     )
-    presence: bool = Field(default=True, description="Whether clients are told who is online.")
+    presence: bool = Field(default=True, description="Whether presence is served to clients.")
     presence_forget_s: Advanced[int] = Field(
-        default=120, ge=70, le=3600, description="After how long without a word somebody is offline."
+        default=120,
+        ge=70,
+        le=3600,
+        description="How long after a user's last request they are shown as offline.",
     )
     max_presences: Advanced[int] = Field(
         default=10_000,
         ge=10,
         le=30_000,
-        description="Most people of whom it is known whether they are online.",
+        description="Most users whose presence is tracked.",
     )
     max_room_aliases: Advanced[int] = Field(
-        default=100, ge=1, le=10_000, description="Most names that a room may have on this server."
+        default=100, ge=1, le=10_000, description="Most aliases of a room on this server."
     )
     max_public_rooms: Advanced[int] = Field(
-        default=100, ge=10, le=1000, description="Most published rooms in one page of the list."
+        default=100, ge=10, le=1000, description="Most rooms in one page of the room directory."
     )
     max_space_page: Advanced[int] = Field(
-        default=50, ge=1, le=500, description="Most rooms in one page of a space."
+        default=50, ge=1, le=500, description="Most rooms in one page of a space hierarchy."
     )
     max_space_depth: Advanced[int] = Field(
-        default=10, ge=1, le=50, description="How deep spaces are looked into."
+        default=10, ge=1, le=50, description="Deepest level of a space hierarchy."
     )
     max_space_rooms: Advanced[int] = Field(
-        default=1000, ge=10, le=20_000, description="Most rooms of a space that are looked at."
+        default=1000, ge=10, le=20_000, description="Most rooms examined for a space hierarchy."
     )
     max_upgrade_events: Advanced[int] = Field(
         default=5000,
         ge=100,
         le=100_000,
-        description="Most pieces of state that go into the room which replaces another.",
+        description="Most state events copied to the new room by an upgrade.",
     )
     login_token_ttl_s: Advanced[int] = Field(
-        default=120, ge=10, le=3600, description="Life of a token that lets another own device in."
+        default=120, ge=10, le=3600, description="Lifetime of a log-in token for another device."
     )
     max_waiting_profiles: Advanced[int] = Field(
         default=10_000,
         ge=10,
         le=1_000_000,
-        description="Most people whose new name or picture waits to be told to their rooms.",
+        description="Most users whose profile change waits to be propagated to their rooms.",
     )
     notification_pace_s: Advanced[float] = Field(
         default=0.05,
         ge=0,
         le=10,
-        description="How often, at most, it is looked at whom a stream of messages notifies and what is unread."
-        " A message that comes alone is looked at at once.",
+        description="Shortest interval between evaluations of push rules and unread counts in a stream of messages."
+        " A single message is evaluated at once.",
     )
     search_gather_s: Advanced[float] = Field(
-        default=1.0, ge=0, le=60, description="How long messages come together before a search finds them."
+        default=1.0,
+        ge=0,
+        le=60,
+        description="How long messages are gathered before they are indexed for search.",
     )
     max_search_page: Advanced[int] = Field(
-        default=50, ge=1, le=500, description="Most results in one answer of a search."
+        default=50, ge=1, le=500, description="Most results in one page of a search."
     )
     max_search_context: Advanced[int] = Field(
-        default=10, ge=0, le=50, description="Most events before a result of a search, and after it."
+        default=10, ge=0, le=50, description="Most context events before a search result, and after it."
     )
     max_delayed_events: Advanced[int] = Field(
-        default=100, ge=1, le=10_000, description="Most events of one person that wait to be sent later."
+        default=100, ge=1, le=10_000, description="Most scheduled delayed events of one user."
     )
     max_delay_s: Advanced[int] = Field(
-        default=7 * DAY_S, ge=60, le=366 * DAY_S, description="How much later an event may be sent."
+        default=7 * DAY_S, ge=60, le=366 * DAY_S, description="Longest delay of a delayed event."
     )
     delayed_poll_s: Advanced[float] = Field(
         default=5.0,
         ge=0.05,
         le=60,
-        description="How often a process looks for events to send that were given to another one.",
+        description="How often a process polls for due delayed events that another process accepted.",
     )
     registration_needs_token: bool = Field(
         default=False,
-        description="Whether a registration token is asked for (see homeserver registration-token).",
+        description="Whether registration needs a registration token (see homeserver registration-token).",
     )
     policies: tuple[PolicySettings, ...] = Field(
-        default=(), max_length=20, description="What people must agree to at registration."
+        default=(), max_length=20, description="Policies that users must accept at registration."
     )
     shared_secret: SecretStr | None = Field(
         default=None,
-        description="Lets programs make accounts at /_synapse/admin/v1/register. Better: shared_secret_file.",
+        description="Lets programs create accounts at /_synapse/admin/v1/register. Better: shared_secret_file.",
     )
-    shared_secret_file: Path | None = Field(default=None, description="File that holds this secret.")
+    shared_secret_file: Path | None = Field(default=None, description="File that holds the shared secret.")
     nonce_ttl_s: Advanced[int] = Field(
-        default=60, ge=10, le=3600, description="Life of a nonce for that call."
+        default=60, ge=10, le=3600, description="Lifetime of a nonce for that endpoint."
     )
-    max_nonces: Advanced[int] = Field(default=1000, ge=10, le=100_000, description="Most nonces at a time.")
+    max_nonces: Advanced[int] = Field(
+        default=1000, ge=10, le=100_000, description="Most valid nonces at a time."
+    )
 
     @model_validator(mode="after")
     def _check_secret(self) -> Self:

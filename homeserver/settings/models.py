@@ -91,34 +91,33 @@ __all__ = [
 
 
 class Settings(Section):
-    """All settings of one server. Values that must not stand together are refused here, whoever makes it."""
+    """All settings of one server. Inconsistent combinations of values are refused at construction."""
 
-    server: ServerSettings = Field(default=ServerSettings(), description="Who this server is.")
-    listen: ListenSettings = Field(default=ListenSettings(), description="Where it listens.")
-    database: DatabaseSettings = Field(default=DatabaseSettings(), description="Where everything is kept.")
+    server: ServerSettings = Field(default=ServerSettings(), description="Name and addresses of this server.")
+    listen: ListenSettings = Field(default=ListenSettings(), description="The HTTP listener.")
+    database: DatabaseSettings = Field(default=DatabaseSettings(), description="The database.")
     timeline: TimelineSettings = Field(default=TimelineSettings(), description="The log of events.")
-    accounts: AccountSettings = Field(default=AccountSettings(), description="Accounts made here.")
-    tokens: TokenSettings = Field(default=TokenSettings(), description="Tokens of sessions.")
-    guests: GuestSettings = Field(default=GuestSettings(), description="People without an account.")
+    accounts: AccountSettings = Field(default=AccountSettings(), description="Local accounts.")
+    tokens: TokenSettings = Field(default=TokenSettings(), description="Access and refresh tokens.")
+    guests: GuestSettings = Field(default=GuestSettings(), description="Guests: users without an account.")
     issuers: tuple[IssuerSettings, ...] = Field(
-        default=(), max_length=100, description="Host applications whose tokens are believed."
+        default=(), max_length=100, description="Host applications whose tokens are accepted."
     )
-    rate_limits: RateLimitSettings = Field(
-        default=RateLimitSettings(), description="How often what may be done."
-    )
+    rate_limits: RateLimitSettings = Field(default=RateLimitSettings(), description="Rate limits.")
     moderation: ModerationSettings = Field(
-        default=ModerationSettings(), description="What keeps people safe from each other."
+        default=ModerationSettings(), description="Moderation: repetition, links, words, blocks, reports."
     )
-    media: MediaSettings = Field(default=MediaSettings(), description="Files that people send.")
+    media: MediaSettings = Field(default=MediaSettings(), description="Media: uploads, quotas, thumbnails.")
     previews: PreviewSettings = Field(
-        default=PreviewSettings(), description="Previews of web pages, for Matrix clients."
+        default=PreviewSettings(), description="URL previews for Matrix clients."
     )
     rooms: RoomSettings = Field(default=RoomSettings(), description="Rooms and messages.")
     e2ee: EncryptionSettings = Field(
-        default=EncryptionSettings(), description="End-to-end encryption: what the server keeps for it."
+        default=EncryptionSettings(),
+        description="End-to-end encryption: device keys, to-device messages, backups.",
     )
     sockets: SocketSettings = Field(default=SocketSettings(), description="WebSockets.")
-    push: PushSettings = Field(default=PushSettings(), description="Pushes to browsers.")
+    push: PushSettings = Field(default=PushSettings(), description="Push notifications.")
     university: UniversitySettings = Field(
         default=UniversitySettings(), description="API of the university portal."
     )
@@ -127,28 +126,28 @@ class Settings(Section):
     guest_accounts: GuestAccountSettings = Field(
         default=GuestAccountSettings(), description="Guest accounts of the Matrix API."
     )
-    notices: NoticeSettings = Field(
-        default=NoticeSettings(), description="What the server says to its people."
-    )
+    notices: NoticeSettings = Field(default=NoticeSettings(), description="Server notices.")
     user_directory: UserDirectorySettings = Field(
-        default=UserDirectorySettings(), description="Whom Matrix clients find by name."
+        default=UserDirectorySettings(), description="The user directory of Matrix clients."
     )
     interactions: InteractionSettings = Field(
-        default=InteractionSettings(), description="Calls that ask a person to prove themselves anew."
+        default=InteractionSettings(), description="User-interactive authentication (UIA)."
     )
     well_known: WellKnownSettings = Field(
-        default=WellKnownSettings(), description="What this server tells about itself."
+        default=WellKnownSettings(), description="Files below /.well-known/matrix."
     )
-    turn: TurnSettings = Field(default=TurnSettings(), description="Relays for calls.")
-    cors: CorsSettings = Field(default=CorsSettings(), description="Other web sites in the browser.")
-    web: WebSettings = Field(default=WebSettings(), description="The pages in the browser.")
-    metrics: MetricsSettings = Field(default=MetricsSettings(), description="Numbers for Prometheus.")
+    turn: TurnSettings = Field(default=TurnSettings(), description="TURN servers for calls.")
+    cors: CorsSettings = Field(
+        default=CorsSettings(), description="Cross-origin requests from other web sites."
+    )
+    web: WebSettings = Field(default=WebSettings(), description="The web pages.")
+    metrics: MetricsSettings = Field(default=MetricsSettings(), description="Metrics for Prometheus.")
     bridges: dict[str, dict[str, Any]] = Field(
         default={},
         max_length=100,
-        description="Bridges by name, each with the settings that it asks for: see docs/bridges.md.",
+        description="Bridges by name, each with its own settings: see docs/bridges.md.",
     )
-    logs: LogSettings = Field(default=LogSettings(), description="The log of the server.")
+    logs: LogSettings = Field(default=LogSettings(), description="The server's own log.")
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:

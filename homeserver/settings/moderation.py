@@ -1,4 +1,4 @@
-"""The section about what keeps people safe from each other: repeated messages, links, words, blocks and reports."""
+"""The section about moderation: repeated messages, links, word list, blocks and reports."""
 
 from pathlib import Path
 from typing import Self
@@ -9,48 +9,48 @@ from homeserver.settings.section import MIB, Advanced, Section
 
 
 class ModerationSettings(Section):
-    """What is refused though it is not too much, and what people and admins do about each other."""
+    """Checks of messages beyond rate limits, and limits of blocks and reports."""
 
     repeat_count: int = Field(
         default=8,
         ge=1,
         le=1000,
-        description="How often a person may say the same within repeat_window_s, over all rooms.",
+        description="How often a user may send the same text within repeat_window_s, over all rooms.",
     )
     repeat_window_s: int = Field(
-        default=60, ge=1, le=3600, description="Span in which what is said again is counted."
+        default=60, ge=1, le=3600, description="Time window in which repeated messages are counted."
     )
     max_links: int = Field(default=20, ge=0, le=1000, description="Most links in one message.")
     link_count: Advanced[int] = Field(
-        default=40, ge=1, le=10_000, description="Most links that a person may send within link_window_s."
+        default=40, ge=1, le=10_000, description="Most links that a user may send within link_window_s."
     )
     link_window_s: Advanced[int] = Field(
-        default=60, ge=1, le=3600, description="Span in which links are counted."
+        default=60, ge=1, le=3600, description="Time window in which links are counted."
     )
     tracked_senders: Advanced[int] = Field(
         default=20_000,
         ge=100,
         le=1_000_000,
-        description="People whose latest messages are remembered for these counts.",
+        description="Users whose latest messages are remembered for these counts.",
     )
     word_list: Path | None = Field(
         default=None,
-        description="File with a word or phrase a line that nobody may write; report: before it only tells the admins.",
+        description="File with one forbidden word or phrase per line; with report: before it, it is only reported.",
     )
     word_list_interval_s: Advanced[float] = Field(
-        default=5.0, ge=0.05, le=3600, description="How often a changed word list is looked for."
+        default=5.0, ge=0.05, le=3600, description="How often the word list is checked for changes."
     )
     word_list_max_bytes: Advanced[int] = Field(
-        default=1 * MIB, ge=16, le=16 * MIB, description="Largest word list; of a larger one the old stays."
+        default=1 * MIB, ge=16, le=16 * MIB, description="Largest word list; a larger one is not loaded."
     )
     word_list_max_lines: Advanced[int] = Field(
         default=20_000, ge=1, le=200_000, description="Most words and phrases in it."
     )
     max_blocked: Advanced[int] = Field(
-        default=1000, ge=1, le=10_000, description="Most people that one person blocks."
+        default=1000, ge=1, le=10_000, description="Most users that one user can block."
     )
     cached_blockers: Advanced[int] = Field(
-        default=20_000, ge=100, le=1_000_000, description="People whose blocks are kept in memory."
+        default=20_000, ge=100, le=1_000_000, description="Users whose blocks are cached."
     )
     max_reason_chars: Advanced[int] = Field(
         default=500, ge=0, le=5000, description="Longest reason of a report."

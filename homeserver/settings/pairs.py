@@ -1,4 +1,4 @@
-"""Values that are each allowed but must not stand together. Pure; each clash names the key at fault."""
+"""Checks for values that are valid alone but not together. Pure; each clash names the key at fault."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from homeserver.settings.people import AccountSettings, RateLimitSettings
 from homeserver.settings.process import ListenSettings, MetricsSettings
 from homeserver.settings.section import is_loopback
 
-# Paths that the server answers itself; an API under one of them would hide it or be hidden.
+# Paths of the server itself; an API below one of them would hide it or be hidden.
 RESERVED = (
     "/_matrix",
     "/.well-known",
@@ -27,19 +27,19 @@ RESERVED = (
 
 
 class Clash(NamedTuple):
-    """`path` leads to the key that is to be changed, e.g. ("issuers", 1, "name")."""
+    """An invalid combination. `path`: of the key to change, e.g. ("issuers", 1, "name")."""
 
     path: tuple[str | int, ...]
     message: str
 
     def where(self) -> str:
-        """The path as people write it: issuers[1].name"""
+        """The path in written form: issuers[1].name"""
         text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
         return text.removeprefix(".")
 
 
 def check_issuers(issuers: Sequence[IssuerSettings]) -> Iterator[Clash]:
-    """Issuers must differ in name and number, and a token must belong to one of them only."""
+    """Issuers must differ in name and number, and a token must match only one of them."""
     names: dict[str | int, int] = {}
     namespaces: dict[str | int, int] = {}
     for at, issuer in enumerate(issuers):
@@ -57,7 +57,7 @@ def check_issuers(issuers: Sequence[IssuerSettings]) -> Iterator[Clash]:
 
 
 def _shared_key(one: IssuerSettings, other: IssuerSettings) -> str | None:
-    """The key of the settings in which both name the same keys."""
+    """The settings key in which both have the same signing keys."""
     for key in KEY_SOURCES:
         value = getattr(one, key)
         if value is not None and value == getattr(other, key):
@@ -71,7 +71,7 @@ def _are_told_apart(one: IssuerSettings, other: IssuerSettings) -> bool:
 
 
 def check_prefixes(university: UniversitySettings, messenger: MessengerSettings) -> Iterator[Clash]:
-    """Each API needs a place of its own. One may lie under another: the longer prefix wins."""
+    """Each API needs its own prefix. One may be below another: the longer prefix takes precedence."""
     wanted: list[tuple[tuple[str | int, ...], str]] = []
     if university.enabled:
         wanted.append((("university", "prefix"), university.prefix))
@@ -92,7 +92,7 @@ def check_prefixes(university: UniversitySettings, messenger: MessengerSettings)
 def check_service_keys(
     university: UniversitySettings, messenger: MessengerSettings, issuers: Sequence[IssuerSettings]
 ) -> Iterator[Clash]:
-    """Whom a key acts for must be known."""
+    """The issuer that a service key acts for must be configured."""
     names = {issuer.name for issuer in issuers}
     for section, wanted in (
         ("university", university.service_key_issuer),
@@ -103,7 +103,7 @@ def check_service_keys(
 
 
 def check_listeners(listen: ListenSettings, metrics: MetricsSettings) -> Iterator[Clash]:
-    """Two listeners cannot have one port."""
+    """Two listeners cannot have the same port."""
     if metrics.enabled and metrics.port and metrics.port == listen.port:
         yield Clash(("metrics", "port"), f"{metrics.port} is listen.port already")
 
@@ -114,7 +114,7 @@ def check_registration(
     rate_limits: RateLimitSettings,
     listen: ListenSettings,
 ) -> Iterator[Clash]:
-    """Open registration without limits fills a server with spam within hours."""
+    """Open registration needs rate limits: without them a server is full of spam within hours."""
     if rate_limits.enabled or is_loopback(listen.host):
         return
     for is_open, setting in (

@@ -1,4 +1,4 @@
-"""The sections about the server as a process: name, network, database, log of events, numbers and logs."""
+"""The sections about the server as a process: name, network, database, timeline, metrics and logs."""
 
 from pathlib import Path
 from typing import Self
@@ -20,30 +20,30 @@ from homeserver.settings.section import (
 
 
 class ServerSettings(Section):
-    """Who this server is."""
+    """Name and addresses of this server."""
 
     name: str = Field(
         default="localhost",
         pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$",
         max_length=230,
-        description="The server's name, the right half of all its ids (@alice:NAME). Never change it.",
+        description="The server name, the part of Matrix ids after the colon (@alice:NAME). Never change it.",
     )
     public_url: PublicUrl = Field(
         default="http://127.0.0.1:8008",
         max_length=500,
-        description="The address under which people reach this server.",
+        description="The URL at which clients reach this server.",
     )
     data_dir: Path = Field(
         default=Path("data"),
-        description="Folder for the keys, the files and the SQLite database; made when it is not there.",
+        description="Folder for keys, media and the SQLite database; created if it does not exist.",
     )
     default_room_version: RoomVersion = Field(
-        default="11", description="Room version of new rooms; 11 is what most clients know."
+        default="11", description="Room version of new rooms; most clients support 11."
     )
 
 
 class ListenSettings(Section):
-    """Where the server listens, and what it takes from the network."""
+    """The HTTP listener and its limits."""
 
     host: Host = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 or :: for all.")
     port: int = Field(
@@ -61,7 +61,7 @@ class ListenSettings(Section):
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
         default=(),
         max_length=100,
-        description="Networks of our own proxies, whose X-Forwarded-For is believed, e.g. 127.0.0.1/32.",
+        description="Networks of your own reverse proxies, whose X-Forwarded-For is trusted, e.g. 127.0.0.1/32.",
     )
 
     @field_validator("trusted_proxies")
@@ -73,7 +73,7 @@ class ListenSettings(Section):
 
 
 class DatabaseSettings(Section):
-    """Where everything is kept. What stands in `url_file` becomes the `url` when the settings are loaded."""
+    """The database. The content of `url_file` becomes `url` when the settings are loaded."""
 
     url: str = Field(
         default="",
@@ -83,17 +83,17 @@ class DatabaseSettings(Section):
         description="postgresql://user:password@host/name or sqlite:///path; empty: SQLite in data_dir.",
     )
     url_file: Path | None = Field(
-        default=None, description="File that holds the url, where it has a password in it."
+        default=None, description="File that holds the url, for urls with a password."
     )
     pool_size: int = Field(
-        default=10, ge=1, le=200, description="Connections to the database at the same time."
+        default=10, ge=1, le=200, description="Most database connections at the same time."
     )
-    auto_migrate: bool = Field(default=True, description="Bring the tables up to date at start.")
+    auto_migrate: bool = Field(default=True, description="Run database migrations at start.")
     busy_timeout_ms: Advanced[int] = Field(
         default=5000, ge=0, le=60_000, description="How long SQLite waits for another writer."
     )
     statement_timeout_ms: Advanced[int] = Field(
-        default=30_000, ge=100, le=600_000, description="PostgreSQL stops a statement after this."
+        default=30_000, ge=100, le=600_000, description="PostgreSQL aborts a statement after this time."
     )
 
     @model_validator(mode="after")
@@ -104,7 +104,7 @@ class DatabaseSettings(Section):
 
 
 class TimelineSettings(Section):
-    """The log of events: how much is written at once and how much is kept in memory."""
+    """The timeline, a log of all events: batch sizes, queues and caches."""
 
     max_batch_entries: Advanced[int] = Field(
         default=512, ge=1, le=5000, description="Most entries in one transaction."
@@ -116,13 +116,16 @@ class TimelineSettings(Section):
         description="Most entries waiting to be written; more are refused.",
     )
     cached_rooms: Advanced[int] = Field(
-        default=5000, ge=10, le=1_000_000, description="Rooms whose state is kept in memory."
+        default=5000, ge=10, le=1_000_000, description="Rooms whose state is cached."
     )
     ring_entries: Advanced[int] = Field(
-        default=5000, ge=100, le=5_000_000, description="Recent entries kept in memory for readers."
+        default=5000, ge=100, le=5_000_000, description="Recent log entries kept in memory for readers."
     )
     snapshot_chain: Advanced[int] = Field(
-        default=100, ge=1, le=1000, description="Changes of room state stored before a full copy is."
+        default=100,
+        ge=1,
+        le=1000,
+        description="State changes stored as deltas before a full snapshot is stored.",
     )
     commit_timeout_s: Advanced[float] = Field(
         default=30.0, ge=1, le=300, description="A write that takes longer fails."
@@ -137,12 +140,12 @@ class TimelineSettings(Section):
         default=1000,
         ge=10,
         le=60_000,
-        description="How often the database is asked for entries of other worker processes.",
+        description="How often the database is polled for entries of other worker processes.",
     )
 
 
 class MetricsSettings(Section):
-    """Numbers for Prometheus, on a port of their own."""
+    """Metrics for Prometheus, on a separate port."""
 
     enabled: bool = Field(default=False, description="Whether /metrics is served.")
     host: Host = Field(default="127.0.0.1", description="Address to listen on.")
@@ -151,7 +154,7 @@ class MetricsSettings(Section):
     )
     allow_public: bool = Field(
         default=False,
-        description="Say so if others may read the numbers: needed to listen on more than this machine.",
+        description="Allow listening on an address that other machines can reach, which exposes the metrics.",
     )
 
     @model_validator(mode="after")
@@ -165,11 +168,11 @@ class MetricsSettings(Section):
 
 
 class LogSettings(Section):
-    """The log of the server, on standard error. Never has tokens, query strings or texts of messages."""
+    """The server's own log, on standard error. It never has tokens, query strings or message bodies."""
 
-    level: LogLevel = Field(default="info", description="The least important that is written.")
+    level: LogLevel = Field(default="info", description="Lowest level that is written.")
     format: LogFormat = Field(
-        default="text", description="text for people, json (one object per line) for machines."
+        default="text", description="text for humans, json (one object per line) for programs."
     )
     slow_request_ms: int = Field(
         default=1000, ge=1, le=600_000, description="Requests that take longer are logged as warnings."
@@ -178,5 +181,5 @@ class LogSettings(Section):
         default=10_000,
         ge=100,
         le=1_000_000,
-        description="Lines waiting for a slow reader of the log; more are dropped and counted.",
+        description="Most lines waiting for a slow reader of the log; more are dropped and counted.",
     )

@@ -1,14 +1,14 @@
-"""The server's own keys: made at the first start, kept in data_dir/keys, read by nobody else.
+"""The server's secret keys: created at the first start in data_dir/keys, readable by the server's user only.
 
     access_token.key   signs access tokens (32 bytes, base64)
-    media_url.key      signs the addresses of files (32 bytes, base64)
-    guests.key         makes the hashes by which guests are known (32 bytes, base64); a new one forgets them all
-    vapid.key          signs what goes to push services (a P-256 key of 32 bytes, base64); after a new one browsers
-                       must subscribe anew
-    signing.key        signs events: `ed25519 version seed`; the first line signs, older ones are only shown
+    media_url.key      signs URLs of files (32 bytes, base64)
+    guests.key         makes the hashes by which guests are recognised (32 bytes, base64); a new one forgets all guests
+    vapid.key          signs requests to push services (a P-256 key of 32 bytes, base64); after a new one browsers
+                       must subscribe again
+    signing.key        signs events: `ed25519 version seed`; the first line signs, older keys are only published
 
-The folder has mode 0700 and each file 0600; keys that others may read are refused, since they are keys no more.
-Several processes may start at once: a file appears whole or not at all, and who comes second takes the first one's.
+The folder has mode 0700 and each file 0600; keys that other system users can read are refused, as they are not secret.
+Several processes may start at once: files are created atomically, and all processes use the one created first.
 """
 
 import base64
@@ -35,14 +35,14 @@ _MAX_FILE_BYTES = 64 * 1024
 
 
 class BadKeys(Invalid):
-    """A key cannot be read, is open to others or is broken. The message names the file and what to do."""
+    """A key cannot be read, is readable by others or is malformed. The message names the file and what to do."""
 
     code = "bad_keys"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerKeys:
-    """`old_signing` are keys that signed earlier and are only there so that old signatures can be checked."""
+    """All secret keys. `old_signing`: former signing keys, only published so that old signatures can be verified."""
 
     access_token: bytes = field(repr=False)
     media_url: bytes = field(repr=False)
@@ -53,7 +53,7 @@ class ServerKeys:
 
 
 def open_keys(data_dir: Path) -> ServerKeys:
-    """The keys in data_dir/keys; those that are not there yet are made. Raises BadKeys."""
+    """Load the keys in data_dir/keys; missing ones are created. Raises BadKeys."""
     folder = _folder(data_dir)
     signing = _signing_keys(folder / SIGNING_FILE)
     return ServerKeys(
@@ -67,7 +67,7 @@ def open_keys(data_dir: Path) -> ServerKeys:
 
 
 def rotate_signing(data_dir: Path) -> ServerKeys:
-    """Sign with a new key from the next start on; the old one stays known. Raises BadKeys."""
+    """Sign events with a new key from the next start on; the old one stays published. Raises BadKeys."""
     path = _folder(data_dir) / SIGNING_FILE
     keys = [_new_signing_key(), *_signing_keys(path)]
     _write(path, _signing_text(keys), replace=True)
@@ -75,13 +75,13 @@ def rotate_signing(data_dir: Path) -> ServerKeys:
 
 
 def rotate_access_token(data_dir: Path) -> ServerKeys:
-    """Sign access tokens with a new key from the next start on: everybody must log in again."""
+    """Sign access tokens with a new key from the next start on: all users must log in again."""
     _write(_folder(data_dir) / ACCESS_FILE, _new_secret(), replace=True)
     return open_keys(data_dir)
 
 
 def rotate_media_url(data_dir: Path) -> ServerKeys:
-    """Sign the addresses of files with a new key from the next start on: those given out so far are refused then."""
+    """Sign URLs of files with a new key from the next start on: URLs made before are refused then."""
     _write(_folder(data_dir) / MEDIA_URL_FILE, _new_secret(), replace=True)
     return open_keys(data_dir)
 
@@ -170,7 +170,7 @@ def _refuse_open(path: Path, status: os.stat_result) -> None:
 
 
 def _write(path: Path, text: str, *, replace: bool) -> None:
-    """Write a whole file beside `path` and put it there in one step. Without `replace` an existing one stays."""
+    """Write a temporary file and move it to `path` atomically. Without `replace` an existing file is kept."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -182,7 +182,7 @@ def _write(path: Path, text: str, *, replace: bool) -> None:
         if replace:
             beside.replace(path)
         else:
-            with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+            with contextlib.suppress(FileExistsError):  # another process was first: its key is used
                 path.hardlink_to(beside)
         _sync_folder(path.parent)
     finally:

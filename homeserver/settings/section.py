@@ -1,4 +1,4 @@
-"""The form that all sections share, and the few checks of single values that several of them need."""
+"""The base class of all sections, and validators of single values that several sections use."""
 
 import re
 from ipaddress import ip_address
@@ -10,19 +10,19 @@ from pydantic.fields import FieldInfo
 
 
 class Section(BaseModel):
-    """Frozen, and every key must be known. Inputs never stand in error texts: they may be secrets."""
+    """Base of sections: frozen, unknown keys are refused. Errors never include the input, which may be a secret."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def is_advanced(field: FieldInfo) -> bool:
-    """Whether the key, and all below it, is `Advanced`."""
+    """True if the key, and everything below it, is `Advanced`."""
     extra = field.json_schema_extra
     return isinstance(extra, dict) and extra.get("advanced") is True
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host` (an address or a name; unknown names count as reachable)."""
+    """True if only this machine can reach `host` (an address or a name; unknown names count as reachable)."""
     if host.lower() == "localhost":
         return True
     try:
@@ -32,13 +32,13 @@ def is_loopback(host: str) -> bool:
 
 
 def split_url(url: str) -> SplitResult:
-    """The parts of an http(s) address. Raises ValueError when it is none."""
+    """The parts of an http(s) URL. Raises ValueError if it is none."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an address like https://chat.example.org")
     if parts.username or parts.password:
         raise ValueError("must not carry a user name or password")
-    _ = parts.port  # raises ValueError when it is no port
+    _ = parts.port  # raises ValueError if the port is invalid
     return parts
 
 

@@ -1,4 +1,4 @@
-"""What the settings look like, read off the models: which keys there are, and which kind of value each takes."""
+"""The structure of the settings, by inspection of the models: the keys, and the type of each value."""
 
 import types
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from homeserver.settings.section import Section
 
-Annotation = Any  # a type as it stands in a model: int, Path | None, tuple[IssuerSettings, ...]
+Annotation = Any  # a type annotation of a model: int, Path | None, tuple[IssuerSettings, ...]
 KeyPath = tuple[str | int, ...]
 
 
@@ -27,7 +27,7 @@ def bare(annotation: Annotation) -> Annotation:
 
 
 def section_of(annotation: Annotation) -> type[Section] | None:
-    """The model, where the value is a section."""
+    """The model, if the value is a section."""
     kind = bare(annotation)
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
@@ -39,14 +39,14 @@ def fields_of(annotation: Annotation) -> Mapping[str, FieldInfo]:
 
 
 def item_of(annotation: Annotation) -> Annotation | None:
-    """The type of the items, where the value is a list."""
+    """The type of the items, if the value is a list."""
     kind = bare(annotation)
     origin: object = get_origin(kind)
     return get_args(kind)[0] if origin is tuple else None
 
 
 def child_of(annotation: Annotation, key: str | int) -> Annotation | None:
-    """The type of what stands under `key`, None where nothing may."""
+    """The type of the value at `key`, None if there can be none."""
     if isinstance(key, int):
         return item_of(annotation)
     field = fields_of(annotation).get(key)
@@ -54,7 +54,7 @@ def child_of(annotation: Annotation, key: str | int) -> Annotation | None:
 
 
 def is_text(annotation: Annotation) -> bool:
-    """Whether the value is text, so that 11 and yes are texts too and need no quotes."""
+    """True if the value is text, so that 11 and yes need no quotes in YAML."""
     kind = bare(annotation)
     origin: object = get_origin(kind)
     if origin is Literal:
@@ -63,11 +63,11 @@ def is_text(annotation: Annotation) -> bool:
 
 
 def is_path(annotation: Annotation) -> bool:
-    """Whether the value is the path of a file or folder."""
+    """True if the value is the path of a file or folder."""
     return bare(annotation) is Path
 
 
 def written(path: KeyPath) -> str:
-    """A path of keys as people write it: issuers[1].name"""
+    """A path of keys in written form: issuers[1].name"""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")

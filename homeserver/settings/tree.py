@@ -1,7 +1,7 @@
-"""YAML as plain values that remember where they stood, so that every error can name a line.
+"""YAML parsed to plain values with their locations, so that every error can name a line.
 
-Plain words are read as YAML 1.2 does: only `true` and `false` are truth values, `0123` and `1:30` are no numbers. Where
-the settings want text, a bare number or word is text as it was written.
+Plain scalars are read as in YAML 1.2: only `true` and `false` are booleans, `0123` and `1:30` are no numbers. Where
+the settings expect text, an unquoted number or word is text as written.
 """
 
 import re
@@ -25,7 +25,7 @@ _NULL, _BOOL, _INT, _FLOAT, _STR = (
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: `where` is path:line:column or the name of a variable, `key` like listen.port."""
+    """One error: `where` is path:line:column or the name of a variable, `key` like listen.port."""
 
     where: str
     key: str
@@ -36,7 +36,7 @@ class Problem(NamedTuple):
 
 
 class SettingsError(Invalid):
-    """The settings cannot be used. `problems` has all that is wrong; the message has a line for each."""
+    """The settings are invalid. `problems` has all errors; the message has a line for each."""
 
     code = "bad_settings"
 
@@ -47,14 +47,14 @@ class SettingsError(Invalid):
 
 @dataclass(slots=True)
 class Tree:
-    """Values, and where each stands: `origins` of the value, `key_origins` of the word before the colon."""
+    """Values and their locations: `origins` of each value, `key_origins` of each key."""
 
     values: dict[str, Value] = field(default_factory=dict)
     origins: dict[KeyPath, str] = field(default_factory=dict)
     key_origins: dict[KeyPath, str] = field(default_factory=dict)
 
     def where(self, path: KeyPath, *, of_key: bool = False) -> str:
-        """The place of the value, or of the nearest thing around it that has one."""
+        """The location of the value, or of the nearest enclosing value that has one."""
         if of_key and path in self.key_origins:
             return self.key_origins[path]
         for end in range(len(path), -1, -1):
@@ -63,7 +63,7 @@ class Tree:
         return ""
 
     def forget(self, path: KeyPath) -> None:
-        """Drop the places of a value that is being replaced, and of all in it."""
+        """Drop the locations of a value that is being replaced, and of everything in it."""
         for places in (self.origins, self.key_origins):
             for known in [known for known in places if known[: len(path)] == path]:
                 del places[known]
@@ -83,9 +83,9 @@ for _tag, _pattern, _first in (
 
 
 def parse(text: str, root: Annotation, name: str, *, with_lines: bool = True) -> tuple[Value, Tree]:
-    """Read YAML. `name` is what places begin with; `root` says which values are texts.
+    """Parse YAML. `name`: prefix of the locations; `root`: the type, which says which values are text.
 
-    Returns the value and a tree that has the places (its `values` are the value, where that is a mapping).
+    Returns the value and a tree with the locations (its `values` are the value, if that is a mapping).
     Raises SettingsError.
     """
     builder = _Builder(name, with_lines=with_lines)
@@ -108,14 +108,14 @@ def parse(text: str, root: Annotation, name: str, *, with_lines: bool = True) ->
 
 
 def _empty(annotation: Annotation) -> Value:
-    """What a heading stands for whose keys or items are all commented out."""
+    """The value of a key whose keys or items are all commented out."""
     if section_of(annotation):
         return {}
     return None if item_of(annotation) is None else []
 
 
 class _Builder:
-    """Makes values of nodes and writes down where they stood."""
+    """Makes values from nodes and records their locations."""
 
     def __init__(self, name: str, *, with_lines: bool) -> None:
         self.tree = Tree()

@@ -1,4 +1,4 @@
-"""The sections about what this server tells of itself: whom to ask for help, where calls are relayed."""
+"""The sections about /.well-known/matrix and TURN servers."""
 
 from pathlib import Path
 from typing import Annotated, Self
@@ -11,18 +11,21 @@ TurnUri = Annotated[str, Field(pattern=r"^turns?:[^\s]{1,500}$")]
 
 
 class ContactSettings(Section):
-    """Somebody who answers for this server."""
+    """A contact of this server (m.support)."""
 
     matrix_id: str | None = Field(
-        default=None, pattern=r"^@[^:\s]+:[^\s]+$", max_length=255, description="Their Matrix id."
+        default=None, pattern=r"^@[^:\s]+:[^\s]+$", max_length=255, description="Matrix id of the contact."
     )
     email: str | None = Field(
-        default=None, pattern=r"^[^@\s]+@[^@\s]+$", max_length=254, description="Their e-mail address."
+        default=None,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        max_length=254,
+        description="E-mail address of the contact.",
     )
     role: str = Field(
         default="m.role.admin",
         pattern=r"^[a-z0-9._-]{1,100}$",
-        description="What they are asked about: m.role.admin, m.role.security, or a name of your own.",
+        description="Role of the contact: m.role.admin, m.role.security, or a custom one.",
     )
 
     @model_validator(mode="after")
@@ -33,18 +36,18 @@ class ContactSettings(Section):
 
 
 class WellKnownSettings(Section):
-    """What stands below /.well-known/matrix; what is not set is not there."""
+    """Files below /.well-known/matrix; unset ones are not served."""
 
     server: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9.\[\]:-]+$",
         max_length=255,
-        description="Where other servers reach this one, e.g. matrix.example.org:443.",
+        description="Host and port at which other servers reach this one, e.g. matrix.example.org:443.",
     )
     contacts: tuple[ContactSettings, ...] = Field(
-        default=(), max_length=20, description="Who answers for this server."
+        default=(), max_length=20, description="Contacts of this server."
     )
-    support_page: PublicUrl | None = Field(default=None, description="Address of a page with help.")
+    support_page: PublicUrl | None = Field(default=None, description="URL of a support page.")
     policy_key: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_/+-]{43}$",
@@ -53,21 +56,21 @@ class WellKnownSettings(Section):
 
 
 class TurnSettings(Section):
-    """The TURN servers that carry calls between people who cannot reach each other."""
+    """TURN servers, which relay calls between clients that cannot connect directly."""
 
     uris: tuple[TurnUri, ...] = Field(
-        default=(), max_length=20, description="Their addresses, e.g. turn:turn.example.org?transport=udp."
+        default=(), max_length=20, description="Their URIs, e.g. turn:turn.example.org?transport=udp."
     )
     secret: SecretStr | None = Field(
         default=None,
-        description="Secret shared with them, from which passwords of one person are made. Better: secret_file.",
+        description="Secret shared with them, from which passwords per user are derived. Better: secret_file.",
     )
-    secret_file: Path | None = Field(default=None, description="File that holds this secret.")
+    secret_file: Path | None = Field(default=None, description="File that holds the shared secret.")
     username: str | None = Field(
-        default=None, max_length=255, description="One name for everybody, where there is no shared secret."
+        default=None, max_length=255, description="User name for all users, if there is no shared secret."
     )
-    password: SecretStr | None = Field(default=None, description="Its password.")
-    ttl_s: int = Field(default=DAY_S, ge=60, le=7 * DAY_S, description="How long credentials are good.")
+    password: SecretStr | None = Field(default=None, description="Password of that user name.")
+    ttl_s: int = Field(default=DAY_S, ge=60, le=7 * DAY_S, description="How long credentials are valid.")
 
     @model_validator(mode="after")
     def _check_credentials(self) -> Self:

@@ -1,8 +1,8 @@
-"""The authorisation rules (sections 9 and 11). Numbers in comments and in AuthRefused are those of section 11.
+"""The authorization rules (sections 9 and 11). Numbers in comments and in AuthRefused are those of section 11.
 
-`check_alone` holds the rules that look at nothing but the event and its auth events (1-3); `check_against_state`
-those that ask a state (4-13). A received event must pass the first once, and the second against the state made
-of its auth events, the state before it, and the room's current state.
+`check_alone` has the rules that depend only on the event and its auth events (1-3), `check_against_state` those that
+depend on a state (4-13). A received event must pass the first once, and the second against the state of its auth
+events, the state before it, and the room's current state.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MEMBER = "m.room.member"
 def auth_types_for(
     event_type: str, state_key: str | None, sender: str, content: JsonObject, rules: RoomRules
 ) -> list[StateKey]:
-    """Where in the state before an event its auth events stand (section 9); absent ones are left out."""
+    """The state keys of an event's auth events in the state before it (section 9); they may be absent there."""
     if event_type == CREATE:
         return []
     keys = [CREATE_KEY] if rules.create_in_auth_events else []
@@ -65,7 +65,7 @@ def check_alone(
     rejected: Collection[EventId] = (),
     create: Event | None = None,
 ) -> None:
-    """Rules 1-3, which no state can change. Raises AuthRefused.
+    """Rules 1-3, which do not depend on a state. Raises AuthRefused.
 
     `auth_events` are the events that `event.auth_events` names, all of them; `rejected` holds the ids of those that
     were rejected. `create` is the accepted create event of the room that the event claims: room version 12 needs
@@ -142,7 +142,7 @@ def check_against_state(
     rule 6.2; None if the signatures of `signing.required_signers`, which say the same, were checked before.
     """
     if event.type == CREATE:
-        return  # rule 1 decided
+        return  # decided by rule 1
     create = state.get(CREATE_KEY)
     if create is None:
         raise AuthRefused("3.4" if rules.create_in_auth_events else "2", "no create event in the state")
@@ -202,9 +202,9 @@ def _check_redaction(event: Event, own: Level, levels: PowerLevels) -> None:
 
 
 def may_redact(redaction: Event, target: Event, levels: PowerLevels) -> bool:
-    """Whether a redaction applies to its target (section 12); `levels` are those of the state at the redaction.
+    """True if a redaction applies to its target (section 12); `levels` are those of the state at the redaction.
 
-    Both must have been accepted. In room versions 1 and 2 the auth rule has decided already.
+    Both must have been accepted. In room versions 1 and 2 the auth rules have checked this already.
     """
     if redaction.redacts != target.event_id or redaction.room_id != target.room_id:
         return False
@@ -217,5 +217,5 @@ def may_redact(redaction: Event, target: Event, levels: PowerLevels) -> bool:
 
 
 def _domain(identifier: str) -> str:
-    """What follows the first colon, "" if there is none."""
+    """The part after the first colon, "" if there is none."""
     return identifier.partition(":")[2]

@@ -1,8 +1,8 @@
 """Canonical JSON (appendices, "Canonical JSON"): the one byte form that is hashed and signed.
 
-UTF-8, object keys by code point, no white space, least escapes. From room version 6 on a value must keep the
-strict rules of `check`; before, big integers and floats pass and are hashed as Python prints them, which is
-what the servers of that time did.
+UTF-8, object keys sorted by code point, no whitespace, shortest escapes. From room version 6 on a value must meet
+the strict rules of `check`; before, big integers and floats are accepted and hashed as Python prints them, as the
+servers of that time did.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ _SCALARS = frozenset((str, int, bool, type(None)))
 
 
 def encode(value: object) -> bytes:
-    """The canonical bytes of a JSON value; big integers and floats pass (room versions 1-5, other JSON).
+    """The canonical bytes of a JSON value; big integers and floats are accepted (room versions 1-5, other JSON).
 
-    Raises BadJson for what JSON cannot say: NaN, infinities, lone surrogates, keys that are no strings.
+    Raises BadJson for values without a JSON form: NaN, infinities, lone surrogates, keys that are no strings.
     """
     if _is_plain(value):
         try:
             return orjson.dumps(value, option=_SORTED)
-        except TypeError:  # an integer beyond 64 bits, deep nesting, or truly bad: the slow way tells
+        except TypeError:  # an integer beyond 64 bits, deep nesting, or invalid: the slow encoder tells
             pass
     return _encode_slowly(value)
 
 
 def encode_strict(value: object) -> bytes:
-    """The canonical bytes of a value that keeps the rules of `check` (room versions 6 and later)."""
+    """The canonical bytes of a value that meets the rules of `check` (room versions 6 and later). Raises BadJson."""
     if _is_plain(value):
         try:
             return orjson.dumps(value, option=_STRICT)
-        except TypeError:  # too deep for the fast encoder, or a breach that check() names
+        except TypeError:  # too deep for the fast encoder, or a violation that check() names
             pass
     check(value)
     return _encode_slowly(value)
 
 
 def check(value: object) -> None:
-    """Raise BadJson unless `value` is strict canonical JSON: no floats, integers of 53 bits, real text."""
+    """Raise BadJson unless `value` is strict canonical JSON: no floats, integers within 53 bits, valid Unicode."""
     todo: list[object] = [value]
     while todo:
         item = todo.pop()
@@ -69,15 +69,15 @@ def check(value: object) -> None:
 
 
 def decode(data: bytes | str) -> Any:
-    """Parse JSON text from outside without losing what hashes depend on.
+    """Parse JSON received from other servers without losing details that hashes depend on.
 
     The fast parser turns integers beyond 64 bits into floats and refuses a whole document for one lone
-    surrogate; such texts are parsed by the standard one, so that only the faulty event of many is dropped
-    later. Of duplicate keys the last wins. Raises BadJson for what is no JSON at all.
+    surrogate; such documents are parsed by the standard library, so that only the one bad event of many is
+    dropped later. Of duplicate keys the last is used. Raises BadJson for invalid JSON.
     """
     try:
         value = orjson.loads(data)
-        if _is_plain(value):  # a float may be an integer in truth
+        if _is_plain(value):  # a float may have been a big integer
             return value
     except orjson.JSONDecodeError:
         pass
@@ -88,7 +88,7 @@ def decode(data: bytes | str) -> Any:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether the fast encoder prints the value canonically: there is no float and no subclass in it."""
+    """True if the fast encoder's output is canonical: the value has no floats and no subclasses."""
     todo: list[Any] = [value]
     while todo:
         item = todo.pop()
@@ -103,7 +103,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _encode_slowly(value: object) -> bytes:
-    """By the standard library: exact for every integer and float, and strict about the rest."""
+    """Encode with the standard library: exact for every integer and float, strict about the rest."""
     _check_all_keys(value)
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)

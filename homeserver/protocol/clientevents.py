@@ -1,8 +1,8 @@
-"""Events as clients get them (client-server API, "Room event format").
+"""Events in client format (client-server API, "Room event format").
 
-The bytes of an event are made once, by `form_of`, and kept by the caller; what differs from reader to reader and from
-moment to moment is `unsigned`, which `ClientEventBytes.render` joins to them. The bytes are whole JSON objects, to
-be put into an answer as they are (`orjson.Fragment`).
+The bytes of an event are made once, by `form_of`, and cached by the caller; only `unsigned` differs between readers
+and over time, and `ClientEventBytes.render` adds it. The result is a whole JSON object, to be put into a response
+unchanged (`orjson.Fragment`).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _ALWAYS: tuple[Path, ...] = (("event_id",), ("type",), ("sender",), ("origin_ser
 
 @dataclass(frozen=True, slots=True)
 class ReaderUnsigned:
-    """What one reader is told beside an event, at one moment.
+    """The `unsigned` data of an event for one reader at one time.
 
-    `transaction_id` is for the device that sent the event and no other. `membership` is the reader's own at the event.
-    `with_previous` says whether the reader may see the state that the event replaced. `relations` is the value of
-    `m.relations`, as JSON bytes: the bundle of what relates to the event.
+    `transaction_id`: only for the device that sent the event. `membership`: the reader's own at the event.
+    `with_previous`: the reader may see the state event that this one replaced. `relations`: the bundled aggregations,
+    the value of `m.relations` as JSON bytes.
     """
 
     now_ms: int
@@ -37,9 +37,9 @@ class ReaderUnsigned:
 
 @dataclass(frozen=True, slots=True)
 class ClientEventBytes:
-    """The bytes of one event, without the end of the object. `room` is the part that names the room.
+    """The bytes of one event, without the end of the object. `room` is the member `room_id`.
 
-    `replaces` and `previous` belong to state events: what they replaced, by its id and as JSON. `because` is the event
+    `replaces` and `previous`, for state events: the id and content of the replaced event, as JSON. `because`: the event
     that redacted this one.
     """
 
@@ -51,7 +51,7 @@ class ClientEventBytes:
     because: ClientEventBytes | None = None
 
     def render(self, aside: ReaderUnsigned, *, room_id: bool = True) -> bytes:
-        """The JSON of the event. `room_id=False` is for /sync, where the room is said elsewhere."""
+        """The JSON of the event. `room_id=False` is for /sync, whose events have no room_id."""
         return b"".join(
             (self.head, self.room if room_id else b"", b',"unsigned":', self._unsigned(aside, room_id), b"}")
         )
@@ -74,7 +74,7 @@ class ClientEventBytes:
 
 
 def bare(event: Event) -> Event:
-    """The event without what it says; a redaction still says which event it is about."""
+    """The event with empty content; a redaction keeps `redacts`."""
     content = {}
     if event.type == "m.room.redaction" and "redacts" in event.content:
         content = {"redacts": event.content["redacts"]}
@@ -88,10 +88,10 @@ def form_of(
     because: ClientEventBytes | None = None,
     fields: Iterable[Path] | None = None,
 ) -> ClientEventBytes:
-    """The client form of an event, by the event itself as it is stored.
+    """The client format of a stored event.
 
-    `replaced` is the state event in whose place it came; `because` the form of the event that redacted it. `fields`
-    are the paths that a filter keeps; what an event cannot be without stays too.
+    `replaced`: the state event that it replaced; `because`: the form of the event that redacted it. `fields`: the
+    paths that a filter keeps (`event_fields`); required fields are kept as well.
     """
     shown = client_format(event)
     if fields is not None:
@@ -105,24 +105,24 @@ def form_of(
 def federation_form_of(
     event: Event, *, replaced: Event | None = None, because: ClientEventBytes | None = None
 ) -> ClientEventBytes:
-    """The form for clients that ask for events as servers send them: with hashes and signatures.
+    """The federation format for clients (filter `event_format`): with hashes and signatures.
 
-    The event's id is in it in all room versions, as clients cannot work it out. The room is named where the PDU does
-    that, be it asked for or not.
+    It has the event id in all room versions, as clients cannot compute it. `room_id` is included whenever the PDU
+    has it.
     """
     head = _open(event_in_full(event))
     return _with_replaced(ClientEventBytes(event.origin_server_ts, head, b"", because=because), replaced)
 
 
 def event_in_full(event: Event) -> JsonObject:
-    """An event as servers send it, with its id: so the create event stands in stripped state (MSC4311)."""
+    """An event in federation format with its id: the form of the create event in stripped state (MSC4311)."""
     return {**event.pdu, "event_id": event.event_id}
 
 
 def client_format(event: Event) -> dict[str, Any]:
-    """What all readers of an event get, without `room_id` and `unsigned`.
+    """The client format of an event without `room_id` and `unsigned`, the same for all readers.
 
-    A redaction says what it redacts both at the top and in its content, for clients of either age.
+    A redaction has `redacts` both at the top level and in its content, for old and new clients.
     """
     shown: dict[str, Any] = {
         "content": event.content,
@@ -140,7 +140,7 @@ def client_format(event: Event) -> dict[str, Any]:
 
 
 def stripped(event: Event) -> JsonObject:
-    """A state event as people see it who are not in the room ("Stripped state")."""
+    """A stripped state event, for users who are not in the room ("Stripped state")."""
     return {
         "content": event.content,
         "sender": event.sender,
@@ -160,10 +160,10 @@ def _with_replaced(form: ClientEventBytes, replaced: Event | None) -> ClientEven
 
 
 def _member(name: str, value: JsonObject | str) -> bytes:
-    """A further member of an object."""
+    """A JSON object member, with a leading comma."""
     return b"," + canonical.encode({name: value})[1:-1]
 
 
 def _open(value: JsonObject) -> bytes:
-    """The bytes of an object that has members, without the brace at its end."""
+    """The bytes of a non-empty object without its closing brace."""
     return canonical.encode(value)[:-1]

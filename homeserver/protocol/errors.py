@@ -1,4 +1,4 @@
-"""What the protocol core raises. The layers above turn these into their own errors.
+"""Errors of the protocol core. The layers above turn these into their own errors.
 
 ProtocolError
 ├── BadIdentifier       a user, room, event or server name breaks its grammar
@@ -9,10 +9,10 @@ ProtocolError
 ├── BadSignature        a signature is missing, unreadable or wrong
 ├── AuthRefused         an authorisation rule rejects the event
 ├── MissingEvent        state resolution was not given an event that it needs
-├── BadFilter           a filter of a client is malformed
-├── BadPushRule         a push rule of a client is malformed, or there are too many
-├── UnknownPushRule     there is no push rule of this name
-└── UnknownRoomVersion  a room version that this server does not speak
+├── BadFilter           a client's filter is malformed
+├── BadPushRule         a client's push rule is malformed, or there are too many
+├── UnknownPushRule     there is no push rule with this id
+└── UnknownRoomVersion  a room version that this server does not support
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ class BadPowerLevel(ProtocolError):
 
 
 class BadSignature(ProtocolError):
-    """A signature that must be there is missing, unreadable or does not verify."""
+    """A required signature is missing, unreadable or does not verify."""
 
 
 class BadFilter(ProtocolError):
-    """A filter that a client made is malformed. The message says where."""
+    """A client's filter is malformed. The message says where."""
 
 
 class BadPushRule(ProtocolError):
-    """A push rule that a client made is malformed, its neighbour is unknown, or there are too many already."""
+    """A client's push rule is malformed, its `before` or `after` rule is unknown, or there are too many rules."""
 
 
 class UnknownPushRule(ProtocolError):
-    """There is no push rule of this kind and name, or none that may be deleted."""
+    """There is no push rule of this kind and id, or it cannot be deleted."""
 
 
 class UnknownRoomVersion(ProtocolError):
@@ -77,7 +77,7 @@ class MissingEvent(ProtocolError):
 class AuthRefused(ProtocolError):
     """An authorisation rule rejects the event. `rule` is its number, such as "6.3.4".
 
-    It is "levels" where a power level that must be compared cannot be read.
+    It is "levels" if a power level that must be compared cannot be read.
     """
 
     def __init__(self, rule: str, reason: str) -> None:

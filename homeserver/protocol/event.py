@@ -38,18 +38,18 @@ _CREATE = "m.room.create"
 
 @dataclass_transform(frozen_default=True, eq_default=False, kw_only_default=True)
 def _frozen(cls: type[_Class]) -> type[_Class]:
-    """A frozen dataclass to the type checker, which is who holds us to it. At run time nothing stands in the way of
-    the twelve assignments with which each of thousands of events begins."""
+    """A frozen dataclass for the type checker only. At run time it is not frozen, which makes the twelve assignments
+    in the construction of each of thousands of events much cheaper."""
     return dataclass(slots=True, eq=False, repr=False, kw_only=True)(cls)
 
 
 @_frozen
 class Event:
-    """One event of a room. Nothing in it may be changed, the dicts neither.
+    """One event of a room. Immutable: nothing in it may be changed, including the dicts.
 
     `json` is the federation format without `unsigned` as canonical bytes, signatures included; in room version 12 a
     create event has no `room_id` there. `auth_events` and `prev_events` are ids in all versions. `redacts` is set on
-    redactions only, from wherever the room version keeps it.
+    redactions only, from the top level or the content, depending on the room version.
     """
 
     event_id: EventId
@@ -67,9 +67,9 @@ class Event:
 
     @classmethod
     def from_pdu(cls, pdu: JsonObject, rules: RoomRules, event_id: EventId | None = None) -> Event:
-        """The event of a PDU that passed `check_format` (or came from our own store).
+        """The event of a PDU that passed `check_format` (or comes from our own database).
 
-        Give `event_id` where it is known already: it is a hash over the event from room version 3 on.
+        Pass `event_id` if it is known already: from room version 3 on it is a hash over the event.
         """
         federated = {key: value for key, value in pdu.items() if key != "unsigned"}
         return cls.from_parts(
@@ -78,13 +78,13 @@ class Event:
 
     @classmethod
     def from_json(cls, json: bytes, rules: RoomRules, event_id: EventId) -> Event:
-        """The event of bytes that were an `Event.json` before: what a store gives back."""
+        """The event of bytes that were an `Event.json`, as read from the database."""
         pdu = orjson.loads(json) if rules.strict_json else canonical.decode(json)
         return cls.from_parts(pdu, json, rules, event_id)
 
     @classmethod
     def from_parts(cls, pdu: JsonObject, json: bytes, rules: RoomRules, event_id: EventId) -> Event:
-        """The event of a PDU without `unsigned`, its canonical bytes and its id, all of one event."""
+        """The event of a PDU without `unsigned`, with its canonical bytes and its id."""
         event_type, content = pdu["type"], pdu["content"]
         implied = rules.room_id_is_hash and event_type == _CREATE
         redacts = None
@@ -93,7 +93,7 @@ class Event:
             redacts = EventId(target) if isinstance(target, str) else None
         return cls(
             event_id=event_id,
-            # Thousands of events are in memory, of few rooms, types and people.
+            # Interned: thousands of cached events share few rooms, types and users.
             room_id=RoomId(intern("!" + event_id[1:] if implied else pdu["room_id"])),
             type=intern(event_type),
             state_key=pdu.get("state_key"),
@@ -109,13 +109,13 @@ class Event:
 
     @property
     def pdu(self) -> JsonObject:
-        """`json` as an object, made anew: it is as large as all the rest, and few ask for it."""
+        """`json` parsed; not cached, as it is as large as everything else and rarely needed."""
         decoded: JsonObject = canonical.decode(self.json)
         return decoded
 
     @property
     def is_state(self) -> bool:
-        """Whether it has a state key; "" is one too."""
+        """True if the event has a state key, which may be ""."""
         return self.state_key is not None
 
     @property
@@ -127,7 +127,7 @@ class Event:
 
     @property
     def membership(self) -> str | None:
-        """What a member event sets; None for other events and for a membership that is no text."""
+        """The membership that a member event sets; None for other events, and if it is no string."""
         value = self.content.get("membership") if self.type == "m.room.member" else None
         return value if isinstance(value, str) else None
 
@@ -151,9 +151,9 @@ def _ids_of(references: Sequence[Any]) -> tuple[EventId, ...]:
 def check_format(pdu: object, rules: RoomRules, *, count_references: bool = True) -> None:
     """Raise BadEvent, BadJson or TooLarge unless the PDU is well-formed for the room version.
 
-    `unsigned` is not looked at beyond being an object: it is never kept. `count_references=False` spares the
-    limits of prev_events and auth_events, which do not hold for answers to /backfill. Signatures, hashes and
-    auth rules are other checks.
+    `unsigned` must only be an object, as it is never stored. `count_references=False` skips the limits of prev_events
+    and auth_events, which do not apply to responses of /backfill. Signatures, hashes and auth rules are checked
+    elsewhere.
     """
     if not isinstance(pdu, dict):
         raise BadEvent("an event is an object")
@@ -166,7 +166,7 @@ def check_format(pdu: object, rules: RoomRules, *, count_references: bool = True
 
 
 def check_fields(pdu: JsonObject, rules: RoomRules) -> None:
-    """The part of `check_format` that holds before an event is hashed and signed too."""
+    """The part of `check_format` that also applies before an event is hashed and signed."""
     if not isinstance(pdu.get("content"), dict):
         raise BadEvent("content is not an object")
     if not isinstance(pdu.get("unsigned", {}), dict):
@@ -183,7 +183,7 @@ def check_fields(pdu: JsonObject, rules: RoomRules) -> None:
 
 
 def check_references(pdu: JsonObject, rules: RoomRules, *, count_references: bool = True) -> None:
-    """prev_events and auth_events: lists of references, not too many of them."""
+    """Check that prev_events and auth_events are lists of references within the limits."""
     for name, most in (("prev_events", MAX_PREV_EVENTS), ("auth_events", MAX_AUTH_EVENTS)):
         entries = pdu.get(name)
         if not isinstance(entries, list):
@@ -213,7 +213,7 @@ def _check_text(pdu: JsonObject, name: str) -> str:
 
 def _check_integer(pdu: JsonObject, name: str, least: int, greatest: int) -> None:
     value = pdu.get(name)
-    if type(value) is not int:  # a boolean is an int to isinstance
+    if type(value) is not int:  # isinstance would accept booleans
         raise BadEvent(f"{name} is not an integer")
     if not least <= value <= greatest:
         raise BadEvent(f"{name} is out of range")
@@ -253,7 +253,7 @@ def _check_hashes(pdu: JsonObject) -> None:
 
 
 def _paired_id(entry: object) -> object:
-    """The id of an [id, hashes] pair; nothing checks the hashes, which may be {} too."""
+    """The id of an [id, hashes] pair; the hashes are not checked and may be {}."""
     match entry:
         case [event_id, dict()]:
             return event_id

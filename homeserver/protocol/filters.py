@@ -1,7 +1,7 @@
-"""Filters of clients (client-server API, "Filtering"): read from JSON, and asked whether an event passes.
+"""Filters (client-server API, "Filtering"): parsed from JSON, and matched against events.
 
-What is excluded stays out, even if it is included too. A list that is absent includes everything, an empty one nothing.
-Properties that are not named here are ignored; those that are must have the right form.
+Exclusion takes precedence over inclusion. An absent list includes everything, an empty one nothing. Unknown properties
+are ignored; known ones must be well-formed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NONE: Names = frozenset()
 
 
 def _any_of(patterns: Names) -> Callable[[str], bool]:
-    """The test whether one of the patterns, in which stars stand for any text, matches."""
+    """A test whether any of the patterns matches; `*` stands for any text."""
     exact = frozenset(pattern for pattern in patterns if "*" not in pattern)
     matchers = [globs.whole(pattern, one=False) for pattern in sorted(patterns - exact)]
     if not matchers:
@@ -40,10 +40,10 @@ def _any_of(patterns: Names) -> Callable[[str], bool]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """Which events to give. The fields from `rooms` on are only read for events of rooms.
+    """An EventFilter or RoomEventFilter. The fields from `rooms` on only apply to room events.
 
-    None stands for a list that is absent. `types` may hold stars. `limit` is as asked for: use `limit_within`. What
-    relates to an event is not known to the event: the `related_by` lists are for the query that finds it.
+    None stands for an absent list. `types` may have wildcards. `limit` is as requested: use `limit_within`. The
+    `related_by` lists are for the database query, as an event does not know the events that relate to it.
     """
 
     limit: int | None = None
@@ -70,31 +70,31 @@ class EventFilter:
 
     @property
     def looks_at_content(self) -> bool:
-        """Whether it asks for more than type, sender and room."""
+        """True if the filter depends on more than type, sender and room."""
         return self.contains_url is not None or self.rel_types is not None or bool(self.not_rel_types)
 
     def limit_within(self, default: int, most: int) -> int:
-        """How many events to give: what was asked for or else `default`, never more than `most`."""
+        """The number of events to return: the requested limit or `default`, at most `most`."""
         return min(default if self.limit is None else self.limit, most)
 
     def admits_type(self, event_type: str) -> bool:
-        """Whether events of this type may pass."""
+        """True if events of this type may pass."""
         return (self.types is None or self._included(event_type)) and not self._excluded(event_type)
 
     def admits_sender(self, sender: str | None) -> bool:
-        """Whether what this user sent may pass; None, for what nobody sent, only if no senders are asked for."""
+        """True if events of this sender may pass; None (no sender) only passes if the filter names no senders."""
         return (self.senders is None or sender in self.senders) and sender not in self.not_senders
 
     def admits_room(self, room_id: str) -> bool:
-        """Whether what is in this room may pass."""
+        """True if events in this room may pass."""
         return (self.rooms is None or room_id in self.rooms) and room_id not in self.not_rooms
 
     def admits(self, event_type: str, sender: str | None = None) -> bool:
-        """Whether something passes that is no event of a room: presence, account data, receipts."""
+        """True if an event that is no room event passes: presence, account data, receipts."""
         return self.admits_type(event_type) and self.admits_sender(sender)
 
     def passes(self, event: Event) -> bool:
-        """Whether an event of a room passes."""
+        """True if a room event passes."""
         return (
             self.admits_type(event.type)
             and self.admits_sender(event.sender)
@@ -116,7 +116,7 @@ PASS_ALL = EventFilter()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomFilter:
-    """Which rooms to give, and what of them."""
+    """A RoomFilter: the rooms to include, and the filters of their parts."""
 
     rooms: Names | None = None
     not_rooms: Names = _NONE
@@ -132,7 +132,7 @@ class RoomFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What a client wants of a sync. `event_fields`: paths of what to keep of each event; None keeps all."""
+    """A whole filter for /sync. `event_fields`: paths of the fields to keep of each event; None keeps all."""
 
     event_fields: tuple[Path, ...] | None = None
     event_format: EventFormat = "client"
@@ -142,7 +142,7 @@ class Filter:
 
 
 def read_filter(json: object) -> Filter:
-    """The filter that POST /filter or GET /sync was given. Raises BadFilter."""
+    """Parse the filter of POST /filter or GET /sync. Raises BadFilter."""
     given = _Given.of(json, "")
     event_format = given.json.get("event_format", "client")
     if event_format not in ("client", "federation"):
@@ -158,13 +158,13 @@ def read_filter(json: object) -> Filter:
 
 
 def read_room_event_filter(json: object) -> EventFilter:
-    """The filter that /messages, /context or /search was given. Raises BadFilter."""
+    """Parse the filter of /messages, /context or /search. Raises BadFilter."""
     return _read_room_events(_Given.of(json, ""))
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """An object of a filter, and where in it stands, for error messages: "room.timeline."."""
+    """An object within a filter, with its path for error messages: "room.timeline."."""
 
     json: Mapping[str, Any]
     where: str
@@ -191,7 +191,7 @@ class _Given:
         return value
 
     def texts(self, name: str, most: int = MAX_ENTRIES) -> Names | None:
-        """A list of texts as a set; None if it is absent."""
+        """A list of strings as a set; None if it is absent."""
         if name not in self.json:
             return None
         entries = self.json[name]
@@ -235,7 +235,7 @@ def _read_room_events(given: _Given) -> EventFilter:
 
 
 def _base(given: _Given) -> dict[str, Any]:
-    """The fields that all kinds of events have."""
+    """The fields common to all event filters."""
     return {
         "limit": given.limit(),
         "types": given.texts("types", MAX_TYPES),
@@ -258,5 +258,5 @@ def _read_room(given: _Given) -> RoomFilter:
 
 
 def _renamed(given: _Given, name: str, before: str) -> Names | None:
-    """A list by its name, or else by that which it has until it is part of the specification."""
+    """A list by its stable name, else by its unstable one."""
     return given.texts(name if name in given.json else before)

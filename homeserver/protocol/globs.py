@@ -1,7 +1,7 @@
 """Glob-style matching (appendices): `*` stands for any text, `?` for one character.
 
-Patterns come from strangers and texts are long, so a pattern is matched without going back: each piece between two
-stars is looked for once, from where the one before it ended. The time is that of one pass over the text.
+Patterns are untrusted and texts are long, so matching does not backtrack: each piece between two stars is searched
+once, from the end of the piece before. The time is linear in the text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _EDGE = r"(?!(?<=\w)\w)"  # no letter, digit or underscore on both sides
 
 @lru_cache(4096)
 def whole(pattern: str, *, one: bool = True) -> Matcher:
-    """The test whether all of a text matches. `one=False`: `?` stands for itself."""
+    """A test whether a whole text matches. `one=False`: `?` stands for itself."""
     first, *rest = [_piece(part, one) for part in pattern.split("*")]
     if not rest:
         return re.compile(first, re.DOTALL).fullmatch if one and "?" in pattern else pattern.__eq__
@@ -31,10 +31,10 @@ def whole(pattern: str, *, one: bool = True) -> Matcher:
 
 @lru_cache(4096)
 def worded(pattern: str) -> Matcher:
-    """The test whether any part of a text matches that begins and ends at the edge of a word.
+    """A test whether any part of a text matches that begins and ends at a word boundary.
 
-    Words are of the letters A-Z and a-z, digits and underscores, as the specification has it; any other character is
-    an edge, so that texts in other alphabets are found inside of words too.
+    Word characters are A-Z, a-z, digits and underscores, as the specification has it; any other character is a
+    boundary, so that in other alphabets matches are also found inside words.
     """
     pieces = [_piece(part, True) for part in pattern.split("*")]
     if pieces[0] or len(pieces) == 1:
@@ -45,10 +45,10 @@ def worded(pattern: str) -> Matcher:
 
 
 def is_plain(pattern: str) -> bool:
-    """Whether a pattern has no wildcard: it matches itself alone."""
+    """True if a pattern has no wildcard, so that it only matches itself."""
     return "*" not in pattern and "?" not in pattern
 
 
 def _piece(part: str, one: bool) -> str:
-    """The regular expression of what stands between two stars; every character of it takes one of the text."""
+    """The regular expression of a piece between two stars; its length in characters is fixed."""
     return "".join("." if one and char == "?" else re.escape(char) for char in part)

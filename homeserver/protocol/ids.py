@@ -24,25 +24,25 @@ MAX_ID_BYTES = 255
 _SERVER_NAME = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,255})(?::[0-9]{1,5})?", re.ASCII)
 _NEW_LOCALPART = re.compile(r"[a-z0-9._=/+-]+")
 _HASH_ROOM_ID = re.compile(r"![0-9A-Za-z_-]{43}")
-_UNSAFE = re.compile("[\0\ud800-\udfff]")  # NUL and lone surrogates may stand in no identifier
+_UNSAFE = re.compile("[\0\ud800-\udfff]")  # NUL and lone surrogates are allowed in no identifier
 _NOT_PRINTABLE_ASCII = re.compile(r"[^\x21-\x7e]")
 
 
 def fits(text: str) -> bool:
-    """Whether `text` is within the 255 bytes that identifiers, event types and state keys may have."""
+    """True if `text` is within the limit of 255 bytes of identifiers, event types and state keys."""
     if text.isascii():
         return len(text) <= MAX_ID_BYTES
     return len(text.encode("utf-8", "surrogatepass")) <= MAX_ID_BYTES
 
 
-@lru_cache(4096)  # few names come again and again, in the sender of every event
+@lru_cache(4096)  # few distinct names, checked for the sender of every event
 def is_server_name(text: str) -> bool:
-    """Host name, IPv4 or bracketed IPv6 literal, with an optional port. Case counts."""
+    """True for a host name, IPv4 or bracketed IPv6 literal, with an optional port. Case-sensitive."""
     return _SERVER_NAME.fullmatch(text) is not None
 
 
 def domain_of(identifier: str) -> ServerName:
-    """What follows the first colon. Raises BadIdentifier if there is none (hashed event and room ids)."""
+    """The server name after the first colon. Raises BadIdentifier if there is none (hashed event and room ids)."""
     _, colon, domain = identifier.partition(":")
     if not colon:
         raise BadIdentifier(f"{identifier!r} names no server")
@@ -58,19 +58,19 @@ def parse_user_id(text: str) -> tuple[str, ServerName]:
 
 
 def is_user_id(text: str, historical: bool = True) -> bool:
-    """Whether `text` is a user id; `historical` allows what old servers made (events must accept those)."""
+    """True if `text` is a user id; `historical` allows ids of the historical grammar, which events must accept."""
     if not _is_id("@", text):
         return False
     return historical or _NEW_LOCALPART.fullmatch(text[1 : text.index(":")]) is not None
 
 
 def is_presentable_user_id(text: str) -> bool:
-    """Whether a user id may be passed on outside of events: localpart not empty and of U+0021 to U+007E."""
+    """True if a user id may be used outside of events: localpart not empty and within U+0021 to U+007E."""
     return is_user_id(text) and text[1] != ":" and not _NOT_PRINTABLE_ASCII.search(text)
 
 
 def make_user_id(localpart: str, server: str) -> UserId:
-    """A user id for a new account. Raises BadIdentifier unless it keeps today's grammar and length."""
+    """A user id for a new account. Raises BadIdentifier unless it meets the current grammar and length."""
     user_id = f"@{localpart}:{server}"
     if not is_user_id(user_id, historical=False):
         raise BadIdentifier(f"{user_id!r} is not a user id that may be made")
@@ -106,7 +106,7 @@ def is_room_alias(text: str) -> bool:
 
 
 def _is_id(sigil: str, text: str) -> bool:
-    """A sigil, anything without colon, a colon, a server name; nothing unsafe, at most 255 bytes."""
+    """True for a sigil, an opaque part without a colon, a colon, a server name; at most 255 bytes, none unsafe."""
     _, colon, server = text.partition(":")
     return (
         text[:1] == sigil

@@ -16,7 +16,7 @@ from homeserver.protocol.versions import RoomRules
 
 JOIN_RULES_KEY: StateKey = ("m.room.join_rules", "")
 RESTRICTED_RULES = frozenset({"restricted", "knock_restricted"})
-_MAX_ALLOWED = 100  # rooms that a join rule may name; more are not looked at
+_MAX_ALLOWED = 100  # rooms of a join rule that are considered; further ones are ignored
 
 
 def membership_in(state: Mapping[StateKey, Event], user_id: str) -> str:
@@ -33,7 +33,7 @@ def join_rule_in(state: Mapping[StateKey, Event]) -> str:
 
 
 def allowed_rooms_in(state: Mapping[StateKey, Event]) -> list[RoomId]:
-    """The rooms whose members a restricted join rule lets in. What is malformed allows nobody."""
+    """The rooms whose members may join by a restricted join rule. Malformed entries are ignored."""
     event = state.get(JOIN_RULES_KEY)
     if event is None or join_rule_in(state) not in RESTRICTED_RULES:
         return []
@@ -50,7 +50,7 @@ def allowed_rooms_in(state: Mapping[StateKey, Event]) -> list[RoomId]:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A member event (its state key is `target`), and the state that decides on it."""
+    """A member event, whose state key is `target`, and the state that it is checked against."""
 
     event: Event
     target: str
@@ -65,7 +65,7 @@ class Transition:
 
     @property
     def before(self) -> str:
-        """The membership of the target so far."""
+        """The target's previous membership."""
         return membership_in(self.state, self.target)
 
     def require_joined_sender(self, rule: str) -> None:
@@ -96,7 +96,7 @@ def check_member(
 
 
 def _check_authoriser_signed(content: JsonObject, signers: Collection[ServerName]) -> None:
-    """6.2: who lets a user into a restricted room vouches for it by a signature."""
+    """6.2: the server of the user who authorised a restricted join must have signed it."""
     if "join_authorised_via_users_server" in content:
         authoriser = content["join_authorised_via_users_server"]
         if not isinstance(authoriser, str) or authoriser.partition(":")[2] not in signers:
@@ -127,7 +127,7 @@ def check_join(case: Transition) -> None:
 
 
 def _first_member(case: Transition) -> object:
-    """The one user who may join a room that has nothing but its create event."""
+    """The only user who may join a room that has nothing but its create event."""
     if case.rules.creator_is_sender:
         return case.create.sender
     return case.create.content.get("creator")
@@ -140,7 +140,7 @@ def _is_restricted(join_rule: str, rules: RoomRules) -> bool:
 
 
 def _check_authoriser(case: Transition) -> None:
-    """6.3.5: a joined user who may invite lets the target in."""
+    """6.3.5: a restricted join needs a joined user with permission to invite as its authoriser."""
     authoriser = case.event.content.get("join_authorised_via_users_server")
     if not isinstance(authoriser, str):
         raise AuthRefused("6.3.5", "nobody authorised the join")
@@ -163,7 +163,7 @@ def check_invite(case: Transition) -> None:
 
 
 def _check_third_party_invite(case: Transition) -> None:
-    """6.4.1: the invite of an address, made good by whom the address belongs to."""
+    """6.4.1: a third-party invite, redeemed by the owner of the invited address."""
     if case.before == "ban":
         raise AuthRefused("6.4.1.1", "banned")
     invite = case.event.content["third_party_invite"]
@@ -194,7 +194,7 @@ def _public_keys(content: JsonObject) -> list[str]:
 
 
 def _is_signed_by(signed: JsonObject, public_key: str) -> bool:
-    """Whether any signature in `signed`, whatever its key id, verifies with the key."""
+    """True if any signature in `signed`, of whatever key id, verifies with the key."""
     entities = signed.get("signatures")
     if not isinstance(entities, dict):
         return False

@@ -16,7 +16,7 @@ MISSING: Final = object()
 
 @lru_cache(4096)
 def parse(text: str) -> Path:
-    r"""The names of a path. `\.` is a dot in a name and `\\` a backslash; other escapes stand for themselves."""
+    r"""Parse a path into names. `\.` is a dot in a name and `\\` a backslash; other escapes stand for themselves."""
     names, name, escaped = [], "", False
     for char in text:
         if escaped:
@@ -33,7 +33,7 @@ def parse(text: str) -> Path:
 
 
 def find(value: Any, path: Path) -> Any:
-    """What stands at a path of nested objects, or MISSING. Lists are not gone into."""
+    """The value at a path of nested objects, or MISSING. Lists are not descended into."""
     for name in path:
         if not isinstance(value, dict) or name not in value:
             return MISSING
@@ -42,9 +42,9 @@ def find(value: Any, path: Path) -> Any:
 
 
 def pick(value: JsonObject, paths: Iterable[Path]) -> dict[str, Any]:
-    """A copy of an object that has only what stands at the paths; objects on the way are copied, leaves shared."""
+    """A copy of an object with only the values at the paths; objects on the way are copied, leaves are shared."""
     picked: dict[str, Any] = {}
-    for path in sorted(paths, key=len, reverse=True):  # a whole object replaces the parts taken of it before
+    for path in sorted(paths, key=len, reverse=True):  # whole objects replace parts copied before
         found = find(value, path)
         if found is MISSING:
             continue

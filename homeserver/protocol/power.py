@@ -40,21 +40,21 @@ def creators(create: Event, rules: RoomRules) -> frozenset[UserId]:
 
 
 def read_level(value: object, rules: RoomRules) -> int:
-    """A level as it stands in an event. Raises BadPowerLevel for what is none in this room version."""
-    if type(value) is int:  # True and False are no levels
+    """A level from an event. Raises BadPowerLevel if the value is not allowed in this room version."""
+    if type(value) is int:  # booleans are no levels
         return value
     if rules.string_power_levels and isinstance(value, str) and _TEXT_LEVEL.fullmatch(value.strip()):
         level = int(value)
         if not rules.strict_json or -MAX_INTEGER <= level <= MAX_INTEGER:
             return level
     if rules.float_power_levels and isinstance(value, float) and math.isfinite(value):
-        return int(value)  # cut towards zero at the point
+        return int(value)  # truncated towards zero
     raise BadPowerLevel(f"{value!r} is not a power level")
 
 
 @dataclass(frozen=True, slots=True)
 class PowerLevels:
-    """The power levels of a room at one state. Levels are read when asked for: methods raise BadPowerLevel.
+    """The power levels of a room at one state. Levels are parsed on access, so methods raise BadPowerLevel.
 
     `content` is that of the m.room.power_levels event, None if there is none. A null in it counts as absent.
     """
@@ -69,7 +69,7 @@ class PowerLevels:
 
     @classmethod
     def from_events(cls, create: Event | None, power: Event | None, rules: RoomRules) -> Self:
-        """From the two events that matter; without a create event nobody is a creator."""
+        """From the two relevant events; without a create event there are no creators."""
         makers = creators(create, rules) if create is not None else frozenset()
         return cls(None if power is None else power.content, makers, rules)
 
@@ -107,7 +107,7 @@ class PowerLevels:
         return self._named("redact", 50)
 
     def notification(self, name: str) -> Level:
-        """The level needed to notify everybody by `name` ("room"). Not an auth matter; push rules ask."""
+        """The level needed for a notification by `name` ("room"). Used by push rules, not by auth rules."""
         found = self._entry("notifications", name)
         return 50 if found is None else found
 
@@ -143,7 +143,7 @@ class ReadableLevels(PowerLevels):
 
 
 def check_power_levels(event: Event, levels: PowerLevels) -> None:
-    """Rule 11: may the sender set these power levels, with `levels` as the present ones? Raises AuthRefused."""
+    """Rule 11: the sender may set these power levels; `levels`: the current ones. Raises AuthRefused."""
     rules, new, old = levels.rules, event.content, levels.content
     if not rules.string_power_levels:
         _check_integers(new)

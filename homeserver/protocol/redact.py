@@ -1,4 +1,4 @@
-"""The redaction algorithm (section 6): what is left of an event when its content is taken away."""
+"""The redaction algorithm (section 6): the fields of an event that survive redaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from homeserver.protocol.versions import Redaction, RoomRules
 def redact(pdu: JsonObject, rules: RoomRules) -> dict[str, Any]:
     """A redacted copy of a PDU in federation format; the PDU itself is not changed. Raises BadEvent.
 
-    `hashes` and `signatures` stay (signatures are over the redacted event), `unsigned` goes.
+    `hashes` and `signatures` are kept (signatures are over the redacted event), `unsigned` is dropped.
     """
     plan = rules.redaction
     content = pdu.get("content")
@@ -24,7 +24,7 @@ def redact(pdu: JsonObject, rules: RoomRules) -> dict[str, Any]:
 
 
 def redact_content(event_type: object, content: JsonObject, plan: Redaction) -> dict[str, Any]:
-    """What stays of the content of an event of this type, as a new dict."""
+    """The content of an event of this type after redaction, as a new dict."""
     if not isinstance(event_type, str):
         return {}
     if event_type in plan.whole_content:

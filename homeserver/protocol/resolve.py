@@ -1,7 +1,7 @@
-"""State resolution (section 13): one state out of the states that the branches of a forked room left.
+"""State resolution (section 13): merges the states of the branches of a forked room.
 
-`resolve` chooses the algorithm by the room version; v2 and v2.1 stand here, v1 in resolve_v1. Where existing servers
-differ from the specification's text this follows them: servers that resolve differently split the room.
+`resolve` selects the algorithm by room version; v2 and v2.1 are here, v1 in resolve_v1. Where existing servers differ
+from the specification's text this follows them: servers that resolve differently split the room.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def resolve(
     rejected: Collection[EventId] = frozenset(),
     auth_difference: Collection[EventId] | None = None,
 ) -> dict[StateKey, EventId]:
-    """The resolved state of several states of one room; the order of neither states nor events matters.
+    """The resolved state of several states of one room; the order of states and events does not matter.
 
-    `events` holds the events of the states and of their auth chains; `rejected` the ids of those among them that were
-    rejected. Who has auth chains in an index may give the `auth_difference` of the states; then only the chains of
-    events on which the states differ are walked. Raises MissingEvent if an event is asked for that is not given.
+    `events`: the events of the states and of their auth chains; `rejected`: the ids of those that were rejected.
+    Callers with an index of auth chains may pass the `auth_difference` of the states; then only the chains of events
+    on which the states differ are walked. Raises MissingEvent if a needed event is not in `events`.
     """
     states = _distinct(state_sets)
     if len(states) <= 1:
@@ -58,7 +58,7 @@ def _distinct(state_sets: Sequence[StateIds]) -> list[dict[StateKey, EventId]]:
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """What resolution knows of the room."""
+    """The input of a resolution."""
 
     events: Mapping[EventId, Event]
     rules: RoomRules
@@ -108,7 +108,7 @@ def _resolve_v2(
 def _split(
     states: Sequence[dict[StateKey, EventId]],
 ) -> tuple[dict[StateKey, EventId], set[EventId]]:
-    """What all states have alike; and every other event of any state. A key that one state lacks is conflicted."""
+    """The unconflicted state, and all conflicted events. A key that one state lacks is conflicted."""
     first, others = states[0], states[1:]
     unconflicted = {
         key: event_id
@@ -124,8 +124,8 @@ def _auth_difference(
 ) -> set[EventId]:
     """Events that are in the auth chains (own events included) of some states, but not of all.
 
-    The chains of what the states share are in all of them. So the chains of the rest are compared, and what the
-    shared ones reach is taken out at the end, which needs one walk for all states and often none.
+    The chains of the events that all states share are in all of them. So the chains of the others are compared, and
+    events reachable from the shared ones are removed at the end, with one walk for all states, and often none.
     """
     chains = [
         _chain((event_id for key, event_id in state.items() if key not in unconflicted), room)
@@ -184,7 +184,7 @@ def _is_power_event(event: Event) -> bool:
 
 
 def _with_auth_events_in(full: set[EventId], start: Iterable[EventId], room: _Room) -> set[EventId]:
-    """The events and those of their auth chains that are reached by way of events of `full` only."""
+    """The events, and those of their auth chains that are reachable through events of `full` only."""
     todo, found = list(start), set[EventId]()
     while todo:
         event_id = todo.pop()
@@ -195,7 +195,7 @@ def _with_auth_events_in(full: set[EventId], start: Iterable[EventId], room: _Ro
 
 
 def _power_order(power: set[EventId], room: _Room) -> list[EventId]:
-    """Reverse topological power ordering: auth events first; of those that may come next, by `_power_rank`."""
+    """Reverse topological power ordering: auth events first, ties by `_power_rank`."""
     waits_for = {
         event_id: {one for one in room.event(event_id).auth_events if one in power} for event_id in power
     }
@@ -217,13 +217,13 @@ def _power_order(power: set[EventId], room: _Room) -> list[EventId]:
 
 
 def _power_rank(event_id: EventId, room: _Room) -> tuple[Level, int, EventId]:
-    """Greater power of the sender first, then the earlier, then the lesser id."""
+    """Sort key: higher power level of the sender first, then earlier origin_server_ts, then smaller id."""
     event = room.event(event_id)
     return -_sender_level(event, room), event.origin_server_ts, event_id
 
 
 def _sender_level(event: Event, room: _Room) -> Level:
-    """The sender's level by the event's own auth events; 0 where it cannot be read."""
+    """The sender's level by the event's own auth events; 0 if it cannot be read."""
     power = room.auth_event(event, POWER_LEVELS_KEY)
     levels = PowerLevels.from_events(room.create_of(event), power, room.rules)
     try:
@@ -245,7 +245,7 @@ def _mainline(power_id: EventId | None, room: _Room) -> dict[EventId, float]:
 def _mainline_order(
     event_ids: Iterable[EventId], mainline: dict[EventId, float], room: _Room
 ) -> list[EventId]:
-    """Greater mainline position first (what hangs on the oldest power levels), then the earlier, then the id."""
+    """Greater mainline position (oldest power levels) first, then earlier origin_server_ts, then smaller id."""
     positions = dict(mainline)
 
     def rank(event_id: EventId) -> tuple[float, int, EventId]:
@@ -256,9 +256,9 @@ def _mainline_order(
 
 
 def _mainline_position(event: Event, positions: dict[EventId, float], room: _Room) -> float:
-    """The position of the first event of the mainline on the way along power levels events; infinite if none.
+    """The position of the closest mainline event along power levels events; infinite if there is none.
 
-    Positions found are added to `positions`, so that a way is walked once.
+    Positions found are added to `positions`, so that each path is walked once.
     """
     way: list[EventId] = []
     step: Event | None = event
@@ -271,7 +271,7 @@ def _mainline_position(event: Event, positions: dict[EventId, float], room: _Roo
 
 
 def _apply(order: Iterable[EventId], resolved: MutableMapping[StateKey, EventId], room: _Room) -> None:
-    """Iterative auth checks: each event that passes enters `resolved`, others are skipped."""
+    """Iterative auth checks: each event that passes is added to `resolved`, others are skipped."""
     for event_id in order:
         event = room.event(event_id)
         try:
@@ -282,7 +282,7 @@ def _apply(order: Iterable[EventId], resolved: MutableMapping[StateKey, EventId]
 
 
 def _auth_state(event: Event, resolved: StateIds, room: _Room) -> dict[StateKey, Event]:
-    """For each key that the auth rules ask for: what is resolved so far, else the event's own auth event."""
+    """For each state key that the auth rules need: the event resolved so far, else the event's own auth event."""
     state: dict[StateKey, Event] = {}
     for key in auth_types_of(event, room.rules):
         if key in resolved:

@@ -1,7 +1,7 @@
 """Sealing: content hash, signature and event id of an event that this server makes or countersigns.
 
 `seal` is the hottest function of the server. The redacted bytes are made once, for both signature and event
-id; the final bytes are made once, for the store and for federation.
+id; the final bytes are made once, for the database and for federation.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def seal(pdu: JsonObject, rules: RoomRules, server: str, key: SigningKey) -> Eve
 
 
 def countersign(event: Event, rules: RoomRules, server: str, key: SigningKey) -> Event:
-    """The same event with the signature of `server` added: invites of our users, restricted joins."""
+    """The event with the signature of `server` added: for invites of local users, and restricted joins."""
     return add_signature(event, rules, server, key.key_id, key.sign(signed_bytes(redact(event.pdu, rules))))
 
 
 def add_signature(event: Event, rules: RoomRules, server: str, key_id: str, signature: str) -> Event:
-    """The same event with a signature that somebody else made, such as a policy server; not verified here."""
+    """The event with a signature by another server added, such as a policy server; not verified here."""
     pdu = with_signature(event.pdu, server, key_id, signature)
     json = canonical.encode(pdu)
     check_size(json)

@@ -58,7 +58,7 @@ class VerifyKey:
 
     @classmethod
     def from_base64(cls, key_id: str, text: str) -> VerifyKey:
-        """Raises BadSignature for another algorithm or what is no key."""
+        """Parse a public key. Raises BadSignature for other algorithms and malformed keys."""
         if not key_id.startswith(ALGORITHM + ":"):
             raise BadSignature(f"key {key_id} is not of {ALGORITHM}")
         try:
@@ -70,7 +70,7 @@ class VerifyKey:
         return encode_base64(self.public_bytes)
 
     def verify(self, data: bytes, signature: str) -> None:
-        """Raises BadSignature unless `signature` (base64) is this key's over `data`."""
+        """Raise BadSignature unless `signature` (base64) is this key's over `data`."""
         try:
             self._public.verify(decode_base64(signature), data)
         except (InvalidSignature, ValueError):
@@ -114,7 +114,7 @@ class SigningKey:
 
     @property
     def verify_key_base64(self) -> str:
-        """The public half, as key documents carry it."""
+        """The public key, as in key documents."""
         return self.verify_key.to_base64()
 
     def sign(self, data: bytes) -> str:
@@ -167,7 +167,7 @@ def signatures_of(obj: JsonObject, entity: str) -> dict[str, str]:
 
 
 def signed_bytes(obj: JsonObject) -> bytes:
-    """What a signature of `obj` is over: canonical JSON without `signatures` and `unsigned`."""
+    """The bytes that a signature of `obj` covers: canonical JSON without `signatures` and `unsigned`."""
     return canonical.encode({key: value for key, value in obj.items() if key not in UNSIGNED_KEYS})
 
 
@@ -178,7 +178,7 @@ def content_hash(pdu: JsonObject) -> str:
 
 
 def content_hash_matches(pdu: JsonObject) -> bool:
-    """Whether `hashes.sha256` is right; if not, only the redacted event may be used (section 8, step 3)."""
+    """True if `hashes.sha256` is right; if not, only the redacted event may be used (section 8, step 3)."""
     hashes = pdu.get("hashes")
     claimed = hashes.get("sha256") if isinstance(hashes, dict) else None
     if not isinstance(claimed, str):
@@ -239,6 +239,6 @@ def verify_event(pdu: JsonObject, rules: RoomRules, server: str, keys: Keys) -> 
 
 
 def verify_policy_signature(pdu: JsonObject, rules: RoomRules, server: str, public_key: str) -> None:
-    """Check the signature of the room's policy server, whose key stands in the state. Raises BadSignature."""
+    """Check the signature of the room's policy server, whose key is in the state. Raises BadSignature."""
     key = VerifyKey.from_base64(POLICY_SERVER_KEY_ID, public_key)
     verify_json(redact(pdu, rules), server, {key.key_id: key})

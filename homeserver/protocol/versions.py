@@ -1,4 +1,4 @@
-"""Room versions as data: one frozen record of flags for each, made of the one before and its changes."""
+"""Room versions as data: a frozen record of flags for each, derived from the version before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ContentKeys = Mapping[str, frozenset[str]]
 
 
 class StateResolution(Enum):
-    """Which algorithm merges the states of a forked room."""
+    """The state resolution algorithm."""
 
     V1 = "1"
     V2 = "2"
@@ -21,7 +21,7 @@ class StateResolution(Enum):
 
 
 class EventIdFormat(Enum):
-    """Where event ids come from."""
+    """The format of event ids."""
 
     GIVEN = "given"
     """`$opaque:domain`, chosen by the origin server and sent in the PDU."""
@@ -33,21 +33,21 @@ class EventIdFormat(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Redaction:
-    """What redaction leaves of an event (section 6)."""
+    """The keys of an event that redaction keeps (section 6)."""
 
     top_level: frozenset[str]
-    """Keys of the PDU that stay."""
+    """Top-level keys of the PDU that are kept."""
     content: ContentKeys
-    """Keys of `content` that stay, by event type; types that are not listed keep none."""
+    """Keys of `content` that are kept, by event type; types that are not listed keep none."""
     whole_content: frozenset[str] = frozenset()
-    """Types whose content stays whole (v11: m.room.create)."""
+    """Types whose whole content is kept (v11: m.room.create)."""
     third_party_signed: bool = False
     """v11: a member event keeps `third_party_invite.signed`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class RoomRules:
-    """Everything in which room versions differ. A comment names the version that left the default of v1."""
+    """All differences between room versions. Comments name the version that changed the default of v1."""
 
     version: str
     state_resolution: StateResolution = StateResolution.V1  # v2: 2, v12: 2.1

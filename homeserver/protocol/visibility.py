@@ -1,4 +1,4 @@
-"""History visibility (section 22): who may see an event, by the state at it."""
+"""History visibility (section 22): whether a user or server may see an event, by the state at the event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VISIBILITIES = frozenset({"world_readable", "shared", "invited", "joined"})
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What the state at an event says of one reader: the room's history visibility and the reader's membership."""
+    """The room's history visibility and one reader's membership in the state at an event."""
 
     history_visibility: str
     membership: str
@@ -34,11 +34,11 @@ def history_visibility_of(event: Event | None) -> str:
 
 
 def may_see(event: Event, user_id: str, before: Moment, *, joined_later: bool) -> bool:
-    """Whether a user may see an event.
+    """True if a user may see an event.
 
-    `before` is of the state before the event; `joined_later` says whether the user joined at any time after it. A
-    change of the history visibility and the user's own member event can be seen if the state before or the state
-    after them allows it. After leaving, a user sees what could be seen before and nothing later: that follows from
+    `before`: of the state before the event; `joined_later`: the user joined at any time after it. A change of the
+    history visibility, and the user's own member event, are visible if the state before or the state after them
+    allows it. After leaving, a user sees what was visible before and nothing later, which follows from
     `joined_later` being false then.
     """
     moments = (before, _after(event, user_id, before))
@@ -58,9 +58,9 @@ def allows(moment: Moment, *, joined_later: bool) -> bool:
 
 
 def server_may_see(history_visibility: str, memberships: Iterable[str], *, joined_later: bool) -> bool:
-    """The same for a server: `memberships` are those of its users at the event; one who may see it is enough.
+    """True if any user of a server may see an event. `memberships`: of the server's users at the event.
 
-    `joined_later` says whether any of its users joined after the event.
+    `joined_later`: any of the server's users joined after the event.
     """
     seen_by = {"leave", *memberships}
     return any(allows(Moment(history_visibility, one), joined_later=joined_later) for one in seen_by)

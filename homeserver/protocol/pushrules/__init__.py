@@ -1,5 +1,5 @@
-"""Push rules (client-server API, "Push Rules"): who is told of an event, and how loudly.
+"""Push rules (client-server API, "Push Rules"): which users an event notifies, and how.
 
-`defaults` has the rules that everybody starts with, `ruleset` those of one person, `evaluate` finds for an event and
-all its readers which rule speaks. Events do not change while they are looked at, and neither does anything in here.
+`defaults` has the predefined rules, `ruleset` the rules of one user, `evaluate` finds the matching rule for an event
+and each of its readers. All objects here are immutable.
 """

@@ -1,7 +1,7 @@
-"""The conditions of push rules, read from JSON and asked of an occasion.
+"""The conditions of push rules, parsed from JSON and evaluated for an event (`Occasion`).
 
-Most hold for all readers of an event or for none. The others look at the reader's id or name: they answer with a test
-of one reader, made once per event.
+Most hold for all readers of an event or for none. The others depend on the reader's id or name: they evaluate to a
+test of one reader, made once per event.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COMPARE: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
 
 
 class Owner(Enum):
-    """Stands in a default rule for what differs from person to person."""
+    """Placeholder in a predefined rule for the user's own id or localpart."""
 
     USER_ID = "user id"
     LOCALPART = "localpart"
@@ -40,20 +40,20 @@ class Owner(Enum):
 
 
 def localpart(user_id: str) -> str:
-    """What stands between the sigil and the server name."""
+    """The localpart of a user id."""
     return user_id[1 : user_id.index(":")]
 
 
 class Condition(Protocol):
-    """One condition. Equal ones hold for the same events."""
+    """One condition. Equal conditions hold for the same events."""
 
     def ask(self, occasion: Occasion, /) -> Answer:
-        """Whether it holds, or the test for each reader."""
+        """True if the condition holds, False if not, or a test for each reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventMatch:
-    """A text of the event matches a glob. `plain` is what it equals if that is all, in lower case."""
+    """event_match: a string of the event matches a glob. `plain`: a pattern without wildcards, in lower case."""
 
     key: str
     pattern: str | Owner
@@ -66,7 +66,7 @@ class EventMatch:
 
     @property
     def searches(self) -> int:
-        """What it costs: nothing for a comparison, 1 for a pass over a text; each `?` is tried at every character."""
+        """The cost: 0 for a comparison, 1 for a pass over the text, more for `?`, which is tried at every character."""
         return 0 if isinstance(self.pattern, Owner) or self.plain is not None else 1 + self.pattern.count("?")
 
     def ask(self, occasion: Occasion) -> Answer:
@@ -89,7 +89,7 @@ class EventMatch:
 
 @dataclass(frozen=True, slots=True)
 class EventPropertyIs:
-    """Exactly this value stands in the event."""
+    """event_property_is: a property of the event has exactly this value."""
 
     key: str
     value: str | int | bool | None
@@ -100,7 +100,7 @@ class EventPropertyIs:
 
 @dataclass(frozen=True, slots=True)
 class EventPropertyContains:
-    """A list in the event has exactly this value."""
+    """event_property_contains: a list in the event has exactly this value."""
 
     key: str
     value: str | int | bool | Owner | None
@@ -115,7 +115,7 @@ class EventPropertyContains:
 
 @dataclass(frozen=True, slots=True)
 class ContainsDisplayName:
-    """The body has the reader's name in the room."""
+    """contains_display_name: the body has the reader's display name in the room."""
 
     def ask(self, occasion: Occasion) -> Answer:
         names = occasion.names()
@@ -127,7 +127,7 @@ class ContainsDisplayName:
 
 @dataclass(frozen=True, slots=True)
 class RoomMemberCount:
-    """So many have joined the room; `bound` is as in the JSON, e.g. ">=10"."""
+    """room_member_count: the number of joined members; `bound` is as in the JSON, e.g. ">=10"."""
 
     bound: str
 
@@ -140,7 +140,7 @@ class RoomMemberCount:
 
 @dataclass(frozen=True, slots=True)
 class SenderNotificationPermission:
-    """The sender's power suffices for notifications of this name."""
+    """sender_notification_permission: the sender's power level suffices for notifications of this name."""
 
     key: str
 
@@ -150,7 +150,7 @@ class SenderNotificationPermission:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A condition that this server does not know: it is kept, and holds for nothing."""
+    """A condition of unknown kind: it is stored, and never holds."""
 
     json: JsonObject
 
@@ -159,7 +159,7 @@ class Unknown:
 
 
 def read_condition(json: Any) -> Condition:
-    """The condition that a client sent, or that was stored. Raises BadPushRule."""
+    """Parse a condition from a client or from the database. Raises BadPushRule."""
     match json:
         case {"kind": "event_match", "key": str(key), "pattern": str(pattern)}:
             return EventMatch(key, pattern)
@@ -181,7 +181,7 @@ def read_condition(json: Any) -> Condition:
 
 
 def shown(condition: Condition, user_id: str) -> JsonObject:
-    """The JSON of a condition as its owner sees it."""
+    """The JSON of a condition for its owner."""
     match condition:
         case EventMatch(key, pattern):
             return {"kind": "event_match", "key": key, "pattern": filled(pattern, user_id)}
@@ -199,12 +199,12 @@ def shown(condition: Condition, user_id: str) -> JsonObject:
 
 
 def filled(value: Any, user_id: str) -> Any:
-    """What a value of a condition is for one person."""
+    """A value of a condition with placeholders filled in for one user."""
     return value.of(user_id) if isinstance(value, Owner) else value
 
 
 def _is_scalar(value: object) -> bool:
-    """Text, an integer of 53 bits, a boolean or null."""
+    """True for a string, an integer within 53 bits, a boolean or null."""
     if type(value) is int:
         return -MAX_INTEGER <= value <= MAX_INTEGER
     return value is None or isinstance(value, str | bool)

@@ -1,7 +1,7 @@
-"""The rules that everybody has from the start ("Predefined Rules"), most important first.
+"""The predefined rules ("Predefined Rules"), highest priority first.
 
-NOTSPEC: the three rules that look for names in the text left the specification with version 1.17. They stay, for
-events without m.mentions: people of the other APIs write names, not mentions.
+NOTSPEC: the three rules that search for names in the text were removed in version 1.17 of the specification. They are
+kept, for events without m.mentions: users of the product APIs write names, not mentions.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ NOTIFYING = frozenset(
 
 
 def notifies_everybody(event: Event) -> bool:
-    """Whether the unchanged rules notify all who are in a room of an event: quick, and right for nearly all events.
+    """True if the predefined rules, unchanged, notify all members of the room: fast, and right for nearly all events.
 
-    What they do beside that, for some or for all, is found by evaluating them.
+    Other effects of the rules (highlights, sounds, exceptions) are found by evaluating them.
     """
     if event.type not in NOTIFYING or event.content.get("msgtype") == "m.notice":
         return False

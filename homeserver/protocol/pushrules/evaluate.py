@@ -1,7 +1,7 @@
-"""Which rule speaks for each reader of an event.
+"""Evaluation of push rules: the matching rule for each reader of an event.
 
-What is the same for all readers is asked once. For those who never changed a rule this leaves a list of two or three
-tests, of names and mentions, and the outcome when none holds.
+Conditions that are the same for all readers are evaluated once. For users who never changed a rule this leaves two or
+three tests, of names and mentions, and the outcome if none of them holds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from homeserver.protocol.pushrules.ruleset import UNCHANGED, Ruleset
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who may be told of an event. `display_name` is the one in the room, "" for none."""
+    """A user whom an event may notify. `display_name` is the one in the room, "" for none."""
 
     user_id: UserId
     display_name: str
@@ -35,7 +35,7 @@ _BY_OWN_ID: Mapping[Kind, str] = {Kind.ROOM: "room_id", Kind.SENDER: "sender"}
 
 
 class Evaluation:
-    """The rules of many people asked of one event."""
+    """Evaluates the rules of many users for one event."""
 
     def __init__(self, occasion: Occasion) -> None:
         self._occasion = occasion
@@ -45,16 +45,16 @@ class Evaluation:
 
     @property
     def common(self) -> Outcome:
-        """What those get whose rules are as they were, but for whom it singles out."""
+        """The outcome for users with unchanged rules, except those that the event singles out."""
         return self._shared[1]
 
     @property
     def singles_out(self) -> bool:
-        """Whether it asks who each of them is, and may get some another outcome."""
+        """True if the outcome of users with unchanged rules depends on their id or name."""
         return bool(self._shared[0])
 
     def outcome(self, reader: Reader) -> Outcome:
-        """What one reader gets, were they the sender too."""
+        """The outcome for one reader, even if they are the sender."""
         tests, outcome = self._shared if reader.rules is UNCHANGED else self._plan(reader.rules)
         for holds, then in tests:
             if holds(reader.user_id, reader.display_name):
@@ -62,9 +62,9 @@ class Evaluation:
         return outcome
 
     def outcomes(self, readers: Iterable[Reader]) -> dict[UserId, Outcome]:
-        """The outcome for each who is to be notified; the sender never is.
+        """The outcomes of readers to be notified; never the sender.
 
-        It may be called again and again with some of the readers, so that other work gets its turn between.
+        May be called several times with some of the readers each, so that other tasks can run in between.
         """
         told: dict[UserId, Outcome] = {}
         sender, shared = self._occasion.event.sender, self._shared
@@ -89,7 +89,7 @@ class Evaluation:
         return tests, _NOTHING
 
     def _candidates(self, ruleset: Ruleset) -> Iterator[tuple[Rule, Answer]]:
-        """The enabled rules in their order, default ones only if they can hold."""
+        """The enabled rules in order of priority, predefined ones only if they can hold."""
         yield from _enabled(self._master, ruleset)
         for kind in Kind:
             yield from self._own(kind, ruleset)
@@ -111,7 +111,7 @@ class Evaluation:
             yield about, True
 
     def _left(self, rules: Iterable[Rule]) -> list[tuple[Rule, Answer]]:
-        """The rules that can hold for somebody, whether or not they are enabled."""
+        """The rules that can hold for some reader, enabled or not."""
         asked = ((rule, self._ask(rule)) for rule in rules)
         return [(rule, answer) for rule, answer in asked if answer is not False]
 
@@ -131,7 +131,7 @@ class Evaluation:
 
 
 def _enabled(asked: Iterable[tuple[Rule, Answer]], ruleset: Ruleset) -> Iterator[tuple[Rule, Answer]]:
-    """Default rules as one person has them; changes are of what they do, not of what they ask."""
+    """Predefined rules as one user has them; users change their actions, not their conditions."""
     for default, answer in asked:
         rule = ruleset.changed.get(default.rule_id, default)
         if rule.enabled:

@@ -1,4 +1,4 @@
-"""Finding out quickly which of many names stand in a text."""
+"""Fast search for many names in one text."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SHORT = 500
 
 
 class Names:
-    """A text in lower case in which names are looked for, as words of their own and without wildcards.
+    """A lower-case text to be searched for names, as whole words and without wildcards.
 
-    Words are of letters and digits of any alphabet, so that Ian is not found in Ukrainian and Ян not in Январь.
-    `latin` takes only A-Z, a-z, 0-9 and the underscore for parts of words, which is what rules with a pattern do.
+    Words are of letters and digits of any alphabet, so that Ian is not found in Ukrainian, nor Ян in Январь.
+    `latin`: only A-Z, a-z, 0-9 and the underscore are word characters, as for rules with a pattern.
     """
 
     def __init__(self, text: str, *, latin: bool = False) -> None:
@@ -25,7 +25,7 @@ class Names:
         self._words = None if len(text) <= _SHORT else frozenset(re.findall(r"\w+", text, self._flags))
 
     def has(self, name: str) -> bool:
-        """Whether the name, in lower case, is in the text. An empty one never is."""
+        """True if the name, in lower case, is in the text. An empty name never is."""
         if self._words is not None:
             first = self._first_word(name)
             if first is not None and first[0] not in self._words:
@@ -35,5 +35,5 @@ class Names:
 
 @lru_cache(4096)
 def _finder(name: str, flags: re.RegexFlag) -> Callable[[str], Any]:
-    edge = r"(?!(?<=\w)\w)"  # no part of a word on both sides
+    edge = r"(?!(?<=\w)\w)"  # a word boundary
     return re.compile(edge + re.escape(name) + edge, flags).search

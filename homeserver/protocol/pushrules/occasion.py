@@ -1,4 +1,4 @@
-"""An event as push rules look at it: each property is looked up once, whoever asks."""
+"""The input of push rules: an event and its room. Each property is looked up once for all rules."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SCALARS = frozenset((str, int, bool, type(None)))
 
 
 class Occasion:
-    """An event, and the room as it is right after it: how many have joined, and the power levels.
+    """An event, with the number of joined members and the power levels of the room right after it.
 
-    Texts are compared without regard to case, by their lower-case forms.
+    Strings are compared case-insensitively, by their lower-case forms.
     """
 
     def __init__(self, event: Event, member_count: int, levels: PowerLevels) -> None:
@@ -34,17 +34,17 @@ class Occasion:
 
     @property
     def has_mentions(self) -> bool:
-        """Whether the sender said who is meant, be it nobody."""
+        """True if the event has m.mentions, even an empty one."""
         return "m.mentions" in self.event.content
 
     def value(self, key: str) -> Any:
-        """What stands at a dot-separated path of the event as clients see it, or `paths.MISSING`."""
+        """The value at a dot-separated path of the event in client format, or `paths.MISSING`."""
         if key not in self._values:
             self._values[key] = paths.find(self._whole, paths.parse(key))
         return self._values[key]
 
     def text(self, key: str) -> str | None:
-        """The text there in lower case; None if there is none."""
+        """The string at a path, in lower case; None if there is none."""
         try:
             return self._texts[key]
         except KeyError:
@@ -53,7 +53,7 @@ class Occasion:
             return text
 
     def matches(self, key: str, pattern: str) -> bool:
-        """Whether the text there matches a glob: all of it, or some words of a message's body."""
+        """True if the string at a path matches a glob: as a whole, or, for content.body, in some words."""
         text = self.text(key)
         if text is None:
             return False
@@ -64,12 +64,12 @@ class Occasion:
         return self._worded[pattern]
 
     def equals(self, key: str, wanted: object) -> bool:
-        """Whether exactly this text, integer, boolean or null stands there."""
+        """True if the value at a path is exactly this string, integer, boolean or null."""
         value = self.value(key)
         return type(value) is type(wanted) and value == wanted
 
     def entries(self, key: str) -> frozenset[tuple[type, Any]]:
-        """The texts, integers, booleans and nulls in the list there, each with its type: 1 is not true."""
+        """The strings, integers, booleans and nulls in the list at a path, each with its type: 1 is not true."""
         if key not in self._entries:
             value = self.value(key)
             found = value if isinstance(value, list) else ()
@@ -77,15 +77,15 @@ class Occasion:
         return self._entries[key]
 
     def names(self, *, latin: bool = False) -> Names | None:
-        """The body, to look for names in it; None if there is none."""
+        """The body, to search for names; None if there is none."""
         if latin not in self._names:
             body = self.text(BODY)
             self._names[latin] = Names(body, latin=latin) if body else None
         return self._names[latin]
 
     def sender_may_notify(self, name: str) -> bool:
-        """Whether the sender's power suffices for notifications of this name, such as "room"."""
+        """True if the sender's power level suffices for notifications of this name, such as "room"."""
         try:
             return self.levels.user(self.event.sender) >= self.levels.notification(name)
-        except BadPowerLevel:  # of old rooms: what cannot be read gives nobody the right
+        except BadPowerLevel:  # possible in old rooms: an unreadable level grants nothing
             return False

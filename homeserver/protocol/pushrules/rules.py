@@ -1,4 +1,4 @@
-"""One push rule: what it is made of, and how it is read from what a client sends."""
+"""One push rule, and how it is parsed from a client's request."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ MAX_RULE_BYTES = 8192
 Actions = tuple[Any, ...]
 """Each the word "notify", an object `{"set_tweak": name, "value": any}`, or a historical action."""
 
-# "Historical Actions": they mean nothing. Their owner gets them back: matrix-js-sdk knows by them which rooms it muted.
+# "Historical Actions": without effect, but returned to the owner: matrix-js-sdk finds its muted rooms by them.
 _HISTORICAL = ("dont_notify", "coalesce")
 
 
 class Kind(StrEnum):
-    """The kinds of rules, in the order in which they are asked."""
+    """The kinds of rules, highest priority first."""
 
     OVERRIDE = "override"
     CONTENT = "content"
@@ -49,9 +49,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What is done about an event. `sound` is the name of one ("default"), or None for silence.
+    """The effect of a rule's actions. `sound`: its name ("default"), or None for silence.
 
-    `highlight` is only true of what is notified of.
+    `highlight` is only true together with `notify`.
     """
 
     actions: Actions
@@ -62,7 +62,7 @@ class Outcome:
 
     @classmethod
     def of(cls, actions: Actions) -> Outcome:
-        """What actions come to, without those that mean nothing; of two that set the same tweak the later wins."""
+        """The effect of actions, without historical ones; of two that set the same tweak the later is used."""
         actions = tuple(action for action in actions if action not in _HISTORICAL)
         set_by = [action for action in actions if isinstance(action, Mapping)]
         tweaks = {action["set_tweak"]: action.get("value", True) for action in set_by}
@@ -80,8 +80,8 @@ class Outcome:
 class Rule:
     """A push rule. `conditions` are those of override and underride rules, `pattern` that of content rules.
 
-    `unless_mentions`: it is not asked of events whose sender said who is meant (m.mentions). `room` is the one room,
-    in lower case, in which it can hold, if its conditions name one: many people have many such rules.
+    `unless_mentions`: the rule does not apply to events with m.mentions. `room`: the only room, in lower case, in which
+    the rule can hold, if its conditions name one: many users have many such rules.
     """
 
     kind: Kind
@@ -104,11 +104,11 @@ class Rule:
 
     @property
     def searches(self) -> int:
-        """What its globs cost, see `EventMatch.searches`."""
+        """The cost of the rule's globs, see `EventMatch.searches`."""
         return sum(test.searches for test in self.tests if isinstance(test, EventMatch))
 
     def shown(self, user_id: str) -> JsonObject:
-        """Its JSON, as its owner sees it."""
+        """The rule's JSON for its owner."""
         json: dict[str, Any] = {
             "rule_id": self.rule_id,
             "default": self.default,
@@ -123,7 +123,7 @@ class Rule:
 
 
 def read_rule(kind: Kind, rule_id: str, body: JsonObject) -> Rule:
-    """The rule of a client's own that a request body describes. Raises BadPushRule."""
+    """Parse a user-defined rule from a request body. Raises BadPushRule."""
     if not rule_id or rule_id.startswith(".") or "/" in rule_id or "\\" in rule_id or not fits(rule_id):
         raise BadPushRule("a rule_id begins with no dot, has no slash or backslash and 1 to 255 bytes")
     actions = read_actions(body.get("actions"))
@@ -144,7 +144,7 @@ def read_rule(kind: Kind, rule_id: str, body: JsonObject) -> Rule:
 
 
 def read_actions(json: object) -> Actions:
-    """The actions of a request. Raises BadPushRule."""
+    """Parse the actions of a request. Raises BadPushRule."""
     if not isinstance(json, list):
         raise BadPushRule("actions is a list")
     actions = tuple(_read_action(action) for action in json)
@@ -154,7 +154,7 @@ def read_actions(json: object) -> Actions:
 
 
 def read_kind(text: str) -> Kind:
-    """The kind of this name. Raises BadPushRule."""
+    """The kind with this name. Raises BadPushRule."""
     try:
         return Kind(text)
     except ValueError:
@@ -184,7 +184,7 @@ def _globs(rule: Rule) -> list[str]:
 
 
 def _tests(rule: Rule) -> tuple[Condition, ...]:
-    """All conditions of a rule, those that its kind implies too."""
+    """All conditions of a rule, including those implied by its kind."""
     match rule.kind:
         case Kind.CONTENT:
             return (EventMatch(BODY, rule.pattern or ""),)

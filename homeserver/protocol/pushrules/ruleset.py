@@ -1,4 +1,4 @@
-"""The push rules of one person: the defaults, what they changed of these, and rules of their own."""
+"""The push rules of one user: predefined rules, the user's changes to them, and user-defined rules."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _NONE: Mapping[str, Rule] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """The rules of a person. Nothing in it changes: operations give a new one, or raise and leave all as it is.
+    """The rules of a user. Immutable: operations return a new ruleset, or raise.
 
-    `own` has their own rules by kind and id, most important first; `changed` the default rules that are not as they
-    were.
+    `own`: user-defined rules by kind and id, highest priority first; `changed`: predefined rules that differ from the
+    defaults.
     """
 
     own: _Own
     changed: Mapping[str, Rule]
 
     def rules(self, kind: Kind) -> list[Rule]:
-        """All rules of a kind, most important first."""
+        """All rules of a kind, highest priority first."""
         defaults = [self.changed.get(rule.rule_id, rule) for rule in BELOW.get(kind, ())]
         first = [self.changed.get(MASTER.rule_id, MASTER)] if kind is MASTER.kind else []
         return [*first, *self.own.get(kind, _NONE).values(), *defaults]
@@ -54,10 +54,10 @@ class Ruleset:
         before: str | None = None,
         after: str | None = None,
     ) -> Ruleset:
-        """With an own rule made, or changed, as the body of a request says.
+        """The ruleset with a user-defined rule created or replaced from a request body.
 
-        It goes right before or after another own rule of its kind (`before` counts if both are given). Without these
-        a new rule becomes the most important and an old one stays where it is. Raises BadPushRule.
+        It is placed right before or after another user-defined rule of its kind (`before` is used if both are given).
+        Without these a new rule gets the highest priority and an existing one keeps its place. Raises BadPushRule.
         """
         rule = read_rule(kind, rule_id, body)
         rules = dict(self.own.get(kind, _NONE))
@@ -77,25 +77,25 @@ class Ruleset:
         return changed
 
     def delete(self, kind: Kind, rule_id: str) -> Ruleset:
-        """Without an own rule. Raises UnknownPushRule, for default rules too: they can be disabled instead."""
+        """The ruleset without a user-defined rule. Raises UnknownPushRule, also for predefined rules."""
         rules = dict(self.own.get(kind, _NONE))
         if rules.pop(rule_id, None) is None:
             raise UnknownPushRule(f"there is no {kind} rule {rule_id!r} that could be deleted")
         return self._with_own(kind, rules)
 
     def enable(self, kind: Kind, rule_id: str, enabled: bool) -> Ruleset:
-        """With a rule switched on or off. Raises UnknownPushRule."""
+        """The ruleset with a rule enabled or disabled. Raises UnknownPushRule."""
         return self._with(replace(self.find(kind, rule_id), enabled=enabled))
 
     def act(self, kind: Kind, rule_id: str, actions: Actions) -> Ruleset:
-        """With other actions for a rule, as `read_actions` gives them. Raises UnknownPushRule."""
+        """The ruleset with new actions for a rule, from `read_actions`. Raises UnknownPushRule."""
         return self._with(replace(self.find(kind, rule_id), actions=actions))
 
     def copied(self, old_room: str, new_room: str) -> Ruleset:
-        """With the rules about a room made for another one too, as when it is upgraded.
+        """The ruleset with the rules about a room copied for another one, as for a room upgrade.
 
-        Those are its room rule, and override and underride rules that ask for its id. What is there for the new room
-        already stays; where there is no place for more rules, the rest is left out.
+        Copied are its room rule, and override and underride rules with a condition on its id. Existing rules about the
+        new room are kept; copies beyond the limit of rules are left out.
         """
         ruleset = self
         for kind, rules in self.own.items():
@@ -108,11 +108,11 @@ class Ruleset:
         return ruleset
 
     def shown(self, user_id: str) -> JsonObject:
-        """The answer to GET /pushrules/, and the content of m.push_rules."""
+        """The response of GET /pushrules/, and the content of m.push_rules."""
         return {"global": {kind.value: [rule.shown(user_id) for rule in self.rules(kind)] for kind in Kind}}
 
     def stored(self) -> JsonObject:
-        """JSON that `from_stored` reads: what is not as it is for everybody."""
+        """JSON for the database, read by `from_stored`: only what differs from the defaults."""
         return {
             "own": {
                 kind.value: [_stored(rule) for rule in rules.values()] for kind, rules in self.own.items()
@@ -125,7 +125,7 @@ class Ruleset:
 
     @classmethod
     def from_stored(cls, json: JsonObject) -> Ruleset:
-        """The ruleset of what `stored` gave. Changes of rules that are no longer defaults are forgotten."""
+        """The ruleset from `stored`. Changes of rules that are no longer predefined are dropped."""
         own = {Kind(kind): _read_stored(Kind(kind), rules) for kind, rules in json["own"].items()}
         changed = {
             rule_id: replace(BY_ID[rule_id], enabled=change["enabled"], actions=tuple(change["actions"]))
@@ -135,7 +135,7 @@ class Ruleset:
         return _ruleset(own, changed)
 
     def _with(self, rule: Rule) -> Ruleset:
-        """With a rule in the place of the one of its name."""
+        """The ruleset with the rule of the same id replaced."""
         if not rule.default:
             return self._with_own(rule.kind, {**self.own[rule.kind], rule.rule_id: rule})
         changed = {**self.changed, rule.rule_id: rule}
@@ -169,7 +169,7 @@ def _inserted(
     neighbour = before if before is not None else after
     if neighbour is None:
         return {rule.rule_id: rule, **rules}
-    if neighbour not in rules:  # a default rule is none either
+    if neighbour not in rules:  # predefined rules do not count
         raise BadPushRule(f"before/after rule not found: {neighbour}")
     order = list(rules)
     order.insert(order.index(neighbour) + (before is None), rule.rule_id)
@@ -177,7 +177,7 @@ def _inserted(
 
 
 def _moved(rule: Rule, old_room: str, new_room: str) -> Rule | None:
-    """The rule about one room as it is about another; None if it is not about that room."""
+    """A rule about one room, made about another; None if it is not about that room."""
     if rule.kind is Kind.ROOM:
         return replace(rule, rule_id=new_room) if rule.rule_id == old_room else None
     asks = EventMatch("room_id", old_room)
@@ -190,7 +190,7 @@ def _moved(rule: Rule, old_room: str, new_room: str) -> Rule | None:
 
 
 def _stored(rule: Rule) -> JsonObject:
-    """The JSON of an own rule: nothing in it depends on whose it is."""
+    """The JSON of a user-defined rule, which does not depend on its owner."""
     return rule.shown("@:")
 
 

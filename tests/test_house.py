@@ -43,7 +43,6 @@ LONG_FUNCTIONS = {
     "homeserver/api/matrix/accounts.py routes",
     "homeserver/api/matrix/keys.py routes",
     "homeserver/api/matrix/app.py _tables",
-    "homeserver/api/matrix/outside.py routes",
     "homeserver/api/messenger/chats.py routes",
     "homeserver/api/messenger/messages.py routes",
     "homeserver/api/messenger/users.py routes",

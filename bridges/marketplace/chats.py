@@ -40,33 +40,43 @@ class Chats:
             route(
                 "GET", "/chats/find", self.find, "Find or open a chat", query=ChatQuery, answer=schemas.Chat
             ),
-            route("GET", "/chats/my", self.mine, "Your chats", query=MyQuery, answer=list[schemas.Chat]),
+            route("GET", "/chats/my", self.mine, "List your chats", query=MyQuery, answer=list[schemas.Chat]),
             route(
                 "GET",
                 "/chats/seller/{seller_id:int}/grouped",
                 self.grouped,
-                "A seller's chats by listing",
+                "List a seller's chats by listing",
                 answer=dict[str, list[schemas.Chat]],
             ),
             route(
-                "GET", "/chats/{chat_id:int}/info", self.info, "A chat", query=WhoQuery, answer=schemas.Chat
+                "GET",
+                "/chats/{chat_id:int}/info",
+                self.info,
+                "Get a chat",
+                query=WhoQuery,
+                answer=schemas.Chat,
             ),
             route(
                 "POST",
                 "/chats/{chat_id:int}/read",
                 self.read,
-                "Read all",
+                "Mark a chat as read",
                 query=WhoQuery,
                 answer=schemas.Marked,
             ),
             route(
-                "POST", "/chats/{chat_id:int}/hide", self.hide, "Hide it", query=WhoQuery, answer=schemas.Told
+                "POST",
+                "/chats/{chat_id:int}/hide",
+                self.hide,
+                "Hide a chat",
+                query=WhoQuery,
+                answer=schemas.Told,
             ),
             route(
                 "POST",
                 "/chats/hide-for-order",
                 self.hide_for_order,
-                "Hide the chat of an order that is done; with a service key",
+                "Hide the chat of a completed order, with a service key",
                 query=OrderQuery,
                 answer=schemas.Hidden,
             ),
@@ -74,7 +84,7 @@ class Chats:
                 "DELETE",
                 "/chats/{chat_id:int}",
                 self.delete,
-                "Delete",
+                "Delete a chat",
                 query=WhoQuery,
                 answer=schemas.Deleted,
             ),
@@ -89,7 +99,11 @@ class Chats:
         )
 
     async def create(self, call: Call[NewChat, None]) -> schemas.Chat:
-        """The chat of a buyer about a listing."""
+        """`POST /api/chat/chats`: open the chat of a buyer about a listing, or get the existing one.
+
+        Errors: wrong_user, listing_not_found, wrong_seller, listing_away, own_object, user_not_found,
+          blocked, bad_guest_id.
+        """
         body = call.body
         caller = await self._callers.of(call.request, body.buyer_id, may_be_new=True)
         if body.buyer_is_registered is not None and body.buyer_is_registered == caller.is_guest:
@@ -97,13 +111,22 @@ class Chats:
         return await self._open(caller, body.iphone_id, body.seller_id)
 
     async def find(self, call: Call[None, ChatQuery]) -> schemas.Chat:
-        """The same, by a query."""
+        """`GET /api/chat/chats/find`: the same as `POST /chats`, with the parameters in the query.
+
+        Errors: wrong_user, listing_not_found, wrong_seller, listing_away, own_object, user_not_found,
+          blocked, bad_guest_id.
+        """
         query = call.query
         caller = await self._callers.of(call.request, query.buyer_id, may_be_new=True)
         return await self._open(caller, query.iphone_id, query.seller_id)
 
     async def mine(self, call: Call[None, MyQuery]) -> list[schemas.Chat] | list[orjson.Fragment]:
-        """As the buyer or as the seller, hidden ones left out. A guest who never was here has none."""
+        """`GET /api/chat/chats/my`: list the caller's chats as buyer or as seller, without hidden ones.
+
+        An unknown guest has none.
+
+        Errors: wrong_user, missing_token.
+        """
         query = call.query
         try:
             caller = await self._callers.of(call.request, query.user_id)
@@ -120,7 +143,11 @@ class Chats:
         return [shape.chat(one, view) for one in found]
 
     async def grouped(self, call: Call[None, None]) -> dict[str, list[orjson.Fragment]]:
-        """A seller's own chats."""
+        """`GET /api/chat/chats/seller/{seller_id}/grouped`: list the caller's chats as seller, grouped by
+        listing.
+
+        Errors: wrong_user, missing_token.
+        """
         caller = await self._callers.of(call.request, str(call.number("seller_id")))
         page = Page(self._market.settings.max_chats)
         found = await self._market.enquiries.listing(
@@ -132,27 +159,43 @@ class Chats:
         return groups
 
     async def info(self, call: Call[None, WhoQuery]) -> schemas.Chat:
-        """One chat."""
+        """`GET /api/chat/chats/{chat_id}/info`: get a chat.
+
+        Errors: room_not_found.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         room = await self._market.access.room_by_number(caller.requester, call.number("chat_id"))
         found = await self._market.chat(room)
         return shape.chat(found, self._market.view(caller))
 
     async def read(self, call: Call[None, WhoQuery]) -> schemas.Marked:
-        """Everything in it is read."""
+        """`POST /api/chat/chats/{chat_id}/read`: mark all messages of a chat as read.
+
+        Errors: room_not_found.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         found = await self._market.room(caller.requester, call.number("chat_id"))
         return {"marked_as_read": await self._market.receipts.mark_read(caller.requester, found.room_id)}
 
     async def hide(self, call: Call[None, WhoQuery]) -> schemas.Told:
-        """Away from the caller's list until something new is said."""
+        """`POST /api/chat/chats/{chat_id}/hide`: hide a chat from the caller's list until there is a new
+        message.
+
+        Errors: room_not_found.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         found = await self._market.room(caller.requester, call.number("chat_id"))
         await self._market.enquiries.hide(found)
         return {"message": "Чат скрыт"}
 
     async def hide_for_order(self, call: Call[None, OrderQuery]) -> schemas.Hidden:
-        """For both sides, when the marketplace says that an order is done."""
+        """`POST /api/chat/chats/hide-for-order`: hide a chat for both sides when the marketplace says that an
+        order is complete.
+
+        Needs a service key.
+
+        Errors: bad_service_key.
+        """
         await self._callers.check_service(call.request)
         buyer = await self._buyer(call.query.buyer_id)
         link = Link(self._market.settings.service, str(call.query.post_id))
@@ -160,14 +203,22 @@ class Chats:
         return {"message": "Чаты скрыты", "hidden_count": count}
 
     async def delete(self, call: Call[None, WhoQuery]) -> schemas.Deleted:
-        """For all who are in it."""
+        """`DELETE /api/chat/chats/{chat_id}`: delete a chat for everybody in it.
+
+        Errors: room_not_found, not_a_side.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         found = await self._market.room(caller.requester, call.number("chat_id"))
         await self._market.enquiries.close(found)
         return {"deleted": True}
 
     async def claim(self, call: Call[Claim, None]) -> schemas.Claimed:
-        """The guest is who the cookie says, or the UUID where there is no cookie."""
+        """`POST /api/chat/guests/claim`: hand a guest's chats to the caller's account.
+
+        The guest is named by the cookie or, without one, by UUID.
+
+        Errors: missing_token, missing_param, guest_not_found, guest_bound, no_account.
+        """
         account = await self._callers.account(call.request)
         cookie = self._cookie.read(call.request)
         name = call.body.guest_id

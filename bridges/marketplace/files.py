@@ -69,7 +69,7 @@ class Files:
                 "POST",
                 "/upload-file",
                 self.upload,
-                "Send a file",
+                "Upload a file",
                 query=TicketQuery,
                 form=UploadForm,
                 answer=schemas.File,
@@ -79,7 +79,7 @@ class Files:
                 "POST",
                 "/upload-url",
                 self.place,
-                "Where to send a file",
+                "Get a URL to upload a file to",
                 query=NameQuery,
                 answer=schemas.UploadPlace,
             ),
@@ -87,14 +87,17 @@ class Files:
                 "POST",
                 "/file-uploaded",
                 self.uploaded,
-                "A file that you sent",
+                "Get a file that you uploaded",
                 query=UploadedQuery,
                 answer=schemas.File,
             ),
         )
 
     async def upload(self, call: Call[None, TicketQuery]) -> schemas.File:
-        """Take in a file, and keep it only if it is of a type that may be."""
+        """`POST /api/chat/upload-file`: upload a file in a form; it is kept only if its type is allowed.
+
+        Errors: missing_param, file_too_large, bad_file_type, quota_exceeded.
+        """
         caller = await self._callers.of(call.request, call.query.user_id, may_be_new=True)
         media_id = self._tickets.check(call.query, caller)
         if media_id is not None and await self._market.media.stored([media_id]):
@@ -107,7 +110,7 @@ class Files:
         raise Invalid(f"{FILE_FIELD}: is required", code="missing_param")
 
     async def place(self, call: Call[None, NameQuery]) -> schemas.UploadPlace:
-        """An address for one file of the caller's."""
+        """`POST /api/chat/upload-url`: make a signed URL for one upload of the caller."""
         caller = await self._callers.of(call.request, call.query.user_id, may_be_new=True)
         said = call.query.content_type.partition(";")[0].strip().lower()
         if said and said not in self._market.settings.upload_types:
@@ -118,7 +121,10 @@ class Files:
         return {"upload_url": url, "id": media_id, "method": "server_upload"}
 
     async def uploaded(self, call: Call[None, UploadedQuery]) -> schemas.File:
-        """Where a file of the caller's is found; NotFound for anybody else's."""
+        """`POST /api/chat/file-uploaded`: get the URL of a file that the caller uploaded.
+
+        Errors: file_not_found (also for other people's files).
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         media_id = MediaId(call.query.file_id)
         stored = (await self._market.media.stored([media_id])).get(media_id)

@@ -19,10 +19,13 @@ class Me:
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
-        return (route("GET", "/me", self.me, "Who you are", answer=schemas.Me),)
+        return (route("GET", "/me", self.me, "Get who you are", answer=schemas.Me),)
 
     async def me(self, call: Call[None, None]) -> schemas.Me:
-        """By the token or a cookie; a guest gets their own UUID back. Who shows nothing is nobody yet: no error."""
+        """`GET /api/chat/me`: the caller by their token or cookie; a guest gets their own UUID back.
+
+        Without a credential nobody, and no error.
+        """
         try:
             caller = await self._callers.of(call.request, None)
         except Unauthenticated as error:

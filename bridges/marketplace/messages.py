@@ -31,7 +31,7 @@ class MessageCalls:
                 "GET",
                 one,
                 self.chat,
-                "A chat with its messages",
+                "Get a chat with its messages",
                 query=WhoQuery,
                 answer=schemas.ChatWithMessages,
             ),
@@ -39,7 +39,7 @@ class MessageCalls:
                 "GET",
                 f"{one}/messages",
                 self.page,
-                "The newest messages, oldest first",
+                "Get a page of messages, oldest first",
                 query=PageQuery,
                 answer=list[schemas.Message],
             ),
@@ -56,7 +56,10 @@ class MessageCalls:
         )
 
     async def chat(self, call: Call[None, WhoQuery]) -> schemas.ChatWithMessages:
-        """One chat with the newest of its messages."""
+        """`GET /api/chat/chats/{chat_id}`: get a chat with its newest messages.
+
+        Errors: room_not_found.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         room = await self._market.access.room_by_number(caller.requester, call.number("chat_id"))
         found = await self._market.chat(room)
@@ -65,7 +68,11 @@ class MessageCalls:
         return {**shape.chat(found, view), "messages": [shape.message(one, view) for one in page]}
 
     async def page(self, call: Call[None, PageQuery]) -> list[schemas.Message]:
-        """The newest `limit` after leaving out `offset`."""
+        """`GET /api/chat/chats/{chat_id}/messages`: the newest `limit` messages after `offset` of them are
+        skipped.
+
+        Errors: room_not_found.
+        """
         query = call.query
         caller = await self._callers.of(call.request, query.user_id)
         found = await self._market.room(caller.requester, call.number("chat_id"))
@@ -74,7 +81,13 @@ class MessageCalls:
         return [shape.message(one, view) for one in page]
 
     async def post(self, call: Call[NewMessage, WhoQuery]) -> schemas.Message:
-        """Send; who names a sender must be that."""
+        """`POST /api/chat/chats/{chat_id}/messages`: send a message.
+
+        `sender_id`, if given, must be the caller's own.
+
+        Errors: room_not_found, wrong_user, empty_text, invalid_param, missing_param (a file without
+          `file_url`), blocked, word_refused.
+        """
         body = call.body
         caller = await self._callers.of(call.request, call.query.user_id or body.sender_id)
         own_id(body.sender_id, caller)

@@ -35,7 +35,7 @@ class PushCalls:
                 "GET",
                 "/push/vapid-public-key",
                 self.key,
-                "The key to subscribe to pushes with",
+                "Get the VAPID public key",
                 answer=schemas.VapidKey,
                 errors=_OFF,
             ),
@@ -43,7 +43,7 @@ class PushCalls:
                 "POST",
                 "/push/subscribe",
                 self.subscribe,
-                "Tell this browser of new messages while nothing is open",
+                "Subscribe this browser to push messages",
                 body=PushSubscription,
                 query=WhoQuery,
                 answer=schemas.Done,
@@ -53,7 +53,7 @@ class PushCalls:
                 "POST",
                 "/push/unsubscribe",
                 self.unsubscribe,
-                "No more pushes to a browser of yours",
+                "Unsubscribe this browser from push messages",
                 body=PushEndpoint,
                 query=WhoQuery,
                 answer=schemas.Done,
@@ -61,11 +61,22 @@ class PushCalls:
         )
 
     async def key(self, _call: Call[None, None]) -> schemas.VapidKey:
-        """For anybody."""
+        """`GET /api/chat/push/vapid-public-key`: the public key that a browser subscribes with.
+
+        No credential is needed.
+
+        Errors: push_off.
+        """
         return {"publicKey": self._subscriptions.public_key}
 
     async def subscribe(self, call: Call[PushSubscription, WhoQuery]) -> schemas.Done:
-        """For guests too. A browser is told of one person's messages: of the last who asked."""
+        """`POST /api/chat/push/subscribe`: subscribe a browser to pushes of the caller's messages; guests
+        too.
+
+        The last caller to subscribe a browser gets it.
+
+        Errors: push_off, bad_endpoint, bad_push_key.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         keys = call.body.keys
         await self._subscriptions.add(
@@ -74,7 +85,10 @@ class PushCalls:
         return {"success": True, "message": "subscribed"}
 
     async def unsubscribe(self, call: Call[PushEndpoint, WhoQuery]) -> schemas.Done:
-        """The answer is the same whether or not there was anything to drop."""
+        """`POST /api/chat/push/unsubscribe`: unsubscribe a browser.
+
+        The answer does not tell whether it was subscribed.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         await self._subscriptions.drop(caller.requester, call.body.endpoint)
         return {"success": True, "message": "unsubscribed"}

@@ -27,7 +27,7 @@ class Safety:
                 "POST",
                 f"{one}/block",
                 self.block,
-                "Block the other side: neither writes to the other, in any chat",
+                "Block the other side of a chat",
                 query=WhoQuery,
                 answer=schemas.Done,
                 errors=_SIDES_ONLY,
@@ -36,7 +36,7 @@ class Safety:
                 "DELETE",
                 f"{one}/block",
                 self.unblock,
-                "Take the block away",
+                "Unblock the other side of a chat",
                 query=WhoQuery,
                 answer=schemas.Done,
                 errors=_SIDES_ONLY,
@@ -45,7 +45,7 @@ class Safety:
                 "POST",
                 f"{one}/report",
                 self.report,
-                "Tell the server's admins of a message",
+                "Report a message to the server's admins",
                 body=NewReport,
                 query=WhoQuery,
                 answer=schemas.Done,
@@ -54,7 +54,11 @@ class Safety:
         )
 
     async def block(self, call: Call[None, WhoQuery]) -> schemas.Done:
-        """From now on neither side reaches the other."""
+        """`POST /api/chat/chats/{chat_id}/block`: block the other side: neither can write to the other, in
+        any chat.
+
+        Errors: room_not_found, own_block, too_many_blocked.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         found = await self._market.room(caller.requester, call.number("chat_id"))
         other = self._market.enquiries.other_side(found)
@@ -62,7 +66,10 @@ class Safety:
         return {"success": True, "message": "Собеседник заблокирован"}
 
     async def unblock(self, call: Call[None, WhoQuery]) -> schemas.Done:
-        """Who is not blocked stays so."""
+        """`DELETE /api/chat/chats/{chat_id}/block`: unblock the other side. Succeeds if there is no block.
+
+        Errors: room_not_found.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         found = await self._market.room(caller.requester, call.number("chat_id"))
         other = self._market.enquiries.other_side(found)
@@ -70,7 +77,10 @@ class Safety:
         return {"success": True, "message": "Собеседник разблокирован"}
 
     async def report(self, call: Call[NewReport, WhoQuery]) -> schemas.Done:
-        """The admins will see it; its author is told nothing."""
+        """`POST /api/chat/chats/{chat_id}/report`: report a message; its author is not told.
+
+        Errors: room_not_found, message_not_found, own_message, reason_too_long.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         found = await self._market.room(caller.requester, call.number("chat_id"))
         message = await self._market.access.message_by_number(caller.requester, call.body.message_id)

@@ -66,12 +66,21 @@ class Sockets:
     def routes(self) -> Sequence[Route]:
         """A bad credential is told by a close code."""
         return (
-            route("GET", "/ws/seller/{seller_id}", self.inbox, "A seller's inbox", documented=False),
-            route("GET", "/ws/{chat_id}", self.chat, "The socket of a chat", documented=False),
+            route(
+                "GET",
+                "/ws/seller/{seller_id}",
+                self.inbox,
+                "Open the WebSocket of a seller",
+                documented=False,
+            ),
+            route("GET", "/ws/{chat_id}", self.chat, "Open the WebSocket of a chat", documented=False),
         )
 
     async def chat(self, call: Call[None, None]) -> web.StreamResponse:
-        """Serve one chat until the socket closes."""
+        """`GET /api/chat/ws/{chat_id}`: serve the WebSocket of a chat until it closes.
+
+        Errors before that are told by a close code.
+        """
         request = call.request
         _check_upgrade(request)
         try:
@@ -88,7 +97,11 @@ class Sockets:
             return await self._hub.refuse(request, error)
 
     async def inbox(self, call: Call[None, None]) -> web.StreamResponse:
-        """Serve a seller's inbox until the socket closes."""
+        """`GET /api/chat/ws/seller/{seller_id}`: serve the WebSocket of a seller, for all their chats, until
+        it closes.
+
+        Errors before that are told by a close code.
+        """
         request, seller = call.request, call.text("seller_id")
         _check_upgrade(request)
         try:

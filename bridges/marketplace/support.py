@@ -56,7 +56,7 @@ class Support:
                 "GET",
                 "/chats/support/pending",
                 self.pending,
-                "Chats that wait for support",
+                "List chats that wait for support",
                 query=StaffQuery,
                 answer=list[schemas.Chat],
                 errors=_STAFF_ONLY,
@@ -64,7 +64,12 @@ class Support:
         )
 
     async def invite(self, call: Call[None, WhoQuery]) -> schemas.Done:
-        """For the seller and the buyer."""
+        """`POST /api/chat/chats/{chat_id}/invite-support`: call support into a chat.
+
+        For the seller and the buyer.
+
+        Errors: room_not_found, help_called, not_a_side.
+        """
         caller = await self._callers.of(call.request, call.query.user_id)
         found = await self._market.room(caller.requester, call.number("chat_id"))
         return await self.call_in(found)
@@ -76,7 +81,10 @@ class Support:
         return {"success": True, "message": text}
 
     async def join(self, call: Call[None, StaffQuery]) -> schemas.Done:
-        """For staff, where they were called."""
+        """`POST /api/chat/chats/{chat_id}/join-support`: join a chat that support was called into. For staff.
+
+        Errors: not_staff, room_not_found, help_not_called.
+        """
         caller = await self._callers.staff(call.request, call.query.support_user_id)
         room_id = await self._room(call.number("chat_id"))
         text = self._market.settings.support.joined
@@ -85,7 +93,12 @@ class Support:
         return {"success": True, "message": text}
 
     async def leave(self, call: Call[None, StaffQuery]) -> schemas.Done:
-        """For the one who joined."""
+        """`POST /api/chat/chats/{chat_id}/leave-support`: leave a chat.
+
+        For the member of staff who joined it.
+
+        Errors: not_staff, room_not_found, not_helper.
+        """
         caller = await self._callers.staff(call.request, call.query.support_user_id)
         room_id = await self._room(call.number("chat_id"))
         text = self._market.settings.support.left
@@ -93,7 +106,12 @@ class Support:
         return {"success": True, "message": text}
 
     async def pending(self, call: Call[None, StaffQuery]) -> list[schemas.Chat]:
-        """For staff: the longest silent first."""
+        """`GET /api/chat/chats/support/pending`: list the chats that wait for support, longest waiting first.
+
+        For staff.
+
+        Errors: not_staff.
+        """
         caller = await self._callers.staff(call.request, call.query.support_user_id)
         found = await self._market.enquiries.waiting(self._market.settings.service, MAX_WAITING)
         view = self._market.view(caller)

@@ -41,60 +41,107 @@ class AccountDataCalls:
             f"{room}/tags/{{tag}}",
         )
         return (
-            Route("GET", everywhere, self.get, "Account data", answer=dict[str, Any]),
+            Route("GET", everywhere, self.get, "Get account data", answer=dict[str, Any]),
             Route("PUT", everywhere, self.set, "Set account data", body=JsonObject, answer=empty),
-            Route("GET", here, self.get, "Account data of a room", answer=dict[str, Any]),
+            Route("GET", here, self.get, "Get account data of a room", answer=dict[str, Any]),
             Route("PUT", here, self.set, "Set account data of a room", body=JsonObject, answer=empty),
-            Route("DELETE", _unstable(everywhere), self.remove, "Take account data away", answer=empty),
-            Route("DELETE", _unstable(here), self.remove, "Take account data of a room away", answer=empty),
-            Route("GET", f"{room}/tags", self.tags, "Tags of a room", answer=Tags),
-            Route("PUT", tag, self.set_tag, "Give a room a tag", body=JsonObject, answer=empty),
-            Route("DELETE", tag, self.remove_tag, "Take a tag away", answer=empty),
-            Route("POST", f"{user}/filter", self.add, "Keep a filter", body=JsonObject, answer=FilterId),
-            Route("GET", f"{user}/filter/{{filter_id}}", self.filter, "A filter", answer=dict[str, Any]),
+            Route("DELETE", _unstable(everywhere), self.remove, "Delete account data", answer=empty),
+            Route("DELETE", _unstable(here), self.remove, "Delete account data of a room", answer=empty),
+            Route("GET", f"{room}/tags", self.tags, "List a room's tags", answer=Tags),
+            Route("PUT", tag, self.set_tag, "Set a tag of a room", body=JsonObject, answer=empty),
+            Route("DELETE", tag, self.remove_tag, "Delete a tag of a room", answer=empty),
+            Route("POST", f"{user}/filter", self.add, "Upload a filter", body=JsonObject, answer=FilterId),
+            Route("GET", f"{user}/filter/{{filter_id}}", self.filter, "Get a filter", answer=dict[str, Any]),
         )
 
     async def get(self, call: AnyCall) -> dict[str, Any]:
-        """Of no room, or of one."""
+        """`GET /_matrix/client/v3/user/{user_id}/account_data/{type}`,
+        `GET /_matrix/client/v3/user/{user_id}/rooms/{room_id}/account_data/{type}`: get the user's global
+        account data of a type, or that of a room.
+
+        Spec: client-server API, "User data".
+        Errors: M_FORBIDDEN (another user's), M_NOT_FOUND.
+        """
         _check_own(call)
         return await self._data.get(call.requester, _where(call), call.text("type"))
 
     async def set(self, call: Call[JsonObject, None]) -> schemas.Empty:
-        """Instead of what was there."""
+        """`PUT /_matrix/client/v3/user/{user_id}/account_data/{type}`,
+        `PUT /_matrix/client/v3/user/{user_id}/rooms/{room_id}/account_data/{type}`: replace the user's global
+        account data of a type, or that of a room.
+
+        Spec: client-server API, "User data".
+        Errors: M_FORBIDDEN (another user's), M_BAD_JSON (405: a type that the server maintains), M_TOO_LARGE.
+        """
         _check_own(call)
         await self._data.set(call.requester, _where(call), call.text("type"), call.body.root)
         return {}
 
     async def remove(self, call: AnyCall) -> schemas.Empty:
-        """What is not there is passed over."""
+        """`DELETE /_matrix/client/unstable/org.matrix.msc3391/user/{user_id}/account_data/{type}`,
+        `DELETE /_matrix/client/unstable/org.matrix.msc3391/user/{user_id}/rooms/{room_id}/account_data/{type}`:
+        delete the user's global account data of a type, or that of a room.
+
+        Succeeds if there is none.
+
+        Spec: MSC3391.
+        Errors: M_FORBIDDEN (another user's), M_BAD_JSON (405: a type that the server maintains).
+        """
         _check_own(call)
         await self._data.remove(call.requester, _where(call), call.text("type"))
         return {}
 
     async def tags(self, call: AnyCall) -> Tags:
-        """By name."""
+        """`GET /_matrix/client/v3/user/{user_id}/rooms/{room_id}/tags`: list the user's tags of a room, by
+        name.
+
+        Spec: client-server API, "User data".
+        Errors: M_FORBIDDEN (another user's).
+        """
         _check_own(call)
         return {"tags": await self._data.tags(call.requester, _room(call))}
 
     async def set_tag(self, call: Call[JsonObject, None]) -> schemas.Empty:
-        """The body may hold the place in the order."""
+        """`PUT /_matrix/client/v3/user/{user_id}/rooms/{room_id}/tags/{tag}`: tag a room.
+
+        The body may hold `order`, a number.
+
+        Spec: client-server API, "User data".
+        Errors: M_FORBIDDEN (another user's), M_BAD_JSON, M_TOO_LARGE.
+        """
         _check_own(call)
         await self._data.set_tag(call.requester, _room(call), call.text("tag"), call.body.root)
         return {}
 
     async def remove_tag(self, call: AnyCall) -> schemas.Empty:
-        """One that is not there is passed over."""
+        """`DELETE /_matrix/client/v3/user/{user_id}/rooms/{room_id}/tags/{tag}`: remove a tag from a room.
+
+        Succeeds if the room does not have it.
+
+        Spec: client-server API, "User data".
+        Errors: M_FORBIDDEN (another user's).
+        """
         _check_own(call)
         await self._data.remove_tag(call.requester, _room(call), call.text("tag"))
         return {}
 
     async def add(self, call: Call[JsonObject, None]) -> FilterId:
-        """The same filter has the same id."""
+        """`POST /_matrix/client/v3/user/{user_id}/filter`: store a filter for later syncs.
+
+        The same filter gets the same id.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN (another user's), M_BAD_JSON, M_TOO_LARGE.
+        """
         _check_own(call)
         return {"filter_id": await self._filters.add(call.requester, call.body.root)}
 
     async def filter(self, call: AnyCall) -> dict[str, Any]:
-        """As it was given."""
+        """`GET /_matrix/client/v3/user/{user_id}/filter/{filter_id}`: get a stored filter as it was uploaded.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN (another user's), M_NOT_FOUND.
+        """
         _check_own(call)
         return await self._filters.get(call.requester, call.text("filter_id"))
 

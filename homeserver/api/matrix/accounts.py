@@ -54,7 +54,7 @@ class AccountCalls:
                 "POST",
                 f"{root}/register",
                 self.register,
-                "Make an account",
+                "Register an account",
                 body=JsonObject,
                 query=RegistrationQuery,
                 answer=schemas.LoggedIn,
@@ -65,7 +65,7 @@ class AccountCalls:
                 "GET",
                 f"{root}/register/available",
                 self.available,
-                "Whether a user name is free",
+                "Check whether a user name is available",
                 query=NameQuery,
                 answer=schemas.Available,
                 public=True,
@@ -74,7 +74,7 @@ class AccountCalls:
                 "GET",
                 f"/client/v1/register/{TOKEN}/validity",
                 self.token_validity,
-                "Whether a registration token is good",
+                "Check a registration token",
                 query=TokenQuery,
                 answer=schemas.Valid,
                 public=True,
@@ -82,8 +82,8 @@ class AccountCalls:
             Route(
                 "POST",
                 f"{root}/auth/{{auth_type}}/fallback/web",
-                self.show,
-                "Show what a stage of a registration asks for, as the page for it does",
+                self.complete_stage,
+                "Complete a stage of a registration",
                 body=JsonObject,
                 query=StageQuery,
                 answer=schemas.Empty,
@@ -99,7 +99,7 @@ class AccountCalls:
                 "GET",
                 f"{account}/whoami",
                 self.whoami,
-                "Whose token this is",
+                "Get the token's user",
                 answer=schemas.WhoAmI,
                 guests=True,
             ),
@@ -116,7 +116,7 @@ class AccountCalls:
                 "POST",
                 f"{account}/deactivate",
                 self.deactivate,
-                "Close the account",
+                "Deactivate the account",
                 body=JsonObject,
                 answer=schemas.Unbound,
                 tokenless=True,
@@ -124,7 +124,16 @@ class AccountCalls:
         )
 
     async def register(self, call: Call[JsonObject, RegistrationQuery]) -> schemas.LoggedIn:
-        """Make an account and, unless `inhibit_login`, its first session."""
+        """`POST /_matrix/client/v3/register`: register an account and, unless `inhibit_login`, start its
+        first session.
+
+        `kind=guest` makes a guest account.
+        The caller passes the stages (UIA) that the settings ask for.
+
+        Spec: client-server API, "Account management".
+        Errors: 401 with `flows` (UIA), M_FORBIDDEN (registration is closed), M_USER_IN_USE,
+          M_INVALID_USERNAME, M_WEAK_PASSWORD, M_MISSING_PARAM.
+        """
         if call.query.kind != "user":
             if call.query.kind == "guest":
                 return await self._register_guest(call)
@@ -153,28 +162,49 @@ class AccountCalls:
         return await self._logins.open(guest, request, call.request)
 
     async def available(self, call: Call[None, NameQuery]) -> schemas.Available:
-        """Refused with the reason when it is not."""
+        """`GET /_matrix/client/v3/register/available`: check whether a user name can be registered.
+
+        Spec: client-server API, "Account management".
+        Errors: M_USER_IN_USE, M_INVALID_USERNAME, M_FORBIDDEN (registration is closed).
+        """
         self._accounts.check_open()
         await self._accounts.check_name(call.query.username)
         return {"available": True}
 
     async def token_validity(self, call: Call[None, TokenQuery]) -> schemas.Valid:
-        """Counts no use."""
+        """`GET /_matrix/client/v1/register/m.login.registration_token/validity`: check whether a registration
+        token is valid.
+
+        It is not counted as a use.
+
+        Spec: client-server API, "Account management".
+        """
         return {
             "valid": await self._auth.registration_tokens.is_good(
                 call.query.token, address=self._address(call.request)
             )
         }
 
-    async def show(self, call: Call[JsonObject, StageQuery]) -> schemas.Empty:
-        """Only registrations: a page that takes passwords for calls begun elsewhere would serve whoever begins them."""
+    async def complete_stage(self, call: Call[JsonObject, StageQuery]) -> schemas.Empty:
+        """`POST /_matrix/client/v3/auth/{auth_type}/fallback/web`: complete a stage, as its fallback page
+        does.
+
+        Only for registrations: a page that takes passwords for requests begun elsewhere would serve whoever
+        began them.
+
+        Spec: client-server API, "Account management" (fallback of UIA).
+        Errors: M_UNRECOGNIZED (unknown stage), M_UNKNOWN (unknown or expired session).
+        """
         auth = {**call.body.root, "type": call.text("auth_type")}
         wanted = self._auth.registration.wanted(self._address(call.request))
         await self._auth.uia.show(wanted, call.query.session, auth)
         return {}
 
     async def whoami(self, call: Call[None, None]) -> schemas.WhoAmI:
-        """The person, and the device if there is one."""
+        """`GET /_matrix/client/v3/account/whoami`: the user, and the device if the session has one.
+
+        Spec: client-server API, "Session management".
+        """
         requester = call.requester
         answer: schemas.WhoAmI = {"user_id": requester.user_id, "is_guest": is_matrix_guest(requester.number)}
         if requester.device_id is not None:
@@ -182,7 +212,13 @@ class AccountCalls:
         return answer
 
     async def password(self, call: Call[JsonObject, None]) -> schemas.Empty:
-        """Asks for the old one. Sessions but the caller's own end, unless `logout_devices` is false."""
+        """`POST /_matrix/client/v3/account/password`: change the user's password. Asks for the old one (UIA).
+
+        Other sessions of the user end unless `logout_devices` is false.
+
+        Spec: client-server API, "Account management".
+        Errors: 401 with `flows` (UIA), M_WEAK_PASSWORD, M_INVALID_PARAM (too long).
+        """
         proven = await self._passwords.prove(call, "POST account/password")
         request = check(NewPassword, proven.params)
         ended: Sequence[SessionId] | None = []
@@ -192,7 +228,16 @@ class AccountCalls:
         return {}
 
     async def deactivate(self, call: Call[JsonObject, None]) -> schemas.Unbound:
-        """Asks for the password. With `erase` the profile is emptied. No identity server knows anybody of here."""
+        """`POST /_matrix/client/v3/account/deactivate`: deactivate the user's account; with `erase` also
+        empty the profile.
+
+        Asks for the password (UIA).
+        The server publishes no third-party identifiers, so `id_server_unbind_result` does not depend on the
+        account.
+
+        Spec: client-server API, "Account management".
+        Errors: 401 with `flows` (UIA).
+        """
         proven = await self._passwords.prove(call, "POST account/deactivate")
         request = check(Deactivation, proven.params)
         await self._accounts.deactivate(proven.user_id, erase=request.erase)

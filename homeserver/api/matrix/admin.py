@@ -46,41 +46,72 @@ class AdminCalls:
                 "GET",
                 "/client/v3/admin/whois/{user_id}",
                 self.whois,
-                "Where somebody is logged in",
+                "Get a user's sessions",
                 answer=WhoIs,
             ),
-            Route("GET", suspend, self.suspended, "Whether somebody is suspended", answer=Suspended),
+            Route("GET", suspend, self.suspended, "Get whether a user is suspended", answer=Suspended),
             Route(
-                "PUT", suspend, self.suspend, "Suspend somebody or not", body=SuspendBody, answer=Suspended
+                "PUT",
+                suspend,
+                self.suspend,
+                "Suspend or unsuspend a user",
+                body=SuspendBody,
+                answer=Suspended,
             ),
-            Route("GET", lock, self.locked, "Whether somebody is locked out", answer=Locked),
-            Route("PUT", lock, self.lock, "Lock somebody out or not", body=LockBody, answer=Locked),
+            Route("GET", lock, self.locked, "Get whether a user is locked", answer=Locked),
+            Route("PUT", lock, self.lock, "Lock or unlock a user", body=LockBody, answer=Locked),
         )
 
     async def whois(self, call: Call[None, None]) -> WhoIs:
-        """One connection of each device: the last."""
+        """`GET /_matrix/client/v3/admin/whois/{user_id}`: each device's most recent connection.
+
+        For the user and for admins.
+
+        Spec: client-server API, "Server administration".
+        Errors: M_FORBIDDEN.
+        """
         user_id = _user_id(call)
         found = await self._administration.devices(call.requester, user_id)
         return {"user_id": user_id, "devices": {one.device_id: _device(one) for one in found}}
 
     async def suspended(self, call: Call[None, None]) -> Suspended:
-        """For admins."""
+        """`GET /_matrix/client/v1/admin/suspend/{user_id}`: whether a user is suspended. For admins.
+
+        Spec: client-server API, "Server administration".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (a user of another server).
+        """
         account = await self._administration.account(call.requester, _user_id(call))
         return {"suspended": account.suspended}
 
     async def suspend(self, call: Call[SuspendBody, None]) -> Suspended:
-        """For admins, and not for one of them."""
+        """`PUT /_matrix/client/v1/admin/suspend/{user_id}`: suspend a user, or lift the suspension.
+
+        For admins, and not of admins.
+
+        Spec: client-server API, "Server administration".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (a user of another server).
+        """
         request = call.body.suspended
         await self._administration.suspend(call.requester, _user_id(call), suspended=request)
         return {"suspended": request}
 
     async def locked(self, call: Call[None, None]) -> Locked:
-        """For admins."""
+        """`GET /_matrix/client/v1/admin/lock/{user_id}`: whether a user is locked. For admins.
+
+        Spec: client-server API, "Server administration".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (a user of another server).
+        """
         account = await self._administration.account(call.requester, _user_id(call))
         return {"locked": account.locked}
 
     async def lock(self, call: Call[LockBody, None]) -> Locked:
-        """For admins, and not for one of them."""
+        """`PUT /_matrix/client/v1/admin/lock/{user_id}`: lock a user out, or unlock them.
+
+        For admins, and not of admins.
+
+        Spec: client-server API, "Server administration".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (a user of another server).
+        """
         await self._administration.lock(call.requester, _user_id(call), locked=call.body.locked)
         return {"locked": call.body.locked}
 

@@ -18,10 +18,10 @@ from homeserver.api.matrix.errors import ERRORS, FORM
 from homeserver.api.matrix.events import EventCalls
 from homeserver.api.matrix.history import HistoryCalls
 from homeserver.api.matrix.keys import KeyCalls
-from homeserver.api.matrix.legacy_sync import OldSyncCalls
+from homeserver.api.matrix.legacy_sync import LegacySyncCalls
 from homeserver.api.matrix.logins import Logins, LoginServices
 from homeserver.api.matrix.media import MediaCalls
-from homeserver.api.matrix.outside import OutsideCalls
+from homeserver.api.matrix.openid import OpenIdCalls
 from homeserver.api.matrix.presence import PresenceCalls
 from homeserver.api.matrix.profiles import ProfileCalls
 from homeserver.api.matrix.pushers import PusherCalls
@@ -35,9 +35,11 @@ from homeserver.api.matrix.sharedsecret import SharedSecret
 from homeserver.api.matrix.sliding import SlidingCalls
 from homeserver.api.matrix.spaces import SpaceCalls
 from homeserver.api.matrix.sync import SyncCalls
+from homeserver.api.matrix.thirdparty import ThirdPartyCalls
 from homeserver.api.matrix.threepids import ThreepidCalls
 from homeserver.api.matrix.uia import Passwords
 from homeserver.api.matrix.userdirectory import UserDirectoryCalls
+from homeserver.api.matrix.voip import VoipCalls
 from homeserver.clock import Clock
 from homeserver.http.apps import face_application
 from homeserver.http.cors import Cors
@@ -117,8 +119,10 @@ def make(
     )
     logins = _logins(services, passwords, settings)
     discovery = Discovery(server=server, well_known=settings.well_known)
-    outside = OutsideCalls(services.auth.openid, turn=settings.turn, clock=clock, server_name=server.name)
-    calls = (*discovery.routes(), *logins.routes(), *outside.routes())
+    voip = VoipCalls(turn=settings.turn, clock=clock)
+    openid = OpenIdCalls(services.auth.openid, server_name=server.name)
+    outside = (*voip.routes(), *openid.routes(), *ThirdPartyCalls().routes())
+    calls = (*discovery.routes(), *logins.routes(), *outside)
     routes = (*calls, *_tables(services, logins, passwords, settings))
     faces = [
         _face("Matrix", "/_matrix", desk_here, (*routes, *_by_old_names(routes)), ABOUT),
@@ -178,7 +182,7 @@ def _tables(
     yield from PusherCalls(services.notifications.pushers, services.notifications.listing).routes()
     yield from SyncCalls(services.sync.syncs, services.clientdata.filters).routes()
     yield from SlidingCalls(services.sliding.syncs).routes()
-    yield from OldSyncCalls(services.sync.legacy, events.history, events.rendering).routes()
+    yield from LegacySyncCalls(services.sync.legacy, events.history, events.rendering).routes()
     yield from PresenceCalls(services.realtime.presence).routes()
     yield from ReceiptCalls(services.realtime.receipts, services.realtime.typing).routes()
     yield from MediaCalls(services.media, services.previews).routes()

@@ -27,11 +27,18 @@ class BackupCalls:
         root = "/client/v3/room_keys/version"
         one = f"{root}/{{version}}"
         return (
-            Route("POST", root, self.create, "Begin a backup", body=NewBackup, answer=schemas.CreatedBackup),
-            Route("GET", root, self.current, "The current backup", answer=schemas.Backup),
-            Route("GET", one, self.find, "A backup", answer=schemas.Backup),
-            Route("PUT", one, self.update, "Change a backup's auth_data", body=NewBackup, answer=Empty),
-            Route("DELETE", one, self.delete, "Delete a backup", answer=Empty),
+            Route(
+                "POST",
+                root,
+                self.create,
+                "Create a key backup version",
+                body=NewBackup,
+                answer=schemas.CreatedBackup,
+            ),
+            Route("GET", root, self.current, "Get the current key backup version", answer=schemas.Backup),
+            Route("GET", one, self.get, "Get a key backup version", answer=schemas.Backup),
+            Route("PUT", one, self.update, "Update a key backup's auth_data", body=NewBackup, answer=Empty),
+            Route("DELETE", one, self.delete, "Delete a key backup version", answer=Empty),
         )
 
     def _key_routes(self) -> Sequence[Route]:
@@ -45,68 +52,133 @@ class BackupCalls:
             path = f"/client/v3/room_keys/keys{rest}"
             state: Any = schemas.BackupState
             routes += [
-                Route("PUT", path, put, "Keep keys", body=body, query=VersionQuery, answer=state),
-                Route("GET", path, get, "Keys in a backup", query=VersionQuery, answer=answer),
-                Route("DELETE", path, self.delete_keys, "Delete keys", query=VersionQuery, answer=state),
+                Route(
+                    "PUT", path, put, "Store keys in a backup", body=body, query=VersionQuery, answer=state
+                ),
+                Route("GET", path, get, "Get keys from a backup", query=VersionQuery, answer=answer),
+                Route(
+                    "DELETE",
+                    path,
+                    self.delete_keys,
+                    "Delete keys from a backup",
+                    query=VersionQuery,
+                    answer=state,
+                ),
             ]
         return routes
 
     async def create(self, call: Call[NewBackup, None]) -> schemas.CreatedBackup:
-        """The current one from now on."""
+        """`POST /_matrix/client/v3/room_keys/version`: create a backup version; it is the current one from
+        now on.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_TOO_LARGE (too many backups).
+        """
         body = call.body
         return {"version": await self._backups.create(call.requester, body.algorithm, body.auth_data)}
 
     async def current(self, call: Call[None, None]) -> schemas.Backup:
-        """The latest."""
+        """`GET /_matrix/client/v3/room_keys/version`: get the latest backup version.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_NOT_FOUND.
+        """
         return _backup(await self._backups.find(call.requester))
 
-    async def find(self, call: Call[None, None]) -> schemas.Backup:
-        """By its version."""
+    async def get(self, call: Call[None, None]) -> schemas.Backup:
+        """`GET /_matrix/client/v3/room_keys/version/{version}`: get a backup version.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_NOT_FOUND.
+        """
         return _backup(await self._backups.find(call.requester, call.text("version")))
 
     async def update(self, call: Call[NewBackup, None]) -> Empty:
-        """The algorithm stays."""
+        """`PUT /_matrix/client/v3/room_keys/version/{version}`: update the auth_data of a backup version.
+
+        The algorithm cannot change.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_NOT_FOUND, M_UNKNOWN (another algorithm).
+        """
         body, version = call.body, call.text("version")
         await self._backups.update(call.requester, version, body.algorithm, body.auth_data)
         return {}
 
     async def delete(self, call: Call[None, None]) -> Empty:
-        """With its keys."""
+        """`DELETE /_matrix/client/v3/room_keys/version/{version}`: delete a backup version and its keys.
+
+        Spec: client-server API, "End-to-end encryption".
+        """
         await self._backups.delete(call.requester, call.text("version"))
         return {}
 
     async def put_all(self, call: Call[AllKeys, VersionQuery]) -> schemas.BackupState:
-        """Of many rooms."""
+        """`PUT /_matrix/client/v3/room_keys/keys`: store keys of several rooms.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_WRONG_ROOM_KEYS_VERSION (not the current version), M_NOT_FOUND, M_TOO_LARGE (the backup is
+          full).
+        """
         return await self._put(call, {room_id: one.sessions for room_id, one in call.body.rooms.items()})
 
     async def put_room(self, call: Call[RoomKeys, VersionQuery]) -> schemas.BackupState:
-        """Of one room."""
+        """`PUT /_matrix/client/v3/room_keys/keys/{room_id}`: store keys of a room.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_WRONG_ROOM_KEYS_VERSION (not the current version), M_NOT_FOUND, M_TOO_LARGE (the backup is
+          full).
+        """
         return await self._put(call, {call.text("room_id"): call.body.sessions})
 
     async def put_one(self, call: Call[BackupKeyBody, VersionQuery]) -> schemas.BackupState:
-        """Of one session."""
+        """`PUT /_matrix/client/v3/room_keys/keys/{room_id}/{session_id}`: store the key of a session.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_WRONG_ROOM_KEYS_VERSION (not the current version), M_NOT_FOUND, M_TOO_LARGE (the backup is
+          full).
+        """
         return await self._put(
             call, {call.text("room_id"): {call.text("session_id"): call.body.model_dump()}}
         )
 
     async def get_all(self, call: Call[None, VersionQuery]) -> schemas.StoredKeys:
-        """Room by room."""
+        """`GET /_matrix/client/v3/room_keys/keys`: get all keys of a backup, by room and session.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_NOT_FOUND (no such version).
+        """
         rooms: dict[str, schemas.StoredRoom] = {}
         for place, key in (await self._get(call)).items():
             rooms.setdefault(place.room_id, {"sessions": {}})["sessions"][place.session_id] = _key(key)
         return {"rooms": rooms}
 
     async def get_room(self, call: Call[None, VersionQuery]) -> schemas.StoredRoom:
-        """Session by session."""
+        """`GET /_matrix/client/v3/room_keys/keys/{room_id}`: get the keys of a room, by session.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_NOT_FOUND (no such version).
+        """
         return {"sessions": {place.session_id: _key(key) for place, key in (await self._get(call)).items()}}
 
     async def get_one(self, call: Call[None, VersionQuery]) -> schemas.StoredKey:
-        """The key of a session."""
+        """`GET /_matrix/client/v3/room_keys/keys/{room_id}/{session_id}`: get the key of a session.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_NOT_FOUND (no such version or key).
+        """
         (key,) = (await self._get(call)).values()
         return _key(key)
 
     async def delete_keys(self, call: Call[None, VersionQuery]) -> schemas.BackupState:
-        """All, or of a room, or of a session."""
+        """`DELETE /_matrix/client/v3/room_keys/keys`,
+        `DELETE /_matrix/client/v3/room_keys/keys/{room_id}`,
+        `DELETE /_matrix/client/v3/room_keys/keys/{room_id}/{session_id}`: delete all keys of a backup, those
+        of a room, or that of a session.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_NOT_FOUND (no such version).
+        """
         room_id, session_id = _place(call)
         state = await self._backups.delete_keys(
             call.requester, call.query.version, room_id=room_id, session_id=session_id

@@ -49,21 +49,28 @@ class DehydratedCalls:
         """The table of these calls."""
         events = f"{PATH}/{{device_id}}/events"
         return (
-            Route("PUT", PATH, self.put, "Lay a device to sleep", body=DehydratedDeviceUpload, answer=Named),
-            Route("GET", PATH, self.find, "The device that sleeps", answer=DehydratedDevice),
-            Route("DELETE", PATH, self.delete, "Let no device sleep", answer=Named),
+            Route(
+                "PUT", PATH, self.put, "Upload a dehydrated device", body=DehydratedDeviceUpload, answer=Named
+            ),
+            Route("GET", PATH, self.find, "Get the dehydrated device", answer=DehydratedDevice),
+            Route("DELETE", PATH, self.delete, "Delete the dehydrated device", answer=Named),
             Route(
                 "POST",
                 events,
                 self.events,
-                "What it was sent",
+                "Get the dehydrated device's to-device messages",
                 body=DehydratedEventsBody,
                 answer=DehydratedEvents,
             ),
         )
 
     async def put(self, call: Call[DehydratedDeviceUpload, None]) -> Named:
-        """In the place of the one that slept before."""
+        """`PUT /_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device`: upload a dehydrated device
+        with its keys; it replaces the previous one.
+
+        Spec: MSC3814.
+        Errors: M_INVALID_PARAM (malformed keys), M_INVALID_SIGNATURE, M_CONFLICT (the id is in use).
+        """
         request = call.body
         keys = devicekeys.KeyUpload(request.device_keys, request.one_time_keys, request.fallback_keys)
         await self._devices.put(
@@ -76,16 +83,35 @@ class DehydratedCalls:
         return {"device_id": request.device_id}
 
     async def find(self, call: Call[None, None]) -> DehydratedDevice:
-        """Its data as they were given: only its person's clients can read them."""
+        """`GET /_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device`: get the id and the
+        encrypted data of the dehydrated device.
+
+        Only the user's clients can decrypt the data.
+
+        Spec: MSC3814.
+        Errors: M_NOT_FOUND.
+        """
         found = await self._devices.find(call.requester)
         return {"device_id": found.device.device_id, "device_data": {**found.device_data}}
 
     async def delete(self, call: Call[None, None]) -> Named:
-        """With its keys and messages."""
+        """`DELETE /_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device`: delete the dehydrated
+        device, its keys and its messages.
+
+        Spec: MSC3814.
+        Errors: M_NOT_FOUND.
+        """
         return {"device_id": await self._devices.delete(call.requester)}
 
     async def events(self, call: Call[DehydratedEventsBody, None]) -> DehydratedEvents:
-        """A page; they stay until the device goes, so that a reader who fails can begin again."""
+        """`POST /_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device/{device_id}/events`: a page
+        of the messages that the dehydrated device received.
+
+        They are kept until the device is deleted, so that a client that fails can read them again.
+
+        Spec: MSC3814.
+        Errors: M_FORBIDDEN (not the dehydrated device), M_NOT_FOUND, M_INVALID_PARAM (not a token).
+        """
         since = position_of(call.body.next_batch) or 0
         found = await self._devices.events(call.requester, call.text("device_id"), since=since)
         return {

@@ -47,24 +47,56 @@ class DelayedCalls:
         path, empty = "/client/unstable/org.matrix.msc4140/delayed_events", schemas.Empty
         one = f"{path}/{{delay_id}}"
         return (
-            Route("GET", path, self.waiting, "What waits to be sent", answer=WaitingEvents),
-            Route("POST", one, self.steer, "Steer it", body=DelayedEventAction, answer=empty, public=True),
+            Route("GET", path, self.listing, "List the user's delayed events", answer=WaitingEvents),
             Route(
-                "POST", f"{one}/{{action}}", self.act, "Steer it", body=JsonObject, answer=empty, public=True
+                "POST",
+                one,
+                self.update,
+                "Cancel, restart or send a delayed event",
+                body=DelayedEventAction,
+                answer=empty,
+                public=True,
+            ),
+            Route(
+                "POST",
+                f"{one}/{{action}}",
+                self.update_by_path,
+                "Cancel, restart or send a delayed event",
+                body=JsonObject,
+                answer=empty,
+                public=True,
             ),
         )
 
-    async def waiting(self, call: Call[None, None]) -> WaitingEvents:
-        """One's own."""
+    async def listing(self, call: Call[None, None]) -> WaitingEvents:
+        """`GET /_matrix/client/unstable/org.matrix.msc4140/delayed_events`: list the delayed events that the
+        user has scheduled.
+
+        Spec: MSC4140.
+        """
         return {"delayed_events": [_waiting(row) for row in await self._delayed.waiting(call.requester)]}
 
-    async def steer(self, call: Call[DelayedEventAction, None]) -> schemas.Empty:
-        """By an action in the body."""
+    async def update(self, call: Call[DelayedEventAction, None]) -> schemas.Empty:
+        """`POST /_matrix/client/unstable/org.matrix.msc4140/delayed_events/{delay_id}`: cancel, restart or
+        send a delayed event, as the body says.
+
+        The delay id, known to the sender alone, is the credential.
+
+        Spec: MSC4140.
+        Errors: M_NOT_FOUND, M_CONFLICT (already sent or cancelled).
+        """
         await self._delayed.steer(call.text("delay_id"), call.body.action)
         return {}
 
-    async def act(self, call: Call[JsonObject, None]) -> schemas.Empty:
-        """By an action in the path."""
+    async def update_by_path(self, call: Call[JsonObject, None]) -> schemas.Empty:
+        """`POST /_matrix/client/unstable/org.matrix.msc4140/delayed_events/{delay_id}/{action}`: cancel,
+        restart or send a delayed event, as the path says.
+
+        The delay id, known to the sender alone, is the credential.
+
+        Spec: MSC4140.
+        Errors: M_NOT_FOUND, M_CONFLICT (already sent or cancelled), M_UNRECOGNIZED (unknown action).
+        """
         action = _ACTIONS.get(call.text("action"))
         if action is None:
             raise NotFound("there is no such action", code="unrecognized")

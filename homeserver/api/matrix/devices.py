@@ -26,16 +26,16 @@ class DeviceCalls:
                 "GET",
                 "/client/v3/devices",
                 self.listing,
-                "Own devices",
+                "List the user's devices",
                 answer=schemas.DeviceList,
                 guests=True,
             ),
-            Route("GET", one, self.one, "One of the own devices", answer=schemas.Device, guests=True),
+            Route("GET", one, self.get, "Get a device", answer=schemas.Device, guests=True),
             Route(
                 "PUT",
                 one,
                 self.rename,
-                "Rename a device",
+                "Update a device",
                 body=DeviceChange,
                 answer=schemas.Empty,
                 guests=True,
@@ -44,7 +44,7 @@ class DeviceCalls:
                 "DELETE",
                 one,
                 self.delete,
-                "End the session of a device",
+                "Delete a device",
                 body=JsonObject,
                 answer=schemas.Empty,
             ),
@@ -52,22 +52,35 @@ class DeviceCalls:
                 "POST",
                 "/client/v3/delete_devices",
                 self.delete_many,
-                "End the sessions of devices",
+                "Delete several devices",
                 body=JsonObject,
                 answer=schemas.Empty,
             ),
         )
 
     async def listing(self, call: Call[None, None]) -> schemas.DeviceList:
-        """The last used first."""
+        """`GET /_matrix/client/v3/devices`: list the user's devices, most recently used first.
+
+        Spec: client-server API, "Device management".
+        """
         return {"devices": [_shape(one) for one in await self._devices.listing(call.requester)]}
 
-    async def one(self, call: Call[None, None]) -> schemas.Device:
-        """By its id."""
+    async def get(self, call: Call[None, None]) -> schemas.Device:
+        """`GET /_matrix/client/v3/devices/{device_id}`: get one of the user's devices.
+
+        Spec: client-server API, "Device management".
+        Errors: M_NOT_FOUND.
+        """
         return _shape(await self._devices.one(call.requester, _device_id(call)))
 
     async def rename(self, call: Call[DeviceChange, None]) -> schemas.Empty:
-        """An absent name changes nothing; the device must be there all the same."""
+        """`PUT /_matrix/client/v3/devices/{device_id}`: set a device's display name.
+
+        Without a name nothing changes, but the device must exist.
+
+        Spec: client-server API, "Device management".
+        Errors: M_NOT_FOUND.
+        """
         if call.body.display_name is None:
             await self._devices.one(call.requester, _device_id(call))
         else:
@@ -75,14 +88,26 @@ class DeviceCalls:
         return {}
 
     async def delete(self, call: Call[JsonObject, None]) -> schemas.Empty:
-        """Asks for the password."""
+        """`DELETE /_matrix/client/v3/devices/{device_id}`: delete a device and end its session.
+
+        Asks for the password (UIA).
+
+        Spec: client-server API, "Device management".
+        Errors: 401 with `flows` (UIA).
+        """
         device_id = _device_id(call)
         await self._passwords.prove(call, f"DELETE devices/{device_id}")
         await self._devices.end(call.requester, [device_id])
         return {}
 
     async def delete_many(self, call: Call[JsonObject, None]) -> schemas.Empty:
-        """Asks for the password, once for all."""
+        """`POST /_matrix/client/v3/delete_devices`: delete devices and end their sessions.
+
+        Asks for the password (UIA), once for all.
+
+        Spec: client-server API, "Device management".
+        Errors: 401 with `flows` (UIA).
+        """
         proven = await self._passwords.prove(call, "POST delete_devices")
         request = check(schemas.Devices, proven.params)
         await self._devices.end(call.requester, [DeviceId(one) for one in request.devices])

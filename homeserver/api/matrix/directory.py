@@ -32,69 +32,169 @@ class DirectoryCalls:
         self._address = address
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
-        root = "/client/v3"
-        alias, in_list = f"{root}/directory/room/{{alias}}", f"{root}/directory/list/room/{{room_id}}"
-        network, public = (
-            f"{root}/directory/list/appservice/{{network_id}}/{{room_id}}",
-            f"{root}/publicRooms",
-        )
-        answer, is_shown = schemas.PublicPage, schemas.VisibilityAnswer
+        """The routes."""
+        return (*self._alias_routes(), *self._visibility_routes(), *self._list_routes())
+
+    def _alias_routes(self) -> Sequence[Route]:
+        alias = "/client/v3/directory/room/{alias}"
         return (
-            Route("GET", alias, self.resolve, "The room of a name", answer=schemas.AliasAnswer, public=True),
-            Route("PUT", alias, self.add, "Name a room", body=AliasTarget, answer=Empty),
-            Route("DELETE", alias, self.remove, "Take a name away", answer=Empty),
-            Route("GET", f"{root}/rooms/{{room_id}}/aliases", self.names, "Names", answer=schemas.Names),
-            Route("GET", in_list, self.visibility, "Is it listed?", answer=is_shown, public=True),
-            Route("PUT", in_list, self.publish, "List a room", body=schemas.Visibility, answer=Empty),
-            Route("PUT", network, self.publish_elsewhere, "List it", body=schemas.Visibility, answer=Empty),
-            Route("GET", public, self.all, "Rooms", query=PublicRoomsQuery, answer=answer, public=True),
-            Route("POST", public, self.search, "Find", body=PublicRooms, query=ServerQuery, answer=answer),
+            Route(
+                "GET", alias, self.resolve, "Resolve a room alias", answer=schemas.AliasAnswer, public=True
+            ),
+            Route("PUT", alias, self.add, "Create a room alias", body=AliasTarget, answer=Empty),
+            Route("DELETE", alias, self.remove, "Delete a room alias", answer=Empty),
+            Route(
+                "GET",
+                "/client/v3/rooms/{room_id}/aliases",
+                self.aliases,
+                "List a room's aliases",
+                answer=schemas.Names,
+            ),
+        )
+
+    def _visibility_routes(self) -> Sequence[Route]:
+        root = "/client/v3/directory/list"
+        in_list, network = f"{root}/room/{{room_id}}", f"{root}/appservice/{{network_id}}/{{room_id}}"
+        return (
+            Route(
+                "GET",
+                in_list,
+                self.visibility,
+                "Get a room's visibility in the directory",
+                answer=schemas.VisibilityAnswer,
+                public=True,
+            ),
+            Route(
+                "PUT",
+                in_list,
+                self.publish,
+                "Set a room's visibility in the directory",
+                body=schemas.Visibility,
+                answer=Empty,
+            ),
+            Route(
+                "PUT",
+                network,
+                self.publish_in_network,
+                "Set a room's visibility in a network's directory",
+                body=schemas.Visibility,
+                answer=Empty,
+            ),
+        )
+
+    def _list_routes(self) -> Sequence[Route]:
+        public, answer = "/client/v3/publicRooms", schemas.PublicPage
+        return (
+            Route(
+                "GET",
+                public,
+                self.page,
+                "List the published rooms",
+                query=PublicRoomsQuery,
+                answer=answer,
+                public=True,
+            ),
+            Route(
+                "POST",
+                public,
+                self.search,
+                "Search the published rooms",
+                body=PublicRooms,
+                query=ServerQuery,
+                answer=answer,
+            ),
         )
 
     async def resolve(self, call: Call[None, None]) -> schemas.AliasAnswer:
-        """Anybody may ask."""
+        """`GET /_matrix/client/v3/directory/room/{alias}`: the room ID of an alias.
+
+        Spec: client-server API, "Room directory".
+        Errors: M_NOT_FOUND, M_INVALID_PARAM (malformed alias).
+        """
         return {"room_id": await self._aliases.resolve(call.text("alias")), "servers": [self._server]}
 
     async def add(self, call: Call[AliasTarget, None]) -> Empty:
-        """For members of the room."""
+        """`PUT /_matrix/client/v3/directory/room/{alias}`: create an alias. For members of the room.
+
+        Spec: client-server API, "Room directory".
+        Errors: M_FORBIDDEN, M_UNKNOWN (409: the alias is taken), M_INVALID_PARAM, M_TOO_LARGE (the room has
+          too many).
+        """
         await self._aliases.add(call.requester, call.text("alias"), RoomId(call.body.room_id))
         return {}
 
     async def remove(self, call: Call[None, None]) -> Empty:
-        """For whom made it, and for whom may say what the room calls itself."""
+        """`DELETE /_matrix/client/v3/directory/room/{alias}`: delete an alias.
+
+        For its creator and for members who may set the room's canonical alias.
+
+        Spec: client-server API, "Room directory".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM.
+        """
         await self._aliases.remove(call.requester, call.text("alias"))
         return {}
 
-    async def names(self, call: Call[None, None]) -> schemas.Names:
-        """Those of this server."""
+    async def aliases(self, call: Call[None, None]) -> schemas.Names:
+        """`GET /_matrix/client/v3/rooms/{room_id}/aliases`: list the room's aliases on this server.
+
+        Spec: client-server API, "Room directory".
+        Errors: M_FORBIDDEN, M_NOT_FOUND.
+        """
         return {"aliases": [*await self._aliases.of_room(call.requester, _room(call))]}
 
     async def visibility(self, call: Call[None, None]) -> schemas.VisibilityAnswer:
-        """Anybody may ask."""
+        """`GET /_matrix/client/v3/directory/list/room/{room_id}`: whether a room is published in the
+        directory.
+
+        Spec: client-server API, "Room discovery".
+        Errors: M_NOT_FOUND.
+        """
         is_on = await self._directory.is_published(_room(call))
         return {"visibility": "public" if is_on else "private"}
 
     async def publish(self, call: Call[schemas.Visibility, None]) -> Empty:
-        """Public, unless the body says otherwise."""
+        """`PUT /_matrix/client/v3/directory/list/room/{room_id}`: publish a room in the directory, or take it
+        off.
+
+        `public` is the default.
+
+        Spec: client-server API, "Room discovery".
+        Errors: M_FORBIDDEN, M_NOT_FOUND.
+        """
         is_on = call.body.visibility == "public"
         await self._directory.publish(call.requester, _room(call), is_on=is_on)
         return {}
 
-    async def publish_elsewhere(self, call: Call[schemas.Visibility, None]) -> Empty:
-        """For application services; a person is none."""
+    async def publish_in_network(self, call: Call[schemas.Visibility, None]) -> Empty:
+        """`PUT /_matrix/client/v3/directory/list/appservice/{network_id}/{room_id}`: publish a room in the
+        directory of an application service's network.
+
+        Not for users.
+
+        Spec: client-server API, "Application service room directory management".
+        Errors: M_FORBIDDEN.
+        """
         network = call.text("network_id")
         await self._directory.publish_in(call.requester, network, _room(call))
         return {}
 
-    async def all(self, call: Call[None, PublicRoomsQuery]) -> schemas.PublicPage:
-        """Anybody may look."""
+    async def page(self, call: Call[None, PublicRoomsQuery]) -> schemas.PublicPage:
+        """`GET /_matrix/client/v3/publicRooms`: a page of the directory, largest rooms first.
+
+        Spec: client-server API, "Room discovery".
+        Errors: M_INVALID_PARAM (not a token of this list).
+        """
         query = call.query
         request = PublicRoomsRequest(limit=query.limit, since=query.since, server=query.server)
         return await self._page(request, self._address(call.request))
 
     async def search(self, call: Call[PublicRooms, ServerQuery]) -> schemas.PublicPage:
-        """By words and types."""
+        """`POST /_matrix/client/v3/publicRooms`: a page of the published rooms that match a search term and
+        room types.
+
+        Spec: client-server API, "Room discovery".
+        Errors: M_INVALID_PARAM (not a token of this list).
+        """
         body = call.body
         request = PublicRoomsRequest(
             limit=body.limit,

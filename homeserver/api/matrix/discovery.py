@@ -67,7 +67,7 @@ class Discovery:
                 "GET",
                 "/client/versions",
                 self.versions,
-                "Versions of the specification",
+                "List the supported versions of the specification",
                 answer=schemas.Versions,
                 public=True,
             ),
@@ -75,7 +75,7 @@ class Discovery:
                 "GET",
                 "/client/v3/capabilities",
                 self.capabilities,
-                "What may be done here",
+                "Get the server's capabilities",
                 answer=schemas.Capabilities,
             ),
         )
@@ -84,36 +84,63 @@ class Discovery:
         """The table of the calls below /.well-known/matrix."""
         return (
             Route(
-                "GET", "/client", self.client, "Where clients connect", answer=schemas.WellKnown, public=True
+                "GET",
+                "/client",
+                self.client,
+                "Discover the homeserver",
+                answer=schemas.WellKnown,
+                public=True,
             ),
-            Route("GET", "/server", self.delegation, "Where servers connect", answer=Delegation, public=True),
-            Route("GET", "/support", self.support, "Whom to ask", answer=Support, public=True),
+            Route(
+                "GET",
+                "/server",
+                self.delegation,
+                "Discover the server for federation",
+                answer=Delegation,
+                public=True,
+            ),
+            Route("GET", "/support", self.support, "Get the server's contacts", answer=Support, public=True),
             Route(
                 "GET",
                 "/policy_server",
                 self.policy_server,
-                "Keys of the policy server",
+                "Get the policy server's public keys",
                 answer=PolicyServer,
                 public=True,
             ),
         )
 
     async def versions(self, _: Call[None, None]) -> schemas.Versions:
-        """Versions of the specification that are spoken here."""
+        """`GET /_matrix/client/versions`: list the versions of the specification and the unstable features
+        that this server supports.
+
+        Spec: client-server API, "Server administration".
+        """
         return {"versions": list(VERSIONS), "unstable_features": dict(UNSTABLE)}
 
     async def client(self, _: Call[None, None]) -> schemas.WellKnown:
-        """The address of the client API."""
+        """`GET /.well-known/matrix/client`: the base URL of the client API.
+
+        Spec: client-server API, "Server administration".
+        """
         return {"m.homeserver": {"base_url": self._server.public_url}}
 
     async def delegation(self, _: Call[None, None]) -> Delegation:
-        """NotFound where it is this name itself."""
+        """`GET /.well-known/matrix/server`: the host and port that other servers connect to.
+
+        Spec: server-server API, "Server discovery".
+        Errors: M_NOT_FOUND (no delegation is set: the server name itself is the address).
+        """
         if self._well_known.server is None:
             raise _not_set()
         return {"m.server": self._well_known.server}
 
     async def support(self, _: Call[None, None]) -> Support:
-        """NotFound where nobody is named."""
+        """`GET /.well-known/matrix/support`: the admins' contacts and the support page.
+
+        Spec: client-server API, "Server administration".
+        Errors: M_NOT_FOUND (none are set).
+        """
         answer: Support = {}
         if self._well_known.contacts:
             answer["contacts"] = [_contact(one) for one in self._well_known.contacts]
@@ -124,13 +151,23 @@ class Discovery:
         return answer
 
     async def policy_server(self, _: Call[None, None]) -> PolicyServer:
-        """NotFound where there is none at this name."""
+        """`GET /.well-known/matrix/policy_server`: the public keys of the policy server at this name.
+
+        Spec: MSC4284.
+        Errors: M_NOT_FOUND (there is none).
+        """
         if self._well_known.policy_key is None:
             raise _not_set()
         return {"public_keys": {"ed25519": self._well_known.policy_key}}
 
     async def capabilities(self, call: Call[None, None]) -> schemas.Capabilities:
-        """What a person may change, and which room versions there are."""
+        """`GET /_matrix/client/v3/capabilities`: which of their data users may change, and which room
+        versions can be made.
+
+        m.account_moderation is shown to admins only.
+
+        Spec: client-server API, "Capabilities".
+        """
         versions = dict.fromkeys(ROOM_VERSIONS, "stable")
         answer: schemas.Capabilities = {
             "capabilities": {

@@ -35,13 +35,25 @@ class EventCalls:
         room = "/client/v3/rooms/{room_id}"
         return (
             _put(f"{room}/send/{{type}}/{{txn_id}}", self.send, "Send an event", guests=True),
-            _put(f"{room}/state/{{type}}/{{state_key}}", self.set_state, "Set state", guests=True),
-            _put(f"{room}/state/{{type}}", self.set_plain_state, "Set state with an empty key", guests=True),
-            _put(f"{room}/redact/{{event_id}}/{{txn_id}}", self.redact, "Take an event's content away"),
+            _put(f"{room}/state/{{type}}/{{state_key}}", self.set_state, "Set a state event", guests=True),
+            _put(
+                f"{room}/state/{{type}}",
+                self.set_plain_state,
+                "Set a state event with an empty state key",
+                guests=True,
+            ),
+            _put(f"{room}/redact/{{event_id}}/{{txn_id}}", self.redact, "Redact an event"),
         )
 
     async def send(self, call: Sending) -> Sent:
-        """A repeated transaction id of the same device sends nothing."""
+        """`PUT /_matrix/client/v3/rooms/{room_id}/send/{type}/{txn_id}`: send a message event; with a delay,
+        schedule it (MSC4140).
+
+        A transaction id that the device has used before sends nothing and answers the first event id.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_BAD_JSON, M_TOO_LARGE.
+        """
         kind, txn_id = call.text("type"), call.text("txn_id")
         if call.query.delay is not None:
             waits = await self._delayed.add(
@@ -57,15 +69,31 @@ class EventCalls:
         return {"event_id": sent}
 
     async def set_state(self, call: Sending) -> Sent:
-        """By type and key."""
+        """`PUT /_matrix/client/v3/rooms/{room_id}/state/{type}/{state_key}`: set the state event of a type
+        and state key; with a delay, schedule it (MSC4140).
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_BAD_JSON, M_TOO_LARGE, M_BAD_ALIAS.
+        """
         return await self._set(call, call.text("state_key"))
 
     async def set_plain_state(self, call: Sending) -> Sent:
-        """By type; the key is empty."""
+        """`PUT /_matrix/client/v3/rooms/{room_id}/state/{type}`: set the state event of a type with an empty
+        state key; with a delay, schedule it (MSC4140).
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_BAD_JSON, M_TOO_LARGE, M_BAD_ALIAS.
+        """
         return await self._set(call, "")
 
     async def redact(self, call: Sending) -> schemas.SentEvent:
-        """The body may hold a reason."""
+        """`PUT /_matrix/client/v3/rooms/{room_id}/redact/{event_id}/{txn_id}`: redact an event.
+
+        The body may hold a reason.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND.
+        """
         target = EventId(call.text("event_id"))
         txn_id = f"redact/{target} {call.text('txn_id')}"
         sent = await self._events.redact(call.requester, _room(call), target, call.body.root, txn_id=txn_id)

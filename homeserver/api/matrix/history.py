@@ -44,25 +44,49 @@ class HistoryCalls:
         messages, around = (schemas.Messages, MessagesQuery), (schemas.Context, ContextQuery)
         everybody = partial(_get, guests=True)
         return (
-            everybody(f"{_ROOM}/messages", self.messages, "A page of history", *messages),
-            everybody(f"{_ROOM}/event/{{event_id}}", self.event, "One event", dict[str, Any]),
+            everybody(f"{_ROOM}/messages", self.messages, "Get a page of messages", *messages),
+            everybody(f"{_ROOM}/event/{{event_id}}", self.event, "Get an event", dict[str, Any]),
             everybody(
-                f"{_ROOM}/context/{{event_id}}", self.context, "An event and others around it", *around
+                f"{_ROOM}/context/{{event_id}}", self.context, "Get the events around an event", *around
             ),
-            everybody(f"{_ROOM}/state", self.state, "The state", list[Any]),
-            everybody(f"{piece}/{{state_key}}", self.state_event, "One piece of state", *piece_query),
-            everybody(piece, self.state_event, "One piece of state with an empty key", *piece_query),
-            everybody(f"{_ROOM}/members", self.members, "Member events", schemas.Members, MembersQuery),
-            _get(f"{_ROOM}/joined_members", self.joined, "Who is in", schemas.JoinedMembers),
-            _get(f"{_ROOM_V1}/timestamp_to_event", self.at_time, "At a time", schemas.AtTime, TimeQuery),
-            _get(f"{_ROOM_V1}/threads", self.threads, "Threads", schemas.Threads, ThreadsQuery),
-            _get(f"{related}/{{rel_type}}/{{event_type}}", self.related, "What relates", *related_query),
-            _get(f"{related}/{{rel_type}}", self.related, "What relates", *related_query),
-            _get(related, self.related, "What relates", *related_query),
+            everybody(f"{_ROOM}/state", self.state, "Get a room's state", list[Any]),
+            everybody(f"{piece}/{{state_key}}", self.state_event, "Get a state event", *piece_query),
+            everybody(piece, self.state_event, "Get a state event with an empty state key", *piece_query),
+            everybody(
+                f"{_ROOM}/members", self.members, "Get a room's member events", schemas.Members, MembersQuery
+            ),
+            _get(
+                f"{_ROOM}/joined_members", self.joined, "List a room's joined members", schemas.JoinedMembers
+            ),
+            _get(
+                f"{_ROOM_V1}/timestamp_to_event",
+                self.at_time,
+                "Find the event closest to a timestamp",
+                schemas.AtTime,
+                TimeQuery,
+            ),
+            _get(f"{_ROOM_V1}/threads", self.threads, "List a room's threads", schemas.Threads, ThreadsQuery),
+            _get(
+                f"{related}/{{rel_type}}/{{event_type}}",
+                self.related,
+                "List the events related to an event",
+                *related_query,
+            ),
+            _get(
+                f"{related}/{{rel_type}}", self.related, "List the events related to an event", *related_query
+            ),
+            _get(related, self.related, "List the events related to an event", *related_query),
         )
 
     async def messages(self, call: Call[None, MessagesQuery]) -> schemas.Messages:
-        """With lazy loading, the members who wrote stand in `state`."""
+        """`GET /_matrix/client/v3/rooms/{room_id}/messages`: a page of the room's events before or after a
+        token.
+
+        With lazy loading, `state` holds the member events of the senders.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (token), M_BAD_JSON (filter).
+        """
         query = call.query
         wanted = event_filter(query.filter)
         page = await self._history.page(
@@ -90,13 +114,24 @@ class HistoryCalls:
         return answer
 
     async def event(self, call: Call[None, None]) -> Any:
-        """By its id."""
+        """`GET /_matrix/client/v3/rooms/{room_id}/event/{event_id}`: get an event of a room.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_NOT_FOUND (also for events that the user may not see).
+        """
         viewer, found = await self._history.event(call.requester, _room(call), _event(call))
         (made,) = await self._rendering.page(call.requester, viewer, [found])
         return made
 
     async def context(self, call: Call[None, ContextQuery]) -> schemas.Context:
-        """The limit counts the events before and after together."""
+        """`GET /_matrix/client/v3/rooms/{room_id}/context/{event_id}`: get an event and the events before and
+        after it.
+
+        `limit` counts both sides together.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_NOT_FOUND, M_BAD_JSON (filter).
+        """
         wanted = event_filter(call.query.filter)
         limit = min(call.query.limit, self._max_page)
         found = await self._history.around(call.requester, _room(call), _event(call), limit=limit)
@@ -118,12 +153,24 @@ class HistoryCalls:
         }
 
     async def state(self, call: Call[None, None]) -> list[Any]:
-        """All of it; for who left, as it was then."""
+        """`GET /_matrix/client/v3/rooms/{room_id}/state`: get all state events.
+
+        For users who have left, as it was then.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND.
+        """
         viewer, found = await self._history.state(call.requester, _room(call))
         return [*await self._rendering.state(viewer, found.values())]
 
     async def state_event(self, call: Call[None, StateQuery]) -> Any:
-        """Its content, or the whole event."""
+        """`GET /_matrix/client/v3/rooms/{room_id}/state/{type}/{state_key}`,
+        `GET /_matrix/client/v3/rooms/{room_id}/state/{type}`: get the content of a state event, or with
+        `format=event` the whole event.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND.
+        """
         key = call.text("type"), call.path.get("state_key", "")
         viewer, state = await self._history.state(call.requester, _room(call))
         found = state.get(key)
@@ -134,7 +181,12 @@ class HistoryCalls:
         return found.content
 
     async def members(self, call: Call[None, MembersQuery]) -> schemas.Members:
-        """Now, or as it was `at` a token."""
+        """`GET /_matrix/client/v3/rooms/{room_id}/members`: get the member events, as they are now or as they
+        were `at` a token.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (token).
+        """
         query, place = call.query, place_of(call.query.at)
         if place is None:
             viewer, state = await self._history.state(call.requester, _room(call))
@@ -144,7 +196,14 @@ class HistoryCalls:
         return {"chunk": [*await self._rendering.state(viewer, found)]}
 
     async def joined(self, call: Call[None, None]) -> schemas.JoinedMembers:
-        """For those who are in the room themselves."""
+        """`GET /_matrix/client/v3/rooms/{room_id}/joined_members`: list the joined members with their display
+        names and avatars.
+
+        For joined members only.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND.
+        """
         state = await self._history.now_joined(call.requester, _room(call))
         return {
             "joined": {
@@ -155,13 +214,23 @@ class HistoryCalls:
         }
 
     async def at_time(self, call: Call[None, TimeQuery]) -> schemas.AtTime:
-        """To jump to a date."""
+        """`GET /_matrix/client/v1/rooms/{room_id}/timestamp_to_event`: find the first event after, or the
+        last event before, a timestamp.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND.
+        """
         query = call.query
         found = await self._history.near(call.requester, _room(call), at_ms=query.ts, direction=query.dir)
         return {"event_id": found.event.event_id, "origin_server_ts": found.event.origin_server_ts}
 
     async def threads(self, call: Call[None, ThreadsQuery]) -> schemas.Threads:
-        """Last answered first."""
+        """`GET /_matrix/client/v1/rooms/{room_id}/threads`: a page of the thread roots, most recently active
+        first.
+
+        Spec: client-server API, "Threads".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (token).
+        """
         query = call.query
         page = await self._history.threads(
             call.requester,
@@ -176,7 +245,14 @@ class HistoryCalls:
         return answer
 
     async def related(self, call: Call[None, RelationsQuery]) -> schemas.Related:
-        """Of one kind, or of all."""
+        """`GET /_matrix/client/v1/rooms/{room_id}/relations/{event_id}/{rel_type}/{event_type}`,
+        `GET /_matrix/client/v1/rooms/{room_id}/relations/{event_id}/{rel_type}`,
+        `GET /_matrix/client/v1/rooms/{room_id}/relations/{event_id}`: a page of the events that relate to an
+        event, of all types or of one.
+
+        Spec: client-server API, "Event relationships".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (token).
+        """
         query = call.query
         request = RelationsRequest(
             rel_type=call.path.get("rel_type"),

@@ -42,42 +42,42 @@ class KeyCalls:
             _post(
                 f"{keys}/upload",
                 self.upload,
-                "Publish keys of the device",
+                "Upload device keys and one-time keys",
                 KeyUpload,
                 schemas.KeyCounts,
                 guests=True,
             ),
-            _post(f"{keys}/query", self.query, "Keys of people", KeyQuery, schemas.FoundKeys, guests=True),
+            _post(f"{keys}/query", self.query, "Query device keys", KeyQuery, schemas.FoundKeys, guests=True),
             _post(
-                f"{keys}/claim", self.claim, "Take one-time keys", KeyClaim, schemas.ClaimedKeys, guests=True
+                f"{keys}/claim", self.claim, "Claim one-time keys", KeyClaim, schemas.ClaimedKeys, guests=True
             ),
             Route(
                 "GET",
                 f"{keys}/changes",
                 self.changes,
-                "Whose keys changed",
+                "List users whose device keys changed",
                 query=ChangesQuery,
                 answer=schemas.Changes,
             ),
             _post(
                 f"{keys}/device_signing/upload",
-                self.cross_sign,
-                "Publish own signing keys",
+                self.upload_cross_signing,
+                "Upload cross-signing keys",
                 JsonObject,
                 Empty,
             ),
             _post(
                 f"{keys}/signatures/upload",
-                self.sign,
-                "Add signatures",
+                self.upload_signatures,
+                "Upload signatures",
                 JsonObject,
                 schemas.SignatureFailures,
             ),
             Route(
                 "PUT",
                 "/client/v3/sendToDevice/{type}/{txn_id}",
-                self.send,
-                "Send to devices",
+                self.send_to_device,
+                "Send to-device messages",
                 body=ToDevice,
                 answer=Empty,
                 guests=True,
@@ -85,13 +85,25 @@ class KeyCalls:
         )
 
     async def upload(self, call: Call[KeyUpload, None]) -> schemas.KeyCounts:
-        """Answers how many one-time keys the server has now."""
+        """`POST /_matrix/client/v3/keys/upload`: upload identity keys, one-time keys and fallback keys of the
+        device; answers the counts of unused one-time keys.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_INVALID_PARAM (malformed keys), M_INVALID_SIGNATURE, M_UNKNOWN (a published key cannot be
+          replaced), M_TOO_LARGE.
+        """
         body = call.body
         request = devicekeys.KeyUpload(body.device_keys, body.one_time_keys, body.fallback_keys)
         return {"one_time_key_counts": {**await self._e2ee.device_keys.upload(call.requester, request)}}
 
     async def query(self, call: Call[KeyQuery, None]) -> schemas.FoundKeys:
-        """Of all devices of a person where the list is empty."""
+        """`POST /_matrix/client/v3/keys/query`: device keys and cross-signing keys of users; an empty list of
+        devices means all of a user's.
+
+        Users of other servers stand in `failures`, by server.
+
+        Spec: client-server API, "End-to-end encryption".
+        """
         wanted = {
             UserId(user_id): [DeviceId(one) for one in devices]
             for user_id, devices in call.body.device_keys.items()
@@ -106,7 +118,13 @@ class KeyCalls:
         }
 
     async def claim(self, call: Call[KeyClaim, None]) -> schemas.ClaimedKeys:
-        """Devices that had no key are missing."""
+        """`POST /_matrix/client/v3/keys/claim`: take one one-time key of each device named, or its fallback
+        key.
+
+        Devices without a key are left out.
+
+        Spec: client-server API, "End-to-end encryption".
+        """
         wanted = {
             UserId(user_id): {DeviceId(one): algorithm for one, algorithm in devices.items()}
             for user_id, devices in call.body.one_time_keys.items()
@@ -118,13 +136,25 @@ class KeyCalls:
         }
 
     async def changes(self, call: Call[None, ChangesQuery]) -> schemas.Changes:
-        """Between two tokens of /sync; up to now, whatever `to` says."""
+        """`GET /_matrix/client/v3/keys/changes`: users whose keys changed between two tokens of /sync.
+
+        `to` is ignored: changes up to now are listed.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: M_INVALID_PARAM (not a token).
+        """
         after = position_of(call.query.from_)
         found = await self._e2ee.lists.changes(call.requester, after or 0)
         return {"changed": sorted(found.changed), "left": sorted(found.left)}
 
-    async def cross_sign(self, call: Call[JsonObject, None]) -> Empty:
-        """Other keys than the first ones ask for the password."""
+    async def upload_cross_signing(self, call: Call[JsonObject, None]) -> Empty:
+        """`POST /_matrix/client/v3/keys/device_signing/upload`: publish the user's cross-signing keys.
+
+        Replacing keys asks for the password (UIA); the first ones do not.
+
+        Spec: client-server API, "End-to-end encryption".
+        Errors: 401 with `flows` (UIA), M_INVALID_PARAM, M_INVALID_SIGNATURE, M_MISSING_PARAM (no master key).
+        """
         requester = call.requester
         body = {name: value for name, value in call.body.root.items() if name != "auth"}
         is_proven = "auth" in call.body.root or await self._e2ee.cross_signing.needs_proof(
@@ -135,8 +165,14 @@ class KeyCalls:
         await self._e2ee.cross_signing.upload(requester, _request(body), proven=is_proven)
         return {}
 
-    async def sign(self, call: Call[JsonObject, None]) -> schemas.SignatureFailures:
-        """Answers what was not taken, and why; the rest was."""
+    async def upload_signatures(self, call: Call[JsonObject, None]) -> schemas.SignatureFailures:
+        """`POST /_matrix/client/v3/keys/signatures/upload`: upload signatures of devices and cross-signing
+        keys.
+
+        What was refused stands in `failures`; the rest is stored.
+
+        Spec: client-server API, "End-to-end encryption".
+        """
         signed = _signed(call.body.root)
         failures = await self._e2ee.cross_signing.sign(call.requester, signed)
         return {
@@ -146,8 +182,14 @@ class KeyCalls:
             }
         }
 
-    async def send(self, call: Call[ToDevice, None]) -> Empty:
-        """A repeated transaction id sends nothing."""
+    async def send_to_device(self, call: Call[ToDevice, None]) -> Empty:
+        """`PUT /_matrix/client/v3/sendToDevice/{type}/{txn_id}`: send messages to devices.
+
+        A repeated transaction id sends nothing.
+
+        Spec: client-server API, "Send-to-Device messaging".
+        Errors: M_INVALID_PARAM, M_TOO_LARGE.
+        """
         messages = {
             UserId(user_id): {DeviceId(one): content for one, content in devices.items()}
             for user_id, devices in call.body.messages.items()

@@ -29,7 +29,7 @@ class EventsQuery(Query):
     room_id: str | None = Field(default=None, max_length=255)
 
 
-class OldSyncCalls:
+class LegacySyncCalls:
     """These calls."""
 
     def __init__(self, syncs: LegacySyncs, history: History, rendering: Rendering) -> None:
@@ -42,13 +42,18 @@ class OldSyncCalls:
         room = "/client/v3/rooms/{room_id}/initialSync"
         return (
             Route(
-                "GET", "/client/v3/initialSync", self.initial, "Everything", query=InitialQuery, answer=_SHAPE
+                "GET",
+                "/client/v3/initialSync",
+                self.initial,
+                "Get the state of all rooms (deprecated)",
+                query=InitialQuery,
+                answer=_SHAPE,
             ),
             Route(
                 "GET",
                 room,
                 self.initial_of,
-                "Everything of a room",
+                "Get the state of a room (deprecated)",
                 query=InitialQuery,
                 answer=_SHAPE,
                 guests=True,
@@ -57,26 +62,44 @@ class OldSyncCalls:
                 "GET",
                 "/client/v3/events",
                 self.events,
-                "What comes",
+                "Wait for events (deprecated)",
                 query=EventsQuery,
                 answer=_SHAPE,
                 guests=True,
             ),
-            Route("GET", "/client/v3/events/{event_id}", self.event, "One event", answer=_SHAPE),
+            Route(
+                "GET",
+                "/client/v3/events/{event_id}",
+                self.event,
+                "Get an event without its room (deprecated)",
+                answer=_SHAPE,
+            ),
         )
 
     async def initial(self, call: Call[None, InitialQuery]) -> dict[str, Any]:
-        """All rooms as they are."""
+        """`GET /_matrix/client/v3/initialSync`: a snapshot of all of the user's rooms.
+
+        Spec: client-server API, "Room participation".
+        """
         query = call.query
         return await self._syncs.initial(call.requester, limit=query.limit, archived=query.archived)
 
     async def initial_of(self, call: Call[None, InitialQuery]) -> dict[str, Any]:
-        """One room as it is."""
+        """`GET /_matrix/client/v3/rooms/{room_id}/initialSync`: a snapshot of one room.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN, M_NOT_FOUND.
+        """
         room_id = RoomId(call.text("room_id"))
         return await self._syncs.initial_of(call.requester, room_id, limit=call.query.limit)
 
     async def events(self, call: Call[None, EventsQuery]) -> dict[str, Any]:
-        """What came since a token, or a wait for it."""
+        """`GET /_matrix/client/v3/events`: events since a token; waits for up to `timeout` milliseconds if
+        there are none.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_INVALID_PARAM (not a token), M_FORBIDDEN.
+        """
         query, requester = call.query, call.requester
         since = None if query.from_ is None else SyncToken.parse(query.from_)
         timeout_s = query.timeout / 1000
@@ -86,7 +109,11 @@ class OldSyncCalls:
         return await self._syncs.events(requester, since, timeout_s=timeout_s)
 
     async def event(self, call: Call[None, None]) -> Any:
-        """By its id alone."""
+        """`GET /_matrix/client/v3/events/{event_id}`: get an event by its id alone.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_NOT_FOUND.
+        """
         event_id = EventId(call.text("event_id"))
         viewer, found = await self._history.event_anywhere(call.requester, event_id)
         (made,) = await self._rendering.page(call.requester, viewer, [found])

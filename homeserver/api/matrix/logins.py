@@ -46,7 +46,9 @@ class Logins:
         """The table of these calls."""
         root = "/client/v3"
         return (
-            Route("GET", f"{root}/login", self.flows, "Ways to log in", answer=schemas.Flows, public=True),
+            Route(
+                "GET", f"{root}/login", self.flows, "List the login types", answer=schemas.Flows, public=True
+            ),
             Route(
                 "POST",
                 f"{root}/login",
@@ -61,7 +63,7 @@ class Logins:
                 "POST",
                 f"{root}/refresh",
                 self.refresh,
-                "New tokens for a refresh token",
+                "Refresh an access token",
                 body=Refresh,
                 answer=schemas.Refreshed,
                 public=True,
@@ -77,30 +79,37 @@ class Logins:
                 "POST",
                 "/client/v1/login/get_token",
                 self.token,
-                "A token that lets another own device in",
+                "Get a login token for another device",
                 body=JsonObject,
                 answer=schemas.LoginToken,
             ),
-            Route(
-                "POST", f"{root}/logout", self.logout, "End this session", answer=schemas.Empty, locked=True
-            ),
+            Route("POST", f"{root}/logout", self.logout, "Log out", answer=schemas.Empty, locked=True),
             Route(
                 "POST",
                 f"{root}/logout/all",
                 self.logout_all,
-                "End all sessions",
+                "Log out everywhere",
                 answer=schemas.Empty,
                 locked=True,
             ),
         )
 
     async def flows(self, _: Call[None, None]) -> schemas.Flows:
-        """What `login` takes."""
+        """`GET /_matrix/client/v3/login`: list the login types that `POST /login` takes.
+
+        Spec: client-server API, "Session management".
+        """
         vouched: list[schemas.Flow] = [{"type": VOUCHED}] if self._services.hosts.has_issuers else []
         return {"flows": [{"type": PASSWORD}, {"type": BY_TOKEN, "get_login_token": True}, *vouched]}
 
     async def login(self, call: Call[Login, None]) -> schemas.LoggedIn:
-        """Start a session with a password, a log-in token, or a host application's word."""
+        """`POST /_matrix/client/v3/login`: start a session with a password, a login token, or a host
+        application's JWT.
+
+        Spec: client-server API, "Session management".
+        Errors: M_FORBIDDEN (wrong password or token), M_USER_DEACTIVATED, M_UNRECOGNIZED (unknown login
+          type), M_MISSING_PARAM.
+        """
         body, services = call.body, self._services
         if body.type == VOUCHED and services.hosts.has_issuers:
             person = await self._vouched(_given(body.token, "token"))
@@ -149,7 +158,14 @@ class Logins:
         }
 
     async def refresh(self, call: Call[Refresh, None]) -> schemas.Refreshed:
-        """Trade a refresh token for a new pair."""
+        """`POST /_matrix/client/v3/refresh`: exchange a refresh token for a new access and refresh token.
+
+        The old refresh token stays usable until one of the new tokens is used; its use after that ends the
+        session.
+
+        Spec: client-server API, "Session management".
+        Errors: M_UNKNOWN_TOKEN.
+        """
         address = self._services.address(call.request)
         made = await self._sessions.refresh(call.body.refresh_token, address, even_suspended=True)
         return {
@@ -159,19 +175,32 @@ class Logins:
         }
 
     async def token(self, call: Call[JsonObject, None]) -> schemas.LoginToken:
-        """Asks for the password, each time anew."""
+        """`POST /_matrix/client/v1/login/get_token`: make a login token for another of the user's own
+        devices.
+
+        Asks for the password (UIA) each time.
+
+        Spec: client-server API, "Session management".
+        Errors: 401 with `flows` (UIA).
+        """
         services = self._services
         await services.passwords.prove(call, "POST login/get_token")
         made = await services.tokens.create(call.requester)
         return {"login_token": made, "expires_in_ms": services.tokens.ttl_s * 1000}
 
     async def logout(self, call: Call[None, None]) -> schemas.Empty:
-        """End the session of the token."""
+        """`POST /_matrix/client/v3/logout`: end the session of the access token, and delete its device.
+
+        Spec: client-server API, "Session management".
+        """
         await self._sessions.end(call.requester)
         return {}
 
     async def logout_all(self, call: Call[None, None]) -> schemas.Empty:
-        """End every session of the person."""
+        """`POST /_matrix/client/v3/logout/all`: end all sessions of the user.
+
+        Spec: client-server API, "Session management".
+        """
         await self._sessions.end_all(call.requester)
         return {}
 

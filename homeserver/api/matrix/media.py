@@ -71,12 +71,30 @@ class MediaCalls:
             *(route for prefix in _OLD for route in self._reading(prefix, public=True)),
             *(
                 Route(
-                    "POST", f"{prefix}/upload", upload, "Send a file", query=NameQuery, answer=dict[str, Any]
+                    "POST",
+                    f"{prefix}/upload",
+                    upload,
+                    "Upload a file",
+                    query=NameQuery,
+                    answer=dict[str, Any],
                 )
                 for prefix in _OLD
             ),
-            Route("POST", "/media/v1/create", self.create, "An address for a file", answer=dict[str, Any]),
-            Route("PUT", filled, self.fill, "Send its file", query=NameQuery, answer=schemas.Empty),
+            Route(
+                "POST",
+                "/media/v1/create",
+                self.create,
+                "Create an mxc:// URI for a later upload",
+                answer=dict[str, Any],
+            ),
+            Route(
+                "PUT",
+                filled,
+                self.upload_to,
+                "Upload a file to an mxc:// URI",
+                query=NameQuery,
+                answer=schemas.Empty,
+            ),
         )
 
     def _reading(self, prefix: str, *, public: bool) -> Sequence[Route]:
@@ -89,50 +107,93 @@ class MediaCalls:
             return Route("GET", path, handler, summary, query=query, public=public, guests=not public)
 
         return (
-            Route("GET", f"{prefix}/config", self.config, "What may be sent", answer=dict[str, Any]),
+            Route("GET", f"{prefix}/config", self.config, "Get the media limits", answer=dict[str, Any]),
             Route(
                 "GET",
                 f"{prefix}/preview_url",
                 self.preview,
-                "What a web page says of itself",
+                "Get a preview of a URL",
                 query=PreviewQuery,
                 answer=dict[str, Any],
             ),
-            route(download, self.download, "A file", DownloadQuery),
-            route(named, self.download, "A file under another name", DownloadQuery),
-            route(small, self.thumbnail, "A small picture", ThumbnailQuery),
+            route(download, self.download, "Download a file", DownloadQuery),
+            route(named, self.download, "Download a file under another name", DownloadQuery),
+            route(small, self.thumbnail, "Get a thumbnail", ThumbnailQuery),
         )
 
     async def config(self, _call: Call[None, None]) -> dict[str, Any]:
-        """The largest file."""
+        """`GET /_matrix/client/v1/media/config`,
+        `GET /_matrix/media/v3/config`,
+        `GET /_matrix/media/v1/config`: the largest upload, in bytes.
+
+        Spec: client-server API, "Media".
+        """
         return {"m.upload.size": self._repository.max_bytes}
 
     async def preview(self, call: Call[None, PreviewQuery]) -> Mapping[str, Any]:
-        """Its title, description and picture."""
+        """`GET /_matrix/client/v1/media/preview_url`,
+        `GET /_matrix/media/v3/preview_url`,
+        `GET /_matrix/media/v1/preview_url`: title, description and image of a web page, as OpenGraph
+        properties.
+
+        Spec: client-server API, "Media".
+        Errors: M_FORBIDDEN (the address may not be fetched), M_UNKNOWN (the page cannot be read),
+          M_LIMIT_EXCEEDED.
+        """
         return await self._previews.preview(call.requester, call.query.url, call.query.ts)
 
     async def upload(self, call: Call[None, NameQuery]) -> dict[str, Any]:
-        """The body is the file."""
+        """`POST /_matrix/media/v3/upload`,
+        `POST /_matrix/media/v1/upload`: upload a file; the body is the file.
+
+        Spec: client-server API, "Media".
+        Errors: M_TOO_LARGE, M_LIMIT_EXCEEDED.
+        """
         return {"content_uri": await self._repository.upload(call.requester, self._given(call))}
 
     async def create(self, call: Call[None, None]) -> dict[str, Any]:
-        """The file comes later."""
+        """`POST /_matrix/media/v1/create`: reserve an mxc:// URI; its file is uploaded later.
+
+        Spec: client-server API, "Media".
+        Errors: M_LIMIT_EXCEEDED (too many uploads are pending).
+        """
         made = await self._repository.create(call.requester)
         return {"content_uri": made.uri, "unused_expires_at": made.expires_ms}
 
-    async def fill(self, call: Call[None, NameQuery]) -> schemas.Empty:
-        """Now it comes."""
+    async def upload_to(self, call: Call[None, NameQuery]) -> schemas.Empty:
+        """`PUT /_matrix/media/v3/upload/{server_name}/{media_id}`: upload the file of a reserved mxc:// URI.
+
+        Spec: client-server API, "Media".
+        Errors: M_FORBIDDEN (reserved by another user), M_CANNOT_OVERWRITE_MEDIA, M_NOT_FOUND, M_TOO_LARGE.
+        """
         media_id = MediaId(call.text("media_id"))
         await self._repository.fill(call.requester, call.text("server_name"), media_id, self._given(call))
         return {}
 
     async def download(self, call: Call[None, DownloadQuery]) -> web.StreamResponse:
-        """The file, in parts where the client asks for them."""
+        """`GET /_matrix/client/v1/media/download/{server_name}/{media_id}`,
+        `GET /_matrix/client/v1/media/download/{server_name}/{media_id}/{file_name}`,
+        `GET /_matrix/media/v3/download/{server_name}/{media_id}`,
+        `GET /_matrix/media/v3/download/{server_name}/{media_id}/{file_name}`,
+        `GET /_matrix/media/v1/download/{server_name}/{media_id}`,
+        `GET /_matrix/media/v1/download/{server_name}/{media_id}/{file_name}`: download a file.
+
+        Ranges are supported.
+
+        Spec: client-server API, "Media".
+        Errors: M_NOT_FOUND, M_NOT_YET_UPLOADED.
+        """
         name = call.path.get("file_name")
         return _respond(call, await self._repository.file(_place(call), name))
 
     async def thumbnail(self, call: Call[None, ThumbnailQuery]) -> web.StreamResponse:
-        """A picture of about this size."""
+        """`GET /_matrix/client/v1/media/thumbnail/{server_name}/{media_id}`,
+        `GET /_matrix/media/v3/thumbnail/{server_name}/{media_id}`,
+        `GET /_matrix/media/v1/thumbnail/{server_name}/{media_id}`: get a thumbnail of about this size.
+
+        Spec: client-server API, "Media".
+        Errors: M_NOT_FOUND, M_NOT_YET_UPLOADED, M_TOO_LARGE (too many pixels), M_UNKNOWN (not an image).
+        """
         asked = call.query
         wish = ThumbnailParams(
             Size(asked.width, asked.height), crop=asked.method == "crop", moving=asked.animated == "true"

@@ -28,16 +28,25 @@ class PresenceCalls:
         """The table of these calls."""
         path, empty = "/client/v3/presence/{user_id}/status", schemas.Empty
         return (
-            Route("GET", path, self.get, "How somebody is", answer=dict[str, Any]),
-            Route("PUT", path, self.set, "Say how one is", body=PresenceBody, answer=empty),
+            Route("GET", path, self.get, "Get a user's presence", answer=dict[str, Any]),
+            Route("PUT", path, self.set, "Set the user's presence", body=PresenceBody, answer=empty),
         )
 
     async def get(self, call: Call[None, None]) -> dict[str, Any]:
-        """For those who share a room."""
+        """`GET /_matrix/client/v3/presence/{user_id}/status`: get the presence of a user who shares a room
+        with the requester.
+
+        Spec: client-server API, "Presence".
+        Errors: M_FORBIDDEN.
+        """
         return await self._presence.of(call.requester, UserId(call.text("user_id")))
 
     async def set(self, call: Call[PresenceBody, None]) -> schemas.Empty:
-        """For oneself."""
+        """`PUT /_matrix/client/v3/presence/{user_id}/status`: set the user's own presence and status message.
+
+        Spec: client-server API, "Presence".
+        Errors: M_FORBIDDEN (another user's id), M_TOO_LARGE (status message).
+        """
         if call.text("user_id") != call.requester.user_id:
             raise Forbidden("this is somebody else", code="not_yours")
         self._presence.show(call.requester, call.body.presence, call.body.status_msg)

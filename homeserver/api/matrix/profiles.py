@@ -26,13 +26,13 @@ class ProfileCalls:
         whole = "/client/v3/profile/{user_id}"
         field = f"{whole}/{{field}}"
         return (
-            Route("GET", whole, self.whole, "A person's profile", answer=dict[str, Any], public=True),
-            Route("GET", field, self.field, "A field of a profile", answer=dict[str, Any], public=True),
+            Route("GET", whole, self.profile, "Get a profile", answer=dict[str, Any], public=True),
+            Route("GET", field, self.field, "Get a profile field", answer=dict[str, Any], public=True),
             Route(
                 "PUT",
                 field,
                 self.change,
-                "Change the own profile",
+                "Set a profile field",
                 body=JsonObject,
                 answer=schemas.Empty,
                 guests=True,
@@ -41,19 +41,28 @@ class ProfileCalls:
                 "DELETE",
                 field,
                 self.clear,
-                "Drop a field of the own profile",
+                "Delete a profile field",
                 answer=schemas.Empty,
                 guests=True,
             ),
         )
 
-    async def whole(self, call: Call[None, None]) -> dict[str, Any]:
-        """Name and picture, where there are any, and all fields."""
+    async def profile(self, call: Call[None, None]) -> dict[str, Any]:
+        """`GET /_matrix/client/v3/profile/{user_id}`: get a user's display name and avatar, where set, and
+        all other fields.
+
+        Spec: client-server API, "User data".
+        Errors: M_NOT_FOUND.
+        """
         person = await self._person(call)
         return {**_shape(person), **await self._fields.of(person.user_id)}
 
     async def field(self, call: Call[None, None]) -> dict[str, Any]:
-        """One field; NotFound where the person has none."""
+        """`GET /_matrix/client/v3/profile/{user_id}/{field}`: get one field of a user's profile.
+
+        Spec: client-server API, "User data".
+        Errors: M_NOT_FOUND (no such user, or the field is not set).
+        """
         name = call.text("field")
         if name not in (NAME, PICTURE):
             check_field_name(name)
@@ -64,7 +73,13 @@ class ProfileCalls:
         return {name: shown[name]}
 
     async def change(self, call: Call[JsonObject, None]) -> schemas.Empty:
-        """The new value stands in the body under the field's own name."""
+        """`PUT /_matrix/client/v3/profile/{user_id}/{field}`: set a field of the user's own profile; the
+        value stands in the body under the field's name.
+
+        Spec: client-server API, "User data".
+        Errors: M_FORBIDDEN (another user's profile), M_MISSING_PARAM, M_INVALID_PARAM, M_KEY_TOO_LARGE,
+          M_PROFILE_TOO_LARGE.
+        """
         name, body = call.text("field"), call.body.root
         self._check_own(call)
         if name not in body:
@@ -79,7 +94,11 @@ class ProfileCalls:
         return {}
 
     async def clear(self, call: Call[None, None]) -> schemas.Empty:
-        """As if it had never been set."""
+        """`DELETE /_matrix/client/v3/profile/{user_id}/{field}`: delete a field of the user's own profile.
+
+        Spec: client-server API, "User data".
+        Errors: M_FORBIDDEN (another user's profile).
+        """
         name = call.text("field")
         self._check_own(call)
         if name in (NAME, PICTURE):

@@ -62,24 +62,33 @@ class PusherCalls:
         """The table of these calls."""
         v3, empty = "/client/v3", schemas.Empty
         return (
-            Route("GET", f"{v3}/pushers", self.all, "Own pushers", answer=PushersAnswer),
-            Route("POST", f"{v3}/pushers/set", self.set, "Set a pusher", body=PusherBody, answer=empty),
+            Route("GET", f"{v3}/pushers", self.all, "List the user's pushers", answer=PushersAnswer),
+            Route(
+                "POST", f"{v3}/pushers/set", self.set, "Set or delete a pusher", body=PusherBody, answer=empty
+            ),
             Route(
                 "GET",
                 f"{v3}/notifications",
                 self.notifications,
-                "What one was notified of",
+                "List notifications",
                 query=NotificationsQuery,
                 answer=dict[str, Any],
             ),
         )
 
     async def all(self, call: Call[None, None]) -> PushersAnswer:
-        """Of all devices."""
+        """`GET /_matrix/client/v3/pushers`: list the pushers of all of the user's devices.
+
+        Spec: client-server API, "Push notifications".
+        """
         return {"pushers": [_shown(one) for one in await self._pushers.all(call.requester)]}
 
     async def set(self, call: Call[PusherBody, None]) -> schemas.Empty:
-        """Or take it away."""
+        """`POST /_matrix/client/v3/pushers/set`: create or replace a pusher; with `kind: null` delete it.
+
+        Spec: client-server API, "Push notifications".
+        Errors: M_MISSING_PARAM, M_INVALID_PARAM.
+        """
         body = call.body
         if body.kind is None:
             await self._pushers.drop(call.requester, body.app_id, body.pushkey)
@@ -88,7 +97,12 @@ class PusherCalls:
         return {}
 
     async def notifications(self, call: Call[None, NotificationsQuery]) -> dict[str, Any]:
-        """The newest first."""
+        """`GET /_matrix/client/v3/notifications`: a page of the events that the user was notified of, newest
+        first.
+
+        Spec: client-server API, "Push notifications".
+        Errors: M_INVALID_PARAM (not a token of this list).
+        """
         query = call.query
         return await self._listing.page(
             call.requester, start=query.start, limit=query.limit, only_highlights=query.only == "highlight"

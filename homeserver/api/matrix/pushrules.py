@@ -50,32 +50,53 @@ class PushRuleCalls:
         enabled, actions = f"{one}/enabled", f"{one}/actions"
         anything = dict[str, Any]
         return (
-            Route("GET", rules, self.everything, "Push rules", answer=anything),
-            Route("GET", f"{rules}/global", self.all_global, "Global push rules", answer=anything),
-            Route("GET", one, self.get, "A push rule", answer=anything),
+            Route("GET", rules, self.all, "Get the push rules", answer=anything),
+            Route("GET", f"{rules}/global", self.all_global, "Get the global push rules", answer=anything),
+            Route("GET", one, self.get, "Get a push rule", answer=anything),
             Route("PUT", one, self.put, "Set a push rule", body=JsonObject, query=Place, answer=empty),
             Route("DELETE", one, self.delete, "Delete a push rule", answer=empty),
-            Route("GET", enabled, self.enabled, "Whether a push rule holds", answer=EnabledAnswer),
-            Route("PUT", enabled, self.enable, "Switch a push rule", body=Enabled, answer=empty),
-            Route("GET", actions, self.actions, "What a push rule does", answer=ActionsAnswer),
-            Route("PUT", actions, self.act, "Say what a push rule does", body=ActionsBody, answer=empty),
+            Route("GET", enabled, self.enabled, "Get whether a push rule is enabled", answer=EnabledAnswer),
+            Route(
+                "PUT", enabled, self.set_enabled, "Enable or disable a push rule", body=Enabled, answer=empty
+            ),
+            Route("GET", actions, self.actions, "Get a push rule's actions", answer=ActionsAnswer),
+            Route(
+                "PUT", actions, self.set_actions, "Set a push rule's actions", body=ActionsBody, answer=empty
+            ),
         )
 
-    async def everything(self, call: AnyCall) -> Mapping[str, Any]:
-        """By scope and kind, the most important first."""
+    async def all(self, call: AnyCall) -> Mapping[str, Any]:
+        """`GET /_matrix/client/v3/pushrules`: get all push rules, by scope and kind, in order of priority.
+
+        Spec: client-server API, "Push notifications".
+        """
         return await self._rules.shown(call.requester.user_id)
 
     async def all_global(self, call: AnyCall) -> Mapping[str, Any]:
-        """By kind."""
+        """`GET /_matrix/client/v3/pushrules/global`: get the global push rules, by kind, in order of
+        priority.
+
+        Spec: client-server API, "Push notifications".
+        """
         shown: Mapping[str, Any] = (await self._rules.shown(call.requester.user_id))["global"]
         return shown
 
     async def get(self, call: AnyCall) -> Mapping[str, Any]:
-        """A default one or one's own."""
+        """`GET /_matrix/client/v3/pushrules/global/{kind}/{rule_id}`: get a default rule or one of the user's
+        own.
+
+        Spec: client-server API, "Push notifications".
+        Errors: M_NOT_FOUND, M_INVALID_PARAM (unknown kind).
+        """
         return await self._rules.rule(call.requester, *_named(call))
 
     async def put(self, call: Call[JsonObject, Place]) -> schemas.Empty:
-        """One's own."""
+        """`PUT /_matrix/client/v3/pushrules/global/{kind}/{rule_id}`: create or replace one of the user's own
+        rules, if wished next to another one.
+
+        Spec: client-server API, "Push notifications".
+        Errors: M_INVALID_PARAM (malformed rule), M_NOT_FOUND.
+        """
         place = call.query
         await self._rules.put(
             call.requester, *_named(call), call.body.root, before=place.before, after=place.after
@@ -83,25 +104,49 @@ class PushRuleCalls:
         return {}
 
     async def delete(self, call: AnyCall) -> schemas.Empty:
-        """One's own."""
+        """`DELETE /_matrix/client/v3/pushrules/global/{kind}/{rule_id}`: delete one of the user's own rules.
+
+        Spec: client-server API, "Push notifications".
+        Errors: M_NOT_FOUND.
+        """
         await self._rules.delete(call.requester, *_named(call))
         return {}
 
     async def enabled(self, call: AnyCall) -> EnabledAnswer:
-        """Of a default one or one's own."""
+        """`GET /_matrix/client/v3/pushrules/global/{kind}/{rule_id}/enabled`: whether a default rule or one
+        of the user's own is enabled.
+
+        Spec: client-server API, "Push notifications".
+        Errors: M_NOT_FOUND.
+        """
         return {"enabled": (await self._rules.rule(call.requester, *_named(call)))["enabled"]}
 
-    async def enable(self, call: Call[Enabled, None]) -> schemas.Empty:
-        """A default one or one's own."""
+    async def set_enabled(self, call: Call[Enabled, None]) -> schemas.Empty:
+        """`PUT /_matrix/client/v3/pushrules/global/{kind}/{rule_id}/enabled`: enable or disable a default
+        rule or one of the user's own.
+
+        Spec: client-server API, "Push notifications".
+        Errors: M_NOT_FOUND.
+        """
         await self._rules.enable(call.requester, *_named(call), enabled=call.body.enabled)
         return {}
 
     async def actions(self, call: AnyCall) -> ActionsAnswer:
-        """Of a default one or one's own."""
+        """`GET /_matrix/client/v3/pushrules/global/{kind}/{rule_id}/actions`: get the actions of a default
+        rule or one of the user's own.
+
+        Spec: client-server API, "Push notifications".
+        Errors: M_NOT_FOUND.
+        """
         return {"actions": (await self._rules.rule(call.requester, *_named(call)))["actions"]}
 
-    async def act(self, call: Call[ActionsBody, None]) -> schemas.Empty:
-        """Of a default one or one's own."""
+    async def set_actions(self, call: Call[ActionsBody, None]) -> schemas.Empty:
+        """`PUT /_matrix/client/v3/pushrules/global/{kind}/{rule_id}/actions`: set the actions of a default
+        rule or one of the user's own.
+
+        Spec: client-server API, "Push notifications".
+        Errors: M_NOT_FOUND, M_INVALID_PARAM (malformed actions).
+        """
         await self._rules.act(call.requester, *_named(call), call.body.actions)
         return {}
 

@@ -44,21 +44,38 @@ class ReceiptCalls:
         room, empty = "/client/v3/rooms/{room_id}", schemas.Empty
         receipt, typing = f"{room}/receipt/{{type}}/{{event_id}}", f"{room}/typing/{{user_id}}"
         return (
-            Route("POST", receipt, self.receipt, "Mark as read", body=ReceiptBody, answer=empty),
-            Route("POST", f"{room}/read_markers", self.mark, "Set markers", body=ReadMarkers, answer=empty),
-            Route("PUT", typing, self.typing, "Say that one types", body=TypingBody, answer=empty),
+            Route("POST", receipt, self.receipt, "Send a receipt", body=ReceiptBody, answer=empty),
+            Route(
+                "POST",
+                f"{room}/read_markers",
+                self.read_markers,
+                "Set read markers",
+                body=ReadMarkers,
+                answer=empty,
+            ),
+            Route("PUT", typing, self.typing, "Set the typing state", body=TypingBody, answer=empty),
         )
 
     async def receipt(self, call: Call[ReceiptBody, None]) -> schemas.Empty:
-        """Of one type."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/receipt/{type}/{event_id}`: set a read receipt, a private
+        read receipt or the fully-read marker to an event, within a thread if one is named.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_INVALID_PARAM (unknown type, or not the event's thread), M_NOT_FOUND, M_FORBIDDEN.
+        """
         event_id, thread_id = EventId(call.text("event_id")), call.body.thread_id or ""
         await self._receipts.set(
             call.requester, _room(call), call.text("type"), event_id, thread_id=thread_id
         )
         return {}
 
-    async def mark(self, call: Call[ReadMarkers, None]) -> schemas.Empty:
-        """Of up to three types at once."""
+    async def read_markers(self, call: Call[ReadMarkers, None]) -> schemas.Empty:
+        """`POST /_matrix/client/v3/rooms/{room_id}/read_markers`: set the fully-read marker and the read
+        receipts, all or some of them.
+
+        Spec: client-server API, "Read Markers".
+        Errors: M_INVALID_PARAM, M_NOT_FOUND, M_FORBIDDEN.
+        """
         body = call.body
         for kind, event_id in ((FULLY_READ, body.fully_read), (READ, body.read), (PRIVATE, body.private)):
             if event_id is not None:
@@ -66,7 +83,12 @@ class ReceiptCalls:
         return {}
 
     async def typing(self, call: Call[TypingBody, None]) -> schemas.Empty:
-        """For as long as `timeout` says."""
+        """`PUT /_matrix/client/v3/rooms/{room_id}/typing/{user_id}`: start or stop typing; it ends by itself
+        after `timeout` milliseconds.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_FORBIDDEN (another user's id, or not in the room).
+        """
         requester, timeout = call.requester, call.body.timeout
         if call.text("user_id") != requester.user_id:
             raise Forbidden("nobody types for somebody else", code="not_yours")

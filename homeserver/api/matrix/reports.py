@@ -29,22 +29,37 @@ class ReportCalls:
         return (
             _post(room, self.room, "Report a room"),
             _post(f"{room}/{{event_id}}", self.event, "Report an event"),
-            _post("/client/v3/users/{user_id}/report", self.person, "Report a person"),
+            _post("/client/v3/users/{user_id}/report", self.user, "Report a user"),
         )
 
     async def room(self, call: Call[ReportBody, None]) -> schemas.Empty:
-        """One need not be in it."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/report`: report a room to the server's admins.
+
+        The user need not be in it.
+
+        Spec: client-server API, "Reporting content".
+        Errors: M_NOT_FOUND, M_TOO_LARGE (reason).
+        """
         await self._reports.report_room(call.requester, RoomId(call.text("room_id")), call.body.reason or "")
         return {}
 
     async def event(self, call: Call[ReportBody, None]) -> schemas.Empty:
-        """Of a room that one is in."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/report/{event_id}`: report an event of a room that the
+        user is joined to.
+
+        Spec: client-server API, "Reporting content".
+        Errors: M_NOT_FOUND, M_UNKNOWN (the user's own event), M_TOO_LARGE (reason).
+        """
         room_id, event_id = RoomId(call.text("room_id")), EventId(call.text("event_id"))
         await self._reports.report_event(call.requester, room_id, event_id, call.body.reason or "")
         return {}
 
-    async def person(self, call: Call[ReportBody, None]) -> schemas.Empty:
-        """Somebody of this server."""
+    async def user(self, call: Call[ReportBody, None]) -> schemas.Empty:
+        """`POST /_matrix/client/v3/users/{user_id}/report`: report a user of this server.
+
+        Spec: client-server API, "Reporting content".
+        Errors: M_NOT_FOUND, M_TOO_LARGE (reason).
+        """
         await self._reports.report_user(call.requester, UserId(call.text("user_id")), call.body.reason or "")
         return {}
 

@@ -38,29 +38,43 @@ class RoomCalls:
         """The table of these calls."""
         root, room = "/client/v3", "/client/v3/rooms/{room_id}"
         return (
-            _post(f"{root}/createRoom", self.create, "Make a room", NewRoom, schemas.CreatedRoom),
-            Route("GET", f"{root}/joined_rooms", self.joined, "Rooms one is in", answer=schemas.JoinedRooms),
+            _post(f"{root}/createRoom", self.create, "Create a room", NewRoom, schemas.CreatedRoom),
+            Route(
+                "GET",
+                f"{root}/joined_rooms",
+                self.joined,
+                "List the joined rooms",
+                answer=schemas.JoinedRooms,
+            ),
             _post(
                 f"{root}/join/{{room}}",
-                self.join_called,
-                "Come in",
+                self.join_by_id_or_alias,
+                "Join a room by ID or alias",
                 JsonObject,
                 schemas.CreatedRoom,
                 guests=True,
             ),
-            _post(f"{room}/join", self.join, "Come in", JsonObject, schemas.CreatedRoom, guests=True),
-            _post(f"{root}/knock/{{room}}", self.knock, "Ask to be let in", Reason, schemas.CreatedRoom),
-            _post(f"{room}/leave", self.leave, "Go", Reason, schemas.Empty, guests=True),
-            _post(f"{room}/forget", self.forget, "Know no more of it", JsonObject, schemas.Empty),
-            _post(f"{room}/upgrade", self.upgrade, "Put a new room in its place", Upgrade, Replacement),
-            _post(f"{room}/invite", self.invite, "Invite somebody", schemas.Invitation, schemas.Empty),
-            _post(f"{room}/kick", self.kick, "Put somebody out", Target, schemas.Empty),
-            _post(f"{room}/ban", self.ban, "Keep somebody out", Target, schemas.Empty),
-            _post(f"{room}/unban", self.unban, "Let somebody come again", Target, schemas.Empty),
+            _post(f"{room}/join", self.join, "Join a room", JsonObject, schemas.CreatedRoom, guests=True),
+            _post(f"{root}/knock/{{room}}", self.knock, "Knock on a room", Reason, schemas.CreatedRoom),
+            _post(f"{room}/leave", self.leave, "Leave a room", Reason, schemas.Empty, guests=True),
+            _post(f"{room}/forget", self.forget, "Forget a room", JsonObject, schemas.Empty),
+            _post(f"{room}/upgrade", self.upgrade, "Upgrade a room", Upgrade, Replacement),
+            _post(f"{room}/invite", self.invite, "Invite a user", schemas.Invitation, schemas.Empty),
+            _post(f"{room}/kick", self.kick, "Kick a user", Target, schemas.Empty),
+            _post(f"{room}/ban", self.ban, "Ban a user", Target, schemas.Empty),
+            _post(f"{room}/unban", self.unban, "Unban a user", Target, schemas.Empty),
         )
 
     async def create(self, call: Call[NewRoom, None]) -> schemas.CreatedRoom:
-        """As the body wishes; without a preset the visibility says which one."""
+        """`POST /_matrix/client/v3/createRoom`: create a room, with the state that the body describes, and
+        invite users.
+
+        Without a preset the visibility chooses one.
+
+        Spec: client-server API, "Room creation".
+        Errors: M_ROOM_IN_USE (the alias is taken), M_INVALID_ROOM_STATE, M_UNSUPPORTED_ROOM_VERSION,
+          M_INVALID_PARAM, M_THREEPID_DENIED (`invite_3pid`).
+        """
         body = call.body
         if body.invite_3pid:
             raise Unsupported("nobody can be invited by e-mail here", code="threepid_refused")
@@ -81,35 +95,72 @@ class RoomCalls:
         return {"room_id": await self._creation.create(call.requester, request)}
 
     async def joined(self, call: Call[None, None]) -> schemas.JoinedRooms:
-        """Those one is in now."""
+        """`GET /_matrix/client/v3/joined_rooms`: list the rooms that the user is joined to.
+
+        Spec: client-server API, "Room membership".
+        """
         return {"joined_rooms": [*await self._membership.joined_rooms(call.requester)]}
 
     async def join(self, call: Call[JsonObject, None]) -> schemas.CreatedRoom:
-        """What else stands in the body goes into the event."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/join`: join a room.
+
+        Keys of the body other than `reason` and `third_party_signed` go into the content of the member event.
+
+        Spec: client-server API, "Room membership".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (not a room ID), M_GUEST_ACCESS_FORBIDDEN.
+        """
         return await self._join(call, _room_id(call))
 
-    async def join_called(self, call: Call[JsonObject, None]) -> schemas.CreatedRoom:
-        """By the room's id or a name; servers to go by are not needed, as all rooms are here."""
+    async def join_by_id_or_alias(self, call: Call[JsonObject, None]) -> schemas.CreatedRoom:
+        """`POST /_matrix/client/v3/join/{room}`: join a room.
+
+        All rooms are on this server, so no servers to join through are needed.
+        Keys of the body other than `reason` and `third_party_signed` go into the content of the member event.
+
+        Spec: client-server API, "Room membership".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (neither an ID nor an alias),
+          M_GUEST_ACCESS_FORBIDDEN.
+        """
         return await self._join(call, await room_called(self._aliases, call.text("room")))
 
     async def knock(self, call: Call[Reason, None]) -> schemas.CreatedRoom:
-        """Those inside see it, and may invite."""
+        """`POST /_matrix/client/v3/knock/{room}`: ask to be invited; members with the power to invite see it.
+
+        Spec: client-server API, "Room membership".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM (neither an ID nor an alias).
+        """
         room_id = await room_called(self._aliases, call.text("room"))
         await self._membership.knock(call.requester, room_id, reason=call.body.reason)
         return {"room_id": room_id}
 
     async def leave(self, call: Call[Reason, None]) -> schemas.Empty:
-        """Also refuses an invite."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/leave`: leave a room, reject an invite or retract a knock.
+
+        Spec: client-server API, "Room membership".
+        Errors: M_NOT_FOUND, M_CANNOT_LEAVE_SERVER_NOTICE_ROOM.
+        """
         await self._membership.leave(call.requester, _room_id(call), reason=call.body.reason)
         return {}
 
     async def forget(self, call: Call[JsonObject, None]) -> schemas.Empty:
-        """For who is not in it."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/forget`: forget a room that the user has left; its history
+        is no longer visible to them.
+
+        Spec: client-server API, "Room membership".
+        Errors: M_NOT_FOUND, M_UNKNOWN (the user is still in the room).
+        """
         await self._membership.forget(call.requester, _room_id(call))
         return {}
 
     async def upgrade(self, call: Call[Upgrade, None]) -> Replacement:
-        """Who is in the old room comes into the new one by themselves."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/upgrade`: replace a room by a new one of another version.
+
+        Members of the old room are moved into the new one.
+
+        Spec: client-server API, "Room upgrades".
+        Errors: M_FORBIDDEN, M_UNSUPPORTED_ROOM_VERSION, M_NOT_FOUND, M_INVALID_PARAM, M_TOO_LARGE (too much
+          state).
+        """
         body = call.body
         made = await self._upgrades.upgrade(
             call.requester, _room_id(call), body.new_version, body.additional_creators
@@ -117,7 +168,13 @@ class RoomCalls:
         return {"replacement_room": made}
 
     async def invite(self, call: Call[schemas.Invitation, None]) -> schemas.Empty:
-        """Somebody of this server."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/invite`: invite a user of this server.
+
+        Invites by third-party identifier are refused.
+
+        Spec: client-server API, "Room membership".
+        Errors: M_FORBIDDEN, M_NOT_FOUND (no such room or user), M_INVALID_PARAM, M_THREEPID_DENIED.
+        """
         body = call.body
         if body.user_id is None:
             raise Unsupported("people are invited by their user id here", code="threepid_refused")
@@ -126,17 +183,35 @@ class RoomCalls:
         return {}
 
     async def kick(self, call: Call[Target, None]) -> schemas.Empty:
-        """They may come again where the room lets them."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/kick`: remove a user from a room, or withdraw their invite
+        or knock.
+
+        They may join again if the join rules allow it.
+
+        Spec: client-server API, "Room membership".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM.
+        """
         await self._membership.kick(call.requester, _room_id(call), _target(call), reason=call.body.reason)
         return {}
 
     async def ban(self, call: Call[Target, None]) -> schemas.Empty:
-        """Until they are unbanned."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/ban`: remove a user from a room and keep them from joining
+        until they are unbanned.
+
+        Spec: client-server API, "Room membership".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVALID_PARAM.
+        """
         await self._membership.ban(call.requester, _room_id(call), _target(call), reason=call.body.reason)
         return {}
 
     async def unban(self, call: Call[Target, None]) -> schemas.Empty:
-        """They are out, and may come again."""
+        """`POST /_matrix/client/v3/rooms/{room_id}/unban`: lift a ban.
+
+        The user's membership is `leave` afterwards.
+
+        Spec: client-server API, "Room membership".
+        Errors: M_FORBIDDEN (also where the user is not banned), M_NOT_FOUND, M_INVALID_PARAM.
+        """
         await self._membership.unban(call.requester, _room_id(call), _target(call), reason=call.body.reason)
         return {}
 

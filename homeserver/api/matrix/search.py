@@ -108,7 +108,11 @@ class SearchCalls:
         )
 
     async def search(self, call: Call[Search, SearchQuery]) -> Answer:
-        """In the rooms that one is or was in."""
+        """`POST /_matrix/client/v3/search`: search the messages of the rooms that the user is or was in.
+
+        Spec: client-server API, "Search".
+        Errors: M_INVALID_PARAM (not a token), M_BAD_JSON.
+        """
         asked = call.body.search_categories.room_events
         if asked is None:
             return {"search_categories": {}}

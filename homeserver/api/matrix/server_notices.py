@@ -29,18 +29,39 @@ class NoticeCalls:
 
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
-        path, summary = "/send_server_notice", "Tell somebody something in the server's name"
+        path = "/send_server_notice"
         return (
-            Route("POST", path, self.send, summary, body=NoticeBody, answer=Noticed),
-            Route("PUT", f"{path}/{{txn_id}}", self.send_once, summary, body=NoticeBody, answer=Noticed),
+            Route("POST", path, self.send, "Send a server notice", body=NoticeBody, answer=Noticed),
+            Route(
+                "PUT",
+                f"{path}/{{txn_id}}",
+                self.send_once,
+                "Send a server notice once",
+                body=NoticeBody,
+                answer=Noticed,
+            ),
         )
 
     async def send(self, call: Call[NoticeBody, None]) -> Noticed:
-        """For admins; each call says it again."""
+        """`POST /_synapse/admin/v1/send_server_notice`: send a message to a user from the server's notices
+        account.
+
+        For admins; each call sends.
+
+        Errors: M_FORBIDDEN, M_NOT_FOUND (no such user, or notices are off), M_INVALID_PARAM (a user of
+          another server).
+        """
         return await self._send(call)
 
     async def send_once(self, call: Call[NoticeBody, None]) -> Noticed:
-        """For admins; a repeated call says nothing."""
+        """`PUT /_synapse/admin/v1/send_server_notice/{txn_id}`: send a message to a user from the server's
+        notices account.
+
+        For admins; a repeated transaction id sends nothing.
+
+        Errors: M_FORBIDDEN, M_NOT_FOUND (no such user, or notices are off), M_INVALID_PARAM (a user of
+          another server).
+        """
         return await self._send(call, call.text("txn_id"))
 
     async def _send(self, call: Call[NoticeBody, None], txn_id: str = "") -> Noticed:

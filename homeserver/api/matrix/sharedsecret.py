@@ -36,12 +36,19 @@ class SharedSecret:
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
         return (
-            Route("GET", "/register", self.nonce, "A nonce", answer=schemas.Nonce, public=True),
+            Route(
+                "GET",
+                "/register",
+                self.nonce,
+                "Get a nonce for a registration",
+                answer=schemas.Nonce,
+                public=True,
+            ),
             Route(
                 "POST",
                 "/register",
                 self.register,
-                "Make an account with the shared secret",
+                "Register an account with the shared secret",
                 body=SharedRegistration,
                 answer=schemas.LoggedIn,
                 public=True,
@@ -49,7 +56,7 @@ class SharedSecret:
         )
 
     async def nonce(self, _: Call[None, None]) -> schemas.Nonce:
-        """Good once, and not for long."""
+        """`GET /_synapse/admin/v1/register`: get a nonce; it can be used once and expires soon."""
         nonce = secrets.token_hex(32)
         self._nonces[nonce] = self._clock.now_ms() + self._settings.nonce_ttl_s * 1000
         if len(self._nonces) > self._settings.max_nonces:
@@ -57,7 +64,11 @@ class SharedSecret:
         return {"nonce": nonce}
 
     async def register(self, call: Call[SharedRegistration, None]) -> schemas.LoggedIn:
-        """Make the account, whatever the settings say about registration."""
+        """`POST /_synapse/admin/v1/register`: register an account, even where registration is closed.
+
+        Errors: M_UNKNOWN (unknown or used nonce), M_FORBIDDEN (wrong MAC), M_USER_IN_USE, M_INVALID_USERNAME,
+          M_WEAK_PASSWORD.
+        """
         body = call.body
         ends_ms = self._nonces.pop(body.nonce, 0)
         if self._clock.now_ms() >= ends_ms:

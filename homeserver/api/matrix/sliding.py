@@ -23,7 +23,7 @@ class SlidingCalls:
                 "POST",
                 "/client/unstable/org.matrix.simplified_msc3575/sync",
                 self.sync,
-                "News of the rooms that a client looks at",
+                "Sync the rooms in view",
                 body=SlidingBody,
                 query=SlidingQuery,
                 answer=SlidingAnswer,
@@ -31,7 +31,14 @@ class SlidingCalls:
         )
 
     async def sync(self, call: Call[SlidingBody, SlidingQuery]) -> SlidingAnswer:
-        """Windows of lists, rooms that are subscribed to, and extensions: each request says all that it wants."""
+        """`POST /_matrix/client/unstable/org.matrix.simplified_msc3575/sync`: simplified sliding sync:
+        windows of room lists, room subscriptions and extensions.
+
+        Each request repeats everything that it asks for.
+
+        Spec: MSC4186.
+        Errors: M_UNKNOWN_POS (start again without `pos`).
+        """
         body, query, reader = call.body, call.query, call.requester.user_id
         request = SlidingRequest(
             pos=None if query.pos is None else Pos.parse(query.pos),

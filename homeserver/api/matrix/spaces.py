@@ -34,24 +34,51 @@ class SpaceCalls:
         tree, tree_query = f"{v1}/rooms/{{room_id}}/hierarchy", TreeQuery
         return (
             *(
-                Route("GET", f"{path}/{{room}}", self.summary, "One room", answer=schemas.RoomSummary)
+                Route(
+                    "GET",
+                    f"{path}/{{room}}",
+                    self.summary,
+                    "Get a room's summary",
+                    answer=schemas.RoomSummary,
+                )
                 for path in (f"{v1}/room_summary", f"{nheko}/room_summary", f"{nheko}/summary")
             ),
-            Route("GET", tree, self.tree, "A space's rooms", query=tree_query, answer=schemas.Tree),
+            Route(
+                "GET", tree, self.hierarchy, "Get a space's hierarchy", query=tree_query, answer=schemas.Tree
+            ),
             *(
-                Route("GET", path, self.mutual, "Shared", query=MutualQuery, answer=schemas.MutualRooms)
+                Route(
+                    "GET",
+                    path,
+                    self.mutual_rooms,
+                    "List rooms shared with another user",
+                    query=MutualQuery,
+                    answer=schemas.MutualRooms,
+                )
                 for path in (f"{v1}/mutual_rooms", msc2666)
             ),
         )
 
     async def summary(self, call: Call[None, None]) -> schemas.RoomSummary:
-        """By its id or a name."""
+        """`GET /_matrix/client/v1/room_summary/{room}`,
+        `GET /_matrix/client/unstable/im.nheko.summary/room_summary/{room}`,
+        `GET /_matrix/client/unstable/im.nheko.summary/summary/{room}`: what a user who is not in the room may
+        see of it, and the user's own membership.
+
+        Spec: client-server API, "Room discovery".
+        Errors: M_NOT_FOUND (also for rooms that the user may not see), M_INVALID_PARAM.
+        """
         room_id = await room_called(self._aliases, call.text("room"))
         room, membership = await self._spaces.summary(call.requester, room_id)
         return {**summarised(room), "membership": membership}
 
-    async def tree(self, call: Call[None, TreeQuery]) -> schemas.Tree:
-        """Depth first, a page at a time."""
+    async def hierarchy(self, call: Call[None, TreeQuery]) -> schemas.Tree:
+        """`GET /_matrix/client/v1/rooms/{room_id}/hierarchy`: the rooms of a space and its subspaces, depth
+        first, a page at a time.
+
+        Spec: client-server API, "Spaces".
+        Errors: M_FORBIDDEN (not a room that the user may see), M_INVALID_PARAM (token).
+        """
         query = call.query
         request = HierarchyRequest(query.limit, query.max_depth, query.suggested_only, query.from_)
         found, following = await self._spaces.tree(call.requester, RoomId(call.text("room_id")), request)
@@ -60,8 +87,14 @@ class SpaceCalls:
             answer["next_batch"] = following
         return answer
 
-    async def mutual(self, call: Call[None, MutualQuery]) -> schemas.MutualRooms:
-        """The oldest first."""
+    async def mutual_rooms(self, call: Call[None, MutualQuery]) -> schemas.MutualRooms:
+        """`GET /_matrix/client/v1/mutual_rooms`,
+        `GET /_matrix/client/unstable/uk.half-shot.msc2666/user/mutual_rooms`: rooms that both users are
+        joined to, oldest first.
+
+        Spec: client-server API, "Mutual Rooms".
+        Errors: M_INVALID_PARAM (malformed user ID, the user's own ID, or token).
+        """
         query = call.query
         if not is_user_id(query.user_id):
             raise Invalid("this is no user id", code="bad_user_id")

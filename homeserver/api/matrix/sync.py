@@ -46,10 +46,17 @@ class SyncCalls:
     def routes(self) -> Sequence[Route]:
         """The table of these calls."""
         path = "/client/v3/sync"
-        return (Route("GET", path, self.sync, "News", query=SyncQuery, answer=dict[str, Any], guests=True),)
+        return (Route("GET", path, self.sync, "Sync", query=SyncQuery, answer=dict[str, Any], guests=True),)
 
     async def sync(self, call: Call[None, SyncQuery]) -> dict[str, Any]:
-        """Everything without `since`; then what is new, for which it waits as long as `timeout` says."""
+        """`GET /_matrix/client/v3/sync`: without `since`, the full state of the user's rooms; with it,
+        changes since that token.
+
+        If nothing changed, waits for up to `timeout` milliseconds.
+
+        Spec: client-server API, "Room participation".
+        Errors: M_INVALID_PARAM (not a token), M_BAD_JSON (malformed filter), M_NOT_FOUND (unknown filter id).
+        """
         query, requester = call.query, call.requester
         state_after = "state_after" if query.use_state_after else None
         if query.unstable_state_after:

@@ -63,36 +63,62 @@ class ThreepidCalls:
         """The table of these calls."""
         root = "/client/v3/account/3pid"
         return (
-            Route("GET", root, self.listing, "E-mail of the account", answer=schemas.Threepids),
-            Route("POST", root, self.add_old, "Add an address, as old clients do", body=OldProof),
-            Route("POST", f"{root}/add", self.add, "Add an address", body=JsonObject),
-            Route("POST", f"{root}/bind", self.bind, "Publish an address", body=Credentials),
             Route(
-                "POST", f"{root}/unbind", self.unbind, "Unpublish it", body=Address, answer=schemas.Unbound
+                "GET",
+                root,
+                self.listing,
+                "List the account's third-party identifiers",
+                answer=schemas.Threepids,
             ),
-            Route("POST", f"{root}/delete", self.delete, "Drop it", body=Address, answer=schemas.Unbound),
+            Route(
+                "POST", root, self.add_deprecated, "Add a third-party identifier (deprecated)", body=OldProof
+            ),
+            Route("POST", f"{root}/add", self.add, "Add a third-party identifier", body=JsonObject),
+            Route("POST", f"{root}/bind", self.bind, "Bind a third-party identifier", body=Credentials),
+            Route(
+                "POST",
+                f"{root}/unbind",
+                self.unbind,
+                "Unbind a third-party identifier",
+                body=Address,
+                answer=schemas.Unbound,
+            ),
+            Route(
+                "POST",
+                f"{root}/delete",
+                self.delete,
+                "Delete a third-party identifier",
+                body=Address,
+                answer=schemas.Unbound,
+            ),
             *self._asking(),
         )
 
     def _asking(self) -> Sequence[Route]:
         mail, phone = "email/requestToken", "msisdn/requestToken"
-        about = "Prove an address"
+        about = "Request a validation token"
         added, closed = "/client/v3/account/3pid", ("/client/v3/register", "/client/v3/account/password")
         return (
-            Route("POST", f"{added}/{mail}", self.not_supported, about, body=EmailTokenRequest, public=True),
-            Route("POST", f"{added}/{phone}", self.not_supported, about, body=PhoneTokenRequest, public=True),
+            Route("POST", f"{added}/{mail}", self.refuse_medium, about, body=EmailTokenRequest, public=True),
+            Route("POST", f"{added}/{phone}", self.refuse_medium, about, body=PhoneTokenRequest, public=True),
             *(
-                Route("POST", f"{root}/{mail}", self.refuse, about, body=EmailTokenRequest, public=True)
+                Route("POST", f"{root}/{mail}", self.refuse_token, about, body=EmailTokenRequest, public=True)
                 for root in closed
             ),
             *(
-                Route("POST", f"{root}/{phone}", self.refuse, about, body=PhoneTokenRequest, public=True)
+                Route(
+                    "POST", f"{root}/{phone}", self.refuse_token, about, body=PhoneTokenRequest, public=True
+                )
                 for root in closed
             ),
         )
 
     async def listing(self, call: Call[None, None]) -> schemas.Threepids:
-        """The e-mail address that the account was made with."""
+        """`GET /_matrix/client/v3/account/3pid`: the e-mail address that the account was registered with, if
+        any.
+
+        Spec: client-server API, "Account management".
+        """
         person = await self._profiles.own(call.requester)
         if not person.email:
             return {"threepids": []}
@@ -101,33 +127,79 @@ class ThreepidCalls:
             "threepids": [{"medium": "email", "address": person.email, "added_at": at, "validated_at": at}]
         }
 
-    async def not_supported(self, _: Call[EmailTokenRequest, None] | Call[PhoneTokenRequest, None]) -> None:
-        """For whatever address."""
+    async def refuse_medium(self, _: Call[EmailTokenRequest, None] | Call[PhoneTokenRequest, None]) -> None:
+        """`POST /_matrix/client/v3/account/3pid/email/requestToken`,
+        `POST /_matrix/client/v3/account/3pid/msisdn/requestToken`: request a validation token for an address
+        to add.
+
+        This server sends no mail and no SMS.
+
+        Spec: client-server API, "Account management".
+        Errors: M_THREEPID_MEDIUM_NOT_SUPPORTED, always.
+        """
         raise Invalid("this server sends no mail and no SMS", code="threepid_medium")
 
-    async def refuse(self, _: Call[EmailTokenRequest, None] | Call[PhoneTokenRequest, None]) -> None:
-        """For whatever address."""
+    async def refuse_token(self, _: Call[EmailTokenRequest, None] | Call[PhoneTokenRequest, None]) -> None:
+        """`POST /_matrix/client/v3/register/email/requestToken`,
+        `POST /_matrix/client/v3/account/password/email/requestToken`,
+        `POST /_matrix/client/v3/register/msisdn/requestToken`,
+        `POST /_matrix/client/v3/account/password/msisdn/requestToken`: request a validation token for a
+        registration or a forgotten password.
+
+        This server sends no mail and no SMS.
+
+        Spec: client-server API, "Account management".
+        Errors: M_THREEPID_DENIED, always, so that the answer does not tell who has which address.
+        """
         raise Forbidden("this server sends no mail and no SMS", code="threepid_refused")
 
-    async def add_old(self, _: Call[OldProof, None]) -> None:
-        """No proof is one to us."""
+    async def add_deprecated(self, _: Call[OldProof, None]) -> None:
+        """`POST /_matrix/client/v3/account/3pid`: add an address that was validated before.
+
+        No validation can succeed here.
+
+        Spec: client-server API, "Account management".
+        Errors: M_THREEPID_AUTH_FAILED, always.
+        """
         raise _unproven()
 
     async def add(self, call: Call[JsonObject, None]) -> None:
-        """Asks for the password; but no proof was ever begun here."""
+        """`POST /_matrix/client/v3/account/3pid/add`: add an address that was validated before.
+
+        Asks for the password (UIA); no validation can succeed here.
+
+        Spec: client-server API, "Account management".
+        Errors: 401 with `flows` (UIA), M_THREEPID_AUTH_FAILED.
+        """
         check(Proof, (await self._passwords.prove(call, "POST account/3pid/add")).params)
         raise _unproven()
 
     async def bind(self, _: Call[Credentials, None]) -> None:
-        """There is no identity server that we talk to."""
+        """`POST /_matrix/client/v3/account/3pid/bind`: publish an address on an identity server.
+
+        This server talks to none.
+
+        Spec: client-server API, "Account management".
+        Errors: M_SERVER_NOT_TRUSTED, always.
+        """
         raise Invalid("this server talks to no identity server", code="identity_server")
 
     async def unbind(self, _: Call[Address, None]) -> schemas.Unbound:
-        """Nothing was published by us."""
+        """`POST /_matrix/client/v3/account/3pid/unbind`: remove an address from an identity server.
+
+        This server published none, so there is nothing to do.
+
+        Spec: client-server API, "Account management".
+        """
         return {"id_server_unbind_result": "no-support"}
 
     async def delete(self, call: Call[Address, None]) -> schemas.Unbound:
-        """Nothing happens where the address is not the account's."""
+        """`POST /_matrix/client/v3/account/3pid/delete`: delete an address from the account.
+
+        Does nothing for an address that is not the account's.
+
+        Spec: client-server API, "Account management".
+        """
         if call.body.medium == "email":
             await self._accounts.drop_email(call.requester.user_id, call.body.address)
         return {"id_server_unbind_result": "no-support"}

@@ -37,10 +37,18 @@ class UserDirectoryCalls:
     def routes(self) -> Sequence[Route]:
         """The table of this call."""
         path = "/client/v3/user_directory/search"
-        return (Route("POST", path, self.search, "Find people", body=PeopleSearch, answer=FoundPeople),)
+        return (
+            Route(
+                "POST", path, self.search, "Search the user directory", body=PeopleSearch, answer=FoundPeople
+            ),
+        )
 
     async def search(self, call: Call[PeopleSearch, None]) -> FoundPeople:
-        """By the words of their names, or by their ids."""
+        """`POST /_matrix/client/v3/user_directory/search`: search users by words of their display names or by
+        user id.
+
+        Spec: client-server API, "User directory".
+        """
         found = await self._directory.search(call.requester, call.body.search_term, call.body.limit)
         return {"results": [_person(one) for one in found.people], "limited": found.limited}
 

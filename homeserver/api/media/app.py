@@ -54,14 +54,19 @@ class Files:
                 "GET",
                 "/{media_id}/{name}",
                 self.get,
-                "A file, or a small picture of one",
+                "Download a file or a thumbnail",
                 public=True,
                 documented=False,
             ),
         )
 
     async def get(self, call: Call[None, None]) -> web.StreamResponse:
-        """A file; a small picture where the address asks for a size. A wrong address names nothing."""
+        """`GET /media/{media_id}/{name}`: a file, or with `w` and `h` a thumbnail of it.
+
+        The signature in the query is the credential.
+
+        Errors: file_not_found (also for a malformed, forged or expired URL), no_thumbnail.
+        """
         query = call.request.rel_url.query
         media_id = call.text("media_id")
         try:

@@ -37,7 +37,7 @@ class Chats:
                 "POST",
                 "/chats/direct",
                 self.direct,
-                "The chat with a person, made if there is none",
+                "Get or create the direct chat with a person",
                 body=NewDirectChat,
                 answer=schemas.Chat,
                 tags=_TAGS,
@@ -47,7 +47,7 @@ class Chats:
                 "POST",
                 "/chats/group",
                 self.group,
-                "Make a group",
+                "Create a group chat",
                 body=NewGroupChat,
                 answer=schemas.Chat,
                 tags=_TAGS,
@@ -57,17 +57,17 @@ class Chats:
                 "GET",
                 "/chats",
                 self.listing,
-                "Your chats, latest activity first",
+                "List your chats, latest activity first",
                 query=ChatQuery,
                 answer=list[schemas.Chat],
                 tags=_TAGS,
             ),
-            Route("GET", _ONE, self.get, "A chat", answer=schemas.Chat, tags=_TAGS),
+            Route("GET", _ONE, self.get, "Get a chat", answer=schemas.Chat, tags=_TAGS),
             Route(
                 "POST",
                 _MEMBER,
                 self.add,
-                "Add a person",
+                "Add a member",
                 answer=schemas.Chat,
                 tags=_TAGS,
                 errors={400: "A direct chat stays between two people.", **_ADMINS_ONLY},
@@ -76,7 +76,7 @@ class Chats:
                 "DELETE",
                 _MEMBER,
                 self.remove,
-                "Remove a person, or go",
+                "Remove a member, or leave",
                 status=204,
                 tags=_TAGS,
                 errors={400: "A direct chat stays between two people.", **_ADMINS_ONLY},
@@ -85,7 +85,7 @@ class Chats:
                 "POST",
                 f"{_ONE}/read",
                 self.read,
-                "Move your read mark",
+                "Mark a chat as read",
                 body=ReadMark,
                 status=204,
                 tags=_TAGS,
@@ -93,21 +93,27 @@ class Chats:
         )
 
     async def direct(self, call: Call[NewDirectChat, None]) -> schemas.Chat:
-        """Make the chat of two people, or answer the one that is there."""
+        """`POST /api/v1/chats/direct`: get the direct chat of the two people; it is created if there is none.
+
+        Errors: unknown_people, private_needs_two, blocked.
+        """
         requester = call.requester
         number = publicids.from_public(call.body.user_id, requester.namespace)
         room = await self._rooms.create(requester, kind="private", people=[number])
         return shape.chat(room, self._views.of(requester))
 
     async def group(self, call: Call[NewGroupChat, None]) -> schemas.Chat:
-        """Make a group; its maker is its admin."""
+        """`POST /api/v1/chats/group`: create a group chat; its creator is its admin.
+
+        Errors: unknown_people, too_many_people, title_too_long, blocked.
+        """
         requester, body = call.requester, call.body
         people = [publicids.from_public(n, requester.namespace) for n in body.user_ids]
         room = await self._rooms.create(requester, kind="group", title=body.title, people=people)
         return shape.chat(room, self._views.of(requester))
 
     async def listing(self, call: Call[None, ChatQuery]) -> list[schemas.Chat]:
-        """The caller's chats."""
+        """`GET /api/v1/chats`: a page of the requester's chats."""
         rooms = await self._rooms.listing(
             call.requester,
             search=call.query.search,
@@ -118,24 +124,40 @@ class Chats:
         return [shape.chat(room, view) for room in rooms]
 
     async def get(self, call: Call[None, None]) -> schemas.Chat:
-        """One chat."""
+        """`GET /api/v1/chats/{chat_id}`: get a chat.
+
+        Errors: room_not_found.
+        """
         room_id = (await self._access.room_by_number(call.requester, call.number("chat_id"))).room_id
         return shape.chat(await self._rooms.get(call.requester, room_id), self._views.of(call.requester))
 
     async def add(self, call: Call[None, None]) -> schemas.Chat:
-        """Put a person into a group."""
+        """`POST /api/v1/chats/{chat_id}/members/{user_id}`: add a person to a group chat.
+
+        For admins of the chat.
+
+        Errors: room_not_found, user_not_found, not_admin, private_room, blocked.
+        """
         requester = call.requester
         room_id = (await self._access.room_by_number(requester, call.number("chat_id"))).room_id
         await self._members.add(requester, room_id, self._number(call))
         return shape.chat(await self._rooms.get(requester, room_id), self._views.of(requester))
 
     async def remove(self, call: Call[None, None]) -> None:
-        """Put somebody out, or leave."""
+        """`DELETE /api/v1/chats/{chat_id}/members/{user_id}`: remove a person (for admins of the chat), or
+        leave it.
+
+        Errors: room_not_found, user_not_found, not_admin, low_power, private_room.
+        """
         room_id = (await self._access.room_by_number(call.requester, call.number("chat_id"))).room_id
         await self._members.remove(call.requester, room_id, self._number(call))
 
     async def read(self, call: Call[ReadMark, None]) -> None:
-        """Everything up to a message, or up to the last one, is read."""
+        """`POST /api/v1/chats/{chat_id}/read`: mark everything up to a message, or up to the newest one, as
+        read.
+
+        Errors: room_not_found, message_not_found, message_elsewhere.
+        """
         requester = call.requester
         room_id = (await self._access.room_by_number(requester, call.number("chat_id"))).room_id
         event_id = None

@@ -36,7 +36,7 @@ class Logins:
                 "POST",
                 "/auth/register",
                 self.register,
-                "Make an account and log in",
+                "Register an account and log in",
                 body=Registration,
                 answer=schemas.Tokens,
                 status=201,
@@ -59,18 +59,22 @@ class Logins:
                 "POST",
                 "/auth/refresh",
                 self.refresh,
-                "New tokens for a refresh token, which is good until they are used",
+                "Refresh an access token",
                 body=Refresh,
                 answer=schemas.Tokens,
                 tags=tags,
                 public=True,
                 errors={401: "The refresh token is unknown, expired or spent."},
             ),
-            Route("POST", "/auth/logout", self.logout, "End this session", status=204, tags=tags),
+            Route("POST", "/auth/logout", self.logout, "Log out", status=204, tags=tags),
         )
 
     async def register(self, call: Call[Registration, None]) -> schemas.Tokens:
-        """Make an account and its first session."""
+        """`POST /api/v1/auth/register`: register an account and start its first session.
+
+        Errors: registration_closed, bad_email, email_in_use, tag_in_use, password_too_short,
+          password_too_long.
+        """
         body = call.body
         person = await self._accounts.register(
             email=body.email,
@@ -82,19 +86,27 @@ class Logins:
         return self._shown(await self._sessions.start(person, _device(call.request)))
 
     async def login(self, call: Call[Login, None]) -> schemas.Tokens:
-        """Start a session with e-mail and password."""
+        """`POST /api/v1/auth/login`: start a session with e-mail and password.
+
+        Errors: bad_credentials, deactivated, suspended.
+        """
         person = await self._accounts.check_password(
             email=call.body.email, password=call.body.password, address=self._address(call.request)
         )
         return self._shown(await self._sessions.start(person, _device(call.request)))
 
     async def refresh(self, call: Call[Refresh, None]) -> schemas.Tokens:
-        """Trade a refresh token for a new pair."""
+        """`POST /api/v1/auth/refresh`: exchange a refresh token for a new pair.
+
+        The old one stays usable until one of the new tokens is used.
+
+        Errors: unknown_token, refresh_token_reused.
+        """
         made = await self._sessions.refresh(call.body.refresh_token, self._address(call.request))
         return self._shown(made)
 
     async def logout(self, call: Call[None, None]) -> None:
-        """End the session of the token; its sockets close."""
+        """`POST /api/v1/auth/logout`: end the session of the access token and close its WebSockets."""
         await self._sessions.end(call.requester)
 
     def _shown(self, made: Tokens) -> schemas.Tokens:

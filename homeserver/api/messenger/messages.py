@@ -46,7 +46,7 @@ class MessageCalls:
                 "GET",
                 "/chats/{chat_id:int}/messages",
                 self.page,
-                "A page of messages, oldest first",
+                "Get a page of messages, oldest first",
                 query=MessageQuery,
                 answer=list[schemas.Message],
                 tags=_TAGS,
@@ -55,7 +55,7 @@ class MessageCalls:
                 "PATCH",
                 one,
                 self.edit,
-                "Change the text of your message",
+                "Edit your message",
                 body=MessageChange,
                 answer=schemas.Message,
                 tags=_TAGS,
@@ -74,7 +74,7 @@ class MessageCalls:
                 "POST",
                 f"{one}/report",
                 self.report,
-                "Tell the server's admins of a message",
+                "Report a message to the server's admins",
                 body=NewReport,
                 status=204,
                 tags=_TAGS,
@@ -83,12 +83,21 @@ class MessageCalls:
         )
 
     async def send(self, call: Call[NewMessage, None]) -> schemas.Message:
-        """Send; with the `client_id` of an earlier call, answer what that made."""
+        """`POST /api/v1/messages`: send a message; with the `client_id` of an earlier call, answer what that
+        one sent.
+
+        Errors: room_not_found, message_not_found (a reply), system_message, empty_text, text_too_long,
+          blocked, word_refused, rate limits.
+        """
         sent = await self._posting.send(call.requester, call.body)
         return shape.message(sent.message, self._views.of(call.requester))
 
     async def page(self, call: Call[None, MessageQuery]) -> list[schemas.Message]:
-        """The newest, or those before a message."""
+        """`GET /api/v1/chats/{chat_id}/messages`: a page of a chat's messages: the newest, or those before a
+        message.
+
+        Errors: room_not_found, message_not_found.
+        """
         requester, query = call.requester, call.query
         room = await self._access.room_by_number(requester, call.number("chat_id"))
         limit = self._paging.limit(query.limit, DEFAULT_PAGE)
@@ -97,19 +106,29 @@ class MessageCalls:
         return [shape.message(message, view) for message in found]
 
     async def edit(self, call: Call[MessageChange, None]) -> schemas.Message:
-        """A new text for one's own message."""
+        """`PATCH /api/v1/messages/{message_id}`: change the text of the requester's own message.
+
+        Errors: message_not_found, not_author, not_editable, empty_text, text_too_long, word_refused.
+        """
         requester = call.requester
         message = await self._access.message_by_number(requester, call.number("message_id"))
         edited = await self._messages.edit(message, text=call.body.content)
         return shape.message(edited.message, self._views.of(requester))
 
     async def delete(self, call: Call[None, None]) -> None:
-        """Delete one's own message; an admin any."""
+        """`DELETE /api/v1/messages/{message_id}`: delete the requester's own message; admins of the chat may
+        delete any.
+
+        Errors: message_not_found, not_author.
+        """
         message = await self._access.message_by_number(call.requester, call.number("message_id"))
         await self._messages.redact(message)
 
     async def report(self, call: Call[NewReport, None]) -> None:
-        """The admins will see it; its author is told nothing."""
+        """`POST /api/v1/messages/{message_id}/report`: report a message; its author is not told.
+
+        Errors: message_not_found, own_message, reason_too_long.
+        """
         requester = call.requester
         message = await self._access.message_by_number(requester, call.number("message_id"))
         await self._reports.report(requester, message.event.event_id, call.body.reason)

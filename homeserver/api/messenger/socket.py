@@ -79,10 +79,15 @@ class PersonSocket:
 
     def route(self) -> Route:
         """Public to the router: a bad token is told by a close code."""
-        return Route("GET", "/", self.connect, "The live socket of a person", public=True, documented=False)
+        return Route(
+            "GET", "/", self.connect, "Open the WebSocket of a person", public=True, documented=False
+        )
 
     async def connect(self, call: Call[None, None]) -> web.StreamResponse:
-        """Serve a socket until it closes."""
+        """`GET /ws`: serve the WebSocket of a person, for all their chats, until it closes.
+
+        Errors before that are told by a close code.
+        """
         return await open_socket(self._hub, call.request, partial(self._admitted, call.request))
 
     async def _admitted(self, request: web.Request) -> web.StreamResponse:

@@ -49,8 +49,8 @@ class Users:
         """The table of these calls."""
         tags, block = ("Users",), "/users/{user_id:int}/block"
         return (
-            Route("GET", "/auth/me", self.me, "Who you are", answer=schemas.User, tags=("Auth",)),
-            Route("GET", "/users/me", self.me, "Your profile", answer=schemas.User, tags=tags),
+            Route("GET", "/auth/me", self.me, "Get your profile", answer=schemas.User, tags=("Auth",)),
+            Route("GET", "/users/me", self.me, "Get your profile", answer=schemas.User, tags=tags),
             Route(
                 "PATCH",
                 "/users/me",
@@ -65,7 +65,7 @@ class Users:
                 "GET",
                 "/users",
                 self.search,
-                "Find people by name or tag",
+                "Search people by name or tag",
                 query=UserQuery,
                 answer=list[schemas.User],
                 tags=tags,
@@ -74,7 +74,7 @@ class Users:
                 "GET",
                 "/users/blocked",
                 self.blocked,
-                "People you have blocked, the latest first",
+                "List the people you have blocked, latest first",
                 query=PageQuery,
                 answer=list[schemas.User],
                 tags=tags,
@@ -83,22 +83,27 @@ class Users:
                 "POST",
                 block,
                 self.block,
-                "Block a person: neither writes to the other",
+                "Block a person",
                 status=204,
                 tags=tags,
                 errors={400: "It is you.", 413: "You have blocked too many."},
             ),
-            Route("DELETE", block, self.unblock, "Take the block away", status=204, tags=tags),
-            Route("GET", "/users/{user_id:int}", self.get, "A person", answer=schemas.User, tags=tags),
+            Route("DELETE", block, self.unblock, "Unblock a person", status=204, tags=tags),
+            Route("GET", "/users/{user_id:int}", self.get, "Get a person", answer=schemas.User, tags=tags),
         )
 
     async def me(self, call: Call[None, None]) -> schemas.User:
-        """The caller's own profile, with e-mail."""
+        """`GET /api/v1/auth/me`,
+        `GET /api/v1/users/me`: the requester's own profile, with the e-mail address.
+        """
         person = await self._profiles.own(call.requester)
         return shape.user(person, self._views.of(call.requester), shows_email=True)
 
     async def change(self, call: Call[ProfileChange, None]) -> schemas.User:
-        """A new name, tag or picture for the caller."""
+        """`PATCH /api/v1/users/me`: change the requester's display name, tag or avatar.
+
+        Errors: tag_in_use, bad_tag, empty_name, name_too_long, bad_url.
+        """
         body = call.body
         person = await self._profiles.update(
             call.requester, display_name=body.display_name, tag=body.tag, avatar_url=body.avatar_url
@@ -106,13 +111,18 @@ class Users:
         return shape.user(person, self._views.of(call.requester), shows_email=True)
 
     async def search(self, call: Call[None, UserQuery]) -> list[schemas.User]:
-        """People by words of their names; all of them without words."""
+        """`GET /api/v1/users`: search people by words of their names or by tag; without a search term list
+        all.
+        """
         query = call.query
         people = await self._directory.page(call.requester, text=query.search, page=self._paging.page(query))
         return await self._shown(call.requester, people)
 
     async def get(self, call: Call[None, None]) -> schemas.User:
-        """One person."""
+        """`GET /api/v1/users/{user_id}`: get a person's profile.
+
+        Errors: not_found.
+        """
         number = self._number(call)
         person = (await self._profiles.by_numbers([number])).get(number)
         if person is None:
@@ -121,16 +131,26 @@ class Users:
         return shown
 
     async def blocked(self, call: Call[None, PageQuery]) -> list[schemas.User]:
-        """Whom the caller has blocked; nobody sees who blocked them."""
+        """`GET /api/v1/users/blocked`: list the people that the requester has blocked.
+
+        Nobody can see who blocked them.
+        """
         people = await self._blocks.listing(call.requester, self._paging.page(call.query))
         return await self._shown(call.requester, people)
 
     async def block(self, call: Call[None, None]) -> None:
-        """From now on neither reaches the other in private."""
+        """`POST /api/v1/users/{user_id}/block`: block a person: neither of the two can write to the other in
+        private.
+
+        Errors: user_not_found, own_block, too_many_blocked.
+        """
         await self._blocks.block(call.requester, await self._blocks.by_number(self._number(call)))
 
     async def unblock(self, call: Call[None, None]) -> None:
-        """Who is not blocked stays so."""
+        """`DELETE /api/v1/users/{user_id}/block`: unblock a person. Succeeds if there is no block.
+
+        Errors: user_not_found.
+        """
         await self._blocks.unblock(call.requester, await self._blocks.by_number(self._number(call)))
 
     def _number(self, call: Call[None, None]) -> int:

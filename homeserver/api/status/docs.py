@@ -59,7 +59,11 @@ class Docs:
         )
 
     async def schema(self, call: Call[None, None]) -> web.StreamResponse:
-        """An OpenAPI document: that of the page, or one by its name."""
+        """`GET /openapi.json`,
+        `GET /openapi/{name}`: an OpenAPI document: that of the page, or one by its name.
+
+        Errors: not_found.
+        """
         headers = {"Cache-Control": "no-cache"}
         document = await self._document(call.path.get("name", "").removesuffix(".json"))
         known = call.request.if_none_match
@@ -71,7 +75,10 @@ class Docs:
         return response
 
     async def page(self, call: Call[None, None]) -> web.StreamResponse:
-        """The page. Its links are relative, so the path must have no slash at its end."""
+        """`GET /docs`: the documentation page.
+
+        Its links are relative, so a path with a slash at its end is redirected.
+        """
         if call.request.path.endswith("/"):
             raise web.HTTPPermanentRedirect("../docs")
         headers = {
@@ -82,7 +89,10 @@ class Docs:
         return web.FileResponse(_PAGE, headers=headers)
 
     async def file(self, call: Call[None, None]) -> web.StreamResponse:
-        """A script or style sheet of the page."""
+        """`GET /docs/{name}`: a script or style sheet of the documentation page.
+
+        Errors: not_found.
+        """
         found = _FILES.get(call.text("name"))
         if found is None:
             raise NotFound("There is no such file.")

@@ -50,10 +50,13 @@ class Health:
         )
 
     async def health(self, _call: Call[None, None]) -> Healthy:
-        """The process is up."""
+        """`GET /health`: the process answers."""
         return {"status": "healthy", "service": "chat"}
 
     async def ready(self, _call: Call[None, None]) -> Ready:
-        """All that it needs is there."""
+        """`GET /ready`: the server has started and reaches its database.
+
+        Errors: 503 while it starts or stops, or the database is away.
+        """
         await self._check()
         return {"status": "ready"}

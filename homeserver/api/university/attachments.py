@@ -35,7 +35,7 @@ class Attachments:
                 "POST",
                 "/attachments",
                 self.add,
-                "Put a file into a message, or send one as a message",
+                "Attach a file to a message, or send it as a message",
                 body=NewAttachment,
                 form=AttachmentForm,
                 answer=schemas.Attachment,
@@ -45,7 +45,11 @@ class Attachments:
         )
 
     async def add(self, call: Call[NewAttachment | None, None]) -> schemas.Attachment:
-        """A file by its address (JSON), or the file itself (a form)."""
+        """`POST /api/unet-chat/attachments`: a file by its URL (JSON), or uploaded in a form.
+
+        Errors: message_not_found, room_not_found, not_author, bad_file_url, file_too_large, quota_exceeded,
+          client_id_in_use, missing_param.
+        """
         requester = call.requester
         if call.body is None or is_multipart(call.request):
             return await self._upload(call)

@@ -52,7 +52,7 @@ class Conversations:
                 "POST",
                 "/conversations",
                 self.create,
-                "Make a conversation, or get the one that is there",
+                "Create a conversation, or get the existing one",
                 body=NewConversation,
                 answer=schemas.Conversation,
                 tags=tags,
@@ -62,7 +62,7 @@ class Conversations:
                 "GET",
                 "/conversations",
                 self.listing,
-                "Your conversations, latest activity first",
+                "List your conversations, latest activity first",
                 query=ConversationQuery,
                 answer=list[schemas.Conversation],
                 tags=tags,
@@ -71,7 +71,7 @@ class Conversations:
                 "GET",
                 _ONE,
                 self.get,
-                "A conversation with its participants",
+                "Get a conversation with its participants",
                 answer=schemas.Conversation,
                 tags=tags,
             ),
@@ -85,12 +85,19 @@ class Conversations:
                 tags=tags,
                 errors=_ADMINS_ONLY,
             ),
-            Route("DELETE", _ONE, self.leave, "Leave it; an admin closes it for all", status=204, tags=tags),
+            Route(
+                "DELETE",
+                _ONE,
+                self.leave,
+                "Leave a conversation, or close it as an admin",
+                status=204,
+                tags=tags,
+            ),
             Route(
                 "POST",
                 f"{_ONE}/read",
                 self.read,
-                "Move your read mark",
+                "Mark a conversation as read",
                 body=ReadMark,
                 status=204,
                 tags=tags,
@@ -99,7 +106,7 @@ class Conversations:
                 "GET",
                 _PEOPLE,
                 self.people,
-                "Who takes part",
+                "List the participants",
                 answer=list[schemas.Participant],
                 tags=tags,
             ),
@@ -107,7 +114,7 @@ class Conversations:
                 "POST",
                 _PEOPLE,
                 self.add,
-                "Add a person",
+                "Add a participant",
                 body=NewParticipant,
                 answer=schemas.Participant,
                 tags=tags,
@@ -117,7 +124,7 @@ class Conversations:
                 "DELETE",
                 f"{_PEOPLE}/{{user_id:int}}",
                 self.remove,
-                "Remove a person, or go",
+                "Remove a participant, or leave",
                 status=204,
                 tags=tags,
                 errors=_ADMINS_ONLY,
@@ -125,7 +132,12 @@ class Conversations:
         )
 
     async def create(self, call: Call[NewConversation, None]) -> schemas.Conversation:
-        """Make a conversation, or answer the one that is there for these two people or this service object."""
+        """`POST /api/unet-chat/conversations`: create a conversation, or get the existing one of the two
+        people or of the service object.
+
+        Errors: unknown_people, private_needs_two, blocked, not_member, removed, too_many_people,
+          title_too_long.
+        """
         requester, body = call.requester, call.body
         link = None
         if body.service is not None and body.service_id is not None:
@@ -140,7 +152,7 @@ class Conversations:
         return shape.conversation(room, self._views.of(requester))
 
     async def listing(self, call: Call[None, ConversationQuery]) -> list[schemas.Conversation]:
-        """The caller's conversations."""
+        """`GET /api/unet-chat/conversations`: a page of the requester's conversations."""
         query = call.query
         rooms = await self._rooms.listing(
             call.requester,
@@ -153,13 +165,21 @@ class Conversations:
         return [shape.conversation(room, view) for room in rooms]
 
     async def get(self, call: Call[None, None]) -> schemas.Conversation:
-        """One conversation with its participants."""
+        """`GET /api/unet-chat/conversations/{conversation_id}`: get a conversation with its participants.
+
+        Errors: room_not_found.
+        """
         room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         room = await self._rooms.get(call.requester, room_id)
         return shape.conversation(room, self._views.of(call.requester))
 
     async def change(self, call: Call[ConversationChange, None]) -> schemas.Conversation:
-        """New title or description."""
+        """`PATCH /api/unet-chat/conversations/{conversation_id}`: change the title or the description.
+
+        For admins of the conversation.
+
+        Errors: room_not_found, not_admin, title_too_long, topic_too_long.
+        """
         room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         room = await self._rooms.change(
             call.requester, room_id, title=call.body.title, topic=call.body.description
@@ -167,12 +187,20 @@ class Conversations:
         return shape.conversation(room, self._views.of(call.requester))
 
     async def leave(self, call: Call[None, None]) -> None:
-        """Close it as an admin, leave it as a member."""
+        """`DELETE /api/unet-chat/conversations/{conversation_id}`: as an admin close the conversation for
+        everybody, as a member leave it.
+
+        Errors: room_not_found.
+        """
         room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         await self._rooms.leave_or_close(call.requester, room_id)
 
     async def read(self, call: Call[ReadMark, None]) -> None:
-        """Everything up to a message, or up to the last one, is read."""
+        """`POST /api/unet-chat/conversations/{conversation_id}/read`: mark everything up to a message, or up
+        to the newest one, as read.
+
+        Errors: room_not_found, message_not_found, message_elsewhere.
+        """
         room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         event_id = None
         if call.body.message_id is not None:
@@ -183,7 +211,10 @@ class Conversations:
         await self._receipts.mark_read(call.requester, room_id, event_id=event_id)
 
     async def people(self, call: Call[None, None]) -> list[schemas.Participant]:
-        """All participants."""
+        """`GET /api/unet-chat/conversations/{conversation_id}/participants`: list all participants.
+
+        Errors: room_not_found.
+        """
         room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
         view = self._views.of(call.requester)
         return [
@@ -191,7 +222,12 @@ class Conversations:
         ]
 
     async def add(self, call: Call[NewParticipant, None]) -> schemas.Participant:
-        """Add a person with a role."""
+        """`POST /api/unet-chat/conversations/{conversation_id}/participants`: add a person with a role.
+
+        For admins of the conversation.
+
+        Errors: room_not_found, user_not_found, not_admin, private_room, blocked.
+        """
         requester = call.requester
         room_id = (await self._access.room_by_uuid(requester, call.uuid("conversation_id"))).room_id
         number = publicids.from_public(call.body.user_id, requester.namespace)
@@ -199,7 +235,11 @@ class Conversations:
         return shape.participant(member, self._views.of(requester))
 
     async def remove(self, call: Call[None, None]) -> None:
-        """Remove somebody, or oneself."""
+        """`DELETE /api/unet-chat/conversations/{conversation_id}/participants/{user_id}`: remove a person
+        (for admins of the conversation), or leave it.
+
+        Errors: room_not_found, user_not_found, not_admin, low_power, private_room.
+        """
         requester = call.requester
         room_id = (await self._access.room_by_uuid(requester, call.uuid("conversation_id"))).room_id
         number = publicids.from_public(call.number("user_id"), requester.namespace)

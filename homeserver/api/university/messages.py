@@ -50,7 +50,7 @@ class MessageCalls:
                 "GET",
                 "/messages/{conversation_id:uuid}",
                 self.page,
-                "A page of messages, oldest first",
+                "Get a page of messages, oldest first",
                 query=MessageQuery,
                 answer=list[schemas.Message],
                 tags=tags,
@@ -59,7 +59,7 @@ class MessageCalls:
                 "PUT",
                 one,
                 self.edit,
-                "Change the text of your message",
+                "Edit your message",
                 body=MessageChange,
                 answer=schemas.Message,
                 tags=tags,
@@ -78,7 +78,7 @@ class MessageCalls:
                 "POST",
                 f"{one}/report",
                 self.report,
-                "Tell the server's admins of a message",
+                "Report a message to the server's admins",
                 body=NewReport,
                 status=204,
                 tags=tags,
@@ -87,7 +87,12 @@ class MessageCalls:
         )
 
     async def send(self, call: Call[NewMessage, None]) -> schemas.Message:
-        """Send; with the `client_id` of an earlier call, answer what that made."""
+        """`POST /api/unet-chat/messages`: send a message; with the `client_id` of an earlier call, answer
+        what that one sent.
+
+        Errors: room_not_found, message_not_found (`reply_to`), wrong_sender, empty_text, text_too_long,
+          blocked, word_refused, rate limits.
+        """
         requester, body = call.requester, call.body
         view = self._views.of(requester)
         if body.sender_id is not None and body.sender_id != view.number(requester.number):
@@ -100,7 +105,11 @@ class MessageCalls:
         return shape.message(sent.message, view)
 
     async def page(self, call: Call[None, MessageQuery]) -> list[schemas.Message]:
-        """The newest by offset, or those before or after a message."""
+        """`GET /api/unet-chat/messages/{conversation_id}`: a page of a conversation's messages: by offset
+        from the newest, or before or after a message.
+
+        Errors: room_not_found, message_not_found.
+        """
         requester, query = call.requester, call.query
         room = await self._access.room_by_uuid(requester, call.uuid("conversation_id"))
         found = await self._messages.page(
@@ -114,19 +123,29 @@ class MessageCalls:
         return [shape.message(message, view) for message in found]
 
     async def edit(self, call: Call[MessageChange, None]) -> schemas.Message:
-        """A new text for one's own message."""
+        """`PUT /api/unet-chat/messages/{message_id}`: change the text of the requester's own message.
+
+        Errors: message_not_found, not_author, not_editable, empty_text, text_too_long, word_refused.
+        """
         requester = call.requester
         message = await self._access.message_by_uuid(requester, call.uuid("message_id"))
         edited = await self._messages.edit(message, text=call.body.text)
         return shape.message(edited.message, self._views.of(requester))
 
     async def delete(self, call: Call[None, None]) -> None:
-        """Delete one's own message; an admin any."""
+        """`DELETE /api/unet-chat/messages/{message_id}`: delete the requester's own message; admins of the
+        conversation may delete any.
+
+        Errors: message_not_found, not_author.
+        """
         message = await self._access.message_by_uuid(call.requester, call.uuid("message_id"))
         await self._messages.redact(message)
 
     async def report(self, call: Call[NewReport, None]) -> None:
-        """The admins will see it; its author is told nothing."""
+        """`POST /api/unet-chat/messages/{message_id}/report`: report a message; its author is not told.
+
+        Errors: message_not_found, own_message, reason_too_long.
+        """
         requester = call.requester
         message = await self._access.message_by_uuid(requester, call.uuid("message_id"))
         await self._reports.report(requester, message.event.event_id, call.body.reason)

@@ -78,13 +78,17 @@ class ConversationSocket:
             "GET",
             "/ws/conversations/{conversation_id}",
             self.connect,
-            "The live socket of a conversation",
+            "Open the WebSocket of a conversation",
             public=True,
             documented=False,
         )
 
     async def connect(self, call: Call[None, None]) -> web.StreamResponse:
-        """Serve a socket until it closes."""
+        """`GET /api/unet-chat/ws/conversations/{conversation_id}`: serve the WebSocket of a conversation
+        until it closes.
+
+        Errors before that are told by a close code.
+        """
         request = call.request
         return await open_socket(
             self._hub, request, partial(self._admitted, request, call.text("conversation_id"))

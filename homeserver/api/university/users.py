@@ -30,7 +30,7 @@ class Users:
                 "GET",
                 "/users/chat-users",
                 self.search,
-                "People you can write to",
+                "Search people you can write to",
                 query=UserQuery,
                 answer=list[schemas.ChatUser],
                 tags=tags,
@@ -39,7 +39,7 @@ class Users:
                 "GET",
                 "/users/blocked",
                 self.blocked,
-                "People you have blocked, the latest first",
+                "List the people you have blocked, latest first",
                 query=PageQuery,
                 answer=list[schemas.ChatUser],
                 tags=tags,
@@ -48,33 +48,45 @@ class Users:
                 "POST",
                 block,
                 self.block,
-                "Block a person: neither writes to the other",
+                "Block a person",
                 status=204,
                 tags=tags,
                 errors={400: "It is you.", 413: "You have blocked too many."},
             ),
-            Route("DELETE", block, self.unblock, "Take the block away", status=204, tags=tags),
+            Route("DELETE", block, self.unblock, "Unblock a person", status=204, tags=tags),
         )
 
     async def search(self, call: Call[None, UserQuery]) -> list[schemas.ChatUser]:
-        """People by words of their names; all of them without words."""
+        """`GET /api/unet-chat/users/chat-users`: search people by words of their names; without a search term
+        list all.
+        """
         query = call.query
         people = await self._directory.page(call.requester, text=query.search, page=self._paging.page(query))
         view = self._views.of(call.requester)
         return [shape.chat_user(person, view) for person in people]
 
     async def blocked(self, call: Call[None, PageQuery]) -> list[schemas.ChatUser]:
-        """Whom the caller has blocked; nobody sees who blocked them."""
+        """`GET /api/unet-chat/users/blocked`: list the people that the requester has blocked.
+
+        Nobody can see who blocked them.
+        """
         people = await self._blocks.listing(call.requester, self._paging.page(call.query))
         view = self._views.of(call.requester)
         return [shape.chat_user(person, view) for person in people]
 
     async def block(self, call: Call[None, None]) -> None:
-        """From now on neither reaches the other in private."""
+        """`POST /api/unet-chat/users/{user_id}/block`: block a person: neither of the two can write to the
+        other in private.
+
+        Errors: user_not_found, own_block, too_many_blocked.
+        """
         await self._blocks.block(call.requester, await self._blocks.by_number(self._number(call)))
 
     async def unblock(self, call: Call[None, None]) -> None:
-        """Who is not blocked stays so."""
+        """`DELETE /api/unet-chat/users/{user_id}/block`: unblock a person. Succeeds if there is no block.
+
+        Errors: user_not_found.
+        """
         await self._blocks.unblock(call.requester, await self._blocks.by_number(self._number(call)))
 
     def _number(self, call: Call[None, None]) -> int:

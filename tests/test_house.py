@@ -42,7 +42,7 @@ LONG_FUNCTIONS = {
     "homeserver/wiring/rooms.py build_rooms",
     "homeserver/api/matrix/accounts.py routes",
     "homeserver/api/matrix/keys.py routes",
-    "homeserver/api/matrix/app.py _tables",
+    "homeserver/api/matrix/app.py _user_routes",
     "homeserver/api/messenger/chats.py routes",
     "homeserver/api/messenger/messages.py routes",
     "homeserver/api/messenger/users.py routes",

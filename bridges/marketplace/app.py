@@ -1,4 +1,4 @@
-"""Puts the bridge together."""
+"""Builds the marketplace bridge."""
 
 from dataclasses import dataclass
 
@@ -32,18 +32,18 @@ from homeserver.services.push.web.texts import PushFace
 ABOUT = """\
 ## Marketplace chat
 
-A chat ties a listing (`iphone_id`) and its buyer to the seller. A registered person proves themselves with the
+A chat ties a listing (`iphone_id`) and its buyer to the seller. A registered user authenticates with the
 marketplace's token (`Authorization: Bearer`, the cookie of the site, or `?token=`); `user_id`, `seller_id` and
 `buyer_id` must then be theirs. A guest is named by a version-4 UUID that their browser made, and is bound to a cookie
-where the browser keeps one; others see an alias. The marketplace's own servers send `X-Service-Key`, and act for whom
-the call names.
+where the browser keeps one; others see an alias. The marketplace's own servers send `X-Service-Key`, and act for the
+user that the request names.
 
 **WebSocket** `{prefix}/ws/{{chat_id}}?user_id=`: the server sends `online_users` first. Client frames: `message`
 (`message_text`, `message_type`?, `file_url`?, `file_name`?, `file_size`?, `client_id`?), `typing` (`is_typing`),
 `read`, `invite_support`. Server frames: `message`, `message_edited`, `message_deleted`, `typing`, `messages_read`,
 `user_connected`, `user_disconnected`, `support_invited`, `error`.
 
-**WebSocket** `{prefix}/ws/seller/{{seller_id}}`: `connected`, then what others say in all chats of the seller,
+**WebSocket** `{prefix}/ws/seller/{{seller_id}}`: `connected`, then the messages of others in all chats of the seller,
 `message_edited`, `message_deleted`, and with `chat_id` `messages_read` and `chat_deleted`. The text `ping` is answered
 by `{{"type": "pong"}}`.
 """
@@ -51,13 +51,13 @@ by `{{"type": "pong"}}`.
 
 @dataclass(frozen=True, slots=True)
 class MediaAddresses:
-    """Whole addresses of files; those of our own are signed and end after a while."""
+    """Absolute URLs of files; those of our own files are signed and expire."""
 
     media: Media
     public_url: str
 
     def file_url(self, attachment: Attachment) -> str:
-        """The whole address of a file."""
+        """The absolute URL of a file."""
         if attachment.media_id is not None:
             return self.public_url + self.media.url(attachment.media_id, attachment.name)
         return attachment.file_url or ""
@@ -107,7 +107,7 @@ def _namespace(context: Context, settings: MarketplaceSettings) -> int:
     namespace = context.around.issuers.get(settings.issuer)
     if namespace is None:
         raise Invalid(
-            f"bridges.marketplace.issuer: {settings.issuer} is none of issuers", code="bad_settings"
+            f"bridges.marketplace.issuer: {settings.issuer} is not one of the issuers", code="bad_settings"
         )
     return namespace
 
@@ -117,11 +117,11 @@ def _warnings(context: Context, settings: MarketplaceSettings) -> list[str]:
         return []
     if is_public(context):
         raise Invalid(
-            "bridges.marketplace.trust_user_id: must be false where anybody reaches the server "
+            "bridges.marketplace.trust_user_id: must be false on an address that other machines can reach "
             f"({context.around.listen.host}); listen on 127.0.0.1, or set listen.trusted_proxies",
             code="bad_settings",
         )
-    return ["trust_user_id is true: whoever reaches this server directly can be anybody"]
+    return ["trust_user_id is true: anyone who reaches this server directly can act as any user"]
 
 
 def _market(context: Context, settings: MarketplaceSettings, namespace: int) -> Market:
@@ -168,7 +168,7 @@ def _routes(
 
 
 def _embeds(context: Context, market: Market) -> list[Embeds | Demo]:
-    """The scripts for pages, if they are wanted, and pages to look at in a demonstration. Who has their account here
+    """The scripts for the marketplace's pages, if enabled, and the demo pages. A user whose account is on this server
     signs in on our own page."""
     settings = market.settings
     if not settings.embeds:
@@ -188,7 +188,7 @@ def _embeds(context: Context, market: Market) -> list[Embeds | Demo]:
 def _faces(
     context: Context, settings: MarketplaceSettings, routes: tuple[Route, ...], cookie: GuestCookie
 ) -> list[Face]:
-    """The first prefix stands in the documentation; the others are other names for the same."""
+    """The first prefix is documented; the others are aliases."""
     dispatcher = context.dispatcher(context.authenticator)
     faces = []
     for at, prefix in enumerate(settings.prefixes):

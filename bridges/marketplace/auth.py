@@ -1,8 +1,8 @@
-"""Who asks: a registered person by the marketplace's token, a guest by their UUID or cookie.
+"""Authentication: a registered user by the marketplace's token, a guest by their UUID or cookie.
 
-Whoever a call names must be who the credential says; only with a service key may one of the marketplace's own servers
-act for whom it names. Cookies are sent by browsers from any page, so a call that stands on a cookie alone must come
-from a page that may (see `_check_origin`).
+The user that a request names must be the one the credential belongs to; only with a service key may one of the
+marketplace's own servers act for the user it names. Browsers send cookies from any page, so a request authenticated by
+a cookie alone must come from an allowed origin (see `_check_origin`).
 """
 
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ _FORWARDED = frozenset({"Forwarded", "X-Forwarded-For", "X-Real-IP"})
 
 
 class UnknownGuest(Unauthenticated):
-    """A well-formed UUID that no guest has, or not yet."""
+    """A well-formed UUID that belongs to no guest, or not yet."""
 
     code = "unknown_guest"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `name` is their own id on this API: an integer as text, or a guest's UUID."""
+    """The authenticated caller. `name` is their id on this API: an integer as text, or a guest's UUID."""
 
     requester: Requester
     name: str
@@ -46,7 +46,7 @@ class Caller:
 
 
 class Callers:
-    """Turns requests into callers."""
+    """Authenticates requests."""
 
     def __init__(
         self, context: Context, settings: MarketplaceSettings, cookie: GuestCookie, namespace: int
@@ -59,7 +59,7 @@ class Callers:
         self._service = context.service_door(settings.issuer)
 
     async def of(self, request: web.Request, named: str | None, *, may_be_new: bool = False) -> Caller:
-        """The caller, who must be `named` if the call names anybody. `may_be_new`: an unknown guest is made.
+        """The caller, who must be `named` if the request names a user. `may_be_new`: create an unknown guest.
 
         Raises Unauthenticated, Forbidden("wrong_user", "wrong_origin"), Invalid("bad_guest_id").
         """
@@ -68,29 +68,29 @@ class Callers:
         return caller
 
     async def staff(self, request: web.Request, named: str | None) -> Caller:
-        """The same for calls of the staff. Raises Forbidden("not_staff")."""
+        """The caller, who must be support staff. Raises Forbidden("not_staff")."""
         caller = await self.of(request, named)
         if not caller.is_staff:
-            raise Forbidden("only the marketplace's support may do this", code="not_staff")
+            raise Forbidden("only support staff may do this", code="not_staff")
         return caller
 
     async def account(self, request: web.Request) -> Caller:
-        """A registered caller."""
+        """The registered caller."""
         token = self._token(request)
         if not token:
             raise _no_credential()
         return await self._registered(request, token)
 
     async def guest_cookie(self, request: web.Request) -> Guest | None:
-        """The guest whose cookie the browser sent along, whoever else it is."""
+        """The guest whose cookie the browser sent, even if the request is also authenticated otherwise."""
         return await self._guests.recognise(cookie=self._cookie.read(request))
 
     async def check_service(self, request: web.Request) -> None:
-        """Raise Unauthenticated("bad_service_key") unless one of the marketplace's own servers asks; RateLimited."""
+        """Raise Unauthenticated("bad_service_key") unless the request has a valid service key; RateLimited."""
         await self._service.check(request)
 
     async def seller(self, number: int, wanted_by: Requester | None = None) -> Person:
-        """The person with this id, made if they were never here, for so many as one may ask for.
+        """The user with this id, created if unknown, within `wanted_by`'s rate limit.
 
         Raises NotFound("user_not_found"), RateLimited.
         """
@@ -100,15 +100,15 @@ class Callers:
         if found is not None and publicids.to_public(found.number, self.namespace) == number:
             return found
         if not self._settings.issuer:
-            raise NotFound("there is no such seller", code="user_not_found")
+            raise NotFound("no such seller", code="user_not_found")
         if wanted_by is not None:
             hs.core.limits.check("create", wanted_by.user_id)
         return await hs.auth.jwt_login.introduce(self._settings.issuer, number)
 
-    def is_at_bench(self, request: web.Request, named: str | None) -> bool:
-        """Whether somebody tries the API out: a program on this machine, no proxy between, under a made-up word.
+    def is_local_trial(self, request: web.Request, named: str | None) -> bool:
+        """Whether this is a developer trying the API: a program on this machine, without a proxy, under a made-up name.
 
-        Like whoever types an example of the documents, it may listen and speak in any chat. No person is named so.
+        It may listen and send in any chat, so that the examples of the documentation work. No user has such a name.
         """
         forwarded = self._context.around.listen.trusted_proxies or _FORWARDED & request.headers.keys()
         is_near = self._settings.trust_user_id and is_loopback(request.remote or "") and not forwarded
@@ -130,23 +130,23 @@ class Callers:
         except Unauthenticated:
             if named is not None or not self._is_from_cookie(request):
                 raise
-            caller = None  # what an account left in the browser; the guest's cookie may hold
+            caller = None  # a stale account cookie; the guest's cookie may still be valid
         caller = caller or await self._by_cookie(request)
         if named is not None and caller.name != named:
-            raise Forbidden("this is not you", code="wrong_user")
+            raise Forbidden("user_id is not yours", code="wrong_user")
         return caller
 
     async def _acted_for(self, request: web.Request, named: str | None) -> Caller:
-        """Whom one of the marketplace's own servers acts for: its people, or a guest who was here. Never staff."""
+        """The user that one of the marketplace's servers acts for: a registered user or a known guest, never staff."""
         await self._service.check(request)
         if named is None:
-            raise Invalid("for whom? name the person", code="missing_param")
+            raise Invalid("user_id is required", code="missing_param")
         if not _is_uuid(named):
             requester = await self._service.person(request, named)
             return Caller(requester, str(int(named)), is_guest=False)
         guest = await self._guests.recognise(named, address=self._context.address(request), trusted=True)
         if guest is None:
-            raise UnknownGuest("there is no such guest")
+            raise UnknownGuest("no such guest")
         return Caller(guest.requester, guest.name, is_guest=True)
 
     async def _registered(self, request: web.Request, token: str) -> Caller:
@@ -157,7 +157,7 @@ class Callers:
         return Caller(requester, name, is_guest=False, is_staff=self._is_staff(requester, token))
 
     def _is_staff(self, requester: Requester, token: str) -> bool:
-        """By the token itself, which was verified: what an older one said does not count."""
+        """As the verified token says, not as an older one said."""
         if not self._settings.issuer or requester.namespace != self.namespace:
             return False
         return token_format.peek(token).claims.get("user_type") in self._settings.staff_types
@@ -170,7 +170,7 @@ class Callers:
         else:
             guest = await self._guests.recognise(name, cookie, address, trusted=trusted)
         if guest is None:
-            raise UnknownGuest("there is no such guest")
+            raise UnknownGuest("no such guest")
         if guest.cookie is not None:
             self._cookie.give(request, guest.cookie)
         return Caller(guest.requester, guest.name, is_guest=True)
@@ -184,7 +184,7 @@ class Callers:
         return Caller(guest.requester, guest.name, is_guest=True)
 
     async def _trusted(self, request: web.Request, named: str, *, may_be_new: bool) -> Caller:
-        """Somebody whom a trusted proxy, or a program on this machine, vouches for."""
+        """A user that a trusted proxy, or a program on this machine, vouches for."""
         if not named.isdecimal() or not named.isascii():
             return await self._guest(request, named, may_be_new=may_be_new)
         person = await self.seller(int(named))
@@ -216,7 +216,7 @@ class Callers:
         return not (header_token(request) or query_token(request))
 
     def _check_origin(self, request: web.Request) -> None:
-        """A page of a stranger's site must not act, or listen, with the cookies of whoever looks at it."""
+        """Raise Forbidden unless the origin is allowed: other sites must not act with a visitor's cookies."""
         origin = request.headers.get("Origin")
         is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
         if origin is None or (request.method in _SAFE_METHODS and not is_socket):
@@ -225,19 +225,19 @@ class Callers:
         own = urlsplit(around.server.public_url)
         allowed = {f"{own.scheme}://{own.netloc}".lower(), *around.cors.origins}
         if origin.lower() not in allowed and urlsplit(origin).netloc.lower() != request.host.lower():
-            raise Forbidden("pages of this site may not do this", code="wrong_origin")
+            raise Forbidden("this origin is not allowed", code="wrong_origin")
 
 
 def is_public(context: Context) -> bool:
-    """Whether bare ids could come from anybody: the server listens to all, and no proxy is in front of it."""
+    """Whether bare ids could come from anyone: the server listens on a public address without a proxy."""
     listen = context.around.listen
     return not is_loopback(listen.host) and not listen.trusted_proxies
 
 
 def own_id(named: str | None, caller: Caller) -> None:
-    """Raise Forbidden("wrong_user") if a body names somebody else than the caller."""
+    """Raise Forbidden("wrong_user") if a body names a user other than the caller."""
     if named is not None and named.lower() != caller.name.lower():
-        raise Forbidden("this is not you", code="wrong_user")
+        raise Forbidden("user_id is not yours", code="wrong_user")
 
 
 def _is_uuid(text: str) -> bool:
@@ -249,4 +249,4 @@ def _is_uuid(text: str) -> bool:
 
 
 def _no_credential() -> HomeserverError:
-    return Unauthenticated("a token, or a guest's id, is needed", code="missing_token")
+    return Unauthenticated("an access token or a guest's id is required", code="missing_token")

@@ -1,9 +1,9 @@
-"""One file of a module and all that it imports, without comments and indentation: a page of another site loads a
+"""Bundles a module with all its imports, without comments and indentation, so that a page of another site loads a
 widget with a few requests instead of fifty.
 
-This is no compiler. It knows the style in which our own modules are written: each import is one line at the top, each
-export stands before a declaration at the beginning of a line, no text goes over several lines, no two modules import
-each other. What does not look so is refused.
+This is not a compiler. It relies on the style of our own modules: each import is one line at the top, each
+export precedes a declaration at the beginning of a line, no text goes over several lines, no two modules import
+each other. Anything else is refused.
 """
 
 import posixpath
@@ -26,7 +26,7 @@ def bundles(entry: str, sources: Mapping[str, str]) -> dict[str, str]:
     """The module `entry` with all that it imports, and a file for each module that is imported later, by `import()`.
 
     `sources`: the text of each module by its path. A later file is given the modules of `entry`, and lies beside it
-    under a name of both. Raises ValueError for what this cannot read.
+    under a name of both. Raises ValueError for syntax that it does not know.
     """
     plain = {name: stripped(text) for name, text in sources.items()}
     order = _with_imports(entry, plain, ())
@@ -48,7 +48,7 @@ def bundles(entry: str, sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def style(text: str) -> str:
-    """A style sheet without comments, and without the space that says nothing."""
+    """A style sheet without comments and insignificant whitespace."""
     return _LOOSE.sub(r"\1", stripped(text))
 
 
@@ -58,7 +58,7 @@ def stripped(text: str) -> str:
 
 
 def _later_file(own: Sequence[str], sources: Mapping[str, str], there: Sequence[str], entry: str) -> str:
-    """A function that makes the modules `own` with the help of those that are there, and answers the last."""
+    """A function that defines the modules `own`, given those already loaded, and returns the last."""
     order = [*there, *own]
     needed = {_resolve(name, path) for name in own for _, path in _IMPORT.findall(sources[name])}
     known = "".join(f"const {_variable(name, order)}=shared[{name!r}];\n" for name in there if name in needed)
@@ -67,7 +67,7 @@ def _later_file(own: Sequence[str], sources: Mapping[str, str], there: Sequence[
 
 
 def _with_imports(name: str, sources: Mapping[str, str], there: Sequence[str]) -> list[str]:
-    """A module behind all that it needs and that is not there yet."""
+    """A module preceded by its imports that are not loaded yet."""
     order: list[str] = []
 
     def visit(one: str, above: tuple[str, ...]) -> None:
@@ -84,19 +84,19 @@ def _with_imports(name: str, sources: Mapping[str, str], there: Sequence[str]) -
 
 
 def _needs(names: Sequence[str], sources: Mapping[str, str]) -> set[str]:
-    """What these modules import."""
+    """The modules imported by these."""
     return {_resolve(name, path) for name in names for _, path in _IMPORT.findall(sources[name])}
 
 
 def _with_short_names(files: Mapping[str, str]) -> dict[str, str]:
-    """The same with other names for the private fields of classes; nobody outside of a class can know them."""
+    """The source with short names for private class fields, which are invisible outside of their class."""
     names = sorted({name for text in files.values() for name in _PRIVATE.findall(text)})
     short = {name: f"#{string.ascii_letters[at % 52]}{at // 52 or ''}" for at, name in enumerate(names)}
     return {file: _PRIVATE.sub(lambda match: short[match[1]], text) for file, text in files.items()}
 
 
 def _later(names: Sequence[str], sources: Mapping[str, str]) -> list[str]:
-    """What these modules import later."""
+    """The modules that these import by `import()`."""
     return [_resolve(name, path) for name in names for path in _LATER.findall(sources[name])]
 
 
@@ -117,7 +117,7 @@ def _exports(text: str) -> list[str]:
 
 
 def _module(name: str, text: str, order: Sequence[str], entry: str) -> str:
-    """A function that is called at once: what it imports are constants, what it exports is its answer."""
+    """An immediately called function: its imports are constants, its exports are its return value."""
     variable = _variable(name, order)
 
     def imported(match: re.Match[str]) -> str:

@@ -18,7 +18,7 @@ from homeserver.protocol.ids import UserId
 
 
 class Chats:
-    """The calls under `chats`."""
+    """The handlers under `chats`."""
 
     def __init__(self, market: Market, callers: Callers, listings: Listings, cookie: GuestCookie) -> None:
         self._market = market
@@ -28,9 +28,9 @@ class Chats:
         self._shelf = ChatCache(market.settings.cached_chats)
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         opened = {
-            403: "You are somebody else, or the listing is; or there is a block between you.",
+            403: "The id is not yours, the listing is another seller's, or one of you has blocked the other.",
             404: "There is no such listing or seller.",
         }
         return (
@@ -225,7 +225,7 @@ class Chats:
         if name is None:
             guest = await self._callers.guest_cookie(call.request)
             if guest is None:
-                raise Invalid("which guest? send its cookie or guest_id", code="missing_param")
+                raise Invalid("the guest's cookie or guest_id is required", code="missing_param")
             name = guest.name
         claimed = await self._market.guests.claim(account.requester, name=name, cookie=cookie)
         self._cookie.take_away(call.request)
@@ -236,7 +236,7 @@ class Chats:
         found = await self._market.enquiries.find(caller.requester, link)
         if found is None:
             if str(seller_id) == caller.name:
-                raise Invalid("this is your own listing", code="own_object")
+                raise Invalid("the listing is your own", code="own_object")
             await self._listings.check(listing_id, seller_id)
             seller = await self._callers.seller(seller_id, caller.requester)
             own = await self._market.profiles.own(caller.requester)
@@ -244,12 +244,15 @@ class Chats:
         return shape.chat(found, self._market.view(caller))
 
     def _check_kind(self) -> None:
-        """Raise Invalid where the call says another kind of buyer; bare ids of trusted callers may be anything."""
+        """Raise Invalid if the request states the wrong kind of buyer; trusted callers' bare ids may be either."""
         if not self._market.settings.trust_user_id:
-            raise Invalid("a buyer is a guest if, and only if, the id is a UUID", code="invalid_param")
+            raise Invalid(
+                "buyer_id must be a UUID for a guest, and an integer for a registered buyer",
+                code="invalid_param",
+            )
 
     async def _buyer(self, named: str) -> UserId | None:
-        """Whom one of the marketplace's servers means: a registered person, a guest, or a guest's alias."""
+        """The buyer that one of the marketplace's servers names: a registered user, a guest, or a guest's alias."""
         if named.isascii() and named.isdecimal():
             return await self._market.registered(int(named))
         guests = self._market.guests

@@ -1,4 +1,4 @@
-"""Pages to look at: a listing with the buyer's window, and a seller's profile with the inbox. Demonstrations only."""
+"""Demo pages: a listing with the buyer's window, and a seller's profile with the inbox."""
 
 import asyncio
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from homeserver.web.pages import SECURITY_HEADERS
 from homeserver.web.texts import LANGUAGES, choose_language
 
 _PAGES: Final = ("product.html", "profile.html")
-# A service worker is a script as well; its address comes from the one policy that the page has.
+# A service worker is a script too; its URL must be allowed by the page's policy.
 _WITH_WORKER: Final = {
     "Content-Security-Policy": SECURITY_HEADERS["Content-Security-Policy"].replace(
         "trusted-types 'none'", "trusted-types chat-worker"
@@ -29,7 +29,7 @@ _WITH_WORKER: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Seller:
-    """Whose listings the pages show."""
+    """The seller whose listings the pages show."""
 
     number: int
     name: str
@@ -58,12 +58,12 @@ class Demo:
         return [web.get(f"/{name}", self._page) for name in _PAGES]
 
     async def load(self, _: web.Application) -> None:
-        """Find the seller, have the buyer ask something, and read the templates."""
+        """Find the seller, send the buyer's first message, and read the templates."""
         try:
             seller = (await self._accounts.find_by_email(SELLER_EMAIL)).person
             buyer = (await self._accounts.find_by_email(BUYER_EMAIL)).person
         except NotFound:
-            return  # somebody took the demonstration's accounts away; its pages then have nobody to talk to
+            return  # the demo's accounts were deactivated; its pages then have no seller
         self._seller = Seller(seller.number, seller.display_name)
         await self._first_question(buyer, seller)
         await asyncio.to_thread(self._read_templates)

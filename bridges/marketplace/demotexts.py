@@ -1,4 +1,4 @@
-"""What the demonstration's pages show and say, in each language."""
+"""Texts of the demo pages, by language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

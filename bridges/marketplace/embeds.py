@@ -1,7 +1,7 @@
-"""What a marketplace's pages load from us: the buyer's window, the seller's inbox, the worker for notifications.
+"""The scripts that a marketplace's pages load: the buyer's window, the seller's inbox, the notification worker.
 
-Small scripts stand at the root, under names that never change. Each imports a module from `/embed/<build>/`, which is
-made of many: those of `bridges/marketplace/web/embed` and of the client that our own pages use as well. `<build>`
+Small scripts are served at the root, under names that never change. Each imports a module from `/embed/<build>/`, which is
+bundled from `bridges/marketplace/web/embed` and the client that our own pages use. `<build>`
 changes with any file, so the modules may be kept for a year. Pages of all sites may load these files; what the scripts
 may then do is a matter of `cors.origins`.
 """
@@ -29,21 +29,21 @@ STYLES: Final = {
 }
 _ICONS: Final = "client/icons.js"
 _ICON = re.compile(r"^  (\w+): \[.*\],\n", re.MULTILINE)
-_SERVED: Final = '"__SERVED__"'  # stands in a loader where the server says what it knows of itself
+_SERVED: Final = '"__SERVED__"'  # the placeholder in a loader for the server's settings
 
 
 @dataclass(frozen=True, slots=True)
 class Scripts:
-    """All that is served: the scripts at the root, and the tree below `/embed/`."""
+    """Everything served: the scripts at the root, and the tree below `/embed/`."""
 
     loaders: Assets
     tree: Assets
 
 
 class Embeds:
-    """Serves the scripts. `served`: what they are told besides the build.
+    """Serves the scripts. `served`: the settings given to them besides the build.
 
-    Making the files ready takes a tenth of a second, so that is done when somebody first asks, once, and in a thread.
+    Building the files takes a tenth of a second, so it is done once, at the first request, in a thread.
     """
 
     def __init__(self, served: Mapping[str, object]) -> None:
@@ -76,7 +76,7 @@ class Embeds:
 
 
 def make_scripts(served: Mapping[str, object]) -> Scripts:
-    """Read the files and make them ready. Blocks."""
+    """Read and bundle the files. Blocks."""
     widget = {name: body.decode() for name, body in read_files(HERE / "embed").items()}
     sources = {
         **{f"client/{name}": body.decode() for name, body in read_files(CLIENT).items()},
@@ -95,7 +95,7 @@ def make_scripts(served: Mapping[str, object]) -> Scripts:
 
 
 def _bundles(entry: str, sources: Mapping[str, str]) -> dict[str, str]:
-    """With those icons only that the widgets name."""
+    """The bundles, with only the icons that the widgets use."""
     named = "".join(text for name, text in sources.items() if name != _ICONS)
     icons = _ICON.sub(lambda match: match[0] if f'"{match[1]}"' in named else "", sources[_ICONS])
     return bundles(entry, {**sources, _ICONS: icons})

@@ -1,4 +1,4 @@
-"""Files: taken in, and named in messages by their addresses."""
+"""Files: uploads, and their URLs in messages."""
 
 import hmac
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +23,7 @@ _MEDIA = "/media/"
 
 
 class Tickets:
-    """Signs the addresses that upload-url gives: one file, one person, for a while."""
+    """Signs the URLs that upload-url answers: one file, one user, until it expires."""
 
     def __init__(self, secret: bytes, ttl_s: int, clock: Clock) -> None:
         self._secret = hmac.digest(secret, b"marketplace upload tickets", "sha256")
@@ -31,19 +31,19 @@ class Tickets:
         self._clock = clock
 
     def query(self, media_id: MediaId, caller: Caller) -> str:
-        """The query of an address for this file."""
+        """The query of an upload URL for this file."""
         expiry_ms = self._clock.now_ms() + self._ttl_ms
         return f"id={media_id}&e={expiry_ms}&s={self._sign(media_id, expiry_ms, caller)}"
 
     def check(self, query: TicketQuery, caller: Caller) -> MediaId | None:
-        """The file that is announced; None where the address is a plain one. Raises Forbidden("bad_ticket")."""
+        """The announced file; None if the URL has no ticket. Raises Forbidden("bad_ticket")."""
         if query.id is None:
             return None
         expiry_ms = query.e or 0
         wanted = self._sign(query.id, expiry_ms, caller)
         is_right = hmac.compare_digest(wanted.encode(), (query.s or "").encode(errors="replace"))
         if not is_right or self._clock.now_ms() >= expiry_ms:
-            raise Forbidden("this address is not yours, or too old", code="bad_ticket")
+            raise Forbidden("this URL is not yours, or it has expired", code="bad_ticket")
         return MediaId(query.id)
 
     def _sign(self, media_id: str, expiry_ms: int, caller: Caller) -> str:
@@ -52,7 +52,7 @@ class Tickets:
 
 
 class Files:
-    """The calls about files."""
+    """The handlers for files."""
 
     def __init__(self, market: Market, callers: Callers, tickets: Tickets, base_url: str) -> None:
         self._market = market
@@ -62,8 +62,8 @@ class Files:
         self._own_url = base_url.removesuffix(market.settings.prefixes[0])
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
-        refused = {413: "The file is too large.", 415: "Files of this type are not taken."}
+        """The routes."""
+        refused = {413: "The file is too large.", 415: "This type of file is not allowed."}
         return (
             route(
                 "POST",
@@ -101,9 +101,9 @@ class Files:
         caller = await self._callers.of(call.request, call.query.user_id, may_be_new=True)
         media_id = self._tickets.check(call.query, caller)
         if media_id is not None and await self._market.media.stored([media_id]):
-            raise Conflict("this address was used already", code="file_exists")
+            raise Conflict("this URL was used already", code="file_exists")
         if not is_multipart(call.request):
-            raise Invalid(f"{FILE_FIELD}: is required, in a form", code="missing_param")
+            raise Invalid(f"{FILE_FIELD}: is required, in a multipart form", code="missing_param")
         async for part in form_parts(call.request, MAX_FIELD_BYTES):
             if isinstance(part, FormFile) and part.name == FILE_FIELD:
                 return self._shown(await self._take_in(caller, part, media_id))
@@ -129,34 +129,34 @@ class Files:
         media_id = MediaId(call.query.file_id)
         stored = (await self._market.media.stored([media_id])).get(media_id)
         if stored is None or stored.uploader != caller.requester.user_id:
-            raise NotFound("there is no such file of yours", code="file_not_found")
+            raise NotFound("no such file", code="file_not_found")
         return self._shown(stored)
 
     async def named(self, new: NewMessage) -> NewFile:
-        """The file that a message names: one of ours by its signed address, or one on another server."""
+        """The file that a message names: one of ours by its signed URL, or one on another server."""
         url = shape.neutral_url((new.file_url or "").strip())
         if url is None:
-            raise Invalid("file_url: must be an http(s) address, or one of this server", code="bad_file_url")
+            raise Invalid("file_url: must be an http(s) URL, or a URL of this server", code="bad_file_url")
         path = url.removeprefix(self._own_url) if url.startswith(f"{self._own_url}/") else url
         if path.startswith(_MEDIA):
             file = uploaded_file(await self._own(path))
-            return file if file.kind == "image" else file._replace(kind="file")  # this API has no films
+            return file if file.kind == "image" else file._replace(kind="file")  # this API has no video type
         name = new.file_name or unquote(urlsplit(url).path.rpartition("/")[2]) or "file"
         kind: AttachmentKind = "image" if new.message_type == "image" else "file"
         return NewFile(kind=kind, name=shape.neutral_name(name), size=new.file_size or 0, file_url=url)
 
     async def _own(self, path: str) -> StoredMedia:
-        """A file of ours, for whoever has its signed address. It is kept by its id, so that it outlives the address."""
+        """One of our files, for anyone with its signed URL. It is stored by its id, so that it outlives the URL."""
         parts = urlsplit(path)
         query = parse_qs(parts.query)
         media_id = MediaId(parts.path.removeprefix(_MEDIA).partition("/")[0])
         expiry, signature = query.get("e", [""])[0], query.get("s", [""])[0]
         if not (expiry.isascii() and expiry.isdecimal() and len(expiry) < 20):
-            raise NotFound("there is no such file", code="file_not_found")
+            raise NotFound("no such file", code="file_not_found")
         await self._market.media.open(media_id, int(expiry), signature)
         stored = (await self._market.media.stored([media_id])).get(media_id)
         if stored is None:
-            raise NotFound("there is no such file", code="file_not_found")
+            raise NotFound("no such file", code="file_not_found")
         return stored
 
     async def _take_in(self, caller: Caller, part: FormFile, media_id: MediaId | None) -> StoredMedia:
@@ -194,4 +194,4 @@ async def _bounded(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncIterato
 
 
 def _bad_type() -> Invalid:
-    return Invalid("files of this type are not taken", code="bad_file_type")
+    return Invalid("this type of file is not allowed", code="bad_file_type")

@@ -1,4 +1,4 @@
-"""The marketplace's listings: whether one is there, and whose it is. Asked over HTTP, remembered for a while."""
+"""Looks up listings and their sellers at the marketplace over HTTP, with a cache."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from homeserver.services.auth.jwt_claims import at_path
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """`seller`: their id as text, None if there is no such listing. `until_ms`: when to ask again."""
+    """`seller`: their id as text, None if no such listing. `until_ms`: when the entry expires."""
 
     seller: str | None
     until_ms: int
 
 
 class Listings:
-    """Checks listings, if the settings say where they are."""
+    """Checks listings, if the settings have their URL."""
 
     def __init__(self, settings: MarketplaceSettings, clock: Clock, client: HttpClient) -> None:
         self._settings = settings
@@ -42,9 +42,9 @@ class Listings:
         if known is None or self._clock.now_ms() >= known.until_ms:
             known = await self._flight.run(listing_id, lambda: self._ask(listing_id))
         if known.seller is None:
-            raise NotFound("there is no such listing", code="listing_not_found")
+            raise NotFound("no such listing", code="listing_not_found")
         if known.seller != str(seller_id):
-            raise Forbidden("this listing is somebody else's", code="wrong_seller")
+            raise Forbidden("this listing is another seller's", code="wrong_seller")
 
     async def _ask(self, listing_id: int) -> _Answer:
         settings = self._settings
@@ -77,4 +77,4 @@ class Listings:
 
 
 def _away() -> Unavailable:
-    return Unavailable("the listing cannot be checked now; try again", code="listing_away")
+    return Unavailable("the listing cannot be checked right now; try again later", code="listing_away")

@@ -1,6 +1,6 @@
-"""News of chats as frames for the open sockets: those of one chat, and sellers' sockets for all their chats.
+"""Turns feed records into frames for open sockets: those of one chat, and sellers' sockets for all their chats.
 
-A frame is built once for everybody who sees the same ids: all but the guest of a chat, and the guest.
+A frame is built once per view: one for the guest of a chat, one for everyone else.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ class InboxKey(NamedTuple):
 
 @dataclass(slots=True)
 class OpenChat:
-    """A chat that somebody listens to, and how its listeners see it."""
+    """A chat with open sockets, and their views of it."""
 
     chat_id: int
     views: dict[UserId | None, View] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class OpenChat:
 
 @dataclass(slots=True)
 class Inbox:
-    """A seller with open sockets, and the chats that they hear."""
+    """A seller with open sockets, and the chats that they are subscribed to."""
 
     number: int
     rooms: dict[RoomId, int] = field(default_factory=dict)  # their public numbers
@@ -69,19 +69,19 @@ class Live:
         self._max_chats = max_chats
         self._chats: dict[RoomId, OpenChat] = {}
         self._inboxes: dict[UserId, Inbox] = {}
-        self._sellers: dict[RoomId, UserId] = {}  # of the chats that some inbox hears
+        self._sellers: dict[RoomId, UserId] = {}  # of the chats that an inbox is subscribed to
 
-    # --- sockets come and go ---
+    # --- subscriptions ---
 
     def join_chat(self, socket: Socket, room_id: RoomId, chat_id: int, view: View) -> None:
-        """From now on the socket hears the chat."""
+        """Subscribe the socket to the chat."""
         chat = self._chats.setdefault(room_id, OpenChat(chat_id))
         chat.views[view.own] = view
         chat.sockets[view.own] += 1
         self._hub.join(socket, ChatKey(FACE, room_id, view.own))
 
     def leave_chat(self, socket: Socket, room_id: RoomId, view: View) -> None:
-        """The socket no longer hears the chat."""
+        """Unsubscribe the socket from the chat."""
         self._hub.leave(socket, ChatKey(FACE, room_id, view.own))
         chat = self._chats[room_id]
         chat.sockets[view.own] -= 1
@@ -91,18 +91,18 @@ class Live:
             del self._chats[room_id]
 
     def join_inbox(self, socket: Socket, seller: UserId, number: int) -> None:
-        """From now on the socket hears the seller's new chats; `learn` says which others there are."""
+        """Subscribe the socket to the seller's new chats; `learn` adds the existing ones."""
         inbox = self._inboxes.setdefault(seller, Inbox(number))
         inbox.sockets += 1
         self._hub.join(socket, InboxKey(FACE, seller))
 
     def learn(self, seller: UserId, chats: Mapping[RoomId, int]) -> None:
-        """The chats that a seller has, with their public numbers."""
+        """Add a seller's existing chats, with their public numbers."""
         self._inboxes[seller].rooms |= chats
         self._sellers |= dict.fromkeys(chats, seller)
 
     def leave_inbox(self, socket: Socket, seller: UserId) -> None:
-        """The socket no longer hears the seller's chats."""
+        """Unsubscribe the socket from the seller's chats."""
         self._hub.leave(socket, InboxKey(FACE, seller))
         inbox = self._inboxes[seller]
         inbox.sockets -= 1
@@ -112,13 +112,13 @@ class Live:
             del self._inboxes[seller]
 
     def attends(self, user_id: UserId, room_id: RoomId) -> bool:
-        """Whether a seller's inbox is open and hears this chat."""
+        """Whether a seller's inbox is open and subscribed to this chat."""
         return user_id in self._inboxes and self._sellers.get(room_id) == user_id
 
     # --- the log and the feed ---
 
     def hear(self, entry: Entry) -> None:
-        """Hear the log before the feed makes records of it: a new chat belongs to its seller's inbox at once."""
+        """Handle a log entry before the feed's records: a new chat is added to its seller's inbox at once."""
         event = entry.event.event if entry.event is not None else None
         enquiry = product_state.enquiry_in(event, self._servers)
         if event is None or enquiry is None or enquiry.get("service") != self._service:
@@ -129,11 +129,11 @@ class Live:
             self.learn(seller, {event.room_id: 0})
 
     def wants(self, room_id: RoomId) -> bool:
-        """Whether news of a room are of use."""
+        """Whether records of a room are needed."""
         return room_id in self._chats or room_id in self._sellers
 
     def deliver(self, record: records.Record) -> None:
-        """Take one piece of news."""
+        """Handle one record."""
         match record:
             case records.MessageNew(message=message):
                 self._message(message)
@@ -149,7 +149,7 @@ class Live:
             case records.SessionEnded(session_id=session_id, user_id=user_id):
                 self._hub.end_session(user_id, session_id)
             case records.NewsLost():
-                self._hub.end_all("too much at once: come back")
+                self._hub.end_all("too many changes at once: reconnect")
             case _:
                 self._about_person(record)
 
@@ -189,7 +189,7 @@ class Live:
             called = shape.frame("support_invited", message=self._called_text)
             self._tell(message.room_id, lambda _view: called)
         seller = self._sellers.get(message.room_id)
-        # A widget in use shows what comes from here and from the chat's own socket: never the seller's own twice.
+        # The widget shows frames of this socket and of the chat's own: the seller's own messages must not come twice.
         if seller is not None:
             self._inboxes[seller].rooms[message.room_id] = message.room_position
         if seller is not None and message.sender_number != self._inboxes[seller].number:
@@ -212,7 +212,7 @@ class Live:
         self._tell_seller(moved.room_id, frame)
 
     def _removed(self, room_id: RoomId, user_id: UserId) -> None:
-        """What was said until now still arrives; then the person's sockets close."""
+        """Close the removed user's sockets, after the frames queued so far."""
         chat = self._chats.get(room_id)
         for guest in tuple(chat.views) if chat is not None else ():
             self._hub.end_in_group(ChatKey(FACE, room_id, guest), user_id, "you are no longer in this chat")
@@ -220,7 +220,7 @@ class Live:
             self._forget_for_seller(room_id)
 
     def _closed(self, room_id: RoomId) -> None:
-        """Nobody is in the chat any more, though not everybody is put out by name."""
+        """The chat is closed: all members are gone, though not each is removed by an event."""
         chat = self._chats.get(room_id)
         keys = [ChatKey(FACE, room_id, guest) for guest in chat.views] if chat is not None else []
         for key in keys:
@@ -236,7 +236,7 @@ class Live:
             del self._sellers[room_id]
 
     def _tell_seller(self, room_id: RoomId, frame: bytes) -> None:
-        """One frame to the open inbox that hears this chat."""
+        """Send one frame to the open inbox that is subscribed to this chat."""
         seller = self._sellers.get(room_id)
         if seller is not None:
             self._hub.broadcast(InboxKey(FACE, seller), frame)
@@ -249,7 +249,7 @@ class Live:
         position: int = 0,
         but: UserId | None = None,
     ) -> None:
-        """One frame for each way of seeing the chat, to all its sockets."""
+        """Send one frame per view of the chat to all its sockets."""
         chat = self._chats.get(room_id)
         if chat is None:
             return

@@ -1,4 +1,4 @@
-"""Who somebody is, for widgets that only know that there may be a cookie or a token."""
+"""The caller's identity, for widgets that do not know whether there is a cookie or a token."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ _NOBODY: schemas.Me = {"user_id": None, "is_registered": False, "is_staff": Fals
 
 
 class Me:
-    """The call `me`."""
+    """The handler of `me`."""
 
     def __init__(self, callers: Callers) -> None:
         self._callers = callers
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         return (route("GET", "/me", self.me, "Get who you are", answer=schemas.Me),)
 
     async def me(self, call: Call[None, None]) -> schemas.Me:

@@ -12,11 +12,11 @@ from homeserver.http.routes import Call, Route
 from homeserver.services.events.access import OpenRoom
 from homeserver.services.messages.messages import Sent
 
-_WITH_CHAT = 500  # messages that a chat is shown with
+_WITH_CHAT = 500  # messages in the answer for a chat
 
 
 class MessageCalls:
-    """The calls under `chats/{id}/messages`, and a chat with its messages."""
+    """The handlers under `chats/{id}/messages`, and of a chat with its messages."""
 
     def __init__(self, market: Market, callers: Callers, files: Files) -> None:
         self._market = market
@@ -24,7 +24,7 @@ class MessageCalls:
         self._files = files
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         one = "/chats/{chat_id:int}"
         return (
             route(
@@ -51,7 +51,7 @@ class MessageCalls:
                 body=NewMessage,
                 query=WhoQuery,
                 answer=schemas.Message,
-                errors={403: "There is a block between you, or a word that may not be written."},
+                errors={403: "One of you has blocked the other, or the text has a forbidden word."},
             ),
         )
 
@@ -102,7 +102,7 @@ class MessageCalls:
             raise Invalid(f"message_text: must have at most {most} characters", code="invalid_param")
         if not new.file_url:
             if new.message_type != "text":
-                raise Invalid("file_url: is required for a file", code="missing_param")
+                raise Invalid("file_url: is required for a file message", code="missing_param")
             return await self._market.messages.send(room, text=new.message_text, txn_id=new.client_id)
         return await self._market.messages.send_file(
             room,

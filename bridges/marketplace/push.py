@@ -1,4 +1,4 @@
-"""Pushes: browsers that want them, and what they are told."""
+"""Web Push: subscriptions, and the payloads of this API."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _OFF = {503: "This server sends no pushes."}
 
 
 class PushCalls:
-    """The calls under `push`."""
+    """The handlers under `push`."""
 
     def __init__(self, market: Market, callers: Callers, subscriptions: Subscriptions) -> None:
         self._market = market
@@ -29,7 +29,7 @@ class PushCalls:
         self._subscriptions = subscriptions
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         return (
             route(
                 "GET",
@@ -96,12 +96,12 @@ class PushCalls:
 
 @dataclass(frozen=True, slots=True)
 class PushWords:
-    """Says messages in the words of this API (see `homeserver/services/push/web/texts.py`)."""
+    """Makes push payloads in this API's form (see `homeserver/services/push/texts.py`)."""
 
     market: Market
 
     async def __call__(self, notices: Sequence[Notice]) -> Sequence[Content | None]:
-        """One payload each; None for messages of rooms that this API does not show."""
+        """One payload per message; None for messages of rooms that are not this API's."""
         senders = await self.market.profiles.people({one.message.sender for one in notices})
         chats = await self.market.enquiries.briefs(_rooms(notices))
         return [
@@ -132,7 +132,7 @@ class PushWords:
 
 
 def _name(sender: Person, chat: EnquiryBrief) -> str:
-    """How the others know the sender: a guest by the number that the seller's list shows."""
+    """The sender's name as others see it: a guest's number in the seller's list."""
     if is_guest(sender.number) and chat.guest_number is not None:
         return f"{sender.display_name} {chat.guest_number}"
     return sender.display_name

@@ -1,4 +1,4 @@
-"""Against abuse: the other side of a chat blocked, and messages reported."""
+"""Blocking the other side of a chat, and reporting messages."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ _SIDES_ONLY = {403: "Only the seller and the buyer may do this."}
 
 
 class Safety:
-    """The calls about abuse. Others are known by an alias here, so that a chat says who is meant."""
+    """The handlers for blocks and reports. Users see each other's aliases only, so a chat names the user to block."""
 
     def __init__(self, market: Market, callers: Callers) -> None:
         self._market = market
         self._callers = callers
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         one = "/chats/{chat_id:int}"
         return (
             route(

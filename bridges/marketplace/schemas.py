@@ -1,5 +1,5 @@
-"""What goes over the wire. Ids of chats, messages, listings and sellers are integers, of buyers text: an integer of a
-registered person, or a guest's UUID."""
+"""Request and response bodies. Ids of chats, messages, listings and sellers are integers. Ids of buyers are text: the
+integer of a registered user, or a guest's UUID."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from homeserver.http.body import Body, Flag, Number, Query, QueryInt
 
-MAX_TEXT_CHARS = 10_000  # as far as the settings may go; the bridge has the last word
+MAX_TEXT_CHARS = 10_000  # the most that the settings allow; the bridge checks the configured limit
 
 
 def _as_text(value: object) -> object:
@@ -45,7 +45,7 @@ class MyQuery(Query):
 
 
 class WhoQuery(Query):
-    """`user_id`: who asks; a client with cookies or a token need not say it."""
+    """`user_id`: the caller; optional for a client with a cookie or a token."""
 
     user_id: PersonId | None = None
 
@@ -67,7 +67,7 @@ class OrderQuery(Query):
 class NewMessage(Body):
     message_text: str = Field(default="", max_length=MAX_TEXT_CHARS)
     message_type: Literal["text", "image", "file"] = "text"
-    sender_id: PersonId | None = Field(default=None, description="If given, it must be you.")
+    sender_id: PersonId | None = Field(default=None, description="If given, it must be your own id.")
     sender_is_registered: Flag | None = None
     file_url: str | None = Field(default=None, max_length=2000)
     file_name: str | None = Field(default=None, max_length=500)
@@ -76,7 +76,7 @@ class NewMessage(Body):
         default=None,
         min_length=1,
         max_length=255,
-        description="Your own name for it: a retry sends nothing twice.",
+        description="Your own id for the message: a retry with the same id sends nothing.",
     )
 
 
@@ -91,7 +91,7 @@ class PushKeys(Body):
 
 
 class PushSubscription(Body):
-    """What `PushSubscription.toJSON()` gives in a browser."""
+    """The result of `PushSubscription.toJSON()` in a browser."""
 
     endpoint: str = Field(min_length=1, max_length=2000)
     keys: PushKeys
@@ -111,7 +111,7 @@ class NameQuery(WhoQuery):
 
 
 class TicketQuery(WhoQuery):
-    """`id`, `e` and `s` stand in the address that upload-url gave."""
+    """`id`, `e` and `s` as in the URL that upload-url answered."""
 
     id: str | None = Field(default=None, max_length=100)
     e: QueryInt | None = Field(default=None, ge=0)

@@ -1,4 +1,4 @@
-"""The services as this API uses them."""
+"""The services that this API calls."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ from homeserver.services.realtime.typing import Typing
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What the calls make happen, and through whose eyes they show it."""
+    """The services, and the views for showing their records."""
 
     settings: MarketplaceSettings
     namespace: int
@@ -45,13 +45,13 @@ class Market:
     reports: Reports
 
     def view(self, caller: Caller | None) -> View:
-        """What a caller sees; without one, what everybody but a chat's own guest sees."""
+        """The view of a caller; without one, that of everyone but a chat's own guest."""
         if caller is None or not caller.is_guest:
             return View(self.namespace, self.guests.alias, self.files)
         return View(self.namespace, self.guests.alias, self.files, caller.requester.user_id, caller.name)
 
     async def room(self, requester: Requester, number: int) -> EnquiryRoom:
-        """A chat that the requester is in, by its public number. NotFound for any other, and for other rooms."""
+        """A chat of the requester, by its public number. Raises NotFound for other chats and rooms."""
         found = await self.enquiries.about(await self.access.room_by_number(requester, number))
         if found.row.link.service != self.settings.service:
             raise no_chat()
@@ -65,17 +65,17 @@ class Market:
         return found
 
     async def registered(self, number: int) -> UserId | None:
-        """The registered person with this id, if they were ever here."""
+        """The registered user with this id, if known."""
         wanted = publicids.from_public(number, self.namespace)
         found = (await self.profiles.by_numbers([wanted])).get(wanted)
         return None if found is None else found.user_id
 
 
 def no_chat() -> NotFound:
-    """The answer for a chat that is not there, or not for the caller to know of."""
+    """The error for a chat that does not exist or that the caller may not know of."""
     return NotFound("no such chat", code="room_not_found")
 
 
 def route(method: str, path: str, handler: Handler, summary: str, **more: Any) -> Route:
-    """A call of this API. Each finds out itself who asks, as that depends on whom the call names."""
+    """A route of this API. The handler authenticates the caller, as that depends on the user in the request."""
     return Route(method, path, handler, summary, tags=("Marketplace",), public=True, **more)

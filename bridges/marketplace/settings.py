@@ -10,7 +10,7 @@ Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class SupportTexts(BaseModel):
-    """What the system says in a chat when support is called, comes and goes."""
+    """System messages in a chat when support is called, joins and leaves."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,9 +23,9 @@ Page = Annotated[str, Field(max_length=300)]
 
 
 class PageSettings(BaseModel):
-    """Which page of the marketplace shows a chat: opened by a click on a notification.
+    """The marketplace's page that shows a chat, opened by a click on a notification.
 
-    An address on the site of the page that asked for notifications, with {chat_id} and {listing} where they belong.
+    A URL on the site of the page that asked for notifications, with {chat_id} and {listing} as placeholders.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -126,7 +126,7 @@ class MarketplaceSettings(BaseModel):
             return None
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or url.count("{id}") != 1:
-            raise ValueError("must be an http(s) address with {id} in it once")
+            raise ValueError("must be an http(s) URL that contains {id} once")
         if "{id}" in parts.netloc:
-            raise ValueError("{id} must not stand in the host's name")
+            raise ValueError("{id} must not be part of the host name")
         return url

@@ -1,4 +1,4 @@
-"""From records to what the wire shows. Pure."""
+"""Builds JSON from records. Pure functions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ _UNSAFE_IN_NAME = {ord(char): "_" for char in "\"'<>`"}
 
 
 class Files(Protocol):
-    """Where the files of messages are found."""
+    """URLs of the files of messages."""
 
     def file_url(self, attachment: Attachment) -> str:
-        """A whole address that a browser can load."""
+        """An absolute URL that a browser can load."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Through whose eyes. A guest (`own`) sees their own UUID (`own_name`), and everybody else sees an alias."""
+    """A viewer. A guest (`own`) sees their own UUID (`own_name`); everyone else sees an alias."""
 
     namespace: int
     alias: Callable[[UserId], str]
@@ -39,22 +39,22 @@ class View:
     own_name: str = ""
 
     def person_id(self, user_id: UserId, number: int) -> str:
-        """A person's id as this viewer knows it."""
+        """A user's id as this viewer knows it."""
         if not is_guest(number):
             return str(self.number(number))
         return self.own_name if user_id == self.own else self.alias(user_id)
 
     def number(self, number: int) -> int:
-        """A registered person's integer id."""
+        """A registered user's integer id."""
         return publicids.to_public(number, self.namespace)
 
     def id_of(self, person: Person) -> str:
-        """The same of a person."""
+        """The id of a user record, as this viewer knows it."""
         return self.person_id(person.user_id, person.number)
 
 
 def chat(shown: Enquiry, view: View) -> schemas.Chat:
-    """A chat; nothing is unread to who is not in it. Guests have a number and no name."""
+    """A chat; `unread_count` is 0 for viewers who are not members. Guests have a number and no name."""
     last = shown.last_message
     is_registered = not is_guest(shown.enquirer.number)
     return {
@@ -108,7 +108,7 @@ def _kind(file: Attachment | None) -> Literal["text", "image", "file"]:
 
 
 def neutral_url(url: str) -> str | None:
-    """An address that is safe in an HTML attribute, in which widgets put it as it is; None for other schemes."""
+    """A URL that is safe in an HTML attribute, where widgets put it unescaped; None for other schemes."""
     scheme = url.partition(":")[0].lower()
     is_path = url.startswith("/") and not url.startswith(("//", "/\\"))
     if not is_path and not (scheme in {"http", "https"} and url[len(scheme) :].startswith("://")):
@@ -117,7 +117,7 @@ def neutral_url(url: str) -> str | None:
 
 
 def neutral_name(name: str) -> str:
-    """The name of a file without what could end an HTML attribute or begin a tag."""
+    """A file name without characters that could end an HTML attribute or begin a tag."""
     return name.translate(_UNSAFE_IN_NAME)
 
 
@@ -133,6 +133,6 @@ def message_frame(shown: Message, view: View, kind: str = "message") -> bytes:
 
 
 def error_frame(error: HomeserverError) -> bytes:
-    """Why a frame was refused; the socket stays open."""
+    """The frame for a refused frame; the socket stays open."""
     more = {"retry_ms": error.retry_ms} if isinstance(error, RateLimited) else {}
     return frame("error", detail=error.message, code=error.code, **more)

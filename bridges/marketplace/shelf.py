@@ -1,4 +1,4 @@
-"""Chats of sellers as JSON, kept from one list to the next."""
+"""A cache of sellers' chats as JSON."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.protocol.ids import RoomId
 from homeserver.services.enquiries.enquiryviews import Enquiry
 
-_AT_A_TIME = 500  # made without a pause for others
+_AT_A_TIME = 500  # serialized before other tasks may run
 
 
 class ChatCache:
-    """Makes each chat once while it stays the same object: a list may have thousands."""
+    """Serializes a chat once while its record stays the same object: a list may have thousands."""
 
     def __init__(self, max_chats: int) -> None:
         self._made: BoundedCache[RoomId, tuple[Enquiry, orjson.Fragment]] = BoundedCache(max_chats)
 
     async def chats(self, found: Sequence[Enquiry], view: View) -> list[orjson.Fragment]:
-        """The JSON of `shape.chat` for each; all are of one seller, who asks."""
+        """The JSON of `shape.chat` for each; all are of one seller, the requester."""
         shown: list[orjson.Fragment] = []
         for at, one in enumerate(found, start=1):
             if at % _AT_A_TIME == 0:

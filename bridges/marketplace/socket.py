@@ -1,6 +1,6 @@
 """The two WebSockets: one chat, and a seller's whole inbox.
 
-A refused handshake tells a browser nothing, so a socket that may not be is accepted and closed at once with 1008.
+A browser learns nothing from a refused handshake, so a refused socket is accepted and closed at once with 1008.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ class SocketSession:
 
 
 class Sockets:
-    """The calls `ws/{chat_id}` and `ws/seller/{seller_id}`."""
+    """The handlers of `ws/{chat_id}` and `ws/seller/{seller_id}`."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Sockets:
         }
 
     def routes(self) -> Sequence[Route]:
-        """A bad credential is told by a close code."""
+        """The routes; a bad credential is answered by a close code."""
         return (
             route(
                 "GET",
@@ -85,11 +85,11 @@ class Sockets:
         _check_upgrade(request)
         try:
             named, number = request.rel_url.query.get("user_id"), call.text("chat_id")
-            is_at_bench = self._callers.is_at_bench(request, named)
-            caller = await self._callers.of(request, named, may_be_new=is_at_bench)
+            is_local_trial = self._callers.is_local_trial(request, named)
+            caller = await self._callers.of(request, named, may_be_new=is_local_trial)
             if not (number.isascii() and number.isdecimal() and len(number) < 19):
                 raise no_chat()
-            if is_at_bench:
+            if is_local_trial:
                 await self._bring_in(caller, int(number))
             found = await self._market.room(caller.requester, int(number))
             return await self._serve(request, caller, found.room_id, int(number))
@@ -122,12 +122,12 @@ class Sockets:
     ) -> web.StreamResponse:
         requester, view = caller.requester, self._market.view(caller)
         async with self._hub.visit(_visitor(caller), requester.expires_ms) as socket:
-            socket.release()  # there is no replay here that live frames would have to wait for
+            socket.release()  # no replay that live frames would have to wait for
             async with self._market.connections.visit(requester, room_id) as there:
                 socket.put(shape.frame("online_users", users=await self._online(caller, there)))
                 self._live.join_chat(socket, room_id, chat_id, view)
                 try:
-                    # Only now that the socket hears of it can nobody be put out of the chat unnoticed.
+                    # Checked after subscribing, so that a removal in between is not missed.
                     await self._market.access.room(requester, room_id)
                     await socket.start(request)
                     await self._listen(SocketSession(socket, caller, room_id, chat_id))
@@ -169,7 +169,7 @@ class Sockets:
                 kind = frame.get("type") if isinstance(frame, dict) else None
                 verb = self._verbs.get(kind) if isinstance(kind, str) else None
                 if verb is None or not isinstance(frame, dict):
-                    raise Invalid("unknown type of frame", code="unknown_type")
+                    raise Invalid("unknown frame type", code="unknown_type")
                 await verb(session, frame)
             except Unauthenticated:
                 raise
@@ -202,11 +202,11 @@ def _visitor(caller: Caller) -> Visitor:
 
 def _check_upgrade(request: web.Request) -> None:
     if not web.WebSocketResponse().can_prepare(request):
-        raise Invalid("this address is for WebSockets", code="websocket_expected")
+        raise Invalid("this URL accepts WebSocket connections only", code="websocket_expected")
 
 
 def _answer(socket: Socket, text: str) -> None:
-    """The inbox only listens; a client asks now and then whether it is still there."""
+    """Answer a client's frame on the inbox socket, which takes pings only."""
     if text == PING:
         socket.put(shape.frame("pong"))
         return
@@ -218,4 +218,4 @@ def _answer(socket: Socket, text: str) -> None:
     if isinstance(frame, dict) and frame.get("type") == PING:
         socket.put(shape.frame("pong"))
     else:
-        socket.put(shape.error_frame(Invalid("unknown type of frame", code="unknown_type")))
+        socket.put(shape.error_frame(Invalid("unknown frame type", code="unknown_type")))

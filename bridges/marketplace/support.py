@@ -1,4 +1,4 @@
-"""Technical support: called by a side of a chat, joining as its third member, and leaving."""
+"""Support: called by a side of a chat, joins as its third member, and leaves."""
 
 from collections.abc import Sequence
 
@@ -10,19 +10,19 @@ from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId
 from homeserver.services.enquiries.enquiries import EnquiryRoom
 
-MAX_WAITING = 500  # chats in the list of those that wait
+MAX_WAITING = 500  # chats in the list of pending ones
 _STAFF_ONLY = {403: "Only support (`user_type` in the token) may do this."}
 
 
 class Support:
-    """The calls about support. Each step is said in the chat by the system."""
+    """The handlers for support. Each step sends a system message to the chat."""
 
     def __init__(self, market: Market, callers: Callers) -> None:
         self._market = market
         self._callers = callers
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         one = "/chats/{chat_id:int}"
         return (
             route(
@@ -75,7 +75,7 @@ class Support:
         return await self.call_in(found)
 
     async def call_in(self, chat: EnquiryRoom) -> schemas.Done:
-        """Call support into a chat of the caller's."""
+        """Call support into a chat of the caller."""
         text = self._market.settings.support.called
         await self._market.enquiries.call_help(chat, text)
         return {"success": True, "message": text}
@@ -118,7 +118,7 @@ class Support:
         return [shape.chat(one, view) for one in found]
 
     async def _room(self, number: int) -> RoomId:
-        """A chat, whether or not the caller is in it; the enquiries say whether it is one that called."""
+        """A chat, whether or not the caller is in it. The service checks that it has called support."""
         room_id = await self._market.access.any_room_by_number(number)
         if not await self._market.enquiries.is_of(room_id, self._market.settings.service):
             raise no_chat()

@@ -1,1 +1,1 @@
-"""The faces: each speaks one wire and calls the services. They do not know each other."""
+"""The APIs ("faces"): each speaks one wire format and calls the services. They do not import each other."""

@@ -1,1 +1,1 @@
-"""The kit that all faces are built with. It knows no face and no service."""
+"""HTTP code shared by all APIs ("faces"). It imports no face and no service."""

@@ -1,7 +1,7 @@
-"""Who is on the other end: the client's address, seen through our own proxies.
+"""The client's address, seen through our own proxies.
 
-`X-Forwarded-For` is a list that anybody may begin; only what our own proxies added to its end can be
-believed. So the list is read from its end, past the trusted addresses, and the first other one is the client.
+`X-Forwarded-For` is a list that clients may begin; only what our own proxies added to its end can be
+trusted. So the list is read from its end, past the trusted addresses, and the first other one is the client.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 _FORWARDED_FOR = "X-Forwarded-For"
-_MAX_HOPS = 20  # a longer list is not of our proxies' making
-_KNOWN_PEERS = 4096  # addresses that are kept parsed: each comes with many requests
+_MAX_HOPS = 20  # a longer list does not come from our proxies
+_KNOWN_PEERS = 4096  # parsed addresses kept: each sends many requests
 
 
 class ClientAddress:
@@ -47,7 +47,7 @@ class ClientAddress:
 
 
 def _peer(remote: str) -> tuple[Address | None, str]:
-    """The other end of a connection, and how it is written; None for what is no address."""
+    """The peer of a connection, and its text; None if it is not an address."""
     address = _parse(remote)
     return address, remote if address is None else str(address)
 

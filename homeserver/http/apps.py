@@ -1,4 +1,4 @@
-"""The root application: what stands around all faces."""
+"""The root application, and the application of a face."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from homeserver.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """What stands between a face and the network. `public_url`: what the server is called outside, without a slash
+    """What a face needs besides its services. `public_url`: the server's external URL, without a slash
     at the end; `server`: its name in Matrix ids; `max_page`: most items in one page of a list."""
 
     dispatcher: Dispatcher
@@ -29,14 +29,14 @@ class ApiContext:
 
 
 def face_application(dispatcher: Dispatcher, table: ErrorTable, routes: Sequence[Route]) -> web.Application:
-    """The application of one face: its routes, and its own form for all that goes wrong, unknown paths too."""
+    """The application of one face: its routes, and its own form of errors, for unknown paths too."""
     app = web.Application(middlewares=[error_middleware(table, request_id.get)])
     dispatcher.install(app, routes)
     return app
 
 
 def root_application(cors: Cors, metrics: Metrics, *, slow_request_ms: int) -> web.Application:
-    """An empty root: counts and logs requests, answers preflights, and 404 for what belongs to no face."""
+    """The root without faces: counts and logs requests, and answers preflights, and 404 for paths of no face."""
     app = web.Application()
     requestlog.install(app, metrics, slow_request_ms=slow_request_ms)
     cors.install(app)
@@ -46,10 +46,10 @@ def root_application(cors: Cors, metrics: Metrics, *, slow_request_ms: int) -> w
 
 
 async def _name_server(_request: web.BaseRequest, response: web.StreamResponse) -> None:
-    response.headers["Server"] = "homeserver"  # the library would tell its version and Python's
+    response.headers["Server"] = "homeserver"  # the library's default has its version and Python's
 
 
 def mount(root: web.Application, faces: Iterable[Face]) -> None:
-    """Put the faces under their prefixes."""
+    """Mount the faces at their prefixes."""
     for face in faces:
         root.add_subapp(face.prefix, face.application)

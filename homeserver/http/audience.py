@@ -1,6 +1,6 @@
-"""Who listens to which room on one face, and how they are told.
+"""Room subscriptions of one face's sockets, and sending frames to them.
 
-People of different host applications know others by different numbers (see `publicids.py`), so a frame is
+Users of different host applications see different user numbers (see `publicids.py`), so a frame is
 built once per room and application, and every socket there gets the same bytes.
 """
 
@@ -14,7 +14,7 @@ from homeserver.protocol.ids import RoomId, UserId
 
 
 class RoomKey(NamedTuple):
-    """The group of sockets that hear a room and know its people by the same numbers."""
+    """The group of sockets subscribed to a room that see the same user numbers."""
 
     face: str
     room_id: RoomId
@@ -22,7 +22,7 @@ class RoomKey(NamedTuple):
 
 
 class Audience:
-    """The sockets of one face by the rooms that they hear."""
+    """The sockets of one face, by the rooms that they are subscribed to."""
 
     def __init__(self, hub: Hub, face: str) -> None:
         self._hub = hub
@@ -33,12 +33,12 @@ class Audience:
         return room_id in self._rooms
 
     def join(self, socket: Socket, room_id: RoomId, namespace: int) -> None:
-        """From now on the socket hears the room. Once per socket and room; `leave` must follow."""
+        """Subscribe the socket to the room. Once per socket and room; `leave` must follow."""
         self._rooms.setdefault(room_id, Counter())[namespace] += 1
         self._hub.join(socket, self._key(room_id, namespace))
 
     def leave(self, socket: Socket, room_id: RoomId, namespace: int) -> None:
-        """The socket no longer hears the room."""
+        """Unsubscribe the socket from the room."""
         self._hub.leave(socket, self._key(room_id, namespace))
         namespaces = self._rooms[room_id]
         namespaces[namespace] -= 1
@@ -48,7 +48,7 @@ class Audience:
             del self._rooms[room_id]
 
     def people(self, room_id: RoomId) -> set[UserId]:
-        """Whose sockets hear a room."""
+        """The users with sockets subscribed to a room."""
         return {socket.visitor.user_id for socket, _ in self._sockets(room_id)}
 
     def tell(
@@ -59,7 +59,7 @@ class Audience:
         position: int = 0,
         but: UserId | None = None,
     ) -> None:
-        """Queue one frame per namespace for all who hear a room, but one person. `position`: see `Hub.broadcast`."""
+        """Queue a frame per namespace for a room's subscribers, except user `but`. `position`: see `Hub.broadcast`."""
         for namespace in self._rooms.get(room_id, ()):
             key = self._key(room_id, namespace)
             self._hub.broadcast(key, frame(namespace), position=position, but=but)
@@ -67,13 +67,13 @@ class Audience:
     def tell_each(
         self, room_id: RoomId, frame: Callable[[int, UserId], bytes], *, but: UserId | None = None
     ) -> None:
-        """The same for a frame that is not equal for all: made from the namespace and the person."""
+        """The same for a frame that differs by namespace and user."""
         for socket, namespace in self._sockets(room_id):
             if socket.visitor.user_id != but:
                 socket.put(frame(namespace, socket.visitor.user_id))
 
     def end(self, room_id: RoomId, user_id: UserId, reason: str) -> None:
-        """Close a person's sockets in a room; what was said until now still arrives."""
+        """Close a user's sockets in a room, after the frames queued so far."""
         for namespace in tuple(self._rooms.get(room_id, ())):
             self._hub.end_in_group(self._key(room_id, namespace), user_id, reason)
 

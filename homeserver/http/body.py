@@ -1,7 +1,7 @@
-"""Bodies and queries: from bytes of the network to checked records.
+"""Request bodies and queries: parsing and validation.
 
-One parser reads a body once: JSON in UTF-8, no NUL characters, no lone surrogates, no name twice in an object
-(two readers of such an object may believe different values), bounded in bytes, depth and time.
+One parser reads a body once: JSON in UTF-8, no NUL characters, no lone surrogates, no duplicate keys
+(two parsers of such an object may take different values), bounded in bytes, depth and time.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from pydantic import (
 
 from homeserver.errors import Invalid, TooLarge
 
-MAX_DEPTH = 32  # of arrays and objects in one another; no body of ours needs more than a few
-BODY_TIMEOUT_S = 30.0  # a client that takes longer for a small JSON body is holding us up
+MAX_DEPTH = 32  # of nested arrays and objects; no request body needs more than a few
+BODY_TIMEOUT_S = 30.0  # for a small JSON body
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _DIGITS = re.compile(r"-?[0-9]{1,18}")
@@ -35,11 +35,11 @@ _MAX_REASONS = 5
 M = TypeVar("M", bound=BaseModel)
 
 BROKEN = (web.RequestPayloadError, HttpProcessingError)
-"""What aiohttp raises while a body is read that is broken as HTTP."""
+"""What aiohttp raises while it reads a body that is malformed HTTP."""
 
 
 class Body(BaseModel):
-    """A JSON object that clients send. Keys we do not know are ignored, as real clients send more."""
+    """A JSON object sent by a client. Unknown keys are ignored, as real clients send more."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -51,7 +51,7 @@ class JsonObject(RootModel[dict[str, Any]]):
 
 
 class Query(Body):
-    """The part of an address after the question mark."""
+    """The query string of a URL."""
 
 
 def _number(value: object) -> object:
@@ -70,16 +70,19 @@ QueryInt = Annotated[int, BeforeValidator(_number)]
 
 Flag = StrictBool
 
-MAX_TEXT_CHARS = (
-    100_000  # far above what `rooms.max_message_chars` may be; the message service has the last word
-)
+MAX_TEXT_CHARS = 100_000  # far above `rooms.max_message_chars`, which the message service checks
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
-"""What a person wrote."""
+"""Text written by a user."""
 
 ClientId = Annotated[
-    str, Field(min_length=1, max_length=255, description="Your own name for it: a retry sends nothing twice.")
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        description="Your own id for the message: a retry with the same id sends nothing.",
+    ),
 ]
-"""By which the sender's client knows a message."""
+"""The sender's own id for a message."""
 
 
 async def read_bytes(request: web.Request, max_bytes: int, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
@@ -88,7 +91,7 @@ async def read_bytes(request: web.Request, max_bytes: int, timeout_s: float = BO
         raise _too_large(max_bytes)
     body = bytearray()
     try:
-        if request.content.is_eof():  # it came along with the head, as small ones do: nothing to wait for
+        if request.content.is_eof():  # it arrived with the headers, as small ones do: nothing to wait for
             body += request.content.read_nowait()
             if len(body) > max_bytes:
                 raise _too_large(max_bytes)
@@ -106,7 +109,7 @@ async def read_bytes(request: web.Request, max_bytes: int, timeout_s: float = BO
 
 
 async def body_chunks(request: web.Request, timeout_s: float = BODY_TIMEOUT_S) -> AsyncIterator[bytes]:
-    """A body as it comes, for what is never whole in memory. Raises Invalid (slow_body, bad_body)."""
+    """The chunks of a body, for bodies too large for memory. Raises Invalid (slow_body, bad_body)."""
     chunks = request.content.iter_any()
     try:
         while True:
@@ -122,12 +125,12 @@ async def body_chunks(request: web.Request, timeout_s: float = BODY_TIMEOUT_S) -
 
 
 def slow_body() -> Invalid:
-    """What to raise when the rest of a body does not come."""
+    """The error to raise if the rest of a body does not arrive."""
     return Invalid("The body did not arrive in time.", code="slow_body")
 
 
 def _broken() -> Invalid:
-    return Invalid("The body is broken: it breaks off, or is encoded wrongly.", code="bad_body")
+    return Invalid("The body is truncated or wrongly encoded.", code="bad_body")
 
 
 def _too_large(max_bytes: int) -> TooLarge:
@@ -146,12 +149,12 @@ def parse_json(raw: bytes | str) -> object:
     except orjson.JSONDecodeError as error:
         raise _bad_json(f"is not JSON in UTF-8 ({error})") from None
     if _count_names(value) != _STRINGS.sub(b"", raw).count(b":"):
-        raise _bad_json("has the same name twice in one object")
+        raise _bad_json("has a duplicate key in an object")
     return value
 
 
 def _count_names(value: object) -> int:
-    """How many names the objects within have. Raises Invalid for too much depth and NUL characters."""
+    """The number of keys in all objects. Raises Invalid for too much depth and NUL characters."""
     names = 0
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
@@ -190,7 +193,7 @@ def check_body(model: type[M], raw: bytes) -> M:
 
 
 def check_query(model: type[M], query: Mapping[str, str]) -> M:
-    """The query as a record; of a name given twice the first counts. Raises Invalid."""
+    """The query as a record; of a duplicate parameter the first counts. Raises Invalid."""
     values: dict[str, str] = {}
     for name, value in query.items():
         _check_text(value)

@@ -1,7 +1,7 @@
-"""Cross-origin requests: which pages of other web sites may call us from a browser.
+"""CORS: the origins whose pages may call this server from a browser.
 
-With "*" anybody may, without credentials of the browser; our tokens stand in headers, so nothing is lost.
-With a list, an origin on it is named back and may use credentials; others get no permission, and the browser
+With "*" any origin may, without the browser's credentials; our tokens are sent in headers, so nothing is lost.
+With a list, an origin on it is echoed and may use credentials; others get no permission, and the browser
 keeps the answer from them. Preflights are answered for every path, also unknown ones, so that the request
 itself gets its 401 or 404 through to the page.
 """
@@ -17,18 +17,18 @@ ALLOWED_HEADERS = (
     "Authorization, WWW-Authenticate, Content-Type, X-Request-ID, X-Requested-With, Accept, Range"
 )
 EXPOSED_HEADERS = "X-Request-ID, Retry-After, WWW-Authenticate, Content-Disposition, ETag"
-MAX_AGE_S = "7200"  # as long as browsers keep it at most
+MAX_AGE_S = "7200"  # the longest that browsers keep it
 
 
 class Cors:
-    """The rule for all origins; `install` puts it around an application."""
+    """The CORS rules; `install` applies them to an application."""
 
     def __init__(self, origins: Collection[str]) -> None:
         self._anybody = "*" in origins
         self._origins = frozenset(origin.lower() for origin in origins)
 
     def install(self, app: web.Application) -> None:
-        """Answer preflights of `app` and mark all its answers, those of its sub-applications too."""
+        """Answer preflights of `app` and add CORS headers to all its responses, those of sub-applications too."""
         if self._origins:
             app.middlewares.append(self.middleware())
             app.on_response_prepare.append(self._mark)

@@ -1,4 +1,4 @@
-"""The token of a request, and whose it is. Pure: nothing is verified here."""
+"""The access token of a request, and its issuer. Nothing is verified here."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
@@ -10,14 +10,14 @@ from jwt.utils import base64url_decode
 from homeserver.errors import Unauthenticated
 from homeserver.model import Requester
 
-HEADERS = ("Authorization", "WWW-Authenticate")  # the second one is no mistake: clients in use send it so
+HEADERS = ("Authorization", "WWW-Authenticate")  # the second one is not a mistake: clients in use send it
 QUERY_NAMES = ("Authorization", "WWW-Authenticate", "token")
 
 MAX_TOKEN_CHARS = 8000  # a header line of HTTP ends at 8190
 
 
 class Authenticate(Protocol):
-    """Who a token stands for. Raises Unauthenticated or Forbidden. `address`: the client's, for limits."""
+    """Authenticates a token. Raises Unauthenticated or Forbidden. `address`: the client's, for rate limits."""
 
     def __call__(self, token: str, address: str) -> Awaitable[Requester]: ...
 
@@ -39,17 +39,17 @@ class Authenticator:
         self._address = address
 
     async def __call__(self, request: web.Request) -> Requester:
-        """The requester; the token must stand in a header."""
+        """The requester; the token must be in a header."""
         return await self.admit(request, header_token(request))
 
     async def for_socket(self, request: web.Request) -> Requester:
-        """The requester of a WebSocket, whose token may stand in the query: browsers can set no header."""
+        """The requester of a WebSocket. The token may be in the query, as browsers cannot set headers."""
         return await self.admit(request, header_token(request) or query_token(request))
 
     async def admit(self, request: web.Request, token: str) -> Requester:
-        """The requester whose token it is, wherever in the request the face found it."""
+        """The requester of a token, wherever in the request the face found it."""
         if not token:
-            raise Unauthenticated("A token is needed.", code="missing_token")
+            raise Unauthenticated("An access token is required.", code="missing_token")
         if len(token) > MAX_TOKEN_CHARS:
             raise Unauthenticated("The token is not valid.", code="unknown_token")
         check = self._ours if is_ours(token, self._server_name) else self._hosts
@@ -67,7 +67,7 @@ def query_token(request: web.Request) -> str:
 
 
 def _first(values: Iterable[str]) -> str:
-    """The first value that is there, without the word Bearer before it; other schemes are no tokens."""
+    """The first value present, without the scheme Bearer; other schemes are not tokens."""
     for value in values:
         scheme, _, rest = value.strip().partition(" ")
         if rest and scheme.lower() == "bearer":
@@ -78,7 +78,7 @@ def _first(values: Iterable[str]) -> str:
 
 
 def is_ours(token: str, server_name: str) -> bool:
-    """Whether a token says that this server issued it: our name as issuer, and a session."""
+    """Whether a token claims to be issued by this server: our name as issuer, and a session."""
     parts = token.split(".")
     if len(parts) != 3:
         return False

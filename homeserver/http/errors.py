@@ -1,7 +1,7 @@
-"""Errors on the wire: a middleware made from a face's table.
+"""Error responses: a middleware made from a face's error table.
 
 A face gives one table: which status each class of the error tree has (with exceptions by code) and what the
-body looks like. Whatever leaves a handler becomes an answer in that form; a bug becomes a 500 whose trace is
+body looks like. Every exception of a handler becomes a response in that form; a bug becomes a 500 whose trace is
 only in the log, under the request's id.
 """
 
@@ -32,17 +32,17 @@ from homeserver.errors import (
 
 logger = logging.getLogger(__name__)
 
-# Failures of HTTP itself, which aiohttp raises before or beside a handler.
+# Failures of HTTP itself, which aiohttp raises outside of handlers.
 _HTTP_CODES: Mapping[int, tuple[str, str]] = {
-    404: ("not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This method is not allowed here."),
+    404: ("not_found", "There is no such path."),
+    405: ("method_not_allowed", "This method is not allowed for this path."),
     413: ("too_large", "The body is too large."),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a body of an error is made of."""
+    """The data of an error response."""
 
     status: int
     code: str
@@ -51,7 +51,7 @@ class Failure:
 
 
 def detail_body(failure: Failure) -> Mapping[str, object]:
-    """`{"detail", "code"}` and the facts that belong to the error."""
+    """`{"detail", "code"}` and the error's own data."""
     return {**failure.data, "detail": failure.detail, "code": failure.code}
 
 
@@ -67,7 +67,7 @@ PLAIN_STATUSES: Mapping[type[HomeserverError], int] = {
     Upstream: 502,
     Unavailable: 503,
 }
-"""What HTTP itself would say."""
+"""The plain HTTP status of each error class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class ErrorTable:
     http: Mapping[int, str] = field(default_factory=dict)
 
     def failure(self, error: HomeserverError) -> Failure:
-        """The error as this face tells it."""
+        """The failure for an error, by this face's table."""
         status = self.codes.get(error.code)
         if status is None:
             status = next((self.statuses[kind] for kind in type(error).__mro__ if kind in self.statuses), 500)
@@ -93,7 +93,7 @@ class ErrorTable:
         return Failure(status, error.code, error.message, data)
 
     def http_failure(self, error: web.HTTPException) -> Failure:
-        """A failure of HTTP itself as this face tells it."""
+        """The failure for an HTTP error, by this face's table."""
         phrase = HTTPStatus(error.status).phrase
         usual = (phrase.lower().replace(" ", "_"), phrase)
         code, detail = _HTTP_CODES.get(error.status, usual)
@@ -110,7 +110,7 @@ class ErrorTable:
 
 
 PLAIN = ErrorTable(PLAIN_STATUSES, {"slow_body": 408}, detail_body)
-"""For addresses that belong to no face."""
+"""For paths that belong to no face."""
 
 
 def error_middleware(table: ErrorTable, request_id: Callable[[], str]) -> Middleware:
@@ -127,10 +127,10 @@ def error_middleware(table: ErrorTable, request_id: Callable[[], str]) -> Middle
                 raise
             return table.answer(table.http_failure(error), _http_headers(error))
         except (ConnectionResetError, ClientConnectionResetError):
-            raise  # the client is gone: nobody to answer
+            raise  # the client has disconnected
         except Exception:
             if _is_started(request):
-                raise  # half an answer is out: aiohttp logs the trace and ends the connection
+                raise  # the response has started: aiohttp logs the trace and closes the connection
             identity = request_id()
             logger.exception("bug while answering %s %s", request.method, request.path)
             bug = Failure(500, "internal", "Something went wrong on our side.", {"request_id": identity})

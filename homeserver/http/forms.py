@@ -16,7 +16,7 @@ MAX_PARTS = 20
 MAX_NAME_BYTES = 1000  # of a file
 CHUNK_BYTES = 64 * 1024
 
-_NO_FORM = (ValueError, AssertionError, *BROKEN)  # what aiohttp raises for a form that is none
+_NO_FORM = (ValueError, AssertionError, *BROKEN)  # what aiohttp raises for a malformed form
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ async def form_parts(request: web.Request, max_field_bytes: int) -> AsyncIterato
                 kind = part.headers.get("Content-Type", "")
                 yield FormFile(part.name, _file_name(part.filename), kind, _chunks(part))
     except _NO_FORM:
-        raise _bad_form("it is broken") from None
+        raise _bad_form("it is malformed") from None
     raise _bad_form("too many parts")
 
 
@@ -73,7 +73,7 @@ async def _text(part: BodyPartReader, max_bytes: int) -> str:
 
 
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    """The bytes of a part. A broken form ends in Invalid here too, as a service may be reading."""
+    """The bytes of a part. A malformed form raises Invalid here too, as a service may be reading."""
     try:
         while True:
             async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -84,7 +84,7 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
     except TimeoutError:
         raise slow_body() from None
     except _NO_FORM:
-        raise _bad_form("it is broken") from None
+        raise _bad_form("it is malformed") from None
 
 
 async def _in_time(step: Awaitable[T]) -> T:

@@ -1,9 +1,9 @@
-"""What the sockets of all faces have in common: opening, answering frames, and catching up on what was missed.
+"""Code shared by all faces' sockets: opening, handling frames, and catching up after a reconnect.
 
-A refused handshake tells a browser nothing, so a socket that may not be is accepted and closed at once with 1008.
-After a reconnect the client asks with `sync` for what it missed; live frames are held back until that is through,
+A browser learns nothing from a refused handshake, so a refused socket is accepted and closed at once with 1008.
+After a reconnect the client asks with `sync` for what it missed; live frames are held back until that is done,
 so that it gets every message once and in order. As the client can only ask after it connected, live frames also
-wait a moment for its first word.
+wait a moment for its first frame.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,25 +18,25 @@ from homeserver.http.websocket import Socket
 
 T = TypeVar("T")
 
-SYNC = "sync"  # what a client asks with for what it missed, on all faces
+SYNC = "sync"  # the frame by which clients ask for what they missed
 
 
 class ClientFrame(NamedTuple):
-    """A frame of a client: what it wants, and with what."""
+    """A frame of a client: type and data."""
 
     verb: str
     data: Mapping[str, Any]
 
 
 class CatchUpFrame(NamedTuple):
-    """A frame of a replay, and the place in the log of what it tells."""
+    """A frame of a replay, and the log position of its record."""
 
     position: int
     frame: bytes
 
 
 class CatchUpPage(NamedTuple):
-    """Some frames of a replay, which tell everything up to a place."""
+    """A page of a replay, complete up to a position."""
 
     pieces: Sequence[CatchUpFrame]
     upto: int
@@ -44,7 +44,7 @@ class CatchUpPage(NamedTuple):
 
 
 def error_data(error: HomeserverError, client_id: str | None = None) -> dict[str, object]:
-    """What a frame says of a refusal; `client_id` names the message that was not sent."""
+    """The data of an error frame; `client_id` names the message that was not sent."""
     data: dict[str, object] = {"code": error.code, "detail": error.message}
     if isinstance(error, RateLimited):
         data["retry_ms"] = error.retry_ms
@@ -56,9 +56,9 @@ def error_data(error: HomeserverError, client_id: str | None = None) -> dict[str
 async def open_socket(
     hub: Hub, request: web.Request, serve: Callable[[], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Serve a socket; who may not have it is told by a close code. Raises Invalid for a plain request."""
+    """Serve a socket; refusals are answered by a close code. Raises Invalid for a plain request."""
     if not web.WebSocketResponse().can_prepare(request):
-        raise Invalid("this address is for WebSockets", code="websocket_expected")
+        raise Invalid("this URL accepts WebSocket connections only", code="websocket_expected")
     try:
         return await serve()
     except HomeserverError as error:
@@ -67,10 +67,10 @@ async def open_socket(
 
 @dataclass(frozen=True, slots=True)
 class FrameHandler(Generic[T]):
-    """How a face understands its clients. A refusal is told in a frame, and the socket stays open.
+    """Dispatches a face's client frames. A refusal is answered by a frame, and the socket stays open.
 
-    `verbs` do what frames ask for; `parse` reads one; `refusal` tells an error, with the sender's own name for what
-    was not sent.
+    `verbs` handle frames by type; `parse` reads one; `refusal` makes the error frame, with the `client_id` of a
+    message that was not sent.
     """
 
     verbs: Mapping[str, Callable[[T, Mapping[str, Any]], Awaitable[None]]]
@@ -78,7 +78,7 @@ class FrameHandler(Generic[T]):
     refusal: Callable[[HomeserverError, str | None], bytes]
 
     async def listen(self, socket: Socket, session: T) -> None:
-        """Answer the client's frames until the socket closes."""
+        """Handle the client's frames until the socket closes."""
         async for text in socket.frames():
             await self._answer(socket, session, text)
 
@@ -92,7 +92,7 @@ class FrameHandler(Generic[T]):
                 socket.release()
             verb = self.verbs.get(said.verb)
             if verb is None:
-                raise Invalid(f"unknown frame: {said.verb}", code="unknown_type")
+                raise Invalid(f"unknown frame type: {said.verb}", code="unknown_type")
             await verb(session, said.data)
         except Unauthenticated:
             raise
@@ -101,23 +101,23 @@ class FrameHandler(Generic[T]):
 
 
 async def catch_up(socket: Socket, after: int, page: Callable[[int], Awaitable["CatchUpPage"]]) -> None:
-    """Send everything after a place, in order, then what came meanwhile; no message that was sent here already.
+    """Replay everything after a position in order, then live frames held back, each message once.
 
-    `page` reads what comes next after a place.
+    `page` reads the next page after a position.
     """
     socket.hold()
     try:
         newest = await _replay(socket, after, page)
         await socket.flushed()
     except HomeserverError:
-        # Half a replay is a gap that the client cannot see; a new socket can begin anew.
-        socket.close(WSCloseCode.TRY_AGAIN_LATER, "sync failed: come back and sync")
+        # A partial replay is a gap that the client cannot see; a new socket can start again.
+        socket.close(WSCloseCode.TRY_AGAIN_LATER, "sync failed: reconnect and sync")
     else:
         socket.release(newest)
 
 
 async def _replay(socket: Socket, after: int, page: Callable[[int], Awaitable["CatchUpPage"]]) -> int:
-    """Answers the place up to which everything was sent."""
+    """Returns the position up to which everything was sent."""
     while True:
         portion = await page(after)
         for piece in portion.pieces:

@@ -5,30 +5,30 @@ from aiohttp import web
 from homeserver.settings.models import GuestSettings
 
 _NEW = web.RequestKey("new guest cookie", str)
-_GONE = ""  # stands for a cookie that is to be taken away
+_GONE = ""  # marks a cookie to delete
 
 
 class GuestCookie:
-    """Reads the cookie of a request, and puts one on its answer. `is_secure`: the site is reached by https."""
+    """Reads the cookie of a request, and sets one on its response. `is_secure`: the site is served by https."""
 
     def __init__(self, settings: GuestSettings, *, is_secure: bool) -> None:
         self._settings = settings
         self._is_secure = is_secure
 
     def install(self, app: web.Application) -> None:
-        """Let the answers of an application carry the cookie."""
+        """Let the responses of an application set the cookie."""
         app.on_response_prepare.append(self._put)
 
     def read(self, request: web.Request) -> str:
-        """What the browser sent, "" if nothing."""
+        """The cookie's value, "" if there is none."""
         return request.cookies.get(self._settings.cookie_name, "")
 
     def give(self, request: web.Request, value: str) -> None:
-        """Have the answer to this request set the cookie."""
+        """Set the cookie on the response to this request."""
         request[_NEW] = value
 
     def take_away(self, request: web.Request) -> None:
-        """Have the answer to this request delete the cookie."""
+        """Delete the cookie on the response to this request."""
         request[_NEW] = _GONE
 
     async def _put(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -45,5 +45,5 @@ class GuestCookie:
             httponly=True,
             samesite=settings.cookie_same_site,
         )
-        # The library has made headers of the cookies before it calls this.
+        # The library has built the cookie headers before it calls this.
         response.headers.add("Set-Cookie", response.cookies[settings.cookie_name].OutputString())

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of all faces, made from their tables of routes.
+"""The OpenAPI 3.1 document of all faces, made from their route tables.
 
 Each face has its own schemas (two faces may both know a `Message`), so their names carry the face's name.
 """
@@ -29,13 +29,13 @@ _ERROR_SCHEMA: Json = {
     "properties": {
         "detail": {"type": "string"},
         "code": {"type": "string"},
-        "retry_ms": {"type": "integer", "description": "With 429: when to come back, in milliseconds."},
+        "retry_ms": {"type": "integer", "description": "With 429: when to retry, in milliseconds."},
     },
     "required": ["detail", "code"],
 }
 _USUAL_ERRORS: Mapping[int, str] = {
-    429: "Too many requests; `Retry-After` says when to come back.",
-    503: "The server cannot do it now (it is starting, stopping, or its database is away).",
+    429: "Too many requests; `Retry-After` says when to retry.",
+    503: "The server is starting or stopping, or its database is not available.",
 }
 
 
@@ -71,7 +71,7 @@ def document(about: About, faces: Iterable[Face]) -> bytes:
         {
             "openapi": "3.1.0",
             "info": {"title": about.title, "version": about.version, "description": "\n\n".join(texts)},
-            # Without host: a page that shows this talks to the server it came from, under whatever name.
+            # Without host: the page calls the server it came from, under whatever name.
             "servers": [{"url": urlsplit(about.server_url).path or "/"}],
             "tags": tags,
             "paths": paths,
@@ -84,7 +84,7 @@ def document(about: About, faces: Iterable[Face]) -> bytes:
 
 
 class _Names:
-    """The schemas of one face and where each type of its table is found among them."""
+    """The schemas of one face, and the reference of each type of its table."""
 
     def __init__(self, face: Face) -> None:
         template = f"#/components/schemas/{face.name}{{model}}"
@@ -99,7 +99,7 @@ class _Names:
         for answer in dict.fromkeys(route.answer for route in routes if route.answer is not None):
             schema = TypeAdapter(answer).json_schema(ref_template=template, mode="serialization")
             found.update(schema.pop("$defs", {}))
-            if schema.get("type") == "object" and "title" in schema:  # a record itself, not a list of them
+            if schema.get("type") == "object" and "title" in schema:  # a record, not a list of records
                 found[schema["title"]] = schema
                 schema = {"$ref": template.format(model=schema["title"])}
             self._answers[answer] = schema
@@ -179,7 +179,7 @@ def _answer(route: Route, names: _Names) -> Json:
 
 
 def _errors(face: Face, route: Route) -> Json:
-    """The errors a client should expect: those of the route, and those that any route of its form has."""
+    """The documented errors: those of the route, and those of every route with its error form."""
     texts = _usual_errors(route) if face.errors is None else dict(face.errors.texts)
     texts.update(route.errors or {})
     name = _ERROR if face.errors is None else face.name + _ERROR
@@ -194,7 +194,7 @@ def _usual_errors(route: Route) -> dict[int, str]:
     if not route.public:
         texts[401] = "The token is missing, unknown or expired."
     if route.parameters or route.body is not None:
-        texts[404] = "There is nothing with this id, or nothing for this person."
+        texts[404] = "Not found, or not visible to the user."
     if route.body is not None or route.form is not None:
         texts[400] = "The body is not JSON, or the request breaks a rule."
         texts[413] = "The body is too large."

@@ -1,4 +1,4 @@
-"""Pages of lists, as all product APIs ask for them."""
+"""Pagination of the product APIs."""
 
 from dataclasses import dataclass
 
@@ -19,12 +19,12 @@ class PageQuery(LimitQuery):
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How long pages may be."""
+    """The page size limits."""
 
     max_page: int
 
     def limit(self, given: int | None, default: int | None = None) -> int:
-        """The length asked for, `default` (or the longest) if none was. Raises Invalid when it is too long."""
+        """The requested page size, `default` (or the maximum) if none is given. Raises Invalid if it is too large."""
         if given is None:
             return min(default or self.max_page, self.max_page)
         if given > self.max_page:
@@ -32,5 +32,5 @@ class Paging:
         return given
 
     def page(self, query: PageQuery) -> Page:
-        """The page that a query asks for."""
+        """The page of a query."""
         return Page(self.limit(query.limit), query.offset)

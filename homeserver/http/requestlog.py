@@ -1,9 +1,9 @@
 """One line in the log and one count per request, and the id that ties them to the answer.
 
 `install` must be called on the root application only, before any other middleware: it sees every request, also those
-for addresses that nobody serves. A line has the method, the path without its query, the status, the time, the ids of
+for unknown paths. A line has the method, the path without its query, the status, the time, the ids of
 the request, of the user and of a service key, and the number of statements that went to the database for it; never a
-header, a query or a body: tokens and people's words stand there.
+header, a query or a body: they hold tokens and users' messages.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ log = logging.getLogger("homeserver.access")
 
 REQUEST_ID = web.RequestKey("request_id", str)
 USER_ID = web.RequestKey("user_id", str)
-"""Set by a face once it knows who asks, for the log."""
+"""The user id, set by a face after authentication, for the log."""
 SERVICE_KEY_ID = web.RequestKey("service_key_id", str)
-"""The key of the host's server that asks, perhaps for somebody; set where it was checked."""
+"""The id of the service key, set after it was checked."""
 WAITS = web.RequestKey("waits", bool)
-"""Set where the answer waits for news, on purpose: such a request is never slow."""
+"""Set by long polls: such a request is never logged as slow."""
 
 HEADER = "X-Request-ID"
 UNMATCHED = "unmatched"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_QUIET_PATHS = frozenset({"/health", "/ready"})  # asked every few seconds by whoever watches the server
+_QUIET_PATHS = frozenset({"/health", "/ready"})  # polled every few seconds by monitoring
 _MAX_PATH_CHARS = 300
-# An id is no secret: it need only be another one each time, and another than before the last start.
+# An id is not a secret: it must only be unique, also across restarts.
 _MASK = 2**64 - 1
 _numbers = itertools.count(secrets.randbits(64))
 
@@ -63,7 +63,7 @@ def request_log(metrics: Metrics, *, slow_request_ms: int = 1000) -> Middleware:
             status = error.status
             raise
         except (asyncio.CancelledError, ConnectionResetError):
-            status = 499  # the client went away
+            status = 499  # the client disconnected
             raise
         else:
             return answer
@@ -85,7 +85,7 @@ def request_log(metrics: Metrics, *, slow_request_ms: int = 1000) -> Middleware:
 
 
 async def answer_request_id(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Puts the request's id into the answer just before it leaves; so also streams and sockets carry it."""
+    """Put the request's id into the response just before it is sent, also for streams and sockets."""
     if identity := request.get(REQUEST_ID):
         response.headers[HEADER] = identity
 
@@ -99,7 +99,7 @@ def route_of(request: web.Request) -> str:
 
 
 def _identity(request: web.Request) -> str:
-    """The id a proxy or client gave, if it is harmless, else a new one."""
+    """The id that a proxy or client sent, if it is harmless, else a new one."""
     given = request.headers.get(HEADER, "")
     return given if _GIVEN_ID.fullmatch(given) else f"{next(_numbers) & _MASK:016x}"
 

@@ -1,6 +1,6 @@
-"""A face as a table of routes, and what turns the table into an application.
+"""A face as a table of routes, and the dispatcher that serves it.
 
-A route says everything about one call: method, path, what body and query it takes, what it answers. The same
+A route declares one call: method, path, body, query and answer. The same
 table feeds the router and the OpenAPI document, so the two cannot disagree.
 """
 
@@ -33,9 +33,9 @@ Admit = Callable[[web.Request], Awaitable[Requester]]
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[B, Q]):
-    """One request, checked: who asks, with what. `body` and `query` are None where the route has none.
+    """One validated request. `body` and `query` are None if the route has none.
 
-    `caller` is None on a public route, and where nobody is known on a tokenless one.
+    `caller` is None on a public route, and without a token on a tokenless one.
     """
 
     request: web.Request
@@ -46,27 +46,27 @@ class Call(Generic[B, Q]):
 
     @property
     def requester(self) -> Requester:
-        """Who asks; a public route has nobody and must not look."""
+        """The authenticated user; not for public routes."""
         if self.caller is None:
             raise LookupError("a public route has no requester")
         return self.caller
 
     def wait(self) -> None:
-        """Say that the answer waits for news: how long that takes is not the server's doing."""
+        """Mark the request as a long poll, which is never logged as slow."""
         self.request[WAITS] = True
 
     def uuid(self, name: str) -> uuid.UUID:
-        """A path parameter of the kind uuid."""
+        """A path parameter of type uuid."""
         value: uuid.UUID = self.path[name]
         return value
 
     def number(self, name: str) -> int:
-        """A path parameter of the kind int."""
+        """A path parameter of type int."""
         value: int = self.path[name]
         return value
 
     def text(self, name: str) -> str:
-        """A path parameter without a kind."""
+        """A path parameter of type text."""
         value: str = self.path[name]
         return value
 
@@ -79,11 +79,11 @@ Handler = Callable[[Call[Any, Any]], Awaitable[object]]
 class Route:
     """One call of a face.
 
-    `path`: like `/conversations/{conversation_id:uuid}`; kinds are uuid, int (positive) or none (text). "/" is the
+    `path`: like `/conversations/{conversation_id:uuid}`; types are uuid, int (positive) or none (text). "/" is the
     face's prefix itself.
-    `guests`, `locked`: whether guest accounts, and people who are locked out, may call it; for faces that know such.
+    `guests`, `locked`: whether guest accounts, and locked users, may call it; for faces that have such.
     `answer`: the type of the JSON answer, None for no content. `form`: fields of a multipart body, for a
-    handler that reads it itself. `public`: looks at no token. `tokenless`: may be called without one, by nobody known.
+    handler that reads it itself. `public`: ignores tokens. `tokenless`: may be called without one.
     `errors`: codes beyond the usual ones that a client should expect, for the documentation.
     """
 
@@ -106,12 +106,12 @@ class Route:
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        """Names of the path parameters and their kinds."""
+        """Names of the path parameters and their types."""
         return {name: kind or "text" for name, kind in _PARAMETER.findall(self.path)}
 
     @property
     def plain_path(self) -> str:
-        """The path without kinds, as routers and OpenAPI write it."""
+        """The path without types, as routers and OpenAPI write it."""
         return _PARAMETER.sub(r"{\1}", self.path)
 
 
@@ -120,7 +120,7 @@ Allow = Callable[[Route, Requester], None]
 
 @dataclass(frozen=True, slots=True)
 class ErrorForm:
-    """What errors of a face look like, for the docs: their JSON schema, and what each status means on any route."""
+    """The form of a face's errors, for the docs: their JSON schema, and the meaning of each status."""
 
     schema: Mapping[str, object]
     texts: Mapping[int, str]
@@ -130,8 +130,8 @@ class ErrorForm:
 class Face:
     """One API: its application, to be mounted at `prefix` ("" for the root), and its table for the docs.
 
-    `errors`: where they are not `{"detail", "code"}`. `document`: the name of the description that it stands in, where
-    that is one of its own.
+    `errors`: if not `{"detail", "code"}`. `document`: the name of the OpenAPI document that it is in, if
+    not the common one.
     """
 
     name: str
@@ -144,10 +144,10 @@ class Face:
 
 
 class Dispatcher:
-    """Takes in requests for the handlers of a face: counts the address, admits the caller, reads the body.
+    """Dispatches a face's requests: checks the address's rate limit, authenticates the caller, reads the body.
 
-    `admit` raises for a request without a good token, `limit` for an address that asks too often, `allow` for a caller
-    who may not call the route.
+    `admit` raises for a request without a valid token, `limit` for an address over its rate limit, `allow` for a caller
+    that may not call the route.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Dispatcher:
         self._max_body_bytes = max_body_bytes
 
     def install(self, app: web.Application, routes: Iterable[Route]) -> None:
-        """Add all routes, each with and without a slash at its end."""
+        """Add all routes, each with and without a trailing slash."""
         tree = RouteTree()
         for route in routes:
             handle = self._handle(route)
@@ -213,7 +213,7 @@ def is_multipart(request: web.Request) -> bool:
 
 
 def respond(answer: object, status: int = 200) -> web.StreamResponse:
-    """The response to what a handler returned."""
+    """The response for a handler's return value."""
     if isinstance(answer, web.StreamResponse):
         return answer
     if answer is None:
@@ -222,19 +222,19 @@ def respond(answer: object, status: int = 200) -> web.StreamResponse:
 
 
 def json_response(body: bytes, status: int = 200) -> web.Response:
-    """A response of ready JSON. It is somebody's own, so nobody on the way may keep it."""
+    """A response of ready JSON. It is private, so no cache may store it."""
     return web.Response(
         status=status, body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
     )
 
 
 def _read_path(kinds: Mapping[str, str], request: web.Request) -> dict[str, Any]:
-    """The path's parameters by their kinds. A malformed id names nothing: the same answer as for unknown ones."""
+    """The path parameters by their types. A malformed id is answered like an unknown one."""
     values: dict[str, Any] = {}
     for name, kind in kinds.items():
         value = _convert(kind, request.match_info[name])
         if value is None:
-            raise NotFound("There is nothing with this id.")
+            raise NotFound("There is no object with this id.")
         values[name] = value
     return values
 

@@ -1,11 +1,11 @@
-"""All open WebSockets of this process: who hears what, and when they must go.
+"""All open WebSockets of this process: subscriptions, limits, closing.
 
 A face opens a socket with `visit`, lets it join groups, and broadcasts frames to groups. A frame is built
 once; every socket of the group gets the same bytes.
 
-Who opens more sockets than allowed loses the oldest one, with 1000. Its connection is the one most likely
-dead already (a phone that changed its network), and clients do not come back after a 1000, so two windows
-never throw each other out in turns. Refusing the newest would lock a person out behind their own dead
+A user who opens more sockets than allowed loses the oldest one, with 1000. Its connection is the one most likely
+dead already (a phone that changed its network), and clients do not reconnect after a 1000, so two windows
+never close each other in turns. Refusing the newest would lock a user out behind their own dead
 connections.
 """
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Hub:
-    """The sockets, by group, by person and by session."""
+    """The sockets, by group, by user and by session."""
 
     def __init__(self, settings: SocketSettings, clock: Clock, news: SocketChanges) -> None:
         self._settings = settings
@@ -41,7 +41,7 @@ class Hub:
         self._of_user: dict[UserId, dict[Socket, None]] = {}
         self._of_session: dict[SessionId, dict[Socket, None]] = {}
         self._open: set[Socket] = set()
-        self._left = asyncio.Event()  # set whenever one of them is gone for good
+        self._left = asyncio.Event()  # set whenever one of them has closed
         self._is_stopping = False
 
     def __len__(self) -> int:
@@ -49,10 +49,10 @@ class Hub:
 
     @asynccontextmanager
     async def visit(self, visitor: Visitor, expires_ms: int | None = None) -> AsyncIterator[Socket]:
-        """A socket, not yet connected (see `Socket.start`): joining groups first leaves no gap.
+        """A socket, not yet connected (see `Socket.start`): joining groups before that leaves no gap.
 
-        Live frames wait a moment for the client's first one: release them when that is none that asks for a replay.
-        `expires_ms`: when the token ends, and the socket with it. Raises Unavailable while stopping.
+        Live frames wait a moment for the client's first frame: release them if that does not ask for a replay.
+        `expires_ms`: when the token expires, and the socket closes. Raises Unavailable while stopping.
         """
         if self._is_stopping:
             raise Unavailable("The server is stopping.")
@@ -64,16 +64,16 @@ class Hub:
         try:
             yield socket
         except (SocketClosedError, ConnectionResetError):
-            pass  # the client is gone, perhaps in the middle of a replay; there is nobody to tell
+            pass  # the client has disconnected, perhaps in the middle of a replay
         except HomeserverError as error:
             if not socket.response.prepared:
                 raise
-            socket.close(*farewell(error))
+            socket.close(*close_reason(error))
         except Exception:
             if not socket.response.prepared:
                 raise
             logger.exception("bug while serving a socket")
-            socket.close(WSCloseCode.INTERNAL_ERROR, "something went wrong on our side")
+            socket.close(WSCloseCode.INTERNAL_ERROR, "internal error")
         finally:
             self._forget(socket)
             try:
@@ -83,20 +83,20 @@ class Hub:
                 self._left.set()
 
     async def refuse(self, request: web.Request, error: HomeserverError) -> web.WebSocketResponse:
-        """Shake hands only to say why not: browsers learn nothing of a refused handshake but its failure."""
+        """Accept the handshake and close with the reason: browsers learn nothing from a refused handshake."""
         response = web.WebSocketResponse(timeout=1.0, compress=False)
         await response.prepare(request)
-        code, reason = farewell(error)
+        code, reason = close_reason(error)
         await response.close(code=code, message=cut_reason(reason))
         return response
 
     def join(self, socket: Socket, key: Hashable) -> None:
-        """From now on the socket hears what is broadcast to `key`."""
+        """Subscribe the socket to the group `key`."""
         self._groups.setdefault(key, {})[socket] = None
         self._joined[socket].add(key)
 
     def leave(self, socket: Socket, key: Hashable) -> None:
-        """The socket no longer hears `key`."""
+        """Unsubscribe the socket from the group `key`."""
         group = self._groups.get(key, {})
         group.pop(socket, None)
         if not group:
@@ -105,46 +105,46 @@ class Hub:
             self._joined[socket].discard(key)
 
     def has(self, key: Hashable) -> bool:
-        """Whether anybody listens to `key`."""
+        """Whether the group `key` has sockets."""
         return key in self._groups
 
     def sockets(self, key: Hashable) -> Collection[Socket]:
-        """Who listens to `key` now."""
+        """The sockets of the group `key`."""
         return tuple(self._groups.get(key, ()))
 
     def is_connected(self, user_id: UserId) -> bool:
-        """Whether a person has a socket here."""
+        """Whether a user has an open socket."""
         return user_id in self._of_user
 
     def broadcast(self, key: Hashable, frame: bytes, *, position: int = 0, but: UserId | None = None) -> None:
-        """Queue one frame for all sockets of a group, those of the person `but` left out.
+        """Queue one frame for all sockets of a group, except those of the user `but`.
 
-        `position`: of the log entry, where a replay may bring the frame too.
+        `position`: of the log entry, if a replay may send the frame too.
         """
         for socket in self._groups.get(key, ()):
             if but is None or socket.visitor.user_id != but:
                 socket.put(frame, position)
 
     def end_session(self, user_id: UserId, session_id: SessionId | None) -> None:
-        """Close the sockets of a session that ended; without a session, all sockets of the person."""
+        """Close the sockets of a session that ended; without a session, all sockets of the user."""
         ended = self._of_user.get(user_id, {}) if session_id is None else self._of_session.get(session_id, {})
         for socket in tuple(ended):
             socket.close(WSCloseCode.POLICY_VIOLATION, "the session ended")
 
     def end_all(self, reason: str) -> None:
-        """Close every socket with 1013: its client comes back and asks for what it missed."""
+        """Close every socket with 1013: its client reconnects and asks for what it missed."""
         for socket in tuple(self._open):
             socket.close(WSCloseCode.TRY_AGAIN_LATER, reason)
 
     def end_in_group(self, key: Hashable, user_id: UserId, reason: str) -> None:
-        """Close a person's sockets in a group: they may no longer hear it. What they heard before still arrives."""
+        """Close a user's sockets in a group, after the frames queued so far."""
         for socket in self.sockets(key):
             if socket.visitor.user_id == user_id:
                 self.leave(socket, key)
                 socket.close(WSCloseCode.POLICY_VIOLATION, reason)
 
     async def stop(self, deadline_s: float) -> None:
-        """Close all with 1001 and wait until they are gone, so long at most. No new ones are let in."""
+        """Close all with 1001 and wait until they are closed, within a timeout. New ones are refused."""
         self._is_stopping = True
         for socket in tuple(self._open):
             socket.close(WSCloseCode.GOING_AWAY, "the server is stopping")
@@ -185,10 +185,10 @@ def _drop(index: dict[K, dict[Socket, None]], key: K, socket: Socket) -> None:
         index.pop(key, None)
 
 
-def farewell(error: HomeserverError) -> tuple[int, str]:
+def close_reason(error: HomeserverError) -> tuple[int, str]:
     """The close code and reason for an error that ends a socket, or keeps it from opening.
 
-    Clients come back after all codes but 1000: after 1008 with a fresh token, after 1013 a bit later.
+    Clients reconnect after all codes but 1000: after 1008 with a fresh token, after 1013 a bit later.
     """
     if isinstance(error, RateLimited | Unavailable):
         return WSCloseCode.TRY_AGAIN_LATER, error.message

@@ -1,6 +1,6 @@
-"""All paths of one face as a tree of their segments: a request costs the depth of its path, not the number of routes.
+"""A router: the paths of one face as a tree of segments. A lookup costs the path's depth, not the number of routes.
 
-The router of aiohttp tries one pattern after the other among those that begin alike, which is most of them below
+The router of aiohttp tries one pattern after the other among those with the same prefix, which is most of them below
 `/rooms/{room_id}`; and compiling the patterns is most of the time that a server needs to start.
 """
 
@@ -14,14 +14,14 @@ from yarl import URL
 
 
 class _Call(NamedTuple):
-    """What answers one method at a path, and where in the path its parameters stand."""
+    """The route of one method at a path, and the indexes of its parameters in the path."""
 
     route: ResourceRoute
     places: tuple[tuple[str, int], ...]
 
 
 class _Node:
-    """One segment: what may follow it, word by word, then whatever else; and what answers if nothing follows."""
+    """One segment: its literal children, its parameter child, and the routes of paths that end here."""
 
     __slots__ = ("anything", "calls", "words")
 
@@ -32,9 +32,9 @@ class _Node:
 
 
 class RouteTree(web.AbstractResource):
-    """The routes of one application. A path is found with and without a slash at its end.
+    """The routes of one application. A path is found with and without a trailing slash.
 
-    Where a word and a parameter both fit a segment, the word is tried first. A parameter is never empty.
+    If a literal and a parameter both match a segment, the literal is tried first. A parameter is never empty.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class RouteTree(web.AbstractResource):
     def add(self, method: str, template: str, handler: Handler) -> None:
         """Add one call at a path like `/rooms/{room_id}/send`; "" or "/" is the prefix itself.
 
-        Raises ValueError when something answers there already.
+        Raises ValueError for a duplicate route.
         """
         template = template.rstrip("/")
         node, places = self._root, []
@@ -58,12 +58,12 @@ class RouteTree(web.AbstractResource):
             else:
                 node = node.words.setdefault(segment, _Node())
         if method in node.calls:
-            raise ValueError(f"two routes answer {method} {template}")
+            raise ValueError(f"duplicate route {method} {template}")
         resource = self._resources.setdefault(template, PlainResource(template))
         node.calls[method] = _Call(resource.add_route(method, handler), tuple(places))
 
     async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
-        """The call and its parameters, or the methods that are answered at this path."""
+        """The route and its parameters, or the allowed methods of this path."""
         segments = request.rel_url.path_safe[len(self._prefix) :].split("/")[1:]
         if segments and not segments[-1]:
             segments.pop()
@@ -77,25 +77,25 @@ class RouteTree(web.AbstractResource):
 
     @property
     def canonical(self) -> str:
-        """Where the tree stands: everything below is looked up in it."""
+        """The prefix of the tree."""
         return self._prefix or "/"
 
     def add_prefix(self, prefix: str) -> None:
-        """Stand below `prefix` from now on."""
+        """Prepend `prefix` to all paths."""
         self._prefix = prefix + self._prefix
         for resource in self._resources.values():
             resource.add_prefix(prefix)
 
     def url_for(self, **_kwargs: str) -> URL:
-        """No such thing: routes have no names here."""
+        """Not supported: routes have no names here."""
         raise RuntimeError("routes of a tree have no names")
 
     def get_info(self) -> dict[str, str]:  # type: ignore[override]  # its type is private to the library
-        """For whoever lists the resources of an application."""
+        """For listings of an application's resources."""
         return {"path": self.canonical}
 
     def raw_match(self, _path: str) -> bool:
-        """False: it stands for many paths, and routes are added with `add` alone."""
+        """False: the tree has many paths, and routes are added with `add` only."""
         return False
 
     def __len__(self) -> int:
@@ -107,7 +107,7 @@ class RouteTree(web.AbstractResource):
 
 
 def _ends(node: _Node, segments: list[str], at: int) -> Iterator[_Node]:
-    """Every place where the path may end, the most literal first."""
+    """All nodes that match the path, the most literal first."""
     if at == len(segments):
         yield node
         return
@@ -118,5 +118,5 @@ def _ends(node: _Node, segments: list[str], at: int) -> Iterator[_Node]:
 
 
 def _whole(segment: str) -> str:
-    """A segment as it was meant: a slash within it stays encoded until the path was cut."""
+    """Decode a segment: an encoded slash stays encoded until the path is split."""
     return segment.replace("%2F", "/").replace("%25", "%") if "%" in segment else segment

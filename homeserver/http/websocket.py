@@ -1,7 +1,7 @@
-"""One WebSocket: a bounded queue out, checked frames in, and an orderly end.
+"""One WebSocket: a bounded send queue, rate-limited frames in, and an orderly close.
 
-Frames are ready bytes, made once for all sockets that get them. Nobody waits for a slow reader: when its
-queue is full the socket is closed with 1013, and the client comes back and asks for what it missed.
+Frames are ready bytes, made once for all sockets that get them. Senders never wait for a slow reader: when its
+queue is full the socket is closed with 1013, and the client reconnects and asks for what it missed.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from homeserver.settings.models import SocketSettings
 
 logger = logging.getLogger(__name__)
 
-CLOSE_TIMEOUT_S = 5.0  # for the other side's goodbye, and for what still waits in the queue
+CLOSE_TIMEOUT_S = 5.0  # for the close handshake, and for frames still queued
 MAX_REASON_BYTES = 123  # RFC 6455, section 5.5
 
-_PING = None  # stands in the queue for a ping
+_PING = None  # marks a ping in the queue
 
 
 class SocketChanges(Protocol):
-    """What is counted about sockets, by face."""
+    """The metrics of sockets, by face."""
 
     def socket_opened(self, face: str) -> None: ...
 
@@ -41,7 +41,7 @@ class SocketChanges(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Whose socket it is, and on which face. `refusal` makes the face's error frame."""
+    """The user and the face of a socket. `refusal` makes the face's error frame."""
 
     face: str
     user_id: UserId
@@ -50,11 +50,11 @@ class Visitor:
 
 
 class SocketClosedError(Exception):
-    """The socket is closed; there is nobody to send to."""
+    """The socket is closed."""
 
 
 class Socket:
-    """A connected client. Frames with a `position` are those that a replay may bring as well."""
+    """A connected client. Frames with a `position` are those that a replay may send as well."""
 
     def __init__(self, visitor: Visitor, settings: SocketSettings, news: SocketChanges) -> None:
         self.visitor = visitor
@@ -104,10 +104,10 @@ class Socket:
             self._news.slow_socket_closed(self.visitor.face)
             self._queue.clear()
             self._held = None
-            self.close(WSCloseCode.TRY_AGAIN_LATER, "too slow: come back and sync")
+            self.close(WSCloseCode.TRY_AGAIN_LATER, "too slow: reconnect and sync")
 
     async def push(self, frame: bytes) -> None:
-        """Queue a frame of a replay, waiting for a place. Raises SocketClosedError."""
+        """Queue a frame of a replay, waiting for room in the queue. Raises SocketClosedError."""
         await self._wait_until(self._settings.queue_frames // 2)
         self._queue.append(frame)
         self._wake.set()
@@ -125,7 +125,7 @@ class Socket:
             self._hold_timer = asyncio.get_running_loop().call_later(at_most_s, self.release)
 
     def release(self, upto: int = 0) -> None:
-        """Let live frames flow again, without those up to position `upto`, which were replayed."""
+        """Send live frames again, except those up to position `upto`, which were replayed."""
         self._cancel_hold_timer()
         self._floor = max(self._floor, upto)
         held, self._held = self._held, None
@@ -152,7 +152,7 @@ class Socket:
             raise SocketClosedError
 
     async def _write(self) -> None:
-        """Hand the queue to the network; runs as the socket's own task."""
+        """Write the queue to the network; runs as the socket's own task."""
         try:
             while True:
                 await self._wake.wait()
@@ -165,7 +165,7 @@ class Socket:
             self._give_up()
 
     async def _write_waiting(self) -> None:
-        """Without a wait between them, so that what waits together leaves together."""
+        """Write all queued frames without waiting in between, so that they are sent together."""
         sent = 0
         while self._queue:
             frame = self._queue.popleft()
@@ -176,13 +176,13 @@ class Socket:
                 sent += 1
         self._news.frames_sent(self.visitor.face, sent)
         if self._is_busy:
-            self._lives()  # while a frame of the client is worked at no pong is read; this is as good
+            self._lives()  # no pong is read while a frame is handled; a successful write counts as well
         self._moved.set()
 
     # --- in ---
 
     async def start(self, request: web.Request) -> None:
-        """Shake hands. From here on frames flow."""
+        """Accept the handshake and start sending frames."""
         await self.response.prepare(request)
         self._transport = cast("asyncio.WriteTransport | None", request.transport)
         self._heard = _now()
@@ -193,7 +193,7 @@ class Socket:
             self._begin_close()
 
     async def frames(self) -> AsyncIterator[str]:
-        """The client's text frames that are within its rate, until the socket closes."""
+        """The client's text frames within its rate limit, until the socket closes."""
         async for message in self.response:
             self._lives()
             if message.type is WSMsgType.TEXT:
@@ -217,7 +217,7 @@ class Socket:
             self._give_up()
 
     def _lives(self) -> None:
-        """The client gave a sign of life."""
+        """Note a sign of life of the client."""
         self._heard = _now()
         if self._is_asked and self._timer is not None:
             self._timer.cancel()
@@ -230,7 +230,7 @@ class Socket:
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._ask)
 
     def _ask(self) -> None:
-        """Ask a quiet client whether it is still there."""
+        """Ping a quiet client."""
         quiet_s = _now() - self._heard
         if quiet_s < self._settings.ping_interval_s:
             self._watch(self._settings.ping_interval_s - quiet_s)
@@ -247,7 +247,7 @@ class Socket:
     # --- end ---
 
     def expire_in(self, seconds: float) -> None:
-        """Close with 1008 after so long: the token's end. The client refreshes it and comes back."""
+        """Close with 1008 when the token expires. The client refreshes it and reconnects."""
         loop = asyncio.get_running_loop()
         self._expiry = loop.call_later(max(0.0, seconds), self._expire)
 
@@ -255,10 +255,10 @@ class Socket:
         self.close(WSCloseCode.POLICY_VIOLATION, "the token expired")
 
     def close(self, code: int, reason: str) -> None:
-        """Begin to close; what was queued before still goes out. The first call counts."""
+        """Begin to close, after the frames queued so far. The first call counts."""
         if self._end is None:
             if self._hold_timer is not None:
-                self.release()  # nothing is being replayed that these frames would come before
+                self.release()  # no replay that these frames would overtake
             self._end = (code, reason)
             self._moved.set()
             if self.response.prepared:
@@ -279,7 +279,7 @@ class Socket:
             self._give_up()
 
     def _give_up(self) -> None:
-        """Cut the connection; the reader and everybody who waits wakes up."""
+        """Abort the connection, and wake the reader and all waiters."""
         if self._end is None:
             self._end = (WSCloseCode.ABNORMAL_CLOSURE, "")
         self._queue.clear()
@@ -288,7 +288,7 @@ class Socket:
             self._transport.abort()
 
     async def finish(self) -> None:
-        """End everything that belongs to the socket; it is closed when this returns or raises."""
+        """Stop all tasks and timers of the socket; it is closed when this returns or raises."""
         for timer in (self._timer, self._expiry, self._hold_timer):
             if timer is not None:
                 timer.cancel()
@@ -298,7 +298,7 @@ class Socket:
         try:
             if self._closer is not None:
                 await self._closer
-        finally:  # also when the server cancels us
+        finally:  # also when this task is cancelled
             if not self.response.closed:
                 self._give_up()
             if self._writer is not None:
@@ -307,7 +307,7 @@ class Socket:
 
 
 class _Bucket:
-    """How many frames a client may send: `burst` at once, then `per_s` a second."""
+    """A token bucket for a client's frames: `burst` at once, then `per_s` a second."""
 
     def __init__(self, per_s: float, burst: int) -> None:
         self._per_s = per_s
@@ -316,7 +316,7 @@ class _Bucket:
         self._at = _now()
 
     def take(self, now: float) -> int:
-        """0, or how many milliseconds to wait."""
+        """Take a frame: 0, or the milliseconds to wait."""
         self._level = min(self._burst, self._level + (now - self._at) * self._per_s)
         self._at = now
         if self._level < 1:
@@ -330,5 +330,5 @@ def _now() -> float:
 
 
 def cut_reason(reason: str) -> bytes:
-    """A reason for a close frame, no longer than one may be."""
+    """A close reason, cut to the longest allowed."""
     return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()

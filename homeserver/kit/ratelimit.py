@@ -98,7 +98,7 @@ class RateLimits:
         if self._refused is not None:
             self._refused(bucket)
         retry_ms = max(1, round((1 - tokens) / rule.per_second * 1000))
-        raise RateLimited("too many requests; please wait a little", retry_ms=retry_ms, bucket=bucket)
+        raise RateLimited("too many requests; try again later", retry_ms=retry_ms, bucket=bucket)
 
     def _drop_one(self, now_ms: int) -> None:
         """Drop a bucket: one that is full again, so that dropping it changes nothing, else the least recently used."""

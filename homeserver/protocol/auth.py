@@ -81,7 +81,7 @@ def check_alone(
 
 def _check_create(event: Event, rules: RoomRules) -> None:
     if event.prev_events:
-        raise AuthRefused("1.1", "a create event comes first")
+        raise AuthRefused("1.1", "a create event must be the first event")
     if rules.room_id_is_hash:
         if "room_id" in event.pdu:
             raise AuthRefused("1.2", "the create event has a room id")

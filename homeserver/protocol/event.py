@@ -156,7 +156,7 @@ def check_format(pdu: object, rules: RoomRules, *, count_references: bool = True
     elsewhere.
     """
     if not isinstance(pdu, dict):
-        raise BadEvent("an event is an object")
+        raise BadEvent("an event must be an object")
     check_fields(pdu, rules)
     _check_hashes(pdu)
     check_references(pdu, rules, count_references=count_references)

@@ -146,7 +146,7 @@ def read_filter(json: object) -> Filter:
     given = _Given.of(json, "")
     event_format = given.json.get("event_format", "client")
     if event_format not in ("client", "federation"):
-        raise BadFilter("event_format is client or federation")
+        raise BadFilter("event_format must be client or federation")
     fields = given.texts("event_fields")
     return Filter(
         event_fields=None if fields is None else tuple(sorted(paths.parse(text) for text in fields)),
@@ -198,7 +198,7 @@ class _Given:
         if not isinstance(entries, list) or len(entries) > most:
             raise BadFilter(f"{self.where}{name} is not a list of at most {most}")
         if not all(isinstance(entry, str) and fits(entry) for entry in entries):
-            raise BadFilter(f"{self.where}{name} has an entry that is no text of at most 255 bytes")
+            raise BadFilter(f"{self.where}{name} has an entry that is not a string of at most 255 bytes")
         return frozenset(entries)
 
     def users(self, name: str) -> Names | None:
@@ -210,7 +210,7 @@ class _Given:
     def _checked(self, name: str, is_right: Callable[[str], bool], what: str) -> Names | None:
         entries = self.texts(name)
         if entries is not None and not all(is_right(entry) for entry in entries):
-            raise BadFilter(f"{self.where}{name} has an entry that is no {what} id")
+            raise BadFilter(f"{self.where}{name} has an entry that is not a {what} ID")
         return entries
 
 

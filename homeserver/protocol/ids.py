@@ -73,7 +73,7 @@ def make_user_id(localpart: str, server: str) -> UserId:
     """A user id for a new account. Raises BadIdentifier unless it meets the current grammar and length."""
     user_id = f"@{localpart}:{server}"
     if not is_user_id(user_id, historical=False):
-        raise BadIdentifier(f"{user_id!r} is not a user id that may be made")
+        raise BadIdentifier(f"{user_id!r} is not a valid user ID")
     return UserId(user_id)
 
 
@@ -91,7 +91,7 @@ def make_room_id(opaque: str, server: str) -> RoomId:
     """A room id of versions 1-11 from an opaque part that the caller chose. Raises BadIdentifier."""
     room_id = f"!{opaque}:{server}"
     if not (opaque.isascii() and opaque.isalnum() and is_room_id(room_id)):
-        raise BadIdentifier(f"{room_id!r} is not a room id that may be made")
+        raise BadIdentifier(f"{room_id!r} is not a valid room ID")
     return RoomId(room_id)
 
 

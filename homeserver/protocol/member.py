@@ -86,7 +86,7 @@ def check_member(
     """Rule 6. Raises AuthRefused. `signers` as in `auth.check_against_state`."""
     rules = levels.rules
     if event.state_key is None or "membership" not in event.content:
-        raise AuthRefused("6.1", "a member event has a state key and a membership")
+        raise AuthRefused("6.1", "a member event must have a state key and a membership")
     if signers is not None and rules.restricted_join:
         _check_authoriser_signed(event.content, signers)
     check = _CHECKS.get(event.membership or "")
@@ -100,7 +100,7 @@ def _check_authoriser_signed(content: JsonObject, signers: Collection[ServerName
     if "join_authorised_via_users_server" in content:
         authoriser = content["join_authorised_via_users_server"]
         if not isinstance(authoriser, str) or authoriser.partition(":")[2] not in signers:
-            raise AuthRefused("6.2", "the server of the authorising user did not sign")
+            raise AuthRefused("6.2", "the event is not signed by the authorising user's server")
 
 
 def check_join(case: Transition) -> None:
@@ -109,21 +109,21 @@ def check_join(case: Transition) -> None:
     if event.prev_events == (case.create.event_id,) and case.target == _first_member(case):
         return  # 6.3.1
     if not case.is_own:
-        raise AuthRefused("6.3.2", "nobody joins for another")
+        raise AuthRefused("6.3.2", "users can only join themselves")
     if before == "ban":
-        raise AuthRefused("6.3.3", "banned")
+        raise AuthRefused("6.3.3", "the user is banned")
     join_rule = join_rule_in(case.state)
     if join_rule == "public":  # 6.3.6
         return
     if join_rule == "invite" or (join_rule == "knock" and case.rules.knock):
         if before not in {"invite", "join"}:
-            raise AuthRefused("6.3.4", "not invited")
+            raise AuthRefused("6.3.4", "the user is not invited")
         return
     if _is_restricted(join_rule, case.rules):
         if before not in {"invite", "join"}:
             _check_authoriser(case)
         return
-    raise AuthRefused("6.3.7", "the join rule lets nobody in")
+    raise AuthRefused("6.3.7", "the join rule does not allow joining")
 
 
 def _first_member(case: Transition) -> object:
@@ -143,7 +143,7 @@ def _check_authoriser(case: Transition) -> None:
     """6.3.5: a restricted join needs a joined user with permission to invite as its authoriser."""
     authoriser = case.event.content.get("join_authorised_via_users_server")
     if not isinstance(authoriser, str):
-        raise AuthRefused("6.3.5", "nobody authorised the join")
+        raise AuthRefused("6.3.5", "the join is not authorised by a member")
     if membership_in(case.state, authoriser) != "join":
         raise AuthRefused("6.3.5", "the authorising user is not joined")
     if case.levels.user(authoriser) < case.levels.invite:
@@ -165,21 +165,21 @@ def check_invite(case: Transition) -> None:
 def _check_third_party_invite(case: Transition) -> None:
     """6.4.1: a third-party invite, redeemed by the owner of the invited address."""
     if case.before == "ban":
-        raise AuthRefused("6.4.1.1", "banned")
+        raise AuthRefused("6.4.1.1", "the user is banned")
     invite = case.event.content["third_party_invite"]
     signed = invite.get("signed") if isinstance(invite, dict) else None
     if not isinstance(signed, dict):
-        raise AuthRefused("6.4.1.2", "nothing signed")
+        raise AuthRefused("6.4.1.2", "signed is missing")
     mxid, token = signed.get("mxid"), signed.get("token")
     if not isinstance(mxid, str) or not isinstance(token, str):
-        raise AuthRefused("6.4.1.3", "no mxid or no token")
+        raise AuthRefused("6.4.1.3", "mxid or token is missing")
     if mxid != case.target:
-        raise AuthRefused("6.4.1.4", "signed for somebody else")
+        raise AuthRefused("6.4.1.4", "mxid is not the invited user")
     offer = case.state.get(("m.room.third_party_invite", token))
     if offer is None:
         raise AuthRefused("6.4.1.5", "no such third-party invite")
     if offer.sender != case.event.sender:
-        raise AuthRefused("6.4.1.6", "sent by somebody else")
+        raise AuthRefused("6.4.1.6", "the sender is not the sender of the third-party invite")
     if not any(_is_signed_by(signed, key) for key in _public_keys(offer.content)):  # 6.4.1.7
         raise AuthRefused("6.4.1.8", "no signature verifies")
 
@@ -214,7 +214,7 @@ def check_leave(case: Transition) -> None:
     before = case.before
     if case.is_own:
         if before not in {"invite", "join"} and not (before == "knock" and case.rules.knock):
-            raise AuthRefused("6.5.1", "there is nothing to leave")
+            raise AuthRefused("6.5.1", "the user is not joined, invited or knocking")
         return
     case.require_joined_sender("6.5.2")
     own = case.levels.user(case.event.sender)
@@ -235,9 +235,9 @@ def check_knock(case: Transition) -> None:
     """6.7, room versions 7 and later"""
     join_rule = join_rule_in(case.state)
     if join_rule != "knock" and not (join_rule == "knock_restricted" and case.rules.knock_restricted_join):
-        raise AuthRefused("6.7.1", "the join rule does not let anybody knock")
+        raise AuthRefused("6.7.1", "the join rule does not allow knocking")
     if not case.is_own:
-        raise AuthRefused("6.7.2", "nobody knocks for another")
+        raise AuthRefused("6.7.2", "users can only knock for themselves")
     if case.before in {"ban", "invite", "join"}:  # 6.7.3
         raise AuthRefused("6.7.4", f"the membership is {case.before}")
 

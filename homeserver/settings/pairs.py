@@ -99,7 +99,7 @@ def check_service_keys(
         ("messenger", messenger.service_key_issuer),
     ):
         if wanted and wanted not in names:
-            yield Clash((section, "service_key_issuer"), f"{wanted} is none of issuers")
+            yield Clash((section, "service_key_issuer"), f"{wanted} is not one of the issuers")
 
 
 def check_listeners(listen: ListenSettings, metrics: MetricsSettings) -> Iterator[Clash]:

@@ -39,7 +39,7 @@ def _told_when_away() -> Iterator[None]:
     except (SQLAlchemyError, OSError) as error:
         if not dialect.is_away(error):
             raise
-        raise Unavailable("the database does not answer", code="database_away") from error
+        raise Unavailable("the database is not available", code="database_away") from error
 
 
 class Database:

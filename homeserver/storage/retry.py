@@ -27,4 +27,4 @@ async def write_with_retry(db: Database, work: Callable[[AsyncConnection], Await
             if not may_pass_when_repeated(error):
                 raise
             last = error
-    raise Unavailable("too much happens to this account at once", code="busy") from last
+    raise Unavailable("too many requests for this account at once; try again", code="busy") from last

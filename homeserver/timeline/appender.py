@@ -66,7 +66,7 @@ class Appender:
         if self._closed:
             raise Unavailable("the server is stopping", code="stopping")
         if self._size + size > self._settings.max_waiting:
-            raise Unavailable("too much is waiting to be written", code="overloaded")
+            raise Unavailable("the write queue is full", code="overloaded")
 
     def put(self, submission: Submission) -> None:
         """Queue a submission, which was built right before on its room's tip."""
@@ -242,7 +242,7 @@ class Appender:
             one_tip.reset(found)
         for one in mine:
             if one.kind is not None:  # only another worker can have made it
-                one.fail(Unavailable("there is a room of this id", code=ROOM_ID_TAKEN))
+                one.fail(Unavailable("a room with this id exists already", code=ROOM_ID_TAKEN))
                 continue
             try:
                 self._chainer.chain(one)

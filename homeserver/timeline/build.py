@@ -76,7 +76,7 @@ def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -
     Raises Forbidden (code "auth_rule") where the room's rules refuse it, Invalid or TooLarge for its form.
     """
     if "\0" in draft.type or "\0" in (draft.state_key or ""):
-        raise Invalid("an event's type and state key have no NUL characters", code="bad_event")
+        raise Invalid("an event's type and state key must not have NUL characters", code="bad_event")
     try:
         event = _event(head, draft, signer, now_ms, opaque)
         if event.type == auth.CREATE:

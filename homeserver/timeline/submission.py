@@ -119,7 +119,7 @@ class Submission:
         if self.done.done():
             return
         if not isinstance(error, HomeserverError):
-            unavailable = Unavailable("could not be written", code="not_written")
+            unavailable = Unavailable("the event could not be written", code="not_written")
             unavailable.__cause__ = error
             error = unavailable
         self.done.set_exception(error)

@@ -124,7 +124,7 @@ def test_no_password_is_taken_from_the_command_line(cli: Cli) -> None:
     [
         (["--email", "no e-mail"], PASSWORD, "e-mail"),
         (["--email", "a@example.org"], "short", "the password must have at least 8 characters"),
-        (["--email", "taken@example.org"], PASSWORD, "there is an account with this e-mail already"),
+        (["--email", "taken@example.org"], PASSWORD, "this e-mail address is in use"),
         (["--email", "a@example.org", "--tag", "?"], PASSWORD, "tag"),
     ],
 )
@@ -239,7 +239,7 @@ def test_service_keys_are_made_listed_and_revoked(cli: Cli) -> None:
     assert json.loads(cli("service-keys", "list", "--json"))["standing"] == "revoked"
     assert cli("service-keys", "revoke", "0" * 16, status=1) == "no such service key\n"
     unknown = cli("service-keys", "create", "x", "--scope", "marketplace", status=1)
-    assert unknown == "there is no API or bridge marketplace; there are messenger, university\n"
+    assert unknown == "no API or bridge marketplace; known are messenger, university\n"
 
 
 def test_registration_tokens_are_made_listed_and_revoked(cli: Cli) -> None:
@@ -252,7 +252,7 @@ def test_registration_tokens_are_made_listed_and_revoked(cli: Cli) -> None:
     assert first.split()[:3] == [made, "0", "3"]
     assert (second.split()[:3], second.split()[-1]) == (["friends", "0", "any"], "never")
     assert cli("registration-tokens", "create", "--token", "friends", status=1) == (
-        "this token is there already\n"
+        "this token exists already\n"
     )
     assert "1 to 64 letters" in cli("registration-tokens", "create", "--token", "a b", status=1)
     assert cli("registration-tokens", "revoke", made) == f"{made} is revoked\n"

@@ -136,4 +136,4 @@ def test_their_safe_neighbours_load(folder: Folder, text: str) -> None:
 def test_a_service_key_acts_for_the_people_of_a_known_issuer(folder: Folder) -> None:
     text = issuer(secret=SECRET) + "university: {service_key_issuer: a}\nmessenger: {service_key_issuer: b}\n"
     [problem] = folder.problems(text)
-    assert problem.endswith("messenger.service_key_issuer: b is none of issuers")
+    assert problem.endswith("messenger.service_key_issuer: b is not one of the issuers")

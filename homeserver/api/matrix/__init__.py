@@ -1,1 +1,1 @@
-"""The Matrix client-server API: another face of the same rooms."""
+"""The Matrix client-server API."""

@@ -1,4 +1,4 @@
-"""What clients keep with the server: account data, tags, filters."""
+"""Account data, tags and filters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,14 +25,14 @@ class FilterId(TypedDict):
 
 
 class AccountDataCalls:
-    """The calls under user/{user_id}: everybody's own only."""
+    """The handlers under user/{user_id}, for the user's own data only."""
 
     def __init__(self, data: AccountData, filters: Filters) -> None:
         self._data = data
         self._filters = filters
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         user = "/client/v3/user/{user_id}"
         room, empty = f"{user}/rooms/{{room_id}}", schemas.Empty
         everywhere, here, tag = (
@@ -147,19 +147,19 @@ class AccountDataCalls:
 
 
 def _unstable(path: str) -> str:
-    """A path as it is called while MSC3391 is not in the specification."""
+    """The unstable path of MSC3391."""
     return path.replace("/v3/", "/unstable/org.matrix.msc3391/", 1)
 
 
 def _check_own(call: AnyCall) -> None:
     if call.text("user_id") != call.requester.user_id:
-        raise Forbidden("this is somebody else's", code="not_yours")
+        raise Forbidden("not your account", code="not_yours")
 
 
 def _room(call: AnyCall) -> RoomId:
     room_id = call.text("room_id")
     if not is_room_id(room_id):
-        raise Invalid("this is no room id", code="bad_room_id")
+        raise Invalid("not a room ID", code="bad_room_id")
     return RoomId(room_id)
 
 

@@ -1,4 +1,4 @@
-"""Accounts: make one, ask who one is, change the password, close it."""
+"""Accounts: registration, whoami, password change, deactivation."""
 
 from collections.abc import Callable, Sequence
 
@@ -28,7 +28,7 @@ from homeserver.services.auth.uia import TOKEN
 
 
 class AccountCalls:
-    """The calls under register and account."""
+    """The handlers under register and account."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class AccountCalls:
         self._passwords = passwords
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         root = "/client/v3"
         return (
             Route(
@@ -59,7 +59,7 @@ class AccountCalls:
                 query=RegistrationQuery,
                 answer=schemas.LoggedIn,
                 public=True,
-                errors={401: "More is asked for.", 403: "Registration is closed."},
+                errors={401: "Authentication (UIA) is required.", 403: "Registration is closed."},
             ),
             Route(
                 "GET",
@@ -89,10 +89,10 @@ class AccountCalls:
                 answer=schemas.Empty,
                 public=True,
             ),
-            *self._of_the_known(),
+            *self._account_routes(),
         )
 
-    def _of_the_known(self) -> Sequence[Route]:
+    def _account_routes(self) -> Sequence[Route]:
         account = "/client/v3/account"
         return (
             Route(
@@ -137,7 +137,7 @@ class AccountCalls:
         if call.query.kind != "user":
             if call.query.kind == "guest":
                 return await self._register_guest(call)
-            raise Invalid("kind is user or guest", code="invalid_param")
+            raise Invalid("kind must be user or guest", code="invalid_param")
         self._accounts.check_open()
         first = check(Registration, call.body.root)
         if first.username is not None:
@@ -155,7 +155,7 @@ class AccountCalls:
         return await self._logins.open(person, request, call.request)
 
     async def _register_guest(self, call: Call[JsonObject, RegistrationQuery]) -> schemas.LoggedIn:
-        """Of the body only the device's name counts; the server makes up the rest."""
+        """Register a guest. Only the device's display name is taken from the body."""
         name = "initial_device_display_name"
         request = check(DeviceParams, {name: call.body.root.get(name)})
         guest = await self._guests.register(self._address(call.request))

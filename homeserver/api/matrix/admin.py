@@ -1,4 +1,4 @@
-"""Moderation of accounts: where somebody is logged in, and whether they are suspended or locked."""
+"""Moderation of accounts: sessions, suspension, locking."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,13 +33,13 @@ class Locked(TypedDict):
 
 
 class AdminCalls:
-    """The calls under admin."""
+    """The handlers under admin."""
 
     def __init__(self, administration: Administration) -> None:
         self._administration = administration
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         suspend, lock = "/client/v1/admin/suspend/{user_id}", "/client/v1/admin/lock/{user_id}"
         return (
             Route(

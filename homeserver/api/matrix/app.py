@@ -1,4 +1,4 @@
-"""Puts the Matrix API together: `/_matrix`, `/.well-known/matrix`, and what tools of other servers call."""
+"""Builds the Matrix API: `/_matrix`, `/.well-known/matrix`, and the admin calls of other homeservers' tools."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -70,7 +70,7 @@ ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `
 
 @dataclass(frozen=True, slots=True)
 class MatrixServices:
-    """What this face calls. `address`: whose request it is, for limits."""
+    """The services that this API calls. `address`: the client's address, for rate limits."""
 
     accounts: AccountServices
     auth: AuthServices
@@ -93,7 +93,7 @@ class MatrixServices:
 
 @dataclass(frozen=True, slots=True)
 class MatrixSections:
-    """The settings that this face looks at."""
+    """The settings that this API reads."""
 
     server: ServerSettings
     matrix: MatrixSettings
@@ -109,8 +109,8 @@ def make(
     settings: MatrixSections,
     clock: Clock,
 ) -> Sequence[Face]:
-    """The faces. `dispatcher` makes a desk that lets people in as this API says."""
-    desk_here, server = (
+    """The faces. `dispatcher` makes a dispatcher from this API's admission rules."""
+    dispatch, server = (
         dispatcher(_admit(authenticator, services.auth.sessions.access_tokens.saw), _allow),
         settings.server,
     )
@@ -123,10 +123,10 @@ def make(
     openid = OpenIdCalls(services.auth.openid, server_name=server.name)
     outside = (*voip.routes(), *openid.routes(), *ThirdPartyCalls().routes())
     calls = (*discovery.routes(), *logins.routes(), *outside)
-    routes = (*calls, *_tables(services, logins, passwords, settings))
+    routes = (*calls, *_user_routes(services, logins, passwords, settings))
     faces = [
-        _face("Matrix", "/_matrix", desk_here, (*routes, *_by_old_names(routes)), ABOUT),
-        _face("MatrixWellKnown", "/.well-known/matrix", desk_here, discovery.well_known()),
+        _face("Matrix", "/_matrix", dispatch, (*routes, *_r0_routes(routes)), ABOUT),
+        _face("MatrixWellKnown", "/.well-known/matrix", dispatch, discovery.well_known()),
     ]
     tools = list(NoticeCalls(services.admin.server_notices).routes())
     if settings.matrix.shared_secret is not None:
@@ -135,7 +135,7 @@ def make(
             services.accounts.accounts, logins=logins, clock=clock, secret=secret, settings=settings.matrix
         )
         tools += shared.routes()
-    return [*faces, _face("MatrixTools", "/_synapse/admin/v1", desk_here, tools)]
+    return [*faces, _face("MatrixTools", "/_synapse/admin/v1", dispatch, tools)]
 
 
 def _logins(services: MatrixServices, passwords: Passwords, settings: MatrixSections) -> Logins:
@@ -149,10 +149,10 @@ def _logins(services: MatrixServices, passwords: Passwords, settings: MatrixSect
     return Logins(needed, public_url=settings.server.public_url, server_name=settings.server.name)
 
 
-def _tables(
+def _user_routes(
     services: MatrixServices, logins: Logins, passwords: Passwords, settings: MatrixSections
 ) -> Iterator[Route]:
-    """The calls that need a person, table by table."""
+    """The routes that need a user."""
     accounts, rooms, events = services.accounts, services.rooms, services.events
     yield from AccountCalls(
         accounts, services.auth, logins=logins, passwords=passwords, address=services.address
@@ -187,11 +187,11 @@ def _tables(
     yield from ReceiptCalls(services.realtime.receipts, services.realtime.typing).routes()
     yield from MediaCalls(services.media, services.previews).routes()
     yield from HistoryCalls(events.history, events.rendering, max_page=settings.matrix.max_page).routes()
-    yield from _searching(services, settings.matrix)
+    yield from _search_routes(services, settings.matrix)
 
 
-def _searching(services: MatrixServices, settings: MatrixSettings) -> Iterator[Route]:
-    """The calls that find, report, and let events wait."""
+def _search_routes(services: MatrixServices, settings: MatrixSettings) -> Iterator[Route]:
+    """Search, reports and delayed events."""
     around = settings.max_search_context
     yield from SearchCalls(services.search.messages, services.events.rendering, max_around=around).routes()
     yield from UserDirectoryCalls(services.accounts.directory).routes()
@@ -199,8 +199,8 @@ def _searching(services: MatrixServices, settings: MatrixSettings) -> Iterator[R
     yield from DelayedCalls(services.messages.delayed).routes()
 
 
-def _by_old_names(routes: Iterable[Route]) -> Iterator[Route]:
-    """The same calls as clients know them that were written before version 1.1 of the specification."""
+def _r0_routes(routes: Iterable[Route]) -> Iterator[Route]:
+    """The r0 paths, for clients written before version 1.1 of the specification."""
     for route in routes:
         if "/v3/" in route.path:
             yield replace(route, path=route.path.replace("/v3/", "/r0/", 1), documented=False)
@@ -208,12 +208,12 @@ def _by_old_names(routes: Iterable[Route]) -> Iterator[Route]:
 
 def _face(name: str, prefix: str, dispatcher: Dispatcher, routes: Sequence[Route], about: str = "") -> Face:
     application = face_application(dispatcher, ERRORS, routes)
-    Cors(("*",)).install(application)  # a client may be a page of any site; its token stands in a header
+    Cors(("*",)).install(application)  # web clients are served from any origin; the token is in a header
     return Face(name, prefix, application, routes, about, FORM, document="matrix")
 
 
 def _admit(authenticator: Authenticator, saw: Callable[[Requester, str], None]) -> Admit:
-    """A token in the header, or in the query as old clients send it. `saw` hears who came with which program."""
+    """Admit by the token in the header or, as old clients send it, in the query. `saw` records the user agent."""
 
     async def admit(request: web.Request) -> Requester:
         token = header_token(request) or request.query.get("access_token", "")

@@ -1,4 +1,4 @@
-"""Backups of message keys (client-server API, "Server-side key backups")."""
+"""Key backups (client-server API, "Server-side key backups")."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -14,13 +14,13 @@ _Keys: TypeAlias = Mapping[KeyPlace, BackupKey]
 
 
 class BackupCalls:
-    """The calls under room_keys."""
+    """The handlers under room_keys."""
 
     def __init__(self, backups: Backups) -> None:
         self._backups = backups
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls: the versions, and the keys of all, of a room, of a session."""
+        """The routes: backup versions, and keys of all rooms, a room, or a session."""
         return (*self._version_routes(), *self._key_routes())
 
     def _version_routes(self) -> Sequence[Route]:

@@ -1,4 +1,4 @@
-"""A dehydrated device (MSC3814): it lies encrypted here and gathers messages while its person is logged in nowhere."""
+"""Dehydrated devices (MSC3814): stored encrypted, they receive to-device messages while the user is logged out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,13 +40,13 @@ class DehydratedEvents(TypedDict):
 
 
 class DehydratedCalls:
-    """The calls under dehydrated_device."""
+    """The handlers under dehydrated_device."""
 
     def __init__(self, devices: DehydratedDevices) -> None:
         self._devices = devices
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         events = f"{PATH}/{{device_id}}/events"
         return (
             Route(

@@ -1,6 +1,6 @@
-"""Events that wait to be sent (MSC4140): what waits, and steering it.
+"""Delayed events (MSC4140): listing, cancelling, restarting, sending.
 
-Who steers one needs no token: the id that only its sender was told is the credential.
+Updating one needs no access token: the delay id, known to the sender alone, is the credential.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class DelayedEventAction(Body):
     action: Literal["cancel", "restart", "send"]
 
 
-class WaitingEvent(TypedDict):
+class ScheduledEvent(TypedDict):
     delay_id: str
     room_id: str
     type: str
@@ -32,22 +32,22 @@ class WaitingEvent(TypedDict):
     content: dict[str, Any]
 
 
-class WaitingEvents(TypedDict):
-    delayed_events: list[WaitingEvent]
+class ScheduledEvents(TypedDict):
+    delayed_events: list[ScheduledEvent]
 
 
 class DelayedCalls:
-    """The calls about what waits."""
+    """The handlers under delayed_events."""
 
     def __init__(self, delayed: DelayedEvents) -> None:
         self._delayed = delayed
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         path, empty = "/client/unstable/org.matrix.msc4140/delayed_events", schemas.Empty
         one = f"{path}/{{delay_id}}"
         return (
-            Route("GET", path, self.listing, "List the user's delayed events", answer=WaitingEvents),
+            Route("GET", path, self.listing, "List the user's delayed events", answer=ScheduledEvents),
             Route(
                 "POST",
                 one,
@@ -68,13 +68,13 @@ class DelayedCalls:
             ),
         )
 
-    async def listing(self, call: Call[None, None]) -> WaitingEvents:
+    async def listing(self, call: Call[None, None]) -> ScheduledEvents:
         """`GET /_matrix/client/unstable/org.matrix.msc4140/delayed_events`: list the delayed events that the
         user has scheduled.
 
         Spec: MSC4140.
         """
-        return {"delayed_events": [_waiting(row) for row in await self._delayed.waiting(call.requester)]}
+        return {"delayed_events": [_scheduled(row) for row in await self._delayed.waiting(call.requester)]}
 
     async def update(self, call: Call[DelayedEventAction, None]) -> schemas.Empty:
         """`POST /_matrix/client/unstable/org.matrix.msc4140/delayed_events/{delay_id}`: cancel, restart or
@@ -99,13 +99,13 @@ class DelayedCalls:
         """
         action = _ACTIONS.get(call.text("action"))
         if action is None:
-            raise NotFound("there is no such action", code="unrecognized")
+            raise NotFound("unknown action", code="unrecognized")
         await self._delayed.steer(call.text("delay_id"), action)
         return {}
 
 
-def _waiting(row: DelayedRow) -> WaitingEvent:
-    shown: WaitingEvent = {
+def _scheduled(row: DelayedRow) -> ScheduledEvent:
+    shown: ScheduledEvent = {
         "delay_id": row.delay_id,
         "room_id": row.room_id,
         "type": row.type,

@@ -1,4 +1,4 @@
-"""Devices: the sessions of a person, as their clients named them."""
+"""Devices of a user."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from homeserver.services.auth.devices import Device, Devices
 
 
 class DeviceCalls:
-    """The calls under devices, and delete_devices."""
+    """The handlers under devices, and of delete_devices."""
 
     def __init__(self, *, devices: Devices, passwords: Passwords) -> None:
         self._devices = devices
         self._passwords = passwords
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         one = "/client/v3/devices/{device_id}"
         return (
             Route(
@@ -122,6 +122,6 @@ def _shape(device: Device) -> schemas.Device:
     return {
         "device_id": device.device_id,
         "display_name": device.name,
-        "last_seen_ip": device.last_ip,  # empty where not known: clients refuse the whole list where it is absent
+        "last_seen_ip": device.last_ip,  # empty where unknown: clients refuse the whole list if it is absent
         "last_seen_ts": device.last_used_ms,
     }

@@ -1,4 +1,4 @@
-"""Names of rooms, and the list of published ones."""
+"""Room aliases, and the directory of published rooms."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from homeserver.services.rooms.directory import Directory, PublicRoomsRequest
 
 
 class DirectoryCalls:
-    """The calls by which rooms are found. `address`: whose request it is where nobody is logged in."""
+    """The handlers for aliases and the directory. `address`: the client's address, for limits without a user."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class DirectoryCalls:
                 "/client/v3/rooms/{room_id}/aliases",
                 self.aliases,
                 "List a room's aliases",
-                answer=schemas.Names,
+                answer=schemas.Aliases,
             ),
         )
 
@@ -83,7 +83,7 @@ class DirectoryCalls:
         )
 
     def _list_routes(self) -> Sequence[Route]:
-        public, answer = "/client/v3/publicRooms", schemas.PublicPage
+        public, answer = "/client/v3/publicRooms", schemas.PublicRoomsPage
         return (
             Route(
                 "GET",
@@ -134,7 +134,7 @@ class DirectoryCalls:
         await self._aliases.remove(call.requester, call.text("alias"))
         return {}
 
-    async def aliases(self, call: Call[None, None]) -> schemas.Names:
+    async def aliases(self, call: Call[None, None]) -> schemas.Aliases:
         """`GET /_matrix/client/v3/rooms/{room_id}/aliases`: list the room's aliases on this server.
 
         Spec: client-server API, "Room directory".
@@ -178,7 +178,7 @@ class DirectoryCalls:
         await self._directory.publish_in(call.requester, network, _room(call))
         return {}
 
-    async def page(self, call: Call[None, PublicRoomsQuery]) -> schemas.PublicPage:
+    async def page(self, call: Call[None, PublicRoomsQuery]) -> schemas.PublicRoomsPage:
         """`GET /_matrix/client/v3/publicRooms`: a page of the directory, largest rooms first.
 
         Spec: client-server API, "Room discovery".
@@ -188,7 +188,7 @@ class DirectoryCalls:
         request = PublicRoomsRequest(limit=query.limit, since=query.since, server=query.server)
         return await self._page(request, self._address(call.request))
 
-    async def search(self, call: Call[PublicRooms, ServerQuery]) -> schemas.PublicPage:
+    async def search(self, call: Call[PublicRooms, ServerQuery]) -> schemas.PublicRoomsPage:
         """`POST /_matrix/client/v3/publicRooms`: a page of the published rooms that match a search term and
         room types.
 
@@ -207,9 +207,9 @@ class DirectoryCalls:
         )
         return await self._page(request, call.requester.user_id)
 
-    async def _page(self, request: PublicRoomsRequest, asker: str) -> schemas.PublicPage:
+    async def _page(self, request: PublicRoomsRequest, asker: str) -> schemas.PublicRoomsPage:
         page = await self._directory.page(request, asker=asker)
-        answer: schemas.PublicPage = {
+        answer: schemas.PublicRoomsPage = {
             "chunk": [listed(one) for one in page.rooms],
             "total_room_count_estimate": page.total,
         }

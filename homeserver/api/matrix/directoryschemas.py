@@ -1,4 +1,4 @@
-"""What goes over the wire of the Matrix client API where rooms are found."""
+"""Request and response bodies of aliases, the room directory, spaces and upgrades."""
 
 from typing import Any, Literal, NotRequired
 
@@ -31,7 +31,7 @@ class RoomFilter(Body):
 
 
 class PublicRooms(Body):
-    """The body of a search in the list."""
+    """The body of POST publicRooms."""
 
     limit: int | None = None
     since: str | None = Field(default=None, max_length=100)
@@ -40,7 +40,7 @@ class PublicRooms(Body):
     third_party_instance_id: str | None = Field(default=None, max_length=255)
 
 
-class TreeQuery(Query):
+class HierarchyQuery(Query):
     suggested_only: bool = False
     limit: QueryInt | None = Field(default=None, ge=1)
     max_depth: QueryInt | None = Field(default=None, ge=0)
@@ -62,7 +62,7 @@ class AliasAnswer(TypedDict):
     servers: list[str]
 
 
-class Names(TypedDict):
+class Aliases(TypedDict):
     aliases: list[str]
 
 
@@ -83,7 +83,7 @@ class PublicRoom(TypedDict):
     room_type: NotRequired[str]
 
 
-class PublicPage(TypedDict):
+class PublicRoomsPage(TypedDict):
     chunk: list[PublicRoom]
     total_room_count_estimate: int
     next_batch: NotRequired[str]
@@ -97,12 +97,12 @@ class RoomSummary(PublicRoom):
     membership: NotRequired[str]
 
 
-class Branch(RoomSummary):
+class HierarchyRoom(RoomSummary):
     children_state: list[dict[str, Any]]
 
 
-class Tree(TypedDict):
-    rooms: list[Branch]
+class Hierarchy(TypedDict):
+    rooms: list[HierarchyRoom]
     next_batch: NotRequired[str]
 
 
@@ -112,5 +112,5 @@ class MutualRooms(TypedDict):
     next_batch: NotRequired[str]
 
 
-class Replacement(TypedDict):
+class UpgradedRoom(TypedDict):
     replacement_room: str

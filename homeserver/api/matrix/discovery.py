@@ -1,4 +1,4 @@
-"""What a client asks before anything else: which versions, which server, what may be done here."""
+"""Server discovery: versions, well-known files, capabilities."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -21,18 +21,18 @@ UNSTABLE: Mapping[str, bool] = MappingProxyType(
         "m.lazy_load_members": True,
         "org.matrix.e2e_cross_signing": True,
         "org.matrix.msc2285.stable": True,  # private receipts
-        "org.matrix.msc3391": True,  # account data that is taken away
+        "org.matrix.msc3391": True,  # deletion of account data
         "org.matrix.msc3440.stable": True,  # threads
         "org.matrix.msc3874": True,  # filters by relation
-        "org.matrix.msc3890": True,  # settings of local notifications go with their device
-        "org.matrix.msc4140": True,  # events that are sent later
+        "org.matrix.msc3890": True,  # local notification settings are deleted with their device
+        "org.matrix.msc4140": True,  # delayed events
         "org.matrix.msc4222": True,  # state_after in sync
         "org.matrix.simplified_msc3575": True,  # sliding sync
         "uk.half-shot.msc2666.query_mutual_rooms": True,
         "uk.tcpip.msc4133.stable": True,  # profile fields
     }
 )
-"""Features that clients look for by these names; each is really there."""
+"""The unstable features that clients look for; each is implemented."""
 
 
 class Contact(TypedDict):
@@ -54,14 +54,14 @@ Delegation = TypedDict("Delegation", {"m.server": str})
 
 
 class Discovery:
-    """The public calls that say what this server is."""
+    """The handlers of versions, capabilities and the well-known files."""
 
     def __init__(self, *, server: ServerSettings, well_known: WellKnownSettings) -> None:
         self._server = server
         self._well_known = well_known
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls, below /_matrix."""
+        """The routes below /_matrix."""
         return (
             Route(
                 "GET",
@@ -81,7 +81,7 @@ class Discovery:
         )
 
     def well_known(self) -> Sequence[Route]:
-        """The table of the calls below /.well-known/matrix."""
+        """The routes below /.well-known/matrix."""
         return (
             Route(
                 "GET",
@@ -196,4 +196,4 @@ def _contact(settings: ContactSettings) -> Contact:
 
 
 def _not_set() -> NotFound:
-    return NotFound("this server says nothing about that", code="not_set")
+    return NotFound("not set on this server", code="not_set")

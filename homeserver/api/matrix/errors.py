@@ -1,6 +1,6 @@
-"""The one table of this face's errors: `{"errcode": "M_...", "error"}` (client-server API, "Standard error response").
+"""The error table of this API: `{"errcode": "M_...", "error"}` (client-server API, "Standard error response").
 
-Codes that are not named here become those of their class; what has no class of its own is M_UNKNOWN.
+Codes that are not listed get the errcode of their status; other statuses get M_UNKNOWN.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from homeserver.errors import HomeserverError
 from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, Failure
 from homeserver.http.routes import ErrorForm
 
-# status -> what most errors of this status are
+# status -> default errcode
 _BY_STATUS: Mapping[int, str] = MappingProxyType(
     {
         400: "M_UNKNOWN",
@@ -23,7 +23,7 @@ _BY_STATUS: Mapping[int, str] = MappingProxyType(
         429: "M_LIMIT_EXCEEDED",
     }
 )
-# our code -> errcode, where it is another than the status says
+# our code -> errcode, where it differs from the status's default
 _BY_CODE: Mapping[str, str] = MappingProxyType(
     {
         "alias_elsewhere": "M_BAD_ALIAS",
@@ -97,7 +97,7 @@ _STATUSES: Mapping[str, int] = MappingProxyType(
 )
 
 
-_DELAYED: Mapping[str, str] = MappingProxyType(  # MSC4140 has errcodes of its own beside M_UNKNOWN
+_DELAYED: Mapping[str, str] = MappingProxyType(  # MSC4140 has errcodes of its own, beside M_UNKNOWN
     {"max_delay_exceeded": "M_MAX_DELAY_EXCEEDED", "too_many_delayed": "M_MAX_DELAYED_EVENTS_EXCEEDED"}
 )
 
@@ -118,12 +118,12 @@ def _body(failure: Failure) -> Mapping[str, object]:
     if failure.code == "wrong_backup_version":
         body["current_version"] = failure.data.get("current_version")
     if failure.code in ("token_expired", "locked"):
-        body["soft_logout"] = True  # the session runs on: a refresh is enough
+        body["soft_logout"] = True  # the session is still valid: a refresh is enough
     return body
 
 
 def _interaction(failure: Failure) -> Mapping[str, object]:
-    """What is still to be shown, and why the last try was not good enough."""
+    """The body of a UIA answer: the remaining flows, and the error of the last attempt."""
     facts = dict(failure.data)
     failed = facts.pop("failed", None)
     if not isinstance(failed, HomeserverError):
@@ -137,7 +137,7 @@ ERRORS = ErrorTable(PLAIN_STATUSES, _STATUSES, _body, {404: "unrecognized", 405:
 FORM = ErrorForm(
     {
         "type": "object",
-        "description": "Why a request was refused. Where more is asked for first: `flows` and `session` (401).",
+        "description": "Why a request was refused. For user-interactive authentication (401): `flows` and `session`.",
         "properties": {
             "errcode": {"type": "string"},
             "error": {"type": "string"},
@@ -149,13 +149,13 @@ FORM = ErrorForm(
     },
     {
         400: "The request is malformed, or breaks a rule.",
-        401: "The token is missing, unknown or expired; or the password is asked for (`flows`).",
-        403: "This person may not do that.",
-        404: "There is nothing of this name, or nothing for this person.",
-        409: "It is there already, or was changed meanwhile.",
+        401: "The token is missing, unknown or expired; or authentication is required (`flows`).",
+        403: "The user may not do this.",
+        404: "Not found, or not visible to the user.",
+        409: "It exists already, or was changed at the same time.",
         413: "The body is too large.",
-        429: "Too many requests; `retry_after_ms` and `Retry-After` say when to come back.",
-        503: "The server cannot do it now (it is starting, stopping, or its database is away).",
+        429: "Too many requests; `retry_after_ms` and `Retry-After` say when to retry.",
+        503: "The server is starting or stopping, or its database is not available.",
     },
 )
-"""For the description of this API."""
+"""The error form in the API documentation."""

@@ -1,4 +1,4 @@
-"""Events: send them, set state, take them away."""
+"""Sending events, setting state, redacting."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ from homeserver.services.messages.delayed import DelayedEvents
 
 
 class SendQuery(Query):
-    """With a delay in milliseconds the event waits (MSC4140)."""
+    """With a delay in milliseconds the event is scheduled (MSC4140)."""
 
     delay: QueryInt | None = Field(default=None, ge=1, le=2**53 - 1, alias="org.matrix.msc4140.delay")
 
@@ -24,14 +24,14 @@ Sent: TypeAlias = schemas.SentEvent | schemas.DelayedEvent
 
 
 class EventCalls:
-    """The calls that write events."""
+    """The handlers that write events."""
 
     def __init__(self, events: RoomEvents, delayed: DelayedEvents) -> None:
         self._events = events
         self._delayed = delayed
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         room = "/client/v3/rooms/{room_id}"
         return (
             _put(f"{room}/send/{{type}}/{{txn_id}}", self.send, "Send an event", guests=True),

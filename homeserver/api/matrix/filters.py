@@ -1,4 +1,4 @@
-"""Filters as they stand in queries and bodies."""
+"""Event filters in queries and bodies."""
 
 from homeserver.errors import Invalid
 from homeserver.http.body import parse_json
@@ -9,12 +9,12 @@ _ALL = EventFilter()
 
 
 def event_filter(text: str | None) -> EventFilter:
-    """The filter of events that stands as JSON in a query; without one everything passes. Raises Invalid."""
+    """The event filter in a query's JSON; without one everything passes. Raises Invalid."""
     return event_filter_of(parse_json(text)) if text else _ALL
 
 
 def event_filter_of(json: object) -> EventFilter:
-    """The filter of events that a JSON value is. Raises Invalid."""
+    """The event filter in a JSON value. Raises Invalid."""
     try:
         return read_room_event_filter(json)
     except BadFilter as error:

@@ -1,4 +1,4 @@
-"""Reading rooms: events, pages, state, members, and what relates to an event."""
+"""Reading rooms: messages, events, state, members, threads and relations."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -24,13 +24,13 @@ from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.history import MAX_DEPTH, History, HistoryPage, RelationsRequest, members_in
 from homeserver.services.events.rendering import Rendering
 
-Any_Call = Call[None, Any]
+AnyCall = Call[None, Any]
 _ROOM: Final = "/client/v3/rooms/{room_id}"
 _ROOM_V1: Final = "/client/v1/rooms/{room_id}"
 
 
 class HistoryCalls:
-    """The calls that read events. `max_page`: most events in one answer."""
+    """The handlers that read events. `max_page`: most events in one answer."""
 
     def __init__(self, history: History, rendering: Rendering, *, max_page: int) -> None:
         self._history = history
@@ -38,7 +38,7 @@ class HistoryCalls:
         self._max_page = max_page
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         related, related_query = f"{_ROOM_V1}/relations/{{event_id}}", (schemas.Related, RelationsQuery)
         piece, piece_query = f"{_ROOM}/state/{{type}}", (dict[str, Any], StateQuery)
         messages, around = (schemas.Messages, MessagesQuery), (schemas.Context, ContextQuery)
@@ -62,7 +62,7 @@ class HistoryCalls:
                 f"{_ROOM_V1}/timestamp_to_event",
                 self.at_time,
                 "Find the event closest to a timestamp",
-                schemas.AtTime,
+                schemas.TimestampToEvent,
                 TimeQuery,
             ),
             _get(f"{_ROOM_V1}/threads", self.threads, "List a room's threads", schemas.Threads, ThreadsQuery),
@@ -175,7 +175,7 @@ class HistoryCalls:
         viewer, state = await self._history.state(call.requester, _room(call))
         found = state.get(key)
         if found is None:
-            raise NotFound("there is no such state", code="state_not_found")
+            raise NotFound("no such state event", code="state_not_found")
         if call.query.format == "event":
             return (await self._rendering.state(viewer, [found]))[0]
         return found.content
@@ -192,7 +192,7 @@ class HistoryCalls:
             viewer, state = await self._history.state(call.requester, _room(call))
         else:
             viewer, state = await self._history.state_at(call.requester, _room(call), place)
-        found = [event for event in members_in(state).values() if _is_asked_for(event, query)]
+        found = [event for event in members_in(state).values() if _matches(event, query)]
         return {"chunk": [*await self._rendering.state(viewer, found)]}
 
     async def joined(self, call: Call[None, None]) -> schemas.JoinedMembers:
@@ -213,7 +213,7 @@ class HistoryCalls:
             }
         }
 
-    async def at_time(self, call: Call[None, TimeQuery]) -> schemas.AtTime:
+    async def at_time(self, call: Call[None, TimeQuery]) -> schemas.TimestampToEvent:
         """`GET /_matrix/client/v1/rooms/{room_id}/timestamp_to_event`: find the first event after, or the
         last event before, a timestamp.
 
@@ -273,7 +273,7 @@ class HistoryCalls:
             answer["recursion_depth"] = MAX_DEPTH
         return answer
 
-    async def _chunk(self, call: Any_Call, page: HistoryPage) -> list[Any]:
+    async def _chunk(self, call: AnyCall, page: HistoryPage) -> list[Any]:
         return [*await self._rendering.page(call.requester, page.viewer, page.events)]
 
 
@@ -283,11 +283,11 @@ def _get(
     return Route("GET", path, handler, summary, query=query, answer=answer, guests=guests)
 
 
-def _room(call: Any_Call) -> RoomId:
+def _room(call: AnyCall) -> RoomId:
     return RoomId(call.text("room_id"))
 
 
-def _event(call: Any_Call) -> EventId:
+def _event(call: AnyCall) -> EventId:
     return EventId(call.text("event_id"))
 
 
@@ -295,8 +295,8 @@ def _is_wanted(event: Event, wanted: EventFilter) -> bool:
     return wanted.passes(event)
 
 
-def _is_asked_for(member: Event, query: MembersQuery) -> bool:
-    """Of two conditions one suffices, as the specification has it."""
+def _matches(member: Event, query: MembersQuery) -> bool:
+    """Whether a member event matches the query; of two conditions one suffices, as the specification says."""
     if query.membership is None or query.not_membership is None:
         return query.membership in (None, member.membership) and query.not_membership != member.membership
     return query.membership == member.membership or query.not_membership != member.membership

@@ -1,4 +1,4 @@
-"""What goes over the wire of the calls that read rooms. Events are ready JSON."""
+"""Request and response bodies of the handlers that read rooms. Events are ready JSON."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -94,6 +94,6 @@ class Threads(TypedDict):
     next_batch: NotRequired[str]
 
 
-class AtTime(TypedDict):
+class TimestampToEvent(TypedDict):
     event_id: str
     origin_server_ts: int

@@ -1,4 +1,4 @@
-"""Keys of devices and people, and messages between devices (client-server API, "End-to-End Encryption")."""
+"""Device keys, cross-signing keys and to-device messages (client-server API, "End-to-End Encryption")."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,18 +25,18 @@ from homeserver.services.e2ee import devicekeys
 from homeserver.services.e2ee.crosssigning import CrossSigningUpload, Usage
 from homeserver.services.e2ee.encryption import Encryption
 
-_UNREACHABLE: Json = {"errcode": "M_UNKNOWN", "error": "This server is not asked."}
+_UNREACHABLE: Json = {"errcode": "M_UNKNOWN", "error": "Federation is not available."}
 
 
 class KeyCalls:
-    """The calls under keys, and sendToDevice."""
+    """The handlers under keys, and of sendToDevice."""
 
     def __init__(self, e2ee: Encryption, *, passwords: Passwords) -> None:
         self._e2ee = e2ee
         self._passwords = passwords
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         keys = "/client/v3/keys"
         return (
             _post(

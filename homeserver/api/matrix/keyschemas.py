@@ -1,4 +1,4 @@
-"""What goes over the wire of the calls about end-to-end encryption. Keys are passed on as they came."""
+"""Request and response bodies of end-to-end encryption. Keys are passed on unchanged."""
 
 from collections.abc import Mapping
 from typing import Any, NotRequired

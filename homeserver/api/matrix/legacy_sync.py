@@ -1,4 +1,4 @@
-"""The calls that clients followed by before /sync; some bots still do."""
+"""The deprecated event streams from before /sync; some bots still use them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -22,7 +22,7 @@ class InitialQuery(Query):
 
 
 class EventsQuery(Query):
-    """`timeout` in milliseconds. With `room_id`: of one room, which need not be joined if everybody may look in."""
+    """`timeout` in milliseconds. With `room_id`: of one room; a world-readable one need not be joined."""
 
     from_: str | None = Field(default=None, alias="from", max_length=200)
     timeout: QueryInt = Field(default=0, ge=0)
@@ -30,7 +30,7 @@ class EventsQuery(Query):
 
 
 class LegacySyncCalls:
-    """These calls."""
+    """The handlers of initialSync and events."""
 
     def __init__(self, syncs: LegacySyncs, history: History, rendering: Rendering) -> None:
         self._syncs = syncs
@@ -38,7 +38,7 @@ class LegacySyncCalls:
         self._rendering = rendering
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         room = "/client/v3/rooms/{room_id}/initialSync"
         return (
             Route(

@@ -18,13 +18,13 @@ from homeserver.services.auth.logintokens import LoginTokens
 from homeserver.services.auth.sessions import NewSession, Sessions
 from homeserver.services.auth.uia import PASSWORD
 
-BY_TOKEN = "m.login.token"  # noqa: S105 - the name of a way to log in
-VOUCHED = "org.matrix.login.jwt"  # with a token of a host application: what other servers call it, too
+BY_TOKEN = "m.login.token"  # noqa: S105 - the name of a login type
+VOUCHED = "org.matrix.login.jwt"  # a host application's JWT; other homeservers use the same name
 
 
 @dataclass(frozen=True, slots=True)
 class LoginServices:
-    """What these calls need. `address`: whose request it is, for limits and for the person to see."""
+    """The services of these handlers. `address`: the client's address, for limits and for the device list."""
 
     sessions: Sessions
     passwords: Passwords
@@ -34,7 +34,7 @@ class LoginServices:
 
 
 class Logins:
-    """The calls under login, logout and refresh."""
+    """The handlers under login, logout and refresh."""
 
     def __init__(self, services: LoginServices, *, public_url: str, server_name: str) -> None:
         self._services = services
@@ -43,7 +43,7 @@ class Logins:
         self._server_name = server_name
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         root = "/client/v3"
         return (
             Route(
@@ -69,10 +69,10 @@ class Logins:
                 public=True,
                 errors={401: "The refresh token is unknown, expired or was used before."},
             ),
-            *self._of_the_known(),
+            *self._session_routes(),
         )
 
-    def _of_the_known(self) -> Sequence[Route]:
+    def _session_routes(self) -> Sequence[Route]:
         root = "/client/v3"
         return (
             Route(
@@ -112,27 +112,27 @@ class Logins:
         """
         body, services = call.body, self._services
         if body.type == VOUCHED and services.hosts.has_issuers:
-            person = await self._vouched(_given(body.token, "token"))
+            person = await self._jwt_user(_given(body.token, "token"))
         elif body.type == BY_TOKEN:
             person = await services.tokens.take(_given(body.token, "token"), services.address(call.request))
         elif body.type == PASSWORD:
             person = await services.passwords.check(body, _given(body.password, "password"), call.request)
         else:
-            raise Invalid("there is no such way to log in here", code="unknown_stage")
+            raise Invalid("unknown login type", code="unknown_stage")
         return await self.open(person, body, call.request)
 
-    async def _vouched(self, token: str) -> Person:
-        """Whom a host application's token is of."""
+    async def _jwt_user(self, token: str) -> Person:
+        """The user of a host application's token."""
         try:
             return await self._services.hosts.person(token)
         except Unauthenticated as refused:
             if refused.code == "deactivated":
                 raise
-            # Here 401 would say that the client's own session has ended.
+            # A 401 would mean that the client's own session has ended.
             raise Forbidden(refused.message, code="bad_credentials") from refused
 
     async def open(self, person: Person, wish: DeviceParams, request: web.Request) -> schemas.LoggedIn:
-        """A new session as a client wishes it."""
+        """Start a session with the device parameters of the client."""
         new = NewSession(
             device_name=wish.initial_device_display_name or "",
             device_id=DeviceId(wish.device_id) if wish.device_id is not None else None,

@@ -1,6 +1,6 @@
-"""Media: files by their mxc addresses, small pictures, addresses for files that come later.
+"""Media: download, thumbnails, upload, URL previews.
 
-What people send is data, never a page of this server: the headers here let no browser run anything in it.
+Uploads are untrusted: the response headers keep browsers from running anything in them.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class NameQuery(Query):
 
 
 class DownloadQuery(Query):
-    """`allow_redirect` and `allow_remote` are taken; there is nowhere to redirect to, and nothing remote yet."""
+    """`allow_redirect` and `allow_remote` are accepted and ignored: there are no redirects and no remote media."""
 
     timeout_ms: QueryInt = Field(default=_DEFAULT_WAIT_MS, ge=0, le=2**53)
 
@@ -56,19 +56,19 @@ class PreviewQuery(Query):
 
 
 class MediaCalls:
-    """The calls about media."""
+    """The handlers for media."""
 
     def __init__(self, repository: Repository, previews: Previews) -> None:
         self._repository = repository
         self._previews = previews
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         upload = self.upload
         filled = "/media/v3/upload/{server_name}/{media_id}"
         return (
-            *self._reading(_NEW, public=False),
-            *(route for prefix in _OLD for route in self._reading(prefix, public=True)),
+            *self._read_routes(_NEW, public=False),
+            *(route for prefix in _OLD for route in self._read_routes(prefix, public=True)),
             *(
                 Route(
                     "POST",
@@ -97,8 +97,8 @@ class MediaCalls:
             ),
         )
 
-    def _reading(self, prefix: str, *, public: bool) -> Sequence[Route]:
-        """What is there with a token, and for old clients without."""
+    def _read_routes(self, prefix: str, *, public: bool) -> Sequence[Route]:
+        """The routes that read: with a token, and the deprecated ones without."""
         one = "{server_name}/{media_id}"
         download, small = f"{prefix}/download/{one}", f"{prefix}/thumbnail/{one}"
         named = f"{download}/{{file_name}}"
@@ -214,7 +214,7 @@ def _place(call: Call[None, Any]) -> Place:
 
 
 def _respond(call: Call[None, Any], served: Served) -> web.StreamResponse:
-    """The file never changes, so it may be kept; one that needs a token only by the client itself."""
+    """The file. It never changes, so it may be cached; one that needs a token by the client only."""
     scope = "public" if call.caller is None else "private"
     return web.FileResponse(
         served.path,

@@ -1,4 +1,4 @@
-"""Whether people are online."""
+"""Presence."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -19,13 +19,13 @@ class PresenceBody(Body):
 
 
 class PresenceCalls:
-    """The calls about presence."""
+    """The handlers for presence."""
 
     def __init__(self, presence: Presence) -> None:
         self._presence = presence
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         path, empty = "/client/v3/presence/{user_id}/status", schemas.Empty
         return (
             Route("GET", path, self.get, "Get a user's presence", answer=dict[str, Any]),
@@ -48,6 +48,6 @@ class PresenceCalls:
         Errors: M_FORBIDDEN (another user's id), M_TOO_LARGE (status message).
         """
         if call.text("user_id") != call.requester.user_id:
-            raise Forbidden("this is somebody else", code="not_yours")
+            raise Forbidden("not your account", code="not_yours")
         self._presence.show(call.requester, call.body.presence, call.body.status_msg)
         return {}

@@ -1,4 +1,4 @@
-"""Profiles: names and pictures of people, and what else they say of themselves; readable by everybody."""
+"""Profiles: display names, avatars and custom fields; readable by everyone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +15,14 @@ from homeserver.services.rooms.member_events import MXC
 
 
 class ProfileCalls:
-    """The calls under profile."""
+    """The handlers under profile."""
 
     def __init__(self, profiles: Profiles, fields: ProfileFields) -> None:
         self._profiles = profiles
         self._fields = fields
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         whole = "/client/v3/profile/{user_id}"
         field = f"{whole}/{{field}}"
         return (
@@ -69,7 +69,7 @@ class ProfileCalls:
         person = await self._person(call)
         shown = _shape(person) if name in (NAME, PICTURE) else await self._fields.of(person.user_id)
         if name not in shown:
-            raise NotFound("this person has none", code="field_not_found")
+            raise NotFound("the profile has no such field", code="field_not_found")
         return {name: shown[name]}
 
     async def change(self, call: Call[JsonObject, None]) -> schemas.Empty:
@@ -113,19 +113,19 @@ class ProfileCalls:
         if name == NAME:
             await self._profiles.change_name(requester, value)
         elif value and not value.startswith(MXC):
-            raise Invalid("avatar_url: must be a mxc:// address", code="bad_url")
+            raise Invalid("avatar_url: must be an mxc:// URI", code="bad_url")
         else:
             await self._profiles.update(requester, avatar_url=value)
 
     def _check_own(self, call: Call[Any, None]) -> None:
         if call.text("user_id") != call.requester.user_id:
-            raise Forbidden("this is the profile of somebody else", code="not_yours")
+            raise Forbidden("not your profile", code="not_yours")
 
     async def _person(self, call: Call[None, None]) -> Person:
         user_id = UserId(call.text("user_id"))
         person = (await self._profiles.people([user_id])).get(user_id)
         if person is None:
-            raise NotFound("there is no such person here", code="user_not_found")
+            raise NotFound("no such user on this server", code="user_not_found")
         return person
 
 

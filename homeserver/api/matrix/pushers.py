@@ -1,4 +1,4 @@
-"""The gateways by which people's devices are told, and the list of what they were told."""
+"""Pushers, and the list of notifications."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired
@@ -15,7 +15,7 @@ from homeserver.services.push.notifications.listing import Listing
 
 
 class PusherBody(Body):
-    """`kind`: null takes the pusher away."""
+    """`kind`: null deletes the pusher."""
 
     kind: str | None = Field(max_length=64)
     app_id: str = Field(min_length=1, max_length=255)
@@ -44,7 +44,7 @@ class PushersAnswer(TypedDict):
 
 
 class NotificationsQuery(Query):
-    """`only`: highlight leaves out the others."""
+    """`only`: `highlight` lists highlights only."""
 
     start: str | None = Field(default=None, max_length=100, alias="from")
     limit: QueryInt = Field(default=20, ge=1)
@@ -52,14 +52,14 @@ class NotificationsQuery(Query):
 
 
 class PusherCalls:
-    """The calls about pushers and notifications."""
+    """The handlers for pushers and notifications."""
 
     def __init__(self, pushers: Pushers, listing: Listing) -> None:
         self._pushers = pushers
         self._listing = listing
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         v3, empty = "/client/v3", schemas.Empty
         return (
             Route("GET", f"{v3}/pushers", self.all, "List the user's pushers", answer=PushersAnswer),

@@ -1,4 +1,4 @@
-"""The rules by which people are told of events."""
+"""Push rules."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +14,8 @@ from homeserver.services.clientdata.push_rules import PushRules
 AnyCall = Call[Any, Any]
 
 
-class Place(Query):
-    """Next to which other rule of one's own."""
+class RulePosition(Query):
+    """The user's own rule to insert the new one next to."""
 
     before: str | None = Field(default=None, max_length=255)
     after: str | None = Field(default=None, max_length=255)
@@ -38,13 +38,13 @@ class ActionsAnswer(TypedDict):
 
 
 class PushRuleCalls:
-    """The calls about push rules; there is one set of them, the global one."""
+    """The handlers for push rules; there is one rule set, the global one."""
 
     def __init__(self, rules: PushRules) -> None:
         self._rules = rules
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         rules, empty = "/client/v3/pushrules", schemas.Empty
         one = f"{rules}/global/{{kind}}/{{rule_id}}"
         enabled, actions = f"{one}/enabled", f"{one}/actions"
@@ -53,7 +53,7 @@ class PushRuleCalls:
             Route("GET", rules, self.all, "Get the push rules", answer=anything),
             Route("GET", f"{rules}/global", self.all_global, "Get the global push rules", answer=anything),
             Route("GET", one, self.get, "Get a push rule", answer=anything),
-            Route("PUT", one, self.put, "Set a push rule", body=JsonObject, query=Place, answer=empty),
+            Route("PUT", one, self.put, "Set a push rule", body=JsonObject, query=RulePosition, answer=empty),
             Route("DELETE", one, self.delete, "Delete a push rule", answer=empty),
             Route("GET", enabled, self.enabled, "Get whether a push rule is enabled", answer=EnabledAnswer),
             Route(
@@ -90,7 +90,7 @@ class PushRuleCalls:
         """
         return await self._rules.rule(call.requester, *_named(call))
 
-    async def put(self, call: Call[JsonObject, Place]) -> schemas.Empty:
+    async def put(self, call: Call[JsonObject, RulePosition]) -> schemas.Empty:
         """`PUT /_matrix/client/v3/pushrules/global/{kind}/{rule_id}`: create or replace one of the user's own
         rules, if wished next to another one.
 

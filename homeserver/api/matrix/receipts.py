@@ -1,4 +1,4 @@
-"""How far people have read, and who is typing."""
+"""Receipts, read markers and typing notifications."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,14 +33,14 @@ class TypingBody(Body):
 
 
 class ReceiptCalls:
-    """The calls about receipts and typing."""
+    """The handlers for receipts and typing."""
 
     def __init__(self, receipts: Receipts, typing: Typing) -> None:
         self._receipts = receipts
         self._typing = typing
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         room, empty = "/client/v3/rooms/{room_id}", schemas.Empty
         receipt, typing = f"{room}/receipt/{{type}}/{{event_id}}", f"{room}/typing/{{user_id}}"
         return (
@@ -91,7 +91,7 @@ class ReceiptCalls:
         """
         requester, timeout = call.requester, call.body.timeout
         if call.text("user_id") != requester.user_id:
-            raise Forbidden("nobody types for somebody else", code="not_yours")
+            raise Forbidden("you can only set your own typing state", code="not_yours")
         await self._receipts.check_joined(requester, _room(call))
         forget_s = None if timeout is None else timeout / 1000
         await self._typing.set(requester, _room(call), is_typing=call.body.typing, forget_s=forget_s)

@@ -1,4 +1,4 @@
-"""Telling the admins of this server what they should look at."""
+"""Reports to the server's admins."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ from homeserver.services.moderation.reports import Reports
 
 
 class ReportBody(Body):
-    """Older clients also send a `score`, which says nothing here."""
+    """Older clients also send a `score`, which is ignored."""
 
     reason: str | None = Field(default=None, max_length=100_000)
 
 
 class ReportCalls:
-    """The calls that report."""
+    """The handlers for reports."""
 
     def __init__(self, reports: Reports) -> None:
         self._reports = reports
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         room = "/client/v3/rooms/{room_id}/report"
         return (
             _post(room, self.room, "Report a room"),

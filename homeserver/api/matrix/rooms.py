@@ -1,4 +1,4 @@
-"""Rooms: make one, come in, go, and put people in and out."""
+"""Creating and upgrading rooms, and membership."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from homeserver.api.matrix import schemas
-from homeserver.api.matrix.directoryschemas import Replacement, Upgrade
+from homeserver.api.matrix.directoryschemas import Upgrade, UpgradedRoom
 from homeserver.api.matrix.schemas import NewRoom, Reason, Target
 from homeserver.api.matrix.targets import room_called, room_id_in, user_id_in
 from homeserver.errors import Unsupported
@@ -18,13 +18,11 @@ from homeserver.services.rooms.create import CreateRoomRequest, InitialState, Ro
 from homeserver.services.rooms.membership import Membership
 from homeserver.services.rooms.upgrades import Upgrades
 
-_OWN_KEYS = frozenset(
-    {"reason", "third_party_signed"}
-)  # of a join's body; what else stands there is for the event
+_OWN_KEYS = frozenset({"reason", "third_party_signed"})  # keys of a join's body that do not go into the event
 
 
 class RoomCalls:
-    """createRoom and the calls about membership."""
+    """The handlers for creation, upgrade and membership."""
 
     def __init__(
         self, *, creation: RoomCreation, membership: Membership, aliases: Aliases, upgrades: Upgrades
@@ -35,7 +33,7 @@ class RoomCalls:
         self._membership = membership
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         root, room = "/client/v3", "/client/v3/rooms/{room_id}"
         return (
             _post(f"{root}/createRoom", self.create, "Create a room", NewRoom, schemas.CreatedRoom),
@@ -58,7 +56,7 @@ class RoomCalls:
             _post(f"{root}/knock/{{room}}", self.knock, "Knock on a room", Reason, schemas.CreatedRoom),
             _post(f"{room}/leave", self.leave, "Leave a room", Reason, schemas.Empty, guests=True),
             _post(f"{room}/forget", self.forget, "Forget a room", JsonObject, schemas.Empty),
-            _post(f"{room}/upgrade", self.upgrade, "Upgrade a room", Upgrade, Replacement),
+            _post(f"{room}/upgrade", self.upgrade, "Upgrade a room", Upgrade, UpgradedRoom),
             _post(f"{room}/invite", self.invite, "Invite a user", schemas.Invitation, schemas.Empty),
             _post(f"{room}/kick", self.kick, "Kick a user", Target, schemas.Empty),
             _post(f"{room}/ban", self.ban, "Ban a user", Target, schemas.Empty),
@@ -77,7 +75,7 @@ class RoomCalls:
         """
         body = call.body
         if body.invite_3pid:
-            raise Unsupported("nobody can be invited by e-mail here", code="threepid_refused")
+            raise Unsupported("inviting by third-party identifier is not supported", code="threepid_refused")
         preset = body.preset or ("public_chat" if body.visibility == "public" else "private_chat")
         request = CreateRoomRequest(
             preset=preset,
@@ -152,7 +150,7 @@ class RoomCalls:
         await self._membership.forget(call.requester, _room_id(call))
         return {}
 
-    async def upgrade(self, call: Call[Upgrade, None]) -> Replacement:
+    async def upgrade(self, call: Call[Upgrade, None]) -> UpgradedRoom:
         """`POST /_matrix/client/v3/rooms/{room_id}/upgrade`: replace a room by a new one of another version.
 
         Members of the old room are moved into the new one.
@@ -177,7 +175,9 @@ class RoomCalls:
         """
         body = call.body
         if body.user_id is None:
-            raise Unsupported("people are invited by their user id here", code="threepid_refused")
+            raise Unsupported(
+                "inviting by third-party identifier is not supported; use user_id", code="threepid_refused"
+            )
         target = user_id_in(body.user_id)
         await self._membership.invite(call.requester, _room_id(call), target, reason=body.reason)
         return {}

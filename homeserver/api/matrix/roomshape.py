@@ -1,17 +1,17 @@
-"""Rooms as those outside see them, on the wire."""
+"""JSON of room summaries: the directory, the summary call, the space hierarchy."""
 
 from typing import cast
 
-from homeserver.api.matrix.directoryschemas import Branch, PublicRoom, RoomSummary
+from homeserver.api.matrix.directoryschemas import HierarchyRoom, PublicRoom, RoomSummary
 from homeserver.protocol.clientevents import stripped
 from homeserver.services.rooms import spaces
 from homeserver.services.rooms.spaces import Summary
 
 
 def listed(room: Summary) -> PublicRoom:
-    """A room in the list of published ones. What it does not have is left out.
+    """A room in the directory. Unset fields are left out.
 
-    There is no more in it than the specification names: matrix-nio refuses the whole list for one key that it does
+    Only keys of the specification: matrix-nio refuses the whole list for one key that it does
     not know.
     """
     shown: PublicRoom = {
@@ -35,7 +35,7 @@ def listed(room: Summary) -> PublicRoom:
 
 
 def summarised(room: Summary) -> RoomSummary:
-    """The same with what is told of one room only."""
+    """A room in a summary: the directory's fields and those of a summary only."""
     shown = cast(RoomSummary, {**listed(room), "room_version": room.version})
     if room.allowed_rooms:
         shown["allowed_room_ids"] = [*room.allowed_rooms]
@@ -44,7 +44,7 @@ def summarised(room: Summary) -> RoomSummary:
     return shown
 
 
-def branch(one: spaces.Branch) -> Branch:
-    """A room of a tree."""
+def hierarchy_room(one: spaces.Branch) -> HierarchyRoom:
+    """A room of a space hierarchy."""
     links = [{**stripped(link), "origin_server_ts": link.origin_server_ts} for link in one.links]
     return {**summarised(one.room), "children_state": links}

@@ -1,4 +1,4 @@
-"""What goes over the wire of the Matrix client API, for the calls about accounts and devices."""
+"""Request and response bodies for accounts, devices, room creation and membership."""
 
 from typing import Any, Literal, NotRequired, Self
 
@@ -13,7 +13,7 @@ _PASSWORD = Field(max_length=10_000)
 
 
 class Identifier(Body):
-    """Who logs in: `m.id.user` with `user`, or `m.id.thirdparty` with `medium` and `address`."""
+    """The user who logs in: `m.id.user` with `user`, or `m.id.thirdparty` with `medium` and `address`."""
 
     type: str = Field(max_length=255)
     user: str | None = Field(default=None, max_length=1000)
@@ -21,8 +21,8 @@ class Identifier(Body):
     address: str | None = Field(default=None, max_length=1000)
 
 
-class Who(Body):
-    """The parts of a log-in, or of the stage m.login.password, that say who it is. Old clients name only `user`."""
+class UserIdentifier(Body):
+    """The identifier in a login or in the stage m.login.password. Old clients send only `user`."""
 
     identifier: Identifier | None = None
     user: str | None = Field(default=None, max_length=1000)
@@ -31,20 +31,20 @@ class Who(Body):
 
 
 class DeviceParams(Body):
-    """What a client wishes for its session."""
+    """A client's parameters for its new session."""
 
     device_id: str | None = Field(default=None, max_length=1000)
     initial_device_display_name: str | None = Field(default=None, max_length=10_000)
     refresh_token: Flag = False
 
 
-class Login(Who, DeviceParams):
+class Login(UserIdentifier, DeviceParams):
     type: str = Field(max_length=255)
     password: str | None = Field(default=None, max_length=10_000)
     token: str | None = Field(default=None, max_length=MAX_TOKEN_CHARS)
 
 
-class PasswordStage(Who):
+class PasswordStage(UserIdentifier):
     password: str = _PASSWORD
 
 
@@ -92,7 +92,7 @@ class Devices(Body):
 
 
 class SharedRegistration(DeviceParams):
-    """`mac`: HMAC-SHA1 in hex, as existing tools make it."""
+    """`mac`: HMAC-SHA1 in hex."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -233,13 +233,13 @@ class Target(Reason):
 
 
 class Invitation(Reason):
-    """Somebody by their user id, or by an address that an identity server knows."""
+    """The invited user by user id, or by a third-party identifier."""
 
     user_id: str | None = Field(default=None, max_length=255)
     address: str | None = Field(default=None, max_length=1000)
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> Self:
+    def _check_target(self) -> Self:
         if self.user_id is None and self.address is None:
             raise ValueError("user_id is required")
         return self

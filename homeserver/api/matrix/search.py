@@ -1,4 +1,4 @@
-"""Searching: messages by their words, people by their names."""
+"""Searching messages."""
 
 import re
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class SearchQuery(Query):
 
 
 class Results(TypedDict):
-    """What was found in one category."""
+    """The results of one category."""
 
     count: int
     highlights: list[str]
@@ -86,7 +86,7 @@ class Answer(TypedDict):
 
 
 class SearchCalls:
-    """The call that searches. `max_around`: most events around a result, before it and after it."""
+    """The handler of search. `max_around`: most events of context before and after a result."""
 
     def __init__(self, search: MessageSearch, rendering: Rendering, *, max_around: int) -> None:
         self._search = search
@@ -94,7 +94,7 @@ class SearchCalls:
         self._max_around = max_around
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         return (
             Route(
                 "POST",
@@ -177,7 +177,7 @@ def _result(hit: Hit, events: Sequence[Any]) -> dict[str, Any]:
 
 
 def _profile(member: Event) -> dict[str, str]:
-    """What a member event says of its person."""
+    """The profile in a member event."""
     names = ("displayname", "avatar_url")
     return {name: text for name in names if isinstance(text := member.content.get(name), str)}
 
@@ -197,5 +197,5 @@ def _place(token: str | None) -> SearchPlace:
         return SearchPlace()
     found = _NEXT.fullmatch(token)
     if found is None or int(found[1]) >= 2**63:
-        raise Invalid("this is no token of ours", code="bad_token")
+        raise Invalid("not a valid token", code="bad_token")
     return SearchPlace(int(found[1]), int(found[2]), found[3] or "", found[4] or "")

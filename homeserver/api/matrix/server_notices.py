@@ -1,4 +1,4 @@
-"""Notices of the server, sent by admins as tools for other homeservers do it: below `/_synapse/admin/v1`."""
+"""Server notices, sent by admins, at the path that tools for other homeservers use (`/_synapse/admin/v1`)."""
 
 from collections.abc import Sequence
 
@@ -17,32 +17,32 @@ class NoticeBody(Body):
     state_key: Text | None = None
 
 
-class Noticed(TypedDict):
+class SentNotice(TypedDict):
     event_id: str
 
 
 class NoticeCalls:
-    """The calls under send_server_notice."""
+    """The handlers under send_server_notice."""
 
     def __init__(self, notices: Notices) -> None:
         self._notices = notices
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         path = "/send_server_notice"
         return (
-            Route("POST", path, self.send, "Send a server notice", body=NoticeBody, answer=Noticed),
+            Route("POST", path, self.send, "Send a server notice", body=NoticeBody, answer=SentNotice),
             Route(
                 "PUT",
                 f"{path}/{{txn_id}}",
                 self.send_once,
                 "Send a server notice once",
                 body=NoticeBody,
-                answer=Noticed,
+                answer=SentNotice,
             ),
         )
 
-    async def send(self, call: Call[NoticeBody, None]) -> Noticed:
+    async def send(self, call: Call[NoticeBody, None]) -> SentNotice:
         """`POST /_synapse/admin/v1/send_server_notice`: send a message to a user from the server's notices
         account.
 
@@ -53,7 +53,7 @@ class NoticeCalls:
         """
         return await self._send(call)
 
-    async def send_once(self, call: Call[NoticeBody, None]) -> Noticed:
+    async def send_once(self, call: Call[NoticeBody, None]) -> SentNotice:
         """`PUT /_synapse/admin/v1/send_server_notice/{txn_id}`: send a message to a user from the server's
         notices account.
 
@@ -64,7 +64,7 @@ class NoticeCalls:
         """
         return await self._send(call, call.text("txn_id"))
 
-    async def _send(self, call: Call[NoticeBody, None], txn_id: str = "") -> Noticed:
+    async def _send(self, call: Call[NoticeBody, None], txn_id: str = "") -> SentNotice:
         request = call.body
         event_id = await self._notices.send(
             call.requester,

@@ -1,8 +1,8 @@
-"""Accounts made by programs that know the shared secret, as tools for other homeservers do it.
+"""Registration with a shared secret, as tools for other homeservers use it.
 
-`/_synapse/admin/v1/register`: a nonce is fetched first; the MAC is HMAC-SHA1 over nonce, user name, password and
-"admin" or "notadmin" (and the user type where one is given, which means nothing here), with NUL between them. A nonce
-is good once.
+`/_synapse/admin/v1/register`: the client gets a nonce first; the MAC is HMAC-SHA1 over nonce, user name, password and
+"admin" or "notadmin" (and the user type if one is given, which is ignored otherwise), separated by NUL. A nonce
+can be used once.
 """
 
 import hmac
@@ -21,7 +21,7 @@ from homeserver.settings.models import MatrixSettings
 
 
 class SharedSecret:
-    """The two calls. `secret` is not empty."""
+    """The two handlers. `secret` is not empty."""
 
     def __init__(
         self, accounts: Accounts, *, logins: Logins, clock: Clock, secret: str, settings: MatrixSettings
@@ -31,10 +31,10 @@ class SharedSecret:
         self._clock = clock
         self._secret = secret.encode()
         self._settings = settings
-        self._nonces: OrderedDict[str, int] = OrderedDict()  # nonce -> when it ends
+        self._nonces: OrderedDict[str, int] = OrderedDict()  # nonce -> when it expires, in ms
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         return (
             Route(
                 "GET",
@@ -72,7 +72,7 @@ class SharedSecret:
         body = call.body
         ends_ms = self._nonces.pop(body.nonce, 0)
         if self._clock.now_ms() >= ends_ms:
-            raise Invalid("the nonce is not known, or was used", code="bad_nonce")
+            raise Invalid("unknown or used nonce", code="bad_nonce")
         if not hmac.compare_digest(self._mac(body), body.mac.lower().encode(errors="replace")):
             raise Forbidden("the MAC is wrong", code="bad_mac")
         person = await self._accounts.create(

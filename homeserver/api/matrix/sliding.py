@@ -1,4 +1,4 @@
-"""Sliding sync: the call by which newer clients stay up to date."""
+"""The handler of sliding sync."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from homeserver.services.sliding.tokens import Pos
 
 
 class SlidingCalls:
-    """Simplified sliding sync (MSC4186)."""
+    """The handler of sliding sync."""
 
     def __init__(self, syncs: SlidingSyncs) -> None:
         self._syncs = syncs

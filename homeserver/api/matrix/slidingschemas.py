@@ -1,4 +1,4 @@
-"""What goes over the wire of sliding sync, as clients in use write it (MSC4186 with its unstable names)."""
+"""Request and response bodies of sliding sync (MSC4186, with the unstable names that clients use)."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -35,7 +35,7 @@ class RoomConfig(Body):
     required_state: list[tuple[_Key, _Key]] = Field(default_factory=list, max_length=1000)
 
     def config(self, reader: UserId) -> Config:
-        """What the services take."""
+        """The service's record of this body."""
         return Config(self.timeline_limit, Required.of(self.required_state, reader))
 
 
@@ -51,7 +51,7 @@ class Filters(Body):
     room_name_like: str = Field(default="", max_length=255)
 
     def read(self) -> RoomFilters:
-        """What the services take."""
+        """The service's record of this body."""
         return RoomFilters(
             is_dm=self.is_dm,
             is_encrypted=self.is_encrypted,
@@ -70,7 +70,7 @@ class RoomList(RoomConfig):
     filters: Filters | None = None
 
     def read(self, reader: UserId) -> ListRequest:
-        """What the services take."""
+        """The service's record of this body."""
         filters = Filters() if self.filters is None else self.filters
         return ListRequest(self.ranges, self.config(reader), filters.read())
 
@@ -81,7 +81,7 @@ class Extension(Body):
     rooms: _Keys | None = None
 
     def scope(self) -> Scope:
-        """What the services take."""
+        """The service's record of this body."""
         whole = Scope()
         lists = whole.lists if self.lists is None else self.lists
         return Scope(bool(self.enabled), lists, whole.rooms if self.rooms is None else self.rooms)
@@ -93,7 +93,7 @@ class ToDevice(Body):
     limit: Annotated[int, Field(ge=0, le=10_000)] | None = None
 
     def read(self) -> ToDeviceRequest:
-        """What the services take."""
+        """The service's record of this body."""
         return ToDeviceRequest(bool(self.enabled), int(self.since or 0), self.limit)
 
 
@@ -105,7 +105,7 @@ class ExtensionBodies(Body):
     typing: Extension = Field(default_factory=Extension)
 
     def read(self) -> ExtensionsRequest:
-        """What the services take."""
+        """The service's record of this body."""
         return ExtensionsRequest(
             to_device=self.to_device.read(),
             e2ee=bool(self.e2ee.enabled),
@@ -116,7 +116,7 @@ class ExtensionBodies(Body):
 
 
 class SlidingBody(Body):
-    """Names that are not here are ignored: what the first proposal remembered from one request to the next is gone."""
+    """Unknown keys are ignored; the sticky parameters of MSC3575 do not exist in MSC4186."""
 
     conn_id: str = Field(default="", max_length=255)
     lists: dict[_Key, RoomList] = Field(default_factory=dict, max_length=100)

@@ -1,12 +1,12 @@
-"""Rooms as those outside see them: one of them, the tree of a space, and those that one shares with somebody."""
+"""Room summaries, space hierarchies and mutual rooms."""
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
 from homeserver.api.matrix import directoryschemas as schemas
-from homeserver.api.matrix.directoryschemas import MutualQuery, TreeQuery
-from homeserver.api.matrix.roomshape import branch, summarised
+from homeserver.api.matrix.directoryschemas import HierarchyQuery, MutualQuery
+from homeserver.api.matrix.roomshape import hierarchy_room, summarised
 from homeserver.api.matrix.targets import room_called
 from homeserver.errors import Invalid
 from homeserver.http.routes import Call, Route
@@ -20,7 +20,7 @@ _MUTUAL_PAGE: Final = 100
 
 
 class SpaceCalls:
-    """The calls that look at rooms from outside."""
+    """The handlers for summaries, hierarchies and mutual rooms."""
 
     def __init__(self, spaces: Spaces, aliases: Aliases, membership: Membership) -> None:
         self._spaces = spaces
@@ -28,10 +28,10 @@ class SpaceCalls:
         self._membership = membership
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls, some of them also at the places where they were first tried out."""
+        """The routes, some of them also at their unstable paths."""
         v1, nheko = "/client/v1", "/client/unstable/im.nheko.summary"
         msc2666 = "/client/unstable/uk.half-shot.msc2666/user/mutual_rooms"
-        tree, tree_query = f"{v1}/rooms/{{room_id}}/hierarchy", TreeQuery
+        tree, tree_query = f"{v1}/rooms/{{room_id}}/hierarchy", HierarchyQuery
         return (
             *(
                 Route(
@@ -44,7 +44,12 @@ class SpaceCalls:
                 for path in (f"{v1}/room_summary", f"{nheko}/room_summary", f"{nheko}/summary")
             ),
             Route(
-                "GET", tree, self.hierarchy, "Get a space's hierarchy", query=tree_query, answer=schemas.Tree
+                "GET",
+                tree,
+                self.hierarchy,
+                "Get a space's hierarchy",
+                query=tree_query,
+                answer=schemas.Hierarchy,
             ),
             *(
                 Route(
@@ -72,7 +77,7 @@ class SpaceCalls:
         room, membership = await self._spaces.summary(call.requester, room_id)
         return {**summarised(room), "membership": membership}
 
-    async def hierarchy(self, call: Call[None, TreeQuery]) -> schemas.Tree:
+    async def hierarchy(self, call: Call[None, HierarchyQuery]) -> schemas.Hierarchy:
         """`GET /_matrix/client/v1/rooms/{room_id}/hierarchy`: the rooms of a space and its subspaces, depth
         first, a page at a time.
 
@@ -82,7 +87,7 @@ class SpaceCalls:
         query = call.query
         request = HierarchyRequest(query.limit, query.max_depth, query.suggested_only, query.from_)
         found, following = await self._spaces.tree(call.requester, RoomId(call.text("room_id")), request)
-        answer: schemas.Tree = {"rooms": [branch(one) for one in found]}
+        answer: schemas.Hierarchy = {"rooms": [hierarchy_room(one) for one in found]}
         if following is not None:
             answer["next_batch"] = following
         return answer
@@ -97,10 +102,10 @@ class SpaceCalls:
         """
         query = call.query
         if not is_user_id(query.user_id):
-            raise Invalid("this is no user id", code="bad_user_id")
+            raise Invalid("not a user ID", code="bad_user_id")
         start = _MUTUAL_TOKEN.fullmatch(query.from_ or "m0")
         if start is None:
-            raise Invalid("this is no token of this list", code="bad_token")
+            raise Invalid("not a token of this list", code="bad_token")
         found, count = await self._membership.mutual_rooms(
             call.requester, UserId(query.user_id), after=int(start[1]), limit=_MUTUAL_PAGE + 1
         )

@@ -1,4 +1,4 @@
-"""The call by which clients stay up to date."""
+"""Sync."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
@@ -16,7 +16,7 @@ from homeserver.services.sync.request import SyncRequest
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.services.sync.v3 import Syncs
 
-# Filters of queries that are kept in memory, read: a client sends the same one every time.
+# Parsed filters of queries kept in memory: a client sends the same one every time.
 _CACHED: Final = 500
 _CACHED_LENGTH: Final = 2000
 
@@ -36,7 +36,7 @@ class SyncQuery(Query):
 
 
 class SyncCalls:
-    """The sync of version 3."""
+    """The handler of sync."""
 
     def __init__(self, syncs: Syncs, filters: Filters) -> None:
         self._syncs = syncs
@@ -44,7 +44,7 @@ class SyncCalls:
         self._read: BoundedCache[str, Filter] = BoundedCache(_CACHED)
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         path = "/client/v3/sync"
         return (Route("GET", path, self.sync, "Sync", query=SyncQuery, answer=dict[str, Any], guests=True),)
 

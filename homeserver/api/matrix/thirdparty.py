@@ -74,7 +74,7 @@ class ThirdPartyCalls:
         Spec: client-server API, "Third-party Lookup".
         Errors: M_NOT_FOUND, always.
         """
-        raise NotFound("no such network is bridged here", code="unknown_protocol")
+        raise NotFound("unknown third-party protocol", code="unknown_protocol")
 
     async def lookup(self, _: Call[None, AliasQuery] | Call[None, UserQuery]) -> list[object]:
         """`GET /_matrix/client/v3/thirdparty/location`,

@@ -1,6 +1,6 @@
-"""E-mail addresses and phone numbers of accounts.
+"""Third-party identifiers: e-mail addresses and phone numbers of accounts.
 
-This server sends no mail and no SMS and trusts no identity server: nothing can be proven to it, and no answer here
+This server sends no e-mail and no SMS and trusts no identity server: nothing can be validated, and no answer here
 depends on who has which address.
 """
 
@@ -42,7 +42,7 @@ class Credentials(Proof):
     id_access_token: str = _TEXT
 
 
-class OldProof(Body):
+class DeprecatedProof(Body):
     three_pid_creds: Credentials
 
 
@@ -52,7 +52,7 @@ class Address(Body):
 
 
 class ThreepidCalls:
-    """The calls under account/3pid, and those that ask for a proof by mail or SMS."""
+    """The handlers under account/3pid, and of requestToken."""
 
     def __init__(self, *, accounts: Accounts, profiles: Profiles, passwords: Passwords) -> None:
         self._accounts = accounts
@@ -60,7 +60,7 @@ class ThreepidCalls:
         self._passwords = passwords
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         root = "/client/v3/account/3pid"
         return (
             Route(
@@ -71,7 +71,11 @@ class ThreepidCalls:
                 answer=schemas.Threepids,
             ),
             Route(
-                "POST", root, self.add_deprecated, "Add a third-party identifier (deprecated)", body=OldProof
+                "POST",
+                root,
+                self.add_deprecated,
+                "Add a third-party identifier (deprecated)",
+                body=DeprecatedProof,
             ),
             Route("POST", f"{root}/add", self.add, "Add a third-party identifier", body=JsonObject),
             Route("POST", f"{root}/bind", self.bind, "Bind a third-party identifier", body=Credentials),
@@ -91,10 +95,10 @@ class ThreepidCalls:
                 body=Address,
                 answer=schemas.Unbound,
             ),
-            *self._asking(),
+            *self._request_token_routes(),
         )
 
-    def _asking(self) -> Sequence[Route]:
+    def _request_token_routes(self) -> Sequence[Route]:
         mail, phone = "email/requestToken", "msisdn/requestToken"
         about = "Request a validation token"
         added, closed = "/client/v3/account/3pid", ("/client/v3/register", "/client/v3/account/password")
@@ -137,7 +141,7 @@ class ThreepidCalls:
         Spec: client-server API, "Account management".
         Errors: M_THREEPID_MEDIUM_NOT_SUPPORTED, always.
         """
-        raise Invalid("this server sends no mail and no SMS", code="threepid_medium")
+        raise Invalid("this server sends no e-mail and no SMS", code="threepid_medium")
 
     async def refuse_token(self, _: Call[EmailTokenRequest, None] | Call[PhoneTokenRequest, None]) -> None:
         """`POST /_matrix/client/v3/register/email/requestToken`,
@@ -151,9 +155,9 @@ class ThreepidCalls:
         Spec: client-server API, "Account management".
         Errors: M_THREEPID_DENIED, always, so that the answer does not tell who has which address.
         """
-        raise Forbidden("this server sends no mail and no SMS", code="threepid_refused")
+        raise Forbidden("this server sends no e-mail and no SMS", code="threepid_refused")
 
-    async def add_deprecated(self, _: Call[OldProof, None]) -> None:
+    async def add_deprecated(self, _: Call[DeprecatedProof, None]) -> None:
         """`POST /_matrix/client/v3/account/3pid`: add an address that was validated before.
 
         No validation can succeed here.
@@ -182,7 +186,7 @@ class ThreepidCalls:
         Spec: client-server API, "Account management".
         Errors: M_SERVER_NOT_TRUSTED, always.
         """
-        raise Invalid("this server talks to no identity server", code="identity_server")
+        raise Invalid("this server trusts no identity server", code="identity_server")
 
     async def unbind(self, _: Call[Address, None]) -> schemas.Unbound:
         """`POST /_matrix/client/v3/account/3pid/unbind`: remove an address from an identity server.
@@ -206,4 +210,4 @@ class ThreepidCalls:
 
 
 def _unproven() -> Forbidden:
-    return Forbidden("nothing proves that this address is yours", code="threepid_unproven")
+    return Forbidden("the address was not validated", code="threepid_unproven")

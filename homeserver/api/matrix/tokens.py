@@ -1,4 +1,4 @@
-"""Places in a room's timeline as clients carry them: `t<place>` of pages, `s<place>...` and `p<place>...` of syncs."""
+"""Pagination tokens: `t<position>` of pages, `s<position>...` and `p<position>...` of syncs."""
 
 import re
 
@@ -9,7 +9,7 @@ _TOKEN = re.compile(r"[tsp](-?[0-9]{1,18})(?:_.*)?")
 
 
 def place_of(token: str | None) -> Place | None:
-    """The place that a token names, None without one. Raises Invalid.
+    """The position that a token names, None without one. Raises Invalid.
 
     No event has the place 0: news stand above it, history that was fetched below; it names the beginning.
     """
@@ -24,7 +24,7 @@ def position_of(token: str | None) -> LogPosition | None:
 
 
 def token_of(place: Place) -> str:
-    """The token of a place."""
+    """The token of a position."""
     return "t0" if place == FIRST_PLACE else f"t{place}"
 
 
@@ -38,5 +38,5 @@ def _number_of(token: str | None) -> int | None:
         return None
     found = _TOKEN.fullmatch(token)
     if found is None:
-        raise Invalid("this is no token of ours", code="bad_token")
+        raise Invalid("not a valid token", code="bad_token")
     return int(found[1])

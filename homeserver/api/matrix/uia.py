@@ -1,11 +1,11 @@
-"""Who a request speaks of: identifiers of log-ins, and the calls that ask for a password first."""
+"""User identifiers of logins, and user-interactive authentication (UIA) by password."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
-from homeserver.api.matrix.schemas import Identifier, PasswordStage, Who
+from homeserver.api.matrix.schemas import Identifier, PasswordStage, UserIdentifier
 from homeserver.errors import Forbidden, Invalid
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call
@@ -16,7 +16,7 @@ from homeserver.services.auth.uia import PASSWORD, UiaOperation, UiaResult, User
 
 
 class Passwords:
-    """Checks names and passwords as Matrix clients send them."""
+    """Checks identifiers and passwords."""
 
     def __init__(
         self,
@@ -31,8 +31,8 @@ class Passwords:
         self._server_name = server_name
         self._address = address
 
-    async def check(self, who: Who, password: str, request: web.Request) -> Person:
-        """The person with this name and password. Raises Unauthenticated, Invalid, RateLimited."""
+    async def check(self, who: UserIdentifier, password: str, request: web.Request) -> Person:
+        """The user with this identifier and password. Raises Unauthenticated, Invalid, RateLimited."""
         identifier = who.identifier or Identifier(
             type="m.id.thirdparty" if who.medium else "m.id.user",
             user=who.user,
@@ -49,10 +49,12 @@ class Passwords:
             return await self._accounts.check_password(
                 email=identifier.address, password=password, address=address, even_suspended=True
             )
-        raise Invalid("say who you are by m.id.user, or m.id.thirdparty with an e-mail", code="unknown_stage")
+        raise Invalid(
+            "identifier: must be m.id.user, or m.id.thirdparty with an e-mail address", code="unknown_stage"
+        )
 
     async def prove(self, call: Call[JsonObject, None], purpose: str) -> UiaResult:
-        """Ask for the password of the caller, or, where a call came without a token, of somebody who has an account.
+        """Require the password of the requester or, if the request has no token, of any account.
 
         Raises UiaRequired until it was given. `purpose` names the call.
         """
@@ -63,7 +65,7 @@ class Passwords:
 
         known = call.caller is not None
         wanted = UiaOperation(
-            # What was begun without a token goes on without one, and the other way round.
+            # A UIA session started without a token continues without one, and the other way round.
             purpose=purpose if known else f"{purpose} without a token",
             user_id=call.requester.user_id if known else "",
             flows=[[PASSWORD]],
@@ -73,8 +75,8 @@ class Passwords:
         return await self._interactions.passed(wanted, call.body.root)
 
     def _user_id(self, name: str) -> UserId:
-        """A whole id, or the name before the colon; capitals do not count."""
+        """The user ID of a full ID or a localpart, case-insensitively."""
         wanted = name.lower() if name.startswith("@") else f"@{name.lower()}:{self._server_name}"
         if not is_user_id(wanted) or not wanted.endswith(f":{self._server_name}"):
-            raise Forbidden("there is no such person here", code="bad_credentials")
+            raise Forbidden("no such user on this server", code="bad_credentials")
         return UserId(wanted)

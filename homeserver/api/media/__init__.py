@@ -1,1 +1,1 @@
-"""Files by their signed addresses."""
+"""Files by their signed URLs."""

@@ -1,7 +1,7 @@
-"""Files and small pictures. The signature in the address is the permission: no token is needed.
+"""Files and thumbnails. The signature in the URL is the credential: no token is needed.
 
-What people upload is data, never a page of this server: browsers may not guess another type, not run scripts in
-it, and show only what holds none; the store says which types those are.
+Uploads are untrusted: browsers may not guess another type or run scripts in
+them, and show only types that hold none; the store says which those are.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ THUMBNAIL = "thumb"
 _SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; media-src 'self'; sandbox",
-    "Cross-Origin-Resource-Policy": "cross-origin",  # products on other sites show these pictures
+    "Cross-Origin-Resource-Policy": "cross-origin",  # products on other sites show these images
     "Referrer-Policy": "no-referrer",
 }
 
 
 class FileQuery(Query):
-    """`e`: when the address ends, in ms since 1970. `s`: its signature."""
+    """`e`: when the URL expires, in ms since 1970. `s`: its signature."""
 
     e: QueryInt = Field(ge=0)
     s: str = Field(max_length=200)
@@ -41,14 +41,14 @@ class ThumbnailQuery(FileQuery):
 
 
 class Files:
-    """The calls under `/media`."""
+    """The handlers under `/media`."""
 
     def __init__(self, media: Media, clock: Clock) -> None:
         self._media = media
         self._clock = clock
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         return (
             Route(
                 "GET",
@@ -79,12 +79,12 @@ class Files:
             asked = check_query(FileQuery, query)
             served = await self._media.open(media_id, asked.e, asked.s)
         except Invalid:
-            raise NotFound("no such file, or its address is too old", code="file_not_found") from None
+            raise NotFound("no such file, or its URL has expired", code="file_not_found") from None
         return self._respond(served, asked.e)
 
     def _respond(self, served: Served, expiry_ms: int) -> web.StreamResponse:
-        """The file, in parts where the client asks for them. It never changes, so it may be kept while its
-        address is good."""
+        """The file; ranges are supported. It never changes, so it may be cached while its
+        URL is valid."""
         keep_s = max(0, (expiry_ms - self._clock.now_ms()) // 1000)
         return web.FileResponse(
             served.path,
@@ -98,6 +98,6 @@ class Files:
 
 
 def make(media: Media, *, clock: Clock, dispatcher: Dispatcher) -> Face:
-    """The face."""
+    """The media API."""
     routes = Files(media, clock).routes()
     return Face("Media", PREFIX, face_application(dispatcher, ERRORS, routes), routes)

@@ -1,4 +1,4 @@
-"""The one table of this face's errors."""
+"""The error table of this API."""
 
 from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, detail_body
 

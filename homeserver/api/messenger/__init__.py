@@ -1,1 +1,1 @@
-"""The messenger API: accounts, people, chats, and one socket for all of a person's chats."""
+"""The messenger API: accounts, people, chats, and one WebSocket for all of a user's chats."""

@@ -1,4 +1,4 @@
-"""Puts the messenger face together."""
+"""Builds the messenger API."""
 
 from collections.abc import Sequence
 
@@ -22,8 +22,8 @@ ABOUT = """\
 ## Messenger
 
 All ids are integers. `POST {prefix}/auth/login` gives an access token for `Authorization: Bearer TOKEN`, and a refresh
-token for `POST {prefix}/auth/refresh`. It is good until one of the tokens that it was exchanged for is used; its use
-after that ends the session.
+token for `POST {prefix}/auth/refresh`. It stays valid until one of the tokens that it was exchanged for is used; its
+use after that ends the session.
 
 **WebSocket** `{socket_path}?token=TOKEN`: one socket for all chats. All frames are `{{"event": ..., "data": {{...}}}}`.
 
@@ -32,7 +32,7 @@ after that ends the session.
 | `message.send` | as the body of `POST {prefix}/messages` |
 | `typing` | `chat_id`, `is_typing` |
 | `read` | `chat_id`, `message_id`? (default: the newest) |
-| `sync` | `after`: a message id; answered with what was said, edited and deleted after it, in all chats, in order |
+| `sync` | `after`: a message id; answered with messages sent, edited and deleted after it, in all chats, in order |
 | `ping` | nothing; answered with `pong` |
 
 | the server sends | data |
@@ -40,19 +40,19 @@ after that ends the session.
 | `message.created`, `message.updated` | a Message |
 | `message.deleted` | `id`, `chat_id` |
 | `message.read` | `chat_id`, `user_id`, `message_id` |
-| `chat.created`, `chat.updated` | a Chat: you came into it, or its title or its people changed |
+| `chat.created`, `chat.updated` | a Chat: you joined it, or its title or its members changed |
 | `chat.deleted` | `id`: you are no longer in it |
 | `typing` | `chat_id`, `user_id`, `is_typing` |
 | `presence` | `chat_id`, `user_id`, `online` |
 | `error` | `code`, `detail`, `client_id`?, `retry_ms`?: a frame was refused; the socket stays open |
 
-Close codes: 1000 do not come back; 1001 the server stops; 1008 no access, or the token or session ended; 1009 frame
-too large; 1013 too slow or too busy, come back and `sync`.
+Close codes: 1000 do not reconnect; 1001 the server stops; 1008 no access, or the token or session ended; 1009 frame
+too large; 1013 too slow or too busy, reconnect and `sync`.
 """
 
 
 def make(services: MessengerServices, api: ApiContext, *, settings: MessengerSettings) -> Sequence[Face]:
-    """The face, and its socket, which has an address of its own; it follows the feed from now on."""
+    """The face, and its WebSocket, which has a path of its own; subscribes to the feed."""
     views = Views(MediaFiles(services.media, api.public_url, api.server))
     posting = Posting(messages=services.messages.messages, access=services.events.access)
     paging = Paging(api.max_page)

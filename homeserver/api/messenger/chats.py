@@ -1,4 +1,4 @@
-"""Chats and who is in them."""
+"""Chats and their members."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ from homeserver.http.routes import Call, Route
 _ONE = "/chats/{chat_id:int}"
 _MEMBER = f"{_ONE}/members/{{user_id:int}}"
 _TAGS = ("Chats",)
-_ADMINS_ONLY = {403: "Only an admin of the chat may do this. Or there is a block between you."}
-_BLOCKED = {403: "There is a block between you."}
+_ADMINS_ONLY = {403: "Only an admin of the chat may do this, or one of you has blocked the other."}
+_BLOCKED = {403: "One of you has blocked the other."}
 
 
 class Chats:
-    """The calls under `chats/`, but for its messages."""
+    """The handlers under `chats/`, except for messages."""
 
     def __init__(
         self, services: MessengerServices, *, views: shape.Views, paging: Paging, listed_participants: int
@@ -31,7 +31,7 @@ class Chats:
         self._listed_participants = listed_participants
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         return (
             Route(
                 "POST",
@@ -70,7 +70,7 @@ class Chats:
                 "Add a member",
                 answer=schemas.Chat,
                 tags=_TAGS,
-                errors={400: "A direct chat stays between two people.", **_ADMINS_ONLY},
+                errors={400: "The members of a direct chat cannot change.", **_ADMINS_ONLY},
             ),
             Route(
                 "DELETE",
@@ -79,7 +79,7 @@ class Chats:
                 "Remove a member, or leave",
                 status=204,
                 tags=_TAGS,
-                errors={400: "A direct chat stays between two people.", **_ADMINS_ONLY},
+                errors={400: "The members of a direct chat cannot change.", **_ADMINS_ONLY},
             ),
             Route(
                 "POST",

@@ -1,4 +1,4 @@
-"""The one table of this face's errors: `{"detail", "code"}`, with 422 for a field that is missing or wrong."""
+"""The error table of this API: `{"detail", "code"}`, with 422 for a field that is missing or wrong."""
 
 from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, detail_body
 

@@ -1,6 +1,6 @@
-"""News of chats as frames for the open sockets: one socket hears all chats of its person.
+"""Turns feed records into frames for open sockets: one socket is subscribed to all chats of its user.
 
-The feed tells when a connected person comes into a room or goes out of it, so the chats of their sockets are right at
+The feed tells when a connected user joins or leaves a room, so the subscriptions of their sockets are correct at
 any time; they are read from the database only when a socket opens.
 """
 
@@ -22,9 +22,9 @@ FACE = "messenger"
 
 @dataclass(slots=True)
 class Connected:
-    """A person with open sockets (and the namespace of each), or with one that is about to open (`loading`).
+    """A user with open sockets (and the namespace of each), or with one that is about to open (`loading`).
 
-    `rooms`: what they hear. `left`: what they went out of while the rooms were read. `present`: where they are shown.
+    `rooms`: subscriptions. `left`: rooms left while `rooms` was read. `present`: rooms that show them as online.
     """
 
     requester: Requester
@@ -37,7 +37,7 @@ class Connected:
 
 @dataclass(slots=True)
 class OpenChat:
-    """A chat that so many connected people are in. `told`: the state of it that they were told last."""
+    """A chat with connected members; `people` counts them. `told`: the state that they were sent last."""
 
     chat_id: int
     people: int = 0
@@ -45,7 +45,7 @@ class OpenChat:
 
 
 class Live:
-    """A follower of the feed (see `services/realtime/feed.py`) that tells the sockets of this face."""
+    """A subscriber of the feed (see `services/realtime/feed.py`) that sends frames to the sockets of this API."""
 
     def __init__(
         self, *, hub: Hub, views: shape.Views, connections: LiveConnections, presence_chats: int
@@ -59,12 +59,12 @@ class Live:
         self._chats: dict[RoomId, OpenChat] = {}
         self._drawn: tuple[RoomNow, dict[tuple[str, int, int], bytes]] | None = None
 
-    # --- sockets come and go ---
+    # --- subscriptions ---
 
     async def enter(
         self, socket: Socket, requester: Requester, load: Callable[[], Awaitable[Sequence[RoomPlace]]]
     ) -> None:
-        """From now on the socket hears all rooms of its person, those that `load` tells and those that come."""
+        """Subscribe the socket to all rooms of its user: those that `load` returns and later ones."""
         person = self._people.setdefault(requester.user_id, Connected(requester))
         person.loading += 1
         try:
@@ -86,7 +86,7 @@ class Live:
             self._drop_if_gone(person)
 
     def leave(self, socket: Socket, requester: Requester) -> None:
-        """The socket is gone, if it ever was there."""
+        """Remove a closed socket, if it was added."""
         person = self._people.get(requester.user_id)
         if person is None or socket not in person.sockets:
             return
@@ -96,7 +96,7 @@ class Live:
         self._drop_if_gone(person)
 
     def present_in(self, requester: Requester) -> Sequence[tuple[int, RoomId]]:
-        """The chats that a connected person is shown in."""
+        """The chats that show a connected user as online."""
         person = self._people[requester.user_id]
         return [(self._chats[room_id].chat_id, room_id) for room_id in person.present]
 
@@ -121,7 +121,7 @@ class Live:
             self._forget(person, room_id)
 
     def _forget(self, person: Connected, room_id: RoomId) -> None:
-        """A person is no longer in a room, or no longer connected."""
+        """Forget a user who has left a room or disconnected."""
         person.rooms.discard(room_id)
         if room_id in person.present:
             person.present.discard(room_id)
@@ -132,7 +132,7 @@ class Live:
             del self._chats[room_id]
 
     def _show(self, person: Connected, room_id: RoomId) -> None:
-        """Show a person as online in one more room, if there is a place for it."""
+        """Show a user as online in one more room, up to the limit."""
         if room_id in person.present or room_id not in person.rooms:
             return
         if len(person.present) < self._presence_chats:
@@ -142,15 +142,15 @@ class Live:
     # --- the feed ---
 
     def wants(self, room_id: RoomId) -> bool:
-        """Whether news of a room are of use."""
+        """Whether records of a room are needed."""
         return room_id in self._audience
 
     def follows(self, user_id: UserId) -> bool:
-        """Whether a person is connected."""
+        """Whether a user is connected."""
         return user_id in self._people
 
     def deliver(self, record: records.Record) -> None:
-        """Take one piece of news."""
+        """Handle one record."""
         match record:
             case records.MessageNew(message=message):
                 self._message(record, message.room_id, position=message.position)
@@ -161,7 +161,7 @@ class Live:
             case records.SessionEnded(session_id=session_id, user_id=user_id):
                 self._hub.end_session(user_id, session_id)
             case records.NewsLost():
-                self._hub.end_all("too much at once: come back and sync")
+                self._hub.end_all("too many changes at once: reconnect and sync")
             case records.ReadMoved() | records.TypingChanged() | records.PresenceChanged():
                 self._about_person(record)
             case _:
@@ -208,7 +208,7 @@ class Live:
         self._audience.tell(room_id, frame, position=position)
 
     def _came(self, now: RoomNow, user_id: UserId) -> None:
-        """Nothing in the room is unread for one who just came."""
+        """Handle a join. Nothing in the room is unread for the new member."""
         room = now.room
         person = self._people.get(user_id)
         if person is not None:
@@ -233,7 +233,7 @@ class Live:
             self._put_out(person, room_id)
 
     def _changed(self, now: RoomNow | None, *, but: UserId | None = None) -> None:
-        """Tell all who hear a room how it stands, unless they were told this very state already."""
+        """Send a room's state to its subscribers, unless they were sent the same already."""
         chat = self._chats.get(now.room.room_id) if now is not None else None
         if now is None or chat is None or chat.told is now:
             return
@@ -246,7 +246,7 @@ class Live:
         self._audience.tell_each(now.room.room_id, frame, but=but)
 
     def _chat_frame(self, event: str, now: RoomNow, namespace: int, unread: int) -> bytes:
-        """Made once for all who are to see the same."""
+        """The frame of a chat, built once per view."""
         if self._drawn is None or self._drawn[0] is not now:
             self._drawn = (now, {})
         drawn, key = self._drawn[1], (event, namespace, unread)
@@ -257,7 +257,7 @@ class Live:
 
 
 def told_frame(record: Told, view: shape.View) -> bytes:
-    """The frame that tells what became of a message, now or in a replay."""
+    """The frame of a message's record, live or in a replay."""
     match record:
         case records.MessageNew(message=message):
             return shape.frame("message.created", {**shape.message(message, view)})

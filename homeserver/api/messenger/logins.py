@@ -13,7 +13,7 @@ from homeserver.services.auth.sessions import Sessions, Tokens
 
 
 class Logins:
-    """The calls under `auth/`, but for `auth/me`."""
+    """The handlers under `auth/`, except for `auth/me`."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Logins:
         self._views = views
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         tags = ("Auth",)
         return (
             Route(
@@ -42,7 +42,7 @@ class Logins:
                 status=201,
                 tags=tags,
                 public=True,
-                errors={403: "Registration is closed.", 409: "The e-mail or tag is in use."},
+                errors={403: "Registration is closed.", 409: "The e-mail address or the tag is taken."},
             ),
             Route(
                 "POST",
@@ -64,7 +64,7 @@ class Logins:
                 answer=schemas.Tokens,
                 tags=tags,
                 public=True,
-                errors={401: "The refresh token is unknown, expired or spent."},
+                errors={401: "The refresh token is unknown, expired or was used before."},
             ),
             Route("POST", "/auth/logout", self.logout, "Log out", status=204, tags=tags),
         )

@@ -11,11 +11,11 @@ from homeserver.http.routes import Call, Route
 
 DEFAULT_PAGE = 50
 _TAGS = ("Messages",)
-_REFUSED = "Or there is a block between you, or a word that may not be written."
+_REFUSED = "Or one of you has blocked the other, or the text has a forbidden word."
 
 
 class MessageCalls:
-    """The calls under `messages/`, and the messages of a chat."""
+    """The handlers under `messages/`, and of a chat's messages."""
 
     def __init__(
         self, services: MessengerServices, *, posting: Posting, views: shape.Views, paging: Paging
@@ -28,7 +28,7 @@ class MessageCalls:
         self._paging = paging
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         one = "/messages/{message_id:int}"
         return (
             Route(
@@ -40,7 +40,7 @@ class MessageCalls:
                 answer=schemas.Message,
                 status=201,
                 tags=_TAGS,
-                errors={403: f"Only the server writes system messages. {_REFUSED}"},
+                errors={403: f"Only the server sends system messages. {_REFUSED}"},
             ),
             Route(
                 "GET",

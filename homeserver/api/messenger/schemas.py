@@ -1,4 +1,4 @@
-"""What goes over the wire of the messenger API. All ids are integers."""
+"""Request and response bodies of the messenger API. All ids are integers."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -16,7 +16,9 @@ class Registration(Body):
     email: str = _EMAIL
     password: str = _PASSWORD
     display_name: str = Field(max_length=1000)
-    tag: str | None = Field(default=None, max_length=100, description="Made from the e-mail if absent.")
+    tag: str | None = Field(
+        default=None, max_length=100, description="Made from the e-mail address if absent."
+    )
 
 
 class Login(Body):
@@ -29,7 +31,7 @@ class Refresh(Body):
 
 
 class ProfileChange(Body):
-    """What is absent or null stays as it is; an empty `avatar_url` takes the picture away."""
+    """Absent or null fields stay unchanged; an empty `avatar_url` removes the avatar."""
 
     display_name: str | None = Field(default=None, max_length=1000)
     tag: str | None = Field(default=None, max_length=100)
@@ -60,12 +62,12 @@ _MAX_ID = 2**53 - 1
 class NewMessage(Body):
     """Also the data of the frame `message.send`.
 
-    Of an image or a file, `payload` says where it lies: `url`, and perhaps `name`, `size`, `content_type`, `width` and
-    `height`; or `content` is its address. Everything else in `payload` is for your own use.
+    For an image or a file, `payload` has its URL: `url`, and optionally `name`, `size`, `content_type`, `width` and
+    `height`; or `content` is its URL. Everything else in `payload` is for your own use.
     """
 
     chat_id: Number
-    type: MessageType = Field(default="text", description="`system` is for the server alone.")
+    type: MessageType = Field(default="text", description="`system` is reserved for the server.")
     content: Annotated[str, Field(max_length=MAX_TEXT_CHARS)] = ""
     payload: dict[str, Any] | None = None
     client_id: ClientId | None = None
@@ -77,7 +79,7 @@ class MessageChange(Body):
 
 class MessageQuery(LimitQuery):
     before: QueryInt | None = Field(
-        default=None, ge=1, le=_MAX_ID, description="Messages before this one, the latest of them."
+        default=None, ge=1, le=_MAX_ID, description="The latest messages before this one."
     )
 
 
@@ -87,7 +89,7 @@ class NewReport(Body):
 
 class ReadMark(Body):
     message_id: Number | None = Field(
-        default=None, description="Read up to here; without it, up to the last one."
+        default=None, description="The last message read; by default the newest."
     )
 
 
@@ -99,14 +101,14 @@ class TypingData(Body):
 
 
 class ReadData(ReadMark):
-    """Data of the frame `read`. The chat may be left out where the message is given."""
+    """Data of the frame `read`. The chat is optional if the message is given."""
 
     chat_id: Number | None = None
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
         if self.chat_id is None and self.message_id is None:
-            raise ValueError("give chat_id or message_id")
+            raise ValueError("chat_id or message_id is required")
         return self
 
 
@@ -132,7 +134,7 @@ class Frame(Body):
 
 
 class User(TypedDict):
-    """`email` is null unless it is yours, or that of somebody you share a chat with."""
+    """`email` is null except for yourself and people you share a chat with."""
 
     id: int
     email: str | None
@@ -143,7 +145,7 @@ class User(TypedDict):
 
 
 class Tokens(TypedDict):
-    """`expires_in`: seconds that the access token is good for."""
+    """`expires_in`: the access token's lifetime in seconds."""
 
     access_token: str
     refresh_token: str
@@ -153,7 +155,7 @@ class Tokens(TypedDict):
 
 
 class Message(TypedDict):
-    """`payload` as its sender gave it. For a file that came another way it is made by the server: `url`, `name`,
+    """`payload` as the sender gave it. For a file sent by another API the server makes it: `url`, `name`,
     `size`, `content_type`, `width`, `height`, `thumbnail_url`, and all `attachments`, each with these."""
 
     id: int
@@ -167,7 +169,7 @@ class Message(TypedDict):
 
 
 class Chat(TypedDict):
-    """A list shows only the first participants of large groups."""
+    """A list has only the first participants of large groups."""
 
     id: int
     title: str

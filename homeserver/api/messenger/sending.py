@@ -1,4 +1,4 @@
-"""Sending a message, by REST or by a frame: a text, or a file that its payload or its content gives the address of."""
+"""Sending a message, by REST or by a frame: a text, or a file with its URL in the payload or the content."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -10,25 +10,25 @@ from homeserver.services.events.access import Access
 from homeserver.services.events.content import Extras, NewFile
 from homeserver.services.messages.messages import Messages, Sent
 
-_MAX_NUMBER = 2**53 - 1  # as much as JavaScript can hold
+_MAX_NUMBER = 2**53 - 1  # the largest integer of JavaScript
 
 
 class Posting:
-    """Sends what clients of this face say."""
+    """Sends messages of this API's clients."""
 
     def __init__(self, *, messages: Messages, access: Access) -> None:
         self._messages = messages
         self._access = access
 
     async def send(self, requester: Requester, wanted: NewMessage) -> Sent:
-        """Send; with the `client_id` of an earlier call, answer what that made.
+        """Send; with the `client_id` of an earlier call, answer what that one sent.
 
-        Raises Forbidden (code "system_message") for what only the server says.
+        Raises Forbidden (code "system_message") for messages that only the server sends.
         """
         room = await self._access.room_by_number(requester, wanted.chat_id)
         kind, payload = wanted.type, wanted.payload
         if kind == "system":
-            raise Forbidden("only the server writes system messages", code="system_message")
+            raise Forbidden("only the server sends system messages", code="system_message")
         if kind == "text":
             return await self._messages.send(
                 room, text=wanted.content, txn_id=wanted.client_id, extras=Extras(payload)
@@ -43,7 +43,7 @@ class Posting:
 
 
 def file_of(kind: Literal["image", "file"], content: str, payload: Mapping[str, Any]) -> NewFile | None:
-    """The file that a message speaks of; None if it tells no address that we know to read."""
+    """The file of a message; None if it has no URL in a known form."""
     url = _text(payload, "url", "file_url")
     if not url and content.startswith(("https://", "http://")) and len(content.split()) == 1:
         url = content

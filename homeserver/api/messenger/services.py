@@ -1,4 +1,4 @@
-"""What this face calls."""
+"""The services that this API calls."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from homeserver.services.rooms.services import RoomServices
 
 @dataclass(frozen=True, slots=True)
 class MessengerServices:
-    """The services that this face calls. `address`: whose request it is, for limits."""
+    """The services that this API calls. `address`: the client's address, for rate limits."""
 
     accounts: AccountServices
     auth: AuthServices

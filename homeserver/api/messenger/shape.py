@@ -1,4 +1,4 @@
-"""From records to what the wire shows. Pure; what needs fetching was fetched by a service."""
+"""Builds JSON from records. Pure functions; services do all reading."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ _TYPES: Mapping[MessageKind, schemas.MessageType] = {
     "file": "file",
     "system": "system",
 }
-_NAMES_IN_TITLE = 3  # of a group that has no title of its own
+_NAMES_IN_TITLE = 3  # the title of a group without one
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Through whose eyes: people have other numbers for another host application."""
+    """A viewer: users have different numbers for each host application."""
 
     namespace: int
     files: Files
 
     def number(self, number: int) -> int:
-        """A person's integer id as this viewer knows it."""
+        """A user's integer id as this viewer knows it."""
         return publicids.to_public(number, self.namespace)
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Makes the view of each requester."""
+    """Makes the view of a requester."""
 
     files: Files
 
@@ -51,7 +51,7 @@ class Views:
 
 
 def user(person: Person, view: View, *, shows_email: bool) -> schemas.User:
-    """A person."""
+    """A user."""
     return {
         "id": view.number(person.number),
         "email": (person.email or None) if shows_email else None,
@@ -63,7 +63,7 @@ def user(person: Person, view: View, *, shows_email: bool) -> schemas.User:
 
 
 def tokens(made: Tokens, view: View) -> schemas.Tokens:
-    """New tokens, with the person they are for."""
+    """New tokens, with their user."""
     return {
         "access_token": made.access_token,
         "refresh_token": made.refresh_token,
@@ -74,7 +74,7 @@ def tokens(made: Tokens, view: View) -> schemas.Tokens:
 
 
 def chat(room: Room, view: View, *, unread: int | None = None) -> schemas.Chat:
-    """A chat with its people, who see each other's e-mail. `unread` where the room is nobody's own view."""
+    """A chat with its members, who see each other's e-mail. `unread`: for a room record that is not of one viewer."""
     people = room.people or ()
     return {
         "id": room.position,
@@ -112,7 +112,7 @@ def message(shown: Message, view: View) -> schemas.Message:
 
 
 def _payload(shown: Message, view: View) -> dict[str, Any] | None:
-    """What the sender gave, untouched while it tells all; else with the files that came another way."""
+    """The sender's payload, unchanged if it describes all files; else with files that other APIs added."""
     files, given = shown.attachments, shown.payload
     is_file = shown.kind in ("image", "video", "file")
     if not files or (given is not None and is_file and len(files) == 1):
@@ -140,5 +140,5 @@ def frame(event: str, data: Mapping[str, object]) -> bytes:
 
 
 def error_frame(error: HomeserverError, client_id: str | None = None) -> bytes:
-    """The frame that says why a frame was refused; `client_id` names the message that was not sent."""
+    """The frame for a refused frame; `client_id` names the message that was not sent."""
     return frame("error", error_data(error, client_id))

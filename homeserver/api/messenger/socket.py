@@ -1,6 +1,6 @@
-"""The WebSocket of a person, for all their chats: who may open it, and what its clients may send.
+"""The WebSocket of a user, for all their chats: admission, and the frames that clients may send.
 
-See `http/frames.py` for what it shares with the sockets of other faces.
+See `http/frames.py` for the code shared with other APIs' sockets.
 """
 
 from collections.abc import Mapping
@@ -32,12 +32,12 @@ from homeserver.http.websocket import Socket, Visitor
 from homeserver.model import Requester
 from homeserver.protocol.ids import EventId, RoomId
 
-MAX_GREETINGS = 200  # people of whom a new socket is told that they are there
+MAX_GREETINGS = 200  # online users that a new socket is told of
 
 
 @dataclass(frozen=True, slots=True)
 class SocketSession:
-    """One client. `typing`: where its person is typing."""
+    """One client. `newest`: the end of the log when it connected; `typing`: the rooms its user is typing in."""
 
     socket: Socket
     requester: Requester
@@ -45,7 +45,7 @@ class SocketSession:
 
 
 class PersonSocket:
-    """The call `/ws`."""
+    """The handler of `/ws`."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class PersonSocket:
         )
 
     def route(self) -> Route:
-        """Public to the router: a bad token is told by a close code."""
+        """The route. It is public to the router: a bad token is answered by a close code."""
         return Route(
             "GET", "/", self.connect, "Open the WebSocket of a person", public=True, documented=False
         )
@@ -113,7 +113,7 @@ class PersonSocket:
                 self._services.realtime.typing.stop(session.requester, room_id)
 
     async def _greet(self, session: SocketSession) -> None:
-        """Who of one's chats is there, each person once."""
+        """Send the online members of the user's chats, each once."""
         view, told = self._views.of(session.requester), {session.requester.number}
         for chat_id, room_id in self._live.present_in(session.requester):
             for number in self._services.realtime.connections.online(room_id):
@@ -157,7 +157,7 @@ class PersonSocket:
         session.socket.put(shape.frame("pong", {}))
 
     async def _sync(self, session: SocketSession, data: Mapping[str, Any]) -> None:
-        """What was said, changed and deleted after a place, in all chats, in order; beyond the end is the end."""
+        """Replay messages sent, edited and deleted after a position, in all chats, in order."""
         wanted, view = check(SyncData, data), self._views.of(session.requester)
         since = min(wanted.after, await self._services.messages.messages.newest_place())
 
@@ -173,7 +173,7 @@ class PersonSocket:
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """How many chats a socket hears, and how many messages of a replay are read at once."""
+    """The most chats a socket is subscribed to, and the page size of a replay."""
 
     chats: int
     page: int

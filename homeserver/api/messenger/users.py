@@ -1,4 +1,4 @@
-"""People: oneself and others."""
+"""The requester's profile, and other people."""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -18,15 +18,15 @@ from homeserver.services.accounts.userdirectory import UserDirectory
 
 
 class RoomPeers(Protocol):
-    """Who shares a room with whom."""
+    """Finds users who share rooms."""
 
     async def companions(self, requester: Requester, user_ids: Collection[UserId]) -> Collection[UserId]:
-        """Those of `user_ids` who are in a room together with the requester."""
+        """Those of `user_ids` that share a room with the requester."""
         ...
 
 
 class Users:
-    """The calls under `users/`, and `auth/me`."""
+    """The handlers under `users/`, and of `auth/me`."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Users:
         self._paging = paging
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         tags, block = ("Users",), "/users/{user_id:int}/block"
         return (
             Route("GET", "/auth/me", self.me, "Get your profile", answer=schemas.User, tags=("Auth",)),
@@ -59,7 +59,7 @@ class Users:
                 body=ProfileChange,
                 answer=schemas.User,
                 tags=tags,
-                errors={409: "The tag is in use."},
+                errors={409: "The tag is taken."},
             ),
             Route(
                 "GET",
@@ -86,7 +86,7 @@ class Users:
                 "Block a person",
                 status=204,
                 tags=tags,
-                errors={400: "It is you.", 413: "You have blocked too many."},
+                errors={400: "You cannot block yourself.", 413: "You have blocked too many people."},
             ),
             Route("DELETE", block, self.unblock, "Unblock a person", status=204, tags=tags),
             Route("GET", "/users/{user_id:int}", self.get, "Get a person", answer=schemas.User, tags=tags),
@@ -126,7 +126,7 @@ class Users:
         number = self._number(call)
         person = (await self._profiles.by_numbers([number])).get(number)
         if person is None:
-            raise NotFound("There is nobody with this id.")
+            raise NotFound("There is no user with this id.")
         (shown,) = await self._shown(call.requester, [person])
         return shown
 
@@ -157,7 +157,7 @@ class Users:
         return publicids.from_public(call.number("user_id"), call.requester.namespace)
 
     async def _shown(self, requester: Requester, people: Sequence[Person]) -> list[schemas.User]:
-        """E-mails only of oneself and of people one shares a chat with."""
+        """The users as JSON; e-mail only of the requester and of people they share a chat with."""
         others = {person.user_id for person in people} - {requester.user_id}
         known = {requester.user_id, *await self._members.companions(requester, others)}
         view = self._views.of(requester)

@@ -1,1 +1,1 @@
-"""What everybody may ask the server about itself: is it well, is it ready, what does it speak."""
+"""Health, readiness and API documentation, for everyone."""

@@ -1,4 +1,4 @@
-"""`/openapi.json` and the pages that show it. Everything on them comes from this server."""
+"""`/openapi.json` and the documentation page. All its files come from this server."""
 
 import asyncio
 import hashlib
@@ -36,10 +36,10 @@ class _Document(NamedTuple):
 
 
 class Docs:
-    """The description of the faces, as JSON and as a page to try it on.
+    """The OpenAPI documents, and a page to read and try them.
 
-    `describe` makes the documents by their names; "" is the one that the page shows. It works for some tenths of a
-    second, so that is done when somebody first asks, once, and beside the event loop.
+    `describe` makes the documents by name; "" is the one that the page shows. It takes some tenths of a
+    second, so it is done once, at the first request, in a thread.
     """
 
     def __init__(self, describe: Mapping[str, Callable[[], bytes]]) -> None:
@@ -48,7 +48,7 @@ class Docs:
         self._making = asyncio.Lock()
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         return (
             Route("GET", "/openapi.json", self.schema, "This description", public=True, documented=False),
             Route(
@@ -104,7 +104,7 @@ class Docs:
     async def _document(self, name: str) -> _Document:
         describe = self._describe.get(name)
         if describe is None:
-            raise NotFound("There is no such description.")
+            raise NotFound("There is no such document.")
         async with self._making:
             if name not in self._made:
                 body = await asyncio.to_thread(describe)

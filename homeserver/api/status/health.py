@@ -1,4 +1,4 @@
-"""`/health`: the process answers. `/ready`: it can also do its work."""
+"""`/health`: the process answers. `/ready`: it can also serve requests."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
@@ -18,16 +18,16 @@ class Ready(TypedDict):
 
 
 class Health:
-    """The calls that load balancers and supervisors make.
+    """The handlers for load balancers and supervisors.
 
-    `check` raises Unavailable while the server starts or stops or its database is away.
+    `check` raises Unavailable while the server starts or stops or its database is not available.
     """
 
     def __init__(self, *, check: Callable[[], Awaitable[None]]) -> None:
         self._check = check
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         return (
             Route(
                 "GET",

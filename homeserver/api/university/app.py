@@ -1,4 +1,4 @@
-"""Puts the university face together."""
+"""Builds the university API."""
 
 from collections.abc import Sequence
 
@@ -20,9 +20,9 @@ from homeserver.settings.models import UniversitySettings
 ABOUT = """\
 ## University chat
 
-Conversations have UUIDs, people integers. The token (ours, or a JWT of the host application) stands in
+Ids of conversations are UUIDs, of people integers. The token (ours, or a JWT of the host application) is sent in
 `Authorization: Bearer TOKEN` or, for clients that send it so, in a request header `WWW-Authenticate`. The host's own
-servers may send `X-Service-Key: KEY` with `X-Act-For: NUMBER` instead, but for the WebSocket.
+servers may send `X-Service-Key: KEY` with `X-Act-For: NUMBER` instead, except for the WebSocket.
 
 **WebSocket** `{prefix}/ws/conversations/{{conversation_id}}/?token=TOKEN` (also `?Authorization=Bearer%20TOKEN` or
 `?WWW-Authenticate=Bearer%20TOKEN`). All frames are `{{"type": ..., "payload": {{...}}}}`.
@@ -32,7 +32,7 @@ servers may send `X-Service-Key: KEY` with `X-Act-For: NUMBER` instead, but for 
 | `message:new` | `text`, `reply_to`?, `client_id`? |
 | `typing` | `is_typing` |
 | `message:read` | `message_id`? (default: the newest) |
-| `sync` | `after`: a message id; answered with what was said, edited and deleted after it, in order |
+| `sync` | `after`: a message id; answered with messages sent, edited and deleted after it, in order |
 
 | the server sends | payload |
 |---|---|
@@ -46,13 +46,13 @@ servers may send `X-Service-Key: KEY` with `X-Act-For: NUMBER` instead, but for 
 | `conversation:updated` | `conversation_id` |
 | `error` | `code`, `detail`, `client_id`?, `retry_ms`?: a frame was refused; the socket stays open |
 
-Close codes: 1000 do not come back; 1001 the server stops; 1008 no access, or the token or session ended; 1009 frame
-too large; 1013 too slow or too busy, come back and `sync`.
+Close codes: 1000 do not reconnect; 1001 the server stops; 1008 no access, or the token or session ended; 1009 frame
+too large; 1013 too slow or too busy, reconnect and `sync`.
 """
 
 
 def make(services: UniversityServices, api: ApiContext, *, settings: UniversitySettings) -> Face:
-    """The face; it watches the feed from now on."""
+    """The face; subscribes to the feed."""
     views = Views(MediaFiles(services.media, api.public_url, api.server), settings.show_contacts)
     paging, access = Paging(api.max_page), services.events.access
     conversations = Conversations(
@@ -106,7 +106,7 @@ def _socket(services: UniversityServices, api: ApiContext, views: Views) -> Conv
 
 
 def at_other_places(face: Face, dispatcher: Dispatcher, prefixes: Sequence[str]) -> list[Face]:
-    """The same face under more prefixes; the documentation names the first only."""
+    """The face under more prefixes; only the first is documented."""
     return [
         Face(face.name, prefix, face_application(dispatcher, ERRORS, face.routes), routes=())
         for prefix in prefixes

@@ -1,4 +1,4 @@
-"""Files of messages: uploaded here, or lying somewhere else."""
+"""Files of messages: uploaded here, or by URL."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -20,7 +20,7 @@ MAX_FIELD_BYTES = 100_000
 
 
 class Attachments:
-    """The call `attachments/`."""
+    """The handler of `attachments/`."""
 
     def __init__(self, *, messages: Messages, media: Media, access: Access, views: shape.Views) -> None:
         self._messages = messages
@@ -29,7 +29,7 @@ class Attachments:
         self._views = views
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         return (
             Route(
                 "POST",
@@ -61,7 +61,7 @@ class Attachments:
         return shape.attachment(added, str(body.message_id), self._views.of(requester))
 
     async def _upload(self, call: Call[NewAttachment | None, None]) -> schemas.Attachment:
-        """Take in the file, which may stand before or after the fields; keep it only if it found its message."""
+        """Store the file, which may come before or after the fields; keep it only if it was attached."""
         requester = call.requester
         given: dict[str, str] = {}
         stored: StoredMedia | None = None
@@ -72,7 +72,7 @@ class Attachments:
                 elif part.name != FILE_FIELD or stored is not None:
                     raise Invalid(f"{FILE_FIELD}: one file is expected", code="invalid_param")
                 else:
-                    if given:  # refuse before the upload where that is possible
+                    if given:  # check before the upload if possible
                         await self._find(requester, check(AttachmentFields, given))
                     stored = await self._media.upload(
                         requester, name=part.file_name, chunks=part.chunks, declared_type=part.content_type
@@ -81,13 +81,13 @@ class Attachments:
                 raise Invalid(f"{FILE_FIELD}: is required", code="missing_param")
             return await self._attach(requester, check(AttachmentFields, given), stored)
         except HomeserverError as error:
-            # After any other failure the message may be there, and so must the file be.
+            # After any other failure the message may exist, so the file must be kept.
             if stored is not None and not isinstance(error, Unavailable):
                 await self._media.discard(requester, stored.media_id)
             raise
 
     async def _find(self, requester: Requester, fields: AttachmentFields) -> None:
-        """Raise NotFound unless the message or conversation is there, and the message that is answered."""
+        """Raise NotFound unless the message or conversation, and the message replied to, exist."""
         if fields.message_id is not None:
             await self._access.message_by_uuid(requester, fields.message_id)
         if fields.conversation_id is not None:
@@ -115,14 +115,14 @@ class Attachments:
         )
         own = _own_file(sent.message.attachments)
         if own.media_id != stored.media_id:
-            # A repeated client_id: the first file counts, this one is not needed.
+            # A repeated client_id: the first file was sent, this one is not needed.
             await self._media.discard(requester, stored.media_id)
         return shape.attachment(own, shape.message_id(sent.message.ref), view)
 
 
 def _given(conversation_id: UUID | None) -> UUID:
     if conversation_id is None:
-        raise Invalid("give message_id or conversation_id, one of them", code="missing_param")
+        raise Invalid("exactly one of message_id and conversation_id is required", code="missing_param")
     return conversation_id
 
 

@@ -1,4 +1,4 @@
-"""Conversations and who takes part in them."""
+"""Conversations and their participants."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ _ADMINS_ONLY = {403: "Only an admin of the conversation may do this."}
 
 
 class Conversations:
-    """The calls under `conversations/`."""
+    """The handlers under `conversations/`."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Conversations:
         self._paging = paging
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         tags = ("Conversations",)
         return (
             Route(
@@ -56,7 +56,7 @@ class Conversations:
                 body=NewConversation,
                 answer=schemas.Conversation,
                 tags=tags,
-                errors={403: "There is a block between you, or you may not come into this group."},
+                errors={403: "One of you has blocked the other, or you may not join this group."},
             ),
             Route(
                 "GET",

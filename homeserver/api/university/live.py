@@ -1,4 +1,4 @@
-"""News of rooms as frames for the open sockets. A frame is built once per room and host application."""
+"""Turns feed records into frames for open sockets. A frame is built once per room and host application."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +16,7 @@ NEW, EDITED, DELETED = "message:new", "message:edited", "message:deleted"
 
 
 class Live:
-    """A watcher of the feed (see `services/realtime/feed.py`) that tells the sockets of this face."""
+    """A subscriber of the feed (see `services/realtime/feed.py`) that sends frames to the sockets of this API."""
 
     def __init__(self, *, hub: Hub, views: Views) -> None:
         self._hub = hub
@@ -24,15 +24,15 @@ class Live:
         self._views = views
         self._conversation_ids: dict[RoomId, str] = {}  # of the rooms that somebody listens to
 
-    # --- sockets come and go ---
+    # --- subscriptions ---
 
     def join(self, socket: Socket, room_id: RoomId, conversation_id: str, namespace: int) -> None:
-        """From now on the socket hears the room."""
+        """Subscribe the socket to the room."""
         self._conversation_ids.setdefault(room_id, conversation_id)
         self._audience.join(socket, room_id, namespace)
 
     def leave(self, socket: Socket, room_id: RoomId, namespace: int) -> None:
-        """The socket no longer hears the room."""
+        """Unsubscribe the socket from the room."""
         self._audience.leave(socket, room_id, namespace)
         if room_id not in self._audience:
             del self._conversation_ids[room_id]
@@ -40,11 +40,11 @@ class Live:
     # --- the feed ---
 
     def wants(self, room_id: RoomId) -> bool:
-        """Whether news of a room are of use."""
+        """Whether records of a room are needed."""
         return room_id in self._conversation_ids
 
     def deliver(self, record: records.Record) -> None:
-        """Take one piece of news."""
+        """Handle one record."""
         match record:
             case records.MessageNew(message=message):
                 self._tell(
@@ -59,7 +59,7 @@ class Live:
             case records.SessionEnded(session_id=session_id, user_id=user_id):
                 self._hub.end_session(user_id, session_id)
             case records.NewsLost():
-                self._hub.end_all("too much at once: come back and sync")
+                self._hub.end_all("too many changes at once: reconnect and sync")
             case _:
                 self._about_person(record)
 
@@ -106,7 +106,7 @@ class Live:
         position: int = 0,
         but: UserId | None = None,
     ) -> None:
-        """One frame per host application, to all its sockets. Every payload names the conversation."""
+        """Send one frame per host application to all its sockets. Every payload has the conversation_id."""
         conversation_id = self._conversation_ids.get(room_id)
         if conversation_id is None:
             return
@@ -119,7 +119,7 @@ class Live:
 
 
 def told(record: Told, view: View) -> tuple[str, Mapping[str, object]]:
-    """Type and payload of the frame that tells what became of a message, now or in a replay."""
+    """Type and payload of the frame of a message's record, live or in a replay."""
     match record:
         case records.MessageNew(message=message):
             return NEW, {**shape.message(message, view)}

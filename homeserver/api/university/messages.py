@@ -13,11 +13,11 @@ from homeserver.services.messages.messages import Messages
 from homeserver.services.moderation.reports import Reports
 
 DEFAULT_PAGE = 50
-_REFUSED = "Or there is a block between you, or a word that may not be written."
+_REFUSED = "Or one of you has blocked the other, or the text has a forbidden word."
 
 
 class MessageCalls:
-    """The calls under `messages/`."""
+    """The handlers under `messages/`."""
 
     def __init__(
         self, *, messages: Messages, reports: Reports, access: Access, views: shape.Views, paging: Paging
@@ -29,7 +29,7 @@ class MessageCalls:
         self._paging = paging
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         tags = ("Messages",)
         one = "/messages/{message_id:uuid}"
         return (
@@ -42,8 +42,8 @@ class MessageCalls:
                 answer=schemas.Message,
                 tags=tags,
                 errors={
-                    403: f"`sender_id` is somebody else. {_REFUSED}",
-                    404: "There is no such conversation for you.",
+                    403: f"`sender_id` is not your own. {_REFUSED}",
+                    404: "There is no such conversation, or you are not in it.",
                 },
             ),
             Route(
@@ -96,7 +96,7 @@ class MessageCalls:
         requester, body = call.requester, call.body
         view = self._views.of(requester)
         if body.sender_id is not None and body.sender_id != view.number(requester.number):
-            raise Forbidden("sender_id must be you", code="wrong_sender")
+            raise Forbidden("sender_id must be your own", code="wrong_sender")
         room = await self._access.room_by_uuid(requester, body.conversation_id)
         reply_to = None
         if body.reply_to is not None:
@@ -151,7 +151,7 @@ class MessageCalls:
         await self._reports.report(requester, message.event.event_id, call.body.reason)
 
     async def _position(self, room: OpenRoom, message_id: UUID | None) -> int | None:
-        """Where a message of the room stands; also one that was deleted since the client saw it."""
+        """The position of a message of the room, even if it was deleted since the client saw it."""
         if message_id is None:
             return None
         return await self._access.place_by_uuid(room, message_id)

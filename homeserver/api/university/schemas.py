@@ -1,4 +1,4 @@
-"""What goes over the wire of the university API. Ids of conversations and messages are UUIDs, of people integers."""
+"""Request and response bodies of the university API. Conversations and messages have UUIDs, people integers."""
 
 from typing import Annotated, Literal, NotRequired, Self
 from uuid import UUID
@@ -24,7 +24,7 @@ Uuid = Annotated[UUID | None, BeforeValidator(_blank_is_none)]
 
 
 class NewConversation(Body):
-    """A conversation to be made, or found: there is one private conversation between two people (and per
+    """A conversation to create or find: there is one private conversation between two people (and per
     service object), and one group per service object."""
 
     type: Literal["private", "group"]
@@ -36,12 +36,12 @@ class NewConversation(Body):
     @model_validator(mode="after")
     def _check_link(self) -> Self:
         if (self.service is None) != (self.service_id is None):
-            raise ValueError("service and service_id belong together")
+            raise ValueError("service and service_id must be given together")
         return self
 
 
 class ConversationChange(Body):
-    """What is absent or null stays as it is."""
+    """Absent or null fields stay unchanged."""
 
     title: str | None = Field(default=None, max_length=10_000)
     description: str | None = Field(default=None, max_length=10_000)
@@ -54,7 +54,7 @@ class NewParticipant(Body):
 
 class NewMessage(Body):
     conversation_id: UUID
-    sender_id: Number | None = Field(default=None, description="If given, it must be you.")
+    sender_id: Number | None = Field(default=None, description="If given, it must be your own id.")
     text: Text | None = None
     reply_to: Uuid = None
     client_id: ClientId | None = None
@@ -69,41 +69,39 @@ class NewReport(Body):
 
 
 class ReadMark(Body):
-    message_id: UUID | None = Field(
-        default=None, description="Read up to here; without it, up to the last one."
-    )
+    message_id: UUID | None = Field(default=None, description="The last message read; by default the newest.")
 
 
 class NewAttachment(Body):
-    """A file that lies somewhere else already."""
+    """A file by its URL."""
 
     message_id: UUID
     file_url: str = Field(
         max_length=2000,
         pattern=r"^(https?://[^/\s<>\"'`\\]|/[^/\s<>\"'`\\])[^\s<>\"'`\\]*$",
-        description="An http(s) address, or a path on this server. It is shown to all, so no other schemes.",
+        description="An http(s) URL, or a path on this server. Other schemes are refused, as clients show it as a link.",
     )
     file_type: Literal["image", "video", "file"] = "file"
     file_size: Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)] = 0
 
 
 class AttachmentForm(Body):
-    """A file, for a message that is there (`message_id`) or as a message of its own (`conversation_id`)."""
+    """A file, for an existing message (`message_id`) or as a new message (`conversation_id`)."""
 
     file: str = Field(json_schema_extra={"format": "binary"})
     message_id: UUID | None = None
     conversation_id: UUID | None = None
     text: Text | None = Field(
-        default=None, description="Words that go with the file; only with conversation_id."
+        default=None, description="Text of the message with the file; only with conversation_id."
     )
     reply_to: UUID | None = Field(
-        default=None, description="The message that is answered; only with conversation_id."
+        default=None, description="The message replied to; only with conversation_id."
     )
     client_id: ClientId | None = None
 
 
 class AttachmentFields(Body):
-    """The fields of that form beside the file."""
+    """The fields of that form, without the file."""
 
     message_id: Uuid = None
     conversation_id: Uuid = None
@@ -114,7 +112,7 @@ class AttachmentFields(Body):
     @model_validator(mode="after")
     def _check_target(self) -> Self:
         if (self.message_id is None) == (self.conversation_id is None):
-            raise ValueError("give message_id or conversation_id, one of them")
+            raise ValueError("exactly one of message_id and conversation_id is required")
         return self
 
 
@@ -131,13 +129,13 @@ class UserQuery(PageQuery):
 
 
 class MessageQuery(PageQuery):
-    before: Uuid = Field(default=None, description="Messages before this one, the latest of them.")
-    after: Uuid = Field(default=None, description="Messages after this one, the earliest of them.")
+    before: Uuid = Field(default=None, description="The latest messages before this one.")
+    after: Uuid = Field(default=None, description="The earliest messages after this one.")
 
     @model_validator(mode="after")
     def _check_one_way(self) -> Self:
         if self.before is not None and self.after is not None:
-            raise ValueError("give before or after, not both")
+            raise ValueError("before and after must not be given together")
         return self
 
 
@@ -232,7 +230,7 @@ class Message(TypedDict):
 
 
 class ChatUser(TypedDict):
-    """What is unknown is an empty string."""
+    """Unknown fields are empty strings."""
 
     id: int
     first_name: str

@@ -1,4 +1,4 @@
-"""What this face calls."""
+"""The services that this API calls."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from homeserver.services.rooms.services import RoomServices
 
 @dataclass(frozen=True, slots=True)
 class UniversityServices:
-    """The services that this face calls."""
+    """The services that this API calls."""
 
     accounts: AccountServices
     events: EventServices

@@ -1,4 +1,4 @@
-"""From records to what the wire shows. Pure; what needs fetching was fetched by a service."""
+"""Builds JSON from records. Pure functions; services do all reading."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from homeserver.services.media.addresses import Files
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Through whose eyes: people have other numbers for another host application."""
+    """A viewer: users have different numbers for each host application."""
 
     namespace: int
     files: Files
     show_contacts: bool = False
 
     def number(self, number: int) -> int:
-        """A person's integer id as this viewer knows it."""
+        """A user's integer id as this viewer knows it."""
         return publicids.to_public(number, self.namespace)
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Makes the view of each requester."""
+    """Makes the view of a requester."""
 
     files: Files
     show_contacts: bool
@@ -53,7 +53,7 @@ def message_id(ref: MessageRef) -> str:
 
 
 def conversation(room: Room, view: View) -> schemas.Conversation:
-    """A conversation; with its participants where the service gave them."""
+    """A conversation; with its participants if the record has them."""
     shown: schemas.Conversation = {
         "id": conversation_id(room.position, room.room_id),
         "type": room.kind,
@@ -85,7 +85,7 @@ def _last_message(last: Message | None, view: View) -> schemas.LastMessage | Non
 
 
 def participant(member: Member, view: View) -> schemas.Participant:
-    """A person in a conversation."""
+    """A participant of a conversation."""
     first, last = _names(member.person)
     return {
         "user_id": view.number(member.person.number),
@@ -98,7 +98,7 @@ def participant(member: Member, view: View) -> schemas.Participant:
 
 
 def _names(person: Person) -> tuple[str, str]:
-    """First and last name; clients show nothing else, so a display name alone stands as the first name."""
+    """First and last name. Clients show nothing else, so a display name alone is given as the first name."""
     host = person.host
     if host is not None and (host.first_name or host.last_name):
         return host.first_name, host.last_name
@@ -140,7 +140,7 @@ def attachment(file: Attachment, of_message_id: str, view: View) -> schemas.Atta
 
 
 def chat_user(person: Person, view: View) -> schemas.ChatUser:
-    """A person one can write to; ways to reach them outside only where the settings allow it."""
+    """A user that can be written to; contact details only if the settings allow them."""
     first, last = _names(person)
     host = person.host or HostProfile()
     return {
@@ -165,5 +165,5 @@ def frame(kind: str, payload: Mapping[str, object]) -> bytes:
 
 
 def error_frame(error: HomeserverError, client_id: str | None = None) -> bytes:
-    """The frame that says why a frame was refused; `client_id` names the message that was not sent."""
+    """The frame for a refused frame; `client_id` names the message that was not sent."""
     return frame("error", error_data(error, client_id))

@@ -1,4 +1,4 @@
-"""The WebSocket of one conversation: who may open it, and what its clients may send (see `http/frames.py`)."""
+"""The WebSocket of one conversation: admission, and the frames that clients may send (see `http/frames.py`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class SocketSession:
 
 
 class ConversationSocket:
-    """The call `ws/conversations/{id}`."""
+    """The handler of `ws/conversations/{id}`."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class ConversationSocket:
         )
 
     def route(self) -> Route:
-        """Public to the router: a bad token is told by a close code."""
+        """The route. It is public to the router: a bad token is answered by a close code."""
         return Route(
             "GET",
             "/ws/conversations/{conversation_id}",
@@ -108,7 +108,7 @@ class ConversationSocket:
         async with self._hub.visit(visitor, requester.expires_ms) as socket:
             self._live.join(socket, room_id, conversation_id, requester.namespace)
             try:
-                # It is asked once more: only now that the socket hears of it can nobody be put out unnoticed.
+                # Read after subscribing, so that a removal in between is not missed.
                 async with self._services.realtime.connections.visit(requester, room_id) as there:
                     await socket.start(request)
                     await self._listen(SocketSession(socket, requester, room_id, conversation_id), there)
@@ -124,7 +124,7 @@ class ConversationSocket:
             self._services.realtime.typing.stop(session.requester, session.room_id)
 
     def _greet(self, session: SocketSession, there: Sequence[int]) -> None:
-        """Who of the conversation is there."""
+        """Send the online participants."""
         view = self._views.of(session.requester)
         for number in there:
             if number != session.requester.number:
@@ -167,7 +167,7 @@ class ConversationSocket:
         )
 
     async def _sync(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
-        """What was said, changed and deleted after a message, in order, then what came meanwhile."""
+        """Replay messages sent, edited and deleted after a message, in order, then live frames held back."""
         wanted = check(SyncFrame, payload)
         access = self._services.events.access
         room = await access.room(session.requester, session.room_id)

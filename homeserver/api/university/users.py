@@ -1,4 +1,4 @@
-"""People one can write to, and whom one shuts out."""
+"""Searching people, and blocks."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from homeserver.services.accounts.userdirectory import UserDirectory
 
 
 class Users:
-    """The calls under `users/`."""
+    """The handlers under `users/`."""
 
     def __init__(
         self, *, directory: UserDirectory, blocks: Blocks, views: shape.Views, paging: Paging
@@ -23,7 +23,7 @@ class Users:
         self._paging = paging
 
     def routes(self) -> Sequence[Route]:
-        """The table of these calls."""
+        """The routes."""
         tags, block = ("Users",), "/users/{user_id:int}/block"
         return (
             Route(
@@ -51,7 +51,7 @@ class Users:
                 "Block a person",
                 status=204,
                 tags=tags,
-                errors={400: "It is you.", 413: "You have blocked too many."},
+                errors={400: "You cannot block yourself.", 413: "You have blocked too many people."},
             ),
             Route("DELETE", block, self.unblock, "Unblock a person", status=204, tags=tags),
         )

@@ -176,8 +176,8 @@ def read_condition(json: Any) -> Condition:
         case {"kind": str(kind)} if kind not in _KNOWN:
             return Unknown(json)
         case {"kind": str(kind)}:
-            raise BadPushRule(f"a condition of kind {kind} lacks a property, or has a wrong one")
-    raise BadPushRule("a condition is an object with a kind")
+            raise BadPushRule(f"a condition of kind {kind} has a missing or malformed property")
+    raise BadPushRule("a condition must be an object with a kind")
 
 
 def shown(condition: Condition, user_id: str) -> JsonObject:

@@ -125,7 +125,7 @@ class Rule:
 def read_rule(kind: Kind, rule_id: str, body: JsonObject) -> Rule:
     """Parse a user-defined rule from a request body. Raises BadPushRule."""
     if not rule_id or rule_id.startswith(".") or "/" in rule_id or "\\" in rule_id or not fits(rule_id):
-        raise BadPushRule("a rule_id begins with no dot, has no slash or backslash and 1 to 255 bytes")
+        raise BadPushRule("a rule_id must have 1 to 255 bytes, no slash or backslash, and no leading dot")
     actions = read_actions(body.get("actions"))
     conditions: tuple[Condition, ...] = ()
     pattern = None
@@ -134,22 +134,22 @@ def read_rule(kind: Kind, rule_id: str, body: JsonObject) -> Rule:
     elif kind is Kind.CONTENT:
         pattern = body.get("pattern")
         if not isinstance(pattern, str):
-            raise BadPushRule("a content rule has a pattern")
+            raise BadPushRule("a content rule must have a pattern")
     rule = Rule(kind, rule_id, actions, conditions, pattern)
     if any(len(glob) > MAX_PATTERN for glob in _globs(rule)):
-        raise BadPushRule(f"a pattern has at most {MAX_PATTERN} characters")
+        raise BadPushRule(f"a pattern must have at most {MAX_PATTERN} characters")
     if len(canonical.encode(rule.shown("@:"))) > MAX_RULE_BYTES:
-        raise BadPushRule(f"a rule has at most {MAX_RULE_BYTES} bytes")
+        raise BadPushRule(f"a rule must have at most {MAX_RULE_BYTES} bytes")
     return rule
 
 
 def read_actions(json: object) -> Actions:
     """Parse the actions of a request. Raises BadPushRule."""
     if not isinstance(json, list):
-        raise BadPushRule("actions is a list")
+        raise BadPushRule("actions must be a list")
     actions = tuple(_read_action(action) for action in json)
     if len(canonical.encode(actions)) > MAX_RULE_BYTES:
-        raise BadPushRule(f"actions have at most {MAX_RULE_BYTES} bytes")
+        raise BadPushRule(f"actions must have at most {MAX_RULE_BYTES} bytes")
     return actions
 
 
@@ -158,7 +158,7 @@ def read_kind(text: str) -> Kind:
     try:
         return Kind(text)
     except ValueError:
-        raise BadPushRule(f"{text!r} is no kind of push rule") from None
+        raise BadPushRule(f"{text!r} is not a kind of push rule") from None
 
 
 def _read_action(json: object) -> Any:
@@ -167,14 +167,14 @@ def _read_action(json: object) -> Any:
             return json
         case {"set_tweak": str()}:
             return json
-    raise BadPushRule('an action is "notify", or an object that sets a tweak')
+    raise BadPushRule('an action must be "notify" or an object that sets a tweak')
 
 
 def _read_conditions(json: object) -> tuple[Condition, ...]:
     if json is None:
         return ()
     if not isinstance(json, list) or len(json) > MAX_CONDITIONS:
-        raise BadPushRule(f"conditions is a list of at most {MAX_CONDITIONS}")
+        raise BadPushRule(f"conditions must be a list of at most {MAX_CONDITIONS}")
     return tuple(read_condition(condition) for condition in json)
 
 

@@ -71,9 +71,7 @@ class Ruleset:
             rules = _inserted(rules, rule, before, after)
         changed = self._with_own(kind, rules)
         if not _is_within_bounds(changed):
-            raise BadPushRule(
-                f"one may have {MAX_OWN_RULES} rules, and {MAX_SEARCHES} patterns to search for"
-            )
+            raise BadPushRule(f"at most {MAX_OWN_RULES} rules and {MAX_SEARCHES} searched patterns")
         return changed
 
     def delete(self, kind: Kind, rule_id: str) -> Ruleset:

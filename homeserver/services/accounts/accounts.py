@@ -96,7 +96,7 @@ class Accounts:
     def check_open(self) -> None:
         """Raise Forbidden("registration_closed") unless the settings allow registration."""
         if not self._settings.registration:
-            raise Forbidden("nobody can register here by themselves", code="registration_closed")
+            raise Forbidden("registration is closed", code="registration_closed")
 
     async def check_name(self, localpart: str) -> UserId:
         """The Matrix id that an account with this localpart would get.
@@ -345,7 +345,7 @@ def _localpart(new: NewAccount) -> str:
 
 
 def _user_id_in_use() -> Conflict:
-    return Conflict("somebody else has this user name", code="user_id_in_use")
+    return Conflict("this user name is taken", code="user_id_in_use")
 
 
 async def _drop_emails(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -> None:
@@ -355,9 +355,9 @@ async def _drop_emails(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -
 async def _check_free(conn: AsyncConnection, new: NewAccount) -> None:
     """Raise Conflict if the e-mail or the requested tag is taken."""
     if new.email and await stored.accounts_by_email(conn, [new.email]):
-        raise Conflict("there is an account with this e-mail already", code="email_in_use")
+        raise Conflict("this e-mail address is in use", code="email_in_use")
     if new.tag and await stored.taken_tags(conn, [new.tag]):
-        raise Conflict("somebody else has this tag", code="tag_in_use")
+        raise Conflict("this tag is taken", code="tag_in_use")
 
 
 async def _set_passwords(conn: AsyncConnection, items: Sequence[Placed[_NewPassword]]) -> None:

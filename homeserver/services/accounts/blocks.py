@@ -166,12 +166,12 @@ def other_of_two(head: Head, own: UserId) -> UserId | None:
 
 
 def blocked() -> Forbidden:
-    """The error for both sides of a block."""
-    return Forbidden("there is a block between you", code="blocked")
+    """What both sides of a block are told."""
+    return Forbidden("one of you has blocked the other", code="blocked")
 
 
 def _nobody() -> NotFound:
-    return NotFound("no such person", code="user_not_found")
+    return NotFound("no such user", code="user_not_found")
 
 
 async def _write_changes(conn: AsyncConnection, items: Sequence[Placed[_Change]]) -> None:

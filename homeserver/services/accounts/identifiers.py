@@ -26,12 +26,12 @@ _CANDIDATES = 30
 def normal_email(email: str) -> str:
     """The canonical form of an e-mail address: stripped, NFC, lower case. Raises Invalid("bad_email")."""
     if len(email) > MAX_EMAIL_CHARS:
-        raise Invalid("this is no e-mail address", code="bad_email")
+        raise Invalid("not an e-mail address", code="bad_email")
     try:
         # Names inside a company network are allowed, and no DNS query is made.
         found = validate_email(email.strip(), check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
-        raise Invalid(f"this is no e-mail address: {error}", code="bad_email") from error
+        raise Invalid(f"not an e-mail address: {error}", code="bad_email") from error
     return found.normalized.lower()
 
 
@@ -39,7 +39,9 @@ def checked_tag(tag: str) -> str:
     """A tag that a user chose, in lower case, without a leading "@". Raises Invalid("bad_tag")."""
     wanted = tag.strip().removeprefix("@").lower()
     if not _TAG.fullmatch(wanted):
-        raise Invalid("a tag has 3 to 32 characters: letters a-z, digits, and any of _ . -", code="bad_tag")
+        raise Invalid(
+            "a tag must have 3 to 32 characters: letters a-z, digits, and any of _ . -", code="bad_tag"
+        )
     return wanted
 
 
@@ -64,7 +66,7 @@ def first_free(names: Collection[str], is_free: Callable[[str], bool]) -> str:
     for name in names:
         if is_free(name):
             return name
-    raise Conflict("all tags like this one are taken; please choose another", code="tag_in_use")
+    raise Conflict("all tags like this one are taken; choose another", code="tag_in_use")
 
 
 def is_localpart_of_host_person(localpart: str) -> bool:
@@ -76,12 +78,12 @@ def checked_localpart(localpart: str, server: str) -> UserId:
     """The Matrix id for a localpart that a user chose, in lower case. Raises Invalid("bad_username")."""
     wanted = localpart.lower()
     if is_localpart_of_host_person(wanted) or _OF_GUEST.fullmatch(wanted):
-        raise Invalid("names of this form are given out by the server", code="bad_username")
+        raise Invalid("names of this form are reserved for the server", code="bad_username")
     try:
         return make_user_id(wanted, server)
     except BadIdentifier as error:
         raise Invalid(
-            "a user name has letters a-z, digits, and any of . _ = - / +, and is not too long",
+            "a user name may have letters a-z, digits and . _ = - / +, and must not be too long",
             code="bad_username",
         ) from error
 
@@ -90,7 +92,7 @@ def checked_avatar_url(url: str) -> str:
     """An avatar URL: empty, http(s), mxc, or a path on this server. Raises Invalid("bad_url")."""
     if not url:
         return ""
-    bad = Invalid("an avatar is an http(s) address or a path on this server", code="bad_url")
+    bad = Invalid("an avatar must be an http(s) URL or a path on this server", code="bad_url")
     if len(url) > MAX_URL_CHARS or one_line(url) != url or any(char in url for char in " \"'<>\\`"):
         raise bad
     if url.startswith("/") and not url.startswith("//"):

@@ -73,12 +73,12 @@ class ProfileFields:
 def check_field_name(name: str) -> None:
     """Raise Invalid("bad_field", "key_too_large") for a name that no field can have."""
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise Invalid(f"a field's name has at most {MAX_NAME_BYTES} bytes", code="key_too_large")
+        raise Invalid(f"a field name must have at most {MAX_NAME_BYTES} bytes", code="key_too_large")
     if _NAME.fullmatch(name) is None:
-        raise Invalid("a field's name is like org.example.job_title", code="bad_field")
+        raise Invalid("a field name must be like org.example.job_title", code="bad_field")
 
 
 def _checked(name: str, value: object) -> bytes:
     if name == TIME_ZONE and not (isinstance(value, str) and _ZONE.fullmatch(value)):
-        raise Invalid("m.tz is the name of a time zone, e.g. Europe/Berlin", code="bad_field")
+        raise Invalid("m.tz must be the name of a time zone, e.g. Europe/Berlin", code="bad_field")
     return orjson.dumps(value)

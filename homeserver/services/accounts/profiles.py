@@ -170,7 +170,7 @@ class Profiles:
         except IntegrityError:
             is_free = False
         if not is_free:
-            raise Conflict("somebody else has this tag", code="tag_in_use")
+            raise Conflict("this tag is taken", code="tag_in_use")
 
     def _keep(self, people: Collection[Person], age: int) -> None:
         for person in people:

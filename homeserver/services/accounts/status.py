@@ -12,7 +12,7 @@ from homeserver.storage.accounts import Account
 def check_standing(*, suspended: bool = False, deactivated: bool = False, locked: bool = False) -> None:
     """Raise unless the user may use the server: Unauthenticated if deactivated or locked, Forbidden if suspended."""
     if deactivated:
-        raise Unauthenticated("this account is closed", code="deactivated")
+        raise Unauthenticated("this account is deactivated", code="deactivated")
     if locked:
         raise Unauthenticated("this account is locked", code="locked")
     if suspended:
@@ -51,7 +51,7 @@ def check_may_act(requester: Requester) -> None:
 def check_admin(requester: Requester) -> None:
     """Raise Forbidden("no_admin") unless the requester is a server admin."""
     if not requester.admin:
-        raise Forbidden("only admins of this server can do this", code="no_admin")
+        raise Forbidden("only server admins can do this", code="no_admin")
 
 
 def is_guest(number: int) -> bool:

@@ -45,7 +45,7 @@ class Administration:
         check_admin(requester)
         account = await self._found(user_id)
         if account.status.admin:
-            raise Forbidden("this is an admin, too", code="no_admin")
+            raise Forbidden("this user is a server admin", code="no_admin")
         return account
 
     async def suspend(self, requester: Requester, user_id: UserId, *, suspended: bool) -> None:
@@ -63,7 +63,7 @@ class Administration:
 
     async def _found(self, user_id: UserId) -> Account:
         if user_id.partition(":")[2] != self._server_name:
-            raise Invalid("this person is not of this server", code="bad_user_id")
+            raise Invalid("not a user of this server", code="bad_user_id")
         account = await self._accounts.find(user_id)
         if account.deactivated:
             raise NotFound("no such account")

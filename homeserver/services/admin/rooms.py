@@ -67,7 +67,7 @@ class Moderation:
     async def _open_room(self, room_id: RoomId) -> Head:
         head = await self._timeline.head(room_id)
         if is_closed(head) or not ours_in(head):
-            raise Conflict("this room is closed: nobody sees anything of it any more", code="room_closed")
+            raise Conflict("this room is closed", code="room_closed")
         return head
 
 

@@ -87,7 +87,7 @@ class Notices:
         check_admin(requester)
         speaker = self._person
         if speaker is None:
-            raise NotFound("this server gives no notices", code="no_notices")
+            raise NotFound("server notices are not enabled", code="no_notices")
         person = await self._find(user_id)
         room_id = await self._room_of(speaker, person)
         head = await self._timeline.head(room_id)
@@ -104,12 +104,12 @@ class Notices:
         create = head.state.events.get(("m.room.create", ""))
         is_ours = self._person is not None and create is not None and create.sender == self._user_id
         if is_ours and membership_in(head.state.events, user_id) == "invite":
-            raise Forbidden("the server's notices cannot be refused", code="notice_room")
+            raise Forbidden("the server notices room cannot be left", code="notice_room")
 
     async def _prepare(self, conn: AsyncConnection) -> Person:
         found = (await stored.accounts_of(conn, [self._user_id])).get(self._user_id)
         if found is not None and found.person.number >> 32 != NOTICES:
-            raise Conflict(f"notices.localpart: {self._user_id} is somebody's account")
+            raise Conflict(f"notices.localpart: {self._user_id} is a user's account")
         person = Person(
             user_id=self._user_id,
             number=_NUMBER if found is None else found.person.number,
@@ -125,11 +125,11 @@ class Notices:
 
     async def _find(self, user_id: UserId) -> Person:
         if user_id.partition(":")[2] != self._server_name or user_id == self._user_id:
-            raise Invalid("notices are for people of this server", code="bad_user_id")
+            raise Invalid("not a user of this server", code="bad_user_id")
         async with self._db.read() as conn:
             account = (await stored.accounts_of(conn, [user_id])).get(user_id)
         if account is None or account.deactivated:
-            raise NotFound(f"there is no {user_id} here", code="user_not_found")
+            raise NotFound(f"no user {user_id} on this server", code="user_not_found")
         return account.person
 
     async def _room_of(self, speaker: Person, person: Person) -> RoomId:

@@ -129,7 +129,7 @@ def parse_key_set(text: bytes) -> list[VerifyKey]:
     found = orjson.loads(text)  # a JSONDecodeError is a ValueError
     entries = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(entries, list) or len(entries) > _MAX_KEYS:
-        raise ValueError(f"no key set with at most {_MAX_KEYS} keys")
+        raise ValueError(f"not a key set of at most {_MAX_KEYS} keys")
     keys = [_parse_jwk(entry) for entry in entries]
     return [key for key in keys if key is not None]
 
@@ -141,7 +141,7 @@ def parse_pem(text: bytes) -> VerifyKey:
             return _verify_key(x509.load_pem_x509_certificate(text).public_key())
         return _verify_key(load_pem_public_key(text))
     except UnsupportedAlgorithm as error:
-        raise ValueError("an unknown kind of key") from error
+        raise ValueError("unknown key type") from error
 
 
 def source_of(issuer: IssuerSettings, clock: Clock, client: HttpClient) -> KeySource:
@@ -215,4 +215,4 @@ def _verify_key(key: object) -> VerifyKey:
         return VerifyKey(key, frozenset({_EC[key.curve.name]}))
     if isinstance(key, Ed25519PublicKey):
         return VerifyKey(key, frozenset({"EdDSA"}))
-    raise ValueError("an unknown kind of key")
+    raise ValueError("unknown key type")

@@ -274,7 +274,7 @@ async def _set_claims_hashes(conn: AsyncConnection, items: Sequence[Placed[HostU
 
 
 def _no_person() -> NotFound:
-    return NotFound("no such person", code="user_not_found")
+    return NotFound("no such user", code="user_not_found")
 
 
 def _is_signed(token: str, key: VerifyKey, algorithm: str) -> bool:

@@ -45,7 +45,7 @@ class LoginTokens:
             user_id = await stored.take_login_token(conn, _hash(token), self._clock.now_ms())
         person = None if user_id is None else (await self._profiles.people([user_id])).get(user_id)
         if person is None:
-            raise Forbidden("this token is not known, was used or has expired", code="bad_credentials")
+            raise Forbidden("unknown, used or expired login token", code="bad_credentials")
         self._limits.give_back_address("login", address)
         return person
 

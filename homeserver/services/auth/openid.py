@@ -49,7 +49,7 @@ class OpenIds:
         async with self._db.read() as conn:
             account = (await stored.accounts_of(conn, [named])).get(named)
         if account is None or account.deactivated or account.locked:
-            raise Unauthenticated("this account is closed", code="unknown_token")
+            raise Unauthenticated("this account is deactivated", code="unknown_token")
         return named
 
     def _mark(self, text: str) -> str:

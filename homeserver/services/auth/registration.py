@@ -38,13 +38,13 @@ class RegistrationTokens:
         """Create a token; without `token` its text is random. Raises Invalid("bad_token"), Conflict("token_in_use")."""
         text = token if token is not None else secrets.token_urlsafe(12)
         if not _TOKEN.fullmatch(text):
-            raise Invalid("a token has 1 to 64 letters, digits, and any of . _ ~ -", code="bad_token")
+            raise Invalid("a token must have 1 to 64 letters, digits, and any of . _ ~ -", code="bad_token")
         now_ms = self._clock.now_ms()
         new = RegistrationToken(text, uses, 0, None if ttl_s is None else now_ms + ttl_s * 1000, now_ms)
 
         async def work(conn: AsyncConnection) -> None:
             if await stored.registration_token(conn, text) is not None:
-                raise Conflict("this token is there already", code="token_in_use")
+                raise Conflict("this token exists already", code="token_in_use")
             await stored.add_registration_token(conn, new)
 
         await write_with_retry(self._db, work)

@@ -71,7 +71,7 @@ class ServiceKeys:
         """Create a key. Raises Invalid("unknown_scope", "empty_name", "name_too_long")."""
         if scope not in self._scopes:
             known = ", ".join(sorted(self._scopes))
-            raise Invalid(f"there is no API or bridge {scope}; there are {known}", code="unknown_scope")
+            raise Invalid(f"no API or bridge {scope}; known are {known}", code="unknown_scope")
         key_id = secrets.token_hex(_ID_BYTES)
         secret = f"sk_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
         made = ServiceKey(
@@ -116,7 +116,7 @@ class ServiceKeys:
             self._limits.check_address(
                 "service_keys", address
             )  # only for guesses: a valid key is never limited
-            raise Unauthenticated("a service key of this API is needed", code="bad_service_key")
+            raise Unauthenticated("a service key of this API is required", code="bad_service_key")
         await self._note_used(key)
         return key.key_id
 

@@ -345,11 +345,11 @@ def _checked_device_id(device_id: DeviceId | None) -> DeviceId:
     if device_id is None:
         return DeviceId("".join(secrets.choice(string.ascii_uppercase) for _ in range(10)))
     if not 0 < len(device_id) <= MAX_DEVICE_ID_CHARS or one_line(device_id) != device_id:
-        raise Invalid(f"a device id has 1 to {MAX_DEVICE_ID_CHARS} characters", code="bad_device_id")
+        raise Invalid(f"a device id must have 1 to {MAX_DEVICE_ID_CHARS} characters", code="bad_device_id")
     return device_id
 
 
 def _reused() -> Unauthenticated:
     return Unauthenticated(
-        "this refresh token was used before; the session is ended for safety", code="refresh_token_reused"
+        "this refresh token was used before; the session has been ended", code="refresh_token_reused"
     )

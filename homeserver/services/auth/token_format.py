@@ -54,7 +54,7 @@ class TokenKey:
 
     def __init__(self, secret: bytes, server_name: str) -> None:
         if len(secret) < 32:
-            raise ValueError("the secret for access tokens needs at least 32 bytes")
+            raise ValueError("the secret for access tokens must have at least 32 bytes")
         self.server_name = server_name
         self._secret = secret
         self._mark_key = hmac.digest(secret, b"refresh token mark", "sha256")

@@ -96,7 +96,9 @@ class UserInteractiveAuth:
         one = await self._begun(wanted, auth or {}, params)
         first = self._decrypt(one)
         if params and params != first:
-            raise Forbidden("the request is another one than the one that was begun", code="request_changed")
+            raise Forbidden(
+                "the request differs from the one that started this session", code="request_changed"
+            )
         if auth and "type" in auth:
             one = await self._pass(wanted, one, auth)
         if not any(set(flow) <= set(one.done) for flow in wanted.flows):
@@ -134,7 +136,7 @@ class UserInteractiveAuth:
 
     async def _at(self, wanted: UiaOperation, session: str, kind: str) -> UiaSession:
         if kind not in wanted.stages:
-            raise NotFound("there is no such stage here", code="unknown_stage")
+            raise NotFound("unknown stage", code="unknown_stage")
         return await self._found(wanted, session)
 
     async def _found(self, wanted: UiaOperation, session: str) -> UiaSession:
@@ -144,7 +146,7 @@ class UserInteractiveAuth:
         if found is None or found.created_ms < oldest_ms:
             raise _unknown()
         if found.purpose != wanted.purpose or (wanted.user_id and wanted.user_id != found.user_id):
-            raise Forbidden("this session was begun for something else", code="request_changed")
+            raise Forbidden("this session was started for another request", code="request_changed")
         return found
 
     async def _begin(self, wanted: UiaOperation, params: Json) -> UiaSession:
@@ -168,7 +170,7 @@ class UserInteractiveAuth:
         kind = auth["type"]
         check = wanted.stages.get(kind) if isinstance(kind, str) else None
         if check is None:
-            raise Invalid("there is no such stage here", code="unknown_stage")
+            raise Invalid("unknown stage", code="unknown_stage")
         if kind in one.done and not one.user_id:  # else it may name another user than before
             return one
         try:
@@ -202,7 +204,7 @@ class UserInteractiveAuth:
     def _encrypt(self, interaction_id: str, params: Json) -> bytes:
         nonce, plain, most = secrets.token_bytes(_NONCE_BYTES), orjson.dumps(params), self._settings.max_bytes
         if len(plain) > most:
-            raise TooLarge(f"the body may have at most {most} bytes here", max_bytes=most)
+            raise TooLarge(f"the body may have at most {most} bytes", max_bytes=most)
         return nonce + self._cipher.encrypt(nonce, plain, interaction_id.encode())
 
     def _decrypt(self, one: UiaSession) -> dict[str, Any]:
@@ -214,8 +216,8 @@ class UserInteractiveAuth:
 def _check_same(one: UiaSession, named: UserId | None) -> None:
     """Raise Forbidden if a stage names another user than the session's."""
     if named and one.user_id not in ("", named):
-        raise Forbidden("this session is another person's", code="bad_credentials")
+        raise Forbidden("this session is another user's", code="bad_credentials")
 
 
 def _unknown() -> Invalid:
-    return Invalid("this session is not known, or over; begin again", code="unknown_interaction")
+    return Invalid("unknown or expired session; start again", code="unknown_interaction")

@@ -85,7 +85,7 @@ class AccountData:
             return dict(await self._rules.shown(requester.user_id))
         found = await self._find(DataKey(requester.user_id, room_id, kind))
         if found is None:
-            raise NotFound("there is no such account data", code="account_data_not_found")
+            raise NotFound("no such account data", code="account_data_not_found")
         return found
 
     async def set(self, requester: Requester, room_id: Where, kind: str, content: Content) -> None:
@@ -96,7 +96,7 @@ class AccountData:
         Raises Invalid("set_by_server", "invalid_param"), TooLarge("account_data_too_large", "too_much_account_data").
         """
         if kind in _BY_OTHER_WAYS:
-            raise Invalid(f"{kind} is not set by this call", code="set_by_server")
+            raise Invalid(f"{kind} cannot be set by this call", code="set_by_server")
         await self.put(requester, room_id, kind, content)
 
     async def remove(self, requester: Requester, room_id: Where, kind: str) -> None:
@@ -124,7 +124,7 @@ class AccountData:
     async def set_tag(self, requester: Requester, room_id: RoomId, tag: str, content: Content) -> None:
         """Add or replace a tag of a room. Raises as `set` does."""
         if not tag or not fits(tag):
-            raise Invalid("a tag has at most 255 bytes", code="invalid_param")
+            raise Invalid("a tag must have at most 255 bytes", code="invalid_param")
         order = content.get("order")
         if order is not None and (isinstance(order, bool) or not isinstance(order, int | float)):
             raise Invalid("order must be a number", code="invalid_param")
@@ -176,12 +176,12 @@ class AccountData:
     async def _write(self, requester: Requester, change: _Change) -> None:
         _, room_id, kind = change.key
         if not kind or not fits(kind) or not fits(room_id):
-            raise Invalid("a type has 1 to 255 bytes", code="invalid_param")
+            raise Invalid("a type must have 1 to 255 bytes", code="invalid_param")
         if len(orjson.dumps(change.content)) > self._max_bytes:
             raise self._too_large()
         takes_place = change.goes_into or bool(change.content)
         if takes_place and not await self._has_place(change.key):
-            raise TooLarge(f"at most {self._max_pieces} pieces", code="too_much_account_data")
+            raise TooLarge(f"at most {self._max_pieces} types of account data", code="too_much_account_data")
         where: Where = RoomId(room_id) if room_id else ""
         news = account_data_changed(requester.user_id, where, kind)
         for entry in await self._timeline.append([news], also=[SideWrite(_write_changes, change)]):
@@ -193,7 +193,10 @@ class AccountData:
             return held < self._max_pieces or (await stored.pieces(conn, [key])).get(key) not in (None, GONE)
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"at most {self._max_bytes} bytes", code="account_data_too_large")
+        return TooLarge(
+            f"account data must have account data must have at most {self._max_bytes} bytes",
+            code="account_data_too_large",
+        )
 
 
 def ignored_in(content: Content) -> frozenset[UserId]:

@@ -32,7 +32,7 @@ class Filters:
         parse(content)
         body = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
         if len(body) > _MAX_BYTES:
-            raise TooLarge(f"a filter has at most {_MAX_BYTES} bytes", code="filter_too_large")
+            raise TooLarge(f"a filter must have at most {_MAX_BYTES} bytes", code="filter_too_large")
         filter_id = base64.urlsafe_b64encode(hashlib.sha256(body).digest()[:15]).decode()
         async with self._db.read() as conn:
             if await stored.find_filter(conn, requester.user_id, filter_id) is not None:
@@ -48,7 +48,7 @@ class Filters:
         async with self._db.read() as conn:
             body = await stored.find_filter(conn, requester.user_id, filter_id)
         if body is None:
-            raise NotFound("there is no such filter", code="filter_not_found")
+            raise NotFound("no such filter", code="filter_not_found")
         content: Content = orjson.loads(body)
         return content
 

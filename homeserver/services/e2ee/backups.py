@@ -47,7 +47,7 @@ class Backups:
         async def work(conn: AsyncConnection) -> int:
             version = await stored.take_version(conn, user_id)
             if len(await stored.backups_of(conn, user_id)) >= self._settings.max_backups:
-                raise TooLarge("delete an old backup first", code="too_many_backups")
+                raise TooLarge("too many backups; delete an old one first", code="too_many_backups")
             await stored.add_backup(conn, Backup(user_id, version, algorithm, auth_data))
             return version
 
@@ -67,7 +67,7 @@ class Backups:
             await stored.lock_backups(conn, user_id)
             found = await _find(conn, user_id, version)
             if found.algorithm != algorithm:
-                raise Invalid("a backup keeps its algorithm", code="algorithm_differs")
+                raise Invalid("the algorithm of a backup cannot change", code="algorithm_differs")
             await stored.set_auth_data(conn, user_id, found.version, auth_data)
 
         await write_with_retry(self._db, work)
@@ -161,7 +161,7 @@ class Backups:
         current = everything[-1]
         if _number(version) != current.version:
             raise Forbidden(
-                "this is not the current backup",
+                "not the current backup version",
                 code="wrong_backup_version",
                 current_version=str(current.version),
             )
@@ -176,7 +176,7 @@ class Backups:
             for place in better.keys() & old.keys()
         )
         if size > 0 and sum(one.size for one in everything) + size > self._settings.max_backup_bytes:
-            raise TooLarge("there is no room for more keys", code="backup_full")
+            raise TooLarge("the backup is full", code="backup_full")
         if better:
             await stored.set_keys(
                 conn, user_id, current.version, {place: one.key for place, one in better.items()}
@@ -219,9 +219,11 @@ def _checked_key(body: Content, max_bytes: int) -> _Sized:
     first, forwarded = body.get("first_message_index"), body.get("forwarded_count")
     verified, data = body.get("is_verified"), body.get("session_data")
     if not _is_count(first) or not _is_count(forwarded) or not isinstance(verified, bool):
-        raise Invalid("a key has an index, a count of forwards and is_verified", code="bad_backup_key")
+        raise Invalid(
+            "first_message_index, forwarded_count and is_verified are required", code="bad_backup_key"
+        )
     if not isinstance(data, dict):
-        raise Invalid("a key has session_data", code="bad_backup_key")
+        raise Invalid("session_data is required", code="bad_backup_key")
     size = validation.check_size(data, max_bytes)
     return _Sized(BackupKey(int(first or 0), int(forwarded or 0), verified, data), size)
 
@@ -244,4 +246,4 @@ def _number(version: str) -> int:
 
 
 def _no_backup() -> NotFound:
-    return NotFound("there is no such backup", code="no_backup")
+    return NotFound("no such backup", code="no_backup")

@@ -81,7 +81,7 @@ class CrossSigning:
         """
         wanted, old = await self._context(requester, request)
         if not proven and _needs_proof(wanted, old):
-            raise Forbidden("prove who you are to change these keys", code="proof_needed")
+            raise Forbidden("changing these keys requires authentication", code="proof_needed")
         changed = tuple(key for key in wanted if old.get(key.usage) != key)
         if not changed:
             return
@@ -127,13 +127,13 @@ class CrossSigning:
         ]
         names = [DeviceId(key.public_key) for key in wanted]
         if len(set(names)) < len(names):
-            raise Invalid("each key must be another one", code="bad_cross_signing_key")
+            raise Invalid("the keys must differ from one another", code="bad_cross_signing_key")
         async with self._db.read() as conn:
             old = (await stored.cross_keys_of(conn, [user_id]))[user_id]
             taken = await stored_sessions.sessions_on(conn, user_id, names) if names else {}
             dried = (await dehydrated.dehydrated_of(conn, [user_id])).get(user_id)
         if taken or (dried is not None and dried.device.device_id in names):
-            raise Forbidden("one of these keys is the id of a device", code="key_id_in_use")
+            raise Forbidden("one of these keys has the id of a device", code="key_id_in_use")
         _check_by_master(wanted, old)
         return wanted, old
 
@@ -162,7 +162,7 @@ def _check_by_master(wanted: Sequence[CrossKey], old: Mapping[Usage, CrossKey]) 
     master = next((key for key in wanted if key.usage is Usage.MASTER), old.get(Usage.MASTER))
     for key in wanted:
         if master is None:
-            raise Invalid("there is no master key", code="missing_master_key")
+            raise Invalid("no master key", code="missing_master_key")
         if key.usage is not Usage.MASTER:
             validation.check_signature(key.body, key.user_id, validation.verifier(master))
 
@@ -188,7 +188,7 @@ def _claim(signer: UserId, target: Target, body: Content, known: _Known) -> _Cla
         return _Claim(target, body, device.keys, _verifiers(own.get(Usage.SELF_SIGNING)))
     master = known.crossed[target.user_id].get(Usage.MASTER)
     if master is None or master.public_key != target.name:
-        raise NotFound("there is no such key", code="no_such_key")
+        raise NotFound("no such key", code="no_such_key")
     if target.user_id != signer:
         return _Claim(target, body, master.body, _verifiers(own.get(Usage.USER_SIGNING)))
     keys = [
@@ -201,12 +201,12 @@ def _claim(signer: UserId, target: Target, body: Content, known: _Known) -> _Cla
 def _check(signer: UserId, claim: _Claim) -> list[Signature]:
     """The new signatures. Raises Invalid if there are none, or any is wrong."""
     if not validation.same_but_signatures(claim.body, claim.stored):
-        raise Invalid("this is not the key that is stored", code="key_differs")
+        raise Invalid("not the key that is stored", code="key_differs")
     made = {
         key_id: text for key_id, text in signatures_of(claim.body, signer).items() if key_id in claim.keys
     }
     if not made:
-        raise Invalid("no signature by a key that may sign this", code="invalid_signature")
+        raise Invalid("no valid signature by a key that may sign this", code="invalid_signature")
     for key_id in made:
         validation.check_signature(claim.body, signer, claim.keys[key_id])
     return [Signature(signer, key_id, claim.target, text) for key_id, text in made.items()]

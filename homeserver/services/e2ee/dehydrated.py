@@ -60,7 +60,7 @@ class DehydratedDevices:
         device = Device(requester.user_id, validation.checked_device(device_id))
         validation.check_size(device_data, self._settings.max_dehydrated_bytes)
         if keys.device_keys is None:
-            raise Invalid("a dehydrated device comes with its keys", code="bad_device_keys")
+            raise Invalid("device_keys is required", code="bad_device_keys")
         upload = checked_upload(device, keys, self._settings, self._clock.now_ms(), is_dehydrated=True)
         async with self._db.read() as conn:
             await _check_free(conn, device)
@@ -72,7 +72,7 @@ class DehydratedDevices:
         async with self._db.read() as conn:
             found = (await stored.dehydrated_of(conn, [requester.user_id])).get(requester.user_id)
         if found is None:
-            raise NotFound("there is no dehydrated device", code="no_dehydrated_device")
+            raise NotFound("no dehydrated device", code="no_dehydrated_device")
         return found
 
     async def delete(self, requester: Requester) -> DeviceId:
@@ -90,7 +90,7 @@ class DehydratedDevices:
         """
         found = await self.find(requester)
         if found.device.device_id != device_id:
-            raise Forbidden("this is not the dehydrated device", code="not_dehydrated")
+            raise Forbidden("not the dehydrated device", code="not_dehydrated")
         most = page_size(limit, self._settings.max_page)
         async with self._db.read() as conn:
             messages = await inbox.messages_after(
@@ -124,4 +124,4 @@ async def _check_free(conn: AsyncConnection, device: Device) -> None:
     crossed = (await crosssigning.cross_keys_of(conn, [user_id]))[user_id]
     taken = await stored_sessions.sessions_on(conn, user_id, [name])
     if taken or any(key.public_key == name for key in crossed.values()):
-        raise Conflict("another device or key has this id", code="device_in_use")
+        raise Conflict("this id is in use by another device or key", code="device_in_use")

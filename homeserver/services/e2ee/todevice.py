@@ -151,7 +151,10 @@ class ToDevice:
     def _body(self, kind: str, sender: UserId, content: Content) -> bytes:
         body = orjson.dumps({"type": kind, "sender": sender, "content": content})
         if len(body) > self._settings.max_message_bytes:
-            raise TooLarge(f"at most {self._settings.max_message_bytes} bytes", code="message_too_large")
+            raise TooLarge(
+                f"a message must have a message must have at most {self._settings.max_message_bytes} bytes",
+                code="message_too_large",
+            )
         return body
 
     async def _write(self, conn: AsyncConnection, items: Sequence[Placed[_Sending]]) -> None:

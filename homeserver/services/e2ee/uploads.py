@@ -95,7 +95,7 @@ class Uploads:
             if body is None or body == old:
                 continue
             if old is not None and old["keys"] != body["keys"]:
-                raise Invalid("this device has other identity keys already", code="identity_keys_fixed")
+                raise Invalid("the identity keys of a device cannot change", code="identity_keys_fixed")
             known[upload.device] = plan.identities[upload.device] = body
 
     async def _plan_one_time(self, conn: AsyncConnection, uploads: Sequence[Upload], plan: Plan) -> None:
@@ -114,7 +114,9 @@ class Uploads:
                 plan.renewed.append(key)
             else:
                 raise Invalid(
-                    f"there is another key {key.name}", code="one_time_key_differs", key=str(key.name)
+                    f"a different key {key.name} exists already",
+                    code="one_time_key_differs",
+                    key=str(key.name),
                 )
             mine[key.name] = HeldKey(key.body, claimed=False)
         for mine in held.values():

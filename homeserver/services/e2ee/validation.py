@@ -24,7 +24,7 @@ _MAX_POSITION = 2**53 - 1
 def device_of(requester: Requester) -> Device:
     """The requester's device. Raises Forbidden("no_device") for guests and users of host applications."""
     if requester.device_id is None:
-        raise Forbidden("encryption is for devices that logged in here", code="no_device")
+        raise Forbidden("encryption needs a device", code="no_device")
     return Device(requester.user_id, requester.device_id)
 
 
@@ -46,7 +46,7 @@ def split_users(user_ids: Iterable[str], server: str) -> tuple[list[UserId], set
     elsewhere: set[ServerName] = set()
     for user_id in user_ids:
         if not is_user_id(user_id):
-            raise Invalid("this is no user id", code="bad_user_id")
+            raise Invalid("not a user ID", code="bad_user_id")
         domain = domain_of(user_id)
         if domain == server:
             here.append(UserId(user_id))
@@ -64,7 +64,7 @@ def check_count(count: int, most: int) -> None:
 def checked_position(position: int) -> int:
     """A log position given by a client. Raises Invalid("bad_position")."""
     if not 0 <= position <= _MAX_POSITION:
-        raise Invalid("this is no position", code="bad_position")
+        raise Invalid("not a valid position", code="bad_position")
     return position
 
 
@@ -77,7 +77,7 @@ def check_size(value: object, max_bytes: int) -> int:
     """The size of a value as JSON, in bytes. Raises TooLarge("key_too_large") above `max_bytes`."""
     size = json_size(value)
     if size > max_bytes:
-        raise TooLarge(f"at most {max_bytes} bytes", code="key_too_large")
+        raise TooLarge(f"keys must have at most {max_bytes} bytes", code="key_too_large")
     return size
 
 
@@ -90,11 +90,11 @@ def identity_keys(device: Device, body: Content, max_bytes: int) -> Content:
     check_size(kept, max_bytes)
     keys, algorithms = kept.get("keys"), kept.get("algorithms")
     if kept.get("user_id") != device.user_id or kept.get("device_id") != device.device_id:
-        raise _bad_keys("they are not of this device")
+        raise _bad_keys("user_id and device_id must be those of this device")
     if not isinstance(algorithms, list) or not all(isinstance(one, str) for one in algorithms):
         raise _bad_keys("algorithms must be a list of names")
     if not isinstance(keys, dict) or not all(isinstance(one, str) for one in keys.values()):
-        raise _bad_keys("keys must be an object of texts")
+        raise _bad_keys("keys must be an object of strings")
     if any(name.partition(":")[2] != device.device_id for name in keys):
         raise _bad_keys("every key must have the name algorithm:device_id")
     check_signature(kept, device.user_id, signing_key(device, kept))
@@ -130,12 +130,12 @@ def _one_time_key(device: Device, name: str, body: object, max_bytes: int) -> On
     check_size(body, max_bytes)
     algorithm, colon, key_id = checked_name(name, "the name of a key").partition(":")
     if not (algorithm and colon and key_id):
-        raise Invalid("a one-time key has a name like algorithm:key_id", code="bad_one_time_key")
+        raise Invalid("a one-time key must be named algorithm:key_id", code="bad_one_time_key")
     if isinstance(body, dict):
         if not isinstance(body.get("key"), str) or not isinstance(body.get("signatures"), dict):
-            raise Invalid("a one-time key has key and signatures", code="bad_one_time_key")
+            raise Invalid("a signed one-time key must have key and signatures", code="bad_one_time_key")
     elif not isinstance(body, str):
-        raise Invalid("a one-time key is a text or an object", code="bad_one_time_key")
+        raise Invalid("a one-time key must be a string or an object", code="bad_one_time_key")
     return OneTimeKey(device, KeyName(algorithm, key_id), body)
 
 
@@ -145,18 +145,18 @@ def cross_key(user_id: UserId, usage: Usage, body: Content, max_bytes: int) -> C
     check_size(kept, max_bytes)
     usages, keys = kept.get("usage"), kept.get("keys")
     if kept.get("user_id") != user_id:
-        raise _bad_cross_key("it is somebody else's")
+        raise _bad_cross_key("it is another user's")
     if not isinstance(usages, list) or usage.value not in usages:
         raise _bad_cross_key(f"its usage must be {usage.value}")
     if not isinstance(keys, dict) or len(keys) != 1:
         raise _bad_cross_key("it must have exactly one key")
     [(key_id, public_key)] = keys.items()
     if not isinstance(public_key, str) or key_id != f"{_ED25519}:{public_key}":
-        raise _bad_cross_key("the key must have itself as its name")
+        raise _bad_cross_key("the key must be named by itself")
     try:
         raw = decode_base64(public_key)
     except ValueError as error:
-        raise _bad_cross_key("the key is no base64") from error
+        raise _bad_cross_key("the key is not base64") from error
     if len(raw) != _KEY_BYTES or encode_base64(raw) != public_key:
         raise _bad_cross_key("the key must be 32 bytes in unpadded base64")
     return CrossKey(user_id, usage, public_key, kept)
@@ -176,8 +176,8 @@ def same_but_signatures(one: Mapping[str, Any], other: Mapping[str, Any]) -> boo
 
 
 def _bad_keys(why: str) -> HomeserverError:
-    return Invalid(f"these are no keys for this device: {why}", code="bad_device_keys")
+    return Invalid(f"malformed device keys: {why}", code="bad_device_keys")
 
 
 def _bad_cross_key(why: str) -> HomeserverError:
-    return Invalid(f"this is no cross-signing key: {why}", code="bad_cross_signing_key")
+    return Invalid(f"malformed cross-signing key: {why}", code="bad_cross_signing_key")

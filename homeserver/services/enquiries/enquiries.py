@@ -81,7 +81,7 @@ class Enquiries:
         Raises Invalid("own_object"), Forbidden("blocked"), RateLimited, Conflict("room_changing").
         """
         if owner.user_id == requester.user_id:
-            raise Invalid("this is your own", code="own_object")
+            raise Invalid("you cannot enquire about your own object", code="own_object")
         key = enquiry_key(link, requester.user_id)
         for _ in range(_TRIES):
             found = await self.find(requester, link)
@@ -102,7 +102,7 @@ class Enquiries:
                 await self._free_if_left(taken.room_id, requester.user_id, owner.user_id)
         found = await self.find(requester, link)
         if found is None:
-            raise Conflict("the room is changing; try again", code="room_changing")
+            raise Conflict("the room was changed at the same time; try again", code="room_changing")
         return found
 
     async def about(self, room: OpenRoom) -> EnquiryRoom:
@@ -180,19 +180,19 @@ class Enquiries:
         row = await self._row(room_id)
         head = await self._timeline.head(room_id)
         if row.help is not Help.ASKED:
-            raise Invalid("support was not called, or is there already", code="help_not_called")
+            raise Invalid("support was not called, or has joined already", code="help_not_called")
         drafts = [_notice(staff, text)]
         if staff.user_id not in joined_in(head.state.events):
             drafts = [*bring_in(strongest_in(head), [person]), *drafts]
         move = HelpMove(room_id, Help.JOINED, staff.user_id, row.help_round)
         if not await self._step(row, "join", drafts, move):
-            raise Invalid("somebody else of the support was quicker", code="help_not_called")
+            raise Invalid("another member of support has joined already", code="help_not_called")
 
     async def leave_help(self, staff: Requester, room_id: RoomId, text: str) -> None:
         """Who helped goes; the staff can be called again. Raises Forbidden("not_helper")."""
         row = await self._row(room_id)
         if row.helper != staff.user_id:
-            raise Forbidden("you are not the one who helps here", code="not_helper")
+            raise Forbidden("you are not the member of support in this chat", code="not_helper")
         drafts = [_notice(staff, text)]
         if staff.user_id not in (row.owner, row.enquirer):
             drafts.append(leave(staff.user_id))
@@ -261,7 +261,7 @@ def _check_side(enquiry: EnquiryRoom) -> Requester:
     """The requester, who must be one of the two."""
     requester, row = enquiry.room.requester, enquiry.row
     if requester.user_id not in (row.owner, row.enquirer):
-        raise Forbidden("only the two whose chat it is may do this", code="not_a_side")
+        raise Forbidden("only the two sides of the chat may do this", code="not_a_side")
     return requester
 
 

@@ -62,7 +62,7 @@ class GuestKey:
 
     def __init__(self, secret: bytes, server_name: str) -> None:
         if len(secret) < 32:
-            raise ValueError("the secret for guests needs at least 32 bytes")
+            raise ValueError("the secret for guests must have at least 32 bytes")
         self._secret = secret
         self._server_name = server_name
 
@@ -128,7 +128,7 @@ class Guests:
         if found is not None:
             return found
         if not self._settings.enabled:
-            raise Forbidden("only people with an account can do this", code="no_guests")
+            raise Forbidden("guests cannot do this", code="no_guests")
         self._limits.check_address("guests", address)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         row = await write_with_retry(self._db, lambda conn: self._add(conn, name, secret))
@@ -173,10 +173,10 @@ class Guests:
         then on. The UUID names nobody any more. Raises NotFound("guest_not_found"), Unauthenticated("guest_bound").
         """
         if account.number >> 32 == GUEST_NAMESPACE:
-            raise Forbidden("a guest is no account", code="no_account")
+            raise Forbidden("this needs an account, and you are a guest", code="no_account")
         guest = await self._find(checked_name(name), cookie, account.address)
         if guest is None:
-            raise NotFound("there is no such guest", code="guest_not_found")
+            raise NotFound("no such guest", code="guest_not_found")
         own = guest.requester.user_id
         async with self._db.read() as conn:
             room_ids = await stored.rooms_of_guest(conn, own, self._settings.max_rooms)
@@ -289,7 +289,7 @@ def checked_name(name: str, *, trusted: bool = False) -> str:
         return str(uuid)
     if trusted and uuid is None and 0 < len(name) <= MAX_NAME_CHARS:
         return name
-    raise Invalid("a guest is known by a UUID of version 4", code="bad_guest_id")
+    raise Invalid("a guest's id must be a UUID of version 4", code="bad_guest_id")
 
 
 def is_plain(name: str) -> bool:

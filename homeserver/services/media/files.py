@@ -99,7 +99,7 @@ class Incoming:
             try:
                 target.touch(0o600, exist_ok=False)  # atomic: only one upload can claim the path
             except FileExistsError as error:
-                raise Conflict("there is a file already", code="file_exists") from error
+                raise Conflict("the file exists already", code="file_exists") from error
             self.path.replace(target)
             sync_folder(target.parent)
             return self._sha256.hexdigest()

@@ -33,7 +33,7 @@ class Quota:
         """Raise unless one more file of this size fits."""
         one = self._settings
         if _is_over(kept.size + size, one.quota_bytes) or _is_over(kept.files + 1, one.quota_files):
-            raise TooLarge("your files take up all the space you have", code="quota_exceeded")
+            raise TooLarge("your storage quota is used up", code="quota_exceeded")
         if _is_over(kept.late_size + size, one.daily_bytes) or _is_over(kept.late_files + 1, one.daily_files):
             raise self._of_day(kept)
 
@@ -49,7 +49,7 @@ class Quota:
     def _of_day(self, kept: StoredTotals) -> HomeserverError:
         now_ms = self._clock.now_ms()
         retry_ms = max(1, (kept.since_ms or now_ms) + _DAY_MS - now_ms)
-        return RateLimited("you sent as much as one may in a day", retry_ms=retry_ms, code="quota_of_day")
+        return RateLimited("your daily upload quota is used up", retry_ms=retry_ms, code="quota_of_day")
 
 
 def _is_over(value: int, limit: int) -> bool:

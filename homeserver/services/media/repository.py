@@ -123,9 +123,7 @@ class Repository:
             await stored_accounts.lock_users(conn, [requester.user_id])
             waiting = await stored.count_pending(conn, requester.user_id, now_ms=now_ms)
             if waiting >= self._settings.max_pending_uploads:
-                raise RateLimited(
-                    "too many of your files are still to come", retry_ms=_RETRY_MS, code="too_many_pending"
-                )
+                raise RateLimited("too many uploads are pending", retry_ms=_RETRY_MS, code="too_many_pending")
             await stored.add_pending(conn, [row])
         return Pending(self._uri(row.media_id), row.expires_ms)
 
@@ -140,9 +138,9 @@ class Repository:
         if owner is None:
             raise _not_found()
         if owner != requester.user_id:
-            raise Forbidden("this address was given to somebody else", code="not_yours")
+            raise Forbidden("this URI was reserved by another user", code="not_yours")
         if row is not None:
-            raise Conflict("there is a file at this address already", code="file_exists")
+            raise Conflict("this URI has a file already", code="file_exists")
         await self._media.upload(
             requester,
             name=upload.name,
@@ -176,7 +174,7 @@ class Repository:
             return await self._elsewhere_for(place).thumbnail(place, request)
         row = await self._arrived(place)
         if (row.width or 0) * (row.height or 0) > self._settings.max_pixels:
-            raise TooLarge("this picture is too large to make a small one of it", code="too_many_pixels")
+            raise TooLarge("the image has too many pixels for a thumbnail", code="too_many_pixels")
         return await self._media.small(row, request)
 
     def hear(self, entry: Entry) -> None:
@@ -284,8 +282,8 @@ def _checked_type(content_type: str) -> str:
 
 
 def _not_found() -> NotFound:
-    return NotFound("there is no such file", code="file_not_found")
+    return NotFound("no such file", code="file_not_found")
 
 
 def _not_yet() -> Unavailable:
-    return Unavailable("the file is still to come", code="not_uploaded_yet")
+    return Unavailable("the file is not uploaded yet", code="not_uploaded_yet")

@@ -119,7 +119,7 @@ class Media:
         """
         self._limits.check("upload", requester.user_id)
         if self._uploads >= self._settings.max_uploads:
-            raise RateLimited("too many files are being sent", retry_ms=_RETRY_MS, code="busy")
+            raise RateLimited("too many uploads at once", retry_ms=_RETRY_MS, code="busy")
         self._uploads += 1
         incoming: Incoming | None = None
         try:
@@ -202,7 +202,7 @@ class Media:
     async def small(self, row: MediaRow, request: ThumbnailParams) -> Served:
         """A thumbnail of a file, by its row. Raises NotFound("no_thumbnail") if it is no image."""
         if row.content_type not in images.PICTURE_TYPES:
-            raise NotFound("there is no small picture of this file", code="no_thumbnail")
+            raise NotFound("no thumbnail of this file", code="no_thumbnail")
         path = await self._thumbnails.path(row.media_id, request)
         return Served(
             path=path,
@@ -309,7 +309,7 @@ async def _with_deadline(chunks: AsyncIterable[bytes], idle_s: float) -> AsyncIt
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            raise Invalid("the upload stood still for too long", code="upload_stalled") from error
+            raise Invalid("the upload stalled", code="upload_stalled") from error
         yield chunk
 
 
@@ -326,4 +326,4 @@ def _stored_media(row: MediaRow) -> StoredMedia:
 
 
 def _not_found() -> NotFound:
-    return NotFound("no such file, or its address is too old", code="file_not_found")
+    return NotFound("no such file, or its URL has expired", code="file_not_found")

@@ -45,7 +45,7 @@ class Thumbnails:
             async with asyncio.timeout(_PATIENCE_S):
                 return await self._flight.run((media_id, request), partial(self._make, media_id, request))
         except TimeoutError as error:
-            raise Unavailable("making the small picture takes too long", code="busy") from error
+            raise Unavailable("making the thumbnail took too long", code="busy") from error
 
     def close(self) -> None:
         """Wait for running work and start no more."""
@@ -53,7 +53,7 @@ class Thumbnails:
 
     async def _make(self, media_id: MediaId, request: ThumbnailParams) -> Path:
         if self._jobs >= self._max_jobs:
-            raise RateLimited("too many pictures are being made", retry_ms=_RETRY_MS, code="busy")
+            raise RateLimited("too many thumbnails are being made", retry_ms=_RETRY_MS, code="busy")
         self._jobs += 1
         work = partial(_make_once, self._places, media_id, request, self._limits)
         try:
@@ -82,4 +82,4 @@ def _make_once(places: Places, media_id: MediaId, request: ThumbnailParams, limi
 
 
 def _no_thumbnail() -> NotFound:
-    return NotFound("there is no small picture of this file", code="no_thumbnail")
+    return NotFound("no thumbnail of this file", code="no_thumbnail")

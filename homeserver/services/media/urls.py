@@ -20,7 +20,7 @@ class MediaUrls:
 
     def __init__(self, secret: bytes, url_ttl_s: int) -> None:
         if len(secret) < 32:
-            raise ValueError("the secret for media addresses needs at least 32 bytes")
+            raise ValueError("the secret for media URLs must have at least 32 bytes")
         self._secret = secret
         self._step_ms = url_ttl_s * 1000 // 2
 
@@ -54,7 +54,7 @@ class MediaUrls:
         wanted = self._sign(what, media_id, expiry_ms).encode()
         is_right = hmac.compare_digest(wanted, signature.encode(errors="replace"))
         if not is_right or not now_ms < expiry_ms < _LATEST_MS:
-            raise NotFound("no such file, or its address is too old", code="file_not_found")
+            raise NotFound("no such file, or its URL has expired", code="file_not_found")
 
     def _sign(self, what: str, media_id: str, expiry_ms: int) -> str:
         text = f"{what}\n{media_id}\n{expiry_ms}".encode(errors="replace")

@@ -80,7 +80,7 @@ class RoomEvents:
         check_may_act(requester)
         self._send_policy.check_pace(requester)
         if kind in _STATE_BY_OTHER_WAYS:
-            raise Forbidden("this stands at the beginning of a room only", code="auth_rule")
+            raise Forbidden("m.room.create can only be the first event of a room", code="auth_rule")
         head = await self._timeline.head(room_id)
         product_rules.check_state(requester, head, kind, state_key, content)
         if kind == "m.room.member":
@@ -120,12 +120,12 @@ class RoomEvents:
         async with self._db.read() as conn:
             found = (await events.events_by_id(conn, [target])).get(target)
         if found is None or found.event.room_id != room_id:
-            raise NotFound("there is no such event in this room", code="event_not_found")
+            raise NotFound("no such event in this room", code="event_not_found")
         levels = levels_of(head)
         if found.event.sender != requester.user_id:
             check_may_act(requester)
         if found.event.sender != requester.user_id and levels.user(requester.user_id) < levels.redact:
-            raise Forbidden("this event is somebody else's", code="low_power")
+            raise Forbidden("you may not redact events of other users", code="low_power")
         product_rules.check_redaction(head, found.event)
         txn = _txn(requester, room_id, txn_id)
         return _first(await self._messages.redact_as(requester.user_id, found, content=content, txn=txn))
@@ -145,7 +145,7 @@ class RoomEvents:
 
 def _txn(requester: Requester, room_id: RoomId, txn_id: str) -> TxnKey:
     if len(txn_id) > MAX_TXN_CHARS:
-        raise Invalid(f"a transaction id has at most {MAX_TXN_CHARS} characters", code="invalid_param")
+        raise Invalid(f"a transaction id must have at most {MAX_TXN_CHARS} characters", code="invalid_param")
     return TxnKey(requester.session_key, room_id, txn_id)
 
 

@@ -158,11 +158,11 @@ class DelayedEvents:
         most_ms = self._settings.max_delay_s * 1000
         if delay_ms > most_ms:
             raise Invalid(
-                f"an event is delayed by at most {most_ms} ms", code="max_delay_exceeded", max_delay=most_ms
+                f"the delay must be at most {most_ms} ms", code="max_delay_exceeded", max_delay=most_ms
             )
         most = self._settings.max_delayed_events
         if held >= most:
-            raise Invalid(f"at most {most} events wait at a time", code="too_many_delayed")
+            raise Invalid(f"at most {most} delayed events at a time", code="too_many_delayed")
 
     async def _send_due(self, now_ms: int) -> None:
         async with self._db.write() as conn:
@@ -224,9 +224,9 @@ class DelayedEvents:
         async with self._db.read() as conn:
             found = await stored.find(conn, delay_id)
         if found is None:
-            raise NotFound("there is no such delayed event", code="no_delayed_event")
+            raise NotFound("no such delayed event", code="no_delayed_event")
         if found.outcome != wanted:
-            raise Conflict("this delayed event does not wait any more", code="delayed_event_over")
+            raise Conflict("this delayed event was sent or cancelled already", code="delayed_event_over")
 
 
 def _txn_key(requester: Requester, room_id: RoomId, kind: str, txn_id: str | None) -> str:
@@ -234,18 +234,18 @@ def _txn_key(requester: Requester, room_id: RoomId, kind: str, txn_id: str | Non
     if txn_id is None:
         return f"none {secrets.token_urlsafe(12)}"
     if len(txn_id) > MAX_TXN_CHARS:
-        raise Invalid(f"a transaction id has at most {MAX_TXN_CHARS} characters", code="invalid_param")
+        raise Invalid(f"a transaction id must have at most {MAX_TXN_CHARS} characters", code="invalid_param")
     return f"{requester.session_key} {room_id} {kind} {txn_id}"
 
 
 def _checked(kind: str, state_key: str | None, content: Content) -> bytes:
     """The content as JSON. What no event could be is refused at once; the rest is checked when it is sent."""
     if not fits(kind) or not fits(state_key or "") or "\0" in f"{kind}{state_key or ''}":
-        raise Invalid("a type or a state key has at most 255 bytes", code="bad_event")
+        raise Invalid("a type or a state key must have at most 255 bytes", code="bad_event")
     try:
         made = canonical.encode_strict(content)
     except BadJson as error:
         raise Invalid(str(error), code="bad_event") from error
     if len(made) > canonical.MAX_PDU_BYTES:
-        raise TooLarge(f"an event has at most {canonical.MAX_PDU_BYTES} bytes", code="event_too_large")
+        raise TooLarge(f"an event must have at most {canonical.MAX_PDU_BYTES} bytes", code="event_too_large")
     return made

@@ -237,9 +237,9 @@ class Messages:
 
     async def _check_own(self, message: SeenMessage) -> None:
         if not await self._views.is_author(message.requester.user_id, message.stored):
-            raise Forbidden("only the author may change a message", code="not_author")
+            raise Forbidden("only the author may edit a message", code="not_author")
         if message.event.type != "m.room.message":
-            raise Invalid("this message cannot be changed here", code="not_editable")
+            raise Invalid("this message cannot be edited", code="not_editable")
 
     async def _parts(self, event_id: EventId) -> list[StoredEvent]:
         async with self._db.read() as conn:
@@ -249,10 +249,10 @@ class Messages:
 
     def _check_text(self, text: str) -> None:
         if not text.strip():
-            raise Invalid("a message needs a text", code="empty_text")
+            raise Invalid("the text must not be empty", code="empty_text")
         if len(text) > self._settings.max_message_chars:
             most = self._settings.max_message_chars
-            raise TooLarge(f"a message has at most {most} characters", code="text_too_long", most=most)
+            raise TooLarge(f"a message must have at most {most} characters", code="text_too_long", most=most)
 
 
 class Files:
@@ -291,12 +291,12 @@ async def _delete_media(conn: AsyncConnection, rows: Sequence[Placed[_GoneFile]]
 def check_file(file: NewFile) -> None:
     """Invalid (code "bad_file_url") unless the file is ours, or has an http(s) address or a path of this server."""
     if file.media_id is None and not is_file_url(file.file_url or ""):
-        raise Invalid("file_url must be an http(s) address or a path of this server", code="bad_file_url")
+        raise Invalid("file_url must be an http(s) URL or a path on this server", code="bad_file_url")
 
 
 def _check_reply(room: OpenRoom, reply_to: SeenMessage | None) -> None:
     if reply_to is not None and reply_to.room.room_id != room.room_id:
-        raise Invalid("the message to reply to is of another room", code="reply_elsewhere")
+        raise Invalid("the message to reply to is in another room", code="reply_elsewhere")
 
 
 def _txn(room: OpenRoom, txn_id: str | None) -> TxnKey | None:

@@ -124,12 +124,12 @@ class Reports:
             self._limits.check_address("safety", requester.address)
         most = self._settings.max_reason_chars
         if len(reason) > most:
-            raise TooLarge(f"a reason has at most {most} characters", code="reason_too_long", most=most)
+            raise TooLarge(f"a reason must have at most {most} characters", code="reason_too_long", most=most)
 
     async def _write_of_event(self, requester: Requester, event: Event, reason: str) -> None:
         """Write a report of an event down. Raises Invalid("own_message")."""
         if event.sender == requester.user_id:
-            raise Invalid("this message is your own", code="own_message")
+            raise Invalid("you cannot report your own message", code="own_message")
         await self._write(requester, reason, event.room_id, event.event_id, event.sender)
 
     async def _write(
@@ -172,7 +172,9 @@ class Reports:
     async def close(self, report_id: int, outcome: str = "") -> None:
         """Close a report, with what came of it. Raises NotFound("report_not_found"), TooLarge("outcome_too_long")."""
         if len(outcome) > MAX_OUTCOME_CHARS:
-            raise TooLarge(f"an outcome has at most {MAX_OUTCOME_CHARS} characters", code="outcome_too_long")
+            raise TooLarge(
+                f"an outcome must have at most {MAX_OUTCOME_CHARS} characters", code="outcome_too_long"
+            )
         async with self._db.write() as conn:
             closed = await stored.close_report(conn, report_id, one_line(outcome), self._clock.now_ms())
         if not closed:

@@ -93,7 +93,7 @@ class Spam:
         settings = self._settings
         if count > settings.max_links:
             most = settings.max_links
-            raise Invalid(f"a message has at most {most} links", code="too_many_links", most=most)
+            raise Invalid(f"a message must have at most {most} links", code="too_many_links", most=most)
         sent = [(at, many) for at, many in known.links if _is_within(at, now_ms, settings.link_window_s)]
         excess = count + sum(many for _, many in sent) - settings.link_count
         for at_ms, many in sent:  # the oldest first: who waits until enough of them are forgotten may go on
@@ -107,7 +107,7 @@ class Spam:
             self._refused(code)
         what = "the same message" if code == "repeated_message" else "so many links"
         retry_ms = max(1, since_ms + window_s * 1000 - now_ms)
-        raise RateLimited(f"please wait before you send {what} again", retry_ms=retry_ms, code=code)
+        raise RateLimited(f"wait before you send {what} again", retry_ms=retry_ms, code=code)
 
 
 def _is_within(at_ms: int, now_ms: int, window_s: int) -> bool:

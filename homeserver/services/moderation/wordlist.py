@@ -58,7 +58,7 @@ class WordList:
                 if tuple(words[at : at + len(entry.words)]) != entry.words:
                     continue
                 if not entry.tells:
-                    raise Forbidden("this text has words that may not be written here", code="word_refused")
+                    raise Forbidden("the text has words that are not allowed", code="word_refused")
                 told = told or " ".join(entry.words)
         return told
 

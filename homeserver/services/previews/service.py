@@ -66,7 +66,7 @@ class Previews:
         RateLimited, Upstream("unreadable_page").
         """
         if not self._settings.enabled:
-            raise NotFound("this server makes no previews", code="unrecognized")
+            raise NotFound("URL previews are not enabled", code="unrecognized")
         url = self._web.checked(address)
         now_ms = self._clock.now_ms()
         async with self._kept.db.read() as conn:

@@ -68,12 +68,12 @@ class Web:
 
 
 def unreadable() -> Upstream:
-    """The same error for every failure of a remote site, so that it reveals nothing of the networks around us."""
+    """The one answer to whatever goes wrong with others: it tells nothing of the networks around us."""
     return Upstream("this page cannot be read", code="unreadable_page")
 
 
 def _parsed(address: str) -> URL:
-    bad = Invalid("url: must be an http or https address", code="bad_url")
+    bad = Invalid("url: must be an http or https URL", code="bad_url")
     if len(address) > MAX_URL_CHARS or not address.isprintable() or any(one in address for one in ' \\<>"'):
         raise bad
     try:

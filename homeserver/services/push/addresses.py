@@ -25,7 +25,7 @@ def check_endpoint(endpoint: str, *, allow_private: bool) -> None:
         or parts.password is not None
         or parts.fragment
     ):
-        raise _bad("endpoint: must be the address that the browser's push service gave out")
+        raise _bad("endpoint: must be the URL of a push service")
     if parts.scheme == "http" and allow_private and is_loopback(host):
         return
     if parts.scheme != "https":

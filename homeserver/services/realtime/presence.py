@@ -76,13 +76,15 @@ class Presence:
     def show(self, requester: Requester, presence: PresenceState, status: str | None) -> None:
         """Say how one is. `status` None keeps none. Raises TooLarge."""
         if status is not None and len(status) > _MAX_STATUS_CHARS:
-            raise TooLarge(f"at most {_MAX_STATUS_CHARS} characters", code="status_too_long")
+            raise TooLarge(
+                f"status_msg must have at most {_MAX_STATUS_CHARS} characters", code="status_too_long"
+            )
         self._set(requester.user_id, presence, status or "")
 
     async def of(self, requester: Requester, user_id: UserId) -> Content:
         """How somebody is whom the requester shares a room with. Raises Forbidden("not_shared")."""
         if user_id != requester.user_id and not await self._known(requester.user_id, [user_id]):
-            raise Forbidden("you share no room with this person", code="not_shared")
+            raise Forbidden("you share no room with this user", code="not_shared")
         return self._shape(self._states.get(user_id, State()))
 
     async def changes(

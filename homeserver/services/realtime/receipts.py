@@ -72,9 +72,9 @@ class Receipts:
         Raises Invalid("bad_receipt"), Forbidden("not_joined"), NotFound("event_not_found").
         """
         if kind not in KINDS:
-            raise Invalid(f"there is no receipt of the type {kind[:50]}", code="bad_receipt")
+            raise Invalid(f"unknown receipt type {kind[:50]}", code="bad_receipt")
         if thread_id and (kind == FULLY_READ or (thread_id != MAIN and not is_event_id(thread_id))):
-            raise Invalid("this thread cannot be marked", code="bad_receipt")
+            raise Invalid("not a valid thread_id", code="bad_receipt")
         await self.check_joined(requester, room_id)
         target = await self._event(room_id, event_id)
         if thread_id:
@@ -113,7 +113,7 @@ class Receipts:
         async with self._db.read() as conn:
             found = (await events.events_by_id(conn, [event_id])).get(event_id)
         if found is None or found.event.room_id != room_id:
-            raise NotFound("there is no such event in this room", code="event_not_found")
+            raise NotFound("no such event in this room", code="event_not_found")
         return found
 
     async def _check_thread(self, target: StoredEvent, thread_id: EventId) -> None:
@@ -124,7 +124,7 @@ class Receipts:
         async with self._db.read() as conn:
             threads = await relations.threads_of(conn, [event_id])
         if threads.get(event_id, MAIN) != thread_id:
-            raise Invalid("this event is not in this thread", code="bad_receipt")
+            raise Invalid("the event is not in this thread", code="bad_receipt")
 
     def _receipt(self, requester: Requester, target: StoredEvent, kind: str, thread_id: str) -> Receipt:
         return Receipt(

@@ -82,7 +82,9 @@ class Aliases:
                     raise _taken(name)
                 if await stored.count(conn, room_id) >= self._max_of_room:
                     most = self._max_of_room
-                    raise TooLarge(f"a room has at most {most} names", code="too_many_aliases", most=most)
+                    raise TooLarge(
+                        f"a room must have at most {most} aliases", code="too_many_aliases", most=most
+                    )
                 await stored.add(conn, [row])
         except IntegrityError as error:  # somebody else was quicker
             raise _taken(name) from error
@@ -99,7 +101,7 @@ class Aliases:
         head = await self._timeline.head(row.room_id)
         may_name = may_name_room(head, requester.user_id)
         if row.creator != requester.user_id and not may_name:
-            raise Forbidden("this name was given by somebody else", code="not_your_alias")
+            raise Forbidden("this alias was created by another user", code="not_your_alias")
         without = _without(head, row.alias) if may_name else None
         if without is None:
             async with self._db.write() as conn:
@@ -127,7 +129,7 @@ class Aliases:
         async with self._db.read() as conn:
             found = await stored.find(conn, new)
         if any(one not in found or found[one].room_id != room_id for one in new):
-            raise Invalid("there is no such name of this room", code="alias_elsewhere")
+            raise Invalid("the alias does not point to this room", code="alias_elsewhere")
 
     async def claim(self, requester: Requester, localpart: str) -> SideWrite[NewAlias]:
         """What gives a room that is being made its name, together with it.
@@ -144,16 +146,16 @@ class Aliases:
         """A name that may be given here."""
         name = _checked(alias)
         if domain_of(name) != self._server:
-            raise Invalid("names of other servers are given there", code="bad_alias")
+            raise Invalid("not an alias of this server", code="bad_alias")
         if _SPACE.search(name):
-            raise Invalid("a name has no spaces", code="bad_alias")
+            raise Invalid("an alias must not have spaces", code="bad_alias")
         return name
 
     async def _find(self, alias: RoomAlias) -> AliasRow:
         async with self._db.read() as conn:
             row = (await stored.find(conn, [alias])).get(alias)
         if row is None:
-            raise NotFound(f"there is no room called {alias}", code="alias_not_found")
+            raise NotFound(f"no room has the alias {alias}", code="alias_not_found")
         return row
 
 
@@ -167,7 +169,7 @@ def may_name_room(head: Head, user_id: UserId) -> bool:
 
 def _checked(alias: str) -> RoomAlias:
     if not is_room_alias(alias):
-        raise Invalid(f"{alias!r} is no room alias", code="bad_alias")
+        raise Invalid(f"{alias!r} is not a room alias", code="bad_alias")
     return RoomAlias(alias)
 
 
@@ -177,7 +179,7 @@ def names_in(content: Mapping[str, Any]) -> list[str]:
     names = [*([] if alias in (None, "") else [alias]), *([] if others is None else _list(others))]
     for name in names:
         if not isinstance(name, str) or not is_room_alias(name):
-            raise Invalid(f"{name!r} is no room alias", code="bad_alias")
+            raise Invalid(f"{name!r} is not a room alias", code="bad_alias")
     return names
 
 
@@ -230,8 +232,8 @@ async def _claim(conn: AsyncConnection, items: Sequence[Placed[NewAlias]]) -> No
 
 
 def _taken(alias: str) -> Conflict:
-    return Conflict(f"there is a room called {alias} already", code="alias_taken")
+    return Conflict(f"the alias {alias} is taken", code="alias_taken")
 
 
 def _in_use(alias: str) -> Conflict:
-    return Conflict(f"there is a room called {alias} already", code="room_in_use")
+    return Conflict(f"the alias {alias} is taken", code="room_in_use")

@@ -103,19 +103,17 @@ class RoomCreation:
                 drafts, version=rules.version, kind="group", also=[*also, *([alias] if alias else [])]
             )
         except Forbidden as refused:
-            raise Invalid(
-                f"a room cannot begin like this: {refused.message}", code="bad_room_state"
-            ) from refused
+            raise Invalid(f"invalid initial state: {refused.message}", code="bad_room_state") from refused
         return written.events[0].event.room_id
 
     async def _people(self, requester: Requester, invited: Sequence[UserId]) -> dict[UserId, Person]:
         most = self._settings.max_participants
         if len(invited) > most:
-            raise Invalid(f"at most {most} people can be invited at once", code="too_many_people")
+            raise Invalid(f"at most {most} users can be invited at once", code="too_many_people")
         found = await self._profiles.people({requester.user_id, *invited})
         absent = [one for one in (requester.user_id, *invited) if one not in found]
         if absent:
-            raise Invalid(f"there is no {absent[0]} here", code="unknown_people")
+            raise Invalid(f"no user {absent[0]} on this server", code="unknown_people")
         await self._blocks.check_people(requester.user_id, invited)
         return found
 
@@ -130,7 +128,7 @@ def _first_events(
     for one in request.initial_state:
         check_unreserved(one.type)
         if one.type in ("m.room.create", "m.room.member"):
-            raise Invalid(f"{one.type} cannot stand in initial_state", code="bad_room_state")
+            raise Invalid(f"{one.type} cannot be set in initial_state", code="bad_room_state")
         if (one.type, one.state_key) == (CANONICAL, "") and set(names_in(one.content)) - {alias}:
             raise Invalid("a new room has no other names than its alias", code="bad_room_state")
         if (one.type, one.state_key) == (POWER_LEVELS, ""):

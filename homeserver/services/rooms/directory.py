@@ -77,7 +77,7 @@ class Directory:
         self._limits.check("directory", requester.user_id)
         head = await head_for_member(self._timeline, requester, room_id)
         if is_on and product_rules.is_product_room(head):
-            raise Forbidden("rooms of applications are open to nobody else", code="product_room")
+            raise Forbidden("rooms of product APIs cannot be published", code="product_room")
         if not may_name_room(head, requester.user_id):
             raise Forbidden("you may not publish this room", code="low_power")
         async with self._db.write() as conn:
@@ -86,7 +86,7 @@ class Directory:
     async def publish_in(self, requester: Requester, network: str, room_id: RoomId) -> None:
         """Put a room into the list of a network. Forbidden("no_appservice"): nobody here is an application service."""
         raise Forbidden(
-            f"{requester.user_id} is no application service of {network} that could list {room_id}",
+            f"{requester.user_id} is not an application service of {network} and cannot publish {room_id}",
             code="no_appservice",
         )
 
@@ -97,9 +97,12 @@ class Directory:
         """
         self._limits.check("directory", asker)
         if request.server not in (None, "", self._server):
-            raise Unsupported("lists of other servers are not known here", code="other_server")
+            raise Unsupported("directories of other servers are not available", code="other_server")
         if request.network is not None and request.all_networks:
-            raise Invalid("one network, or all of them", code="invalid_param")
+            raise Invalid(
+                "third_party_instance_id and include_all_networks must not be given together",
+                code="invalid_param",
+            )
         backward, place = _parse(request.since)
         limit = self._max_page if request.limit is None else min(max(request.limit, 1), self._max_page)
         if request.network is not None:  # there is no application service that has rooms
@@ -143,7 +146,7 @@ def _parse(token: str | None) -> tuple[bool, DirectoryPlace | None]:
         return False, None
     found = _TOKEN.fullmatch(token)
     if found is None:
-        raise Invalid("this is no token of this list", code="bad_token")
+        raise Invalid("not a token of this list", code="bad_token")
     return found[1] == "b", DirectoryPlace(int(found[2]), int(found[3]))
 
 

@@ -20,7 +20,7 @@ def takes_guests(event: Event | None) -> bool:
 def check_may_enter(requester: Requester, head: Head) -> None:
     """Raise Forbidden("guests_refused") for a guest where the room takes none. Its join rules come after that."""
     if is_matrix_guest(requester.number) and not takes_guests(head.state.events.get(GUEST_ACCESS)):
-        raise Forbidden("this room takes no guests", code="guests_refused")
+        raise Forbidden("guest access is forbidden in this room", code="guests_refused")
 
 
 def check_member_state(requester: Requester, head: Head, state_key: str, content: Content) -> None:

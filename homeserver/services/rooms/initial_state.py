@@ -133,10 +133,10 @@ class ProductInitialState:
         """TooLarge for a title or topic over its limit."""
         if title is not None and len(title) > self.settings.max_title_chars:
             most = self.settings.max_title_chars
-            raise TooLarge(f"a title has at most {most} characters", code="title_too_long", most=most)
+            raise TooLarge(f"a title must have at most {most} characters", code="title_too_long", most=most)
         if topic is not None and len(topic) > MAX_TOPIC_CHARS:
             raise TooLarge(
-                f"a description has at most {MAX_TOPIC_CHARS} characters",
+                f"a description must have at most {MAX_TOPIC_CHARS} characters",
                 code="topic_too_long",
                 most=MAX_TOPIC_CHARS,
             )

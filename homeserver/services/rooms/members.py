@@ -76,7 +76,7 @@ class Members:
         head = await self.group_to_manage(requester, room_id)
         person = await self._person(number)
         if person.user_id not in joined_in(head.state.events):
-            raise NotFound("this person is not in the room", code="user_not_found")
+            raise NotFound("this user is not in the room", code="user_not_found")
         levels = levels_of(head)
         if levels.user(person.user_id) >= levels.user(requester.user_id):
             raise Forbidden("this person is as much an admin as you are", code="low_power")
@@ -117,7 +117,7 @@ class Members:
     async def _person(self, number: int) -> Person:
         person = (await self._profiles.by_numbers([number])).get(number)
         if person is None:
-            raise NotFound("no such person", code="user_not_found")
+            raise NotFound("no such user", code="user_not_found")
         return person
 
 

@@ -131,10 +131,10 @@ class Membership:
         product_rules.check_others(head)
         person = (await self._profiles.people([user_id])).get(user_id)
         if person is None:
-            raise NotFound(f"there is no {user_id} here", code="user_not_found")
+            raise NotFound(f"no user {user_id} on this server", code="user_not_found")
         await self._blocks.check_people(requester.user_id, [user_id])
         if membership_in(head.state.events, user_id) == "join":
-            raise Forbidden("this person is in the room already", code="already_joined")
+            raise Forbidden("this user is already in the room", code="already_joined")
         if product_rules.is_product_room(head):
             head = await self._members.group_to_manage(requester, room_id)
             await self._members.bring_in(requester, head, person)
@@ -180,7 +180,7 @@ class Membership:
         """
         self._limits.check("directory", requester.user_id)
         if other == requester.user_id:
-            raise Invalid("one shares all rooms with oneself", code="bad_user_id")
+            raise Invalid("user_id must not be your own", code="bad_user_id")
         async with self._db.read() as conn:
             found = await memberships.mutual_rooms(conn, requester.user_id, other)
         return [one for one in found if one.position > after][:limit], len(found)

@@ -50,21 +50,21 @@ def is_product_room(head: Head) -> bool:
 def check_unreserved(kind: str) -> None:
     """Raise Forbidden("reserved") for state that only the server sets, in whatever room."""
     if kind in RESERVED:
-        raise Forbidden(f"only the server sets {kind}", code="reserved")
+        raise Forbidden(f"only the server may set {kind}", code="reserved")
 
 
 def check_send(head: Head, kind: str, content: Mapping[str, Any]) -> None:
     """Whether an event that is no state may be sent. Raises Forbidden("reserved", "room_closed", "product_room")."""
     relation = relation_of(content)
     if relation is not None and relation[0] == ATTACHMENT_REL:
-        raise Forbidden("only the server makes a file part of a message", code="reserved")
+        raise Forbidden("only the server may attach a file to a message", code="reserved")
     if not is_product_room(head):
         return
     check_open(head)
     if kind == "m.room.message" and content.get("msgtype") == "m.notice":
-        raise _refused("a notice here is the product's own voice")
+        raise _refused("notices are reserved for the product")
     if kind == "m.room.encrypted":
-        raise _refused("the others here could not read what is encrypted")
+        raise _refused("rooms of product APIs cannot be encrypted")
 
 
 def check_state(
@@ -78,7 +78,7 @@ def check_state(
     if kind == "m.room.member":
         _check_own_profile(requester, head, state_key, content)
     if kind in (_FIXED_IN_PRIVATE if kind_of(head) == "private" else _FIXED):
-        raise _refused(f"{kind} stays as it is in this room")
+        raise _refused(f"{kind} cannot change in this room")
     if kind == _LEVELS:
         _check_admin_left(head, content)
 
@@ -89,7 +89,7 @@ def check_redaction(head: Head, target: Event) -> None:
         return
     check_open(head)
     if target.is_state:
-        raise _refused("what this room is stays written")
+        raise _refused("state events of this room cannot be redacted")
 
 
 def check_others(head: Head) -> None:
@@ -98,7 +98,7 @@ def check_others(head: Head) -> None:
         return
     check_open(head)
     if kind_of(head) == "private":
-        raise _refused("a private conversation stays between its two people")
+        raise _refused("the members of a direct chat cannot change")
 
 
 def check_open(head: Head) -> None:
@@ -111,7 +111,7 @@ def _check_own_profile(requester: Requester, head: Head, state_key: str, content
     """As state one sets how one is called here; coming and going have calls of their own."""
     stays = content.get("membership") == membership_in(head.state.events, requester.user_id) == "join"
     if state_key != requester.user_id or not stays:
-        raise _refused("people come into this room and go by the calls for it")
+        raise _refused("membership of this room changes by the membership calls only")
 
 
 def _check_admin_left(head: Head, content: Mapping[str, Any]) -> None:
@@ -121,7 +121,7 @@ def _check_admin_left(head: Head, content: Mapping[str, Any]) -> None:
     except BadPowerLevel as error:
         raise Invalid(str(error), code="bad_event") from error
     if not has_admin:
-        raise _refused("somebody must stay an admin of this room")
+        raise _refused("the room must keep an admin")
 
 
 def _refused(why: str) -> Forbidden:

@@ -66,7 +66,7 @@ class Rooms:
         self._initial_state.check_texts(title, topic)
         others = await self._people(requester, people)
         if kind == "private" and len(others) != 1:
-            raise Invalid("a private conversation is between two people", code="private_needs_two")
+            raise Invalid("a direct chat must have two people", code="private_needs_two")
         key = room_key(kind, [requester.user_id, *(one.user_id for one in others)], link)
         if await self._members.are_apart(requester, others):
             return await self._existing_only(requester, key)
@@ -84,7 +84,7 @@ class Rooms:
                 room = await self._get_existing(requester, taken.room_id)
                 if room is not None:
                     return room
-        raise Conflict("the room is changing; try again", code="room_changing")
+        raise Conflict("the room was changed at the same time; try again", code="room_changing")
 
     async def listing(
         self,
@@ -198,7 +198,7 @@ class Rooms:
             raise TooLarge(f"at most {most} people at once", code="too_many_people", most=most)
         found = await self._profiles.by_numbers(wanted) if wanted else {}
         if len(found) != len(wanted):
-            raise Invalid("some of these people are not known here", code="unknown_people")
+            raise Invalid("some of these users are unknown", code="unknown_people")
         return [found[number] for number in wanted]
 
 

@@ -87,7 +87,7 @@ class Spaces:
         start = _start(request.start, depth, request.suggested_only)
         tree = await self._grow(requester.user_id, room_id, depth, suggested_only=request.suggested_only)
         if room_id not in tree.rooms:
-            raise Forbidden("you may not look at this room", code="room_hidden")
+            raise Forbidden("you may not see this room", code="room_hidden")
         branches = list(_walk(tree, room_id, depth))
         end = start + limit
         following = f"h{end}_{depth}_{int(request.suggested_only)}" if end < len(branches) else None
@@ -193,7 +193,7 @@ def _start(token: str | None, depth: int, suggested_only: bool) -> int:
         return 0
     found = _TOKEN.fullmatch(token)
     if found is None:
-        raise Invalid("this is no token of this list", code="bad_token")
+        raise Invalid("not a token of this list", code="bad_token")
     if (int(found[2]), found[3] == "1") != (depth, suggested_only):
-        raise Invalid("max_depth and suggested_only stay as they were", code="bad_token")
+        raise Invalid("max_depth and suggested_only must not change between pages", code="bad_token")
     return int(found[1])

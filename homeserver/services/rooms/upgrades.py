@@ -92,7 +92,9 @@ class Upgrades:
             state_draft(POWER_LEVELS, own, replacing_levels(head, rules, {own, *makers}, own)),
         ]
         if len(drafts) > self._max_events:
-            raise TooLarge(f"a new room takes at most {self._max_events} events", code="too_much_state")
+            raise TooLarge(
+                f"a new room can take over at most {self._max_events} events", code="too_much_state"
+            )
         written = await self._timeline.replace_room(
             room_id,
             drafts,
@@ -125,7 +127,7 @@ class Upgrades:
 
 def _check_power(head: Head, own: UserId) -> None:
     if product_rules.is_product_room(head):
-        raise Forbidden("an application knows this room, and only as it is", code="product_room")
+        raise Forbidden("rooms of product APIs cannot be upgraded", code="product_room")
     levels = levels_of(head)
     if levels.user(own) < levels.event(TOMBSTONE, is_state=True):
         raise Forbidden("you may not upgrade this room", code="low_power")

@@ -33,5 +33,5 @@ class Pos(NamedTuple):
 
 
 def unknown_pos() -> Invalid:
-    """The error that makes a client start a new connection."""
+    """What clients are told who must begin anew."""
     return Invalid("this place is not known, or not any more: begin without one", code="unknown_pos")

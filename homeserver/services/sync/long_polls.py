@@ -44,7 +44,7 @@ class LongPolls:
     def waiter(self, user_id: UserId) -> Iterator[Waiter]:
         """Within the context, a long poll of a user. Raises Unavailable if there are too many."""
         if self._count >= self._most:
-            raise Unavailable("too many clients wait for news", code="too_many_waiting")
+            raise Unavailable("too many clients are waiting", code="too_many_waiting")
         waiter = Waiter(user_id)
         waiter.is_over = self._is_closed
         self._count += 1

@@ -24,7 +24,7 @@ class SyncToken(NamedTuple):
         """Parse a token. Raises Invalid("bad_token")."""
         found = _FORM.fullmatch(text)
         if found is None:
-            raise Invalid("this is no token of a sync", code="bad_token")
+            raise Invalid("not a valid sync token", code="bad_token")
         return cls(*(int(part) for part in found.groups(default="0")))
 
     def __str__(self) -> str:

@@ -122,7 +122,7 @@ async def test_the_account_follows_the_settings(server: Running, admin: Client, 
         assert people[UserId(SPEAKER)].display_name == "The operators"
     taken = changed.model_copy(update={"localpart": alice.name})
     third = build(server.hs.settings.model_copy(update={"notices": taken}), clock=server.hs.core.clock)
-    with pytest.raises(Conflict, match="somebody's account"):
+    with pytest.raises(Conflict, match="is a user's account"):
         async with working(third):
             pass
 

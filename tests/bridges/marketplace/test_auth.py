@@ -251,7 +251,7 @@ async def test_trust_is_told_at_start_and_refused_on_a_public_address(
 
 @pytest.mark.parametrize("market", [{"issuer": "nobody"}])
 async def test_an_issuer_that_is_not_there_is_told(settings: Settings) -> None:
-    with pytest.raises(Invalid, match="issuer: nobody is none of issuers"):
+    with pytest.raises(Invalid, match="issuer: nobody is not one of the issuers"):
         async with running(settings, find_bridge={"marketplace": BRIDGE}.__getitem__):
             pass
 

@@ -60,11 +60,11 @@ class Pushers:
         if lacking:
             raise Invalid(f"Missing parameters: {', '.join(lacking)}", code="missing_param")
         if wanted["kind"] != "http":
-            raise _bad("there are no pushers of this kind here, only http")
+            raise _bad("kind must be http")
         if len(app_id) > 64 or len(pushkey.encode()) > 512:
-            raise _bad("an app_id has at most 64 characters, a pushkey at most 512 bytes")
+            raise _bad("app_id must have at most 64 characters, pushkey at most 512 bytes")
         if any(len(wanted[name]) > _MAX_TEXT_CHARS for name in named):
-            raise _bad(f"names have at most {_MAX_TEXT_CHARS} characters")
+            raise _bad(f"names must have at most {_MAX_TEXT_CHARS} characters")
         return Pusher(
             pusher_id=_id(requester.user_id, app_id, pushkey),
             user_id=requester.user_id,
@@ -83,14 +83,14 @@ class Pushers:
         """The data of a pusher, with an address that we may call."""
         url = data.get("url")
         if not isinstance(url, str):
-            raise Invalid("data.url says where the gateway is", code="missing_param")
+            raise Invalid("data.url is required", code="missing_param")
         check_endpoint(url, allow_private=self._settings.allow_private)
         if "?" in url or url.partition("://")[2].partition("/")[2] != PATH[1:]:
-            raise _bad(f"the path of data.url is {PATH}")
+            raise _bad(f"the path of data.url must be {PATH}")
         if data.get("format") not in (None, "event_id_only"):
             raise _bad("data.format can only be event_id_only")
         if len(orjson.dumps(data)) > MAX_DATA_BYTES:
-            raise _bad(f"data has at most {MAX_DATA_BYTES} bytes")
+            raise _bad(f"data must have at most {MAX_DATA_BYTES} bytes")
         return data
 
 

@@ -98,5 +98,5 @@ def _highlight(one: Notified) -> bool:
 
 def _place(token: str) -> int:
     if not token.isascii() or not token.isdecimal() or len(token) > 18:
-        raise Invalid("this is no token of a list of notifications", code="bad_token")
+        raise Invalid("not a token of this list", code="bad_token")
     return int(token)

@@ -35,7 +35,7 @@ class Subscriptions:
     def public_key(self) -> str:
         """The key that browsers subscribe with, base64url. Raises Unavailable("push_off")."""
         if not self.is_on:
-            raise Unavailable("this server sends no pushes", code="push_off")
+            raise Unavailable("push is not enabled on this server", code="push_off")
         return self._sealer.public_key
 
     async def add(self, requester: Requester, face: str, *, endpoint: str, p256dh: str, auth: str) -> None:

@@ -96,7 +96,7 @@ class Files:
     async def upload(self, call: Call[None, TicketQuery]) -> schemas.File:
         """`POST /api/chat/upload-file`: upload a file in a form; it is kept only if its type is allowed.
 
-        Errors: missing_param, file_too_large, bad_file_type, quota_exceeded.
+        Errors: bad_ticket, file_exists, missing_param, file_too_large, bad_file_type, quota_exceeded.
         """
         caller = await self._callers.of(call.request, call.query.user_id, may_be_new=True)
         media_id = self._tickets.check(call.query, caller)
@@ -110,7 +110,10 @@ class Files:
         raise Invalid(f"{FILE_FIELD}: is required", code="missing_param")
 
     async def place(self, call: Call[None, NameQuery]) -> schemas.UploadPlace:
-        """`POST /api/chat/upload-url`: make a signed URL for one upload of the caller."""
+        """`POST /api/chat/upload-url`: make a signed URL for one upload of the caller.
+
+        Errors: bad_file_type.
+        """
         caller = await self._callers.of(call.request, call.query.user_id, may_be_new=True)
         said = call.query.content_type.partition(";")[0].strip().lower()
         if said and said not in self._market.settings.upload_types:

@@ -108,7 +108,10 @@ class BackupCalls:
     async def delete(self, call: Call[None, None]) -> Empty:
         """`DELETE /_matrix/client/v3/room_keys/version/{version}`: delete a backup version and its keys.
 
+        Succeeds if it was deleted before.
+
         Spec: client-server API, "End-to-end encryption".
+        Errors: M_NOT_FOUND.
         """
         await self._backups.delete(call.requester, call.text("version"))
         return {}

@@ -36,7 +36,7 @@ class NoticeCalls:
                 "PUT",
                 f"{path}/{{txn_id}}",
                 self.send_once,
-                "Send a server notice once",
+                "Send a server notice with a transaction ID",
                 body=NoticeBody,
                 answer=SentNotice,
             ),

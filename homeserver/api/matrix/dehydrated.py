@@ -26,11 +26,11 @@ class DehydratedEventsBody(Body):
     next_batch: Text | None = None
 
 
-class Named(TypedDict):
+class DehydratedDeviceId(TypedDict):
     device_id: str
 
 
-class DehydratedDevice(Named):
+class DehydratedDevice(DehydratedDeviceId):
     device_data: dict[str, Any]
 
 
@@ -50,10 +50,15 @@ class DehydratedCalls:
         events = f"{PATH}/{{device_id}}/events"
         return (
             Route(
-                "PUT", PATH, self.put, "Upload a dehydrated device", body=DehydratedDeviceUpload, answer=Named
+                "PUT",
+                PATH,
+                self.put,
+                "Upload a dehydrated device",
+                body=DehydratedDeviceUpload,
+                answer=DehydratedDeviceId,
             ),
             Route("GET", PATH, self.find, "Get the dehydrated device", answer=DehydratedDevice),
-            Route("DELETE", PATH, self.delete, "Delete the dehydrated device", answer=Named),
+            Route("DELETE", PATH, self.delete, "Delete the dehydrated device", answer=DehydratedDeviceId),
             Route(
                 "POST",
                 events,
@@ -64,7 +69,7 @@ class DehydratedCalls:
             ),
         )
 
-    async def put(self, call: Call[DehydratedDeviceUpload, None]) -> Named:
+    async def put(self, call: Call[DehydratedDeviceUpload, None]) -> DehydratedDeviceId:
         """`PUT /_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device`: upload a dehydrated device
         with its keys; it replaces the previous one.
 
@@ -94,7 +99,7 @@ class DehydratedCalls:
         found = await self._devices.find(call.requester)
         return {"device_id": found.device.device_id, "device_data": {**found.device_data}}
 
-    async def delete(self, call: Call[None, None]) -> Named:
+    async def delete(self, call: Call[None, None]) -> DehydratedDeviceId:
         """`DELETE /_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device`: delete the dehydrated
         device, its keys and its messages.
 

@@ -81,7 +81,7 @@ class FoundCategories(TypedDict):
     room_events: NotRequired[Results]
 
 
-class Answer(TypedDict):
+class SearchAnswer(TypedDict):
     search_categories: FoundCategories
 
 
@@ -103,11 +103,11 @@ class SearchCalls:
                 "Search messages",
                 body=Search,
                 query=SearchQuery,
-                answer=Answer,
+                answer=SearchAnswer,
             ),
         )
 
-    async def search(self, call: Call[Search, SearchQuery]) -> Answer:
+    async def search(self, call: Call[Search, SearchQuery]) -> SearchAnswer:
         """`POST /_matrix/client/v3/search`: search the messages of the rooms that the user is or was in.
 
         Spec: client-server API, "Search".

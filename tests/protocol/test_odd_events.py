@@ -1,7 +1,7 @@
 """Any JSON in any field of an event raises what the protocol documents, or nothing at all."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -22,9 +22,9 @@ from homeserver.protocol.errors import (
 )
 from homeserver.protocol.event import Event, StateKey, check_format
 from homeserver.protocol.filters import read_filter, read_room_event_filter
-from homeserver.protocol.ids import EventId
+from homeserver.protocol.ids import EventId, ServerName, UserId
 from homeserver.protocol.member import allowed_rooms_in, join_rule_in, membership_in
-from homeserver.protocol.power import PowerLevels
+from homeserver.protocol.power import Level, PowerLevels, ReadableLevels
 from homeserver.protocol.pushrules.defaults import notifies_everybody
 from homeserver.protocol.pushrules.evaluate import Evaluation, Reader
 from homeserver.protocol.pushrules.occasion import Occasion
@@ -94,6 +94,15 @@ ODD = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=8,
 )
+LEVELS: Sequence[Callable[[PowerLevels], Level]] = (
+    lambda levels: levels.user(ALICE),
+    lambda levels: levels.event("m.room.name", is_state=True),
+    lambda levels: levels.invite,
+    lambda levels: levels.kick,
+    lambda levels: levels.ban,
+    lambda levels: levels.redact,
+    lambda levels: levels.notification("room"),
+)
 VERSIONS = st.sampled_from(sorted(RULES))
 
 
@@ -154,7 +163,7 @@ def test_rules_refuse_and_do_nothing_else(data: st.DataObject, version: str) -> 
     with suppress(AuthRefused):
         check_against_state(event, state, rules)
     with suppress(AuthRefused):
-        check_against_state(event, state, rules, signers=["one"])
+        check_against_state(event, state, rules, signers=[ServerName("one")])
     with suppress(AuthRefused):
         check_alone(event, list(state.values()), rules, create=state.get(("m.room.create", "")))
     auth_types_of(event, rules)
@@ -168,23 +177,12 @@ def test_rules_refuse_and_do_nothing_else(data: st.DataObject, version: str) -> 
 def test_a_state_of_odd_events_can_be_read(data: st.DataObject, version: str) -> None:
     rules = RULES[version]
     state = data.draw(odd_states(rules))
-    levels = PowerLevels.from_state(state, rules)
-    asked = (
-        *(
-            lambda: levels.user(ALICE),
-            lambda: levels.event("m.room.name", is_state=True),
-            lambda: levels.invite,
-        ),
-        *(
-            lambda: levels.kick,
-            lambda: levels.ban,
-            lambda: levels.redact,
-            lambda: levels.notification("room"),
-        ),
-    )
-    for ask in asked:
+    levels, readable = PowerLevels.from_state(state, rules), ReadableLevels.from_state(state, rules)
+    for ask in LEVELS:
+        shown = ask(readable)
+        assert isinstance(shown, int | float)
         with suppress(BadPowerLevel):
-            assert isinstance(ask(), int | float)
+            assert ask(levels) == shown
     assert isinstance(membership_in(state, ALICE), str)
     assert isinstance(join_rule_in(state), str)
     assert all(isinstance(one, str) for one in allowed_rooms_in(state))
@@ -293,7 +291,7 @@ def test_push_rules_look_at_anything(data: st.DataObject, version: str) -> None:
         with suppress(BadPushRule):
             read_rule(kind, "x", {"pattern": data.draw(ODD), **body})
             ruleset = ruleset.put(kind, f"{number}", {"pattern": data.draw(TEXTS), **body})
-    readers = [Reader(BOB, "Bob", UNCHANGED), Reader(ALICE, "", ruleset)]
+    readers = [Reader(UserId(BOB), "Bob", UNCHANGED), Reader(UserId(ALICE), "", ruleset)]
     Evaluation(Occasion(event, 3, levels)).outcomes(readers)
     notifies_everybody(event)
 

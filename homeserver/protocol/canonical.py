@@ -16,7 +16,7 @@ import orjson
 from homeserver.protocol.errors import BadJson
 
 JsonObject: TypeAlias = Mapping[str, Any]
-"""A JSON object that nobody changes any more."""
+"""A JSON object that must not be changed any more."""
 
 MAX_PDU_BYTES = 65536
 """Greatest size of a PDU as canonical JSON in federation format, signatures included."""

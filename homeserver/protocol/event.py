@@ -27,7 +27,7 @@ from homeserver.protocol.versions import EventIdFormat, RoomRules
 
 _Class = TypeVar("_Class")
 StateKey: TypeAlias = tuple[str, str]
-"""Where a state event stands in the state: (type, state_key)."""
+"""The key of a state event in the state: (type, state_key)."""
 
 MAX_PREV_EVENTS = 20
 MAX_AUTH_EVENTS = 10

@@ -18,10 +18,10 @@ from homeserver.protocol.ids import fits, is_user_id
 from homeserver.protocol.paths import Path
 
 MAX_ENTRIES = 1000
-"""How many entries one list of a filter may have."""
+"""Most entries in a list of a filter."""
 
 MAX_TYPES = 200
-"""The same for lists of types: each pattern in them is tried on every event."""
+"""Most entries in a list of types: each pattern is matched against every event."""
 
 Names: TypeAlias = frozenset[str]
 EventFormat: TypeAlias = Literal["client", "federation"]

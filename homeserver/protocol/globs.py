@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 Matcher = Callable[[str], object]
-"""Its result is true if the text matches."""
+"""A function of a text whose result is truthy if the text matches."""
 
 _EDGE = r"(?!(?<=\w)\w)"  # no letter, digit or underscore on both sides
 

@@ -11,7 +11,7 @@ from homeserver.protocol.canonical import JsonObject
 Path = tuple[str, ...]
 
 MISSING: Final = object()
-"""What `find` answers where there is nothing; null is something."""
+"""The result of `find` if there is no value; distinct from null."""
 
 
 @lru_cache(4096)

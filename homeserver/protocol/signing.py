@@ -21,7 +21,7 @@ from homeserver.protocol.versions import EventIdFormat, RoomRules
 
 ALGORITHM = "ed25519"
 POLICY_SERVER_KEY_ID = "ed25519:policy_server"
-"""The key of a room's policy server: it stands in the room's state and is never looked up at a server."""
+"""The key id of a room's policy server, whose key is in the room's state and never fetched from a server."""
 
 UNSIGNED_KEYS = ("signatures", "unsigned")
 _UNHASHED_KEYS = ("unsigned", "signatures", "hashes")

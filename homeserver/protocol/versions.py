@@ -157,10 +157,10 @@ _V12 = replace(
 RULES: Mapping[str, RoomRules] = MappingProxyType(
     {rules.version: rules for rules in (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9, _V10, _V11, _V12)}
 )
-"""The rules of every room version that this server speaks, by the version's name."""
+"""The rules of every supported room version, by version."""
 
 DEFAULT_VERSION = "12"
-"""The version to create rooms with when nothing else is asked for."""
+"""The version of new rooms unless another is requested."""
 
 
 def rules_for(version: object) -> RoomRules:

@@ -63,12 +63,12 @@ class IssuerSettings(Section):
 
     name: str = Field(
         pattern=r"^[a-z0-9]{1,32}$",
-        description="Short name, part of its people's Matrix ids (@name_5:server). Never change it.",
+        description="Short name, part of its users' Matrix ids (@name_5:server). Never change it.",
     )
     namespace: int = Field(
         ge=1,
         le=2**20 - 1,
-        description="Number that keeps this host's people apart from others. Never change it.",
+        description="Namespace of the numbers of this host's users. Never change it.",
     )
     algorithms: tuple[Algorithm, ...] = Field(
         default=("HS256",),

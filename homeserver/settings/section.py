@@ -68,7 +68,7 @@ def _host(value: str) -> str:
 
 T = TypeVar("T")
 Advanced = Annotated[T, Field(json_schema_extra={"advanced": True})]
-"""A key whose default an operator has no ground to change: bounds of memory, batches, pauses. The reference has it,
+"""A key whose default an operator has no reason to change: bounds of memory, batches, delays. The reference has it,
 the samples do not."""
 
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

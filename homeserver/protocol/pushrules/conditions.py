@@ -19,7 +19,7 @@ from homeserver.protocol.errors import BadPushRule
 from homeserver.protocol.pushrules.occasion import BODY, Occasion
 
 Test: TypeAlias = Callable[[str, str], bool]
-"""Whether a condition holds for a reader of this user id and display name ("" for none)."""
+"""A test whether a condition holds for a reader with this user id and display name ("" for none)."""
 
 Answer: TypeAlias = bool | Test
 

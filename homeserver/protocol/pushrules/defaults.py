@@ -53,7 +53,7 @@ def _underride(name: str, actions: Actions, *conditions: Condition) -> Rule:
 
 
 MASTER = replace(_override(".m.rule.master", _QUIET), enabled=False)
-"""Switches everything off. It alone stands above people's own rules."""
+"""The master rule, which disables all others. Only this one precedes user-defined rules."""
 
 _INVITE = EventMatch("content.membership", "invite")
 _FOR_ME = EventMatch("state_key", Owner.USER_ID)
@@ -108,7 +108,7 @@ NOTIFYING = frozenset(
     for condition in rule.conditions
     if isinstance(condition, EventMatch) and condition.key == "type" and isinstance(condition.pattern, str)
 )
-"""The types of events that everybody in a room may be notified of."""
+"""Event types for which predefined rules may notify all members of a room."""
 
 
 def notifies_everybody(event: Event) -> bool:
@@ -125,7 +125,7 @@ def notifies_everybody(event: Event) -> bool:
 BELOW: Mapping[Kind, tuple[Rule, ...]] = MappingProxyType(
     {Kind.OVERRIDE: _OVERRIDES, Kind.CONTENT: _CONTENTS, Kind.UNDERRIDE: _UNDERRIDES}
 )
-"""The default rules of each kind that follow people's own."""
+"""Predefined rules by kind, which follow user-defined ones."""
 
 BY_ID: Mapping[str, Rule] = MappingProxyType(
     {rule.rule_id: rule for rule in (MASTER, *_OVERRIDES, *_CONTENTS, *_UNDERRIDES)}

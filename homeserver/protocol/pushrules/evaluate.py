@@ -28,7 +28,7 @@ class Reader:
 
 
 _Plan: TypeAlias = tuple[Sequence[tuple[Test, Outcome]], Outcome]
-"""Tests of a reader in their order, what each leads to, and the outcome if none holds."""
+"""Tests of a reader in order of priority, the outcome of each, and the outcome if none holds."""
 
 _NOTHING = Outcome.of(())
 _BY_OWN_ID: Mapping[Kind, str] = {Kind.ROOM: "room_id", Kind.SENDER: "sender"}

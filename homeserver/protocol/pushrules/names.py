@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 _SHORT = 500
-"""Up to so many characters it is quickest to look through the whole text for each name."""
+"""Text length in characters up to which a search of the whole text per name is fastest."""
 
 
 class Names:

@@ -15,7 +15,7 @@ from homeserver.protocol.pushrules.rules import Actions, Kind, Rule, read_rule
 
 MAX_OWN_RULES = 1000
 MAX_SEARCHES = 100
-"""How many passes over a text the globs of one person's rules may need for an event; a `?` counts as one more."""
+"""Most passes over a text that the globs of one user's rules may need per event; a `?` counts as one more."""
 
 _Own: TypeAlias = Mapping[Kind, Mapping[str, Rule]]
 _NONE: Mapping[str, Rule] = MappingProxyType({})
@@ -146,7 +146,7 @@ class Ruleset:
 
 
 UNCHANGED = Ruleset(MappingProxyType({}), MappingProxyType({}))
-"""The rules of all who never changed any. There is no other like it: `is` finds it."""
+"""The ruleset of all users who never changed a rule. A singleton, to be compared with `is`."""
 
 
 def _ruleset(own: _Own, changed: Mapping[str, Rule]) -> Ruleset:

@@ -16,7 +16,7 @@ from homeserver.services.auth import token_format
 from homeserver.settings.models import ClaimSettings, IssuerSettings
 
 FIRST_FREE_NUMBER = 2**31
-"""Host ids that are positive integers below this are the person's number at the host; others get one from here on."""
+"""Host ids that are positive integers below this are used as the user's number; others get a number from here on."""
 
 _MAX_SUBJECT_CHARS = 255
 _MAX_CHARS = 200

@@ -30,7 +30,7 @@ _NONCE_BYTES = 12
 _PURGE_BATCH = 500
 Json = Mapping[str, Any]
 Stage = Callable[[Json], Awaitable[UserId | None]]
-"""Checks what a client sent as `auth`, and says who that proves to be there, if anybody; raises what is wrong."""
+"""Checks a client's `auth` and returns the user that it authenticates, if any. Raises if the stage is not passed."""
 
 
 class UiaRequired(Unauthenticated):

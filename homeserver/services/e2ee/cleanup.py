@@ -20,7 +20,7 @@ _LOCAL_SETTINGS: Final = (
     "m.local_notification_settings",
     "org.matrix.msc3890.local_notification_settings",
 )
-"""Account data of devices; a dot and the device's id stand behind it."""
+"""Prefix of account data types of devices, followed by a dot and the device id."""
 
 
 async def end_sessions(

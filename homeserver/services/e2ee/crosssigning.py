@@ -25,10 +25,10 @@ from homeserver.timeline.submission import Placed, SideWrite
 
 __all__ = ["CrossSigning", "CrossSigningUpload", "Failures", "Usage"]
 CrossSigningUpload = Mapping[Usage, Content]
-"""Cross-signing keys as they came."""
+"""An upload of cross-signing keys, unvalidated."""
 
 Failures = dict[UserId, dict[str, HomeserverError]]
-"""Why signatures were not taken: {user: {device id or public key: error}}."""
+"""Errors of rejected signatures: {user: {device id or public key: error}}."""
 
 
 class _NewKeys(NamedTuple):

@@ -28,7 +28,7 @@ KEYS: Final[Mapping[str, str]] = {
     "m.room.name": "content.name",
     "m.room.topic": "content.topic",
 }
-"""Where the words of an event stand, by its type."""
+"""The content key of the indexed text, by event type."""
 _PAGE: Final = 200
 
 

@@ -126,7 +126,7 @@ class ExtensionsRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlidingRequest:
-    """`pos`: where the connection stands; None begins it anew. `presence`: how the client shows its person."""
+    """A sliding sync request. `pos`: None starts a new connection. `presence`: `set_presence`."""
 
     pos: Pos | None = None
     conn_id: str = ""

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Self
 from homeserver.errors import Invalid
 
 NOTHING: Final = "0"
-"""The serial of a connection that was told nothing of rooms."""
+"""The serial of a connection over which no rooms were sent."""
 
 _FORM: Final = re.compile(r"p([0-9]{1,18})_([0-9]{1,18})_([A-Za-z0-9-]{1,40})")
 

@@ -172,6 +172,7 @@ async def test_strangers_do_not_know_of_a_room(hs: Homeserver) -> None:
         hs.rooms.members.add(mallory, room.room_id, mallory.number),
         hs.rooms.members.remove(mallory, room.room_id, alice.number),
         ByIds(hs).send(mallory, room.room_id, text="hi"),
+        ByIds(hs).send(mallory, room.room_id, text=" "),
         ByIds(hs).page(mallory, room.room_id, limit=1),
         hs.realtime.receipts.mark_read(mallory, room.room_id),
     ):

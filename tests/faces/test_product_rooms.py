@@ -112,6 +112,14 @@ async def test_who_leaves_by_matrix_can_begin_anew_at_the_product(people: People
     assert anew["id"] != made["id"]
 
 
+async def test_a_reason_for_leaving_a_group_is_kept(people: People) -> None:
+    _, room_id = await people.group()
+    alice, bob = people.clients[ALICE], people.clients[BOB]
+    await bob.call("POST", path(room_id, "leave"), body={"reason": "the course is over"})
+    gone = await alice.call("GET", state(room_id, "m.room.member", bob.user_id))
+    assert gone == {"membership": "leave", "reason": "the course is over"}
+
+
 async def test_a_group_stays_the_products(people: People) -> None:
     made, room_id = await people.group()
     alice, bob, carol = (people.clients[one] for one in (ALICE, BOB, CAROL))

@@ -40,6 +40,7 @@ def busy_metrics() -> Metrics:
     metrics.push_tried("sent")
     metrics.task_failed("sweep")
     metrics.task_restarted("sweep")
+    metrics.set_aside("search")
     return metrics
 
 

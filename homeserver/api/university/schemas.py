@@ -79,7 +79,7 @@ class NewAttachment(Body):
     file_url: str = Field(
         max_length=2000,
         pattern=r"^(https?://[^/\s<>\"'`\\]|/[^/\s<>\"'`\\])[^\s<>\"'`\\]*$",
-        description="An http(s) URL, or a path on this server. Other schemes are refused, as clients show it as a link.",
+        description="An http(s) URL, or a path on this server. No other schemes, as clients show it as a link.",
     )
     file_type: Literal["image", "video", "file"] = "file"
     file_size: Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)] = 0

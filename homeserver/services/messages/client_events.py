@@ -1,7 +1,6 @@
 """Any event of a room, sent and changed as Matrix clients do it (client-server API, "Sending events to a room")."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester
@@ -21,9 +20,8 @@ from homeserver.storage import events
 from homeserver.storage.db import Database
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.build import relation_of
-from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import levels_of
-from homeserver.timeline.submission import SideWrite, Written
+from homeserver.timeline.submission import Written
 from homeserver.timeline.writer import Timeline
 
 _STATE_BY_OTHER_WAYS: Final = frozenset({"m.room.create"})
@@ -60,28 +58,26 @@ class RoomEvents:
         Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule", "blocked", "word_refused", or what
         `productrooms` says), Invalid, TooLarge, RateLimited.
         """
-        self._send_policy.check_pace(requester)
-        txn = _txn(requester, room_id, f"{kind} {txn_id}")
         if kind == "m.room.redaction" and isinstance(content.get("redacts"), str):
             return await self.redact(
                 requester, room_id, EventId(content["redacts"]), content, txn_id=f"{kind} {txn_id}"
             )
-        check_may_act(requester)
         head = await head_for_member(self._timeline, requester, room_id)
+        self._messages.admit(requester)
         product_rules.check_send(head, kind, content)
-        told = await self._check_words(requester, head, kind, content, txn_id)
+        text, edits = _text_in(kind, content)
+        txn = _txn(requester, room_id, f"{kind} {txn_id}")
         draft = Draft(kind, requester.user_id, content)
-        return _first(await self._timeline.send(room_id, [draft], txn=txn, also=told))
+        return _first(await self._messages.write(requester, head, draft, text=text, txn=txn, edits=edits))
 
     async def set_state(
         self, requester: Requester, room_id: RoomId, kind: str, state_key: str, content: Content
     ) -> EventId:
         """Set a state event; the same content again makes no event and answers the one that is there."""
-        check_may_act(requester)
-        self._send_policy.check_pace(requester)
+        head = await self._timeline.head(room_id)
+        self._messages.admit(requester)
         if kind in _STATE_BY_OTHER_WAYS:
             raise Forbidden("m.room.create can only be the first event of a room", code="auth_rule")
-        head = await self._timeline.head(room_id)
         product_rules.check_state(requester, head, kind, state_key, content)
         if kind == "m.room.member":
             check_member_state(requester, head, state_key, content)
@@ -115,8 +111,8 @@ class RoomEvents:
 
         Raises NotFound("event_not_found"), Forbidden("not_joined", "low_power").
         """
-        self._send_policy.check_pace(requester)
         head = await head_for_member(self._timeline, requester, room_id)
+        self._send_policy.check_pace(requester)
         async with self._db.read() as conn:
             found = (await events.events_by_id(conn, [target])).get(target)
         if found is None or found.event.room_id != room_id:
@@ -130,17 +126,14 @@ class RoomEvents:
         txn = _txn(requester, room_id, txn_id)
         return _first(await self._messages.redact_as(requester.user_id, found, content=content, txn=txn))
 
-    async def _check_words(
-        self, requester: Requester, head: Head, kind: str, content: Content, txn_id: str
-    ) -> Sequence[SideWrite[Any]]:
-        """What holds for words by whatever API; what is encrypted nobody can look at."""
-        edited = content.get("m.new_content")
-        body = (edited if isinstance(edited, dict) else content).get("body")
-        is_text = kind == "m.room.message" and isinstance(body, str)
-        relation = relation_of(content)
-        target = relation[1] if relation is not None and relation[0] == "m.replace" else None
-        text = body if is_text else None
-        return await self._send_policy.check(requester, head, text, txn_id=txn_id, edits=target)
+
+def _text_in(kind: str, content: Content) -> tuple[str | None, EventId | None]:
+    """What users read in an event, and the message that it edits. The server cannot read what is encrypted."""
+    edited = content.get("m.new_content")
+    body = (edited if isinstance(edited, dict) else content).get("body")
+    text = body if kind == "m.room.message" and isinstance(body, str) else None
+    relation = relation_of(content)
+    return text, relation[1] if relation is not None and relation[0] == "m.replace" else None
 
 
 def _txn(requester: Requester, room_id: RoomId, txn_id: str) -> TxnKey:

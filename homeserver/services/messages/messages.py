@@ -1,4 +1,9 @@
-"""Messages: send, edit, redact, attach, and pages of history."""
+"""Messages: send, edit, redact, attach, and pages of history.
+
+What a user sends is checked in one order, by whatever API it comes: the room (its proof is the argument), how often the
+user sends and whether they may act at all (`admit`), what holds in the room, the content, and last the policy for the
+text, with which it is written (`write`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +22,11 @@ from homeserver.model import (
     MediaId,
     Message,
     MessageRef,
+    Requester,
     place_at,
 )
 from homeserver.protocol.ids import EventId, UserId
+from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import Access, OpenRoom, SeenMessage
 from homeserver.services.events.content import (
     NO_EXTRAS,
@@ -40,6 +47,7 @@ from homeserver.storage import events, log, media, relations
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import role_in
 from homeserver.timeline.submission import Placed, SideWrite, Written
 from homeserver.timeline.writer import Timeline
@@ -94,13 +102,12 @@ class Messages:
 
         Raises Invalid (code "reply_elsewhere" for a `reply_to` of another room), TooLarge, or what SendPolicy raises.
         """
-        self._send_policy.check_pace(room.requester)
+        self.admit(room.requester)
         self._check_text(text)
         _check_reply(room, reply_to)
-        also = await self._send_policy.check(room.requester, room.head, text, txn_id=txn_id)
         answered = None if reply_to is None else reply_to.event.event_id
         content = text_content(text, reply_to=answered, client_id=txn_id, extras=extras)
-        return await self._send(room, content, txn_id, also, reply_to)
+        return await self._send(room, content, text, txn_id, reply_to)
 
     async def send_file(
         self,
@@ -113,27 +120,23 @@ class Messages:
         payload: Content | None = None,
     ) -> Sent:
         """Send a file as a message, with a caption if there is `text`. Raises what `send` raises."""
-        self._send_policy.check_pace(room.requester)
+        self.admit(room.requester)
         if text:
             self._check_text(text)
         check_file(file)
         _check_reply(room, reply_to)
-        also = await self._send_policy.check(room.requester, room.head, text, txn_id=txn_id)
         beside = Beside(None if reply_to is None else reply_to.event.event_id, payload)
         content = file_content(file, self._files.server, text=text, client_id=txn_id, beside=beside)
-        return await self._send(room, content, txn_id, also, reply_to)
+        return await self._send(room, content, text, txn_id, reply_to)
 
     async def attach(self, message: SeenMessage, file: NewFile) -> Attachment:
         """Add a file to one's own message; Forbidden (code "not_author") for another's."""
         requester, room = message.requester, message.room
-        self._send_policy.check_pace(requester)
-        check_file(file)
+        self.admit(requester)
         await self._check_own(message)
-        await self._send_policy.check(requester, room.head, None)
+        check_file(file)
         content = file_content(file, self._files.server, part_of=message.event.event_id)
-        written = await self._timeline.send(
-            room.room_id, [Draft("m.room.message", requester.user_id, content)]
-        )
+        written = await self.write(requester, room.head, _message(requester, content), text=None)
         attachment = attachment_of(written.events[0], self._files.server)
         if attachment is None:
             raise AssertionError("a file content was made that holds no file")
@@ -142,17 +145,12 @@ class Messages:
     async def edit(self, message: SeenMessage, *, text: str, txn_id: str | None = None) -> Sent:
         """Replace the text of one's own message; Forbidden (code "not_author") for another's."""
         requester, room, event_id = message.requester, message.room, message.event.event_id
-        self._send_policy.check_pace(requester)
-        self._check_text(text)
+        self.admit(requester)
         await self._check_own(message)
-        also = await self._send_policy.check(requester, room.head, text, txn_id=txn_id, edits=event_id)
-        content = edit_content(message.event.content, event_id, text)
-        written = await self._timeline.send(
-            room.room_id,
-            [Draft("m.room.message", requester.user_id, content)],
-            txn=_txn(room, txn_id),
-            also=also,
-        )
+        self._check_text(text)
+        draft = _message(requester, edit_content(message.event.content, event_id, text))
+        txn = _txn(room, txn_id)
+        written = await self.write(requester, room.head, draft, text=text, txn=txn, edits=event_id)
         if written.repeated:  # it may have been edited once more since
             now = (await self._access.message(requester, event_id)).stored
         else:
@@ -163,11 +161,35 @@ class Messages:
     async def redact(self, message: SeenMessage) -> None:
         """Delete a message with its edits and files; for its author and for admins of the room."""
         requester = message.requester
-        self._send_policy.check_pace(requester)
+        self.admit(requester)
         is_admin = role_in(message.room.head, requester.user_id) == "admin"
         if not is_admin and not await self._views.is_author(requester.user_id, message.stored):
             raise Forbidden("only the author or an admin may delete a message", code="not_author")
         await self.redact_as(requester.user_id, message.stored)
+
+    def admit(self, requester: Requester) -> None:
+        """Check that a user may send anything now. Raises RateLimited, Forbidden("suspended")."""
+        self._send_policy.check_pace(requester)
+        check_may_act(requester)
+
+    async def write(
+        self,
+        requester: Requester,
+        head: Head,
+        draft: Draft,
+        *,
+        text: str | None,
+        txn: TxnKey | None = None,
+        edits: EventId | None = None,
+    ) -> Written:
+        """Send an event into a room that the requester may send it to, unless the policy refuses its text.
+
+        `text`: what users read in it, if anything. `edits`: the message whose text it becomes. Raises what SendPolicy
+        raises.
+        """
+        txn_id = None if txn is None else txn.txn_id
+        also = await self._send_policy.check(requester, head, text, txn_id=txn_id, edits=edits)
+        return await self._timeline.send(head.room_id, [draft], txn=txn, also=also)
 
     async def redact_as(
         self,
@@ -220,12 +242,12 @@ class Messages:
         self,
         room: OpenRoom,
         content: Content,
+        text: str | None,
         txn_id: str | None,
-        also: Sequence[SideWrite[Any]],
         reply_to: SeenMessage | None,
     ) -> Sent:
-        draft = Draft("m.room.message", room.requester.user_id, content)
-        written = await self._timeline.send(room.room_id, [draft], txn=_txn(room, txn_id), also=also)
+        draft, txn = _message(room.requester, content), _txn(room, txn_id)
+        written = await self.write(room.requester, room.head, draft, text=text, txn=txn)
         sent = written.events[0]
         if written.repeated:  # it may have been edited or deleted since
             now = await self._access.message(room.requester, sent.event.event_id)
@@ -297,6 +319,10 @@ def check_file(file: NewFile) -> None:
 def _check_reply(room: OpenRoom, reply_to: SeenMessage | None) -> None:
     if reply_to is not None and reply_to.room.room_id != room.room_id:
         raise Invalid("the message to reply to is in another room", code="reply_elsewhere")
+
+
+def _message(requester: Requester, content: Content) -> Draft:
+    return Draft("m.room.message", requester.user_id, content)
 
 
 def _txn(room: OpenRoom, txn_id: str | None) -> TxnKey | None:

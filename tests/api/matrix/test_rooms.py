@@ -9,6 +9,7 @@ from homeserver.lifecycle import Running
 from homeserver.protocol.ids import RoomId
 from homeserver.timeline.heads import Head
 from tests.api.matrix.driver import Client
+from tests.api.matrix.roomkit import say
 
 
 @pytest.fixture
@@ -272,3 +273,21 @@ async def test_a_block_holds_on_every_api(alice: Client, bob: Client, server: Ru
     invited = {"user_id": bob.user_id}
     assert await alice.errcode("POST", path(shared, "invite"), 403, body=invited) == "M_FORBIDDEN"
     assert await alice.call("GET", f"/api/v1/chats/{direct}/messages") == []
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {
+            "matrix": {"enabled": True},
+            "rate_limits": {"enabled": True, "send": {"per_second": 0.01, "burst": 3}},
+        }
+    ],
+)
+async def test_a_redaction_counts_once_for_the_pace(alice: Client) -> None:
+    room_id = await create(alice)
+    said = await say(alice, room_id, "one")
+    await alice.call("PUT", path(room_id, "send/m.room.redaction/r"), body={"redacts": said})
+    await say(alice, room_id, "two")
+    at = path(room_id, "send/m.room.message/three")
+    assert await alice.errcode("PUT", at, 429, body={"body": "three"}) == "M_LIMIT_EXCEEDED"

@@ -16,6 +16,7 @@ from bridges.marketplace.me import Me
 from bridges.marketplace.messages import MessageCalls
 from bridges.marketplace.push import PushCalls, PushWords
 from bridges.marketplace.safety import Safety
+from bridges.marketplace.sending import Posting
 from bridges.marketplace.service import Market
 from bridges.marketplace.settings import MarketplaceSettings
 from bridges.marketplace.socket import Sockets
@@ -152,9 +153,10 @@ def _routes(
     tickets = Tickets(core.keys.media_url, settings.upload_ticket_s, core.clock)
     base_url = context.around.server.public_url.rstrip("/") + settings.prefixes[0]
     files = Files(market, callers, tickets, base_url)
-    messages = MessageCalls(market, callers, files)
+    posting = Posting(messages=market.messages, files=files, max_message_chars=settings.max_message_chars)
+    messages = MessageCalls(market, callers, posting)
     support = Support(market, callers)
-    sockets = Sockets(market, callers, hub=context.hub, live=live, messages=messages, support=support)
+    sockets = Sockets(market, callers, hub=context.hub, live=live, posting=posting, support=support)
     return (
         *Me(callers).routes(),
         *Chats(market, callers, listings, cookie).routes(),

@@ -1,16 +1,13 @@
-"""Messages: pages of them, and sending, by REST or a frame."""
+"""Messages: pages of them, and sending."""
 
 from collections.abc import Sequence
 
 from bridges.marketplace import schemas, shape
 from bridges.marketplace.auth import Callers, own_id
-from bridges.marketplace.files import Files
 from bridges.marketplace.schemas import NewMessage, PageQuery, WhoQuery
+from bridges.marketplace.sending import Posting
 from bridges.marketplace.service import Market, route
-from homeserver.errors import Invalid
 from homeserver.http.routes import Call, Route
-from homeserver.services.events.access import OpenRoom
-from homeserver.services.messages.messages import Sent
 
 _WITH_CHAT = 500  # messages in the answer for a chat
 
@@ -18,10 +15,10 @@ _WITH_CHAT = 500  # messages in the answer for a chat
 class MessageCalls:
     """The handlers under `chats/{id}/messages`, and of a chat with its messages."""
 
-    def __init__(self, market: Market, callers: Callers, files: Files) -> None:
+    def __init__(self, market: Market, callers: Callers, posting: Posting) -> None:
         self._market = market
         self._callers = callers
-        self._files = files
+        self._posting = posting
 
     def routes(self) -> Sequence[Route]:
         """The routes."""
@@ -92,21 +89,5 @@ class MessageCalls:
         caller = await self._callers.of(call.request, call.query.user_id or body.sender_id)
         own_id(body.sender_id, caller)
         found = await self._market.room(caller.requester, call.number("chat_id"))
-        sent = await self.send(found.room, body)
+        sent = await self._posting.send(found.room, body)
         return shape.message(sent.message, self._market.view(caller))
-
-    async def send(self, room: OpenRoom, new: NewMessage) -> Sent:
-        """Send a text, or a file with or without one. Raises Invalid, Forbidden, TooLarge, RateLimited."""
-        most = self._market.settings.max_message_chars
-        if len(new.message_text) > most:
-            raise Invalid(f"message_text: must have at most {most} characters", code="invalid_param")
-        if not new.file_url:
-            if new.message_type != "text":
-                raise Invalid("file_url: is required for a file message", code="missing_param")
-            return await self._market.messages.send(room, text=new.message_text, txn_id=new.client_id)
-        return await self._market.messages.send_file(
-            room,
-            file=await self._files.named(new),
-            text=new.message_text if new.message_text.strip() else None,
-            txn_id=new.client_id,
-        )

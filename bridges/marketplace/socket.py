@@ -12,8 +12,8 @@ from aiohttp import web
 from bridges.marketplace import shape
 from bridges.marketplace.auth import Caller, Callers, own_id
 from bridges.marketplace.live import FACE, Live
-from bridges.marketplace.messages import MessageCalls
 from bridges.marketplace.schemas import NewMessage, TypingFrame
+from bridges.marketplace.sending import Posting
 from bridges.marketplace.service import Market, no_chat, route
 from bridges.marketplace.support import Support
 from homeserver.errors import HomeserverError, Invalid, Unauthenticated
@@ -47,14 +47,14 @@ class Sockets:
         *,
         hub: Hub,
         live: Live,
-        messages: MessageCalls,
+        posting: Posting,
         support: Support,
     ) -> None:
         self._market = market
         self._callers = callers
         self._hub = hub
         self._live = live
-        self._messages = messages
+        self._posting = posting
         self._support = support
         self._verbs: Mapping[str, Callable[[SocketSession, Mapping[str, Any]], Awaitable[None]]] = {
             "message": self._say,
@@ -179,7 +179,7 @@ class Sockets:
     async def _say(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         new = check(NewMessage, frame)
         own_id(new.sender_id, session.caller)
-        await self._messages.send(await self._room(session), new)
+        await self._posting.send(await self._room(session), new)
 
     async def _type(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, frame)

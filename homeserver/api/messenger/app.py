@@ -54,7 +54,7 @@ too large; 1013 too slow or too busy, reconnect and `sync`.
 def make(services: MessengerServices, api: ApiContext, *, settings: MessengerSettings) -> Sequence[Face]:
     """The face, and its WebSocket, which has a path of its own; subscribes to the feed."""
     views = Views(MediaFiles(services.media, api.public_url, api.server))
-    posting = Posting(messages=services.messages.messages, access=services.events.access)
+    posting = Posting(messages=services.messages.messages)
     paging = Paging(api.max_page)
     messages = MessageCalls(services, posting=posting, views=views, paging=paging)
     chats = Chats(services, views=views, paging=paging, listed_participants=settings.listed_participants)

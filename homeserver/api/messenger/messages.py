@@ -89,8 +89,9 @@ class MessageCalls:
         Errors: room_not_found, message_not_found (a reply), system_message, empty_text, text_too_long,
           blocked, word_refused, rate limits.
         """
-        sent = await self._posting.send(call.requester, call.body)
-        return shape.message(sent.message, self._views.of(call.requester))
+        requester, body = call.requester, call.body
+        sent = await self._posting.send(await self._access.room_by_number(requester, body.chat_id), body)
+        return shape.message(sent.message, self._views.of(requester))
 
     async def page(self, call: Call[None, MessageQuery]) -> list[schemas.Message]:
         """`GET /api/v1/chats/{chat_id}/messages`: a page of a chat's messages: the newest, or those before a

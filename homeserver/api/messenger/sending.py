@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 from homeserver.api.messenger.schemas import NewMessage
 from homeserver.errors import Forbidden
-from homeserver.model import Requester
-from homeserver.services.events.access import Access
+from homeserver.services.events.access import OpenRoom
 from homeserver.services.events.content import Extras, NewFile
 from homeserver.services.messages.messages import Messages, Sent
 
@@ -16,30 +15,28 @@ _MAX_NUMBER = 2**53 - 1  # the largest integer of JavaScript
 class Posting:
     """Sends messages of this API's clients."""
 
-    def __init__(self, *, messages: Messages, access: Access) -> None:
+    def __init__(self, *, messages: Messages) -> None:
         self._messages = messages
-        self._access = access
 
-    async def send(self, requester: Requester, wanted: NewMessage) -> Sent:
+    async def send(self, room: OpenRoom, new: NewMessage) -> Sent:
         """Send; with the `client_id` of an earlier call, answer what that one sent.
 
         Raises Forbidden (code "system_message") for messages that only the server sends.
         """
-        room = await self._access.room_by_number(requester, wanted.chat_id)
-        kind, payload = wanted.type, wanted.payload
+        kind, payload = new.type, new.payload
         if kind == "system":
             raise Forbidden("only the server sends system messages", code="system_message")
         if kind == "text":
             return await self._messages.send(
-                room, text=wanted.content, txn_id=wanted.client_id, extras=Extras(payload)
+                room, text=new.content, txn_id=new.client_id, extras=Extras(payload)
             )
-        file = file_of(kind, wanted.content, payload or {})
+        file = file_of(kind, new.content, payload or {})
         if file is not None:
             return await self._messages.send_file(
-                room, file=file, text=wanted.content, txn_id=wanted.client_id, payload=payload
+                room, file=file, text=new.content, txn_id=new.client_id, payload=payload
             )
         extras = Extras(payload, called=kind)
-        return await self._messages.send(room, text=wanted.content, txn_id=wanted.client_id, extras=extras)
+        return await self._messages.send(room, text=new.content, txn_id=new.client_id, extras=extras)
 
 
 def file_of(kind: Literal["image", "file"], content: str, payload: Mapping[str, Any]) -> NewFile | None:

@@ -123,7 +123,9 @@ class PersonSocket:
                     await session.socket.push(shape.frame("presence", here))
 
     async def _send(self, session: SocketSession, data: Mapping[str, Any]) -> None:
-        sent = await self._posting.send(session.requester, check(NewMessage, data))
+        new = check(NewMessage, data)
+        room = await self._services.events.access.room_by_number(session.requester, new.chat_id)
+        sent = await self._posting.send(room, new)
         if sent.repeated:  # nobody will be told again, but this client waits for it
             again = shape.message(sent.message, self._views.of(session.requester))
             session.socket.put(shape.frame("message.created", {**again}))

@@ -7,6 +7,7 @@ from homeserver.api.university.conversations import Conversations
 from homeserver.api.university.errors import ERRORS
 from homeserver.api.university.live import Live
 from homeserver.api.university.messages import MessageCalls
+from homeserver.api.university.sending import Posting
 from homeserver.api.university.services import UniversityServices
 from homeserver.api.university.shape import Views
 from homeserver.api.university.socket import ConversationSocket
@@ -63,13 +64,8 @@ def make(services: UniversityServices, api: ApiContext, *, settings: UniversityS
         views=views,
         paging=paging,
     )
-    messages = MessageCalls(
-        messages=services.messages.messages,
-        reports=services.moderation.reports,
-        access=access,
-        views=views,
-        paging=paging,
-    )
+    posting = Posting(messages=services.messages.messages, access=access)
+    messages = MessageCalls(services, posting=posting, views=views, paging=paging)
     attachments = Attachments(
         messages=services.messages.messages, media=services.media, access=access, views=views
     )
@@ -81,7 +77,7 @@ def make(services: UniversityServices, api: ApiContext, *, settings: UniversityS
         *conversations.routes(),
         *attachments.routes(),
         *users.routes(),
-        _socket(services, api, views).route(),
+        _socket(services, api, posting, views).route(),
     )
     return Face(
         name="University",
@@ -92,11 +88,14 @@ def make(services: UniversityServices, api: ApiContext, *, settings: UniversityS
     )
 
 
-def _socket(services: UniversityServices, api: ApiContext, views: Views) -> ConversationSocket:
+def _socket(
+    services: UniversityServices, api: ApiContext, posting: Posting, views: Views
+) -> ConversationSocket:
     live = Live(hub=api.hub, views=views)
     services.realtime.feed.watch(live)
     return ConversationSocket(
         services,
+        posting=posting,
         hub=api.hub,
         live=live,
         views=views,

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from homeserver.api.university import schemas, shape
 from homeserver.api.university.schemas import MessageChange, MessageQuery, NewMessage, NewReport
+from homeserver.api.university.sending import Posting
+from homeserver.api.university.services import UniversityServices
 from homeserver.errors import Forbidden
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.services.events.access import Access, OpenRoom
-from homeserver.services.messages.messages import Messages
-from homeserver.services.moderation.reports import Reports
+from homeserver.services.events.access import OpenRoom
 
 DEFAULT_PAGE = 50
 _REFUSED = "Or one of you has blocked the other, or the text has a forbidden word."
@@ -20,11 +20,12 @@ class MessageCalls:
     """The handlers under `messages/`."""
 
     def __init__(
-        self, *, messages: Messages, reports: Reports, access: Access, views: shape.Views, paging: Paging
+        self, services: UniversityServices, *, posting: Posting, views: shape.Views, paging: Paging
     ) -> None:
-        self._messages = messages
-        self._reports = reports
-        self._access = access
+        self._messages = services.messages.messages
+        self._reports = services.moderation.reports
+        self._posting = posting
+        self._access = services.events.access
         self._views = views
         self._paging = paging
 
@@ -98,10 +99,7 @@ class MessageCalls:
         if body.sender_id is not None and body.sender_id != view.number(requester.number):
             raise Forbidden("sender_id must be your own", code="wrong_sender")
         room = await self._access.room_by_uuid(requester, body.conversation_id)
-        reply_to = None
-        if body.reply_to is not None:
-            reply_to = await self._access.message_by_uuid(requester, body.reply_to)
-        sent = await self._messages.send(room, text=body.text or "", reply_to=reply_to, txn_id=body.client_id)
+        sent = await self._posting.send(room, body)
         return shape.message(sent.message, view)
 
     async def page(self, call: Call[None, MessageQuery]) -> list[schemas.Message]:

@@ -11,6 +11,7 @@ from aiohttp import web
 from homeserver.api.university import shape
 from homeserver.api.university.live import FACE, Live, told
 from homeserver.api.university.schemas import Frame, MessageFrame, ReadMark, SyncFrame, TypingFrame
+from homeserver.api.university.sending import Posting
 from homeserver.api.university.services import UniversityServices
 from homeserver.api.university.shape import Views
 from homeserver.errors import NotFound
@@ -49,6 +50,7 @@ class ConversationSocket:
         self,
         services: UniversityServices,
         *,
+        posting: Posting,
         hub: Hub,
         live: Live,
         views: Views,
@@ -56,6 +58,7 @@ class ConversationSocket:
         max_page: int,
     ) -> None:
         self._services = services
+        self._posting = posting
         self._hub = hub
         self._live = live
         self._views = views
@@ -136,14 +139,9 @@ class ConversationSocket:
                 session.socket.put(shape.frame("presence", here))
 
     async def _say(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
-        wanted, access = check(MessageFrame, payload), self._services.events.access
-        room = await access.room(session.requester, session.room_id)
-        reply_to = None
-        if wanted.reply_to is not None:
-            reply_to = await access.message_by_uuid(session.requester, wanted.reply_to)
-        sent = await self._services.messages.messages.send(
-            room, text=wanted.text, reply_to=reply_to, txn_id=wanted.client_id
-        )
+        new = check(MessageFrame, payload)
+        room = await self._services.events.access.room(session.requester, session.room_id)
+        sent = await self._posting.send(room, new)
         if sent.repeated:  # nobody will be told again, but this client waits for it
             payload_again = shape.message(sent.message, self._views.of(session.requester))
             session.socket.put(shape.frame("message:new", {**payload_again}))

@@ -165,6 +165,12 @@ def test_what_opens_connections_is_found(line: str) -> None:
     assert list(outgoing(ast.parse(line)))
 
 
+def test_nothing_but_the_gate_makes_proofs() -> None:
+    proof = re.compile(r"\b(OpenRoom|SeenMessage)\(")
+    makers = [name for name, text in ours(".py") if proof.search(text) and not name.startswith("tests/")]
+    assert makers == ["homeserver/services/events/access.py"]
+
+
 def test_no_module_keeps_state() -> None:
     """An empty list or dict at the top of a module waits to be filled, and two servers would share it."""
     found = []

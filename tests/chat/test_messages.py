@@ -8,6 +8,7 @@ from homeserver.app import Homeserver
 from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import FIRST_PLACE, MediaId, Message, Requester, Room
 from homeserver.services.events.content import NewFile
+from homeserver.services.messages.messages import Sent
 from homeserver.storage import events, media
 from tests.chat.world import ByIds, group, person
 
@@ -38,6 +39,30 @@ async def test_a_client_id_names_one_message(hs: Homeserver) -> None:
     assert later.text == "once"
     await send(bob, room.room_id, text="bob's own a", txn_id="a")
     assert await texts(hs, bob, room) == ["once", "bob's own a"]
+
+
+async def test_a_repeated_send_or_edit_says_so_and_answers_what_there_is_now(hs: Homeserver) -> None:
+    alice, bob, room = await pair(hs)
+    messages, here = hs.messages.messages, await hs.events.access.room(alice, room.room_id)
+    at_once = await asyncio.gather(*(messages.send(here, text="once", txn_id="a") for _ in range(4)))
+    assert [one.repeated for one in at_once] == [False, True, True, True]
+    sent = at_once[0].message
+    seen = await hs.events.access.message(alice, sent.event_id)
+    first = await messages.edit(seen, text="edited", txn_id="b")
+    assert (first.repeated, first.message.text, first.message.edited_ms is not None) == (
+        False,
+        "edited",
+        True,
+    )
+    await ByIds(hs).attach(alice, sent.event_id, PICTURE)
+    last = await messages.edit(seen, text="edited again")
+    assert last == Sent((await ByIds(hs).page(bob, room.room_id, limit=1))[0], repeated=False)
+    assert len(last.message.attachments) == 1, "what was added since the message was seen"
+    for again in (
+        await messages.send(here, text="once", txn_id="a"),
+        await messages.edit(seen, text="edited", txn_id="b"),
+    ):
+        assert again == Sent(last.message, repeated=True)
 
 
 async def test_replies_point_into_the_same_room(hs: Homeserver) -> None:

@@ -38,7 +38,7 @@ ODD: Mapping[str, Any] = {
     "deep object": '{"x":' * 900 + "1" + "}" * 900,
 }
 """Values by what they are called when a test fails."""
-TELLING = frozenset({"null", "true", "zero", "long text", "list", "object", "deep JSON"})
+TELLING = frozenset({"null", "true", "zero", "long text", "list", "object", "deep object"})
 """Those of them that are worth an event for each field."""
 
 _FILE = {

@@ -14,7 +14,7 @@ from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route, is_multipart
 from homeserver.model import AttachmentKind, MediaId
 from homeserver.services.events.content import NewFile, uploaded_file
-from homeserver.services.media.files import new_media_id
+from homeserver.services.media.disk import new_media_id
 from homeserver.services.media.store import StoredMedia
 
 FILE_FIELD = "file"

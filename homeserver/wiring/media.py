@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from homeserver.services.media.files import Disk, Places
+from homeserver.services.media.disk import Disk, Places
 from homeserver.services.media.gc import MediaGc
 from homeserver.services.media.repository import Repository
 from homeserver.services.media.services import MediaServices

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from homeserver.clock import FakeClock
-from homeserver.services.media.files import Disk
+from homeserver.services.media.disk import Disk
 from homeserver.settings.models import MediaSettings
 from homeserver.storage.db import Database
 from tests.services.files import ALICE, Store, make_store

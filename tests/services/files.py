@@ -12,7 +12,7 @@ from homeserver.clock import FakeClock
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
-from homeserver.services.media.files import Disk, Places
+from homeserver.services.media.disk import Disk, Places
 from homeserver.services.media.gc import MediaGc
 from homeserver.services.media.store import Media, Served, StoredMedia
 from homeserver.services.media.urls import MediaUrls

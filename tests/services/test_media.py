@@ -9,8 +9,8 @@ import pytest
 from homeserver.errors import Invalid, NotFound, RateLimited, TooLarge
 from homeserver.model import MediaId, Requester
 from homeserver.protocol.ids import UserId
+from homeserver.services.media.disk import Places, is_media_id, new_media_id
 from homeserver.services.media.disposition import clean_name
-from homeserver.services.media.files import Places, is_media_id, new_media_id
 from homeserver.services.media.store import StoredMedia
 from homeserver.services.media.urls import MediaUrls
 from homeserver.settings.models import MediaSettings

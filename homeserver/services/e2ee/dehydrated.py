@@ -13,8 +13,8 @@ from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.e2ee import validation
 from homeserver.services.e2ee.devicekeys import KeyUpload, checked_upload
+from homeserver.services.e2ee.key_uploads import Upload, Uploads
 from homeserver.services.e2ee.todevice import Delivery, delivery, page_size
-from homeserver.services.e2ee.uploads import Upload, Uploads
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import sessions as stored_sessions
 from homeserver.storage.db import Database

@@ -14,7 +14,7 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import DeviceId, ServerName, UserId
 from homeserver.services.e2ee import validation
-from homeserver.services.e2ee.uploads import Upload, Uploads
+from homeserver.services.e2ee.key_uploads import Upload, Uploads
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage import accounts
 from homeserver.storage.db import Database

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from homeserver.model import Attachment, MediaId
-from homeserver.services.media.files import is_media_id
+from homeserver.services.media.disk import is_media_id
 from homeserver.services.media.store import Media
 
 THUMBNAIL = (640, 480)  # largest width and height in pixels, as chats show pictures

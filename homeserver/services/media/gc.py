@@ -8,7 +8,7 @@ from pathlib import Path
 
 from homeserver.clock import Clock
 from homeserver.model import MediaId
-from homeserver.services.media.files import Disk, Places, is_media_id
+from homeserver.services.media.disk import Disk, Places, is_media_id
 from homeserver.storage import media as stored
 from homeserver.storage.db import Database
 

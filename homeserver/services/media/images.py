@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from homeserver.services.media.files import sync_folder
+from homeserver.services.media.disk import sync_folder
 
 # The only decoders that are given untrusted bytes.
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")

@@ -15,7 +15,7 @@ from homeserver.errors import Conflict, Forbidden, NotFound, RateLimited, TooLar
 from homeserver.model import EntryKind, MediaId, Requester
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.media import sniff
-from homeserver.services.media.files import new_media_id
+from homeserver.services.media.disk import new_media_id
 from homeserver.services.media.images import ThumbnailParams
 from homeserver.services.media.store import Media, Served
 from homeserver.settings.models import MediaSettings

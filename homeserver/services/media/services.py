@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from homeserver.services.media.files import Disk
+from homeserver.services.media.disk import Disk
 from homeserver.services.media.gc import MediaGc
 from homeserver.services.media.repository import Repository
 from homeserver.services.media.store import Media

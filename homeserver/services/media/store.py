@@ -17,8 +17,8 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import MediaId, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.media import images, sniff
+from homeserver.services.media.disk import Disk, Incoming, Places, new_media_id
 from homeserver.services.media.disposition import clean_name, content_disposition
-from homeserver.services.media.files import Disk, Incoming, Places, new_media_id
 from homeserver.services.media.images import ThumbnailParams
 from homeserver.services.media.quota import Quota
 from homeserver.services.media.thumbs import Thumbnails

@@ -11,7 +11,7 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import MediaId
 from homeserver.services.media import images
-from homeserver.services.media.files import Places
+from homeserver.services.media.disk import Places
 from homeserver.services.media.images import BadPicture, Limits, Size, ThumbnailParams
 from homeserver.settings.models import MediaSettings
 

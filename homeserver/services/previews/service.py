@@ -16,7 +16,7 @@ from homeserver.kit.ratelimit import RateLimits
 from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import Requester
 from homeserver.services.media import images, sniff
-from homeserver.services.media.files import Disk
+from homeserver.services.media.disk import Disk
 from homeserver.services.media.store import Media, StoredMedia
 from homeserver.services.previews.page import read_page
 from homeserver.services.previews.web import Fetched, Web, unreadable

@@ -1,4 +1,4 @@
-"""The demonstration: two people with known passwords and a first conversation, made once."""
+"""The demonstration: two accounts with known passwords and a first conversation, created once."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ _PEOPLE = (("Alice", SELLER_EMAIL), ("Bob", BUYER_EMAIL))
 
 @dataclass(frozen=True, slots=True)
 class DemoLogin:
-    """An account that the login page offers; the password is made at random for this server."""
+    """An account that the login page offers; its password is random for each server."""
 
     email: str
     password: str
@@ -28,7 +28,7 @@ class DemoLogin:
 
 
 class DemoAccounts:
-    """Makes the demonstration's accounts, and remembers their passwords in `file` (mode 0600)."""
+    """Creates the demonstration's accounts, and keeps their passwords in `file` (mode 0600)."""
 
     def __init__(
         self, *, accounts: Accounts, rooms: Rooms, access: Access, messages: Messages, file: Path
@@ -40,7 +40,7 @@ class DemoAccounts:
         self._file = file
 
     async def ensure(self) -> list[DemoLogin]:
-        """The two accounts, made if they are not there yet."""
+        """The two accounts, created if they do not exist."""
         logins = await asyncio.to_thread(self._logins)
         people = []
         for login in logins:

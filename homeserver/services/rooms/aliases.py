@@ -1,6 +1,7 @@
-"""Names of rooms (client-server API, "Room aliases"): made, looked up, taken away, and checked in canonical aliases.
+"""Room aliases (client-server API, "Room aliases"): create, resolve, delete, and check those in
+m.room.canonical_alias.
 
-Only names of this server are known. `resolve` is the one place that would ask another server for its own.
+Only aliases of this server are known. `resolve` is the one place that would ask another server for its aliases.
 """
 
 import re
@@ -34,7 +35,7 @@ _SPACE = re.compile(r"\s")
 
 
 class NewAlias(NamedTuple):
-    """The name of a room that is being made."""
+    """The alias of a room that is being created."""
 
     alias: RoomAlias
     creator: UserId
@@ -42,7 +43,7 @@ class NewAlias(NamedTuple):
 
 
 class Aliases:
-    """`max_of_room`: how many names a room may have here."""
+    """Room aliases of this server. `max_of_room`: the most aliases that a room may have."""
 
     def __init__(
         self,
@@ -62,14 +63,14 @@ class Aliases:
         self._max_of_room = max_of_room
 
     async def resolve(self, alias: str) -> RoomId:
-        """The room of a name. Raises Invalid("bad_alias"), NotFound("alias_not_found")."""
+        """The room of an alias. Raises Invalid("bad_alias"), NotFound("alias_not_found")."""
         return (await self._find(_checked(alias))).room_id
 
     async def add(self, requester: Requester, alias: str, room_id: RoomId) -> None:
-        """Give a room a name; for those who are in it.
+        """Create an alias for a room that the requester has joined.
 
-        Raises Invalid("bad_alias"), Conflict("alias_taken"), TooLarge("too_many_aliases"), and what
-        `head_for_member` raises.
+        Raises Invalid("bad_alias"), Conflict("alias_taken"), TooLarge("too_many_aliases"), and what `head_for_member`
+        raises.
         """
         check_may_act(requester)
         self._limits.check("directory", requester.user_id)
@@ -86,14 +87,14 @@ class Aliases:
                         f"a room must have at most {most} aliases", code="too_many_aliases", most=most
                     )
                 await stored.add(conn, [row])
-        except IntegrityError as error:  # somebody else was quicker
+        except IntegrityError as error:  # created by another call at the same time
             raise _taken(name) from error
 
     async def remove(self, requester: Requester, alias: str) -> None:
-        """Take a name away, also from what the room calls itself if the requester may set that.
+        """Delete an alias, and remove it from m.room.canonical_alias if the requester may set that event.
 
-        For whom made it, and for whom may say what the room calls itself. Raises NotFound("alias_not_found"),
-        Forbidden("not_your_alias").
+        Allowed for the alias's creator, and for users who may set m.room.canonical_alias. Raises
+        NotFound("alias_not_found"), Forbidden("not_your_alias").
         """
         check_may_act(requester)
         self._limits.check("directory", requester.user_id)
@@ -111,7 +112,10 @@ class Aliases:
         await self._timeline.send(row.room_id, [draft], also=[SideWrite(_drop, row.alias)])
 
     async def of_room(self, requester: Requester, room_id: RoomId) -> list[RoomAlias]:
-        """A room's names here; for those who are in it, or may read it from outside. Forbidden("not_joined")."""
+        """A room's aliases on this server; for its members, and for all users if the room is world_readable.
+
+        Raises Forbidden("not_joined").
+        """
         head = await self._timeline.head(room_id)
         if history_visibility_of(head.state.events.get(HISTORY_VISIBILITY_KEY)) != "world_readable":
             await head_for_member(self._timeline, requester, room_id)
@@ -119,7 +123,8 @@ class Aliases:
             return await stored.of_room(conn, room_id)
 
     async def check_canonical(self, room_id: RoomId, before: Mapping[str, Any], content: Content) -> None:
-        """Refuse what a room shall call itself where a name that is new in it is not one of its names.
+        """Check a new m.room.canonical_alias: each alias that the content `before` does not have must point to the
+        room.
 
         Raises Invalid("bad_alias", "alias_elsewhere").
         """
@@ -132,9 +137,9 @@ class Aliases:
             raise Invalid("the alias does not point to this room", code="alias_elsewhere")
 
     async def claim(self, requester: Requester, localpart: str) -> SideWrite[NewAlias]:
-        """What gives a room that is being made its name, together with it.
+        """A side write that creates the alias of a new room in the room's own transaction.
 
-        Raises Invalid("bad_alias"), Conflict("room_in_use"); the latter may also come when the room is written.
+        Raises Invalid("bad_alias"), Conflict("room_in_use"). The write itself may raise the latter too.
         """
         alias = self._own(f"#{localpart}:{self._server}")
         async with self._db.read() as conn:
@@ -143,7 +148,7 @@ class Aliases:
         return SideWrite(_claim, NewAlias(alias, requester.user_id, self._clock.now_ms()))
 
     def _own(self, alias: str) -> RoomAlias:
-        """A name that may be given here."""
+        """The alias, checked to be one that this server can create."""
         name = _checked(alias)
         if domain_of(name) != self._server:
             raise Invalid("not an alias of this server", code="bad_alias")
@@ -160,7 +165,7 @@ class Aliases:
 
 
 def may_name_room(head: Head, user_id: UserId) -> bool:
-    """Whether a person may say what a room calls itself, and so also whether it is published."""
+    """True if the user may set m.room.canonical_alias, which also permits publishing the room."""
     if membership_in(head.state.events, user_id) != "join":
         return False
     levels = levels_of(head)
@@ -174,7 +179,7 @@ def _checked(alias: str) -> RoomAlias:
 
 
 def names_in(content: Mapping[str, Any]) -> list[str]:
-    """The names in a content of m.room.canonical_alias. Raises Invalid("bad_alias")."""
+    """The aliases in a content of m.room.canonical_alias. Raises Invalid("bad_alias")."""
     alias, others = content.get("alias"), content.get("alt_aliases")
     names = [*([] if alias in (None, "") else [alias]), *([] if others is None else _list(others))]
     for name in names:
@@ -190,13 +195,13 @@ def _list(value: object) -> list[Any]:
 
 
 def _readable_names(content: Mapping[str, Any]) -> list[str]:
-    """The names in a content that is there already, whatever else stands in it."""
+    """The aliases in a stored content, whatever other values it has."""
     alias, others = content.get("alias"), content.get("alt_aliases")
     return [one for one in (alias, *(others if isinstance(others, list) else ())) if isinstance(one, str)]
 
 
 def _without(head: Head, alias: RoomAlias) -> Content | None:
-    """What a room calls itself without this name; None if that changes nothing."""
+    """The content of m.room.canonical_alias without this alias; None if it is not in there."""
     current = head.state.events.get((CANONICAL, ""))
     if current is None or alias not in _readable_names(current.content):
         return None
@@ -216,7 +221,7 @@ async def _drop(conn: AsyncConnection, items: Sequence[Placed[RoomAlias]]) -> No
 
 
 async def _claim(conn: AsyncConnection, items: Sequence[Placed[NewAlias]]) -> None:
-    """Give the new rooms their names. Rooms are written one at a time in the end, so that only who is late fails."""
+    """Create the aliases of new rooms. A failed batch is retried room by room, so only the room that is late fails."""
     wanted = [item.row.alias for item in items]
     taken = await stored.find(conn, wanted)
     if taken or len(set(wanted)) < len(wanted):

@@ -1,6 +1,6 @@
-"""Rooms as Matrix clients ask for them (client-server API, "RoomCreation").
+"""createRoom of the client-server API (section "Creation").
 
-The first events stand in the order of the specification; what comes later wins over what a preset says.
+The first events are in the specification's order; later steps override what the preset sets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ from homeserver.timeline.writer import Timeline
 
 @dataclass(frozen=True, slots=True)
 class InitialState:
-    """A state event that the creator wishes."""
+    """A state event of `initial_state`."""
 
     type: str
     content: Content
@@ -44,7 +44,7 @@ class InitialState:
 
 @dataclass(frozen=True, slots=True)
 class CreateRoomRequest:
-    """What a client asked for. `alias`: the room's name without "#" and server. `published`: list it for all."""
+    """The parameters of createRoom. `alias`: localpart of the alias. `published`: list the room in the directory."""
 
     preset: Preset = "private_chat"
     version: str | None = None
@@ -60,7 +60,7 @@ class CreateRoomRequest:
 
 
 class RoomCreation:
-    """Makes rooms."""
+    """Creates rooms for Matrix clients."""
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class RoomCreation:
         self._blocks = blocks
 
     async def create(self, requester: Requester, request: CreateRoomRequest) -> RoomId:
-        """Make a room and answer its id.
+        """Create a room and return its id.
 
-        Raises Unsupported("room_version"), Invalid ("bad_room_state", "bad_event", "unknown_people", "bad_alias"),
-        Conflict("room_in_use"), Forbidden("blocked").
+        Raises Unsupported("room_version"), Invalid ("bad_room_state", "bad_event", "unknown_people", "bad_alias",
+        "too_many_people"), Conflict("room_in_use"), Forbidden("blocked").
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
@@ -148,7 +148,7 @@ def _first_events(
 
 def _create_content(request: CreateRoomRequest, rules: RoomRules) -> Content:
     content: Content = dict(request.creation_content)
-    content.pop(KIND_KEY, None)  # which marks the rooms of the products
+    content.pop(KIND_KEY, None)  # marks rooms of the product APIs; clients cannot set it
     if not rules.additional_creators:
         return content
     more = content.get("additional_creators", [])
@@ -162,7 +162,7 @@ def _create_content(request: CreateRoomRequest, rules: RoomRules) -> Content:
 
 
 def _topic(text: str) -> Content:
-    """The text twice: as old clients read it, and as `m.topic`."""
+    """The content of m.room.topic: `topic` for older clients, and `m.topic`."""
     return {"topic": text, "m.topic": {"m.text": [{"body": text, "mimetype": "text/plain"}]}}
 
 

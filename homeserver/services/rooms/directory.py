@@ -1,4 +1,4 @@
-"""The list of published rooms (client-server API, "Published Room Directory")."""
+"""The room directory (client-server API, "Published Room Directory")."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -27,7 +27,8 @@ _TOKEN: Final = re.compile(r"([nb])([0-9]{1,9})_([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class PublicRoomsRequest:
-    """`server`: whose list, None for ours. `network`: of which application service, None for what is ours itself."""
+    """`server`: whose directory; None for this server's. `network`: the third-party network; None for rooms of Matrix
+    itself."""
 
     limit: int | None = None
     since: str | None = None
@@ -40,7 +41,7 @@ class PublicRoomsRequest:
 
 @dataclass(frozen=True, slots=True)
 class PublicPage:
-    """A page, the tokens of its neighbours, and how many rooms there are in all."""
+    """One page of the directory, the tokens of the next and previous pages, and the total count of rooms."""
 
     rooms: Sequence[Summary]
     next: str | None
@@ -49,7 +50,7 @@ class PublicPage:
 
 
 class Directory:
-    """Who is in it, and pages of it. `max_page`: most rooms of one page."""
+    """Visibility of rooms in the directory, and its pages. `max_page`: the most rooms of one page."""
 
     def __init__(
         self, *, db: Database, timeline: Timeline, limits: RateLimits, server_name: str, max_page: int
@@ -61,7 +62,7 @@ class Directory:
         self._max_page = max_page
 
     async def is_published(self, room_id: RoomId) -> bool:
-        """Whether a room is in the list. NotFound("room_not_found")."""
+        """True if the room is in the directory. Raises NotFound("room_not_found")."""
         async with self._db.read() as conn:
             found = (await stored.summaries(conn, [room_id])).get(room_id)
         if found is None:
@@ -69,7 +70,7 @@ class Directory:
         return found.published
 
     async def publish(self, requester: Requester, room_id: RoomId, *, is_on: bool) -> None:
-        """Put a room into the list or take it out; for who may say what the room calls itself.
+        """Add a room to the directory or remove it; for users who may set m.room.canonical_alias.
 
         Raises NotFound("room_not_found"), Forbidden("not_joined", "low_power", "product_room").
         """
@@ -84,14 +85,15 @@ class Directory:
             await stored.publish(conn, [(room_id, is_on)])
 
     async def publish_in(self, requester: Requester, network: str, room_id: RoomId) -> None:
-        """Put a room into the list of a network. Forbidden("no_appservice"): nobody here is an application service."""
+        """Change a room's visibility in a network's directory. Raises Forbidden("no_appservice"), as no requester is
+        an appservice."""
         raise Forbidden(
             f"{requester.user_id} is not an application service of {network} and cannot publish {room_id}",
             code="no_appservice",
         )
 
     async def page(self, request: PublicRoomsRequest, *, asker: str) -> PublicPage:
-        """A page, the largest rooms first. `asker`: for limits.
+        """A page of the directory, the largest rooms first. `asker`: key of the rate limit.
 
         Raises Invalid("bad_token", "invalid_param"), Unsupported("other_server").
         """
@@ -105,7 +107,7 @@ class Directory:
             )
         backward, place = _parse(request.since)
         limit = self._max_page if request.limit is None else min(max(request.limit, 1), self._max_page)
-        if request.network is not None:  # there is no application service that has rooms
+        if request.network is not None:  # no appservice has rooms here
             return PublicPage((), None, None, 0)
         query = PublishedQuery(
             limit=limit + 1,
@@ -131,7 +133,7 @@ class Directory:
 
 
 def publication() -> SideWrite[None]:
-    """What publishes a room that is being made, together with it."""
+    """A side write that publishes a new room in the room's own transaction."""
     return SideWrite(_publish_new, None)
 
 
@@ -141,7 +143,7 @@ async def _publish_new(conn: AsyncConnection, items: Sequence[Placed[None]]) -> 
 
 
 def _parse(token: str | None) -> tuple[bool, DirectoryPlace | None]:
-    """Whether it leads backward, and from which place on."""
+    """The direction of a page token (True: backward) and its position in the directory."""
     if token is None:
         return False, None
     found = _TOKEN.fullmatch(token)

@@ -1,7 +1,7 @@
-"""Guests leave rooms that take no guests any more (client-server API, "Guest Access").
+"""Guests leave rooms that no longer allow guests (client-server API, "Guest Access").
 
-It happens in the background from a stored cursor: what a restart cuts off goes on afterwards. A guest who came in at
-the very moment at which the room closed to guests is found by their coming.
+A background job with a stored cursor: it continues after a restart. A guest who joins at the moment at which guest
+access is revoked is found by the join event.
 """
 
 import logging
@@ -29,7 +29,7 @@ _BEGINS: Final = f"@{GUEST}"
 
 
 class GuestEviction:
-    """Takes guests out of rooms that are closed to them."""
+    """Removes guests from rooms whose guest access was revoked."""
 
     def __init__(self, *, db: Database, live: Live, leave_on_deactivation: LeaveOnDeactivation) -> None:
         self._db = db
@@ -37,7 +37,7 @@ class GuestEviction:
         self._farewells = leave_on_deactivation
 
     async def run(self) -> None:
-        """Take them out, until cancelled."""
+        """Remove guests from such rooms; runs until cancelled."""
         await consume("guest exits", db=self._db, live=self._live, handle=self._handle)
 
     async def _handle(self, entries: Sequence[Entry]) -> Effect | None:
@@ -56,7 +56,7 @@ class GuestEviction:
     async def _unwanted(
         self, room_ids: set[RoomId], redacted: set[EventId]
     ) -> Sequence[tuple[UserId, RoomId]]:
-        """Whom to take out: also where what let guests in was redacted."""
+        """The guests to remove, with their rooms; also of rooms whose m.room.guest_access was redacted."""
         async with self._db.read() as conn:
             if redacted:
                 targets = (await stored_events.events_by_id(conn, redacted)).values()
@@ -68,7 +68,7 @@ class GuestEviction:
 
 
 def _may_have_unwanted(event: Event) -> bool:
-    """Whether there may be guests after this event who should not be there."""
+    """True if the room may have guests that it does not allow after this event."""
     if _is_guest_access(event):
         return not takes_guests(event)
     return event.type == "m.room.member" and event.membership == "join" and event.sender.startswith(_BEGINS)
@@ -79,4 +79,4 @@ def _is_guest_access(event: Event) -> bool:
 
 
 async def _only_the_cursor(_: AsyncConnection) -> None:
-    """What was done stands in the rooms already."""
+    """Write nothing: the member events are in the rooms already, only the cursor moves."""

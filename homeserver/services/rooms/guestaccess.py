@@ -1,4 +1,5 @@
-"""What guest accounts may do in rooms (client-server API, "Guest Access"). Pure: the callers have the room's head."""
+"""What guest accounts may do in rooms (client-server API, "Guest Access"). Pure functions; the caller has the room's
+head."""
 
 from typing import Final
 
@@ -13,18 +14,22 @@ GUEST_ACCESS: Final[StateKey] = ("m.room.guest_access", "")
 
 
 def takes_guests(event: Event | None) -> bool:
-    """What the event of a room that says it means; where there is none, guests stay outside."""
+    """True if m.room.guest_access allows guests to join; without the event they are forbidden."""
     return event is not None and event.content.get("guest_access") == "can_join"
 
 
 def check_may_enter(requester: Requester, head: Head) -> None:
-    """Raise Forbidden("guests_refused") for a guest where the room takes none. Its join rules come after that."""
+    """Raise Forbidden("guests_refused") for a guest if the room does not allow guests. Join rules are checked later."""
     if is_matrix_guest(requester.number) and not takes_guests(head.state.events.get(GUEST_ACCESS)):
         raise Forbidden("guest access is forbidden in this room", code="guests_refused")
 
 
 def check_member_state(requester: Requester, head: Head, state_key: str, content: Content) -> None:
-    """Whether m.room.member may be set as state: a guest comes, goes, and looks different here, and invites nobody."""
+    """Check an m.room.member event that is set as state: a guest may join, leave and change their profile, not
+    invite.
+
+    Raises Forbidden("guests_refused").
+    """
     if not is_matrix_guest(requester.number):
         return
     membership = content.get("membership")

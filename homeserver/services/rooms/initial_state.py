@@ -1,7 +1,7 @@
-"""The state that new rooms begin with: rooms of the products, of createRoom, and those that replace others.
+"""The initial state of rooms: of the product APIs, of createRoom, and of room upgrades.
 
-Who creates a room has all power in it: by the power levels, or from version 12 on as a creator, who stands above them
-and may not be listed. There only a creator can upgrade the room.
+The creator has all power: by m.room.power_levels, or from room version 12 on as a creator, who is above all power
+levels and may not be listed there. In these versions only a creator can upgrade the room.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +22,7 @@ TOMBSTONE: Final = "m.room.tombstone"
 POWER_LEVELS: Final = "m.room.power_levels"
 MAX_TOPIC_CHARS = 2000
 _CREATOR_LEVEL: Final = 100
-_UPGRADE_LEVEL: Final = 150  # above every admin, where creators are above that
+_UPGRADE_LEVEL: Final = 150  # above every admin; creators (room version 12) are above it
 _PRESETS: Final[Mapping[Preset, tuple[str, str, str]]] = {  # join rule, history visibility, guest access
     "private_chat": ("invite", "shared", "can_join"),
     "trusted_private_chat": ("invite", "shared", "can_join"),
@@ -42,7 +42,7 @@ _OF_ONE_ROOM: Final = frozenset({"room_version", "creator", "predecessor", "addi
 
 
 def supported_rules(version: str) -> RoomRules:
-    """The rules of a room version. Raises Unsupported("room_version") for one that this server does not know."""
+    """The rules of a room version. Raises Unsupported("room_version") for an unknown version."""
     try:
         return rules_for(version)
     except UnknownRoomVersion as error:
@@ -61,9 +61,9 @@ def opening(
     *,
     more_creators: Sequence[str] = (),
 ) -> list[Draft]:
-    """m.room.create and the creator's join: what every room begins with.
+    """m.room.create and the creator's join, with which every room begins.
 
-    `content` goes into m.room.create. `more_creators` count where the version knows such.
+    `content`: added to m.room.create. `more_creators`: `additional_creators`, if the room version has them.
     """
     made: Content = {**(content or {}), "room_version": rules.version}
     made.pop("creator", None)
@@ -75,17 +75,18 @@ def opening(
 
 
 def creator_users(user_ids: Collection[UserId], rules: RoomRules) -> dict[str, int]:
-    """The `users` of the power levels by which these have all power; empty where creators may not be listed."""
+    """`users` of m.room.power_levels that gives these users all power; empty if the version forbids to list
+    creators."""
     return {} if rules.additional_creators else dict.fromkeys(user_ids, _CREATOR_LEVEL)
 
 
 def creator_events(rules: RoomRules) -> dict[str, int]:
-    """The `events` of the power levels by which only creators upgrade a room; empty where there are no such."""
+    """`events` of m.room.power_levels that lets only creators upgrade the room; empty for versions without creators."""
     return {TOMBSTONE: _UPGRADE_LEVEL} if rules.additional_creators else {}
 
 
 def closed_state(own: UserId) -> list[Draft]:
-    """The rules of a room that people come into only by invite, and no guests."""
+    """The state of a room that can be joined by invite only and allows no guests."""
     return [
         state_draft("m.room.join_rules", own, {"join_rule": "invite"}),
         state_draft("m.room.history_visibility", own, {"history_visibility": "shared"}),
@@ -94,7 +95,7 @@ def closed_state(own: UserId) -> list[Draft]:
 
 
 class ProductInitialState:
-    """Makes the first events of the products' rooms, of one version, within the limits of the settings."""
+    """The initial state of rooms of the product APIs: one room version, within the limits of the settings."""
 
     def __init__(self, settings: RoomSettings, version: str) -> None:
         self.settings = settings
@@ -110,7 +111,7 @@ class ProductInitialState:
         topic: str,
         link: Link | None,
     ) -> list[Draft]:
-        """Everything from m.room.create on to the last of the others having joined."""
+        """All initial events, from m.room.create to the joins of the `others`."""
         own, rules = creator.user_id, rules_for(self.version)
         levels: Content = {"users": creator_users([own], rules), "invite": 50}
         if events := creator_events(rules):
@@ -130,7 +131,7 @@ class ProductInitialState:
         return drafts + member_events.bring_in(own, others, is_direct=kind == "private")
 
     def check_texts(self, title: str | None, topic: str | None) -> None:
-        """TooLarge for a title or topic over its limit."""
+        """Raise TooLarge if the title or the topic is over its limit."""
         if title is not None and len(title) > self.settings.max_title_chars:
             most = self.settings.max_title_chars
             raise TooLarge(f"a title must have at most {most} characters", code="title_too_long", most=most)
@@ -143,7 +144,7 @@ class ProductInitialState:
 
 
 def preset_state(preset: Preset) -> dict[tuple[str, str], Content]:
-    """What a preset of createRoom sets beside the power levels, by type and state key."""
+    """The state that a createRoom preset sets besides the power levels, by event type and state key."""
     join_rule, visibility, guest_access = _PRESETS[preset]
     return {
         ("m.room.join_rules", ""): {"join_rule": join_rule},
@@ -155,7 +156,7 @@ def preset_state(preset: Preset) -> dict[tuple[str, str], Content]:
 def preset_levels(
     preset: Preset, creator: UserId, invited: Sequence[UserId], rules: RoomRules
 ) -> dict[str, Any]:
-    """The power levels that a preset of createRoom sets."""
+    """The m.room.power_levels that a createRoom preset sets."""
     equals = invited if preset == "trusted_private_chat" else ()
     return {
         "users": creator_users([creator, *equals], rules),
@@ -172,7 +173,7 @@ def preset_levels(
 
 
 def replacing_content(head: Head) -> Content:
-    """The content of m.room.create of a room that replaces another: what that was made with, and where it ended."""
+    """m.room.create's content for a room that replaces another: the old content, with its `predecessor`."""
     old = head.state.events["m.room.create", ""].content
     content: Content = {name: value for name, value in old.items() if name not in _OF_ONE_ROOM}
     content["predecessor"] = {"room_id": head.room_id, "event_id": head.extremities[-1]}
@@ -180,9 +181,10 @@ def replacing_content(head: Head) -> Content:
 
 
 def replacing_levels(head: Head, rules: RoomRules, new_creators: Collection[UserId], own: UserId) -> Content:
-    """The power levels of a room, as they may stand in the one of another version that replaces it.
+    """The old room's m.room.power_levels, valid for the version of the room that replaces it.
 
-    Creators who may not be listed are taken out; those of the old room are listed where they may.
+    Creators are removed where the new version forbids listing them; creators of the old room are added where it does
+    not.
     """
     event = head.state.events.get((POWER_LEVELS, ""))
     content: Content = dict(event.content) if event is not None else {}

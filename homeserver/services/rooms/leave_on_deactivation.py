@@ -1,7 +1,7 @@
-"""Closed accounts leave their rooms (client-server API, "Account deactivation").
+"""Deactivated users leave their rooms (client-server API, "Account deactivation").
 
-It happens in the background, some rooms at a time, from a stored cursor: what a restart cuts off goes on afterwards.
-Rooms of products keep their people, as they keep what these wrote.
+A background job, a batch of rooms at a time, with a stored cursor: it continues after a restart. Rooms of the product
+APIs keep their members, as they keep the members' messages.
 """
 
 import logging
@@ -29,7 +29,7 @@ _THERE = ("join", "invite", "knock")
 
 
 class LeaveOnDeactivation:
-    """Takes people out of rooms."""
+    """Removes deactivated users from their rooms."""
 
     def __init__(self, *, db: Database, live: Live, timeline: Timeline) -> None:
         self._db = db
@@ -37,7 +37,7 @@ class LeaveOnDeactivation:
         self._timeline = timeline
 
     async def run(self) -> None:
-        """Take out who closed their account, until cancelled."""
+        """Remove deactivated users from their rooms; runs until cancelled."""
         await consume("farewells", db=self._db, live=self._live, handle=self._handle)
 
     async def _handle(self, entries: Sequence[Entry]) -> Effect | None:
@@ -55,9 +55,9 @@ class LeaveOnDeactivation:
             logger.warning("%s cannot leave %s: %s", user_id, room_id, error.message)
 
     async def leave(self, user_id: UserId, room_id: RoomId) -> None:
-        """Take somebody out of one room.
+        """Let a user leave one room.
 
-        Nothing where another worker was faster. What cannot be written now is tried again from the cursor.
+        Does nothing if another worker did it before. A failed write is retried from the cursor.
         """
         head = await self._timeline.head(room_id)
         if is_product_room(head) or membership_in(head.state.events, user_id) not in _THERE:
@@ -70,4 +70,4 @@ def _closes(entry: Entry) -> bool:
 
 
 async def _only_the_cursor(_: AsyncConnection) -> None:
-    """What was done stands in the rooms already."""
+    """Write nothing: the member events are in the rooms already, only the cursor moves."""

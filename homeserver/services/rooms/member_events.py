@@ -1,8 +1,7 @@
-"""The events by which people come into rooms and go (client-server API, "Room membership"). Pure.
+"""The m.room.member events of each change of membership (client-server API, "Room membership"). Pure functions.
 
-Whoever changes a membership, by whatever API, makes the event here. Whether the step is allowed is decided by the
-room's auth rules when the event is built, and by the service that asks for it. `reason` is text for people, and may be
-empty.
+Every API builds its member events here. Whether a change is allowed is decided by the room's auth rules when the
+event is built, and by the calling service. `reason` is human-readable text; it may be empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +23,9 @@ def join(
     extra: Mapping[str, Any] | None = None,
     voucher: UserId | None = None,
 ) -> Draft:
-    """A person joins, or says anew how they are called. `extra` goes into the content.
+    """A user joins, or changes their profile in the room. `extra` is added to the content.
 
-    `voucher`: the member who lets them in, where the join rule is restricted.
+    `voucher`: the member for `join_authorised_via_users_server`, if the join rule is restricted.
     """
     content: Content = {**(extra or {}), **_member_content(person), **_reason(reason)}
     if voucher is not None:
@@ -35,7 +34,7 @@ def join(
 
 
 def invite(inviter: UserId, person: Person, *, is_direct: bool = False, reason: str = "") -> Draft:
-    """A person is invited."""
+    """A user is invited."""
     content = {**_member_content(person, "invite"), **_reason(reason)}
     if is_direct:
         content["is_direct"] = True
@@ -43,29 +42,29 @@ def invite(inviter: UserId, person: Person, *, is_direct: bool = False, reason: 
 
 
 def knock(person: Person, *, reason: str = "") -> Draft:
-    """A person asks to be let in."""
+    """A user knocks."""
     return _draft(person.user_id, person.user_id, {**_member_content(person, "knock"), **_reason(reason)})
 
 
 def leave(user_id: UserId, *, reason: str = "") -> Draft:
-    """A person leaves, refuses an invite, or takes a knock back."""
+    """A user leaves, rejects an invite, or retracts a knock."""
     return kick(user_id, user_id, reason=reason)
 
 
 def kick(sender: UserId, user_id: UserId, *, reason: str = "") -> Draft:
-    """A person is removed from a room; or their invite, their knock or their ban is taken back."""
+    """A user is kicked; or their invite is revoked, their knock rejected, or their ban lifted."""
     return _draft(sender, user_id, {"membership": "leave", **_reason(reason)})
 
 
 def ban(sender: UserId, user_id: UserId, *, reason: str = "") -> Draft:
-    """A person is removed from a room, and cannot come again."""
+    """A user is banned."""
     return _draft(sender, user_id, {"membership": "ban", **_reason(reason)})
 
 
 def bring_in(inviter: UserId, people: Sequence[Person], *, is_direct: bool = False) -> list[Draft]:
-    """People of this server come into a room at once: invited, and joined in their own name.
+    """Users of this server are added to a room at once: each is invited and joins in their own name.
 
-    Raises Forbidden("guests_refused") for guests of the Matrix API, as rooms of products take none.
+    Raises Forbidden("guests_refused") for guests of the Matrix API, as rooms of the product APIs allow none.
     """
     drafts = []
     for person in people:
@@ -76,7 +75,7 @@ def bring_in(inviter: UserId, people: Sequence[Person], *, is_direct: bool = Fal
 
 
 def promotion(head: Head, by: UserId, to: UserId) -> Draft:
-    """The power levels with one admin more, as an event of `by`."""
+    """m.room.power_levels with one more admin, sent by `by`."""
     current = head.state.events.get(("m.room.power_levels", ""))
     content: Content = dict(current.content) if current is not None else {}
     users = content.get("users")
@@ -85,24 +84,24 @@ def promotion(head: Head, by: UserId, to: UserId) -> Draft:
 
 
 def _member_content(person: Person, membership: Literal["join", "invite", "knock"] = "join") -> Content:
-    """The content of a member event that says how a person is called."""
+    """The content of a member event, with the user's profile."""
     content: Content = {"membership": membership}
     if person.display_name:
         content["displayname"] = person.display_name
-    if person.avatar_url.startswith(MXC):  # other addresses mean nothing to clients of Matrix
+    if person.avatar_url.startswith(MXC):  # Matrix clients load mxc:// addresses only
         content["avatar_url"] = person.avatar_url
     return content
 
 
 def inviter_in(head: Head) -> UserId | None:
-    """The member with the most power, if they may invite: the server brings people in in their name."""
+    """The member of this server with the most power, if they may invite: the server adds users in their name."""
     levels = levels_of(head)
     able = [one for one in joined_in(head.state.events) if levels.user(one) >= levels.invite]
     return max(able, key=levels.user, default=None)
 
 
 def strongest_in(head: Head) -> UserId:
-    """The member of this server with the most power. ValueError for a room that none of its users is in."""
+    """The member of this server with the most power. Raises ValueError if none of its users has joined the room."""
     return max(ours_in(head), key=levels_of(head).user)
 
 

@@ -1,4 +1,4 @@
-"""Members of rooms: who is in, who comes, who goes."""
+"""Members of rooms for the product APIs: list, add, remove, leave."""
 
 from collections.abc import Collection, Sequence
 
@@ -20,7 +20,7 @@ from homeserver.timeline.writer import Timeline
 
 
 class Members:
-    """The people of rooms; every method takes who asks first."""
+    """Members of rooms. The requester is the first argument of each method."""
 
     def __init__(
         self, *, timeline: Timeline, access: Access, views: RoomViews, profiles: Profiles, blocks: Blocks
@@ -32,13 +32,13 @@ class Members:
         self._blocks = blocks
 
     async def listing(self, requester: Requester, room_id: RoomId) -> list[Member]:
-        """Everybody in a room, in the order in which they came."""
+        """All members of a room, in the order of their joins."""
         return await self._views.members(await self._access.stored_room(requester, room_id))
 
     async def add(self, requester: Requester, room_id: RoomId, number: int, role: Role = "member") -> Member:
-        """Put a person into a group; for admins. Somebody who is in it already stays as they are.
+        """Add a user to a group; for admins. A user who is a member already keeps their role.
 
-        Raises NotFound (code "user_not_found"), Invalid (code "private_room") or Forbidden (code "blocked").
+        Raises NotFound("user_not_found"), Invalid("private_room"), Forbidden("not_admin", "blocked").
         """
         head = await self.group_to_manage(requester, room_id)
         await self.bring_in(requester, head, await self._person(number), role)
@@ -46,7 +46,7 @@ class Members:
         return next(one for one in everybody if one.person.number == number)
 
     async def group_to_manage(self, requester: Requester, room_id: RoomId) -> Head:
-        """A group that the requester is an admin of.
+        """The head of a group that the requester is an admin of.
 
         Raises NotFound("room_not_found"), Forbidden("not_admin"), Invalid("private_room").
         """
@@ -56,7 +56,7 @@ class Members:
         return head
 
     async def bring_in(self, requester: Requester, head: Head, person: Person, role: Role = "member") -> None:
-        """Put a person into a group that the requester manages; who is in it stays as they are.
+        """Add a user to a group that the requester manages; a user who is a member already keeps their role.
 
         Raises Forbidden("blocked", "guests_refused").
         """
@@ -69,7 +69,8 @@ class Members:
         await self._timeline.send(head.room_id, drafts)
 
     async def remove(self, requester: Requester, room_id: RoomId, number: int) -> None:
-        """Put a person out of a room; for admins, or oneself. NotFound (code "user_not_found") if they are not in."""
+        """Remove a user from a room; for admins, or the user themselves. Raises NotFound("user_not_found") if not a
+        member."""
         if number == requester.number:
             await self.leave(requester, room_id)
             return
@@ -88,9 +89,9 @@ class Members:
         await self.hand_over_and_leave(requester.user_id, head)
 
     async def hand_over_and_leave(self, own: UserId, head: Head, *, reason: str = "") -> None:
-        """Leave a room that one is in. The last admin makes the longest member one.
+        """Leave a joined room. If the last admin leaves, the member who joined first becomes admin.
 
-        A room that is empty then, or private, gives up its key.
+        A private room, or one that has no members left, gives up its key.
         """
         others = [one for one in await self._views.members(head) if one.person.user_id != own]
         drafts = []
@@ -103,15 +104,16 @@ class Members:
         await self._timeline.send(head.room_id, drafts, also=also)
 
     async def companions(self, requester: Requester, user_ids: Collection[UserId]) -> set[UserId]:
-        """Those of the people who are in a room together with the requester."""
+        """The users among these that share a room with the requester."""
         return await self._views.companions(requester.user_id, user_ids)
 
     async def are_apart(self, requester: Requester, people: Collection[Person]) -> bool:
-        """Whether there is a block between the requester and any of the people: nothing brings them together."""
+        """True if there is a block between the requester and any of the users, so that nothing may bring them
+        together."""
         return bool(await self._blocks.between(requester.user_id, [one.user_id for one in people]))
 
     async def check_reach(self, requester: Requester, head: Head) -> None:
-        """Raise Forbidden("blocked") where what the requester writes would only reach a person they do not reach."""
+        """Raise Forbidden("blocked") if a block separates the requester from the only other member of the room."""
         await self._blocks.check_room(requester, head)
 
     async def _person(self, number: int) -> Person:

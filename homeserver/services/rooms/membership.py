@@ -1,7 +1,7 @@
-"""Coming into rooms and going, as Matrix clients do it (client-server API, "Room membership").
+"""Membership calls of the client-server API ("Room membership").
 
-Whether a step is allowed is decided by the room's auth rules when the event is built; what is here is what they do not
-say: who is meant, what an event of membership holds, and that doing a thing twice is no fault.
+Whether a change is allowed is decided by the room's auth rules when the event is built. Added here: finding the
+users, building the member events, and making repeated calls succeed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,9 +36,9 @@ CheckLeave = Callable[[Head, UserId], None]
 
 
 class Membership:
-    """Every method takes who asks first. `reason` is text for people, and may be empty.
+    """Changes memberships. The requester is the first argument of each method; `reason` is text, and may be empty.
 
-    `check_leave` raises where somebody may not go.
+    `check_leave` raises if a user may not leave a room.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Membership:
         reason: str = "",
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Come in; nothing happens to somebody who is in. `extra` goes into the event's content.
+        """Join a room; does nothing if the user has joined. `extra` is added to the event's content.
 
-        Raises NotFound("room_not_found"), Forbidden("guests_refused", "auth_rule").
+        Raises NotFound("room_not_found"), Forbidden("guests_refused", "auth_rule", "room_closed").
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
@@ -88,9 +88,10 @@ class Membership:
         await self._timeline.set_state(room_id, joined, lambda was: not extra and _is(was, "join"))
 
     async def leave(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
-        """Go, or refuse an invite, or take a knock back. Nothing happens to somebody who left already.
+        """Leave a room, reject an invite, or retract a knock. Does nothing if the user has left already.
 
-        Who goes out of a room of a product leaves it as the product's people do.
+        A room of the product APIs is left as these do it (`Members.hand_over_and_leave`). Raises
+        NotFound("room_not_found").
         """
         head = await self._timeline.head(room_id)
         own = requester.user_id
@@ -110,7 +111,7 @@ class Membership:
         await self._timeline.set_state(room_id, left, lambda now: _is(now, "leave"))
 
     async def knock(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
-        """Ask to be let in; again, if one has asked already. Forbidden("auth_rule") where nobody may."""
+        """Knock on a room; may be repeated. Raises Forbidden("auth_rule") if the room allows no knocks."""
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
         product_rules.check_open(await self._timeline.head(room_id))
@@ -120,9 +121,9 @@ class Membership:
     async def invite(
         self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
     ) -> None:
-        """Invite somebody of this server; again, if they are invited already, changes nothing.
+        """Invite a user of this server; repeating an invite changes nothing.
 
-        Into a group of a product they come at once: its other clients know no invites. Raises
+        In a group of the product APIs the user joins at once, as its other clients know no invites. Raises
         NotFound("room_not_found", "user_not_found"), Forbidden("blocked", "already_joined").
         """
         check_may_act(requester)
@@ -142,7 +143,8 @@ class Membership:
         await self._timeline.send(room_id, [member_events.invite(requester.user_id, person, reason=reason)])
 
     async def kick(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
-        """Put somebody out, or take their invite or knock away. Forbidden("not_in_room") if they are not in."""
+        """Kick a user, revoke their invite, or reject their knock. Raises Forbidden("not_in_room") if they are not
+        in the room."""
         check_may_act(requester)
         head = await head_for_member(self._timeline, requester, room_id)
         product_rules.check_others(head)
@@ -151,7 +153,7 @@ class Membership:
         await self._timeline.send(room_id, [member_events.kick(requester.user_id, user_id, reason=reason)])
 
     async def ban(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
-        """Put somebody out and keep them out."""
+        """Ban a user."""
         check_may_act(requester)
         product_rules.check_others(await head_for_member(self._timeline, requester, room_id))
         await self._timeline.send(room_id, [member_events.ban(requester.user_id, user_id, reason=reason)])
@@ -159,7 +161,7 @@ class Membership:
     async def unban(
         self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
     ) -> None:
-        """Let somebody come again. Forbidden("not_banned") if they are not kept out."""
+        """Unban a user. Raises Forbidden("not_banned") if they are not banned."""
         check_may_act(requester)
         head = await head_for_member(self._timeline, requester, room_id)
         if membership_in(head.state.events, user_id) != "ban":
@@ -167,16 +169,16 @@ class Membership:
         await self._timeline.send(room_id, [member_events.kick(requester.user_id, user_id, reason=reason)])
 
     async def joined_rooms(self, requester: Requester) -> list[RoomId]:
-        """The rooms that the requester is in."""
+        """The rooms that the requester has joined."""
         async with self._db.read() as conn:
             return await stored.joined_rooms(conn, requester.user_id)
 
     async def mutual_rooms(
         self, requester: Requester, other: UserId, *, after: int, limit: int
     ) -> tuple[list[RoomPlace], int]:
-        """The rooms that the requester is in together with another: a page after a position, and how many in all.
+        """The rooms that the requester shares with another user: a page after a position, and the total count.
 
-        Raises Invalid("bad_user_id") for oneself.
+        Raises Invalid("bad_user_id") for the requester's own id.
         """
         self._limits.check("directory", requester.user_id)
         if other == requester.user_id:
@@ -186,9 +188,9 @@ class Membership:
         return [one for one in found if one.position > after][:limit], len(found)
 
     async def forget(self, requester: Requester, room_id: RoomId) -> None:
-        """Want to know no more of a room that one left: its history is gone for the requester.
+        """Forget a room the user has left; its history is no longer visible to them.
 
-        Raises NotFound("room_not_found") for a room that one was never in, Invalid("still_in_room").
+        Raises NotFound("room_not_found") if the user was never in the room, Invalid("still_in_room").
         """
         async with self._db.read() as conn:
             row = await stored.member(conn, room_id, requester.user_id)
@@ -202,7 +204,7 @@ class Membership:
             await self._timeline.append([news], also=[SideWrite(_forget, row)])
 
     async def _voucher(self, head: Head, user_id: UserId) -> UserId | None:
-        """Who of the room lets the person in, where its join rule asks for membership elsewhere."""
+        """The member who authorises the user's restricted join; None if no rule needs one, or the user fulfils none."""
         if join_rule_in(head.state.events) not in RESTRICTED_RULES:
             return None
         if membership_in(head.state.events, user_id) in ("join", "invite"):

@@ -1,4 +1,4 @@
-"""What is kept of the products' rooms, and of guests, in step with the timeline."""
+"""Tables of the product APIs that are kept in step with the timeline: links, closed rooms, guests' successors."""
 
 from collections.abc import Collection, Mapping
 
@@ -13,13 +13,13 @@ from homeserver.timeline.current import Delta
 
 
 class ProductProjection:
-    """A `timeline.projection.Projection`: which object a room belongs to, whether it is closed, who a guest became."""
+    """A `timeline.projection.Projection`: each room's link and closed flag, and the accounts that guests became."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
 
     async def write(self, conn: AsyncConnection, deltas: Mapping[RoomId, Delta]) -> None:
-        """Keep links and closed rooms as the states say."""
+        """Update links and closed flags from the rooms' new state."""
         links = {
             room_id: product_state.link_in(delta[LINK].new, self._servers)
             for room_id, delta in deltas.items()
@@ -40,5 +40,5 @@ class ProductProjection:
     async def successors_of(
         self, conn: AsyncConnection, authors: Collection[UserId]
     ) -> Mapping[UserId, UserId]:
-        """The accounts that those of the authors became who were guests."""
+        """The accounts that authors became who were guests, by guest."""
         return await guests.successors_of(conn, authors)

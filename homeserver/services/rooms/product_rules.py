@@ -1,8 +1,9 @@
-"""What Matrix clients may not do to rooms that the products made, so that these stay what the products say they are.
+"""Limits on what Matrix clients may do in rooms of the product APIs, so that these keep the form that the APIs
+promise.
 
-A private conversation stays one of its two, with nobody else and unchanged rules. A group stays closed to strangers,
-readable to every product, and never without an admin. Nobody but the server writes what ties a room to a product.
-Pure: the callers have the room's head.
+A private conversation keeps its two members and its rules. A group stays invite-only, readable to every product
+client, and has an admin. Only the server writes the state that ties a room to a product. Pure functions; the caller
+has the room's head.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ _FIXED: Final = frozenset(
         "m.room.join_rules",
         "m.room.history_visibility",
         "m.room.guest_access",
-        "m.room.encryption",  # the products' own clients could read nothing any more
+        "m.room.encryption",  # the product clients cannot decrypt
         "m.room.server_acl",
         "m.room.third_party_invite",
         "m.room.tombstone",
@@ -43,18 +44,18 @@ _FIXED_IN_PRIVATE: Final = _FIXED | {
 
 
 def is_product_room(head: Head) -> bool:
-    """Whether one of the products made the room; Matrix clients cannot set the mark."""
+    """True if a product API created the room; Matrix clients cannot set the mark."""
     return product_state.is_product_room(head.state.events, head.servers)
 
 
 def check_unreserved(kind: str) -> None:
-    """Raise Forbidden("reserved") for state that only the server sets, in whatever room."""
+    """Raise Forbidden("reserved") for state types that only the server sets, in any room."""
     if kind in RESERVED:
         raise Forbidden(f"only the server may set {kind}", code="reserved")
 
 
 def check_send(head: Head, kind: str, content: Mapping[str, Any]) -> None:
-    """Whether an event that is no state may be sent. Raises Forbidden("reserved", "room_closed", "product_room")."""
+    """Check a message event. Raises Forbidden("reserved", "room_closed", "product_room")."""
     relation = relation_of(content)
     if relation is not None and relation[0] == ATTACHMENT_REL:
         raise Forbidden("only the server may attach a file to a message", code="reserved")
@@ -70,7 +71,7 @@ def check_send(head: Head, kind: str, content: Mapping[str, Any]) -> None:
 def check_state(
     requester: Requester, head: Head, kind: str, state_key: str, content: Mapping[str, Any]
 ) -> None:
-    """Whether state may be set, by the same rules."""
+    """Check a state event. Raises as `check_send`, and Invalid("bad_event")."""
     check_unreserved(kind)
     if not is_product_room(head):
         return
@@ -84,7 +85,7 @@ def check_state(
 
 
 def check_redaction(head: Head, target: Event) -> None:
-    """Whether an event's content may be taken away, by the same rules."""
+    """Check the redaction of an event. Raises Forbidden("room_closed", "product_room")."""
     if not is_product_room(head):
         return
     check_open(head)
@@ -93,7 +94,7 @@ def check_redaction(head: Head, target: Event) -> None:
 
 
 def check_others(head: Head) -> None:
-    """Whether somebody may be brought in or put out, by the same rules."""
+    """Check a change of another user's membership. Raises Forbidden("room_closed", "product_room")."""
     if not is_product_room(head):
         return
     check_open(head)
@@ -102,13 +103,13 @@ def check_others(head: Head) -> None:
 
 
 def check_open(head: Head) -> None:
-    """Raise Forbidden("room_closed") if the room was closed for all."""
+    """Raise Forbidden("room_closed") if the room was closed for all members."""
     if is_closed(head):
         raise Forbidden("this room is closed", code="room_closed")
 
 
 def _check_own_profile(requester: Requester, head: Head, state_key: str, content: Mapping[str, Any]) -> None:
-    """As state one sets how one is called here; coming and going have calls of their own."""
+    """Allow m.room.member as state only for the requester's own profile; other changes have membership calls."""
     stays = content.get("membership") == membership_in(head.state.events, requester.user_id) == "join"
     if state_key != requester.user_id or not stays:
         raise _refused("membership of this room changes by the membership calls only")

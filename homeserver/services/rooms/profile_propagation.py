@@ -1,7 +1,7 @@
-"""Names and pictures in the events by which people are in rooms: written anew when a person changes theirs.
+"""Propagates changed display names and avatars to the users' m.room.member events.
 
-It happens in the background, person by person and some rooms at a time. Who changes again before their turn has come
-is written once. What a restart cuts off is made up for by the person's next change.
+A background job, user by user and a batch of rooms at a time. A user whose profile changes again while waiting is
+written once. What a restart interrupts is corrected by the user's next change.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class MemberProfiles:
-    """Takes people whose profile changed, at most `most` who wait."""
+    """Queue of users whose profile changed; at most `most` wait."""
 
     def __init__(self, *, db: Database, timeline: Timeline, profiles: Profiles, most: int) -> None:
         self._db = db
@@ -33,7 +33,7 @@ class MemberProfiles:
         self._wake = asyncio.Event()
 
     def changed(self, user_id: UserId) -> None:
-        """Write a person's name and picture into their rooms, soon."""
+        """Queue the user: their new profile is written to their rooms soon."""
         if len(self._waiting) < self._most:
             self._waiting[user_id] = None
             self._wake.set()
@@ -41,7 +41,7 @@ class MemberProfiles:
             logger.warning("too many profiles change at once: the rooms of %s are not told", user_id)
 
     async def run(self) -> None:
-        """Write what waits, until cancelled."""
+        """Write queued profiles; runs until cancelled."""
         while True:
             await self._wake.wait()
             while self._waiting:
@@ -60,7 +60,7 @@ class MemberProfiles:
             logger.info("%s keeps the old profile of %s: %s", room_id, user_id, error.message)
 
     async def _write_one(self, person: Person, room_id: RoomId) -> None:
-        """Nothing for somebody who is gone from the room, or looks there as they should."""
+        """Update the member event of one room, unless the user has left or the event is up to date."""
         head = await self._timeline.head(room_id)
         current = head.state.events.get(("m.room.member", person.user_id))
         draft = member_events.join(person)

@@ -1,4 +1,4 @@
-"""Rooms: made or got, listed, renamed, left, closed."""
+"""Rooms of the product APIs: create or get, list, change, leave, close."""
 
 from collections.abc import Sequence
 
@@ -21,11 +21,11 @@ from homeserver.timeline.submission import KeyTaken
 from homeserver.timeline.writer import Timeline
 
 _GONE_AT_ONCE = 50
-_TRIES = 3  # to get or create a room that others make and leave at the same time
+_TRIES = 3  # to get or create a room while others create and leave it
 
 
 class Rooms:
-    """The rooms that people make; every method takes who asks first."""
+    """Rooms of the product APIs. The requester is the first argument of each method."""
 
     def __init__(
         self,
@@ -56,11 +56,11 @@ class Rooms:
         people: Sequence[int] = (),
         link: Link | None = None,
     ) -> Room:
-        """Make a room, or get the one that is there: a private room of the same two people and link, or the
-        group of the same link. `people` are numbers; the requester is in it anyway, as an admin.
+        """Create a room, or get an existing one: the private room of the same two users and link, or the group of the
+        same link. `people` are users' numbers; the requester is added anyway, as an admin.
 
-        Raises Invalid (codes "unknown_people", "private_needs_two"), TooLarge, RateLimited, or Forbidden: with
-        code "blocked" where something new would bring together people with a block between them.
+        Raises Invalid("unknown_people", "private_needs_two"), TooLarge, RateLimited, and Forbidden("blocked") if a
+        new room or member would bring together users with a block between them.
         """
         self._limits.check("create", requester.user_id)
         self._initial_state.check_texts(title, topic)
@@ -96,9 +96,9 @@ class Rooms:
         page: Page,
         people_of_each: int = 0,
     ) -> list[Room]:
-        """The requester's open rooms, latest activity first, by link and by words in the title if asked for.
+        """The requester's open rooms, latest activity first; optionally by link, and by words of the title.
 
-        `people_of_each`: so many `people` are given of each room (at least the two of a private one).
+        `people_of_each`: the most `people` given for each room (at least the two of a private one).
         """
         return await self._views.listing(
             requester.user_id,
@@ -110,18 +110,18 @@ class Rooms:
         )
 
     async def places(self, requester: Requester, limit: int) -> list[RoomPlace]:
-        """Which open rooms the requester is in, latest activity first."""
+        """The ids and positions of the requester's open rooms, latest activity first."""
         return await self._views.places(requester.user_id, limit)
 
     async def get(self, requester: Requester, room_id: RoomId) -> Room:
-        """One room with its members."""
+        """One room with its members. Raises NotFound("room_not_found")."""
         head = await self._access.stored_room(requester, room_id)
         return await self._views.one(requester.user_id, head)
 
     async def change(
         self, requester: Requester, room_id: RoomId, *, title: str | None = None, topic: str | None = None
     ) -> Room:
-        """Set title or topic; for admins. Raises Forbidden("not_admin", "blocked"), TooLarge, NotFound."""
+        """Set the title or the topic; for admins. Raises Forbidden("not_admin", "blocked"), TooLarge, NotFound."""
         self._initial_state.check_texts(title, topic)
         head = await self._access.room_to_manage(requester, room_id)
         await self._members.check_reach(requester, head)
@@ -135,7 +135,8 @@ class Rooms:
         return await self.get(requester, room_id)
 
     async def close_as(self, own: UserId, head: Head, *, reason: str = "") -> None:
-        """Close a room for all in the name of `own`, whom its rules let do it. Nobody else is asked."""
+        """Close a room for all its members, in the name of `own`, who must have the power to. No permission is
+        checked here."""
         levels = levels_of(head)
         others = [one for one in joined_in(head.state.events) if one != own]
         gone = [
@@ -144,13 +145,13 @@ class Rooms:
             if head.servers.is_ours(user_id) or levels.user(user_id) < levels.user(own)
         ]
         closed = {"closed_by": own, **({"reason": reason} if reason else {})}
-        # From the first event on nobody gets in any more; the rest says it to Matrix clients, in small pieces.
+        # After the first event nobody can join; the others tell Matrix clients, in small batches.
         await self._timeline.send(head.room_id, [state_draft(CLOSED_EVENT, own, closed)])
         for start in range(0, len(gone), _GONE_AT_ONCE):
             await self._timeline.send(head.room_id, gone[start : start + _GONE_AT_ONCE])
 
     async def leave_or_close(self, requester: Requester, room_id: RoomId) -> None:
-        """An admin closes the room for all; anybody else leaves it."""
+        """Close the room for all members if the requester is an admin; else leave it."""
         head = (await self._access.room(requester, room_id)).head
         if role_in(head, requester.user_id) == "admin":
             await self.close_as(requester.user_id, head)
@@ -158,7 +159,8 @@ class Rooms:
             await self._members.leave(requester, room_id)
 
     async def _existing_only(self, requester: Requester, key: str | None) -> Room:
-        """The room of a key where it is there already: nobody new comes in, and who is in may still read."""
+        """The existing room of a key, for a requester who may not create one as a block forbids it; no user of
+        `people` is added."""
         room_id = await self._views.room_of_key(key) if key is not None else None
         room = await self._get_existing(requester, room_id) if room_id is not None else None
         if room is None:
@@ -166,7 +168,7 @@ class Rooms:
         return room
 
     async def _get_existing(self, requester: Requester, room_id: RoomId) -> Room | None:
-        """The room of a key; in a linked group the requester is let in. None if it was closed just now."""
+        """The room of a key; the requester is added to a linked group. None if the room was closed in the meantime."""
         try:
             head = await self._timeline.head(room_id)
         except NotFound:
@@ -180,7 +182,7 @@ class Rooms:
         return await self.get(requester, room_id)
 
     async def _let_in(self, requester: Requester, head: Head) -> None:
-        """Join the group of a host's object: its people are who the host lets see the object."""
+        """Add the requester to the group of a host's object: the host decides which users see the object."""
         if not self._initial_state.settings.linked_groups_open:
             raise Forbidden("an admin of this group must add you", code="not_member")
         before = head.state.events.get(("m.room.member", requester.user_id))
@@ -203,7 +205,7 @@ class Rooms:
 
 
 def room_key(kind: RoomKind, people: Sequence[UserId], link: Link | None) -> str | None:
-    """The name under which a room is got or created; None for one that is made anew each time."""
+    """The unique key by which a room is found or created; None for rooms that are created anew each time."""
     linked = [link.service, link.service_id] if link is not None else []
     if kind == "private":
         return orjson.dumps(["private", *sorted(people), *linked]).decode()

@@ -1,4 +1,4 @@
-"""Stored rooms as one person sees them: names, members, unread counts, last messages; a fixed number of queries."""
+"""Stored rooms as one user sees them: names, members, unread counts, last messages; with a fixed number of queries."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -34,7 +34,8 @@ class RoomViews:
         page: Page,
         people_of_each: int = 0,
     ) -> list[Room]:
-        """A person's open rooms, latest activity first; with up to so many `people` of each, but no `members`."""
+        """A user's open rooms, latest activity first; with at most `people_of_each` of their `people`, without
+        `members`."""
         async with self._db.read() as conn:
             listed = await members.rooms_of(
                 conn,
@@ -54,7 +55,7 @@ class RoomViews:
         return await self._rooms(viewer, listed, rows, shows_people=people_of_each > 0)
 
     async def one(self, viewer: UserId, head: Head) -> Room:
-        """One room of a person, with its members."""
+        """One of a user's rooms, with its members."""
         async with self._db.read() as conn:
             listed = await members.room_of(conn, viewer, head.room_id)
             rows = await members.members_of(conn, [head.room_id])
@@ -65,7 +66,7 @@ class RoomViews:
         return shown[0]
 
     async def now(self, head: Head) -> RoomNow:
-        """One room as it stands, for all who are in it. NotFound if it is not here."""
+        """One room in its current state, the same for all members. Raises NotFound if it is unknown."""
         async with self._db.read() as conn:
             room = (await rooms.rooms_by_id(conn, [head.room_id])).get(head.room_id)
             rows = (await members.members_of(conn, [head.room_id]))[head.room_id]
@@ -86,23 +87,23 @@ class RoomViews:
         return RoomNow(shown, {row.user_id: max(0, seq - row.read_seq - row.unread_removed) for row in rows})
 
     async def places(self, user_id: UserId, limit: int) -> list[RoomPlace]:
-        """A person's open rooms, latest activity first."""
+        """The ids and positions of a user's open rooms, latest activity first."""
         async with self._db.read() as conn:
             return (await members.room_places(conn, [user_id], limit))[user_id]
 
     async def room_of_key(self, key: str) -> RoomId | None:
-        """The room that is got under a key, and not made."""
+        """The room that has this key; None if there is none."""
         async with self._db.read() as conn:
             return (await rooms.rooms_by_key(conn, [key])).get(key)
 
     async def members(self, head: Head) -> list[Member]:
-        """Everybody in a room, in the order in which they came."""
+        """All members of a room, in the order of their joins."""
         async with self._db.read() as conn:
             rows = await members.members_of(conn, [head.room_id])
         return list(await self._members(head, rows[head.room_id]))
 
     async def companions(self, viewer: UserId, user_ids: Collection[UserId]) -> set[UserId]:
-        """Those of the people who are in a room together with the viewer."""
+        """The users among these that share a room with the viewer."""
         async with self._db.read() as conn:
             return await members.sharing_a_room(conn, viewer, user_ids)
 

@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package: built by wiring, and given to the APIs."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from homeserver.services.rooms.upgrades import Upgrades
 
 @dataclass(frozen=True, slots=True)
 class RoomServices:
-    """Rooms and who is in them."""
+    """Rooms, memberships, aliases, directory and spaces."""
 
     rooms: Rooms
     views: RoomViews

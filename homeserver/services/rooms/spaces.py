@@ -1,4 +1,4 @@
-"""Rooms as those may see them who are not in them: one, or the tree of a space (client-server API, "Spaces")."""
+"""Room summaries and the hierarchy of spaces (client-server API, "Spaces"), as users outside the rooms may see them."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _ORDER: Final = re.compile(r"[\x20-\x7e]{1,50}")
 
 
 class SpaceLimits(NamedTuple):
-    """Most rooms of one page, how deep a tree is looked into, and most rooms of it."""
+    """Most rooms of one page, greatest depth of a hierarchy, and most rooms of a hierarchy."""
 
     page: int
     depth: int
@@ -34,7 +34,7 @@ class SpaceLimits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HierarchyRequest:
-    """Which part of a tree: `start` is the token of an earlier page."""
+    """Which part of a hierarchy: `start` is the token of an earlier page."""
 
     limit: int | None = None
     max_depth: int | None = None
@@ -44,7 +44,7 @@ class HierarchyRequest:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A room of a tree, and its links to others, in their order."""
+    """A room of a hierarchy, and its m.space.child events in order."""
 
     room: Summary
     links: Sequence[Event]
@@ -52,14 +52,14 @@ class Branch:
 
 @dataclass(slots=True)
 class _Tree:
-    """What was found of a tree: the rooms that may be seen, and the links of those that are spaces."""
+    """The loaded hierarchy: the rooms that the user may see, and the m.space.child events of the spaces among them."""
 
     rooms: dict[RoomId, Summary] = field(default_factory=dict)
     links: dict[RoomId, Sequence[Event]] = field(default_factory=dict)
 
 
 class Spaces:
-    """Every method takes who asks first."""
+    """Summaries and hierarchies. The requester is the first argument of each method."""
 
     def __init__(self, *, db: Database, limits: RateLimits, space_limits: SpaceLimits) -> None:
         self._db = db
@@ -67,7 +67,8 @@ class Spaces:
         self._most = space_limits
 
     async def summary(self, requester: Requester, room_id: RoomId) -> tuple[Summary, str]:
-        """One room, and the requester's membership in it. NotFound("room_not_found") where they may not know it."""
+        """A room's summary, and the requester's membership. Raises NotFound("room_not_found") if they may not see the
+        room."""
         self._limits.check("directory", requester.user_id)
         found, held = await self._seen(requester.user_id, [room_id])
         if room_id not in found:
@@ -77,15 +78,15 @@ class Spaces:
     async def tree(
         self, requester: Requester, room_id: RoomId, request: HierarchyRequest
     ) -> tuple[Sequence[Branch], str | None]:
-        """A page of a tree, depth first, and the token of the next one.
+        """A page of a hierarchy, depth first, and the token of the next page.
 
-        Raises Forbidden("room_hidden") where the requester may not know of its root, Invalid("bad_token").
+        Raises Forbidden("room_hidden") if the requester may not see the root, Invalid("bad_token").
         """
         self._limits.check("directory", requester.user_id)
         depth = self._most.depth if request.max_depth is None else min(request.max_depth, self._most.depth)
         limit = self._most.page if request.limit is None else min(request.limit, self._most.page)
         start = _start(request.start, depth, request.suggested_only)
-        tree = await self._grow(requester.user_id, room_id, depth, suggested_only=request.suggested_only)
+        tree = await self._load(requester.user_id, room_id, depth, suggested_only=request.suggested_only)
         if room_id not in tree.rooms:
             raise Forbidden("you may not see this room", code="room_hidden")
         branches = list(_walk(tree, room_id, depth))
@@ -93,8 +94,8 @@ class Spaces:
         following = f"h{end}_{depth}_{int(request.suggested_only)}" if end < len(branches) else None
         return branches[start:end], following
 
-    async def _grow(self, user_id: UserId, root: RoomId, depth: int, *, suggested_only: bool) -> _Tree:
-        """The tree level by level, by a fixed number of statements for each."""
+    async def _load(self, user_id: UserId, root: RoomId, depth: int, *, suggested_only: bool) -> _Tree:
+        """Load the hierarchy level by level, with a fixed number of statements for each."""
         tree, asked, level = _Tree(), {root}, [root]
         for at in range(depth + 1):
             if not level:
@@ -117,17 +118,17 @@ class Spaces:
     async def _seen(
         self, user_id: UserId, room_ids: Collection[RoomId]
     ) -> tuple[dict[RoomId, Summary], Mapping[RoomId, str]]:
-        """Those of the rooms that a person may know of, and their memberships."""
+        """The rooms that the user may see, and their memberships."""
         async with self._db.read() as conn:
             found = await stored.summaries(conn, room_ids)
             asked = {one for room in found.values() for one in (room.room_id, *room.allowed_rooms)}
             held = await memberships(conn, user_id, asked) if asked else {}
-        seen = {room_id: room for room_id, room in found.items() if _may_know(room, held)}
+        seen = {room_id: room for room_id, room in found.items() if _may_see(room, held)}
         return seen, held
 
 
-def _may_know(room: Summary, held: Mapping[RoomId, str]) -> bool:
-    """Whether a person of these memberships may see what a room's state says to those outside."""
+def _may_see(room: Summary, held: Mapping[RoomId, str]) -> bool:
+    """True if a user with these memberships may see the room's summary."""
     own = held.get(room.room_id)
     if own in ("join", "invite", "knock"):
         return True
@@ -147,12 +148,12 @@ def _may_know(room: Summary, held: Mapping[RoomId, str]) -> bool:
 
 
 def _is_in_one(room_ids: Collection[RoomId], held: Mapping[RoomId, str]) -> bool:
-    """Whether somebody is in one of the rooms."""
+    """True if one of these memberships is a join of one of the rooms."""
     return any(held.get(one) == "join" for one in room_ids)
 
 
 def _links(events: Collection[Event], suggested_only: bool) -> list[Event]:
-    """The links that hold, in the order in which clients show them."""
+    """The valid m.space.child events, in the specification's order."""
     found = [
         one
         for one in events
@@ -173,7 +174,7 @@ def _rank(event: Event) -> tuple[bool, str, int, str]:
 
 
 def _walk(tree: _Tree, root: RoomId, depth: int) -> Iterator[Branch]:
-    """The rooms depth first, each once."""
+    """The rooms of the hierarchy depth first, each once."""
     waiting, seen = [(root, 0)], set[RoomId]()
     while waiting:
         room_id, at = waiting.pop()
@@ -188,7 +189,7 @@ def _walk(tree: _Tree, root: RoomId, depth: int) -> Iterator[Branch]:
 
 
 def _start(token: str | None, depth: int, suggested_only: bool) -> int:
-    """How many rooms come before the page. The other wishes must be those of the first page."""
+    """The offset of the page. Raises Invalid("bad_token"); the other parameters must be those of the first page."""
     if token is None:
         return 0
     found = _TOKEN.fullmatch(token)

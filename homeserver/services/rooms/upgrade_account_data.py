@@ -1,4 +1,4 @@
-"""What people's clients keep of a room, carried over to the one that takes its place: tags and m.direct."""
+"""Account data carried over on a room upgrade: tags and m.direct."""
 
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
@@ -17,11 +17,11 @@ from homeserver.timeline.entries import Appends, account_data_changed
 from homeserver.timeline.submission import Placed, SideWrite
 
 _DIRECT: Final = "m.direct"
-_PAGE: Final = 200  # people of whom the data is read and written at once
+_PAGE: Final = 200  # users whose account data is read and written at once
 
 
-class _Bequest(NamedTuple):
-    """Whose data is to be carried."""
+class _CarriedData(NamedTuple):
+    """The users whose account data is carried over, and the rooms."""
 
     people: Collection[UserId]
     old: RoomId
@@ -29,30 +29,30 @@ class _Bequest(NamedTuple):
 
 
 class AccountDataCarryOver:
-    """Carries the account data; an `upgrades.Heir`."""
+    """Carries over account data; an `upgrades.UpgradeCarryOver`."""
 
     def __init__(self, db: Database, timeline: Appends) -> None:
         self._db = db
         self._timeline = timeline
 
     async def carry(self, old_room: RoomId, new_room: RoomId) -> None:
-        """Carry it for all who are in the old room; what they keep of the new one already stays."""
+        """Carry over the account data of all members of the old room; tags already set in the new room are kept."""
         async with self._db.read() as conn:
             everybody = [row.user_id for row in (await members_of(conn, [old_room]))[old_room]]
         for start in range(0, len(everybody), _PAGE):
-            bequest = _Bequest(everybody[start : start + _PAGE], old_room, new_room)
+            batch = _CarriedData(everybody[start : start + _PAGE], old_room, new_room)
             async with self._db.read() as conn:
-                changes = await _changes(conn, bequest)
+                changes = await _changes(conn, batch)
             if changes:
                 news = [
                     account_data_changed(key.user_id, new_room if key.room_id else "", key.type)
                     for key in changes
                 ]
-                await self._timeline.append(news, also=[SideWrite(_carry, bequest)])
+                await self._timeline.append(news, also=[SideWrite(_carry, batch)])
 
 
-async def _carry(conn: AsyncConnection, items: Sequence[Placed[_Bequest]]) -> None:
-    """Looked at once more, for a client may have changed it since."""
+async def _carry(conn: AsyncConnection, items: Sequence[Placed[_CarriedData]]) -> None:
+    """Write the changes; computed again, as a client may have changed the account data in the meantime."""
     for item in items:
         changes = await _changes(conn, item.row)
         rows = [(key, orjson.dumps(content), item.position) for key, content in changes.items()]
@@ -60,8 +60,8 @@ async def _carry(conn: AsyncConnection, items: Sequence[Placed[_Bequest]]) -> No
             await stored.set_pieces(conn, rows)
 
 
-async def _changes(conn: AsyncConnection, bequest: _Bequest) -> dict[DataKey, Content]:
-    people, old, new = bequest
+async def _changes(conn: AsyncConnection, batch: _CarriedData) -> dict[DataKey, Content]:
+    people, old, new = batch
     wanted = [
         key
         for one in people
@@ -81,7 +81,7 @@ async def _changes(conn: AsyncConnection, bequest: _Bequest) -> dict[DataKey, Co
 
 
 def _with_room(direct: Content, old: RoomId, new: RoomId) -> Content:
-    """The direct rooms by person, with the new one wherever the old one stands."""
+    """The content of m.direct, with the new room added after the old one for each user."""
     return {
         user_id: [*those, new] if isinstance(those, list) and old in those and new not in those else those
         for user_id, those in direct.items()

@@ -1,7 +1,7 @@
-"""Rooms that take the place of others, in a newer room version (client-server API, "Room Upgrades").
+"""Room upgrades: a new room replaces an old one, in a newer room version (client-server API, "Room Upgrades").
 
-The new room, the tombstone in the old one, its names and its place in the directory move in one transaction. Then the
-heirs are called, who carry what people keep of the room for themselves.
+The new room, the tombstone in the old one, its aliases and its directory entry are written in one transaction. Then
+the carry-overs run, which copy the members' own data about the room.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,14 +43,14 @@ _CARRIED: Final = (
 
 
 class UpgradeCarryOver(Protocol):
-    """Carries something that people of this server keep of a room over to the one that takes its place."""
+    """Carries over data that local users keep about a room to the room that replaces it."""
 
     async def carry(self, old_room: RoomId, new_room: RoomId) -> None:
-        """Called once, after the upgrade, for those who are in the old room."""
+        """Called once after the upgrade, for the members of the old room."""
 
 
 class Upgrades:
-    """`max_events`: most pieces of state of a new room."""
+    """Upgrades rooms. `max_events`: the most initial events of a new room."""
 
     def __init__(
         self,
@@ -70,10 +70,10 @@ class Upgrades:
     async def upgrade(
         self, requester: Requester, room_id: RoomId, version: str, more_creators: Sequence[str] = ()
     ) -> RoomId:
-        """Put a new room in the place of one, and answer its id.
+        """Replace a room with a new one, and return the new room's id.
 
-        Raises NotFound("room_not_found"), Forbidden("not_joined", "low_power", "product_room"), Invalid("bad_user_id"),
-        Unsupported("room_version"), TooLarge("too_much_state").
+        Raises NotFound("room_not_found"), Forbidden("not_joined", "low_power", "product_room"),
+        Invalid("bad_user_id"), Unsupported("room_version"), TooLarge("too_much_state").
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
@@ -87,8 +87,8 @@ class Upgrades:
         person = await self._profiles.own(requester)
         drafts = [
             *opening(person, rules, replacing_content(head), more_creators=makers),
-            *_carried(head, own),
-            # Last, for until they are set the creator may do all of this.
+            *_carried_state(head, own),
+            # Last: until the power levels are set the creator may send all of the above.
             state_draft(POWER_LEVELS, own, replacing_levels(head, rules, {own, *makers}, own)),
         ]
         if len(drafts) > self._max_events:
@@ -98,17 +98,18 @@ class Upgrades:
         written = await self._timeline.replace_room(
             room_id,
             drafts,
-            lambda new: _farewell(head, own, new),
+            lambda new: _closing_events(head, own, new),
             version=rules.version,
             kind="group",
-            also=[SideWrite(_move_names, room_id)],
+            also=[SideWrite(_move_aliases, room_id)],
         )
         new = written.events[0].event.room_id
-        await self._inherit(room_id, new)
+        await self._carry_over(room_id, new)
         return new
 
     async def note_tombstone(self, room_id: RoomId, content: Content) -> None:
-        """Hear that a client replaced a room by itself: the heirs are called if the new room says so too."""
+        """Handle a tombstone that a client sent itself: carry over if the new room names the old one as its
+        predecessor."""
         new = content.get("replacement_room")
         if not isinstance(new, str) or not is_room_id(new):
             return
@@ -118,9 +119,9 @@ class Upgrades:
             return
         before = _create_of(head).content.get("predecessor")
         if isinstance(before, Mapping) and before.get("room_id") == room_id:
-            await self._inherit(room_id, RoomId(new))
+            await self._carry_over(room_id, RoomId(new))
 
-    async def _inherit(self, old: RoomId, new: RoomId) -> None:
+    async def _carry_over(self, old: RoomId, new: RoomId) -> None:
         for carry_over in self._carry_overs:
             await carry_over.carry(old, new)
 
@@ -137,8 +138,8 @@ def _create_of(head: Head) -> Event:
     return head.state.events["m.room.create", ""]
 
 
-def _carried(head: Head, own: UserId) -> list[Draft]:
-    """The state that goes into the new room: how it looks, who may come in and who may not, and a space's rooms."""
+def _carried_state(head: Head, own: UserId) -> list[Draft]:
+    """The state copied to the new room: settings, join rules, bans, and a space's children."""
     state = head.state.events
     drafts = [
         state_draft(kind, own, dict(event.content))
@@ -156,22 +157,23 @@ def _carried(head: Head, own: UserId) -> list[Draft]:
     return drafts
 
 
-def _farewell(head: Head, own: UserId, new: RoomId) -> list[Draft]:
-    """What is said in the old room: where to go, and as far as the requester may, that nobody speaks here any more."""
+def _closing_events(head: Head, own: UserId, new: RoomId) -> list[Draft]:
+    """The last events of the old room: the tombstone, and as far as the requester has the power, rules that make it
+    read-only."""
     body = {"body": "This room has been replaced", "replacement_room": new}
     drafts = [state_draft(TOMBSTONE, own, body)]
     levels, state = levels_of(head), head.state.events
     if (CANONICAL, "") in state and levels.user(own) >= levels.event(CANONICAL, is_state=True):
         drafts.append(state_draft(CANONICAL, own, {}))
-    quiet = _quiet_levels(state)
+    quiet = _read_only_levels(state)
     highest = max(quiet["events_default"], quiet["invite"])
     if levels.user(own) >= max(levels.event(POWER_LEVELS, is_state=True), highest):
         drafts.append(state_draft(POWER_LEVELS, own, quiet))
     return drafts
 
 
-def _quiet_levels(state: Mapping[StateKey, Event]) -> Content:
-    """Power levels by which an ordinary member neither speaks nor invites."""
+def _read_only_levels(state: Mapping[StateKey, Event]) -> Content:
+    """Power levels that forbid ordinary members to send and to invite."""
     event = state.get((POWER_LEVELS, ""))
     content: Content = dict(event.content) if event is not None else {}
     default = content.get("users_default")
@@ -182,8 +184,8 @@ def _quiet_levels(state: Mapping[StateKey, Event]) -> Content:
     return content
 
 
-async def _move_names(conn: AsyncConnection, items: Sequence[Placed[RoomId]]) -> None:
-    """Give the new rooms the old ones' names and their places in the directory."""
+async def _move_aliases(conn: AsyncConnection, items: Sequence[Placed[RoomId]]) -> None:
+    """Move the old rooms' aliases and directory entries to the new rooms."""
     at = await summaries.rooms_at(conn, [item.position for item in items])
     moves = {item.row: at[item.position] for item in items}
     await aliases.move(conn, moves)

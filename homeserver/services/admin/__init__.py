@@ -1,1 +1,1 @@
-"""What administrators of the server do."""
+"""What administrators of the server can do."""

@@ -1,4 +1,4 @@
-"""What admins of the server do to accounts from their clients: look, suspend, lock."""
+"""Account moderation by server admins from Matrix clients: whois, suspend, lock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from homeserver.storage.accounts import Account
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where and how a device was used last; empty: not known."""
+    """Address and user agent of a device's most recent request; empty if unknown."""
 
     device_id: DeviceId
     seen_ms: int
@@ -23,7 +23,8 @@ class Whereabouts:
 
 
 class Administration:
-    """Every method takes who asks first, and looks at that before it looks anybody up."""
+    """Acts on accounts. The requester is the first argument of each method, and is checked before any user is
+    looked up."""
 
     def __init__(self, *, accounts: Accounts, sessions: Sessions, server_name: str) -> None:
         self._accounts = accounts
@@ -31,7 +32,7 @@ class Administration:
         self._server_name = server_name
 
     async def devices(self, requester: Requester, user_id: UserId) -> Sequence[Whereabouts]:
-        """Where somebody is logged in; for admins, and for oneself."""
+        """The devices of a user, each with its most recent connection; for admins, and for the user's own."""
         if user_id != requester.user_id:
             check_admin(requester)
             await self._found(user_id)
@@ -49,7 +50,7 @@ class Administration:
         return account
 
     async def suspend(self, requester: Requester, user_id: UserId, *, suspended: bool) -> None:
-        """Let somebody only read, or everything again; they stay logged in."""
+        """Suspend an account (its user can only read), or lift the suspension; sessions stay logged in."""
         await self.account(requester, user_id)
         if suspended:
             await self._accounts.suspend(user_id, ends_sessions=False)
@@ -57,7 +58,7 @@ class Administration:
             await self._accounts.unsuspend(user_id)
 
     async def lock(self, requester: Requester, user_id: UserId, *, locked: bool) -> None:
-        """Shut somebody out, or let them in again."""
+        """Lock an account (its user can do nothing), or unlock it."""
         await self.account(requester, user_id)
         await (self._accounts.lock(user_id) if locked else self._accounts.unlock(user_id))
 

@@ -1,9 +1,9 @@
-"""What the server's admins do about messages and rooms.
+"""What server admins do to messages and rooms.
 
-What they do stands in the log as signed events, so that every API, every worker and every Matrix client hears of it.
-An event of a room needs a sender whom the room's rules let do it. A user of the server's own would have to be put into
-each room first, for all to see; so the server signs in the name of the member with the most power, as it does where it
-lets people in, and says in the event that its admins did it.
+Their acts are signed events in the log, so every API, worker and Matrix client learns of them. An event needs a
+sender whom the room's auth rules permit. A server user would have to join each room first, visible to all; so the
+server sends as the member with the most power, as it does when it adds users, and the event says that the server's
+admins did it.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class _Closing(NamedTuple):
 
 
 class Moderation:
-    """The acts of admins. Nobody is asked: only the command line gets here."""
+    """Acts of admins. No permission is checked: only the command line gets here."""
 
     def __init__(
         self, *, db: Database, timeline: Timeline, messages: Messages, rooms: Rooms, clock: Clock
@@ -47,7 +47,7 @@ class Moderation:
         self._clock = clock
 
     async def remove_message(self, event_id: EventId) -> None:
-        """Delete a message with its edits and files, and close the reports about it.
+        """Redact a message with its edits and files, and close the reports about it.
 
         Raises NotFound("message_not_found"), Conflict("room_closed").
         """
@@ -60,7 +60,7 @@ class Moderation:
         await self._messages.redact_as(strongest_in(head), found, content={"reason": REASON}, also=[closing])
 
     async def close_room(self, room_id: RoomId) -> None:
-        """Close a room for all who are in it. Raises NotFound("room_not_found"), Conflict("room_closed")."""
+        """Close a room for all its members. Raises NotFound("room_not_found"), Conflict("room_closed")."""
         head = await self._open_room(room_id)
         await self._rooms.close_as(strongest_in(head), head, reason=REASON)
 

@@ -1,7 +1,7 @@
-"""Notices of the server to its people (client-server API, "Server Notices"), said by an account of the server's own.
+"""Server notices (client-server API, "Server Notices"), sent by an account of the server's own.
 
-Each person has one room for them, made with the first notice, in which they cannot write. They cannot refuse to be
-invited into it, but may leave once they were in; the next notice invites them again.
+Each user has one room for notices, created with the first notice, in which they cannot send. They cannot reject the
+invite, but may leave after joining; the next notice invites them again.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ _NUMBER = (NOTICES << 32) + 1
 
 
 class Notices:
-    """Sends them. `version`: of the rooms."""
+    """Sends server notices. `version`: room version of the notice rooms."""
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class Notices:
         self._server_name = server_name
         self._version = version
         self._user_id = make_user_id(settings.localpart, server_name)
-        self._person: Person | None = None  # who speaks, once `prepare` has found them
+        self._person: Person | None = None  # the sender, once `prepare` has run
 
     async def prepare(self) -> None:
-        """Make the account that speaks, as the settings have it. Raises Conflict if it is somebody's already."""
+        """Create or update the notices account from the settings. Raises Conflict if the id is a user's account."""
         if self._settings.enabled:
             self._person = await write_with_retry(self._db, self._prepare)
 
@@ -80,7 +80,8 @@ class Notices:
         state_key: str | None = None,
         txn_id: str = "",
     ) -> EventId:
-        """Say something to somebody of this server. A repeated `txn_id` says nothing, and answers the first event.
+        """Send a notice to a user of this server. A repeated `txn_id` sends nothing, and returns the first event's
+        id.
 
         Raises Forbidden("no_admin"), NotFound("no_notices", "user_not_found"), Invalid.
         """
@@ -93,14 +94,14 @@ class Notices:
         head = await self._timeline.head(room_id)
         drafts = [Draft(kind, speaker.user_id, content, state_key=state_key)]
         if membership_in(head.state.events, person.user_id) not in ("join", "invite"):
-            # Last: a repeated txn_id answers the first event.
+            # Last: a repeated txn_id returns the first event.
             drafts.append(member_events.invite(speaker.user_id, person))
         txn = TxnKey(requester.session_key, room_id, f"notice {txn_id}") if txn_id else None
         written = await self._timeline.send(room_id, drafts, txn=txn)
         return written.events[0].event.event_id
 
     def check_leave(self, head: Head, user_id: UserId) -> None:
-        """Raise Forbidden("notice_room") for somebody who would refuse to be told things by the server."""
+        """Raise Forbidden("notice_room") if the user would reject the invite to their notice room."""
         create = head.state.events.get(("m.room.create", ""))
         is_ours = self._person is not None and create is not None and create.sender == self._user_id
         if is_ours and membership_in(head.state.events, user_id) == "invite":
@@ -142,7 +143,7 @@ class Notices:
             made = await self._timeline.create_room(
                 self._first_events(speaker, person), version=self._version, kind="group", room_key=key
             )
-        except KeyTaken as taken:  # somebody else told them something just now
+        except KeyTaken as taken:  # another notice created the room just now
             return taken.room_id
         room_id = made.events[0].event.room_id
         await self._data.set_tag(Requester(person.user_id, person.number, session_key=""), room_id, TAG, {})
@@ -161,5 +162,5 @@ class Notices:
 
 
 def speakers(settings: NoticeSettings, server_name: str) -> frozenset[UserId]:
-    """Whom people cannot ignore: the account that speaks, where there is one."""
+    """The users who cannot be ignored: the notices account, if notices are enabled."""
     return frozenset({make_user_id(settings.localpart, server_name)} if settings.enabled else ())

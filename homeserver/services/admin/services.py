@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package: built by wiring, and given to the APIs."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from homeserver.services.admin.server_notices import Notices
 
 @dataclass(frozen=True, slots=True)
 class AdminServices:
-    """What administrators of the server do."""
+    """What administrators of the server can do."""
 
     accounts: Administration
     rooms: Moderation

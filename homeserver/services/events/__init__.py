@@ -1,1 +1,1 @@
-"""Reading events: who may see what, and how it is shown."""
+"""Reading events: access checks, history visibility, and rendering."""

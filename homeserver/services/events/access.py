@@ -1,8 +1,8 @@
-"""The gatekeepers: nothing else hands out a room or a message.
+"""Access checks: every room and message that the product APIs hand out passes through here.
 
-What is absent and what one may not know of are answered alike, by NotFound. What they hand out is a proof that the
-gate was asked; services that take a proof need not ask again. A proof is good for the request at hand: whoever serves
-a connection asks for each frame.
+A room or message that is absent and one the requester may not know of raise the same NotFound. The records returned
+are proofs that access was checked, so services that take one need not check again. A proof is valid for one request:
+a connection checks again for each frame.
 """
 
 from dataclasses import dataclass
@@ -27,37 +27,37 @@ from homeserver.timeline.writer import Timeline
 
 @dataclass(frozen=True, slots=True)
 class OpenRoom:
-    """A room that the requester is in, and that is open. `head`: where it stood when that was checked."""
+    """An open room that the requester has joined. `head`: the room's head at the time of the check."""
 
     requester: Requester
     head: Head
 
     @property
     def room_id(self) -> RoomId:
-        """The room."""
+        """The room's id."""
         return self.head.room_id
 
 
 @dataclass(frozen=True, slots=True)
 class SeenMessage:
-    """A message in such a room, as it was when the requester asked for it."""
+    """A message in such a room, as it was at the time of the check."""
 
     room: OpenRoom
     stored: StoredEvent
 
     @property
     def requester(self) -> Requester:
-        """Who asked for it."""
+        """The user who asked for the message."""
         return self.room.requester
 
     @property
     def event(self) -> Event:
-        """The event as it was sent: without edits."""
+        """The event as it was sent, without edits."""
         return self.stored.event
 
 
 class Access:
-    """Who may come near what."""
+    """Checks which rooms and messages a requester may access."""
 
     def __init__(
         self, db: Database, timeline: Timeline, visibility: Visibility, *, cached_rooms: int
@@ -65,50 +65,53 @@ class Access:
         self._db = db
         self._timeline = timeline
         self._visibility = visibility
-        self._room_ids: BoundedCache[int, RoomId] = BoundedCache(cached_rooms)  # by position; never changes
+        self._room_ids: BoundedCache[int, RoomId] = BoundedCache(
+            cached_rooms
+        )  # by position; they never change
 
     async def room(self, requester: Requester, room_id: RoomId) -> OpenRoom:
-        """A room that the requester is in, and that is open; to read it and to speak in it."""
+        """An open room that the requester has joined, to read and to send. Raises NotFound("room_not_found")."""
         head = await self._timeline.head(room_id)
         if not is_open_to(head, requester.user_id):
             raise _no_room()
         return OpenRoom(requester, head)
 
     async def stored_room(self, requester: Requester, room_id: RoomId) -> Head:
-        """The same to show of it: its head as it is on the disk."""
+        """The head of such a room as it is stored on disk, to be shown. Raises NotFound("room_not_found")."""
         head = await self._timeline.stored_head(room_id)
         if not is_open_to(head, requester.user_id):
             raise _no_room()
         return head
 
     async def room_to_manage(self, requester: Requester, room_id: RoomId) -> Head:
-        """A room that the requester is an admin of; Forbidden (code "not_admin") to its other members."""
+        """The head of a room that the requester is an admin of. Raises Forbidden("not_admin") for its other
+        members."""
         head = (await self.room(requester, room_id)).head
         if role_in(head, requester.user_id) != "admin":
             raise Forbidden("only an admin of the room may do this", code="not_admin")
         return head
 
     async def room_by_uuid(self, requester: Requester, uuid: UUID) -> OpenRoom:
-        """The room of a public UUID, if the requester is in it."""
+        """The room of a public UUID, if the requester has joined it."""
         room_id = await self._room_at(publicids.position_of(uuid))
         if publicids.room_uuid(publicids.position_of(uuid), room_id) != uuid:
             raise _no_room()
         return await self.room(requester, room_id)
 
     async def room_by_number(self, requester: Requester, position: int) -> OpenRoom:
-        """The room of a public integer id, if the requester is in it."""
+        """The room of a public integer id, if the requester has joined it."""
         return await self.room(requester, await self._room_at(position))
 
     async def any_room_by_number(self, position: int) -> RoomId:
-        """The room of a public integer id, whoever asks: for calls that staff or other servers may make."""
+        """The room of a public integer id, unchecked: for calls of staff and of other servers."""
         return await self._room_at(position)
 
     async def message_by_uuid(
         self, requester: Requester, uuid: UUID, *, or_deleted: bool = False
     ) -> SeenMessage:
-        """The message of a public UUID, if the requester is in its room and it was not deleted.
+        """The message of a public UUID, if the requester has joined its room and it was not deleted.
 
-        `or_deleted`: a deleted one too, for what it says of the time; nothing of it is left to show.
+        `or_deleted`: also a deleted message, for its position in time; its content is gone.
         """
         position = publicids.position_of(uuid)
         message = await self.message_by_number(requester, position, or_deleted=or_deleted)
@@ -127,7 +130,7 @@ class Access:
         return await self._shown(requester, found.get(position), or_deleted=or_deleted)
 
     async def place_by_uuid(self, room: OpenRoom, uuid: UUID) -> int:
-        """The position of a message of this room, also of one that was deleted: a place to read on from."""
+        """The position of a message in this room, to page from; the message may have been deleted."""
         position = publicids.position_of(uuid)
         if not 0 < position < events.NEWEST:
             raise _no_message()
@@ -148,7 +151,7 @@ class Access:
         return await self._shown(requester, found.get(event_id), or_deleted=or_deleted)
 
     async def event(self, requester: Requester, room_id: RoomId, event_id: EventId) -> StoredEvent:
-        """Any event of a room that the requester is in, if they may see it. Raises NotFound("event_not_found")."""
+        """Any event that the requester may see, in a room they have joined. Raises NotFound("event_not_found")."""
         async with self._db.read() as conn:
             found = (await events.events_by_id(conn, [event_id])).get(event_id)
         if found is None or found.event.room_id != room_id:
@@ -160,7 +163,10 @@ class Access:
         return found
 
     async def known_room(self, requester: Requester, room_id: RoomId) -> Head:
-        """A room that the requester is or was in or invited to, or that everybody may join or look into."""
+        """The head of a room in which the requester has any membership, or that is public or world_readable.
+
+        Raises NotFound("room_not_found").
+        """
         head = await self._timeline.head(room_id)
         state = head.state.events
         is_open = join_rule_in(state) == "public"
@@ -193,7 +199,7 @@ class Access:
 
 
 async def head_for_member(timeline: Timeline, requester: Requester, room_id: RoomId) -> Head:
-    """The head of a room that the requester is in, for Matrix clients, who are told Forbidden("not_joined") else."""
+    """The head of a room that the requester has joined, for Matrix clients. Raises Forbidden("not_joined")."""
     head = await timeline.head(room_id)
     if membership_in(head.state.events, requester.user_id) != "join":
         raise not_joined()
@@ -201,7 +207,7 @@ async def head_for_member(timeline: Timeline, requester: Requester, room_id: Roo
 
 
 def not_joined() -> Forbidden:
-    """What Matrix clients are told of a room that they are not in."""
+    """The error that Matrix clients get for a room that they have not joined."""
     return Forbidden("you are not in this room", code="not_joined")
 
 

@@ -1,4 +1,4 @@
-"""What the contents of room events say: texts, files, replies. Pure."""
+"""Contents of room events: build and read texts, files, replies and edits. Pure functions."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -31,12 +31,12 @@ _FILE_KINDS: dict[str, AttachmentKind] = {
 _MSGTYPES: dict[AttachmentKind, str] = {"image": "m.image", "video": "m.video", "file": "m.file"}
 _FILE_KINDS_CALLED: dict[str, AttachmentKind] = {kind: kind for kind in _MSGTYPES}
 _MAX_FILE_URL = 2000
-_MAX_PAYLOAD_DEPTH = 100  # orjson reads deeper JSON than it can write again
-_ENCRYPTED = "🔒"  # what a product client shows of a message that only its readers' devices can open
+_MAX_PAYLOAD_DEPTH = 100  # orjson parses deeper JSON than it can serialise
+_ENCRYPTED = "🔒"  # text of an encrypted message in product clients
 
 
 class NewFile(NamedTuple):
-    """A file to be put into a message: one of ours (`media_id`), or on somebody else's server (`file_url`)."""
+    """A file to send: media of this server (`media_id`), or a file on another server (`file_url`)."""
 
     kind: AttachmentKind
     name: str
@@ -49,14 +49,15 @@ class NewFile(NamedTuple):
 
 
 class Extras(NamedTuple):
-    """What a sender's application adds to a message: data for its like, and what it calls a text without a file."""
+    """What the sending application adds to a text: a payload for its own kind, and a file kind (`called`) without
+    a file."""
 
     payload: Content | None = None
     called: AttachmentKind | None = None
 
 
 class Beside(NamedTuple):
-    """What stands beside a file: the message that it answers, data of the sender's application."""
+    """What a file message carries besides the file: the message it replies to, and the application's payload."""
 
     reply_to: EventId | None = None
     payload: Content | None = None
@@ -67,7 +68,7 @@ NOTHING_BESIDE = Beside()
 
 
 def uploaded_file(stored: StoredMedia) -> NewFile:
-    """A file that was uploaded here, as it goes into a message."""
+    """An uploaded file, to be sent in a message."""
     return NewFile(
         kind=_kind_of_upload(stored),
         name=stored.name,
@@ -98,7 +99,7 @@ def text_content(
 
 
 def edit_content(original: Mapping[str, Any], target: EventId, text: str) -> Content:
-    """The content of an event that puts `text` in the place of a message's text."""
+    """The content of an m.replace event that sets a message's text to `text`."""
     new = {key: value for key, value in original.items() if key not in ("m.relates_to", CLIENT_ID_KEY)}
     new["body"] = _with_address(text, original)
     return {
@@ -118,7 +119,7 @@ def file_content(
     client_id: str | None = None,
     beside: Beside = NOTHING_BESIDE,
 ) -> Content:
-    """The content of a file message; `part_of` makes it a file of that message, not a message of its own."""
+    """The content of a file message; with `part_of` it is an attachment of that message, not a message of its own."""
     info: Content = {"size": file.size}
     if file.content_type:
         info["mimetype"] = file.content_type
@@ -127,7 +128,7 @@ def file_content(
     content: Content = {"filename": file.name, "info": info, **_extra(beside.payload)}
     if file.media_id is not None:
         content |= {"msgtype": _MSGTYPES[file.kind], "url": f"mxc://{server}/{file.media_id}"}
-    else:  # Matrix knows no files elsewhere: its clients show a text with the address
+    else:  # Matrix has no files on other hosts: its clients show a text with the URL
         content |= {"msgtype": "m.text", CALLED_KEY: file.kind, FILE_URL_KEY: file.file_url}
     content["body"] = _with_address(text or file.name, content)
     if part_of is not None:
@@ -140,7 +141,7 @@ def file_content(
 
 
 def kind_of_message(content: Mapping[str, Any]) -> MessageKind:
-    """What kind of message it is."""
+    """The message kind of the product APIs."""
     msgtype = content.get("msgtype")
     if msgtype == "m.notice":
         return "system"
@@ -151,7 +152,7 @@ def kind_of_message(content: Mapping[str, Any]) -> MessageKind:
 
 
 def text_of(stored: StoredEvent) -> str | None:
-    """The text of a message as it reads now; None for a file without a caption."""
+    """The current text of a message; None for a file without a caption."""
     if stored.event.type == "m.room.encrypted":
         return _ENCRYPTED
     content = current_content(stored)
@@ -165,19 +166,19 @@ def text_of(stored: StoredEvent) -> str | None:
 
 
 def payload_of(content: Mapping[str, Any]) -> Content | None:
-    """What the sender's application put beside the text; None if nothing, or nothing that can be read."""
+    """The sending application's payload; None if there is none, or if it is malformed."""
     text = content.get(PAYLOAD_KEY)
     if not isinstance(text, str):
         return None
     try:
         payload = orjson.loads(text)
-    except (orjson.JSONDecodeError, UnicodeEncodeError):  # any Matrix client may write what it likes there
+    except (orjson.JSONDecodeError, UnicodeEncodeError):  # Matrix clients may write any value there
         return None
     return payload if isinstance(payload, dict) and _is_flat_enough(payload) else None
 
 
 def current_content(stored: StoredEvent) -> Mapping[str, Any]:
-    """The content of a message with its latest edit laid over."""
+    """The content of a message with its latest edit applied."""
     if stored.edit is not None:
         new = stored.edit.content.get("m.new_content")
         if isinstance(new, dict):
@@ -186,7 +187,7 @@ def current_content(stored: StoredEvent) -> Mapping[str, Any]:
 
 
 def reply_target(content: Mapping[str, Any]) -> EventId | None:
-    """The event that a message answers."""
+    """The id of the event that a message replies to."""
     relation = content.get("m.relates_to")
     reply = relation.get("m.in_reply_to") if isinstance(relation, dict) else None
     target = reply.get("event_id") if isinstance(reply, dict) else None
@@ -221,7 +222,7 @@ def attachment_of(stored: StoredEvent, server: str) -> Attachment | None:
 
 
 def media_id_of(content: Mapping[str, Any], server: str) -> MediaId | None:
-    """The file of ours that a content speaks of."""
+    """The media of this server that a content refers to."""
     url, prefix = content.get("url"), f"mxc://{server}/"
     if not isinstance(url, str) or not url.startswith(prefix):
         return None
@@ -229,7 +230,7 @@ def media_id_of(content: Mapping[str, Any], server: str) -> MediaId | None:
 
 
 def is_file_url(url: str) -> bool:
-    """Whether a file can lie there: an http(s) address, or a path of this server."""
+    """True if the URL of a file is an http(s) URL, or a path on this server."""
     try:
         parts = urlsplit(url) if len(url) <= _MAX_FILE_URL and url.isprintable() else None
     except ValueError:
@@ -244,7 +245,8 @@ def _with_address(text: str, content: Mapping[str, Any]) -> str:
 
 
 def _address_line(content: Mapping[str, Any]) -> str:
-    """What follows the text of a file that lies elsewhere; nothing in messages from before this was so."""
+    """The line with the URL that follows the text of a file on another host; empty for messages older than that
+    format."""
     url = content.get(FILE_URL_KEY)
     return f"\n{url}" if content.get("msgtype") == "m.text" and isinstance(url, str) else ""
 
@@ -258,7 +260,7 @@ def _extra(payload: Content | None) -> Content:
 
 
 def _is_flat_enough(payload: Content) -> bool:
-    """Whether every face can write it: no more than `_MAX_PAYLOAD_DEPTH` objects and lists within each other."""
+    """True if the payload's nesting is at most `_MAX_PAYLOAD_DEPTH`, so that every API can serialise it."""
     level: list[Any] = [payload]
     for _ in range(_MAX_PAYLOAD_DEPTH):
         level = [
@@ -277,7 +279,7 @@ def _number(value: object) -> int | None:
 
 
 def _kind_of_upload(stored: StoredMedia) -> AttachmentKind:
-    """A picture is what was seen to be one: not an SVG, say, which can hold scripts."""
+    """Only content recognised as an image is an image: not SVG, for example, which may contain scripts."""
     if stored.width is not None:
         return "image"
     return "video" if stored.content_type.startswith("video/") else "file"

@@ -1,7 +1,7 @@
-"""Reading rooms as Matrix clients do: events, pages of history, the state and the members at a time.
+"""Reading rooms as Matrix clients do: events, pages of history, and the state and members at a point in time.
 
-Whoever may not know of a room gets Forbidden("not_joined"), and for an event NotFound("event_not_found"), whether it is
-there or not.
+A requester who may not see a room gets Forbidden("not_joined"), and for an event NotFound("event_not_found"), whether
+it exists or not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,12 +35,12 @@ __all__ = [
     "members_in",
 ]
 Direction = Literal["b", "f"]
-_NEAR = 50  # events around a time that are looked at
+_NEAR = 50  # events around a timestamp that are examined
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Events in the order of reading. `end`: the place to go on from, None where there is no more."""
+    """Events in the order of paging. `end`: the place to continue from; None if there are no more."""
 
     viewer: ViewerVisibility
     events: Sequence[StoredEvent]
@@ -50,7 +50,7 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """An event, what came around it (the nearest first), and the state after the last of them."""
+    """An event, the events before and after it (nearest first), and the state after the last of them."""
 
     viewer: ViewerVisibility
     event: StoredEvent
@@ -62,7 +62,7 @@ class EventContext:
 
 
 class History:
-    """Every method takes who asks first."""
+    """Reads events. The requester is the first argument of each method."""
 
     def __init__(
         self, *, db: Database, timeline: Timeline, visibility: Visibility, data: AccountData
@@ -75,7 +75,7 @@ class History:
     async def event(
         self, requester: Requester, room_id: RoomId, event_id: EventId
     ) -> tuple[ViewerVisibility, StoredEvent]:
-        """One event, and what else the requester may see. Raises NotFound("event_not_found")."""
+        """One event, and what the requester may see of its room. Raises NotFound("event_not_found")."""
         viewer, found = await self.event_anywhere(requester, event_id)
         if found.event.room_id != room_id:
             raise _no_event()
@@ -84,7 +84,7 @@ class History:
     async def event_anywhere(
         self, requester: Requester, event_id: EventId
     ) -> tuple[ViewerVisibility, StoredEvent]:
-        """The same without knowing its room."""
+        """The same for an event whose room the client does not name."""
         async with self._db.read() as conn:
             found = (await stored.events_by_id(conn, [event_id])).get(event_id)
         if found is None:
@@ -104,11 +104,11 @@ class History:
         until: Place | None = None,
         limit: int,
     ) -> HistoryPage:
-        """A page from a place on, backward or forward; without a place from the end, or from the beginning.
+        """A page of events, backward or forward from a place; without `start`, from the newest or the first event.
 
-        It may hold fewer events than there are, where some of them may not be seen.
+        It may hold fewer than `limit` events, as those that the requester may not see are left out.
         """
-        viewer = await self._outlook(requester, room_id)
+        viewer = await self._viewer(requester, room_id)
         last = viewer.last_place
         async with self._db.read() as conn:
             if direction == "b":
@@ -133,7 +133,7 @@ class History:
     async def around(
         self, requester: Requester, room_id: RoomId, event_id: EventId, *, limit: int
     ) -> EventContext:
-        """An event with at most `limit` others around it. Raises NotFound("event_not_found")."""
+        """An event with at most `limit` events around it. Raises NotFound("event_not_found")."""
         viewer, event = await self.event(requester, room_id, event_id)
         half = limit // 2
         async with self._db.read() as conn:
@@ -141,7 +141,9 @@ class History:
             after = await stored.room_after(conn, room_id, after=event.place, limit=limit - half)
         shown_before = await self._shown(requester, viewer, before)
         shown_after = await self._shown(requester, viewer, after)
-        async with self._db.read() as conn:  # the state after what is shown: who left sees no later one
+        async with (
+            self._db.read() as conn
+        ):  # state after the last shown event: a user who left sees no later state
             state = await stored_state.state_at(conn, (shown_after or [event])[-1].state_id)
         return EventContext(
             viewer,
@@ -156,11 +158,12 @@ class History:
     async def state(
         self, requester: Requester, room_id: RoomId
     ) -> tuple[ViewerVisibility, Mapping[StateKey, Event]]:
-        """The state now; for somebody who left, at their leaving. And what else the requester may see.
+        """The visible state: the current one, or for a user who left, the state at that time; and what the requester
+        may see.
 
         Raises Forbidden("not_joined").
         """
-        viewer = await self._outlook(requester, room_id)
+        viewer = await self._viewer(requester, room_id)
         if viewer.last_place is None:
             return viewer, (await self._timeline.stored_head(room_id)).state.events
         return viewer, await self._state_at(room_id, viewer.last_place)
@@ -168,15 +171,15 @@ class History:
     async def state_at(
         self, requester: Requester, room_id: RoomId, place: Place
     ) -> tuple[ViewerVisibility, Mapping[StateKey, Event]]:
-        """The same as it was at a place that the requester may know of."""
-        viewer = await self._outlook(requester, room_id)
+        """The state at a place that the requester may see, and what the requester may see."""
+        viewer = await self._viewer(requester, room_id)
         last = viewer.last_place
         if (last is None or place < last) and not viewer.sees_at(Place(place + 1)):
             raise not_joined()
         return viewer, await self._state_at(room_id, place if last is None else min(place, last))
 
     async def now_joined(self, requester: Requester, room_id: RoomId) -> Mapping[StateKey, Event]:
-        """The state, for those who are in the room. Raises Forbidden("not_joined")."""
+        """The current state, for members of the room. Raises Forbidden("not_joined")."""
         await head_for_member(self._timeline, requester, room_id)
         head = await self._timeline.stored_head(room_id)
         if membership_in(head.state.events, requester.user_id) != "join":
@@ -186,8 +189,8 @@ class History:
     async def near(
         self, requester: Requester, room_id: RoomId, *, at_ms: int, direction: Direction
     ) -> StoredEvent:
-        """The event nearest to a time, from it on or up to it. Raises NotFound("event_not_found")."""
-        viewer, forward = await self._outlook(requester, room_id), direction == "f"
+        """The event nearest to a timestamp, in one direction. Raises NotFound("event_not_found")."""
+        viewer, forward = await self._viewer(requester, room_id), direction == "f"
         at_ms = viewer.nearest_time(at_ms, forward=forward)
         async with self._db.read() as conn:
             found = await stored.near_time(conn, room_id, at_ms=at_ms, forward=forward, limit=_NEAR)
@@ -199,7 +202,7 @@ class History:
     async def related(
         self, requester: Requester, room_id: RoomId, event_id: EventId, request: RelationsRequest
     ) -> HistoryPage:
-        """The events that relate to another, a page of them. Raises NotFound("event_not_found")."""
+        """A page of the events that relate to another event. Raises NotFound("event_not_found")."""
         viewer, _ = await self.event(requester, room_id, event_id)
         async with self._db.read() as conn:
             found = await relations.page_of(conn, room_id, event_id, request)
@@ -212,8 +215,8 @@ class History:
     async def threads(
         self, requester: Requester, room_id: RoomId, *, own_only: bool, start: Place | None, limit: int
     ) -> HistoryPage:
-        """The first events of a room's threads, those that were answered last coming first."""
-        viewer = await self._outlook(requester, room_id)
+        """The root events of a room's threads, those with the latest replies first."""
+        viewer = await self._viewer(requester, room_id)
         async with self._db.read() as conn:
             found = await relations.thread_roots(
                 conn, room_id, reader=requester.user_id if own_only else None, before=start, limit=limit
@@ -225,7 +228,7 @@ class History:
     async def having_related(
         self, events: Sequence[StoredEvent], wanted: EventFilter
     ) -> Sequence[StoredEvent]:
-        """Those of the events that something relates to as a filter wants it."""
+        """The events that have related events as the filter demands."""
         types, senders = wanted.related_by_rel_types, wanted.related_by_senders
         if (types is None and senders is None) or not events:
             return events
@@ -238,12 +241,12 @@ class History:
     async def _shown(
         self, requester: Requester, viewer: ViewerVisibility, events: Sequence[StoredEvent]
     ) -> list[StoredEvent]:
-        """What the requester may see and wants to: of people whom they ignore only state."""
+        """The events that the requester may see; of ignored users only state events."""
         ignored = await self._data.ignored_by(requester.user_id)
         return [one for one in events if viewer.sees(one) and not is_ignored(one.event, ignored)]
 
-    async def _outlook(self, requester: Requester, room_id: RoomId) -> ViewerVisibility:
-        """What the requester may see; Forbidden("not_joined") where that is nothing."""
+    async def _viewer(self, requester: Requester, room_id: RoomId) -> ViewerVisibility:
+        """What the requester may see of a room. Raises Forbidden("not_joined") if that is nothing."""
         viewer = await self._visibility.viewer(requester.user_id, room_id)
         if viewer.last_place == FIRST_PLACE:
             raise not_joined()
@@ -256,12 +259,12 @@ class History:
 
 
 def members_in(state: Mapping[StateKey, Event]) -> dict[UserId, Event]:
-    """The member events of a state."""
+    """The member events of a state, by user."""
     return {UserId(key): event for (kind, key), event in state.items() if kind == "m.room.member"}
 
 
 def _is_within(place: Place, direction: Direction, until: Place | None) -> bool:
-    """Whether a place comes before the end that the reader set."""
+    """True if the place comes before `until` in the direction of paging."""
     if until is None:
         return True
     return place > until if direction == "b" else place <= until

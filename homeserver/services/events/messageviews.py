@@ -1,4 +1,5 @@
-"""Stored events as messages: edits applied, files gathered, readers counted, each in one query for all."""
+"""Stored events as messages of the product APIs: edits applied, files and reader counts added, each in one query
+for all."""
 
 import asyncio
 from bisect import bisect_left
@@ -22,8 +23,8 @@ from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.timeline.writer import Timeline
 
-_MAX_FILES = 1000  # over the messages of one page
-_AT_A_TIME = 500  # made without a pause for others
+_MAX_FILES = 1000  # of all messages of one page
+_AT_A_TIME = 500  # messages made before the event loop gets its turn
 
 
 class MessageViews:
@@ -36,7 +37,7 @@ class MessageViews:
         self._server = server
 
     async def complete(self, room_id: RoomId, page: Sequence[StoredEvent]) -> list[Message]:
-        """Messages of one room with everything that belongs to them, in the order given."""
+        """Complete messages of one room, in the given order."""
         if not page:
             return []
         async with self._db.read() as conn:
@@ -46,7 +47,7 @@ class MessageViews:
         return await self._whole(page, parts, {room_id: at}, readers)
 
     async def of_rooms(self, page: Sequence[StoredEvent]) -> list[Message]:
-        """Messages of any rooms with everything that belongs to them but the count of readers, in the order given."""
+        """Messages of any rooms, complete but for the reader count, in the given order."""
         if not page:
             return []
         async with self._db.read() as conn:
@@ -55,11 +56,11 @@ class MessageViews:
         return await self._whole(page, parts, {room_id: one.position for room_id, one in found.items()})
 
     async def one(self, stored: StoredEvent) -> Message:
-        """One message with everything that belongs to it."""
+        """One complete message."""
         return (await self.complete(stored.event.room_id, [stored]))[0]
 
     async def is_author(self, user_id: UserId, stored: StoredEvent) -> bool:
-        """Whether a person wrote a message, as the guest that they were if need be."""
+        """True if the user wrote the message, also as the guest that they were before."""
         sender = stored.event.sender
         if sender == user_id:
             return True
@@ -67,9 +68,9 @@ class MessageViews:
         return author is not None and author.user_id == user_id
 
     async def fresh(self, stored: StoredEvent, answered: MessageRef | None = None) -> Message:
-        """A message that was just sent: nothing can belong to it yet but what it answers.
+        """A message that was just sent: it has no edits, files or readers yet.
 
-        `answered`: that, where the caller knows it; else it is looked up.
+        `answered`: the message it replies to, if the caller knows it; else it is looked up.
         """
         if answered is None and reply_target(stored.event.content) is not None:
             async with self._db.read() as conn:
@@ -170,25 +171,25 @@ class MessageViews:
 
 
 Replies = Mapping[tuple[RoomId, EventId], int]
-"""Where the messages are that others answer, by room and id."""
+"""Positions of the messages that others reply to, by room and event id."""
 
 
 def _reply(stored: StoredEvent, replies: Replies) -> MessageRef | None:
-    """What a message answers, if that is of its own room."""
+    """The message that this one replies to, if that is in the same room."""
     target = reply_target(stored.event.content)
     position = None if target is None else replies.get((stored.event.room_id, target))
     return None if target is None or position is None else MessageRef(target, position)
 
 
 class _Parts(NamedTuple):
-    """What belongs to the messages of a page: their files, and the positions of what they answer."""
+    """What is added to the messages of a page: their files, and the positions of the messages they reply to."""
 
     files: Mapping[EventId, Sequence[StoredEvent]]
     replies: "Replies"
 
 
 class _Readers:
-    """How many people have read a message, its sender left out."""
+    """Counts the users who have read a message, without its sender."""
 
     def __init__(self, readers: Mapping[UserId, int]) -> None:
         self._by_user = readers

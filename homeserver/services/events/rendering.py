@@ -1,4 +1,4 @@
-"""Events as one reader gets them: the bytes that are the same for all from memory, `unsigned` for the reader.
+"""Events as JSON for one reader: bytes that are the same for all readers are cached, `unsigned` is added for each.
 
 A page costs a fixed number of queries, however many events it has.
 """
@@ -27,13 +27,13 @@ from homeserver.storage.relations import ThreadSummary
 from homeserver.storage.state import redacted_state
 
 REFERENCE: Final = "m.reference"
-_MAX_REFERENCES = 1000  # over a whole page
-_CACHED_ROOMS: Final = 100_000  # of which it is known what of their state is redacted: mostly nothing
+_MAX_REFERENCES = 1000  # of a whole page
+_CACHED_ROOMS: Final = 100_000  # rooms whose redacted state events are cached: mostly none
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
-    """What a page's events need beside themselves."""
+class _PageContext:
+    """What rendering a page needs besides the events themselves."""
 
     replaced: Mapping[EventId, Event] = field(default_factory=dict)
     because: Mapping[EventId, StoredEvent] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class _Around:
 
 
 class Rendering:
-    """Makes the JSON of events, as bytes."""
+    """Renders events as JSON bytes."""
 
     def __init__(self, *, db: Database, clock: Clock, data: AccountData, cached_events: int) -> None:
         self._db = db
@@ -53,7 +53,7 @@ class Rendering:
             cached_events
         )
         self._redacted: BoundedCache[EventId, bool] = BoundedCache(cached_events)
-        self._cuts: BoundedCache[RoomId, Mapping[EventId, EventId]] = BoundedCache(_CACHED_ROOMS)
+        self._redactions: BoundedCache[RoomId, Mapping[EventId, EventId]] = BoundedCache(_CACHED_ROOMS)
 
     async def page(
         self,
@@ -64,7 +64,7 @@ class Rendering:
         room_id: bool = True,
         fields: Sequence[Path] | None = None,
     ) -> list[orjson.Fragment]:
-        """Events of one room that the requester may see. `room_id=False`: without the room's id, for /sync."""
+        """Events of one room that the requester may see. `room_id=False`: without `room_id`, for /sync."""
         (made,) = await self.pages(requester, [(viewer, events)], room_id=room_id, fields=fields)
         return made
 
@@ -77,15 +77,18 @@ class Rendering:
         room_id: bool = True,
         fields: Sequence[Path] | None = None,
     ) -> list[list[orjson.Fragment]]:
-        """The same for many rooms, by as many queries as for one. To events of `untouched` rooms nothing relates."""
-        around = await self._around(requester, [one for _, events in pages for one in events], untouched)
-        return [self._page(viewer, events, around, room_id, fields) for viewer, events in pages]
+        """The same for many rooms, with the same number of queries. `untouched`: rooms whose events have no
+        relations."""
+        context = await self._load_context(
+            requester, [one for _, events in pages for one in events], untouched
+        )
+        return [self._page(viewer, events, context, room_id, fields) for viewer, events in pages]
 
     def _page(
         self,
         viewer: ViewerVisibility,
         events: Sequence[StoredEvent],
-        around: _Around,
+        context: _PageContext,
         room_id: bool,
         fields: Sequence[Path] | None,
     ) -> list[orjson.Fragment]:
@@ -96,14 +99,14 @@ class Rendering:
             form = (
                 form_of(bare(one.event), fields=fields)
                 if is_bare
-                else self._form(one, around, viewer, fields)
+                else self._form(one, context, viewer, fields)
             )
             aside = ReaderUnsigned(
                 now_ms,
-                transaction_id=around.txn_ids.get(one.event.event_id),
+                transaction_id=context.txn_ids.get(one.event.event_id),
                 membership=viewer.membership_at(one.place),
                 with_previous=True,
-                relations=None if is_bare else self._bundle(one, around, viewer, now_ms),
+                relations=None if is_bare else self._bundle(one, context, viewer, now_ms),
             )
             made.append(orjson.Fragment(form.render(aside, room_id=room_id)))
         return made
@@ -111,17 +114,22 @@ class Rendering:
     async def state(
         self, viewer: ViewerVisibility, events: Iterable[Event], *, room_id: bool = True
     ) -> list[orjson.Fragment]:
-        """State events of one room, without what a page says beside them."""
+        """State events of one room, without the additions of a page."""
         (made,) = await self.states([(viewer, list(events))], room_id=room_id)
         return made
 
     async def states(
         self, states: Sequence[tuple[ViewerVisibility, Collection[Event]]], *, room_id: bool = True
     ) -> list[list[orjson.Fragment]]:
-        """The same for many rooms, by at most two queries; of rooms that were asked for lately it is known by which
-        redactions something was taken out of their state, mostly by none."""
-        cuts = await self._cuts_of({event.room_id for _, events in states for event in events})
-        wanted = {cuts[one.event_id] for _, events in states for one in events if one.event_id in cuts}
+        """The same for many rooms, with at most two queries. The redacted state events of recently used rooms are
+        cached."""
+        redaction_ids = await self._redactions_of({event.room_id for _, events in states for event in events})
+        wanted = {
+            redaction_ids[one.event_id]
+            for _, events in states
+            for one in events
+            if one.event_id in redaction_ids
+        }
         redactions: Mapping[EventId, StoredEvent] = {}
         if wanted:
             async with self._db.read() as conn:
@@ -130,8 +138,8 @@ class Rendering:
         made = []
         for viewer, events in states:
             forms = [
-                form_of(one, because=_because(viewer, redactions.get(cuts[one.event_id])))
-                if one.event_id in cuts
+                form_of(one, because=_because(viewer, redactions.get(redaction_ids[one.event_id])))
+                if one.event_id in redaction_ids
                 else self.form(one)
                 for one in events
             ]
@@ -139,69 +147,74 @@ class Rendering:
         return made
 
     def form(self, event: Event) -> ClientEventBytes:
-        """The form of an event that was not redacted, from memory if it was asked for lately."""
+        """The rendered form of an event that was not redacted; cached."""
         key = (event.event_id, None)
         found = self._forms.get(key)
         if found is None:
             found = form_of(event)
-            if self._redacted.get(event.event_id) is None:  # else it was read just before it was redacted
+            if self._redacted.get(event.event_id) is None:  # else it was read just before its redaction
                 self._forms.put(key, found)
         return found
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: what was redacted is made anew."""
+        """Handle a log entry: drop the cached forms of a redacted event."""
         event = None if entry.event is None else entry.event.event
         if event is not None and event.redacts is not None:
             self._redacted.put(event.redacts, True)
             self._forms.drop((event.redacts, None))
-            self._cuts.drop(event.room_id)
+            self._redactions.drop(event.room_id)
         elif event is not None and event.type == "m.room.create":
-            self._cuts.put(event.room_id, {})  # of a new room nothing is redacted
+            self._redactions.put(event.room_id, {})  # a new room has no redacted events
 
     def _form(
-        self, one: StoredEvent, around: _Around, viewer: ViewerVisibility, fields: Sequence[Path] | None
+        self, one: StoredEvent, context: _PageContext, viewer: ViewerVisibility, fields: Sequence[Path] | None
     ) -> ClientEventBytes:
-        replaced = around.replaced.get(one.event.event_id)
+        replaced = context.replaced.get(one.event.event_id)
         if one.redacted_by is not None or fields is not None or replaced is not None:
-            cut = None if one.redacted_by is None else around.because.get(one.redacted_by)
+            cut = None if one.redacted_by is None else context.because.get(one.redacted_by)
             return form_of(one.event, replaced=replaced, because=_because(viewer, cut), fields=fields)
         return self.form(one.event)
 
-    async def _cuts_of(self, room_ids: Collection[RoomId]) -> Mapping[EventId, EventId]:
+    async def _redactions_of(self, room_ids: Collection[RoomId]) -> Mapping[EventId, EventId]:
         """The redacted state events of these rooms, each with its redaction."""
-        known = {room_id: self._cuts.get(room_id) for room_id in room_ids}
-        missing = [room_id for room_id, cuts in known.items() if cuts is None]
+        known = {room_id: self._redactions.get(room_id) for room_id in room_ids}
+        missing = [room_id for room_id, redaction_ids in known.items() if redaction_ids is None]
         if missing:
-            age = self._cuts.age
+            age = self._redactions.age
             async with self._db.read() as conn:
                 found = await redacted_state(conn, missing)
-            for room_id, cuts in found.items():
-                self._cuts.put(room_id, cuts, age)
+            for room_id, redaction_ids in found.items():
+                self._redactions.put(room_id, redaction_ids, age)
             known |= found
-        return {event_id: cut for cuts in known.values() if cuts for event_id, cut in cuts.items()}
+        return {
+            event_id: cut
+            for redaction_ids in known.values()
+            if redaction_ids
+            for event_id, cut in redaction_ids.items()
+        }
 
-    async def _around(
+    async def _load_context(
         self, requester: Requester, events: Sequence[StoredEvent], untouched: Collection[RoomId]
-    ) -> _Around:
+    ) -> _PageContext:
         states = [one.event.event_id for one in events if one.event.is_state]
         room_ids = {one.event.room_id for one in events}
         own = [one.event.event_id for one in events if one.event.sender == requester.user_id]
-        cuts = {one.redacted_by for one in events if one.redacted_by is not None}
+        redaction_ids = {one.redacted_by for one in events if one.redacted_by is not None}
         ids = [
             one.event.event_id
             for one in events
             if one.redacted_by is None and not one.event.is_state and one.event.room_id not in untouched
         ]
-        if not (states or own or cuts or ids):
-            return _Around()
+        if not (states or own or redaction_ids or ids):
+            return _PageContext()
         ignored = await self._data.ignored_by(requester.user_id)
         async with self._db.read() as conn:
             replaced = await stored.replaced_by(conn, states) if states else {}
-            redactions = await stored.events_by_id(conn, cuts) if cuts else {}
+            redactions = await stored.events_by_id(conn, redaction_ids) if redaction_ids else {}
             txns = await transactions.made_by(conn, requester.session_key, room_ids, own) if own else {}
             references = await relations.related(conn, ids, REFERENCE, _MAX_REFERENCES) if ids else {}
             threads = await relations.threads_on(conn, ids, requester.user_id, ignored) if ids else {}
-        return _Around(
+        return _PageContext(
             replaced=replaced,
             because=redactions,
             txn_ids={event_id: _client_txn(txn_id) for event_id, txn_id in txns.items()},
@@ -213,18 +226,18 @@ class Rendering:
         )
 
     def _bundle(
-        self, one: StoredEvent, around: _Around, viewer: ViewerVisibility, now_ms: int
+        self, one: StoredEvent, context: _PageContext, viewer: ViewerVisibility, now_ms: int
     ) -> bytes | None:
-        """`m.relations`: the latest edit, who refers to the event, and its thread."""
+        """`m.relations`: the latest edit, the references to the event, and its thread."""
         event_id = one.event.event_id
         bundle: dict[str, object] = {}
         is_edit_seen = one.edit_place is not None and viewer.sees_at(one.edit_place)
         if one.edit is not None and one.redacted_by is None and is_edit_seen:
             bundle["m.replace"] = orjson.Fragment(self.form(one.edit).render(ReaderUnsigned(now_ms)))
-        references = [ref for ref in around.references.get(event_id, ()) if viewer.sees(ref)]
+        references = [ref for ref in context.references.get(event_id, ()) if viewer.sees(ref)]
         if references:
             bundle[REFERENCE] = {"chunk": [{"event_id": ref.event.event_id} for ref in references]}
-        thread = around.threads.get(event_id)
+        thread = context.threads.get(event_id)
         if thread is not None and viewer.sees(thread.latest):
             latest = thread.latest
             is_bare = viewer.is_bare(latest.event.sender, latest.place)
@@ -238,10 +251,10 @@ class Rendering:
 
 
 def _because(viewer: ViewerVisibility, redaction: StoredEvent | None) -> ClientEventBytes | None:
-    """Why something was taken away, for who may know."""
+    """The form of a redaction for `redacted_because`; None if the reader may not see it."""
     return form_of(redaction.event) if redaction is not None and viewer.sees(redaction) else None
 
 
 def _client_txn(txn_id: str) -> str:
-    """The client's own part of a stored transaction id (see `roomevents`)."""
+    """The client's part of a stored transaction id (see `services/messages/client_events.py`)."""
     return txn_id.partition(" ")[2] or txn_id

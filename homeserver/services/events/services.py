@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package: built by wiring, and given to the APIs."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from homeserver.services.events.visibility import Visibility
 
 @dataclass(frozen=True, slots=True)
 class EventServices:
-    """Reading events. `access` is the gatekeeper of rooms and messages."""
+    """Reading events. `access` checks access to rooms and messages."""
 
     access: Access
     visibility: Visibility

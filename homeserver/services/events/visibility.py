@@ -1,7 +1,7 @@
-"""Which events of a room a person may see (client-server API, "Room History Visibility").
+"""Which events of a room a user may see (client-server API, "Room History Visibility").
 
-The room's history visibility and the person's membership at each event are read off two short lists: the events that
-set them, in the order of the timeline.
+The history visibility and the user's membership at each event are found in two short lists: the events that set them,
+in timeline order.
 """
 
 from bisect import bisect_left, bisect_right
@@ -32,8 +32,8 @@ _FOREVER_MS: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """The events that set one thing, with their places in the timeline."""
+class _StateHistory:
+    """The successive events of one state key, with their places in the timeline."""
 
     places: Sequence[Place]
     events: Sequence[Event]
@@ -43,50 +43,51 @@ class _Line:
         return cls([one.place for one in events], [one.event for one in events])
 
     def before(self, place: Place) -> Event | None:
-        """What held just before a place."""
+        """The event in force just before a place."""
         at = bisect_left(self.places, place)
         return self.events[at - 1] if at else None
 
     def at(self, place: Place) -> Event | None:
-        """What holds once a place was reached."""
+        """The event in force at a place, including one set at the place itself."""
         at = bisect_right(self.places, place)
         return self.events[at - 1] if at else None
 
     def after(self, place: Place) -> Sequence[Event]:
-        """What came later than a place."""
+        """The events after a place."""
         return self.events[bisect_right(self.places, place) :]
 
 
-_NO_LINE: Final = _Line((), ())
+_NO_HISTORY: Final = _StateHistory((), ())
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerVisibility:
-    """What one person may see of one room. `is_inside`: they have been in it for all the time that is looked at.
-    `erased`: those whose words are only for who was there."""
+    """What one user may see of one room. `is_inside`: the user was joined throughout the range that is read.
+    `erased`: users whose messages are shown only to those who were joined when they were sent."""
 
     user_id: UserId
-    visibility: _Line = _NO_LINE
-    membership: _Line = _NO_LINE
+    visibility: _StateHistory = _NO_HISTORY
+    membership: _StateHistory = _NO_HISTORY
     is_inside: bool = False
     erased: Collection[UserId] = ()
 
     def sees(self, event: StoredEvent) -> bool:
-        """Whether the person may see this event of the room."""
+        """True if the user may see this event of the room."""
         if self.is_inside:
             return True
         before, joined_later = self._moment(event.place)
         return may_see(event.event, self.user_id, before, joined_later=joined_later)
 
     def sees_at(self, place: Place) -> bool:
-        """The same for an event of which only the place is known, and that changes nothing of what is seen."""
+        """The same for an event of which only the place is known, and that is not a change of visibility or
+        membership."""
         if self.is_inside:
             return True
         before, joined_later = self._moment(place)
         return allows(before, joined_later=joined_later)
 
     def is_bare(self, sender: UserId, place: Place) -> bool:
-        """Whether the person sees only that something was said at a place, and not what."""
+        """True if the user may see only the event without its content, as its sender was erased."""
         return sender in self.erased and self.membership_at(place) != "join"
 
     def _moment(self, place: Place) -> tuple[Moment, bool]:
@@ -96,14 +97,14 @@ class ViewerVisibility:
         return before, any(one.membership == "join" for one in self.membership.after(place))
 
     def membership_at(self, place: Place) -> str:
-        """The person's membership once a place was reached."""
+        """The user's membership at a place."""
         return "join" if self.is_inside else _membership(self.membership.at(place))
 
     @property
     def last_place(self) -> Place | None:
-        """The last place whose state the person may see; None: up to now.
+        """The last place whose state the user may see; None: the current state.
 
-        For somebody who left, it is their leaving; FIRST_PLACE for somebody who was never there.
+        For a user who left it is the place of leaving; for a user who never joined, FIRST_PLACE.
         """
         if self.is_inside:
             return None
@@ -117,7 +118,7 @@ class ViewerVisibility:
         return self.membership.places[joins[-1] + 1]
 
     def nearest_time(self, at_ms: int, *, forward: bool) -> int:
-        """The time itself where the person may see events of it; else the nearest in the direction where they may."""
+        """`at_ms` itself if the user may see events of that time; else the nearest visible time in the direction."""
         if self.is_inside:
             return at_ms
         marks = sorted(
@@ -138,35 +139,38 @@ class ViewerVisibility:
 
 
 class Visibility:
-    """Makes outlooks: one query for each. It hears of who wants to be forgotten."""
+    """Loads what users may see, with one query each. Knows the erased users from the log."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._erased: set[UserId] = set()
 
     async def load(self) -> None:
-        """Learn who wanted to be forgotten so far."""
+        """Load the users who asked for erasure."""
         async with self._db.read() as conn:
             self._erased |= await erased_people(conn)
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: who wants to be forgotten is so from now on."""
+        """Handle a log entry: add users who asked for erasure."""
         if entry.kind is EntryKind.PROFILE and entry.user_id is not None and (entry.body or {}).get("erased"):
             self._erased.add(entry.user_id)
 
     async def viewer(self, user_id: UserId, room_id: RoomId) -> ViewerVisibility:
-        """What a person may see of a room, whether it is here or not (then nothing)."""
+        """What a user may see of a room; nothing if the room is unknown."""
         async with self._db.read() as conn:
             found = await stored.state_history(
                 conn, room_id, [HISTORY_VISIBILITY_KEY, ("m.room.member", user_id)]
             )
         kept = await self._kept(user_id, {room_id: found["m.room.member", user_id]})
         return ViewerVisibility(
-            user_id, _Line.of(found[HISTORY_VISIBILITY_KEY]), _Line.of(kept[room_id]), erased=self._erased
+            user_id,
+            _StateHistory.of(found[HISTORY_VISIBILITY_KEY]),
+            _StateHistory.of(kept[room_id]),
+            erased=self._erased,
         )
 
     async def outlooks(self, user_id: UserId, room_ids: Collection[RoomId]) -> dict[RoomId, ViewerVisibility]:
-        """The same for many rooms, by one query, and another where they left some."""
+        """The same for many rooms: one query, and a second if the user left any of them."""
         async with self._db.read() as conn:
             found = await sight_lines(conn, user_id, room_ids)
         own = {
@@ -177,8 +181,8 @@ class Visibility:
         return {
             room_id: ViewerVisibility(
                 user_id,
-                _Line.of([one for one in lines if one.event.key == HISTORY_VISIBILITY_KEY]),
-                _Line.of(kept[room_id]),
+                _StateHistory.of([one for one in lines if one.event.key == HISTORY_VISIBILITY_KEY]),
+                _StateHistory.of(kept[room_id]),
                 erased=self._erased,
             )
             for room_id, lines in found.items()
@@ -187,14 +191,14 @@ class Visibility:
     async def seen(
         self, user_id: UserId, room_id: RoomId, events: Collection[StoredEvent]
     ) -> list[StoredEvent]:
-        """Those of a room's events that a person may see."""
+        """The events of a room that a user may see."""
         viewer = await self.viewer(user_id, room_id)
         return [one for one in events if viewer.sees(one)]
 
     async def _kept(
         self, user_id: UserId, own: Mapping[RoomId, Sequence[StoredEvent]]
     ) -> Mapping[RoomId, Sequence[StoredEvent]]:
-        """A person's member events in rooms; of those that they forgot as if they had never been there."""
+        """The user's member events by room; none for rooms that they forgot."""
         gone = [
             room_id
             for room_id, events in own.items()

@@ -1,1 +1,1 @@
-"""Push: what notifies whom (`notifications`), and how devices are told: gateways (`gateway`) and Web Push (`web`)."""
+"""Push: which events notify which users (`notifications`), push gateways (`gateway`), and Web Push (`web`)."""

@@ -1,6 +1,5 @@
-"""Which addresses of push services are good: https, and a host with a name. Where the name leads is checked when the
-socket is made (`homeserver/net/publicnet.py`).
-"""
+"""Which push endpoints are valid: https, and a host name. The addresses that the name resolves to are checked when
+the socket is opened (`homeserver/net/publicnet.py`)."""
 
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,9 +11,9 @@ MAX_ENDPOINT_CHARS = 2000
 
 
 def check_endpoint(endpoint: str, *, allow_private: bool) -> None:
-    """Raise Invalid("bad_endpoint") unless this can be the address of a subscription.
+    """Raise Invalid("bad_endpoint") unless the URL may be the endpoint of a subscription.
 
-    `allow_private`: also addresses without a name, and http on this machine.
+    `allow_private`: also hosts without a public name, and http on the loopback interface.
     """
     parts = _split(endpoint)
     host = parts.hostname if parts is not None else None
@@ -35,7 +34,7 @@ def check_endpoint(endpoint: str, *, allow_private: bool) -> None:
 
 
 def origin_of(endpoint: str) -> str:
-    """Scheme, host and port of a checked endpoint: for whom a signature is good (RFC 8292, section 2)."""
+    """Scheme, host and port of a checked endpoint: the audience of a VAPID signature (RFC 8292, section 2)."""
     parts = urlsplit(endpoint)
     default = {"http": 80, "https": 443}[parts.scheme]
     port = f":{parts.port}" if parts.port not in (None, default) else ""
@@ -49,10 +48,12 @@ def _split(endpoint: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(endpoint)
-        _ = parts.port  # raises ValueError when it is no port
+        _ = parts.port  # raises ValueError if the port is invalid
     except ValueError:
         return None
-    return parts if ":" not in (parts.hostname or "") else None  # IPv6: no signature can name it
+    return (
+        parts if ":" not in (parts.hostname or "") else None
+    )  # IPv6 literals: a VAPID audience cannot name them
 
 
 def _bad(message: str) -> Invalid:

@@ -1,4 +1,4 @@
-"""One request to a push service or gateway: to public addresses only, no redirect followed, and little read."""
+"""Requests to push services and push gateways: public addresses only, no redirects, bounded response bodies."""
 
 import logging
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ _MAX_ANSWER_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a push service made of a push: its status, 0 if it did not answer; and when it wants to be asked again.
+    """A push service's response: its status, 0 if there was none, and the delay of Retry-After in milliseconds.
 
-    `body` is read where it matters.
+    `body` is read for push gateways only.
     """
 
     status: int
@@ -30,22 +30,22 @@ class Answer:
 
     @property
     def is_taken(self) -> bool:
-        """Whether the push is the service's now."""
+        """True if the service accepted the push."""
         return 200 <= self.status < 300
 
     @property
     def is_gone(self) -> bool:
-        """Whether there is no such subscription any more (RFC 8030, section 7.3)."""
+        """True if the subscription no longer exists (RFC 8030, section 7.3)."""
         return self.status in {404, 410}
 
     @property
     def may_be_repeated(self) -> bool:
-        """Whether it may go better later."""
+        """True if a retry may succeed."""
         return self.status in {0, 408, 429} or self.status >= 500
 
 
 class Courier:
-    """Carries pushes: sealed ones to push services, JSON to push gateways."""
+    """Sends pushes: encrypted ones to push services, JSON to push gateways."""
 
     def __init__(self, client: HttpClient, clock: Clock, *, timeout_s: float) -> None:
         self._client = client
@@ -53,17 +53,17 @@ class Courier:
         self._timeout_s = timeout_s
 
     async def post(self, endpoint: str, sealed: Sealed, *, ttl_s: int, topic: str) -> Answer:
-        """Hand a push to its service, which keeps it for `ttl_s`. Never raises for what others do."""
+        """Send a push to its service, which keeps it for `ttl_s`. Network and server errors do not raise."""
         headers = {**sealed.headers, "TTL": str(ttl_s), "Topic": topic, "Urgency": "normal"}
         return await self._post(endpoint, sealed.body, headers, max_bytes=0)
 
     async def post_json(self, url: str, body: bytes) -> Answer:
-        """Hand JSON to a push gateway, and read what it says to it. Never raises for what others do."""
+        """Send JSON to a push gateway, and read its response. Network and server errors do not raise."""
         headers = {"Content-Type": "application/json"}
         return await self._post(url, body, headers, max_bytes=_MAX_ANSWER_BYTES)
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int) -> Answer:
-        """An answer that is longer says nothing that we know of."""
+        """Send one request; a response body longer than `max_bytes` is cut."""
         try:
             request = Request(
                 "POST",
@@ -81,7 +81,7 @@ class Courier:
         return Answer(found.status, self._retry_ms(found.headers.get("Retry-After", "")), found.body)
 
     def _retry_ms(self, text: str) -> int:
-        """How long to wait, by the header Retry-After: seconds or a date (RFC 9110, section 10.2.3); 0 for neither."""
+        """The delay of Retry-After, given in seconds or as a date (RFC 9110, section 10.2.3); 0 if invalid."""
         if text.isascii() and text.isdecimal() and len(text) < 10:
             return int(text) * 1000
         try:

@@ -1,4 +1,4 @@
-"""The queues of pushes, to browsers and to push gateways: worked off under the same settings."""
+"""The outboxes of pushes to browsers and to push gateways, processed under the same settings."""
 
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from homeserver.settings.models import PushSettings
 from homeserver.storage.db import Database
 from homeserver.storage.outbox import Outbox
 
-_LEASE_DEADLINES = 3  # a push that was taken is another's after so many deadlines: its taker is dead
+_LEASE_DEADLINES = 3  # after this many request timeouts a claimed push is free again: its worker is dead
 Job = TypeVar("Job")
 
 
@@ -23,7 +23,7 @@ def push_worker(
     settings: PushSettings,
     metrics: Metrics,
 ) -> Worker[Job]:
-    """Works off a table of waiting pushes."""
+    """A worker that processes one outbox of pushes."""
     queue = Queue(
         outbox,
         db=db,

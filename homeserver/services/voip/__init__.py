@@ -1,1 +1,1 @@
-"""Calls: credentials for the TURN server."""
+"""VoIP: credentials for the TURN server."""

@@ -1,4 +1,5 @@
-"""Credentials for TURN servers: made for one person from a shared secret ("TURN REST API"), or the same for all."""
+"""TURN credentials (client-server API, "Voice over IP"): made for one user from a shared secret ("TURN REST API"),
+or static ones from the settings."""
 
 import base64
 import hmac
@@ -10,14 +11,14 @@ from homeserver.settings.models import TurnSettings
 
 @dataclass(frozen=True, slots=True)
 class TurnCredentials:
-    """What a client tells a TURN server."""
+    """What a client sends to a TURN server."""
 
     username: str
     password: str
 
 
 def turn_credentials(settings: TurnSettings, user_id: UserId, now_ms: int) -> TurnCredentials | None:
-    """A person's credentials from now on; None where there are no TURN servers."""
+    """A user's credentials, valid from now for `ttl_s`; None if no TURN server is configured."""
     if not settings.uris:
         return None
     if settings.secret is not None:

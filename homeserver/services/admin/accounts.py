@@ -58,7 +58,7 @@ class Administration:
             await self._accounts.unsuspend(user_id)
 
     async def lock(self, requester: Requester, user_id: UserId, *, locked: bool) -> None:
-        """Lock an account (its user can do nothing), or unlock it."""
+        """Lock an account (its user is locked out), or unlock it."""
         await self.account(requester, user_id)
         await (self._accounts.lock(user_id) if locked else self._accounts.unlock(user_id))
 

@@ -1,7 +1,7 @@
-"""Enquiries: somebody asks the owner of a host application's object about it, in a room of the two.
+"""Enquiries: a user asks the owner of a host application's object about it, in a room of the two.
 
-There is one for each object and enquirer. Each side can hide it until something new is said, and can call the staff,
-of whom one may join.
+There is one for each object and enquirer. Each side can hide it until the next message, and can call the staff, of
+whom one may join.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,25 +31,25 @@ from homeserver.timeline.submission import KeyTaken, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 _OWNER_LEVEL = 100  # both sides may close the room
-_TRIES = 3  # to get or create a room that others make and close at the same time
+_TRIES = 3  # to get or create a room while others create and close it
 
 
 @dataclass(frozen=True, slots=True)
 class EnquiryRoom:
-    """An open room of the requester's that is an enquiry, and the enquiry's row: what it is about, whose it is."""
+    """An open enquiry room that the requester has joined, and the enquiry's row: its object and its two sides."""
 
     room: OpenRoom
     row: EnquiryRow
 
     @property
     def room_id(self) -> RoomId:
-        """The room."""
+        """The room's id."""
         return self.row.room_id
 
 
 class Enquiries:
-    """Every method but those for the staff and for the host's own servers takes who asks first, or a proof that the
-    requester is in the room (see `services/events/access.py`)."""
+    """Methods take the requester first, or a proof that the requester has joined the room (see
+    `services/events/access.py`), except those for the staff and for the host's own servers."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Enquiries:
         return None if listed is None else await self._views.one(listed)
 
     async def open(self, requester: Requester, enquirer: Person, *, link: Link, owner: Person) -> Enquiry:
-        """Get or make the requester's enquiry about an object. `enquirer` is the requester.
+        """Get or create the requester's enquiry about an object. `enquirer` is the requester.
 
         Raises Invalid("own_object"), Forbidden("blocked"), RateLimited, Conflict("room_changing").
         """
@@ -106,11 +106,11 @@ class Enquiries:
         return found
 
     async def about(self, room: OpenRoom) -> EnquiryRoom:
-        """What a room is an enquiry about, and whose. NotFound for any other room."""
+        """The enquiry row of a room. Raises NotFound for any other room."""
         return EnquiryRoom(room, await self._row(room.room_id))
 
     async def get(self, room: OpenRoom) -> Enquiry:
-        """One enquiry as its people see it. NotFound for any other room."""
+        """One enquiry as its members see it. Raises NotFound for any other room."""
         async with self._db.read() as conn:
             listed = await stored.listed_enquiry(conn, room.requester.user_id, room.room_id)
         if listed is None:
@@ -118,7 +118,7 @@ class Enquiries:
         return await self._views.one(listed)
 
     async def listing(self, requester: Requester, service: str, side: Side, page: Page) -> list[Enquiry]:
-        """The enquiries that the requester owns or made, latest activity first, hidden ones left out."""
+        """The enquiries that the requester owns or created, latest activity first, without hidden ones."""
         async with self._db.read() as conn:
             listed = await stored.enquiries_on_side(
                 conn, requester.user_id, service, side, limit=page.limit, offset=page.offset
@@ -126,23 +126,24 @@ class Enquiries:
         return await self._views.many(listed, requester.user_id)
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log, each of them: lists show what it changes."""
+        """Handle a log entry; must be given every entry, as lists are cached."""
         self._views.note(entry)
 
     async def rooms_of_owner(self, requester: Requester, service: str, limit: int) -> dict[RoomId, int]:
-        """Where somebody asks the requester, with the rooms' public numbers: those latest active."""
+        """The rooms of the most recently active enquiries to the requester, with their public numbers."""
         async with self._db.read() as conn:
             return await stored.rooms_of_owner(conn, requester.user_id, service, limit)
 
     async def hide(self, enquiry: EnquiryRoom) -> None:
-        """Hide an enquiry from the requester's side until something new is said."""
+        """Hide an enquiry from the requester's side until the next message."""
         requester = _check_side(enquiry)
         side: Side = "owner" if enquiry.row.owner == requester.user_id else "enquirer"
         async with self._db.write() as conn:
             await stored.hide(conn, enquiry.room_id, [side])
 
     async def hide_for_object(self, link: Link, enquirer: UserId) -> int:
-        """Hide a person's enquiry about an object from both sides; for the host's own servers. How many that were."""
+        """Hide a user's enquiry about an object from both sides; for the host's own servers. Returns the count
+        hidden."""
         async with self._db.write() as conn:
             room_ids = await stored.rooms_by_object(conn, link, enquirer)
             for room_id in room_ids:
@@ -150,25 +151,26 @@ class Enquiries:
         return len(room_ids)
 
     async def close(self, enquiry: EnquiryRoom) -> None:
-        """Close an enquiry for all; for its two sides. A new one about the same object begins anew."""
+        """Close an enquiry for all its members; for its two sides. A later enquiry about the object gets a new
+        room."""
         await self._rooms.leave_or_close(_check_side(enquiry), enquiry.room_id)
 
     def other_side(self, enquiry: EnquiryRoom) -> UserId:
-        """With whom the requester has an enquiry. Raises Forbidden("not_a_side") for the staff."""
+        """The other user of the requester's enquiry. Raises Forbidden("not_a_side") for the staff."""
         requester, row = _check_side(enquiry), enquiry.row
         return row.enquirer if row.owner == requester.user_id else row.owner
 
     async def bring_in(self, person: Person, room_id: RoomId) -> None:
-        """Somebody more comes into an enquiry; for callers who are believed whatever they say."""
+        """Add another user to an enquiry; for trusted callers."""
         await self._row(room_id)
         head = await self._timeline.head(room_id)
         if person.user_id not in joined_in(head.state.events):
             await self._timeline.send(room_id, bring_in(strongest_in(head), [person]))
 
-    # --- the staff ---
+    # --- for the staff ---
 
     async def call_help(self, enquiry: EnquiryRoom, text: str) -> None:
-        """Call the staff; `text` is said in the room. Raises Invalid("help_called") the second time."""
+        """Call the staff, and send `text` to the room. Raises Invalid("help_called") the second time."""
         requester, row = _check_side(enquiry), enquiry.row
         if row.help is not Help.NONE or not await self._step(
             row, "call", [_notice(requester, text)], HelpMove(row.room_id, Help.ASKED, None, row.help_round)
@@ -176,7 +178,7 @@ class Enquiries:
             raise Invalid("support was called already", code="help_called")
 
     async def join_help(self, staff: Requester, person: Person, room_id: RoomId, text: str) -> None:
-        """One of the staff joins, if somebody called. Raises Invalid("help_not_called")."""
+        """Join as the helping member of the staff, if the staff was called. Raises Invalid("help_not_called")."""
         row = await self._row(room_id)
         head = await self._timeline.head(room_id)
         if row.help is not Help.ASKED:
@@ -189,7 +191,7 @@ class Enquiries:
             raise Invalid("another member of support has joined already", code="help_not_called")
 
     async def leave_help(self, staff: Requester, room_id: RoomId, text: str) -> None:
-        """Who helped goes; the staff can be called again. Raises Forbidden("not_helper")."""
+        """Leave as the helping member of the staff, who can be called again. Raises Forbidden("not_helper")."""
         row = await self._row(room_id)
         if row.helper != staff.user_id:
             raise Forbidden("you are not the member of support in this chat", code="not_helper")
@@ -205,7 +207,7 @@ class Enquiries:
         return await self._views.many(listed)
 
     async def briefs(self, room_ids: Collection[RoomId]) -> dict[RoomId, EnquiryBrief]:
-        """What those of the rooms are about that are open enquiries, whoever asks: for what people are told of them."""
+        """Object and sides of those rooms that are open enquiries, for notifications; access is not checked."""
         async with self._db.read() as conn:
             found = await stored.enquiries_of(conn, room_ids)
         return {
@@ -214,13 +216,14 @@ class Enquiries:
         }
 
     async def is_of(self, room_id: RoomId, service: str) -> bool:
-        """Whether a room is an open enquiry about an object of this service; for the staff."""
+        """True if the room is an open enquiry about an object of this service; for the staff."""
         async with self._db.read() as conn:
             row = await stored.enquiry_of(conn, room_id)
         return row is not None and row.link.service == service
 
     async def _step(self, row: EnquiryRow, name: str, drafts: Sequence[Draft], move: HelpMove) -> bool:
-        """Take a step of help once, whoever else tries at the same time; False if it was taken already."""
+        """Write a change of the help state once, whoever else tries at the same time; False if it was written
+        already."""
         txn = TxnKey("enquiry help", row.room_id, f"{name} {row.help_round}")
         written = await self._timeline.send(row.room_id, drafts, txn=txn, also=[SideWrite(_move_help, move)])
         return not written.repeated
@@ -233,7 +236,7 @@ class Enquiries:
         return row
 
     async def _free_if_left(self, room_id: RoomId, enquirer: UserId, owner: UserId) -> None:
-        """A room that one of the two left by another way is none for them any more: it gives up its key."""
+        """Free the key of a room that one of the two has left by another API, so that they get a new room."""
         head = await self._timeline.head(room_id)
         joined = joined_in(head.state.events)
         if enquirer not in joined or owner not in joined:
@@ -258,7 +261,7 @@ class Enquiries:
 
 
 def _check_side(enquiry: EnquiryRoom) -> Requester:
-    """The requester, who must be one of the two."""
+    """The requester. Raises Forbidden("not_a_side") unless they are one of the two sides."""
     requester, row = enquiry.room.requester, enquiry.row
     if requester.user_id not in (row.owner, row.enquirer):
         raise Forbidden("only the two sides of the chat may do this", code="not_a_side")

@@ -1,4 +1,4 @@
-"""The name under which an enquiry's room is got or created. Pure."""
+"""The unique key by which an enquiry's room is found or created. Pure functions."""
 
 import orjson
 
@@ -7,5 +7,5 @@ from homeserver.protocol.ids import UserId
 
 
 def enquiry_key(link: Link, enquirer: UserId) -> str:
-    """One room for each object and person who asks about it."""
+    """The key of the one room for each object and enquirer."""
     return orjson.dumps(["enquiry", link.service, link.service_id, enquirer]).decode()

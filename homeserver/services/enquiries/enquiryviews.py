@@ -1,4 +1,4 @@
-"""Stored enquiries as people see them; a fixed number of queries, however many there are."""
+"""Stored enquiries as users see them; with a fixed number of queries for any number of enquiries."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from homeserver.storage.enquiries import Help, ListedEnquiry
 from homeserver.storage.log import Entry
 from homeserver.timeline.build import relation_of
 
-_AT_A_TIME = 500  # made without a pause for others
+_AT_A_TIME = 500  # enquiries made before the event loop gets its turn
 
 
 @dataclass(frozen=True, slots=True)
 class Enquiry:
-    """A room about a host's object, as one person sees it.
+    """A room about a host's object, as one user sees it.
 
-    `guest_number` counts the owner's guests; None where the enquirer has an account. `helper` is who of the staff is
+    `guest_number` counts the owner's guests; None if the enquirer has an account. `helper`: the member of the staff
     in the room. `position` is the room's public integer id.
     """
 
@@ -42,13 +42,13 @@ class Enquiry:
 
     @property
     def updated_ms(self) -> int:
-        """When something was last said."""
+        """The time of the last message, or of the room's creation."""
         return self.last_message.created_ms if self.last_message is not None else self.created_ms
 
 
 @dataclass(frozen=True, slots=True)
 class EnquiryBrief:
-    """What an enquiry is about and whose it is. `guest_number` as in `Enquiry`."""
+    """Object and sides of an enquiry. `guest_number` as in `Enquiry`."""
 
     link: Link
     owner: UserId
@@ -57,10 +57,10 @@ class EnquiryBrief:
 
 
 @dataclass(slots=True)
-class _Seen:
-    """An enquiry as its owner saw it last, and all that it was made of but the words of the last message.
+class _Cached:
+    """A cached enquiry as its owner saw it last, with all its sources but the text of the last message.
 
-    `age`: of what is known of people, when the people here were last found to be the same.
+    `age`: age of the profile cache at which the profiles were last compared.
     """
 
     listed: ListedEnquiry
@@ -71,7 +71,7 @@ class _Seen:
     age: int
 
     def has_same(self, people: Mapping[UserId, Person]) -> bool:
-        """Whether its people look as they did."""
+        """True if the profiles of its members are unchanged."""
         row = self.listed
         helper = None if row.helper is None else people.get(row.helper)
         return (people.get(row.enquirer), people.get(row.owner), helper) == (
@@ -82,19 +82,19 @@ class _Seen:
 
 
 class EnquiryViews:
-    """Makes Enquiry records of stored ones.
+    """Makes Enquiry records of stored enquiries.
 
-    An owner may have thousands, of which few change between two looks. So what is made for owners is kept: it is good
-    while the stored row and the people are the same. An edit or a deletion of a message may leave the row as it was;
-    `note` must hear of those, and so of every new entry of the log.
+    An owner may have thousands, of which few change between two requests. So the records made for owners are cached:
+    they are valid while the stored row and the profiles are unchanged. An edit or a redaction may leave the row as it
+    was; `note` must be given those, and so every new entry of the log.
     """
 
     def __init__(self, db: Database, profiles: Profiles, messages: MessageViews, cached: int) -> None:
         self.db = db
         self._profiles = profiles
         self._messages = messages
-        self._seen: BoundedCache[RoomId, _Seen] = BoundedCache(cached)
-        self._changed: BoundedCache[RoomId, int] = BoundedCache(cached)  # when, counted in changes
+        self._seen: BoundedCache[RoomId, _Cached] = BoundedCache(cached)
+        self._changed: BoundedCache[RoomId, int] = BoundedCache(cached)  # `_changes` at its last change
         self._changes = 0
 
     async def one(self, listed: ListedEnquiry) -> Enquiry:
@@ -102,17 +102,17 @@ class EnquiryViews:
         return (await self.many([listed]))[0]
 
     async def many(self, listed: Sequence[ListedEnquiry], viewer: UserId | None = None) -> list[Enquiry]:
-        """Enquiries in the order given. `viewer`: who sees them, where that is one person.
+        """Enquiries in the given order. `viewer`: the user who sees them, if it is one user.
 
-        What did not change since the owner saw it is the same object as then.
+        An enquiry that is unchanged since its owner saw it is the same object.
         """
-        found, unsure = self._unchanged(listed, viewer)
-        if unsure:
-            found |= await self._looked_at(unsure, viewer)
+        found, unchecked = self._unchanged(listed, viewer)
+        if unchecked:
+            found |= await self._checked(unchecked, viewer)
         return [found[one.room_id] for one in listed]
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: an edit or a deletion changes what a list shows of a room."""
+        """Handle a log entry: an edit or a redaction drops the room's cached enquiry."""
         if entry.event is None or entry.room_id is None:
             return
         event = entry.event.event
@@ -125,20 +125,18 @@ class EnquiryViews:
     def _unchanged(
         self, listed: Sequence[ListedEnquiry], viewer: UserId | None
     ) -> tuple[dict[RoomId, Enquiry], list[ListedEnquiry]]:
-        """What is good without a look at anything, and what is perhaps not."""
-        age, found, unsure = self._profiles.age, dict[RoomId, Enquiry](), list[ListedEnquiry]()
+        """The cached enquiries that are certainly valid, and the rows that must be checked."""
+        age, found, unchecked = self._profiles.age, dict[RoomId, Enquiry](), list[ListedEnquiry]()
         for one in listed:
             seen = self._seen.get(one.room_id) if one.owner == viewer else None
             if seen is not None and seen.age == age and seen.listed == one:
                 found[one.room_id] = seen.enquiry
             else:
-                unsure.append(one)
-        return found, unsure
+                unchecked.append(one)
+        return found, unchecked
 
-    async def _looked_at(
-        self, listed: Sequence[ListedEnquiry], viewer: UserId | None
-    ) -> dict[RoomId, Enquiry]:
-        """The same for rows whose people must be asked for; what changed is made anew."""
+    async def _checked(self, listed: Sequence[ListedEnquiry], viewer: UserId | None) -> dict[RoomId, Enquiry]:
+        """The enquiries of rows whose profiles must be compared; changed ones are made anew."""
         before, age = self._changes, self._profiles.age
         people = await self._profiles.people(_named(listed))
         found, fresh = dict[RoomId, Enquiry](), list[ListedEnquiry]()
@@ -158,7 +156,7 @@ class EnquiryViews:
                     self._seen.put(room_id, seen)
         return found
 
-    async def _made(self, listed: Sequence[ListedEnquiry], people: Mapping[UserId, Person]) -> list[_Seen]:
+    async def _made(self, listed: Sequence[ListedEnquiry], people: Mapping[UserId, Person]) -> list[_Cached]:
         last = await self._messages.briefs(
             [one.last_message_position for one in listed if one.last_message_position is not None],
             {one.room_id: one.position for one in listed},
@@ -170,7 +168,7 @@ class EnquiryViews:
             owner, enquirer = people[one.owner], people[one.enquirer]
             helper = None if one.helper is None else people.get(one.helper)
             enquiry = _enquiry(one, owner, enquirer, helper, last.get(one.room_id))
-            made.append(_Seen(one, owner, enquirer, helper, enquiry, age=-1))
+            made.append(_Cached(one, owner, enquirer, helper, enquiry, age=-1))
         return made
 
 

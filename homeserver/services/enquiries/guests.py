@@ -1,11 +1,11 @@
-"""Guests: people without an account, known by a version-4 UUID that their browser made and keeps.
+"""Guests: users without an account, identified by a version-4 UUID that their browser made and keeps.
 
-The UUID is a capability: who knows it is the guest. So it is stored only as a keyed hash and shown to nobody; others
-see an alias (a UUID of version 8) that is good for nothing. At first use the guest's browser gets a cookie; once it
-has sent the cookie back, the UUID without it is refused. Clients that keep no cookies go on with the UUID alone.
+The UUID is a capability: whoever knows it is the guest. So it is stored only as a keyed hash and shown to no one;
+other users see an alias (a version-8 UUID) that grants nothing. At first use the guest's browser gets a cookie; once
+it has sent the cookie back, the UUID without it is refused. Clients without cookies go on with the UUID alone.
 
-A caller who is trusted may name a guest by other text as well. Such a name proves nothing, so a plain word is no
-secret either: others see it as it is.
+A trusted caller may identify a guest by other text as well. Such a name proves nothing, so a plain word is no secret
+either: other users see it as it is.
 """
 
 import hashlib
@@ -50,7 +50,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A guest who asks. `name` is their own UUID, for their own eyes; `cookie` is to be set where they are new."""
+    """A guest who makes a request. `name`: their own UUID, to be shown to them only; `cookie`: to be set for a new
+    guest."""
 
     requester: Requester
     name: str
@@ -58,7 +59,7 @@ class Guest:
 
 
 class GuestKey:
-    """Everything about guests that is made with the server's secret. `secret` has at least 32 bytes."""
+    """Values derived from the server's secret. `secret` has at least 32 bytes."""
 
     def __init__(self, secret: bytes, server_name: str) -> None:
         if len(secret) < 32:
@@ -67,17 +68,17 @@ class GuestKey:
         self._server_name = server_name
 
     def hash(self, name: str) -> str:
-        """What is stored of a UUID."""
+        """The stored hash of a UUID."""
         return self._digest("name", name).hex()
 
     def user_id(self, name: str, number: int) -> UserId:
-        """The Matrix id of a guest; a name that is used anew after its guest is gone makes another one."""
+        """The Matrix id of a guest; a name used again after its guest was closed gives another id."""
         if is_plain(name):
             return make_user_id(f"guest_{number}.{name.encode().hex()}", self._server_name)
         return make_user_id(f"guest_{self._digest('user', f'{number} {name}').hex()[:32]}", self._server_name)
 
     def alias(self, user_id: UserId) -> str:
-        """What others see: a UUID whose version says that it is no guest's own, or a plain word."""
+        """What other users see: a UUID whose version marks it as no guest's own, or a plain word."""
         _, dot, plain = user_id.partition(":")[0].partition(".")
         if dot:
             return bytes.fromhex(plain).decode()
@@ -95,7 +96,7 @@ class _Claim(NamedTuple):
 
 
 class Guests:
-    """Lets guests in, recognises them, forgets them, and hands what they did to their account."""
+    """Creates and recognises guests, closes idle ones, and hands their data over to their accounts."""
 
     def __init__(
         self,
@@ -117,11 +118,10 @@ class Guests:
         self._limits = limits
 
     async def enter(self, name: str, cookie: str = "", address: str = "", *, trusted: bool = False) -> Guest:
-        """The guest of this UUID, made at its first use; `cookie` is what the browser sent.
+        """The guest of this UUID, created at its first use; `cookie` is what the browser sent.
 
-        `trusted`: whoever calls vouches for the name, which may then be any text and needs no cookie.
-        Raises Invalid("bad_guest_id"), Unauthenticated("guest_bound"), Forbidden("no_guests", "suspended"),
-        RateLimited.
+        `trusted`: the caller vouches for the name, which may then be any text and needs no cookie. Raises
+        Invalid("bad_guest_id"), Unauthenticated("guest_bound"), Forbidden("no_guests", "suspended"), RateLimited.
         """
         name = checked_name(name, trusted=trusted)
         found = await self._find(name, cookie, address, trusted=trusted)
@@ -132,16 +132,14 @@ class Guests:
         self._limits.check_address("guests", address)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         row = await write_with_retry(self._db, lambda conn: self._add(conn, name, secret))
-        if row.cookie_hash != _hash(
-            secret
-        ):  # another call of the same browser was quicker; it has the cookie
+        if row.cookie_hash != _hash(secret):  # another call created it, and has the cookie
             return self._guest(row, name, address)
         return self._guest(row, name, address, cookie=f"{name}.{secret}")
 
     async def recognise(
         self, name: str = "", cookie: str = "", address: str = "", *, trusted: bool = False
     ) -> Guest | None:
-        """The guest of this UUID, or without one of the cookie; None for one who never was here."""
+        """The guest of this UUID, or of the cookie if there is no UUID; None if there is no such guest."""
         if name:
             return await self._find(checked_name(name, trusted=trusted), cookie, address, trusted=trusted)
         named, secret = _parts(cookie)
@@ -153,24 +151,25 @@ class Guests:
         return self._guest(row, named, address)
 
     def alias(self, user_id: UserId) -> str:
-        """The UUID under which others know a guest."""
+        """The UUID under which other users know a guest."""
         return self._key.alias(user_id)
 
     async def by_alias(self, alias: str) -> UserId | None:
-        """The guest whom others know by this UUID. It proves nothing: only for callers who are believed anyway."""
+        """The guest with this alias. An alias proves nothing: only for trusted callers."""
         async with self._db.read() as conn:
             return await stored.guest_by_alias(conn, alias.lower())
 
     async def by_name(self, name: str) -> UserId | None:
-        """The guest of this UUID, without any proof: only for callers who are believed anyway."""
+        """The guest of this UUID, without any proof: only for trusted callers."""
         row = await self._row(name.lower())
         return row.user_id if row is not None else None
 
     async def claim(self, account: Requester, *, name: str, cookie: str = "") -> int:
-        """Hand all that a guest has to an account, in one transaction; answers how many rooms that were.
+        """Hand all data of a guest over to an account, in one transaction; returns the count of rooms.
 
-        The account joins the guest's rooms and the guest leaves; what the guest wrote is shown as the account's from
-        then on. The UUID names nobody any more. Raises NotFound("guest_not_found"), Unauthenticated("guest_bound").
+        The account joins the guest's rooms and the guest leaves; the guest's messages are shown as the account's from
+        then on. The UUID is free again. Raises NotFound("guest_not_found"), Unauthenticated("guest_bound"),
+        Forbidden("no_account").
         """
         if account.number >> 32 == GUEST_NAMESPACE:
             raise Forbidden("this needs an account, and you are a guest", code="no_account")
@@ -185,7 +184,7 @@ class Guests:
         for room_id in room_ids:
             head = await self._timeline.head(room_id)
             is_in = account.user_id in joined_in(head.state.events)
-            pieces.append(RoomDrafts(room_id, _handing_over(head, own, None if is_in else person)))
+            pieces.append(RoomDrafts(room_id, _hand_over_drafts(head, own, None if is_in else person)))
             joined += [] if is_in else [room_id]
         claim = _Claim(GuestClaim(own, account.user_id), tuple(joined))
         entries = await self._timeline.send_together(
@@ -197,12 +196,13 @@ class Guests:
             ],
             also=[SideWrite(_write_claims, claim)],
         )
-        for entry in entries:  # here at once; other workers hear it from the log
+        for entry in entries:  # at once in this worker; others read the log
             self._profiles.note(entry)
         return len(pieces)
 
     async def sweep(self) -> int:
-        """Forget the guests who were not here for long, batch by batch; answers how many."""
+        """Close guests who were idle for long, batch by batch: their UUIDs are free again, their messages stay.
+        Returns the count."""
         before_ms = self._clock.now_ms() - self._settings.idle_s * 1000
         forgotten = 0
         while True:
@@ -231,7 +231,7 @@ class Guests:
             return await stored.guest_of(conn, self._key.hash(name))
 
     async def _note(self, row: GuestRow, *, fits: bool) -> None:
-        """Write down that the guest was here, and that their browser keeps the cookie."""
+        """Store when the guest was last seen, and that their browser keeps the cookie."""
         now_ms = self._clock.now_ms()
         binds, is_old = fits and not row.bound, now_ms - row.seen_ms >= _SEEN_STEP_MS
         if not binds and not is_old:
@@ -243,7 +243,7 @@ class Guests:
                 await stored.set_seen(conn, row.key_hash, now_ms)
 
     async def _add(self, conn: AsyncConnection, name: str, secret: str) -> GuestRow:
-        """Make the guest, unless another call was quicker."""
+        """Create the guest, unless another call did so just now."""
         key_hash = self._key.hash(name)
         found = await stored.guest_of(conn, key_hash)
         if found is not None:
@@ -280,7 +280,7 @@ class Guests:
 
 
 def checked_name(name: str, *, trusted: bool = False) -> str:
-    """The one form of a guest's UUID. Raises Invalid("bad_guest_id"), for an alias as well."""
+    """The normalised form of a guest's UUID. Raises Invalid("bad_guest_id"), for an alias as well."""
     try:
         uuid = UUID(name)
     except ValueError:
@@ -293,7 +293,7 @@ def checked_name(name: str, *, trusted: bool = False) -> str:
 
 
 def is_plain(name: str) -> bool:
-    """Whether a guest's name is a word that may be shown to all, not a UUID."""
+    """True if a guest's name is a word that other users may see, not a UUID."""
     try:
         UUID(name)
     except ValueError:
@@ -301,8 +301,8 @@ def is_plain(name: str) -> bool:
     return False
 
 
-def _handing_over(head: Head, guest: UserId, person: Person | None) -> list[Draft]:
-    """The guest leaves a room; `person`, if there is one, comes in their place and with their power."""
+def _hand_over_drafts(head: Head, guest: UserId, person: Person | None) -> list[Draft]:
+    """The events by which a guest leaves a room, and `person`, if given, joins with the guest's power."""
     drafts: list[Draft] = []
     if person is not None:
         levels = levels_of(head)
@@ -318,7 +318,7 @@ def _handing_over(head: Head, guest: UserId, person: Person | None) -> list[Draf
 async def _write_claims(conn: AsyncConnection, items: Sequence[Placed[_Claim]]) -> None:
     for claim in (item.row for item in items):
         succession = claim.succession
-        # Fails for a guest whom somebody else claimed in the meantime, and the whole claim with it.
+        # If another account claimed the guest in the meantime, this fails, and the whole claim with it.
         await stored.succeed(conn, [succession])
         await push.hand_over(conn, succession.guest, succession.account)
         await stored.forget_guests(conn, [succession.guest])
@@ -332,7 +332,8 @@ async def _write_claims(conn: AsyncConnection, items: Sequence[Placed[_Claim]]) 
 
 
 async def _rename_keys(conn: AsyncConnection, objects: dict[RoomId, Link], account: UserId) -> None:
-    """The account's next enquiry about an object finds the guest's room, unless it has one of its own."""
+    """Move the rooms' keys to the account, whose next enquiry finds the guest's room unless it has a room of its
+    own."""
     wanted = {enquiry_key(link, account): room_id for room_id, link in objects.items()}
     taken = await rooms.rooms_by_key(conn, wanted)
     free = {key: room_id for key, room_id in wanted.items() if key not in taken}
@@ -342,7 +343,7 @@ async def _rename_keys(conn: AsyncConnection, objects: dict[RoomId, Link], accou
 
 
 def _parts(cookie: str) -> tuple[str, str]:
-    """Name and secret in a cookie; both empty for what is none of ours."""
+    """Name and secret in a cookie; both empty for a malformed one."""
     name, dot, secret = cookie.rpartition(".")
     return (name, secret) if dot and len(cookie) <= 2 * MAX_NAME_CHARS else ("", "")
 
@@ -352,5 +353,5 @@ def _fits(row: GuestRow, secret: str) -> bool:
 
 
 def _hash(secret: str) -> str:
-    """What is stored of a cookie's secret. It is random enough to need no slow hash."""
+    """The stored hash of a cookie's secret. The secret is random enough that no slow hash is needed."""
     return hashlib.sha256(secret.encode(errors="replace")).hexdigest()

@@ -65,9 +65,7 @@ class Access:
         self._db = db
         self._timeline = timeline
         self._visibility = visibility
-        self._room_ids: BoundedCache[int, RoomId] = BoundedCache(
-            cached_rooms
-        )  # by position; they never change
+        self._room_ids: BoundedCache[int, RoomId] = BoundedCache(cached_rooms)  # by position; never changes
 
     async def room(self, requester: Requester, room_id: RoomId) -> OpenRoom:
         """An open room that the requester has joined, to read and to send. Raises NotFound("room_not_found")."""

@@ -141,9 +141,7 @@ class History:
             after = await stored.room_after(conn, room_id, after=event.place, limit=limit - half)
         shown_before = await self._shown(requester, viewer, before)
         shown_after = await self._shown(requester, viewer, after)
-        async with (
-            self._db.read() as conn
-        ):  # state after the last shown event: a user who left sees no later state
+        async with self._db.read() as conn:  # a user who left sees no later state than their last event's
             state = await stored_state.state_at(conn, (shown_after or [event])[-1].state_id)
         return EventContext(
             viewer,

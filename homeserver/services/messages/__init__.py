@@ -1,1 +1,1 @@
-"""Sending: messages of the products, events of Matrix clients, delayed events."""
+"""Sending: messages of the product APIs, events of Matrix clients, delayed events."""

@@ -1,4 +1,5 @@
-"""Any event of a room, sent and changed as Matrix clients do it (client-server API, "Sending events to a room")."""
+"""Sending message and state events, and redacting, as Matrix clients do (client-server API, "Sending events to a
+room")."""
 
 from typing import Final
 
@@ -29,7 +30,7 @@ MAX_TXN_CHARS: Final = 255
 
 
 class RoomEvents:
-    """Sends what a client gives. Every method takes who asks first."""
+    """Sends clients' events. The requester is the first argument of each method."""
 
     def __init__(
         self,
@@ -53,10 +54,10 @@ class RoomEvents:
     async def send(
         self, requester: Requester, room_id: RoomId, kind: str, content: Content, *, txn_id: str
     ) -> EventId:
-        """Send an event that is no state. A repeated `txn_id` of the same device answers the first event's id.
+        """Send a message event. A repeated `txn_id` of the same device returns the first event's id.
 
-        Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule", "blocked", "word_refused", or what
-        `productrooms` says), Invalid, TooLarge, RateLimited.
+        Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule", "blocked", "word_refused", or a code
+        of `product_rules`), Invalid, TooLarge, RateLimited.
         """
         if kind == "m.room.redaction" and isinstance(content.get("redacts"), str):
             return await self.redact(
@@ -73,7 +74,7 @@ class RoomEvents:
     async def set_state(
         self, requester: Requester, room_id: RoomId, kind: str, state_key: str, content: Content
     ) -> EventId:
-        """Set a state event; the same content again makes no event and answers the one that is there."""
+        """Send a state event; with unchanged content no event is sent, and the current event's id is returned."""
         head = await self._timeline.head(room_id)
         self._messages.admit(requester)
         if kind in _STATE_BY_OTHER_WAYS:
@@ -106,8 +107,8 @@ class RoomEvents:
     async def redact(
         self, requester: Requester, room_id: RoomId, target: EventId, content: Content, *, txn_id: str
     ) -> EventId:
-        """Take an event's content away, a message's with its edits and files; for its sender, and for those with
-        the power to.
+        """Redact an event, and with a message its edits and files; for its sender, and for users with the power to
+        redact.
 
         Raises NotFound("event_not_found"), Forbidden("not_joined", "low_power").
         """

@@ -1,8 +1,8 @@
-"""Events that a client gives now and that are sent later, unless it says otherwise (MSC4140).
+"""Delayed events: sent later, unless the client restarts or cancels them (MSC4140).
 
-They are sent in the name of their person and by the rules of that moment: who was put out of the room by then, or may
-not write there any more, sends nothing. A process that takes one has it for a while; should it die, another sends it,
-and what was sent already is not sent twice: the delayed event's id is the transaction.
+They are sent as their user and by the rules of that moment: a user who was removed from the room by then, or may no
+longer send there, sends nothing. A process claims an event for a time; if it dies, another sends the event, and never
+twice: the delayed event's id is the transaction id.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _KEPT_MS: Final = 24 * 3600 * 1000  # how long it is known what became of one
 
 
 class DelayedOutcome(StrEnum):
-    """What became of one."""
+    """What became of a delayed event."""
 
     SENT = "sent"
     CANCELLED = "cancelled"
@@ -48,7 +48,8 @@ class DelayedOutcome(StrEnum):
 
 
 class DelayedEvents:
-    """Takes them, sends them. Each person sees their own; who knows the id of one may steer it."""
+    """Stores and sends delayed events. Each user sees their own; any caller who knows a delay id may manage the
+    event."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class DelayedEvents:
         state_key: str | None = None,
         txn_id: str | None = None,
     ) -> str:
-        """Let an event wait; answers the id by which it is steered. A repeated `txn_id` answers the first one's.
+        """Schedule an event; returns its delay id. A repeated `txn_id` returns the first one's id.
 
         Raises Forbidden("not_joined", "suspended", "guests_refused"), Invalid("max_delay_exceeded",
         "too_many_delayed", "bad_event"), TooLarge, RateLimited.
@@ -114,12 +115,12 @@ class DelayedEvents:
         return made.delay_id
 
     async def waiting(self, requester: Requester) -> Sequence[DelayedRow]:
-        """What waits of the requester."""
+        """The requester's scheduled events."""
         async with self._db.read() as conn:
             return await stored.waiting_of(conn, requester.user_id, self._settings.max_delayed_events)
 
     async def steer(self, delay_id: str, action: Action) -> None:
-        """Call one off, let its delay begin anew, or send it now. Doing what was done already changes nothing.
+        """Cancel a delayed event, restart its delay, or send it now. Repeating an action changes nothing.
 
         Raises NotFound("no_delayed_event"), Conflict("delayed_event_over"), and with "send" what sending raises.
         """
@@ -136,7 +137,7 @@ class DelayedEvents:
             await self._explain(delay_id, DelayedOutcome.CANCELLED if action == "cancel" else None)
 
     async def run(self) -> None:
-        """Send what is due, until cancelled."""
+        """Send events that are due; runs until cancelled."""
         while True:
             self._new.clear()
             now_ms = self._clock.now_ms()
@@ -192,7 +193,7 @@ class DelayedEvents:
             raise
 
     async def _send(self, row: DelayedRow) -> None:
-        """Send one that was taken. State that somebody else has set since is left as it is."""
+        """Send a claimed event. State that another user has set since then is left as it is."""
         async with self._db.read() as conn:
             account = (await accounts.accounts_of(conn, [row.user_id])).get(row.user_id)
         if account is None or account.suspended or account.deactivated or account.status.locked:
@@ -220,7 +221,7 @@ class DelayedEvents:
             await stored.finish(conn, [(row.delay_id, outcome)], self._clock.now_ms())
 
     async def _explain(self, delay_id: str, wanted: DelayedOutcome | None) -> None:
-        """Raise why one does not wait any more, unless what is wanted is what became of it."""
+        """Raise why a delayed event is no longer scheduled, unless its outcome is the wanted one."""
         async with self._db.read() as conn:
             found = await stored.find(conn, delay_id)
         if found is None:
@@ -230,7 +231,7 @@ class DelayedEvents:
 
 
 def _txn_key(requester: Requester, room_id: RoomId, kind: str, txn_id: str | None) -> str:
-    """What names a call: for a device the transaction in its room, or something of its own where there is none."""
+    """The key of a call: a device's transaction in the room, or a random key if there is no transaction id."""
     if txn_id is None:
         return f"none {secrets.token_urlsafe(12)}"
     if len(txn_id) > MAX_TXN_CHARS:
@@ -239,7 +240,7 @@ def _txn_key(requester: Requester, room_id: RoomId, kind: str, txn_id: str | Non
 
 
 def _checked(kind: str, state_key: str | None, content: Content) -> bytes:
-    """The content as JSON. What no event could be is refused at once; the rest is checked when it is sent."""
+    """The content as JSON. Content that no event can have is refused at once; the rest is checked on sending."""
     if not fits(kind) or not fits(state_key or "") or "\0" in f"{kind}{state_key or ''}":
         raise Invalid("a type or a state key must have at most 255 bytes", code="bad_event")
     try:

@@ -57,14 +57,14 @@ _MAX_PARTS = 500  # edits or files of one message that a deletion takes along
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message as it reads after a send or an edit. `repeated`: an earlier call of the same `txn_id` did it."""
+    """A message after a send or an edit. `repeated`: an earlier call with the same `txn_id` did it."""
 
     message: Message
     repeated: bool
 
 
 class Messages:
-    """What people say in rooms.
+    """Messages of the product APIs.
 
     Methods take a proof that the requester may see the room or the message (see `services/events/access.py`), and
     check what they may do with it.
@@ -98,7 +98,7 @@ class Messages:
         txn_id: str | None = None,
         extras: Extras = NO_EXTRAS,
     ) -> Sent:
-        """Send a text. A repeated `txn_id` of the same session answers the first message and sends nothing.
+        """Send a text. A repeated `txn_id` of the same session returns the first message and sends nothing.
 
         Raises Invalid (code "reply_elsewhere" for a `reply_to` of another room), TooLarge, or what SendPolicy raises.
         """
@@ -119,7 +119,7 @@ class Messages:
         txn_id: str | None = None,
         payload: Content | None = None,
     ) -> Sent:
-        """Send a file as a message, with a caption if there is `text`. Raises what `send` raises."""
+        """Send a file as a message, with `text` as its caption. Raises what `send` raises."""
         self.admit(room.requester)
         if text:
             self._check_text(text)
@@ -130,7 +130,7 @@ class Messages:
         return await self._send(room, content, text, txn_id, reply_to)
 
     async def attach(self, message: SeenMessage, file: NewFile) -> Attachment:
-        """Add a file to one's own message; Forbidden (code "not_author") for another's."""
+        """Add a file to the requester's own message. Raises Forbidden("not_author") for another user's."""
         requester, room = message.requester, message.room
         self.admit(requester)
         await self._check_own(message)
@@ -143,7 +143,7 @@ class Messages:
         return attachment
 
     async def edit(self, message: SeenMessage, *, text: str, txn_id: str | None = None) -> Sent:
-        """Replace the text of one's own message; Forbidden (code "not_author") for another's."""
+        """Replace the text of the requester's own message. Raises Forbidden("not_author") for another user's."""
         requester, room, event_id = message.requester, message.room, message.event.event_id
         self.admit(requester)
         await self._check_own(message)
@@ -200,10 +200,10 @@ class Messages:
         txn: TxnKey | None = None,
         also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
-        """Delete a message with its edits and files in the name of `by`, whom the room's rules let do it.
+        """Delete a message with its edits and files in the name of `by`, who must have the power to. No permission is
+        checked here.
 
-        Nobody else is asked. `content`: of the redactions, the message's own first. `also` goes into the same
-        transaction.
+        `content`: of the redaction events, the message's own first. `also` is written in the same transaction.
         """
         gone = [target, *await self._parts(target.event.event_id)]
         return await self._timeline.send(
@@ -222,7 +222,8 @@ class Messages:
         before: int | None = None,
         after: int | None = None,
     ) -> list[Message]:
-        """A page of history, oldest first: the newest `limit` after leaving out `offset`, or next to a position."""
+        """A page of history, oldest first: the newest `limit` messages after skipping `offset`, or those next to a
+        position."""
         room_id = room.room_id
         async with self._db.read() as conn:
             if after is not None:
@@ -234,7 +235,7 @@ class Messages:
         return await self._views.complete(room_id, page)
 
     async def newest_place(self) -> int:
-        """Where the log ends: no message has a greater position yet."""
+        """The end of the log: no message has a greater position yet."""
         async with self._db.read() as conn:
             return await log.head(conn)
 
@@ -278,7 +279,7 @@ class Messages:
 
 
 class Files:
-    """What messages must know of files: our server's name in their ids, and when deleted ones go."""
+    """What sending needs of media: the server name of their mxc:// URIs, and the grace time of deleted files."""
 
     def __init__(self, *, server: str, clock: Clock, settings: MediaSettings) -> None:
         self.server = server
@@ -286,7 +287,7 @@ class Files:
         self._grace_ms = settings.deleted_grace_s * 1000
 
     def deletions(self, gone: Sequence[StoredEvent]) -> list[SideWrite["_GoneFile"]]:
-        """Rows that have the files of deleted messages deleted after the grace time."""
+        """Side writes that delete the files of deleted messages after the grace time."""
         after_ms = self._clock.now_ms() + self._grace_ms
         ids = [(media_id_of(one.event.content, self.server), one.event.sender) for one in gone]
         return [
@@ -303,7 +304,8 @@ class _GoneFile(NamedTuple):
 
 
 async def _delete_media(conn: AsyncConnection, rows: Sequence[Placed[_GoneFile]]) -> None:
-    """Each only if its sender brought it here: anybody may write the address of any file into a message."""
+    """Schedule deletion of media that the message's sender uploaded: any user may write any mxc:// URI into a
+    message."""
     gone = [placed.row for placed in rows]
     files = await media.media_of(conn, {one.media_id for one in gone})
     own = [one for one in gone if one.media_id in files and files[one.media_id].uploader == one.sender]
@@ -311,7 +313,8 @@ async def _delete_media(conn: AsyncConnection, rows: Sequence[Placed[_GoneFile]]
 
 
 def check_file(file: NewFile) -> None:
-    """Invalid (code "bad_file_url") unless the file is ours, or has an http(s) address or a path of this server."""
+    """Raise Invalid("bad_file_url") unless the file is media of this server, or has an http(s) URL or a path on
+    it."""
     if file.media_id is None and not is_file_url(file.file_url or ""):
         raise Invalid("file_url must be an http(s) URL or a path on this server", code="bad_file_url")
 

@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package: built by wiring, and given to the APIs."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from homeserver.services.messages.messages import Messages
 
 @dataclass(frozen=True, slots=True)
 class MessageServices:
-    """Sending: messages of the products, events of Matrix clients."""
+    """Sending: messages of the product APIs, events of Matrix clients."""
 
     messages: Messages
     client_events: RoomEvents

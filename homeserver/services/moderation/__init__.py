@@ -1,1 +1,1 @@
-"""Reports, and the checks before a send: pace, spam, listed words."""
+"""Reports, and the checks before a send: rate, repetition, word list."""

@@ -1,7 +1,7 @@
-"""Reports (client-server API, "Reporting Content"): what somebody, or the word list, wants the admins to look at.
+"""Content reports (client-server API, "Reporting Content"), by users or by the word list, for the admins.
 
-Messages of the product APIs, events, rooms and people of the Matrix API. Who is reported never learns it. What is
-absent and what the requester may not know of are answered alike, by NotFound.
+They are about messages of the product APIs, and events, rooms and users of the Matrix API. The reported user is not
+told. What is absent and what the requester may not know of raise the same NotFound.
 """
 
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ from homeserver.storage.reports import NewReport, ReportRow
 from homeserver.timeline.submission import Placed, SideWrite
 
 MAX_OUTCOME_CHARS = 500
-NOBODY = UserId("")  # the reporter of what the word list found, and the sender of what is a whole room
+NOBODY = UserId("")  # reporter of word list matches, and sender of reported rooms
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report as the admins see it. `text`: what the message says now, None when it is deleted.
+    """A report as the admins see it. `text`: the message's current text, None if it was deleted.
 
-    `sender` and `reporter` are None for people who are not here any more; the word list is no reporter either.
+    `sender` and `reporter` are None for users who no longer exist; `reporter` also for the word list.
     """
 
     row: ReportRow
@@ -48,7 +48,7 @@ class Report:
 
 
 class _Found(NamedTuple):
-    """What the word list found; without an `event_id` in the message that is just being written."""
+    """A word list match; without `event_id` it is in the message that is being written."""
 
     reason: str
     now_ms: int
@@ -56,7 +56,7 @@ class _Found(NamedTuple):
 
 
 class Reports:
-    """Takes reports and shows them to the admins."""
+    """Stores reports and lists them for the admins."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Reports:
         self._server = server
 
     async def report(self, requester: Requester, event_id: EventId, reason: str = "") -> None:
-        """Report a message that the requester can see; a second report by the same person writes nothing.
+        """Report a message that the requester can see; a second report by the same user writes nothing.
 
         Raises NotFound("message_not_found"), Invalid("own_message"), TooLarge("reason_too_long"), RateLimited.
         """
@@ -89,7 +89,7 @@ class Reports:
     async def report_event(
         self, requester: Requester, room_id: RoomId, event_id: EventId, reason: str
     ) -> None:
-        """Report an event of a room that the requester is in.
+        """Report an event of a room that the requester has joined.
 
         Raises NotFound("event_not_found"), Invalid("own_message"), TooLarge("reason_too_long"), RateLimited.
         """
@@ -98,17 +98,16 @@ class Reports:
         await self._write_of_event(requester, event, reason)
 
     async def report_room(self, requester: Requester, room_id: RoomId, reason: str) -> None:
-        """Report a room that the requester may know of: in the place of the event stands the room.
+        """Report a room that the requester may know of; the room's id is stored in place of an event id.
 
-        Raises NotFound("room_not_found"), TooLarge("reason_too_long"),
-        RateLimited.
+        Raises NotFound("room_not_found"), TooLarge("reason_too_long"), RateLimited.
         """
         self._check(requester, reason)
         await self._access.known_room(requester, room_id)
         await self._write(requester, reason, room_id, EventId(room_id), NOBODY)
 
     async def report_user(self, requester: Requester, user_id: UserId, reason: str) -> None:
-        """Report a person of this server; in the place of the event stands their id.
+        """Report a user of this server; their id is stored in place of an event id.
 
         Raises NotFound("user_not_found"), TooLarge("reason_too_long"), RateLimited.
         """
@@ -118,16 +117,16 @@ class Reports:
         await self._write(requester, reason, RoomId(""), EventId(user_id), user_id)
 
     def _check(self, requester: Requester, reason: str) -> None:
-        """Whether the requester may report anything now. Raises TooLarge("reason_too_long"), RateLimited."""
+        """Check that the requester may report now. Raises TooLarge("reason_too_long"), RateLimited."""
         self._limits.check("safety", requester.user_id)
-        if is_guest(requester.number):  # there may be many of one person
+        if is_guest(requester.number):  # one person may be many guests
             self._limits.check_address("safety", requester.address)
         most = self._settings.max_reason_chars
         if len(reason) > most:
             raise TooLarge(f"a reason must have at most {most} characters", code="reason_too_long", most=most)
 
     async def _write_of_event(self, requester: Requester, event: Event, reason: str) -> None:
-        """Write a report of an event down. Raises Invalid("own_message")."""
+        """Store a report of an event. Raises Invalid("own_message")."""
         if event.sender == requester.user_id:
             raise Invalid("you cannot report your own message", code="own_message")
         await self._write(requester, reason, event.room_id, event.event_id, event.sender)
@@ -140,16 +139,16 @@ class Reports:
             await stored.add_reports(conn, [new])
 
     def found(self, entry: str, event_id: EventId | None = None) -> SideWrite[_Found]:
-        """The row by which the admins hear of an entry of the word list, to be written with the message.
+        """The report of a word list match, to be written with the message.
 
-        `event_id`: the message, where it is there already and only gets another text.
+        `event_id`: the message, if it exists already and is being edited.
         """
         return SideWrite(_add_found, _Found(f"word list: {entry}", self._clock.now_ms(), event_id))
 
-    # --- the admins ---
+    # --- for the admins ---
 
     async def listing(self, page: Page, *, with_closed: bool = False) -> list[Report]:
-        """Reports, oldest first; a fixed number of queries."""
+        """Reports, oldest first; with a fixed number of queries."""
         async with self._db.read() as conn:
             rows = await stored.list_reports(
                 conn, with_closed=with_closed, limit=page.limit, offset=page.offset
@@ -170,7 +169,7 @@ class Reports:
         ]
 
     async def close(self, report_id: int, outcome: str = "") -> None:
-        """Close a report, with what came of it. Raises NotFound("report_not_found"), TooLarge("outcome_too_long")."""
+        """Close a report, with its outcome. Raises NotFound("report_not_found"), TooLarge("outcome_too_long")."""
         if len(outcome) > MAX_OUTCOME_CHARS:
             raise TooLarge(
                 f"an outcome must have at most {MAX_OUTCOME_CHARS} characters", code="outcome_too_long"
@@ -189,7 +188,8 @@ class Reports:
 
 
 async def _add_found(conn: AsyncConnection, items: Sequence[Placed[_Found]]) -> None:
-    """Messages that are just being written are known by their places: they have no ids before."""
+    """Store word list matches; a message that is just being written is found by its position, as its id was not
+    known."""
     placed = await events.events_at(conn, {one.position for one in items if one.row.event_id is None})
     named = await events.events_by_id(
         conn, {one.row.event_id for one in items if one.row.event_id is not None}

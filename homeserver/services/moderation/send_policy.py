@@ -1,6 +1,6 @@
-"""What holds for everything that a person says, by whatever API: how often, to whom, how much of the same, which words.
+"""Checks for every message a user sends, on any API: rate, blocks, repetition, word list.
 
-What the server says by itself goes past this. All answers come from memory.
+Messages of the server itself are not checked. All checks use memory only.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,7 +20,7 @@ from homeserver.timeline.submission import SideWrite
 
 
 class SendPolicy:
-    """Whether something may be said now."""
+    """Checks whether a message may be sent now."""
 
     def __init__(
         self, *, limits: RateLimits, blocks: Blocks, spam: Spam, words: WordList, reports: Reports
@@ -32,9 +32,9 @@ class SendPolicy:
         self._reports = reports
 
     def check_pace(self, requester: Requester) -> None:
-        """Raise RateLimited for a person, or all people of an address, who do too much at once.
+        """Raise RateLimited if a user, or all users of an IP address, send too often.
 
-        Anybody can be as many guests as they like, so the guests of an address count together more strictly.
+        A person can be any number of guests, so the guests of one address share a stricter limit.
         """
         guest = is_guest(requester.number) or is_matrix_guest(requester.number)
         self._limits.check("send_guest" if guest else "send", requester.user_id)
@@ -55,9 +55,10 @@ class SendPolicy:
         txn_id: str | None = None,
         edits: EventId | None = None,
     ) -> Sequence[SideWrite[Any]]:
-        """Whether the requester may say this in the room; what is to be written with it, for the admins to see.
+        """Check a text that the requester sends to a room; returns side writes to be stored with it (reports for the
+        admins).
 
-        `edits`: the message whose text this becomes. Raises Forbidden("blocked", "word_refused"),
+        `edits`: the message whose text is replaced. Raises Forbidden("blocked", "word_refused"),
         RateLimited("repeated_message", "link_flood"), Invalid("too_many_links").
         """
         await self._blocks.check_room(requester, head)

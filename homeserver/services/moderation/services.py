@@ -1,4 +1,4 @@
-"""The services of this package, all together: what wiring builds and an API is given."""
+"""The services of this package: built by wiring, and given to the APIs."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
-"""Floods that no bucket sees: the same text again and again, in whatever rooms, and links upon links.
+"""Floods that rate limits miss: the same text again and again, in any rooms, and many links.
 
-What somebody said lately is remembered as numbers, in this process only, for the people who spoke last.
+Recent texts are kept as hashes, in this process only, for the most recent senders.
 """
 
 from collections import OrderedDict
@@ -14,7 +14,7 @@ from homeserver.kit.textnorm import links_in, words_of
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import ModerationSettings
 
-_DIFFERENT_TEXTS = 64  # of one person; who says more than these in turn is slowed down by the pace of sending
+_DIFFERENT_TEXTS = 64  # per sender; a sender of more different texts is slowed by the rate limits
 
 
 class _Said(NamedTuple):
@@ -24,14 +24,14 @@ class _Said(NamedTuple):
 
 @dataclass(slots=True)
 class _Sender:
-    """What somebody said within the window: when, by text; and how many links, when."""
+    """A sender's messages within the window: the times of each text, and times and counts of links."""
 
     texts: OrderedDict[int, list[_Said]] = field(default_factory=OrderedDict)
     links: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Spam:
-    """Refuses what somebody said too often. `refused` is called with a name for each refusal (a counter)."""
+    """Refuses repeated messages. `refused` is called with an error code for each refusal (a counter)."""
 
     def __init__(
         self,
@@ -48,7 +48,8 @@ class Spam:
         self._senders: OrderedDict[UserId, _Sender] = OrderedDict()
 
     def check(self, sender: UserId, plain_text: str, txn_id: str | None = None) -> None:
-        """Note a text that is about to be sent; what is refused is not noted. `txn_id`: a retry counts once.
+        """Check and record a text that is about to be sent; refused texts are not recorded. `txn_id`: a retry counts
+        once.
 
         Raises RateLimited("repeated_message", "link_flood"), Invalid("too_many_links").
         """
@@ -96,7 +97,7 @@ class Spam:
             raise Invalid(f"a message must have at most {most} links", code="too_many_links", most=most)
         sent = [(at, many) for at, many in known.links if _is_within(at, now_ms, settings.link_window_s)]
         excess = count + sum(many for _, many in sent) - settings.link_count
-        for at_ms, many in sent:  # the oldest first: who waits until enough of them are forgotten may go on
+        for at_ms, many in sent:  # oldest first: until enough of these have expired the sender must wait
             if 0 < excess <= many:
                 self._refuse("link_flood", at_ms, settings.link_window_s, now_ms)
             excess -= many
@@ -111,5 +112,5 @@ class Spam:
 
 
 def _is_within(at_ms: int, now_ms: int, window_s: int) -> bool:
-    # What a clock that was set back left in the future is forgotten, so that it keeps nobody out.
+    # Times in the future, left by a clock that was set back, count as expired, so that they block no sender.
     return 0 <= now_ms - at_ms < window_s * 1000

@@ -1,7 +1,7 @@
-"""The word list: what nobody may write, and what the admins want to see.
+"""The word list: words that no message may have, and words that are reported to the admins.
 
-The text and the list are cut into words by one pattern, and the words are looked up: what it costs depends on the text
-and not on how long the list is. A line is a word or a phrase; whatever stands between its words, it is the same phrase.
+Text and list are split into words by one pattern, and the words are looked up: the cost depends on the length of the
+text, not of the list. A line is a word or a phrase; a phrase matches whatever separates its words.
 """
 
 import asyncio
@@ -22,34 +22,34 @@ _MAX_PHRASE_WORDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the list. `tells`: what has it passes, and the admins are told."""
+    """A line of the list. `tells`: a match is sent, and reported to the admins."""
 
     words: tuple[str, ...]
     tells: bool
 
 
-class _Look(NamedTuple):
-    """What a file looked like: another look means that it may have changed."""
+class _FileStat(NamedTuple):
+    """The file's stat: a different one means that the file may have changed."""
 
     changed_ns: int
     size: int
     inode: int
 
 
-_Entries = Mapping[str, tuple[Entry, ...]]  # by their first words
+_Entries = Mapping[str, tuple[Entry, ...]]  # by first word
 
 
 class WordList:
-    """The list as the file had it last when it was good. Without a file nothing is on it."""
+    """The last valid version of the file; empty without a file."""
 
     def __init__(self, settings: ModerationSettings) -> None:
         self._settings = settings
         self._entries: _Entries = {}
-        self._seen: _Look | None = None
+        self._seen: _FileStat | None = None
         self._complaint = ""
 
     def check(self, plain_text: str) -> str | None:
-        """The entry that the admins are to be told of, if a text has one. Raises Forbidden("word_refused")."""
+        """The entry to report to the admins, if the text matches one. Raises Forbidden("word_refused")."""
         if not self._entries:
             return None
         words, told = words_of(plain_text), None
@@ -63,7 +63,7 @@ class WordList:
         return told
 
     async def load(self) -> None:
-        """Take over the file if it changed; of a bad one the log is told, once, and the list stays as it is."""
+        """Load the file if it changed; an invalid file is logged once, and the list stays as it was."""
         if self._settings.word_list is None:
             return
         try:
@@ -71,7 +71,7 @@ class WordList:
         except (OSError, ValueError) as error:
             complaint = str(error)
             if complaint != self._complaint:
-                logger.error("the word list stays as it was: %s", complaint)  # noqa: TRY400 - a trace tells no more
+                logger.error("the word list stays as it was: %s", complaint)  # noqa: TRY400 - a trace adds nothing
             self._complaint = complaint
             return
         if found is not None:
@@ -79,9 +79,9 @@ class WordList:
             logger.info("the word list has %d entries now", sum(map(len, found.values())))
 
     def _read(self, path: Path) -> _Entries | None:
-        """The entries; None if the file looks as before. Runs in a thread. Raises OSError, ValueError."""
+        """The entries; None if the file is unchanged. Runs in a thread. Raises OSError, ValueError."""
         status = path.stat()
-        context = _Look(status.st_mtime_ns, status.st_size, status.st_ino)
+        context = _FileStat(status.st_mtime_ns, status.st_size, status.st_ino)
         if context == self._seen:
             return None
         most = self._settings.word_list_max_bytes

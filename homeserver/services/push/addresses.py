@@ -51,9 +51,7 @@ def _split(endpoint: str) -> SplitResult | None:
         _ = parts.port  # raises ValueError if the port is invalid
     except ValueError:
         return None
-    return (
-        parts if ":" not in (parts.hostname or "") else None
-    )  # IPv6 literals: a VAPID audience cannot name them
+    return parts if ":" not in (parts.hostname or "") else None  # IPv6: a VAPID audience cannot name it
 
 
 def _bad(message: str) -> Invalid:

@@ -1,1 +1,1 @@
-"""The feed to sockets, and what is ephemeral: typing, presence, receipts."""
+"""The feed to sockets, and ephemeral state: typing, presence, receipts."""

@@ -1,7 +1,7 @@
-"""What a client missed while it was away: messages that were said, changed or deleted, in the order of the log.
+"""What a client missed while it was offline: new, edited and deleted messages, in the order of the log.
 
-What was said since is told as it reads now. What the client knows already (it says up to where) and was changed or
-deleted since is told as that.
+New messages are given in their current form. A message that the client knows already (by `since`) is given as edited
+or deleted, if it was.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,14 +22,14 @@ _Complete: TypeAlias = Callable[[Sequence[StoredEvent]], Awaitable[list[Message]
 
 
 class Missed(NamedTuple):
-    """A piece of news, and its place in the log."""
+    """A missed record, and its position in the log."""
 
     position: int
     record: Told
 
 
 class LogPage(NamedTuple):
-    """A piece of the log, read up to `upto`."""
+    """A page of the log, read up to position `upto`."""
 
     news: Sequence[Missed]
     upto: int
@@ -37,7 +37,7 @@ class LogPage(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """Messages to be told of, each with the place of what happened to it last."""
+    """The messages of a page, each with the position of the last change to it."""
 
     new: dict[EventId, tuple[int, StoredEvent]]
     edited: dict[EventId, tuple[int, StoredEvent]]
@@ -45,9 +45,10 @@ class _Found(NamedTuple):
 
 
 class CatchUp:
-    """Reads the log for clients, stretch by stretch; each costs a fixed number of queries.
+    """Reads the log for clients, page by page, with a fixed number of queries each.
 
-    `since`: the client knows the messages up to here. `after`: where the stretch begins. `limit`: its most entries.
+    `since`: the client knows the messages up to this position. `after`: the position before the page. `limit`: the
+    most log entries of the page.
     """
 
     def __init__(self, *, db: Database, access: Access, views: MessageViews) -> None:
@@ -58,7 +59,7 @@ class CatchUp:
     async def of_room(
         self, requester: Requester, room_id: RoomId, *, since: int, after: int, limit: int
     ) -> LogPage:
-        """What happened in one room. Raises NotFound where the requester is not in it."""
+        """What happened in one room. Raises NotFound if the requester has not joined it."""
         await self._access.room(requester, room_id)
         async with self._db.read() as conn:
             page = await events.told_after(conn, room_id, after=place_at(after), limit=limit)
@@ -69,7 +70,7 @@ class CatchUp:
         return await self._page(page, since, after, limit, complete)
 
     async def of_person(self, requester: Requester, *, since: int, after: int, limit: int) -> LogPage:
-        """What happened in all rooms of the requester. Who has read the messages is not counted."""
+        """What happened in all rooms of the requester. The messages have no reader count."""
         async with self._db.read() as conn:
             page = await events.told_to_after(conn, requester.user_id, after=after, limit=limit)
         return await self._page(page, since, after, limit, self._views.of_rooms)
@@ -106,7 +107,7 @@ class CatchUp:
             subject = one.event.redacts or one.event.event_id
             message = named.get(parents.get(subject, subject))
             if message is None or message.arrived > since:
-                continue  # new to the client as well: told as it is now, or not at all
+                continue  # the message is new to the client too: given in its current form, or not at all
             if subject in parents:
                 if message.shown:
                     found.edited[message.event.event_id] = (one.arrived, message)

@@ -1,4 +1,4 @@
-"""Who has a live connection to which room: kept in memory only. The presence of the Matrix API is `presence`."""
+"""Live connections of users to rooms, in memory only. The presence of the Matrix API is in `presence`."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -13,10 +13,10 @@ from homeserver.services.realtime.records import PresenceChanged
 
 
 class LiveConnections:
-    """Counts a person's live connections to a room, and tells the watchers when the first opens or the last closes.
+    """Counts a user's live connections to a room, and announces when the first opens and the last closes.
 
-    Where two people do not reach each other, who comes is not counted and sees nobody
-    (see `services/accounts/blocks.py`).
+    In a room of two users with a block between them, a connection is not counted and sees no other user (see
+    `services/accounts/blocks.py`).
     """
 
     def __init__(self, feed: Feed, access: Access, blocks: Blocks) -> None:
@@ -27,9 +27,10 @@ class LiveConnections:
 
     @asynccontextmanager
     async def visit(self, requester: Requester, room_id: RoomId) -> AsyncIterator[Sequence[int]]:
-        """Be in a room while this lasts; the numbers of those who are there now, the requester's own among them.
+        """Hold a connection to a room for the duration of the context. Yields the numbers of the users connected now,
+        the requester's included.
 
-        Raises NotFound for a room that the requester is not in.
+        Raises NotFound for a room that the requester has not joined.
         """
         head = (await self._access.room(requester, room_id)).head
         other = other_of_two(head, requester.user_id)
@@ -43,11 +44,11 @@ class LiveConnections:
             self.leave(requester, room_id)
 
     async def hidden_rooms(self, requester: Requester) -> set[RoomId]:
-        """The rooms that are not to be entered, for who comes into many at once."""
+        """The rooms in which a connection must not be counted, for requesters who connect to many rooms at once."""
         return await self._blocks.silent_rooms(requester)
 
     def enter(self, requester: Requester, room_id: RoomId) -> None:
-        """A live connection opened; `leave` must follow."""
+        """Count an opened connection; `leave` must follow."""
         here = self._rooms.setdefault(room_id, Counter())
         who = (requester.user_id, requester.number)
         here[who] += 1
@@ -55,7 +56,7 @@ class LiveConnections:
             self._feed.announce(PresenceChanged(room_id, *who, is_online=True))
 
     def leave(self, requester: Requester, room_id: RoomId) -> None:
-        """A live connection closed."""
+        """Count a closed connection."""
         here, who = self._rooms[room_id], (requester.user_id, requester.number)
         here[who] -= 1
         if here[who] == 0:
@@ -65,9 +66,9 @@ class LiveConnections:
             self._feed.announce(PresenceChanged(room_id, *who, is_online=False))
 
     def online(self, room_id: RoomId) -> list[int]:
-        """The numbers of those who are connected to a room."""
+        """The numbers of the users who are connected to a room."""
         return [number for _, number in self._rooms.get(room_id, ())]
 
     def is_online(self, room_id: RoomId, user_id: UserId, number: int) -> bool:
-        """Whether this person is connected to a room here."""
+        """True if this user is connected to the room on this server process."""
         return (user_id, number) in self._rooms.get(room_id, ())

@@ -1,10 +1,10 @@
-"""The feed: what happens in rooms as neutral records, made once for all faces.
+"""The feed: events of rooms as neutral records, made once for all APIs.
 
-Entries of the log come in by `hear`, in their order, and become records in that order; news that is not kept (typing,
-presence) joins by `announce`. Only rooms that somebody watches cost anything.
+Log entries arrive by `hear` in order, and become records in that order; ephemeral records (typing, presence) join by
+`announce`. Only rooms with a watcher cost anything.
 
-A follower watches for people, not only for rooms: it hears when one of its people comes into a room that it does not
-watch yet, and misses nothing that happens there from then on. What changes a room brings it the room as it stands.
+A follower watches users, not only rooms: it learns when one of its users joins a room that it does not watch yet, and
+misses nothing that happens there from then on. Changes of a room carry the room's current state.
 """
 
 import asyncio
@@ -57,22 +57,22 @@ _ROOM_CHANGES = frozenset({"m.room.name", "m.room.topic", "m.room.avatar", "m.ro
 
 
 class Watcher(Protocol):
-    """Somebody who passes news on. Both are called in the loop's thread, and must be quick."""
+    """A receiver of records. Both methods are called in the event loop's thread, and must return quickly."""
 
     def wants(self, room_id: RoomId) -> bool:
-        """Whether news of this room are of use now."""
+        """True if the watcher needs records of this room now."""
         ...
 
     def deliver(self, record: Record) -> None:
-        """Take one piece of news: of a room that was wanted, about a session, or that news were lost."""
+        """Receive a record: of a wanted room, about a session, or that records were lost."""
         ...
 
 
 class Follower(Watcher, Protocol):
-    """A watcher that goes where its people go. It must want a room from the moment that one of them came in."""
+    """A watcher of users. It must want a room from the moment that one of its users has joined."""
 
     def follows(self, user_id: UserId) -> bool:
-        """Whether it is of use to know where this person comes in or goes out."""
+        """True if the follower needs this user's joins and leaves."""
         ...
 
 
@@ -80,7 +80,7 @@ _Change: TypeAlias = MemberAdded | MemberRemoved | RoomChanged
 
 
 class Feed:
-    """Makes records of entries and hands them to the watchers."""
+    """Makes records of log entries and hands them to the watchers."""
 
     def __init__(
         self,
@@ -101,15 +101,14 @@ class Feed:
         self._profiles = profiles
         self._watchers: list[Watcher] = []
         self._followers: list[Follower] = []
-        self._opening: Counter[RoomId] = Counter()  # rooms that followed people come into, not told yet
-        self._heard = 0  # position of the last entry
-        self._latest: tuple[int, RoomNow] | None = (
-            None  # a room, and up to which position it is right at least
-        )
+        self._pending_joins: Counter[RoomId] = Counter()  # rooms with pending joins of followed users
+        self._heard = 0  # position of the last log entry
+        # The room loaded last, and the position up to which it is current at least.
+        self._latest: tuple[int, RoomNow] | None = None
         self._queue: asyncio.Queue[tuple[Entry, RoomId | None]] = asyncio.Queue(max_waiting)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
-        """Give a watcher the news from now on; answers how to stop that."""
+        """Deliver records to a watcher from now on; returns the function that stops it."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
@@ -125,32 +124,32 @@ class Feed:
         return stop_both
 
     def hear(self, entry: Entry) -> None:
-        """Take an entry of the log: the live log calls this."""
+        """Handle a log entry; called by the live log."""
         self._heard = entry.position
-        opens = self._brings_in(entry)
-        if opens is None and not self._is_of_use(entry):
+        joined_room = self._followed_join(entry)
+        if joined_room is None and not self._is_of_use(entry):
             return
         if self._queue.full():
             logger.error("the feed cannot keep up; its listeners must read up on what they missed")
             while not self._queue.empty():
                 self._queue.get_nowait()
-            self._opening.clear()
+            self._pending_joins.clear()
             self._deliver(None, NewsLost())
-        self._queue.put_nowait((entry, opens))
-        if opens is not None:
-            self._opening[opens] += 1
+        self._queue.put_nowait((entry, joined_room))
+        if joined_room is not None:
+            self._pending_joins[joined_room] += 1
 
     def announce(self, record: TypingChanged | PresenceChanged) -> None:
-        """Pass on news that is not kept."""
+        """Deliver an ephemeral record."""
         self._deliver(record.room_id, record)
 
     async def run(self) -> None:
-        """Turn what was heard into records, until cancelled."""
+        """Turn queued log entries into records; runs until cancelled."""
         while True:
-            entry, opens = await self._queue.get()
+            entry, joined_room = await self._queue.get()
             try:
                 record = await self._record(entry)
-            except Exception as error:  # one bad entry must not silence the rest
+            except Exception as error:  # one bad entry must not stop the others
                 record = None
                 if is_outage(error):
                     logger.exception("no record could be made of log entry %d", entry.position)
@@ -159,17 +158,18 @@ class Feed:
                     self._live.set_aside("feed", entry, error)
             if record is not None:
                 self._tell(entry, record)
-            if opens is not None:
-                self._opening -= Counter([opens])  # which forgets a room at 0
+            if joined_room is not None:
+                self._pending_joins -= Counter([joined_room])  # this removes a room at 0
 
     def _is_of_use(self, entry: Entry) -> bool:
         room_id = entry.room_id
         if room_id is None:
             return entry.kind is EntryKind.SESSION_ENDED
-        return room_id in self._opening or self._is_wanted(room_id) or self._moves_followed(entry)
+        return room_id in self._pending_joins or self._is_wanted(room_id) or self._moves_followed(entry)
 
-    def _brings_in(self, entry: Entry) -> RoomId | None:
-        """The room that the entry brings a followed person into. Until that is told, all that happens there waits."""
+    def _followed_join(self, entry: Entry) -> RoomId | None:
+        """The room that a followed user joins by this entry. Until that join is delivered, all records of the room
+        are kept."""
         if entry.event is None or entry.event.event.membership != "join" or not self._moves_followed(entry):
             return None
         return entry.room_id
@@ -186,11 +186,11 @@ class Feed:
         return any(watcher.wants(room_id) for watcher in self._watchers)
 
     def _tell(self, entry: Entry, record: Record) -> None:
-        """Hand a record of the log on; a watcher that cannot take it keeps it from nobody else."""
+        """Deliver a record of a log entry; a watcher that fails does not keep it from the others."""
         for watcher in tuple(self._watchers):
             try:
                 self._pass(watcher, entry.room_id, record)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and counted
+            except Exception as error:  # noqa: BLE001 - any error is logged and counted
                 self._live.set_aside("feed", entry, error)
 
     def _deliver(self, room_id: RoomId | None, record: Record) -> None:
@@ -198,11 +198,11 @@ class Feed:
             self._pass(watcher, room_id, record)
 
     def _pass(self, watcher: Watcher, room_id: RoomId | None, record: Record) -> None:
-        if room_id is None or watcher.wants(room_id) or self._goes_along(watcher, record):
+        if room_id is None or watcher.wants(room_id) or self._follows(watcher, record):
             watcher.deliver(record)
 
-    def _goes_along(self, watcher: Watcher, record: Record) -> bool:
-        """Whether one of a follower's people comes into a room by this, or goes out of it."""
+    def _follows(self, watcher: Watcher, record: Record) -> bool:
+        """True if the record is a join or leave of a user whom this watcher follows."""
         if isinstance(record, MemberAdded):
             user_id = record.member.person.user_id
         elif isinstance(record, MemberRemoved):
@@ -245,7 +245,7 @@ class Feed:
         return None
 
     async def _edited(self, room_id: RoomId, event_id: EventId) -> MessageEdited | None:
-        """The message as it reads now, if it is of this room: anybody may name any event."""
+        """The message in its current form, if it is in this room: an event may relate to any event id."""
         async with self._db.read() as conn:
             found = await events.events_by_id(conn, [event_id])
         target = found.get(event_id)
@@ -270,13 +270,13 @@ class Feed:
         return MessageDeleted(event.room_id, at, MessageRef(event.redacts, target.arrived))
 
     async def _with_room(self, record: _Change, position: int) -> Record:
-        """The record with the room as it stands, if a follower will take it."""
-        wanted = (one.wants(record.room_id) or self._goes_along(one, record) for one in self._followers)
+        """The record with the room's current state, if a follower will receive it."""
+        wanted = (one.wants(record.room_id) or self._follows(one, record) for one in self._followers)
         if not any(wanted):
             return record
         upto, now = self._latest or (0, None)
         if now is None or now.room.room_id != record.room_id or position > upto:
-            upto = self._heard  # everything up to here was committed before the look
+            upto = self._heard  # all entries up to here were committed before the read
             now = await self._rooms.now(await self._timeline.stored_head(record.room_id))
             self._latest = (upto, now)
         return replace(record, now=now)
@@ -292,12 +292,12 @@ class Feed:
         if event.membership == "join":
             head = await self._timeline.stored_head(event.room_id)
             return MemberAdded(event.room_id, Member(person, role_in(head, user_id), event.origin_server_ts))
-        if was == "join" and person.user_id == user_id:  # a guest who became an account did not go
+        if was == "join" and person.user_id == user_id:  # a guest who became an account did not leave
             return MemberRemoved(event.room_id, user_id, person.number)
         return None
 
     async def _membership_before(self, event: Event) -> str | None:
-        """The membership that a member event changes: the one before is among its auth events."""
+        """The membership before a member event: the previous member event is among its auth events."""
         async with self._db.read() as conn:
             found = await events.events_by_id(conn, event.auth_events)
         before = (

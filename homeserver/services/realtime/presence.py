@@ -1,7 +1,7 @@
-"""Whether people are online, as Matrix clients say it (client-server API, "Presence"): in memory only.
+"""Presence as Matrix clients set it (client-server API, "Presence"), in memory only.
 
-Each process knows what its own clients said; after a restart everybody is offline until they come again. This has
-nothing to do with the live connections of the product APIs (see `services/realtime/connections.py`).
+Each process knows what its own clients set; after a restart all users are offline until their next request. This is
+unrelated to the live connections of the product APIs (see `services/realtime/connections.py`).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _MAX_STATUS_CHARS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of one person. `serial`: of the last change that others are told of."""
+    """A user's presence. `serial`: of the last change that other users are told of."""
 
     presence: PresenceState = "offline"
     status: str = ""
@@ -35,7 +35,8 @@ class State:
 
 
 class Presence:
-    """Keeps the states of the people who were here last. `forget_s`: after so long without a word one is offline."""
+    """Keeps the presence of the most recently active users. `forget_s`: a user without activity for this long is
+    offline."""
 
     def __init__(
         self, *, db: Database, clock: Clock, blocks: Blocks, enabled: bool, most: int, forget_s: float
@@ -47,34 +48,35 @@ class Presence:
         self._most = most
         self._forget_s = forget_s
         self._states: OrderedDict[UserId, State] = OrderedDict()
-        self._changes: OrderedDict[UserId, int] = OrderedDict()  # serials, in their order
+        self._changes: OrderedDict[UserId, int] = OrderedDict()  # serials, in order
         self._timers: dict[UserId, asyncio.TimerHandle] = {}
         self._listeners: list[Callable[[UserId], None]] = []
         self.serial = 0
-        """Counts the changes, since the server began."""
+        """Count of changes since the server started."""
 
     def listen(self, listener: Callable[[UserId], None]) -> None:
-        """Call `listener` with everybody whose state changes. It must not block or raise."""
+        """Call `listener` with each user whose presence changes. It must not block or raise."""
         self._listeners.append(listener)
 
     def touch(self, user_id: UserId, presence: PresenceState) -> None:
-        """A client of this person is here, and shows them so; offline: it shows nothing."""
+        """Note a request of the user's client, with the presence it sets; "offline" changes nothing."""
         if presence != "offline":
             self._set(user_id, presence, None)
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: who comes into a room is told of to those who are there."""
+        """Handle a log entry: when a user joins a room, its members are told the user's presence."""
         event = None if entry.event is None else entry.event.event
         if event is None or event.type != "m.room.member" or event.content.get("membership") != "join":
             return
         user_id = UserId(event.state_key or "")
         state = self._states.get(user_id)
         if state is not None and state.presence != "offline":
-            # Nobody is woken: the coming itself does that.
+            # No listener is called: the join itself wakes them.
             self._states[user_id] = self._numbered(user_id, state)
 
     def show(self, requester: Requester, presence: PresenceState, status: str | None) -> None:
-        """Say how one is. `status` None keeps none. Raises TooLarge."""
+        """Set the requester's presence; `status` None removes the status message. Raises
+        TooLarge("status_too_long")."""
         if status is not None and len(status) > _MAX_STATUS_CHARS:
             raise TooLarge(
                 f"status_msg must have at most {_MAX_STATUS_CHARS} characters", code="status_too_long"
@@ -82,7 +84,7 @@ class Presence:
         self._set(requester.user_id, presence, status or "")
 
     async def of(self, requester: Requester, user_id: UserId) -> Content:
-        """How somebody is whom the requester shares a room with. Raises Forbidden("not_shared")."""
+        """The presence of a user who shares a room with the requester. Raises Forbidden("not_shared")."""
         if user_id != requester.user_id and not await self._known(requester.user_id, [user_id]):
             raise Forbidden("you share no room with this user", code="not_shared")
         return self._shape(self._states.get(user_id, State()))
@@ -90,9 +92,9 @@ class Presence:
     async def changes(
         self, reader: UserId, after: int, near: Collection[UserId] = frozenset()
     ) -> list[Content]:
-        """Events about the people whom a reader shares a room with, and who changed after a serial.
+        """m.presence events of users who share a room with the reader and changed after a serial.
 
-        Of those in `near` it is known that they do.
+        `near`: users who are known to share a room.
         """
         latest = takewhile(lambda change: change[1] > after, reversed(self._changes.items()))
         changed = {user_id: self._states[user_id] for user_id, _ in latest if user_id != reader}
@@ -108,7 +110,7 @@ class Presence:
     async def _known(
         self, reader: UserId, user_ids: Collection[UserId], near: Collection[UserId] = frozenset()
     ) -> Collection[UserId]:
-        """Those with whom a reader shares a room, without a block between."""
+        """The users who share a room with the reader and have no block between them."""
         sharing = {user_id for user_id in user_ids if user_id in near}
         others = [user_id for user_id in user_ids if user_id not in near]
         if others:
@@ -117,7 +119,7 @@ class Presence:
         return sharing - await self._blocks.between(reader, sharing) if sharing else sharing
 
     def close(self) -> None:
-        """Forget everything; the server stops."""
+        """Drop all state, at shutdown."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -137,7 +139,7 @@ class Presence:
                 listener(user_id)
 
     def _numbered(self, user_id: UserId, state: State) -> State:
-        """A state that others are to be told of."""
+        """The state with a new serial, so that other users are told."""
         self.serial += 1
         self._changes[user_id] = self.serial
         self._changes.move_to_end(user_id)

@@ -1,8 +1,8 @@
-"""Receipts: how far each person has read (client-server API, "Receipts", "Fully read markers").
+"""Receipts: how far each user has read (client-server API, "Receipts", "Fully read markers").
 
-The product APIs have one marker for each person and room: a public receipt of no thread. A receipt of no thread, or of
-the main timeline, from a Matrix client moves it as well. A private receipt is told to its own person only, and moves
-nothing that others can see. The fully read marker, `m.fully_read`, is account data.
+The product APIs have one marker for each user and room: an unthreaded public receipt. An unthreaded receipt of a
+Matrix client, or one of the main timeline, moves it as well. A private receipt is sent to its own user only, and
+moves nothing that other users can see. The fully read marker, `m.fully_read`, is account data.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,8 @@ KINDS: Final = frozenset({READ, PRIVATE, FULLY_READ})
 
 
 class Receipts:
-    """Moves receipts and fully read markers; a receipt moves forward only. Every method takes who asks first."""
+    """Moves receipts and fully read markers; a receipt only moves forward. The requester is the first argument of
+    each method."""
 
     def __init__(
         self, *, db: Database, timeline: Timeline, access: Access, data: AccountData, clock: Clock
@@ -47,10 +48,10 @@ class Receipts:
     async def mark_read(
         self, requester: Requester, room_id: RoomId, *, event_id: EventId | None = None
     ) -> int:
-        """Everything up to a message (by default the newest) is read. Answers how many messages that were.
+        """Mark a room as read up to a message, by default the newest. Returns the count of messages that were unread.
 
-        The message may have been deleted just before its reader came to say so. A receipt that is further already
-        stays, and nobody is told anything.
+        The message may have been deleted just before. A receipt that is further ahead stays, and nothing is
+        announced.
         """
         await self._access.room(requester, room_id)
         target = await self._message(requester, room_id, event_id)
@@ -59,7 +60,7 @@ class Receipts:
         async with self._db.read() as conn:
             own = await members.member(conn, room_id, requester.user_id)
         if own is None or target.position is None or own.read_position >= target.position:
-            return 0  # older history that was fetched counts as read
+            return 0  # backfilled history counts as read
         count = max(0, target.message_seq - own.read_seq)
         await self._write(self._receipt(requester, target, READ, ""), target, count)
         return count
@@ -67,7 +68,7 @@ class Receipts:
     async def set(
         self, requester: Requester, room_id: RoomId, kind: str, event_id: EventId, *, thread_id: str = ""
     ) -> None:
-        """Set a receipt or the fully read marker at an event; a receipt that is further already stays.
+        """Set a receipt or the fully read marker to an event; a receipt that is further ahead stays.
 
         Raises Invalid("bad_receipt"), Forbidden("not_joined"), NotFound("event_not_found").
         """
@@ -83,14 +84,14 @@ class Receipts:
             await self._data.put(requester, room_id, FULLY_READ, {"event_id": event_id})
             return
         if target.position is None:
-            return  # older history that was fetched counts as read
+            return  # backfilled history counts as read
         async with self._db.read() as conn:
             held = await stored.own_receipts(conn, room_id, requester.user_id)
         if held.get((kind, thread_id), 0) < target.position:
             await self._write(self._receipt(requester, target, kind, thread_id), target)
 
     async def check_joined(self, requester: Requester, room_id: RoomId) -> None:
-        """Raise Forbidden("not_joined") unless the requester is in the room; also where there is no such room."""
+        """Raise Forbidden("not_joined") unless the requester has joined the room; also if there is no such room."""
         try:
             await head_for_member(self._timeline, requester, room_id)
         except NotFound:
@@ -99,7 +100,7 @@ class Receipts:
     async def _message(
         self, requester: Requester, room_id: RoomId, event_id: EventId | None
     ) -> StoredEvent | None:
-        """The message that a client of a product has read, by default the newest."""
+        """The message that a product client has read, by default the newest."""
         if event_id is not None:
             target = (await self._access.message(requester, event_id, or_deleted=True)).stored
             if target.event.room_id != room_id:
@@ -117,7 +118,7 @@ class Receipts:
         return found
 
     async def _check_thread(self, target: StoredEvent, thread_id: EventId) -> None:
-        """Raise Invalid unless an event is in the thread, or in none; what begins a thread counts for it as well."""
+        """Raise Invalid unless the event is in the thread, is its root, or is in no thread."""
         event_id = target.event.event_id
         if thread_id == event_id:
             return
@@ -138,7 +139,8 @@ class Receipts:
         )
 
     async def _write(self, receipt: Receipt, target: StoredEvent, count: int | None = None) -> None:
-        """Write a receipt and what it marks as read. `count`: how many messages of the product APIs that were."""
+        """Write a receipt and what it marks as read. `count`: the count of messages newly read, as the product
+        APIs count."""
         also: list[SideWrite[Any]] = [SideWrite(_set_receipts, receipt)]
         if receipt.thread_id in ("", MAIN):
             also.append(SideWrite(_move_read, _move(receipt, target)))
@@ -149,9 +151,9 @@ class Receipts:
 
 
 def _move(receipt: Receipt, target: StoredEvent) -> ReadMove:
-    """What a receipt of the whole room, or of what is in no thread, marks as read.
+    """What an unthreaded receipt, or one of the main timeline, marks as read.
 
-    A private one moves no `position`: that is shown to the others of the room.
+    A private receipt moves no `position`, as that is visible to other members.
     """
     return ReadMove(
         room_id=receipt.room_id,
@@ -165,7 +167,7 @@ def _move(receipt: Receipt, target: StoredEvent) -> ReadMove:
 
 
 def _entry(receipt: Receipt, count: int | None) -> NewEntry:
-    """A private receipt has no room in the log: those who are in the room do not hear of it."""
+    """The log entry of a receipt. That of a private receipt has no room, so the room's members do not get it."""
     body = {
         "type": receipt.receipt_type,
         "room_id": receipt.room_id,
@@ -180,7 +182,7 @@ def _entry(receipt: Receipt, count: int | None) -> NewEntry:
 
 
 async def _set_receipts(conn: AsyncConnection, rows: Sequence[Placed[Receipt]]) -> None:
-    """Write receipts with their entries of the log; an upsert takes each key once."""
+    """Write receipts in the transaction of their log entries; an upsert takes each key once."""
     latest = {
         (one.row.room_id, one.row.user_id, one.row.receipt_type, one.row.thread_id): one.row for one in rows
     }

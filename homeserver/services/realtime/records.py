@@ -1,4 +1,4 @@
-"""What happened in rooms, as neutral records: the feed makes each once, and each API shows it in its own words."""
+"""Neutral records of what happened in rooms: the feed makes each once, and each API renders it in its own format."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -14,7 +14,7 @@ class MessageNew:
 
 @dataclass(frozen=True, slots=True)
 class MessageEdited:
-    """A message reads differently now: its text or its files changed."""
+    """The text or the files of a message changed."""
 
     message: Message
 
@@ -28,7 +28,7 @@ class MessageDeleted:
 
 @dataclass(frozen=True, slots=True)
 class ReadMoved:
-    """A person has read a room up to a message; `count` messages of others were new to them."""
+    """A user has read a room up to a message; `count` messages of other users were new to them."""
 
     room_id: RoomId
     user_id: UserId
@@ -39,7 +39,7 @@ class ReadMoved:
 
 @dataclass(frozen=True, slots=True)
 class MemberAdded:
-    """`now`, here and below: the room as it stands, for followers. What comes close together has the same one."""
+    """A user joined. `now`, here and below: the room's current state, for followers; close records share one."""
 
     room_id: RoomId
     member: Member
@@ -56,7 +56,7 @@ class MemberRemoved:
 
 @dataclass(frozen=True, slots=True)
 class RoomChanged:
-    """Name, description or roles of a room are different now."""
+    """Name, description or roles of a room changed."""
 
     room_id: RoomId
     now: RoomNow | None = None
@@ -64,7 +64,7 @@ class RoomChanged:
 
 @dataclass(frozen=True, slots=True)
 class RoomClosed:
-    """A room is closed for all; that each of them is out of it follows."""
+    """A room was closed for all its members; the removal of each follows."""
 
     room_id: RoomId
 
@@ -79,7 +79,7 @@ class TypingChanged:
 
 @dataclass(frozen=True, slots=True)
 class PresenceChanged:
-    """A person came to a room's live connection, or went from it."""
+    """A user's first live connection to a room opened, or the last one closed."""
 
     room_id: RoomId
     user_id: UserId
@@ -89,7 +89,7 @@ class PresenceChanged:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """A session is over; without `session_id`, every one of this person."""
+    """A session has ended; without `session_id`, all sessions of the user."""
 
     session_id: SessionId | None
     user_id: UserId
@@ -97,7 +97,7 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class NewsLost:
-    """Too much happened at once: some news will not come. Whoever listens must read up on what they missed."""
+    """The queue was full and records were dropped: receivers must read what they missed."""
 
 
 Record: TypeAlias = (

@@ -1,4 +1,4 @@
-"""Who is typing where: kept in memory only, and forgotten by itself."""
+"""Typing notifications, in memory only; they expire."""
 
 import asyncio
 from collections import OrderedDict
@@ -12,13 +12,13 @@ from homeserver.services.events.access import Access
 from homeserver.services.realtime.feed import Feed
 from homeserver.services.realtime.records import TypingChanged
 
-_FORGET_S = 20.0  # a client says again every few seconds that its person is typing
-_LONGEST_S = 120.0  # that a client may ask for
-_MOST = 10_000  # people typing at the same time; more are not shown
+_FORGET_S = 20.0  # clients repeat the notification every few seconds
+_LONGEST_S = 120.0  # longest timeout that a client may ask for
+_MOST = 10_000  # users typing at the same time; more are not shown
 
 
 class Typing:
-    """Passes typing on to the watchers of a room, once per change."""
+    """Announces typing to the watchers of a room, once per change."""
 
     def __init__(self, feed: Feed, access: Access, blocks: Blocks, *, forget_s: float = _FORGET_S) -> None:
         self._feed = feed
@@ -29,12 +29,12 @@ class Typing:
         self._changes: OrderedDict[RoomId, int] = OrderedDict()
         self._listeners: list[Callable[[RoomId], None]] = []
         self.serial = 0
-        """Counts the changes, since the server began."""
+        """Count of changes since the server started."""
 
     async def set(
         self, requester: Requester, room_id: RoomId, *, is_typing: bool, forget_s: float | None = None
     ) -> None:
-        """Note that the requester types in a room or has stopped; `forget_s`: for how long, if not as usual.
+        """Note that the requester started or stopped typing; `forget_s`: timeout in seconds, if not the default.
 
         Raises NotFound, Forbidden("blocked").
         """
@@ -44,15 +44,15 @@ class Typing:
         self._set(requester, room_id, is_typing, forget_s)
 
     def stop(self, requester: Requester, room_id: RoomId) -> None:
-        """Note that the requester has stopped; also where they are not any more."""
+        """Note that the requester stopped typing, also in a room they have left."""
         self._set(requester, room_id, is_typing=False)
 
     def listen(self, listener: Callable[[RoomId], None]) -> None:
-        """Call `listener` with every room where somebody begins or stops. It must not block or raise."""
+        """Call `listener` with each room in which a user starts or stops typing. It must not block or raise."""
         self._listeners.append(listener)
 
     def changed_after(self, serial: int) -> frozenset[RoomId]:
-        """The rooms where somebody began or stopped after a serial; of old ones perhaps not all."""
+        """The rooms where users started or stopped typing after a serial; for old serials some may be missing."""
         latest = takewhile(lambda change: change[1] > serial, reversed(self._changes.items()))
         return frozenset(room_id for room_id, _ in latest)
 
@@ -82,11 +82,11 @@ class Typing:
             self._note_change(room_id)
 
     def in_room(self, room_id: RoomId) -> list[UserId]:
-        """Who types in a room now."""
+        """The users who are typing in a room."""
         return [user_id for room, user_id in self._timers if room == room_id]
 
     def close(self) -> None:
-        """Forget everything; the server stops."""
+        """Drop all state, at shutdown."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()

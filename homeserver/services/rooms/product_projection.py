@@ -40,5 +40,5 @@ class ProductProjection:
     async def successors_of(
         self, conn: AsyncConnection, authors: Collection[UserId]
     ) -> Mapping[UserId, UserId]:
-        """The accounts that authors became who were guests, by guest."""
+        """The accounts of those authors who were guests and became accounts, by guest."""
         return await guests.successors_of(conn, authors)

@@ -158,8 +158,8 @@ def _carried_state(head: Head, own: UserId) -> list[Draft]:
 
 
 def _closing_events(head: Head, own: UserId, new: RoomId) -> list[Draft]:
-    """The last events of the old room: the tombstone, and as far as the requester has the power, rules that make it
-    read-only."""
+    """The last events of the old room: the tombstone, and as far as the requester has the power, an empty
+    canonical alias and power levels that make the room read-only."""
     body = {"body": "This room has been replaced", "replacement_room": new}
     drafts = [state_draft(TOMBSTONE, own, body)]
     levels, state = levels_of(head), head.state.events

@@ -133,7 +133,7 @@ class Repository:
         Raises NotFound, Forbidden("not_yours"), Conflict("file_exists"), and as `Media.upload` does.
         """
         check_may_act(requester)
-        row, pending = await self._context(media_id) if server == self._server else (None, None)
+        row, pending = await self._rows(media_id) if server == self._server else (None, None)
         owner = row.uploader if row is not None else pending.uploader if pending is not None else None
         if owner is None:
             raise _not_found()
@@ -190,7 +190,7 @@ class Repository:
         """The requested file, once it is uploaded. Unauthenticated requests never get files of product APIs, whose URLs
         are signed."""
         self._check_open(place)
-        row, pending = await self._context(place.media_id)
+        row, pending = await self._rows(place.media_id)
         if row is None and pending is not None:
             row = await self._await(place)
         if row is None or row.delete_after_ms is not None:
@@ -202,25 +202,27 @@ class Repository:
     async def _await(self, place: Place) -> MediaRow:
         wait_s = min(place.wait_ms / 1000, self._settings.max_download_wait_s)
         with self._arrivals.expected(place.media_id) as arrived:
-            row, _ = await self._context(place.media_id)  # it may have been uploaded just before
+            row, _ = await self._rows(place.media_id)  # it may have been uploaded just before
             if row is None and wait_s > 0:
                 try:
                     async with asyncio.timeout(wait_s):
                         await arrived.wait()
                 except TimeoutError:
                     raise _not_yet() from None
-                row, _ = await self._context(place.media_id)
+                row, _ = await self._rows(place.media_id)
         if row is None:
             raise _not_yet()
         return row
 
-    async def _context(self, media_id: MediaId) -> tuple[MediaRow | None, PendingRow | None]:
+    async def _rows(self, media_id: MediaId) -> tuple[MediaRow | None, PendingRow | None]:
         """The rows of a media id: of the file, and of its pending upload."""
         async with self._db.read() as conn:
             row = (await stored.media_of(conn, [media_id])).get(media_id)
             pending = None
             if row is None:
                 pending = (await stored.pending_of(conn, [media_id])).get(media_id)
+                if pending is None:  # the upload may have ended between the two reads
+                    row = (await stored.media_of(conn, [media_id])).get(media_id)
         if pending is not None and pending.expires_ms <= self._clock.now_ms():
             pending = None
         return row, pending

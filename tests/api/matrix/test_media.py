@@ -175,6 +175,7 @@ async def chunked() -> AsyncIterator[bytes]:
 
 
 @pytest.mark.both
+@pytest.mark.both
 async def test_two_who_fill_one_address(alice: Client) -> None:
     place = place_of((await alice.call("POST", "/_matrix/media/v1/create"))["content_uri"])
     bodies = [bytes([number]) * 300_000 for number in range(4)]

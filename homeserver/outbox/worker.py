@@ -21,7 +21,7 @@ _LANDING_S = 2.0  # what is under way when the server stops may finish for so lo
 Job = TypeVar("Job")
 
 
-class Fate(StrEnum):
+class SendResult(StrEnum):
     """What became of a try."""
 
     SENT = "sent"
@@ -37,7 +37,7 @@ class Tried:
     `also`: further items of the destination that went with it, over now as well unless it is AGAIN.
     """
 
-    fate: Fate
+    result: SendResult
     wait_ms: int = 0
     until_ms: int | None = None
     also: Collection[Key] = ()
@@ -60,7 +60,7 @@ class Outcome(Generic[Job]):
 
     claim: Claim
     job: Job
-    fate: Fate
+    result: SendResult
     due_ms: int = 0
     also: Collection[Key] = ()
 
@@ -85,7 +85,7 @@ class Sending(ABC, Generic[Job]):
 
 
 class Worker(Generic[Job]):
-    """Sends what is due. `tried` is told the fate of every try, for the metrics.
+    """Sends what is due. `tried` is told the result of every try, for the metrics.
 
     It looks for more when it was woken, something is done, or the next is due. `poll_interval_s`: no later than after
     so long, for others may have put something into the table.
@@ -173,7 +173,7 @@ class Worker(Generic[Job]):
     async def _set_aside(self, claim: Claim) -> None:
         """Something that cannot be prepared counts as a try that failed."""
         due_ms = self._queue.again_ms(claim)
-        self._tried((Fate.DROPPED if due_ms is None else Fate.AGAIN).value)
+        self._tried((SendResult.DROPPED if due_ms is None else SendResult.AGAIN).value)
         if due_ms is None:
             await self._queue.settle([claim.key], [])
         else:
@@ -184,13 +184,13 @@ class Worker(Generic[Job]):
             tried = await self._sending.send(job)
         except Exception:  # one bad item must not silence the rest
             logger.exception("an item of %s cannot be sent", claim.key.destination)
-            tried = Tried(Fate.AGAIN)
-        if tried.fate is not Fate.AGAIN:
-            return Outcome(claim, job, tried.fate, also=tried.also)
+            tried = Tried(SendResult.AGAIN)
+        if tried.result is not SendResult.AGAIN:
+            return Outcome(claim, job, tried.result, also=tried.also)
         due_ms = self._queue.again_ms(claim, wait_ms=tried.wait_ms, until_ms=tried.until_ms)
         if due_ms is None:
-            return Outcome(claim, job, Fate.DROPPED)
-        return Outcome(claim, job, Fate.AGAIN, due_ms)
+            return Outcome(claim, job, SendResult.DROPPED)
+        return Outcome(claim, job, SendResult.AGAIN, due_ms)
 
     async def _wait(self, pause_s: float | None) -> None:
         bound_s = self._poll_interval_s
@@ -205,13 +205,13 @@ class Worker(Generic[Job]):
         outcomes = self._unsettled
         if not outcomes:
             return
-        over = {one.claim.key for one in outcomes if one.fate is not Fate.AGAIN}
-        over |= {key for one in outcomes if one.fate is not Fate.AGAIN for key in one.also}
-        again = [Postponed(one.claim, one.due_ms) for one in outcomes if one.fate is Fate.AGAIN]
+        over = {one.claim.key for one in outcomes if one.result is not SendResult.AGAIN}
+        over |= {key for one in outcomes if one.result is not SendResult.AGAIN for key in one.also}
+        again = [Postponed(one.claim, one.due_ms) for one in outcomes if one.result is SendResult.AGAIN]
         await self._queue.settle(over, again, partial(self._sending.settled, outcomes=outcomes))
         self._unsettled = []
         for one in outcomes:
-            self._tried(one.fate.value)
+            self._tried(one.result.value)
 
     async def _land(self, under_way: Collection[asyncio.Task[Outcome[Job]]]) -> None:
         """Let what is under way finish, and note it: it must not be sent again at the next start."""

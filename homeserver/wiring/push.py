@@ -7,10 +7,10 @@ from homeserver.services.accounts.services import AccountServices
 from homeserver.services.admin.server_notices import speakers
 from homeserver.services.clientdata.services import ClientDataServices
 from homeserver.services.events.services import EventServices
-from homeserver.services.push.client import Courier
+from homeserver.services.push.client import PushClient
 from homeserver.services.push.gateway.decide import GatewayDecider
 from homeserver.services.push.gateway.pushers import Pushers
-from homeserver.services.push.gateway.send import GatewayPushes, Parcel
+from homeserver.services.push.gateway.send import GatewayPushes, PushJob
 from homeserver.services.push.notifications.audience import Audiences
 from homeserver.services.push.notifications.counts import Counts
 from homeserver.services.push.notifications.evaluate import Evaluator
@@ -95,13 +95,13 @@ def _decider(settings: Settings, core: Core, clientdata: ClientDataServices) -> 
     )
 
 
-def _sender(settings: PushSettings, core: Core) -> Worker[Parcel]:
+def _sender(settings: PushSettings, core: Core) -> Worker[PushJob]:
     sending = GatewayPushes(
         db=core.db,
         clock=core.clock,
         timeline=core.timeline,
         counts=Counts(core.db),
-        courier=Courier(core.outgoing.pushes, core.clock, timeout_s=settings.timeout_s),
+        push_client=PushClient(core.outgoing.pushes, core.clock, timeout_s=settings.timeout_s),
         settings=settings,
     )
     return push_worker(

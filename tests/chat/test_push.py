@@ -14,7 +14,7 @@ from homeserver.model import Content, Requester, SessionId
 from homeserver.net.client import HttpClient
 from homeserver.net.publicnet import Guard, is_public
 from homeserver.services.push.addresses import origin_of
-from homeserver.services.push.client import Courier
+from homeserver.services.push.client import PushClient
 from homeserver.services.push.web.encryption import Sealed
 from homeserver.services.push.web.texts import Notice, PushFace
 from homeserver.settings.models import PushSettings, Settings
@@ -110,7 +110,7 @@ async def test_a_name_that_leads_to_a_private_address_is_not_asked(
     for address in (endpoint, f"{service.url}/x"):
         for guard, status in ((Guard(), 0), (Guard(None), 201)):
             client = HttpClient(guard, connections=1)
-            answer = await Courier(client, clock, timeout_s=5).post(address, sealed, ttl_s=1, topic="t")
+            answer = await PushClient(client, clock, timeout_s=5).post(address, sealed, ttl_s=1, topic="t")
             await client.close()
             assert answer.status == status
     assert len(service.got) == 2, "only where the settings allow it"

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import FakeClock
 from homeserver.errors import Unavailable
 from homeserver.outbox.queue import Backoff, Queue
-from homeserver.outbox.worker import Fate, Outcome, Prepared, Sending, Tried, Worker
+from homeserver.outbox.worker import Outcome, Prepared, Sending, SendResult, Tried, Worker
 from homeserver.storage import push
 from homeserver.storage.db import Database
 from homeserver.storage.outbox import Claim, Key, Postponed
@@ -33,7 +33,7 @@ class Ends(Sending[Key]):
     unwanted: set[Key] = field(default_factory=set)
     postponed: set[Key] = field(default_factory=set)
     useless: set[Key] = field(default_factory=set)
-    noted: list[tuple[Key, Fate]] = field(default_factory=list)
+    noted: list[tuple[Key, SendResult]] = field(default_factory=list)
     held: dict[str, asyncio.Event] = field(default_factory=dict)
     under_way: Counter[str] = field(default_factory=Counter)
     most: int = 0
@@ -60,7 +60,7 @@ class Ends(Sending[Key]):
                 await held.wait()
             self.got.append(job)
             said = self.fates.get(job.destination)
-            one = said.pop(0) if said else Tried(Fate.SENT)
+            one = said.pop(0) if said else Tried(SendResult.SENT)
             if isinstance(one, Exception):
                 raise one
             return one
@@ -69,7 +69,7 @@ class Ends(Sending[Key]):
 
     async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[Key]]) -> None:
         assert conn.in_transaction()
-        self.noted += [(one.job, one.fate) for one in outcomes]
+        self.noted += [(one.job, one.result) for one in outcomes]
 
 
 def queue(db: Database, clock: FakeClock, backoff: Backoff = BACKOFF) -> Queue:
@@ -179,7 +179,11 @@ async def test_only_the_oldest_of_a_destination_is_due(db: Database, clock: Fake
 async def test_what_fails_comes_again_later_and_later_and_is_given_up(
     db: Database, clock: FakeClock, ends: Ends
 ) -> None:
-    ends.fates["a"] = [Tried(Fate.AGAIN), Tried(Fate.AGAIN, wait_ms=45_000), *[Tried(Fate.AGAIN)] * 2]
+    ends.fates["a"] = [
+        Tried(SendResult.AGAIN),
+        Tried(SendResult.AGAIN, wait_ms=45_000),
+        *[Tried(SendResult.AGAIN)] * 2,
+    ]
     await put(db, clock, ("a", 1), ("a", 2), ("b", 1))
     pauses = []
     async with working(db, clock, ends) as worker:
@@ -206,13 +210,13 @@ def test_pauses_double_up_to_a_bound_and_are_spread() -> None:
 
 
 async def test_what_is_of_no_use_later_is_not_tried_again(db: Database, clock: FakeClock, ends: Ends) -> None:
-    ends.fates["a"] = [Tried(Fate.AGAIN, until_ms=clock.now_ms() + 10_000)]
+    ends.fates["a"] = [Tried(SendResult.AGAIN, until_ms=clock.now_ms() + 10_000)]
     ends.unwanted.add(Key("b", 1))
     ends.useless.add(Key("c", 1))
     await put(db, clock, ("a", 1), ("b", 1), ("c", 1), ("d", 1))
     async with working(db, clock, ends):
         await gone(db, ends, "a", "b", "c", "d")
-    assert sorted(ends.noted) == [(Key("a", 1), Fate.DROPPED), (Key("d", 1), Fate.SENT)]
+    assert sorted(ends.noted) == [(Key("a", 1), SendResult.DROPPED), (Key("d", 1), SendResult.SENT)]
 
 
 async def test_poisoned_items_are_set_aside_and_the_queue_goes_on(
@@ -276,7 +280,7 @@ async def test_a_slow_destination_holds_up_one_place_alone(
 
 
 async def test_several_items_can_go_in_one_request(db: Database, clock: FakeClock, ends: Ends) -> None:
-    ends.fates["a"] = [Tried(Fate.SENT, also=[Key("a", 2), Key("a", 3)])]
+    ends.fates["a"] = [Tried(SendResult.SENT, also=[Key("a", 2), Key("a", 3)])]
     await put(db, clock, *[("a", number) for number in (1, 2, 3, 4)])
     async with working(db, clock, ends):
         await gone(db, ends, "a")
@@ -306,5 +310,5 @@ async def test_what_is_under_way_at_the_end_is_noted(db: Database, clock: FakeCl
     async with working(db, clock, ends):
         await seen(lambda: ends.under_way["a"] == 1, lambda: ends.under_way)
         asyncio.get_running_loop().call_soon(ends.held["a"].set)
-    assert ends.noted == [(Key("a", 1), Fate.SENT)]
+    assert ends.noted == [(Key("a", 1), SendResult.SENT)]
     assert await left(db, "a") == {}

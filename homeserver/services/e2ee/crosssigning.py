@@ -68,7 +68,7 @@ class CrossSigning:
 
         False for the first keys, and for a repeated upload of the same ones. Raises as `upload` does.
         """
-        wanted, old = await self._context(requester, request)
+        wanted, old = await self._current(requester, request)
         return _needs_proof(wanted, old)
 
     async def upload(
@@ -79,7 +79,7 @@ class CrossSigning:
         Raises Forbidden("proof_needed", "key_id_in_use", "no_device"), Invalid("bad_cross_signing_key",
         "missing_master_key", "invalid_signature"), TooLarge.
         """
-        wanted, old = await self._context(requester, request)
+        wanted, old = await self._current(requester, request)
         if not proven and _needs_proof(wanted, old):
             raise Forbidden("changing these keys requires authentication", code="proof_needed")
         changed = tuple(key for key in wanted if old.get(key.usage) != key)
@@ -115,7 +115,7 @@ class CrossSigning:
             await self._write(requester.user_id, good)
         return failures
 
-    async def _context(
+    async def _current(
         self, requester: Requester, request: CrossSigningUpload
     ) -> tuple[list[CrossKey], Mapping[Usage, CrossKey]]:
         """The validated new keys, and the stored ones."""

@@ -44,7 +44,7 @@ class Answer:
         return self.status in {0, 408, 429} or self.status >= 500
 
 
-class Courier:
+class PushClient:
     """Sends pushes: encrypted ones to push services, JSON to push gateways."""
 
     def __init__(self, client: HttpClient, clock: Clock, *, timeout_s: float) -> None:

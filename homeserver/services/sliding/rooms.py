@@ -226,14 +226,16 @@ def _common(wanted: RequestedRoom) -> Content:
 
 
 def _timeline(context: SlidingContext, one: Room, timeline: Sequence[Fragment]) -> Content:
-    stretch = one.timeline
-    place = place_at(context.until) if stretch.place is None else stretch.place
+    timeline_part = one.timeline
+    place = place_at(context.until) if timeline_part.place is None else timeline_part.place
     body: Content = {}
-    if one.is_new or timeline or stretch.limited:
+    if one.is_new or timeline or timeline_part.limited:
         body["timeline"] = timeline
-        body["limited"] = stretch.limited
+        body["limited"] = timeline_part.limited
         body["prev_batch"] = place_token(place)
-        body["num_live"] = sum(event.place > context.after for event in stretch.shown if not context.is_first)
+        body["num_live"] = sum(
+            event.place > context.after for event in timeline_part.shown if not context.is_first
+        )
     if one.is_new:
         body["initial"] = True
     if one.is_expanded:

@@ -81,14 +81,14 @@ class SlidingSyncs:
         self._sources.presence.touch(requester.user_id, request.presence)
         pos = request.pos
         with self._waiting.waiter(requester.user_id) as waiter:
-            seen = await self._context(requester, request, connection, waiter)
+            seen = await self._changes(requester, request, connection, waiter)
             while not seen.has_news and pos is not None and not waiter.is_over:
                 try:
                     async with asyncio.timeout_at(end):
                         await waiter.woken.wait()
                 except TimeoutError:
                     break
-                seen = await self._context(requester, request, connection, waiter)
+                seen = await self._changes(requester, request, connection, waiter)
         if pos is None or seen.has_news:
             serial = await self._connections.keep(requester, request.conn_id, connection, _after(seen))
             pos = Pos(seen.context.until, seen.typing, serial)
@@ -101,7 +101,7 @@ class SlidingSyncs:
         await self._extensions.add_key_counts(requester, seen.extended.answer)
         return answer
 
-    async def _context(
+    async def _changes(
         self, requester: Requester, request: SlidingRequest, connection: Connection, waiter: Waiter
     ) -> _Seen:
         waiter.woken.clear()  # later entries are either read below, or wake it again

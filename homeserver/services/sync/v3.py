@@ -63,7 +63,7 @@ class Syncs:
         end = asyncio.get_running_loop().time() + min(request.timeout_s, self._max_wait_s)
         self._presence.touch(requester.user_id, request.presence)
         with self._waiting.waiter(requester.user_id) as waiter:
-            answer, token = await self._context(requester, request, waiter)
+            answer, token = await self._changes(requester, request, waiter)
             while not answer and request.since is not None and not request.full_state and not waiter.is_over:
                 try:
                     async with asyncio.timeout_at(end):
@@ -71,7 +71,7 @@ class Syncs:
                 except TimeoutError:
                     token = request.since
                     break
-                answer, token = await self._context(requester, request, waiter)
+                answer, token = await self._changes(requester, request, waiter)
         answer["next_batch"] = str(token if answer or request.since is None else request.since)
         await self._add_key_counts(requester, answer)
         return answer
@@ -80,13 +80,13 @@ class Syncs:
         """A token of this moment, for clients that only want future changes."""
         return SyncToken(self._live.position, 0, self._typing.serial, self._presence.serial)
 
-    async def _context(
+    async def _changes(
         self, requester: Requester, request: SyncRequest, waiter: Waiter
     ) -> tuple[Content, SyncToken]:
         """The response so far, empty if nothing changed, and its next token."""
         since = request.since or SyncToken()
         waiter.woken.clear()  # later entries are either read below, or wake it again
-        status = await self._status(requester, request)
+        status = await self._admitted(requester, request)
         self._waiting.watch(waiter, status.joined)
         # Before anything else, as what it writes belongs into this response.
         await self._direct.note(requester, status.came_after(since.position))
@@ -114,7 +114,7 @@ class Syncs:
             device = await self._add_messages(requester, since, until, answer)
         return answer, SyncToken(until, device, typing, presence)
 
-    async def _status(self, requester: Requester, request: SyncRequest) -> MembershipPosition:
+    async def _admitted(self, requester: Requester, request: SyncRequest) -> MembershipPosition:
         """The reader's rooms that the filter admits."""
         found = await self._own.of(requester.user_id, anew=request.since is None or request.full_state)
         wanted = request.filter.room

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import NotFound
-from homeserver.outbox.worker import Fate, Outcome, Prepared, Sending, Tried
+from homeserver.outbox.worker import Outcome, Prepared, Sending, SendResult, Tried
 from homeserver.protocol.ids import RoomId
-from homeserver.services.push.client import Courier
+from homeserver.services.push.client import PushClient
 from homeserver.services.push.gateway.gateway_api import Scene, notification, rejected
 from homeserver.services.push.notifications.counts import Count, Counts
 from homeserver.settings.models import PushSettings
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class PushJob:
     """A push that is ready to be sent."""
 
     target: Target
@@ -36,7 +36,7 @@ class Parcel:
     unread: int
 
 
-class GatewayPushes(Sending[Parcel]):
+class GatewayPushes(Sending[PushJob]):
     """What goes to push gateways."""
 
     def __init__(
@@ -46,17 +46,17 @@ class GatewayPushes(Sending[Parcel]):
         clock: Clock,
         timeline: Timeline,
         counts: Counts,
-        courier: Courier,
+        push_client: PushClient,
         settings: PushSettings,
     ) -> None:
         self._db = db
         self._clock = clock
         self._timeline = timeline
         self._counts = counts
-        self._courier = courier
+        self._push_client = push_client
         self._settings = settings
 
-    async def prepare(self, claims: Sequence[Claim]) -> Prepared[Parcel]:
+    async def prepare(self, claims: Sequence[Claim]) -> Prepared[PushJob]:
         """Those that somebody shall still get, with what they say."""
         of_keys = {one.key: one for one in claims}
         async with self._db.read() as conn:
@@ -69,8 +69,8 @@ class GatewayPushes(Sending[Parcel]):
             if self._is_wanted(target, found.get(target.key.position), unread[target.pusher.user_id]):
                 scene = _scene(found.get(target.key.position), heads)
                 count = unread[target.pusher.user_id]
-                parcel = Parcel(target, notification(target, count, scene), count.notify)
-                jobs.append((of_keys[target.key], parcel))
+                job = PushJob(target, notification(target, count, scene), count.notify)
+                jobs.append((of_keys[target.key], job))
         return Prepared(jobs)
 
     async def _heads(self, room_ids: Collection[RoomId]) -> dict[RoomId, Head]:
@@ -93,18 +93,20 @@ class GatewayPushes(Sending[Parcel]):
             return False
         return target.main < about.arrived or is_in_thread(about.event)
 
-    async def send(self, job: Parcel) -> Tried:
+    async def send(self, job: PushJob) -> Tried:
         """Hand it to the gateway."""
-        answer = await self._courier.post_json(job.target.pusher.data["url"], job.body)
+        answer = await self._push_client.post_json(job.target.pusher.data["url"], job.body)
         if answer.is_taken:
-            return Tried(Fate.GONE if rejected(job.target, answer.body) else Fate.SENT)
-        return Tried(Fate.AGAIN, wait_ms=answer.retry_ms)
+            return Tried(SendResult.GONE if rejected(job.target, answer.body) else SendResult.SENT)
+        return Tried(SendResult.AGAIN, wait_ms=answer.retry_ms)
 
-    async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[Parcel]]) -> None:
+    async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[PushJob]]) -> None:
         """Forget the devices that were rejected, and keep in mind what the others were told."""
-        gone = {one.job.target.pusher.pusher_id for one in outcomes if one.fate is Fate.GONE}
+        gone = {one.job.target.pusher.pusher_id for one in outcomes if one.result is SendResult.GONE}
         told = [
-            (one.job.target.pusher.pusher_id, one.job.unread) for one in outcomes if one.fate is Fate.SENT
+            (one.job.target.pusher.pusher_id, one.job.unread)
+            for one in outcomes
+            if one.result is SendResult.SENT
         ]
         if gone:
             await stored.drop_pushers(conn, gone)

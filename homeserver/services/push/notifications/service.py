@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.outbox.worker import Worker
 from homeserver.services.push.gateway.decide import GatewayDecider
 from homeserver.services.push.gateway.pushers import Pushers
-from homeserver.services.push.gateway.send import Parcel
+from homeserver.services.push.gateway.send import PushJob
 from homeserver.services.push.notifications.evaluate import Evaluator
 from homeserver.services.push.notifications.listing import Listing
 from homeserver.services.push.notifications.store import NotificationStore
@@ -30,7 +30,7 @@ class Notifications:
         evaluator: Evaluator,
         keeper: NotificationStore,
         decider: GatewayDecider,
-        sender: Worker[Parcel],
+        sender: Worker[PushJob],
         pushers: Pushers,
         listing: Listing,
     ) -> None:

@@ -31,7 +31,7 @@ _TOPIC_CHARS = 32  # RFC 8030, section 5.4
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class PushJob:
     """A push that is ready to be sealed. `until_ms`: when nobody need be told any more."""
 
     target: Target
@@ -43,12 +43,12 @@ class Parcel:
 class Packed(NamedTuple):
     """`later`: pushes whose words could not be said now. Those that are in neither, nobody shall get any more."""
 
-    parcels: Sequence[Parcel]
+    jobs: Sequence[PushJob]
     later: Collection[Key]
 
 
 class Packer:
-    """Makes parcels of pushes that were decided on."""
+    """Makes jobs of pushes that were decided on."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Packer:
             if recipient is not None and message is not None:
                 notice = Notice(message, recipient, _cut(message, self._settings.max_text_chars))
                 of_faces.setdefault(target.subscription.face, []).append((target, notice))
-        parcels: list[Parcel] = []
+        jobs: list[PushJob] = []
         later: set[Key] = set()
         for face, told in of_faces.items():
             try:
@@ -120,8 +120,8 @@ class Packer:
                 continue
             for (target, notice), content in zip(told, said, strict=True):
                 if content is not None:
-                    parcels += self._parcel(target, notice.message, orjson.dumps(content))
-        return Packed(parcels, later)
+                    jobs += self._parcel(target, notice.message, orjson.dumps(content))
+        return Packed(jobs, later)
 
     async def _words(self, face: str, notices: Sequence[Notice]) -> Sequence[Content | None]:
         words = self._faces.words(face)
@@ -130,12 +130,12 @@ class Packer:
             return [None] * len(notices)
         return await words(notices)
 
-    def _parcel(self, target: Target, message: Message, payload: bytes) -> list[Parcel]:
+    def _parcel(self, target: Target, message: Message, payload: bytes) -> list[PushJob]:
         if len(payload) > MAX_PAYLOAD_BYTES:
             logger.error("a push of %s has %d bytes and is dropped", target.subscription.face, len(payload))
             return []
         until_ms = message.created_ms + self._settings.ttl_s * 1000
-        return [Parcel(target, payload, _topic(message.event_id), until_ms)]
+        return [PushJob(target, payload, _topic(message.event_id), until_ms)]
 
 
 def _cut(message: Message, max_chars: int) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.outbox.worker import Fate, Outcome, Prepared, Sending, Tried
+from homeserver.outbox.worker import Outcome, Prepared, Sending, SendResult, Tried
 from homeserver.services.push.addresses import origin_of
-from homeserver.services.push.client import Answer, Courier
+from homeserver.services.push.client import Answer, PushClient
 from homeserver.services.push.web.decide import Attendance
 from homeserver.services.push.web.encryption import Sealer
-from homeserver.services.push.web.prepare import Packer, Parcel
+from homeserver.services.push.web.prepare import Packer, PushJob
 from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database
@@ -20,7 +20,7 @@ from homeserver.storage.outbox import Claim, Key
 logger = logging.getLogger(__name__)
 
 
-class BrowserPushes(Sending[Parcel]):
+class BrowserPushes(Sending[PushJob]):
     """What goes to push services of browsers."""
 
     def __init__(
@@ -31,7 +31,7 @@ class BrowserPushes(Sending[Parcel]):
         packer: Packer,
         sealer: Sealer,
         attendance: Attendance,
-        courier: Courier,
+        push_client: PushClient,
         settings: PushSettings,
     ) -> None:
         self._db = db
@@ -39,7 +39,7 @@ class BrowserPushes(Sending[Parcel]):
         self._packer = packer
         self._sealer = sealer
         self._attendance = attendance
-        self._courier = courier
+        self._push_client = push_client
         self._settings = settings
 
     async def obsolete(self) -> Collection[Key]:
@@ -48,13 +48,13 @@ class BrowserPushes(Sending[Parcel]):
             untried = await stored.untried(conn, self._settings.page)
         return [one.key for one in untried if self._attendance.has(one.user_id, one.number, one.room_id)]
 
-    async def prepare(self, claims: Sequence[Claim]) -> Prepared[Parcel]:
+    async def prepare(self, claims: Sequence[Claim]) -> Prepared[PushJob]:
         """Those that somebody shall still get, with what they say by now."""
         of_keys = {one.key: one for one in claims}
-        parcels, later = await self._packer.pack(list(of_keys))
-        return Prepared([(of_keys[one.target.key], one) for one in parcels], later)
+        jobs, later = await self._packer.pack(list(of_keys))
+        return Prepared([(of_keys[one.target.key], one) for one in jobs], later)
 
-    async def send(self, job: Parcel) -> Tried:
+    async def send(self, job: PushJob) -> Tried:
         """Seal it and hand it to the push service."""
         subscription = job.target.subscription
         ttl_s = max(1, (job.until_ms - self._clock.now_ms()) // 1000)
@@ -62,24 +62,24 @@ class BrowserPushes(Sending[Parcel]):
             sealed = self._sealer.seal(subscription, job.payload)
         except Exception:  # keys of a browser with which nothing can be sealed will not get better
             logger.exception("a push could not be made")
-            return Tried(Fate.DROPPED)
-        answer = await self._courier.post(subscription.endpoint, sealed, ttl_s=ttl_s, topic=job.topic)
+            return Tried(SendResult.DROPPED)
+        answer = await self._push_client.post(subscription.endpoint, sealed, ttl_s=ttl_s, topic=job.topic)
         return _judged(job, answer)
 
-    async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[Parcel]]) -> None:
+    async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[PushJob]]) -> None:
         """Forget the browsers that want no pushes any more."""
-        gone = [one.job.target.subscription for one in outcomes if one.fate is Fate.GONE]
+        gone = [one.job.target.subscription for one in outcomes if one.result is SendResult.GONE]
         if gone:
             await stored.drop_subscriptions(conn, [(one.endpoint_hash, one.user_id) for one in gone])
 
 
-def _judged(job: Parcel, answer: Answer) -> Tried:
+def _judged(job: PushJob, answer: Answer) -> Tried:
     if answer.is_taken:
-        return Tried(Fate.SENT)
+        return Tried(SendResult.SENT)
     if answer.is_gone:
-        return Tried(Fate.GONE)
+        return Tried(SendResult.GONE)
     if not answer.may_be_repeated:
         origin = origin_of(job.target.subscription.endpoint)
         logger.warning("the push service %s refused a push with status %d", origin, answer.status)
-        return Tried(Fate.DROPPED)
-    return Tried(Fate.AGAIN, wait_ms=answer.retry_ms, until_ms=job.until_ms)
+        return Tried(SendResult.DROPPED)
+    return Tried(SendResult.AGAIN, wait_ms=answer.retry_ms, until_ms=job.until_ms)

@@ -9,7 +9,7 @@ from homeserver.metrics import Metrics
 from homeserver.net.client import HttpClient
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
-from homeserver.services.push.client import Courier
+from homeserver.services.push.client import PushClient
 from homeserver.services.push.web.decide import Attendance, Decider
 from homeserver.services.push.web.encryption import Sealer
 from homeserver.services.push.web.prepare import Packer
@@ -72,7 +72,7 @@ class Push:
             packer=packer,
             sealer=sealer,
             attendance=attendance,
-            courier=Courier(around.client, clock, timeout_s=settings.timeout_s),
+            push_client=PushClient(around.client, clock, timeout_s=settings.timeout_s),
             settings=settings,
         )
         self._worker = push_worker(

@@ -1,1 +1,1 @@
-"""Push gateways: pushers of Matrix clients, and what their gateways are sent (push gateway API)."""
+"""Push gateways: pushers of Matrix clients, and the notifications sent to their gateways (Push Gateway API)."""

@@ -1,4 +1,4 @@
-"""Which pushers are told of what was judged: written down with it, sent later."""
+"""Which pushers get which evaluated events: pushes are stored with the evaluation, and sent later."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -26,14 +26,14 @@ from homeserver.timeline.consume import Effect
 
 
 class Invited(NamedTuple):
-    """What is known of people who are asked into rooms: no audience has them yet."""
+    """Push rules and ignored users of invited users, who are in no audience yet."""
 
     readers: Mapping[UserId, Reader]
     ignored: Mapping[UserId, Collection[UserId]]
 
 
 class GatewayDecider:
-    """Turns what was judged into pushes that wait to be sent."""
+    """Turns evaluated events into pushes in the outbox."""
 
     def __init__(
         self, *, db: Database, clock: Clock, rules: PushRules, data: AccountData, settings: PushSettings
@@ -48,7 +48,7 @@ class GatewayDecider:
     async def effect(self, found: EvaluatedBatch, entries: Sequence[Entry]) -> Effect | None:
         """What is to be written; None for nothing. A fixed number of queries.
 
-        `has_decided` says afterwards whether there are pushes among that.
+        Sets `has_decided`: True if there are pushes among that.
         """
         ended = [ended_by(one) for one in entries if one.kind is EntryKind.SESSION_ENDED]
         read = {user_id for user_id, _ in found.read}
@@ -106,7 +106,7 @@ class GatewayDecider:
 def _told(
     judged: EvaluatedEvent, people: Sequence[Candidate], invited: Invited
 ) -> Iterator[tuple[Candidate, dict[str, object]]]:
-    """Whom an event is told to, and how it is to be shown."""
+    """The pushers that get an event, each with the tweaks of its user's rules."""
     event = judged.event
     for one in people:
         reader = judged.audience.readers.get(one.user_id)

@@ -1,4 +1,4 @@
-"""What push gateways are told, and what they answer (push gateway API)."""
+"""Requests and responses of the Push Gateway API."""
 
 import logging
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from homeserver.storage.pushers import Target
 from homeserver.timeline.heads import Head
 
 logger = logging.getLogger(__name__)
-_MAX_CONTENT_BYTES = 8192  # a larger content is left out: the device fetches the event
+_MAX_CONTENT_BYTES = 8192  # larger content is left out: the device fetches the event
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An event, and its room as it is now."""
+    """An event, and the current state of its room."""
 
     event: Event
     head: Head
 
 
 def notification(target: Target, unread: Count, scene: Scene | None) -> bytes:
-    """The body of a request; without a scene it tells no more than how much is unread."""
+    """The body of a /notify request; without a scene it has only the unread counts."""
     pusher = target.pusher
     data = {name: value for name, value in pusher.data.items() if name != "url"}
     device = {
@@ -50,7 +50,7 @@ def notification(target: Target, unread: Count, scene: Scene | None) -> bytes:
 
 
 def rejected(target: Target, answer: bytes) -> bool:
-    """Whether a gateway says that there is no such device any more."""
+    """True if the gateway's response lists the pushkey under `rejected`: the device no longer exists."""
     try:
         found = orjson.loads(answer)
     except orjson.JSONDecodeError:
@@ -61,7 +61,8 @@ def rejected(target: Target, answer: bytes) -> bool:
 
 
 def _prio(target: Target, event: Event) -> str:
-    """What rings, is highlighted, or cannot be read here may matter at once; the rest may wait."""
+    """The priority: high for events with a sound, highlights, and encrypted events (which may be either); else
+    low."""
     is_urgent = (
         target.tweaks.get("highlight") or target.tweaks.get("sound") or event.type == "m.room.encrypted"
     )

@@ -1,4 +1,5 @@
-"""The gateways by which people's devices want to be told: made and dropped by the people themselves."""
+"""Pushers (client-server API, "Push Notifications"): the push gateways of users' devices, set and deleted by the
+users."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ _MAX_TEXT_CHARS: Final = 300
 
 
 class Pushers:
-    """Every method takes who asks first."""
+    """A user's pushers. The requester is the first argument of each method."""
 
     def __init__(self, *, db: Database, clock: Clock, settings: PushSettings, limits: RateLimits) -> None:
         self._db = db
@@ -31,12 +32,12 @@ class Pushers:
         self._limits = limits
 
     async def all(self, requester: Requester) -> Sequence[Pusher]:
-        """Those of the requester's sessions that run on, the oldest first."""
+        """The pushers of the requester's active sessions, oldest first."""
         async with self._db.read() as conn:
             return await stored.pushers_of(conn, requester.user_id)
 
     async def set(self, requester: Requester, wanted: Content, *, append: bool) -> None:
-        """Tell a gateway from now on. Unless `append`, nobody else's device has this key any more.
+        """Create or replace a pusher. Unless `append`, other users' pushers with its app id and pushkey are deleted.
 
         Raises Invalid("missing_param", "bad_pusher", "bad_endpoint"), RateLimited.
         """
@@ -49,7 +50,7 @@ class Pushers:
                 await stored.drop_others(conn, one)
 
     async def drop(self, requester: Requester, app_id: str, pushkey: str) -> None:
-        """Tell it no more; one that is not there is passed over."""
+        """Delete a pusher; does nothing if there is none."""
         async with self._db.write() as conn:
             await stored.drop_pushers(conn, [_id(requester.user_id, app_id, pushkey)])
 
@@ -80,7 +81,7 @@ class Pushers:
         )
 
     def _checked(self, data: Content) -> Content:
-        """The data of a pusher, with an address that we may call."""
+        """The pusher's `data`, with a URL that this server may call. Raises Invalid."""
         url = data.get("url")
         if not isinstance(url, str):
             raise Invalid("data.url is required", code="missing_param")
@@ -95,7 +96,7 @@ class Pushers:
 
 
 def _id(user_id: UserId, app_id: str, pushkey: str) -> str:
-    """A name of fixed length; the pushkey may be long."""
+    """An id of fixed length, as the pushkey may be long."""
     return hashlib.sha256(orjson.dumps([user_id, app_id, pushkey])).hexdigest()
 
 

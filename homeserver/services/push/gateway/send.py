@@ -1,4 +1,4 @@
-"""Sends what waits for push gateways."""
+"""Sends pushes to push gateways."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -37,7 +37,7 @@ class PushJob:
 
 
 class GatewayPushes(Sending[PushJob]):
-    """What goes to push gateways."""
+    """Prepares, sends and settles pushes to push gateways."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class GatewayPushes(Sending[PushJob]):
         self._settings = settings
 
     async def prepare(self, claims: Sequence[Claim]) -> Prepared[PushJob]:
-        """Those that somebody shall still get, with what they say."""
+        """The pushes that are still wanted, with their request bodies."""
         of_keys = {one.key: one for one in claims}
         async with self._db.read() as conn:
             targets = await stored.targets(conn, of_keys)
@@ -74,7 +74,7 @@ class GatewayPushes(Sending[PushJob]):
         return Prepared(jobs)
 
     async def _heads(self, room_ids: Collection[RoomId]) -> dict[RoomId, Head]:
-        """The rooms as they are now, mostly from memory."""
+        """The current heads of the rooms, mostly from the cache."""
         heads = {}
         for room_id in room_ids:
             try:
@@ -94,14 +94,14 @@ class GatewayPushes(Sending[PushJob]):
         return target.main < about.arrived or is_in_thread(about.event)
 
     async def send(self, job: PushJob) -> Tried:
-        """Hand it to the gateway."""
+        """Send a push to its gateway."""
         answer = await self._push_client.post_json(job.target.pusher.data["url"], job.body)
         if answer.is_taken:
             return Tried(SendResult.GONE if rejected(job.target, answer.body) else SendResult.SENT)
         return Tried(SendResult.AGAIN, wait_ms=answer.retry_ms)
 
     async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[PushJob]]) -> None:
-        """Forget the devices that were rejected, and keep in mind what the others were told."""
+        """Delete the pushers that were rejected, and store the unread counts that the others were sent."""
         gone = {one.job.target.pusher.pusher_id for one in outcomes if one.result is SendResult.GONE}
         told = [
             (one.job.target.pusher.pusher_id, one.job.unread)

@@ -1,4 +1,4 @@
-"""Who in a room may be told of its events: kept in memory, and followed along the log."""
+"""The local members of rooms with their push rules: cached, and kept current along the log."""
 
 import asyncio
 from collections import OrderedDict
@@ -18,15 +18,15 @@ from homeserver.storage.db import Database
 from homeserver.timeline.heads import Head
 from homeserver.timeline.writer import Timeline
 
-_AT_A_TIME = 2000  # members looked at without a pause
+_AT_A_TIME = 2000  # members examined before the event loop gets its turn
 
 
 @dataclass(slots=True)
 class Audience:
-    """The local members of a room. `own`: those with rules of their own.
+    """The local members of a room. `own`: those with push rules of their own.
 
-    `deaf`: by sender, who does not want to hear of them; `silent`: whose rules silence the room since a while.
-    `is_stored`: it is as the database has it, which may lack what was just found.
+    `deaf`: by sender, the members who ignore or block them; `silent`: members in a mute span, whose rules mute the
+    room. `is_stored`: as read from the database, without the changes of the current batch.
     """
 
     readers: dict[UserId, Reader]
@@ -39,7 +39,7 @@ class Audience:
         return self.deaf.get(sender, frozenset())
 
     def apply(self, event: Event) -> bool:
-        """Follow a member event; False if somebody came of whom nothing is known here."""
+        """Apply a member event; False if a user joined whose rules are not loaded."""
         user_id = UserId(event.state_key or "")
         if event.membership != "join":
             self.readers.pop(user_id, None)
@@ -55,9 +55,9 @@ class Audience:
 
 
 class Audiences:
-    """The audiences of the rooms in use; at most `most_people` in all of them together.
+    """Cached audiences of active rooms; at most `most_people` members in all.
 
-    `heard`: to whom nobody can be deaf.
+    `heard`: users who cannot be ignored.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Audiences:
         self._rooms: OrderedDict[RoomId, Audience] = OrderedDict()
 
     async def of(self, room_id: RoomId) -> tuple[Head, Audience]:
-        """A room's end and its audience. Raises NotFound for a room that is not here."""
+        """A room's head and its audience. Raises NotFound for an unknown room."""
         head = await self._timeline.head(room_id)
         found = self._rooms.get(room_id)
         if found is None:
@@ -84,17 +84,17 @@ class Audiences:
         return user_id.endswith(f":{self._server}")
 
     def drop(self, room_id: RoomId) -> None:
-        """Look at a room's people anew."""
+        """Drop a room's cached audience."""
         self._rooms.pop(room_id, None)
 
     def drop_of(self, user_ids: Iterable[UserId]) -> None:
-        """What these people want changed."""
+        """Drop the audiences of these users' rooms, as their rules or ignored users changed."""
         for user_id in user_ids:
             for room_id in [room_id for room_id, one in self._rooms.items() if user_id in one.readers]:
                 del self._rooms[room_id]
 
     def clear(self) -> None:
-        """What is in memory may be out of date."""
+        """Drop all cached audiences, as they may be outdated."""
         self._rooms.clear()
 
     async def _load(self, head: Head) -> Audience:

@@ -1,4 +1,4 @@
-"""How many unread notifications people have: kept with the events and receipts, and only added up here."""
+"""Unread notification counts: stored with events and receipts, and only added up here."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,44 +15,44 @@ from homeserver.storage.unread import UnreadCount
 
 
 class Count(NamedTuple):
-    """Unread notifications, and how many of them are highlighted."""
+    """Unread notifications, and the highlighted ones among them."""
 
     notify: int = 0
     highlight: int = 0
 
 
 _NONE = Count()
-_FEW: Final = 4  # rooms of a question that is asked together with those of others
-_TOGETHER: Final = 250  # people whose questions go into one query
+_FEW: Final = 4  # at most this many rooms: the query is batched with those of other users
+_TOGETHER: Final = 250  # users whose queries are batched into one
 
 _Question: TypeAlias = tuple[UserId, tuple[RoomId, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Of a room: `main` is what is in none of its `threads`, of which those without anything unread are left out."""
+    """Counts of a room: `main` is what is in no thread; `threads` has only threads with unread notifications."""
 
     main: Count = _NONE
     threads: Mapping[EventId, Count] = field(default_factory=dict)
 
     @property
     def whole(self) -> Count:
-        """With all threads."""
+        """The counts of the room with all its threads."""
         parts = (self.main, *self.threads.values())
         return Count(sum(one.notify for one in parts), sum(one.highlight for one in parts))
 
 
 class Counts:
-    """Adds up what is kept. A fixed number of statements, however many rooms and people."""
+    """Adds up the stored counts. A fixed number of statements for any number of rooms and users."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._gathering = BatchLoader("count unread", self._together, _TOGETHER)
 
     async def of(self, user_id: UserId, room_ids: Sequence[RoomId]) -> Mapping[RoomId, Unread]:
-        """What a person has not read in each of these rooms; nothing in those that they are not in.
+        """A user's unread counts in each of these rooms; none for rooms that they have not joined.
 
-        Those whom the same message woke are answered together.
+        Users woken by the same message are answered by one query.
         """
         if len(room_ids) <= _FEW:
             return await self._gathering.get((user_id, tuple(room_ids))) if room_ids else {}
@@ -74,7 +74,7 @@ class Counts:
         }
 
     async def totals(self, user_ids: Collection[UserId]) -> dict[UserId, Count]:
-        """What each of these people has not read in all rooms together."""
+        """Each user's unread counts, over all their rooms."""
         if not user_ids:
             return {}
         async with self._db.read() as conn:
@@ -88,7 +88,7 @@ class Counts:
 async def unread_of(
     conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
 ) -> dict[RoomId, Unread]:
-    """The same for who has a connection already."""
+    """The same with the caller's database connection."""
     found = dict.fromkeys(room_ids, Unread())
     return found | _by_room(await stored.tallies(conn, [user_id], room_ids)) if room_ids else found
 

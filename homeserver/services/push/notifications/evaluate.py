@@ -1,7 +1,7 @@
-"""Who is told of which events: push rules evaluated along the log, once an event for all who are in its room.
+"""Evaluates push rules along the log, once per event for all members of its room.
 
-What comes of it is written in the transaction that moves the reader's cursor, so that each event is judged once. Of
-most events nothing comes: they are counted for everybody with the event itself.
+Results are written in the transaction that moves the consumer's cursor, so each event is evaluated once. Most events
+need no row: the event itself counts for all members.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from homeserver.storage.log import Entry
 from homeserver.storage.notify import EVERYBODY, NO_THREAD, Mark, MuteSpan
 from homeserver.timeline.build import is_in_thread
 
-_AT_A_TIME = 250  # readers with rules of their own judged without a pause
+_AT_A_TIME = 250  # readers with own rules evaluated before the event loop gets its turn
 SILENCE = Outcome.of(())
 _NOBODY = UserId("@:")
 
 
 @dataclass(slots=True)
 class EvaluatedEvent:
-    """One event, and what is done about it for whom: `outcome` answers for each."""
+    """An event, and the evaluation of its room's push rules; `outcome` has each reader's actions."""
 
     occasion: Occasion
     position: LogPosition
@@ -45,7 +45,7 @@ class EvaluatedEvent:
         return self.occasion.event
 
     def outcome(self, reader: Reader) -> Outcome:
-        """What is done about it for somebody; nothing for who sent it, and for who does not want to hear of them."""
+        """The actions for a reader; none for the sender, and for readers who ignore or block the sender."""
         sender = self.event.sender
         if reader.user_id == sender or reader.user_id in self.audience.deaf_to(sender):
             return SILENCE
@@ -54,7 +54,7 @@ class EvaluatedEvent:
 
 @dataclass(slots=True)
 class EvaluatedBatch:
-    """What comes of a stretch of the log. `changed`: people whose rules changed, with where they did."""
+    """The results for a range of the log. `changed`: users whose rules changed, with the position of the change."""
 
     judged: list[EvaluatedEvent] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
@@ -66,15 +66,15 @@ class EvaluatedBatch:
 
     @property
     def told(self) -> set[tuple[UserId, RoomId]]:
-        """Whose counts of which rooms are others than /sync may have said: perhaps EVERYBODY's."""
+        """The users and rooms whose counts differ from what /sync may have sent; the user may be EVERYBODY."""
         marked = {(one.user_id, one.room_id) for one in (*self.marks, *self.common)}
         return marked | {(one.user_id, one.room_id) for one in self.spells}
 
     def catch_up(self, room_id: RoomId, audience: Audience) -> None:
-        """Let an audience that was read from the database know which spells ended and began here."""
+        """Apply the mute spans that ended and began in this batch to an audience that was read from the database."""
         if not audience.is_stored:
             return
-        ended = dict(self.changed)  # the last change of each
+        ended = dict(self.changed)  # the last change of each user
         begun = {one.user_id: one.from_position for one in self.spells if one.room_id == room_id}
         audience.silent -= ended.keys()
         audience.silent |= {user_id for user_id, since in begun.items() if since > ended.get(user_id, 0)}
@@ -82,14 +82,14 @@ class EvaluatedBatch:
 
 
 class Evaluator:
-    """Judges entries of the log. Given them one after the other; after a gap it looks at all rooms anew."""
+    """Evaluates log entries. They must be given in order; after a gap all audiences are read anew."""
 
     def __init__(self, audiences: Audiences) -> None:
         self._audiences = audiences
         self._position = 0
 
     async def judge(self, entries: Sequence[Entry]) -> EvaluatedBatch:
-        """What comes of these entries."""
+        """The results for these entries."""
         if entries[0].position != self._position + 1:
             self._audiences.clear()
         self._position = entries[-1].position
@@ -102,7 +102,7 @@ class Evaluator:
         return found
 
     def forget(self) -> None:
-        """What was judged may not have been written."""
+        """Start anew, as the last results may not have been written."""
         self._position = 0
 
     def _hear(self, entry: Entry, user_id: UserId, found: EvaluatedBatch) -> None:
@@ -125,7 +125,7 @@ class Evaluator:
             if event.type == "m.room.member" and not audience.apply(event):
                 self._audiences.drop(event.room_id)
                 head, audience = await self._audiences.of(event.room_id)
-        except NotFound:  # it is gone since
+        except NotFound:  # the room was deleted in the meantime
             return
         found.catch_up(event.room_id, audience)
         if stored.redacted_by is not None:
@@ -140,7 +140,7 @@ class Evaluator:
 
 
 async def mark(judged: EvaluatedEvent, stored: StoredEvent, found: EvaluatedBatch) -> None:
-    """Write down where the outcome is another than the count of the event itself."""
+    """Add marks where a reader's outcome differs from the event's own count."""
     common, counted = judged.evaluation.common, notifies_everybody(judged.event)
     if common.notify != counted or common.highlight:
         found.common.append(_mark(judged, EVERYBODY, common.notify - counted, int(common.highlight)))
@@ -164,7 +164,7 @@ async def mark(judged: EvaluatedEvent, stored: StoredEvent, found: EvaluatedBatc
 
 
 def _special(judged: EvaluatedEvent, counted: bool) -> Collection[Reader]:
-    """Those for whom the outcome may be another than what is common."""
+    """The readers whose outcome may differ from the common one."""
     audience, sender = judged.audience, judged.event.sender
     if judged.evaluation.singles_out:
         people = dict(audience.readers)
@@ -172,13 +172,13 @@ def _special(judged: EvaluatedEvent, counted: bool) -> Collection[Reader]:
         apart = (*audience.deaf_to(sender), sender)
         found = {user_id: reader for user_id in apart if (reader := audience.readers.get(user_id))}
         people = {**audience.own, **found}
-    if counted:  # who sends it has read it thereby
+    if counted:  # the sender has read the event
         people.pop(sender, None)
     return people.values()
 
 
 def _falls_silent(judged: EvaluatedEvent, reader: Reader, outcome: Outcome) -> bool:
-    """Whether somebody's own rules kept from them what is told to all others."""
+    """True if a reader's own rules suppress an event that notifies all others."""
     if outcome.notify or not judged.evaluation.common.notify or reader.user_id == judged.event.sender:
         return False
     return reader.user_id in judged.audience.own
@@ -194,14 +194,14 @@ def _spell(stored: StoredEvent, user_id: UserId, counted: bool) -> MuteSpan:
 
 
 class _Ordinary:
-    """An ordinary message in the room of an event, which nobody in it wrote: looked at if need be."""
+    """An ordinary message in the event's room, sent by no member; evaluated only if needed."""
 
     def __init__(self, judged: EvaluatedEvent) -> None:
         self._judged = judged
         self._evaluation: Evaluation | None = None
 
     def is_told_to(self, reader: Reader) -> bool:
-        """Whether somebody's rules let it through."""
+        """True if the reader's rules would notify them of it."""
         if self._evaluation is None:
             self._evaluation = Evaluation(self._occasion())
         return self._evaluation.outcome(reader).notify

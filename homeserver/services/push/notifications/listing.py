@@ -1,4 +1,4 @@
-"""The list of what somebody was notified of: told by what was counted, so that no row is kept of each notification."""
+"""The list of notifications, computed from the stored counts, so that no row is kept for each notification."""
 
 from typing import Any, Final
 
@@ -13,11 +13,11 @@ from homeserver.storage.db import Database
 from homeserver.storage.notified import Notified
 from homeserver.timeline.live import Live
 
-_STRETCH: Final = 50_000  # so much of the log is looked through for one page
+_STRETCH: Final = 50_000  # log entries that are searched for one page
 
 
 class Listing:
-    """Answers /notifications, by a fixed number of statements."""
+    """Answers GET /notifications, with a fixed number of statements."""
 
     def __init__(
         self,
@@ -39,7 +39,8 @@ class Listing:
     async def page(
         self, requester: Requester, *, start: str | None, limit: int, only_highlights: bool
     ) -> Content:
-        """The newest before `start`; there may be more though it is short. Raises Invalid("bad_token")."""
+        """The newest notifications before `start`; there may be more even if the page is short. Raises
+        Invalid("bad_token")."""
         before = self._live.position + 1 if start is None else _place(start)
         after, limit = max(0, before - _STRETCH), min(limit, self._max_page)
         async with self._db.read() as conn:

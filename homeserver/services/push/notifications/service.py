@@ -1,4 +1,4 @@
-"""All parts together: what reads the log to keep counts and decide on pushes, and what sends these to gateways."""
+"""Evaluates the log for notifications: stores counts, decides on pushes, and sends those to gateways."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -20,8 +20,8 @@ CONSUMER = "notifications"
 
 
 class Notifications:
-    """Judges every event once, and does what follows. `consume` reads the log under the name CONSUMER; `position`: up
-    to where that is done, if not further."""
+    """Evaluates each event once, and stores the results. `consume` reads the log under the name CONSUMER;
+    `position`: the log was handled at least up to here."""
 
     def __init__(
         self,
@@ -44,12 +44,12 @@ class Notifications:
         self.position = 0
 
     def start(self, tasks: Tasks) -> None:
-        """Begin to judge and to send."""
+        """Start the tasks that evaluate and send."""
         tasks.start("notifications", self._read)
         tasks.start("push gateways", self._sender.run)
 
     async def _read(self) -> None:
-        self._evaluator.forget()  # what was judged before an interruption may not have been written
+        self._evaluator.forget()  # evaluations before an interruption may not have been written
         await self._consume(handle=self.handle, after=self._wake)
 
     def _wake(self) -> None:
@@ -57,7 +57,7 @@ class Notifications:
             self._sender.wake()
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
-        """What these entries bring about; None for nothing."""
+        """What these entries cause; None for nothing."""
         self.position = entries[0].position - 1
         found = await self._evaluator.judge(entries)
         effects = [await self._keeper.effect(found), await self._decider.effect(found, entries)]

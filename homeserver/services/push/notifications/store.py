@@ -1,4 +1,4 @@
-"""Writes down what was found of events, and tells /sync of counts that are others now."""
+"""Stores the results of evaluation, and tells /sync of changed counts."""
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
@@ -16,24 +16,23 @@ from homeserver.storage.notify import EVERYBODY, Mark
 from homeserver.timeline.build import relation_of
 from homeserver.timeline.consume import Effect
 
-_MOST_READ = 500  # places that were read and are not cleaned up yet
-_MOST_TOLD = 100  # people of a room who are told one by one; if there are more, all who are in it look
+_MOST_READ = 500  # users and rooms with read marks that are not deleted yet
+_MOST_TOLD = 100  # users of a room who are woken one by one; if there are more, all its members are
 
 
 class NotificationStore:
-    """Turns findings into marks and quiet spells."""
+    """Turns results into marks and mute spans."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
-        self._read: set[tuple[UserId, RoomId]] = (
-            set()
-        )  # whose marks may be dropped; not worth a write of its own
+        # Read rooms whose marks may be deleted; not worth a write of their own.
+        self._read: set[tuple[UserId, RoomId]] = set()
 
     async def effect(self, found: EvaluatedBatch) -> Effect | None:
         """What is to be written; None for nothing."""
         gone = await self._gone(found)
-        # what was emptied since it was judged leaves no mark
+        # events redacted since their evaluation get no mark
         found.marks, found.common = _without(found.marks, gone), _without(found.common, gone)
         found.marks, found.common = await self._in_threads(found)
         self._read |= found.read
@@ -44,7 +43,7 @@ class NotificationStore:
         return partial(self._write, found, gone, read)
 
     async def _gone(self, found: EvaluatedBatch) -> set[tuple[RoomId, int]]:
-        """The places of events that redactions have emptied."""
+        """The rooms and positions of redacted events."""
         if not found.redacted:
             return set()
         async with self._db.read() as conn:
@@ -56,7 +55,7 @@ class NotificationStore:
         }
 
     async def _in_threads(self, found: EvaluatedBatch) -> tuple[list[Mark], list[Mark]]:
-        """The marks with the threads that their events are in."""
+        """The marks, with the threads of their events."""
         marked = {one.position for one in (*found.marks, *found.common)}
         related: dict[int, EventId] = {
             one.position: one.event.event_id
@@ -80,8 +79,8 @@ class NotificationStore:
         told = found.told
         if gone:
             told |= set(await notify.remove_marks(conn, gone))
-        if found.changed:  # clients may have been told of what came since as if it were silenced still
-            await log.take_positions(conn, 0)  # whatever comes from here on is counted by the new rules
+        if found.changed:  # later counts may have been sent to clients as if the mute span went on
+            await log.take_positions(conn, 0)  # events from here on are counted by the new rules
             told |= set(await notify.spells_outlasted(conn, found.changed))
         if told:
             await self._tell(conn, told)
@@ -95,7 +94,8 @@ class NotificationStore:
             await notify.forget_read(conn, read)
 
     async def _tell(self, conn: AsyncConnection, told: Collection[tuple[UserId, RoomId]]) -> None:
-        """Entries of the log that wake those whose counts changed. Positions are taken before the marks are written."""
+        """Add log entries that wake the users whose counts changed. Positions are taken before the marks are
+        written."""
         of_rooms: dict[RoomId, list[UserId]] = {}
         for user_id, room_id in sorted(told):
             of_rooms.setdefault(room_id, []).append(user_id)

@@ -1,7 +1,7 @@
-"""Who is to be told of new messages: a reader of the log that writes down what is to be sent.
+"""Which browsers are notified of new messages: a consumer of the log that writes to the outbox.
 
-A push is decided on in the transaction that moves the reader's cursor, so each message is decided on once, whatever
-stops in between.
+A push is decided on in the transaction that moves the consumer's cursor, so each message is decided on once, even
+after a crash.
 """
 
 import logging
@@ -28,19 +28,19 @@ logger = logging.getLogger(__name__)
 
 
 class Attendance:
-    """Whether somebody has something open at this worker that shows a room's news."""
+    """Tells if a user has a view open in this worker that shows a room's messages."""
 
     def __init__(self, connections: LiveConnections, faces: Faces) -> None:
         self._connections = connections
         self._faces = faces
 
     def has(self, user_id: UserId, number: int, room_id: RoomId) -> bool:
-        """`number`: the person's."""
+        """True if the user has such a view open. `number`: the user's public number."""
         return self._connections.is_online(room_id, user_id, number) or self._faces.attends(user_id, room_id)
 
 
 class Decider:
-    """Turns entries of the log into pushes that wait to be sent."""
+    """Turns log entries into pushes in the outbox."""
 
     def __init__(self, *, db: Database, clock: Clock, attendance: Attendance, settings: PushSettings) -> None:
         self._db = db
@@ -50,9 +50,9 @@ class Decider:
         self.has_candidates = False
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
-        """What these entries bring about; None for nothing. One query, and none where nobody said anything.
+        """What these entries cause; None for nothing. One query, and none if there is no new message.
 
-        `has_candidates` says afterwards whether there may be pushes for somebody, of this worker or another.
+        Sets `has_candidates`: True if there may be pushes, of this worker or another.
         """
         self.has_candidates = False
         ended = [ended_by(one) for one in entries if one.kind is EntryKind.SESSION_ENDED]
@@ -70,7 +70,8 @@ class Decider:
         return partial(_write, ended, self._decide(messages, found, waiting))
 
     def _is_news(self, entry: Entry) -> bool:
-        """Messages that people sent, and that are not too old to be told of; notices of the server are none."""
+        """True for a message of a user that is not older than the pushes' TTL; notices of the server are not
+        pushed."""
         if entry.event is None or not entry.event.shown:
             return False
         is_old = entry.created_ms < self._clock.now_ms() - self._settings.ttl_s * 1000
@@ -112,6 +113,6 @@ async def _write(ended: Sequence[Ended], decided: Sequence[NewPush], conn: Async
 
 
 def ended_by(entry: Entry) -> Ended:
-    """The session, or all of a person's, that an entry of the log ends."""
+    """The session that a log entry ends, or all sessions of a user."""
     session_id = (entry.body or {}).get("session_id")
     return Ended(entry.user_id or UserId(""), SessionId(session_id) if session_id else None, entry.created_ms)

@@ -1,4 +1,4 @@
-"""A push as it goes over the wire: encrypted for one browser (RFC 8291), signed by this server (RFC 8292)."""
+"""The wire format of a push: encrypted for one browser (RFC 8291), signed by this server (RFC 8292)."""
 
 from base64 import b64decode, urlsafe_b64encode
 from binascii import Error
@@ -15,7 +15,7 @@ from homeserver.kit.cache import BoundedCache
 from homeserver.services.push.addresses import origin_of
 from homeserver.storage.push import Subscription
 
-MAX_PAYLOAD_BYTES = 3993  # RFC 8291, section 4: what fits into one record that every push service takes
+MAX_PAYLOAD_BYTES = 3993  # RFC 8291, section 4: fits one record that every push service accepts
 _POINT_BYTES = 65
 _AUTH_BYTES = 16
 _TOKEN_S = 12 * 3600  # RFC 8292, section 2: at most 24 hours
@@ -23,21 +23,21 @@ _ORIGINS = 1000  # signatures kept in memory; there are a handful of push servic
 
 
 class BrowserKeys(NamedTuple):
-    """What a browser wants to be written to with, in base64url without padding."""
+    """The keys of a browser's subscription, in base64url without padding."""
 
     p256dh: str
     auth: str
 
 
 class Sealed(NamedTuple):
-    """What is sent to a push service."""
+    """Body and headers of a request to a push service."""
 
     body: bytes
     headers: Mapping[str, str]
 
 
 def checked_keys(p256dh: str, auth: str) -> BrowserKeys:
-    """The keys of a subscription in their one form. Raises Invalid("bad_push_key")."""
+    """The keys of a subscription, normalised. Raises Invalid("bad_push_key")."""
     point, secret = _decode(p256dh), _decode(auth)
     if point is None or len(point) != _POINT_BYTES or not _is_on_curve(point):
         raise Invalid("keys.p256dh: must be a point on the curve P-256, in base64url", code="bad_push_key")
@@ -47,7 +47,7 @@ def checked_keys(p256dh: str, auth: str) -> BrowserKeys:
 
 
 class Sealer:
-    """Encrypts and signs with the server's key (the 32 bytes of a P-256 key)."""
+    """Encrypts and signs with the server's VAPID key (the 32 bytes of a P-256 private key)."""
 
     def __init__(self, secret: bytes, subject: str, clock: Clock) -> None:
         key = derive_private_key(int.from_bytes(secret), SECP256R1())
@@ -60,9 +60,9 @@ class Sealer:
         )
 
     def seal(self, subscription: Subscription, payload: bytes) -> Sealed:
-        """The body and headers for one browser. It takes a fraction of a millisecond."""
+        """Body and headers for one browser. Takes a fraction of a millisecond."""
         keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
-        from pywebpush import WebPusher  # it brings an HTTP client along: 5 MiB that many servers never need
+        from pywebpush import WebPusher  # imports an HTTP client: 5 MiB that many servers never need
 
         pusher = WebPusher({"endpoint": subscription.endpoint, "keys": keys})
         body: bytes = pusher.encode(payload)["body"]

@@ -1,4 +1,4 @@
-"""What a push that is due looks like now: for whom it still is, and what it says."""
+"""Prepares pushes that are due: drops those no longer wanted, and renders the others."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ _TOPIC_CHARS = 32  # RFC 8030, section 5.4
 
 @dataclass(frozen=True, slots=True)
 class PushJob:
-    """A push that is ready to be sealed. `until_ms`: when nobody need be told any more."""
+    """A push that is ready to be encrypted. `until_ms`: when it expires."""
 
     target: Target
     payload: bytes
@@ -41,14 +41,14 @@ class PushJob:
 
 
 class Packed(NamedTuple):
-    """`later`: pushes whose words could not be said now. Those that are in neither, nobody shall get any more."""
+    """`later`: pushes that could not be rendered now. Pushes in neither of the two are dropped."""
 
     jobs: Sequence[PushJob]
     later: Collection[Key]
 
 
 class Packer:
-    """Makes jobs of pushes that were decided on."""
+    """Prepares pushes that were decided on."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Packer:
         self._settings = settings
 
     async def pack(self, keys: Sequence[Key]) -> Packed:
-        """Those of the pushes that somebody shall still get. A fixed number of queries."""
+        """The pushes that are still wanted. A fixed number of queries."""
         async with self._db.read() as conn:
             targets = await stored.targets(conn, keys)
             found = await events.events_at(conn, {key.position for key in targets}) if targets else {}
@@ -89,7 +89,7 @@ class Packer:
 
     def _is_wanted(self, target: Target, message: StoredEvent) -> bool:
         if not message.shown or target.read_position >= message.arrived:
-            return False  # deleted, or read by now
+            return False  # deleted, or read in the meantime
         if self._until_ms(message) <= self._clock.now_ms():
             return False
         own = target.subscription.user_id
@@ -101,7 +101,7 @@ class Packer:
     async def _said(
         self, targets: Sequence[Target], messages: Mapping[int, Message], people: Mapping[UserId, Person]
     ) -> Packed:
-        """Each face says its own, all of them at once."""
+        """Each API renders its own pushes, in one call."""
         of_faces: dict[str, list[tuple[Target, Notice]]] = {}
         for target in targets:
             recipient = people.get(target.subscription.user_id)
@@ -114,7 +114,7 @@ class Packer:
         for face, told in of_faces.items():
             try:
                 said = await self._words(face, [notice for _, notice in told])
-            except Exception:  # one API that fails must not silence the others
+            except Exception:  # one API that fails must not stop the others' pushes
                 logger.exception("%s could not say what it pushes", face)
                 later |= {target.key for target, _ in told}
                 continue
@@ -139,13 +139,13 @@ class Packer:
 
 
 def _cut(message: Message, max_chars: int) -> str:
-    """What is said of a message: its text, or the name of its file."""
+    """The text of a message, or the name of its file, cut to the limit."""
     name = message.attachments[0].name if message.attachments else ""
     text = one_line((message.text or name)[: 4 * max_chars])
     return text if len(text) <= max_chars else f"{text[: max_chars - 1].rstrip()}…"
 
 
 def _topic(event_id: EventId) -> str:
-    """The same for each try of a message, and meaningless to others."""
+    """The Topic header: the same for each try of a message, and opaque to others."""
     digest = hashlib.sha256(event_id.encode()).digest()
     return base64.urlsafe_b64encode(digest).decode()[:_TOPIC_CHARS]

@@ -1,4 +1,4 @@
-"""Sends the pushes to browsers that are due."""
+"""Sends due pushes to browsers."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class BrowserPushes(Sending[PushJob]):
-    """What goes to push services of browsers."""
+    """Prepares, sends and settles pushes to browsers' push services."""
 
     def __init__(
         self,
@@ -43,31 +43,31 @@ class BrowserPushes(Sending[PushJob]):
         self._settings = settings
 
     async def obsolete(self) -> Collection[Key]:
-        """Pushes that nobody tried yet and whose people have the chat open here."""
+        """Untried pushes of users who have the room open in this worker."""
         async with self._db.read() as conn:
             untried = await stored.untried(conn, self._settings.page)
         return [one.key for one in untried if self._attendance.has(one.user_id, one.number, one.room_id)]
 
     async def prepare(self, claims: Sequence[Claim]) -> Prepared[PushJob]:
-        """Those that somebody shall still get, with what they say by now."""
+        """The pushes that are still wanted, with their current payloads."""
         of_keys = {one.key: one for one in claims}
         jobs, later = await self._packer.pack(list(of_keys))
         return Prepared([(of_keys[one.target.key], one) for one in jobs], later)
 
     async def send(self, job: PushJob) -> Tried:
-        """Seal it and hand it to the push service."""
+        """Encrypt a push and send it to the push service."""
         subscription = job.target.subscription
         ttl_s = max(1, (job.until_ms - self._clock.now_ms()) // 1000)
         try:
             sealed = self._sealer.seal(subscription, job.payload)
-        except Exception:  # keys of a browser with which nothing can be sealed will not get better
+        except Exception:  # invalid keys of a browser: a retry would fail as well
             logger.exception("a push could not be made")
             return Tried(SendResult.DROPPED)
         answer = await self._push_client.post(subscription.endpoint, sealed, ttl_s=ttl_s, topic=job.topic)
         return _judged(job, answer)
 
     async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[PushJob]]) -> None:
-        """Forget the browsers that want no pushes any more."""
+        """Delete subscriptions that no longer exist at the push service."""
         gone = [one.job.target.subscription for one in outcomes if one.result is SendResult.GONE]
         if gone:
             await stored.drop_subscriptions(conn, [(one.endpoint_hash, one.user_id) for one in gone])

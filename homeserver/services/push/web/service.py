@@ -1,4 +1,4 @@
-"""All parts of Web Push together."""
+"""Builds the parts of Web Push."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +30,7 @@ CONSUMER = "push"
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What pushes stand on. `key`: what they are signed with. `client`: sends them."""
+    """What Web Push depends on. `key`: the VAPID private key. `client`: the HTTP client."""
 
     db: Database
     clock: Clock
@@ -45,7 +45,7 @@ class Around:
 
 
 class Push:
-    """`subscriptions` are for the APIs; `faces` are the APIs that have words for pushes."""
+    """Web Push. `subscriptions` is for the APIs; `faces` are the APIs that render pushes."""
 
     def __init__(self, around: Around, settings: PushSettings) -> None:
         db, clock = around.db, around.clock
@@ -80,7 +80,8 @@ class Push:
         )
 
     def start(self, tasks: Tasks) -> None:
-        """Begin to decide and to send, if pushes are on. The faces must be there: what has no words is dropped."""
+        """Start the tasks that decide on pushes and send them, if Web Push is enabled. The faces must be
+        registered before: a push without its face is dropped."""
         if not self._settings.subject:
             return
         settings = self._settings
@@ -89,6 +90,7 @@ class Push:
         tasks.start("push sending", self._worker.run)
 
     def _wake(self) -> None:
-        """Also after another worker's pushes: those are not sent whose people have something open here."""
+        """Wake the sender, also for another worker's pushes: those of users who have the room open in this worker
+        are dropped."""
         if self._decider.has_candidates:
             self._worker.wake()

@@ -1,4 +1,4 @@
-"""Subscriptions: which browsers a person wants pushes in."""
+"""Web Push subscriptions of users' browsers."""
 
 import hashlib
 
@@ -15,7 +15,7 @@ from homeserver.storage.push import Subscription
 
 
 class Subscriptions:
-    """Made and dropped by the people themselves."""
+    """Subscriptions, created and deleted by their users."""
 
     def __init__(
         self, *, db: Database, clock: Clock, sealer: Sealer, settings: PushSettings, limits: RateLimits
@@ -28,18 +28,18 @@ class Subscriptions:
 
     @property
     def is_on(self) -> bool:
-        """Whether this server sends pushes."""
+        """True if Web Push is enabled on this server."""
         return bool(self._settings.subject)
 
     @property
     def public_key(self) -> str:
-        """The key that browsers subscribe with, base64url. Raises Unavailable("push_off")."""
+        """The VAPID public key that browsers subscribe with, base64url. Raises Unavailable("push_off")."""
         if not self.is_on:
             raise Unavailable("push is not enabled on this server", code="push_off")
         return self._sealer.public_key
 
     async def add(self, requester: Requester, face: str, *, endpoint: str, p256dh: str, auth: str) -> None:
-        """Push to a browser from now on. It is the requester's, whoever else had it before.
+        """Subscribe a browser. The subscription becomes the requester's, even if another user had it before.
 
         Raises Unavailable("push_off"), Invalid("bad_endpoint", "bad_push_key"), RateLimited.
         """
@@ -49,7 +49,7 @@ class Subscriptions:
         own, endpoint_hash = requester.user_id, _hash(endpoint)
         async with self._db.read() as conn:
             known = await stored.subscription(conn, endpoint_hash)
-        # Who asks again is still to hear of what was said since the first time.
+        # A repeated subscription keeps its time: messages since then are still pushed.
         since_ms = known.created_ms if known is not None and known.user_id == own else self._clock.now_ms()
         wanted = Subscription(
             endpoint_hash=endpoint_hash,
@@ -69,7 +69,7 @@ class Subscriptions:
             await stored.keep_newest(conn, own, self._settings.max_per_person)
 
     async def drop(self, requester: Requester, endpoint: str) -> None:
-        """No more pushes to a browser of the requester's. One that is not theirs stays, and nobody is told."""
+        """Unsubscribe a browser of the requester. Another user's subscription stays, without an error."""
         endpoint_hash = _hash(endpoint)
         async with self._db.read() as conn:
             known = await stored.subscription(conn, endpoint_hash)

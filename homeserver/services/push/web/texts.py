@@ -1,4 +1,4 @@
-"""What a push says: each API has its own words for it."""
+"""The payload of pushes: each API renders its own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from homeserver.protocol.ids import RoomId, UserId
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message, and a person who shall be told of it. `text`: so much of it, or of its file's name, as may be said."""
+    """A message, and a user who is notified of it. `text`: the beginning of its text, or of its file's name, up to
+    the limit."""
 
     message: Message
     recipient: Person
@@ -18,10 +19,11 @@ class Notice:
 
 
 class Words(Protocol):
-    """Says notices in the words of an API."""
+    """Renders the payloads of an API."""
 
     async def __call__(self, notices: Sequence[Notice], /) -> Sequence[Content | None]:
-        """The payload of each, small JSON; None where this API has nothing to say. All of them at once."""
+        """The payload of each notice, as small JSON; None if this API has none. All notices are rendered in one
+        call."""
         ...
 
 
@@ -31,10 +33,10 @@ def _nowhere(_user_id: UserId, _room_id: RoomId) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PushFace:
-    """An API whose people may want pushes, by the name that its subscriptions carry.
+    """An API whose users may subscribe to pushes, by the name that its subscriptions carry.
 
-    `attends`: whether a person has something open here that shows a room's news, other than what counts as being
-    in the room (services/realtime/connections.py). It is asked often, and must be quick.
+    `attends`: True if a user has a view open here that shows a room's messages, other than a live connection to the
+    room (services/realtime/connections.py). It is called often, and must be quick.
     """
 
     name: str
@@ -43,20 +45,20 @@ class PushFace:
 
 
 class Faces:
-    """The APIs that have words for pushes."""
+    """The APIs that render pushes."""
 
     def __init__(self) -> None:
         self._faces: dict[str, PushFace] = {}
 
     def add(self, face: PushFace) -> None:
-        """From now on this API's people get pushes."""
+        """Register an API: its users get pushes from now on."""
         self._faces[face.name] = face
 
     def words(self, name: str) -> Words | None:
-        """Who says the words of an API; None for one that is not here any more."""
+        """The renderer of an API; None if the API is not served any more."""
         face = self._faces.get(name)
         return None if face is None else face.words
 
     def attends(self, user_id: UserId, room_id: RoomId) -> bool:
-        """Whether any API shows a person the news of a room now."""
+        """True if any API shows the user this room's messages now."""
         return any(face.attends(user_id, room_id) for face in self._faces.values())

@@ -1,7 +1,7 @@
-"""The appender: everything that waits, of all rooms and kinds, goes into one transaction.
+"""The appender: commits all waiting submissions, of all rooms and kinds, in one transaction.
 
-While one transaction is on its way to the disk, the next one gathers; so under no load a message waits for
-nobody, and under load the batch grows by itself. Nothing is announced before it is committed.
+While one transaction is being written, the next batch gathers. So a message waits for nothing when there is no load,
+and batches grow with the load. Nothing is announced before it is committed.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ from homeserver.timeline.projection import Projection
 from homeserver.timeline.submission import ROOM_ID_TAKEN, KeyTaken, Submission, Written
 
 logger = logging.getLogger(__name__)
-_TRIES = 4  # of a transaction that lost a race against another worker
+_TRIES = 4  # attempts at a transaction that lost a race against another worker
 
 
 class Appender:
-    """Takes submissions in order and commits them in that order."""
+    """Takes submissions in order and commits them in that order, in batches."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Appender:
             raise Unavailable("the write queue is full", code="overloaded")
 
     def put(self, submission: Submission) -> None:
-        """Queue a submission, which was built right before on its room's tip."""
+        """Queue a submission, which was built just before on its room's tip."""
         self._waiting.append(submission)
         self._size += submission.size
         if submission.tip is not None:
@@ -79,7 +79,7 @@ class Appender:
         self._wake.set()
 
     async def run(self) -> None:
-        """Commit what comes in, until cancelled."""
+        """Commit queued submissions until cancelled."""
         while True:
             await self._wake.wait()
             taken = self._take()
@@ -88,7 +88,7 @@ class Appender:
             self._settle(taken)
 
     async def drain(self) -> None:
-        """Refuse what comes from now on and return when all that waits is committed."""
+        """Refuse new submissions and return once all queued ones are committed."""
         self._closed = True
         await self._idle.wait()
 
@@ -116,12 +116,12 @@ class Appender:
             self._idle.set()
 
     async def _commit(self, taken: Sequence[Submission]) -> None:
-        """Commit all of it; what cannot be committed together is tried one by one, so that one bad row harms none."""
+        """Commit a batch. If that fails, commit its bundles one by one, so that one bad row fails alone."""
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._settings.commit_timeout_s):
                 batch = await self._write(taken)
-        except TimeoutError as error:  # nobody knows whether it was committed: a repeated send will find out
+        except TimeoutError as error:  # may have been committed: a repeated send will find out
             self._fail(taken, error)
             return
         except Exception as error:
@@ -177,7 +177,7 @@ class Appender:
     async def _admit(
         self, conn: AsyncConnection, taken: Sequence[Submission]
     ) -> tuple[dict[Submission, Written], dict[Submission, KeyTaken]]:
-        """Lock the rooms; find the repeated sends and the taken keys; build anew where a room has moved."""
+        """Lock the rooms, find repeated sends and taken room keys, and rebuild the rooms whose head has moved."""
         tips = {one.room_id: one.tip for one in taken if one.room_id is not None and one.tip is not None}
         if not tips:
             return {}, {}
@@ -189,11 +189,11 @@ class Appender:
         moved |= {one.room_id for one in taken if one.room_id is not None and one.built is None}
         for room_id in moved:
             await self._rebuild(conn, tips[room_id], [one for one in taken if one not in repeats])
-        while spoiled := _spoiled(taken):  # what was built on a part that will not be is built anew
+        while spoiled := _spoiled(taken):  # events built on a refused part of a bundle are built anew
             left = [one for one in taken if one not in repeats and one not in spoiled]
             for room_id in {one.room_id for one in spoiled if one.room_id is not None}:
                 await self._rebuild(conn, tips[room_id], left)
-            for one, error in spoiled.items():  # only now: who is told may look at the room at once
+            for one, error in spoiled.items():  # only now, as the callers may look at the room at once
                 one.fail(error)
         return repeats, refused
 
@@ -216,7 +216,7 @@ class Appender:
     async def _find_taken_keys(
         self, conn: AsyncConnection, taken: Sequence[Submission]
     ) -> dict[Submission, KeyTaken]:
-        """Who comes too late for a key. They are told after the commit: the room they lost to may be in it."""
+        """Submissions whose room key is taken. They fail after the commit, as the winner may be in the same batch."""
         wanting = [one for one in taken if one.room_key is not None]
         if not wanting:
             return {}
@@ -231,7 +231,7 @@ class Appender:
         return refused
 
     async def _rebuild(self, conn: AsyncConnection, tip: Tip, taken: Sequence[Submission]) -> None:
-        """Chain everything that waits for a room on its committed head, in order."""
+        """Chain all submissions that wait for a room on its committed head, in order."""
         room_id = tip.head.room_id
         found = await load_tip(conn, room_id, tip.head.servers)
         mine = [one for one in (*taken, *self._waiting) if one.room_id == room_id and not one.done.done()]
@@ -241,7 +241,7 @@ class Appender:
         for one_tip in {tip, *(one.tip for one in mine if one.tip is not None)}:
             one_tip.reset(found)
         for one in mine:
-            if one.kind is not None:  # only another worker can have made it
+            if one.kind is not None:  # the room can only have been made by another worker
                 one.fail(Unavailable("a room with this id exists already", code=ROOM_ID_TAKEN))
                 continue
             try:
@@ -250,7 +250,7 @@ class Appender:
                 one.fail(error)
 
     def _abandon(self, submissions: Collection[Submission]) -> None:
-        """A room that is not there: only the submission that creates it may go on, as it was built."""
+        """Fail the submissions for a room that does not exist; only the one that creates it goes on, as built."""
         for one in submissions:
             if one.tip is not None:
                 one.tip.stale = True
@@ -278,7 +278,7 @@ class Appender:
             submission.fail(taken)
 
     def _cut(self, tip: Tip, cut: Sequence[Event]) -> None:
-        """Leave nothing redacted in the room's state in memory, nor in what was built on it and waits."""
+        """Replace redacted events in the room's cached state, and in the submissions built on it that wait."""
         if not cut:
             return
         mine = [one for one in self._waiting if one.tip is tip]
@@ -308,7 +308,7 @@ def _are_bundled(one: Submission, other: Submission) -> bool:
 
 
 def _bundles(taken: Sequence[Submission]) -> list[list[Submission]]:
-    """The submissions as they must stay together; they lie side by side."""
+    """The submissions grouped by bundle; those of one bundle lie next to each other in the queue."""
     found: list[list[Submission]] = []
     for one in taken:
         if found and _are_bundled(found[-1][-1], one):
@@ -319,7 +319,7 @@ def _bundles(taken: Sequence[Submission]) -> list[list[Submission]]:
 
 
 def _spoiled(taken: Sequence[Submission]) -> dict[Submission, HomeserverError]:
-    """The parts of bundles of which another part was refused, and with what."""
+    """The remaining parts of bundles in which another part was refused, with the error of that part."""
     spoiled: dict[Submission, HomeserverError] = {}
     for together in _bundles(taken):
         refused = next((one for one in together if one.done.done()), None)

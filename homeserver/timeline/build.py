@@ -21,15 +21,16 @@ from homeserver.timeline.heads import EMPTY, Changes, Head, Snapshot
 
 MESSAGE_TYPES = frozenset({"m.room.message", "m.room.encrypted"})
 THREAD = "m.thread"
-_PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types that make no message of its own
+_PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types of events that are part of another message
 
 
 @dataclass(slots=True, eq=False)
 class Built:
-    """An event ready to be stored. `given` is its position: the appender gives it that, and its `place`.
+    """An event ready to be stored, with the room's state `before` and `after` it.
 
-    `changes`: how the state `after` it differs from that `before`; where nothing does, the two are one snapshot.
-    `notifies`: it counts as unread for everybody whose push rules are as they were.
+    `given`: its position, assigned by the appender together with `place`. `changes`: how the state after the event
+    differs from that before; without changes both are one snapshot. `notifies`: unread for all members with the default
+    push rules.
     """
 
     event: Event
@@ -45,20 +46,20 @@ class Built:
 
     @property
     def position(self) -> LogPosition:
-        """Where in the log it was put."""
+        """The event's position in the log."""
         if self.given is None:
             raise AssertionError("the event was given no position")
         return self.given
 
     @property
     def delta(self) -> Delta:
-        """`changes`, each with what was there before."""
+        """`changes`, each with the previous event of its key."""
         return {key: Change(self.before.events.get(key), new) for key, new in self.changes.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """This server's name and key, and how long a chain of state deltas may become."""
+    """This server's name and signing key, and the maximum length of a chain of state deltas."""
 
     server: str
     key: SigningKey
@@ -66,14 +67,14 @@ class Signer:
 
 
 def new_head(room_id: RoomId, rules: RoomRules, servers: Servers) -> Head:
-    """The head of a room that has no event yet. In version 12 the create event will name the room."""
+    """The head of a room without events. In room version 12 the create event will give the room its id."""
     return Head(room_id, rules, (), 0, EMPTY, 0, 0, servers)
 
 
 def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -> tuple[Head, Built]:
-    """Chain one event on a head. `opaque` makes the event id in room versions 1 and 2.
+    """Chain one event on a head. `opaque`: the random part of the event id in room versions 1 and 2.
 
-    Raises Forbidden (code "auth_rule") where the room's rules refuse it, Invalid or TooLarge for its form.
+    Raises Forbidden (code "auth_rule") if the room's auth rules reject the event; Invalid or TooLarge for its format.
     """
     if "\0" in draft.type or "\0" in (draft.state_key or ""):
         raise Invalid("an event's type and state key must not have NUL characters", code="bad_event")
@@ -108,7 +109,7 @@ def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -
 
 
 def is_message(event: Event) -> bool:
-    """Whether an event is a message of its own: one that counts as unread and stands in product lists."""
+    """True if the event is a message of its own: it counts as unread and is listed by the product APIs."""
     if event.type not in MESSAGE_TYPES or event.is_state:
         return False
     relation = relation_of(event.content)
@@ -116,9 +117,9 @@ def is_message(event: Event) -> bool:
 
 
 def relation_of(content: Mapping[str, Any]) -> tuple[str, EventId] | None:
-    """(rel_type, event id) of a content that relates to another event.
+    """(rel_type, event id) of the content's `m.relates_to`, if any.
 
-    What is too long for an id relates to nothing, and so does what no database can hold.
+    Ids that are too long, or that the database cannot store, count as no relation.
     """
     relation = content.get("m.relates_to")
     if not isinstance(relation, dict):
@@ -127,12 +128,12 @@ def relation_of(content: Mapping[str, Any]) -> tuple[str, EventId] | None:
     if not isinstance(rel_type, str) or not isinstance(target, str):
         return None
     if not (fits(rel_type) and fits(target)) or "\0" in rel_type or "\0" in target:
-        return None  # an index has no room for it, and the whole batch would fail
+        return None  # it would not fit into the index, and the whole batch would fail
     return rel_type, EventId(target)
 
 
 def is_in_thread(event: Event) -> bool:
-    """Whether an event says that it belongs to a thread. Others may, by what they relate to."""
+    """True if the event itself names a thread. Others may be in one through the events that they relate to."""
     relation = relation_of(event.content)
     return relation is not None and relation[0] == THREAD and not event.is_state
 

@@ -8,11 +8,11 @@ from homeserver.clock import Clock
 from homeserver.timeline.build import Signer, extend
 from homeserver.timeline.submission import Submission
 
-_EVENTS_PER_TURN = 32  # of a new room with many people, a few milliseconds of the loop's time
+_EVENTS_PER_TURN = 32  # of a new room with many members: a few milliseconds of the event loop's time
 
 
 class Chainer:
-    """Builds the events of submissions; used when one comes in, and again when its room has moved."""
+    """Builds the events of submissions: when one arrives, and again when its room has moved."""
 
     def __init__(self, signer: Signer, clock: Clock) -> None:
         self._signer = signer
@@ -20,12 +20,12 @@ class Chainer:
         self._last_created_ms = 0
 
     def chain(self, submission: Submission) -> None:
-        """Build every draft on the tip, and move the tip; if one is refused, the tip stays and the error goes up."""
+        """Build every draft on the tip and move the tip. If one is refused, the tip stays and the error is raised."""
         for _ in self._steps(submission):
             pass
 
     async def chain_new(self, submission: Submission) -> None:
-        """The same for a new room, whose tip nobody else knows yet: others have their turn in between."""
+        """`chain` for a new room, whose tip is not shared yet: other tasks run in between."""
         for step in self._steps(submission):
             if step % _EVENTS_PER_TURN == 0:
                 await asyncio.sleep(0)
@@ -35,7 +35,7 @@ class Chainer:
             return
         head = submission.tip.head
         now_ms = self._clock.now_ms()
-        if head.rules.room_id_is_hash and not head.extremities:  # equal create events would name one room
+        if head.rules.room_id_is_hash and not head.extremities:  # equal create events would have the same room id
             now_ms = self._last_created_ms = max(now_ms, self._last_created_ms + 1)
         built = []
         for draft in submission.drafts:

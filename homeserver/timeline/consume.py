@@ -1,4 +1,4 @@
-"""The loop of every background reader of the log: read on from a stored cursor, handle, store the cursor."""
+"""The loop of every background consumer of the log: read on from a stored cursor, handle, store the cursor."""
 
 import asyncio
 import math
@@ -13,16 +13,18 @@ from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.live import Live, is_outage
 
-_SILENT = 1000  # entries that nothing came of, after which the cursor is stored all the same
+_SILENT = 1000  # entries without effect after which the cursor is stored all the same
 
 Effect = Callable[[AsyncConnection], Awaitable[None]]
 Handler = Callable[[Sequence[Entry]], Awaitable[Effect | None]]
 
 
 class Pace(NamedTuple):
-    """How a consumer goes along: at most `page` entries at once; `gather_s` lets that many seconds of them come
-    together. `round_s`: what comes now and then is handled at once, but a stream of entries in rounds that begin so
-    far apart, as each round is a transaction, for which those who write have to wait."""
+    """How a consumer batches: at most `page` entries at once, gathered for `gather_s` seconds.
+
+    `round_s`: minimum seconds between the starts of two rounds under a stream of entries, as each round is a
+    transaction that writers wait for. Single entries are handled at once.
+    """
 
     page: int = 500
     gather_s: float = 0.0
@@ -44,15 +46,15 @@ async def consume(
 ) -> None:
     """Give every entry of the log to `handle`, in order, from where `name` stopped last; runs until cancelled.
 
-    `handle` looks and answers what is to be written, or None. That is written in one transaction with the cursor, so
-    it is written once, whatever crashes and however many workers read under one name: who was slower reads on from
-    where the others are. Entries that nothing came of may be seen again after a crash. A consumer that is new begins
-    at the end of the log.
-    Where a stretch fails, its entries are handled one by one, and one that fails alone too is set aside: logged,
-    counted and passed over. What is away (a database) is no fault of an entry: that ends the run, which begins again
-    at the stored cursor.
-    `follow`: what is written may have entries of the log with it, to be announced at once. `after`: called each time
-    that something is committed, by this worker or by one that was quicker.
+    `handle` reads only and returns what is to be written, or None. That is written in one transaction with the
+    cursor, so exactly once, across crashes and with any number of workers that consume under one name: the slower one
+    begins at the end of the log.
+    the log.
+    If a page fails, its entries are handled one by one; an entry that fails alone too is set aside: logged, counted and
+    passed over. An outage (of the database) is not an entry's fault: it ends the run, which begins again at the stored
+    cursor.
+    `follow`: the effects may append entries to the log, to be announced at once. `after`: called after each commit, by
+    this worker or by a quicker one.
     """
     reader = _Reader(name, db, live, handle, await _begin(name, db, live.position))
     next_round = -math.inf
@@ -72,7 +74,7 @@ async def consume(
 
 
 class _Reader:
-    """Where one consumer stands: `at` is how far it has looked, `stored` how far its cursor says."""
+    """Progress of one consumer: `at` is the last position handled, `stored` its cursor in the database."""
 
     def __init__(self, name: str, db: Database, live: Live, handle: Handler, stored: int) -> None:
         self._name = name
@@ -84,13 +86,14 @@ class _Reader:
 
     @property
     def is_retrying(self) -> bool:
-        """Whether entries are handled one by one, as they failed together."""
+        """True while entries are handled one by one because their page failed."""
         return self.at < self._alone_until
 
     async def read(self, page: int) -> bool | None:
-        """Handle what comes next, at most `page` entries. True: it is written. False: another worker was quicker.
+        """Handle the next page, at most `page` entries.
 
-        None: nothing came of it, or it failed and is tried again entry by entry.
+        True: its effect was written. False: another worker was quicker. None: there was no effect, or the page failed
+        and is retried entry by entry.
         """
         is_alone = self.is_retrying
         entries = await _next(self._db, self._live, self.at, 1 if is_alone else page)
@@ -121,7 +124,7 @@ class _Reader:
 
 
 async def _begin(name: str, db: Database, end: int) -> int:
-    """The stored cursor; a new one is at the end of the log, and stays there though the server stops at once."""
+    """The stored cursor. A new one is stored at the end of the log at once, so that a restart does not move it."""
     async with db.read() as conn:
         at = await log.cursor(conn, name)
     if at is not None:
@@ -133,7 +136,7 @@ async def _begin(name: str, db: Database, end: int) -> int:
 
 
 async def _next(db: Database, live: Live, at: int, page: int) -> Sequence[Entry]:
-    """The entries after a position that was passed, of which there is one at least."""
+    """The entries after a position that was announced: at least one."""
     entries: Sequence[Entry] | None = live.recent(at, page)
     if entries is None:
         async with db.read() as conn:
@@ -144,7 +147,7 @@ async def _next(db: Database, live: Live, at: int, page: int) -> Sequence[Entry]
 
 
 async def _write(name: str, db: Database, move: tuple[int, int], effect: Effect | None) -> bool:
-    """Move the cursor and write the effect with it; False, and nothing written, if the cursor is elsewhere."""
+    """Move the cursor and write the effect with it. False, with nothing written, if the cursor is elsewhere."""
     async with db.write() as conn:
         if not await log.move_cursor(conn, name, *move):
             return False

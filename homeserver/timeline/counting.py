@@ -1,4 +1,4 @@
-"""What notifies in threads, and what does not any more: written with the events themselves."""
+"""Counts of notifying events in threads, and what redactions subtract: written with the events themselves."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from homeserver.timeline.build import Built, is_in_thread, relation_of
 
 
 async def count_threads(conn: AsyncConnection, placed: Sequence[Built]) -> None:
-    """Count new events that notify in threads; their relations are written already.
+    """Count new notifying events in threads; their relations are written already.
 
-    Those that are in a thread only by what they relate to were counted outside of it: that is taken back. Those that
-    name a thread of another room are in none: they are counted outside.
+    Events that are in a thread only through the event that they relate to were counted in the main timeline: that is
+    taken back. Events that name a thread of another room are in no thread, and count in the main timeline.
     """
     related = [one for one in placed if one.notifies and relation_of(one.event.content) is not None]
     if not related:
@@ -38,13 +38,13 @@ async def count_threads(conn: AsyncConnection, placed: Sequence[Built]) -> None:
 
 
 async def uncount(conn: AsyncConnection, redacted: Sequence[StoredEvent]) -> None:
-    """Take back what redacted events, as they were, counted for everybody."""
+    """Subtract what redacted events, as they were before, counted for all members."""
     related = [one.event.event_id for one in redacted if relation_of(one.event.content) is not None]
     threads = await relations.threads_of(conn, related) if related else {}
     marks = []
     for one in redacted:
         if one.position is None:
-            continue  # history that was fetched was never counted
+            continue  # backfilled history was never counted
         event, thread_id = one.event, threads.get(one.event.event_id, NO_THREAD)
         marks.append(
             Mark(EVERYBODY, event.room_id, one.position, thread_id, -int(notifies_everybody(event)), 0)

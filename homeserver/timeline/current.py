@@ -1,7 +1,7 @@
-"""What is kept of rooms' current states: members, and what lists show.
+"""What is stored of rooms' current states: members, and what room lists show.
 
-It follows the current state and not the events: what a step of the log changed of it, be it one key, as the state event
-of a room that is not forked, or many at once, some of which hold nothing any more.
+It follows changes of the current state, not single events: in a room that is not forked a state event changes one key,
+state resolution may change many at once and remove some.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _TOPIC: Final = ("m.room.topic", "topic")
 
 
 class Change(NamedTuple):
-    """What was set under a key of the current state, and what is now; None for nothing."""
+    """The old and the new event of one key of the current state; None where there is none."""
 
     old: Event | None
     new: Event | None
@@ -33,7 +33,7 @@ Delta = Mapping[StateKey, Change]
 
 
 class Moment(NamedTuple):
-    """When the current state changed: a position of the log, and the room's counts of messages there."""
+    """When the current state changed: the log position, and the room's message counts there."""
 
     position: LogPosition
     message_seq: int
@@ -44,7 +44,7 @@ class Moment(NamedTuple):
 class CurrentState:
     """What a transaction does to the current state of one room, gathered step by step.
 
-    `delta`: from before the transaction to now. `events`: the whole of it now.
+    `delta`: from before the transaction to now. `events`: the whole current state now.
     """
 
     room_id: RoomId
@@ -55,14 +55,14 @@ class CurrentState:
     member_delta: int = 0
 
     def step(self, delta: Delta, at: Moment) -> None:
-        """Note that the current state became `events`, and how these differ from what it was."""
+        """Add a change of the current state to `events`; `delta` is the difference to the state before it."""
         for key, change in delta.items():
             self._merge(key, change)
             if key[0] == "m.room.member":
                 self._move_member(UserId(key[1]), change, at)
 
     def cut(self, event: Event) -> bool:
-        """Hold what a redaction left of an event; False if the event is not in the current state."""
+        """Replace an event by its redacted form; False if it is not in the current state."""
         held = self.events.get(event.key)
         if held is None or held.event_id != event.event_id:
             return False
@@ -102,7 +102,7 @@ class CurrentState:
 
 
 async def write_members(conn: AsyncConnection, work: Sequence[CurrentState]) -> None:
-    """Write who is in the rooms."""
+    """Write the members of the rooms."""
     if joined := [row for room in work for row in room.joined.values()]:
         await members.set_joined(conn, joined)
     if changed := [row for room in work for row in room.changed.values()]:
@@ -110,7 +110,7 @@ async def write_members(conn: AsyncConnection, work: Sequence[CurrentState]) -> 
 
 
 async def write_lists(conn: AsyncConnection, work: Sequence[CurrentState]) -> None:
-    """Write what lists of rooms show, after redactions cut what they do."""
+    """Write what room lists show, after redactions have cut what they show."""
     if names := {room.room_id: text_in(room.events, *_NAME) for room in work if _is_touched(room, _NAME)}:
         await rooms.set_names(conn, names)
     if topics := {room.room_id: text_in(room.events, *_TOPIC) for room in work if _is_touched(room, _TOPIC)}:

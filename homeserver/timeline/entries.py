@@ -1,4 +1,4 @@
-"""How the services of people and keys tell the other workers: entries of the log."""
+"""Constructors of log entries that are no events: how services about users and keys tell the other workers."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
@@ -10,17 +10,17 @@ from homeserver.timeline.submission import NewEntry, SideWrite
 
 
 class Appends(Protocol):
-    """The part of the timeline that is needed here."""
+    """The part of the timeline that these services need."""
 
     async def append(
         self, entries: Sequence[NewEntry], *, also: Sequence[SideWrite[Any]] = ()
     ) -> list[Entry]:
-        """Commit the entries, and the rows with them; return once that is done."""
+        """Commit the entries, and the rows with them; return once both are stored."""
         ...
 
 
 def session_ended(user_id: UserId, session_id: SessionId | None, reason: str) -> NewEntry:
-    """The entry that ends a session; without a session id, all that a person is logged in with (any token)."""
+    """The entry that ends a session; without a session id, all sessions and access tokens of a user."""
     return NewEntry(
         kind=EntryKind.SESSION_ENDED,
         user_id=user_id,
@@ -29,7 +29,7 @@ def session_ended(user_id: UserId, session_id: SessionId | None, reason: str) ->
 
 
 def profile_changed(user_id: UserId, *, erased: bool = False) -> NewEntry:
-    """The entry that says a person looks different now; `erased`: and wants to be forgotten."""
+    """The entry that announces a changed profile; `erased`: the user also asked for erasure."""
     return NewEntry(kind=EntryKind.PROFILE, user_id=user_id, body={"erased": True} if erased else {})
 
 
@@ -39,37 +39,37 @@ def service_key_revoked(key_id: str) -> NewEntry:
 
 
 def devices_changed(user_id: UserId) -> NewEntry:
-    """The entry that says a person has other devices or keys now."""
+    """The entry that announces that a user's devices or keys changed."""
     return NewEntry(kind=EntryKind.DEVICES, user_id=user_id, body={})
 
 
 def keys_signed(signer: UserId, user_ids: Sequence[UserId]) -> NewEntry:
-    """The entry that says a person signed the keys of others, which nobody else sees."""
+    """The entry that announces that a user signed keys of others. Nobody else may see such signatures."""
     return NewEntry(kind=EntryKind.KEYS_SIGNED, user_id=signer, body={"user_ids": list(user_ids)})
 
 
 def device_messages(user_id: UserId, device_ids: Sequence[DeviceId]) -> NewEntry:
-    """The entry that says there are messages for these devices of a person."""
+    """The entry that announces to-device messages for these devices of a user."""
     return NewEntry(kind=EntryKind.TO_DEVICE, user_id=user_id, body={"device_ids": list(device_ids)})
 
 
 def account_data_changed(user_id: UserId, room_id: RoomId | Literal[""], kind: str) -> NewEntry:
-    """The entry that says what clients keep for a person changed; it has no room, for only they may hear of it."""
+    """The entry that announces changed account data. It has no room, as only its user may hear of it."""
     return NewEntry(kind=EntryKind.ACCOUNT_DATA, user_id=user_id, body={"room_id": room_id, "type": kind})
 
 
 def room_forgotten(user_id: UserId, room_id: RoomId) -> NewEntry:
-    """The entry that says a person forgot a room, of which only they may hear."""
+    """The entry that announces that a user forgot a room; only they may hear of it."""
     return NewEntry(kind=EntryKind.FORGOTTEN, user_id=user_id, body={"room_id": room_id})
 
 
 def media_arrived(media_id: MediaId) -> NewEntry:
-    """The entry that says a file came which downloads may wait for."""
+    """The entry that announces an uploaded file, for downloads that wait for it."""
     return NewEntry(kind=EntryKind.MEDIA, body={"media_id": media_id})
 
 
 def blocks_changed(user_id: UserId, *, guest: UserId | None = None) -> NewEntry:
-    """The entry that says a person shuts out others now; `guest`: with what this guest had, who is the person."""
+    """The entry that announces a changed block list; `guest`: with the blocks of this guest, who became the user."""
     return NewEntry(
         kind=EntryKind.BLOCKS, user_id=user_id, body={"guest": guest} if guest is not None else {}
     )

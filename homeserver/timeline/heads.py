@@ -1,8 +1,8 @@
-"""Where each room stands: the cached heads, and how one is loaded.
+"""The cached head of each room, and how one is loaded.
 
 A `Head` is immutable. A `Tip` holds a room's newest head, which may be ahead of what is committed: events are
 chained on it as they come, and the appender commits them in that order. `base` says which committed head the
-chain stands on; if the database disagrees, another worker has written, and the chain is built anew.
+chain builds on; if the database disagrees, another worker has written, and the chain is built anew.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from homeserver.storage import rooms, state
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 
-Changes = Mapping[StateKey, Event | None]  # what a step does to a state; None: nothing is set there any more
+Changes = Mapping[StateKey, Event | None]  # keys changed by a step and their new events; None: the key is removed
 
 
 class Snapshot:
-    """A room's state: `events` by (type, state key). `state_id` is known once it was given one to be written under."""
+    """A room's state: `events` by (type, state key). `state_id` is None until the snapshot has its id."""
 
     __slots__ = ("chain", "events", "state_id")
 
@@ -38,7 +38,7 @@ class Snapshot:
         self.state_id = state_id
 
     def changed(self, changes: Changes, whole_after: int) -> "Snapshot":
-        """The state after changes. Chains of deltas stay short against the size of the state."""
+        """The state after changes. Chains of deltas are kept short relative to the size of the state."""
         after = Snapshot({}, self.chain + 1)
         with self.events.mutate() as events:
             for key, event in changes.items():
@@ -52,7 +52,7 @@ class Snapshot:
         return after
 
     def cut(self, event: Event) -> None:
-        """Hold what redaction left of an event instead of the whole one, if it is in here."""
+        """Replace an event by its redacted form, if it is in this state."""
         held = self.events.get(event.key)
         if held is not None and held.event_id == event.event_id:
             self.events = self.events.set(event.key, event)
@@ -63,7 +63,7 @@ EMPTY = Snapshot({}, chain=-1)  # the state before a create event; its first del
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a room's timeline. `servers` tells whose word counts where that matters."""
+    """The end of a room's timeline. `servers` tells local users from remote ones for the auth rules."""
 
     room_id: RoomId
     rules: RoomRules
@@ -76,11 +76,11 @@ class Head:
 
 
 class Tip:
-    """A room's newest head, how many submissions wait on it and the answer to the last, and whether it must be
-    loaded anew.
+    """A room's newest head, with the number of submissions that wait on it.
 
-    `base` is LOG_START and `room_position`, that of the create event, is None until this is committed. `heard`: the
-    last position at which the log told of another state of the room.
+    `last`: the future of the last of them. `stale`: the tip must be loaded anew. `base` is LOG_START and
+    `room_position`, that of the create event, is None until the create event is committed. `heard`: the last position
+    at which the log announced another state of the room.
     """
 
     __slots__ = ("base", "head", "heard", "last", "room_position", "stale", "waiting")
@@ -96,11 +96,11 @@ class Tip:
 
     @property
     def is_behind(self) -> bool:
-        """Whether readers must not be shown it: what waits here is none, and the database knows better."""
+        """True if readers must not see this tip: no submission waits on it, and the database has newer state."""
         return self.waiting == 0 and (self.stale or self.heard > self.base)
 
     def reset(self, committed: "Tip") -> None:
-        """Stand on a committed head again."""
+        """Reset to a committed head."""
         self.head = committed.head
         self.base = committed.base
         self.room_position = committed.room_position
@@ -128,7 +128,7 @@ async def load_tip(conn: AsyncConnection, room_id: RoomId, servers: Servers) -> 
 
 
 class Heads:
-    """The tips of the rooms in use, at most `limit` of them beside those that are being written to."""
+    """The tips of the rooms in use, at most `limit` of them, not counting those with waiting submissions."""
 
     def __init__(self, db: Database, limit: int, servers: Servers) -> None:
         self.servers = servers
@@ -136,22 +136,22 @@ class Heads:
         self._limit = limit
         self._tips: OrderedDict[RoomId, Tip] = OrderedDict()
         self._loading: dict[RoomId, asyncio.Task[Tip]] = {}
-        self._heard: dict[RoomId, LogPosition] = {}  # while loading
+        self._heard: dict[RoomId, LogPosition] = {}  # positions heard of while the room is loading
 
     async def tip(self, room_id: RoomId) -> Tip:
-        """The tip of a room, loaded if need be. NotFound for a room that is not here."""
+        """The tip of a room, loaded if needed. Raises NotFound for an unknown room."""
         tip = self._tips.get(room_id)
         if tip is not None and not tip.is_behind:
             self._tips.move_to_end(room_id)
             return tip
         loading = self._loading.get(room_id)
-        if loading is None:  # one load, however many ask
+        if loading is None:  # one load for all concurrent callers
             loading = asyncio.create_task(self._load(room_id), name=f"load head of {room_id}")
             self._loading[room_id] = loading
         return await asyncio.shield(loading)
 
     async def committed(self, room_id: RoomId) -> Head:
-        """Where a room stands in the database. NotFound for a room that is not there."""
+        """The committed head of a room, from the database. Raises NotFound for an unknown room."""
         async with self._db.read() as conn:
             found = await load_tip(conn, room_id, self.servers)
         if found is None:
@@ -163,22 +163,22 @@ class Heads:
         return self._tips.get(room_id)
 
     def add(self, tip: Tip) -> Tip:
-        """Keep a tip; the room's earlier one wins if there is one."""
+        """Keep a tip and return it; if the room has a tip already, that one is kept and returned."""
         tip = self._tips.setdefault(tip.head.room_id, tip)
         self._evict()
         return tip
 
     def drop(self, room_id: RoomId) -> None:
-        """Forget a room that came to nothing."""
+        """Forget a room whose creation failed."""
         self._tips.pop(room_id, None)
 
     def note(self, entry: Entry) -> None:
-        """Hear an entry of the log: another worker may have changed a room's state, or cut a part of it."""
+        """Note an entry of the log: another worker may have changed a room's state, or redacted a part of it."""
         if entry.event is None:
             return
         event = entry.event.event
         if event.room_id in self._loading:
-            self._heard[event.room_id] = entry.position  # what is being read may be older
+            self._heard[event.room_id] = entry.position  # the load in progress may read an older state
         tip = self._tips.get(event.room_id)
         if tip is None or entry.position <= tip.base:
             return

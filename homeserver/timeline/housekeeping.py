@@ -1,4 +1,4 @@
-"""Small repeated work of the timeline: following other processes, forgetting old transaction ids."""
+"""Periodic tasks of the timeline: following other processes, deleting old transaction ids."""
 
 import asyncio
 
@@ -13,14 +13,14 @@ _PURGE_PAGE = 1000
 
 
 async def follow(live: Live, settings: TimelineSettings) -> None:
-    """Look for entries of other processes again and again, until cancelled."""
+    """Poll for entries of other processes until cancelled."""
     while True:
         await asyncio.sleep(settings.follow_interval_ms / 1000)
         await live.follow()
 
 
 async def purge_transactions(db: Database, clock: Clock, settings: TimelineSettings) -> None:
-    """Forget transaction ids whose time is over, a page at a time."""
+    """Delete expired transaction ids, a page at a time."""
     before_ms, gone = clock.now_ms() - settings.transaction_keep_s * 1000, _PURGE_PAGE
     while gone == _PURGE_PAGE:
         async with db.write() as conn:

@@ -21,18 +21,18 @@ from homeserver.storage.log import Entry
 
 logger = logging.getLogger(__name__)
 Listener = Callable[[Entry], None]
-_FETCH = 1000  # entries of other workers that are read at once
+_FETCH = 1000  # entries of other workers read at once
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether something needed is away and the same work may succeed later; otherwise the entry is at fault."""
+    """True if a dependency is down and the same work may succeed later; otherwise the entry is at fault."""
     if isinstance(error, IntegrityError):
         return False  # a lost race passes when the entry is handled again alone
     return isinstance(error, Unavailable) or is_away(error) or may_pass_when_repeated(error)
 
 
 class Live:
-    """Knows the last announced `position` and the entries shortly before it."""
+    """The last announced `position` and the entries shortly before it."""
 
     def __init__(self, db: Database, ring_entries: int, metrics: Metrics) -> None:
         self._db = db
@@ -44,32 +44,32 @@ class Live:
         self.position = LOG_START
 
     async def start(self) -> None:
-        """Stand at the end of the log."""
+        """Start at the end of the log."""
         async with self._db.read() as conn:
             self.position = await log.head(conn)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with every entry from now on; answers how to stop that. It must not block or raise."""
+        """Call `listener` with every entry from now on; returns an unsubscribe function. It must not block or raise."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def set_aside(self, reader: str, entry: Entry, error: Exception) -> None:
-        """Log and count an entry that `reader` cannot handle: it is passed over, so that it harms nobody but itself."""
+        """Log and count an entry that `reader` cannot handle. It is passed over, so that later entries are handled."""
         event_id = entry.event.event.event_id if entry.event is not None else None
         logger.error("%s set log entry %d aside (%s)", reader, entry.position, event_id, exc_info=error)
         self._metrics.set_aside(reader)
 
     async def publish(self, entries: Sequence[Entry]) -> None:
-        """Announce entries that were just committed here, after any of others that come before them."""
+        """Announce entries that were just committed here, after any of other workers that come before them."""
         async with self._order:
             if not entries or entries[-1].position <= self.position:
-                return  # already fetched as if they were another worker's
+                return  # already fetched as another worker's entries
             if entries[0].position > self.position + 1:
                 await self._fetch(entries[0].position - 1)
             self._announce([entry for entry in entries if entry.position > self.position])
 
     async def follow(self) -> None:
-        """Announce whatever is in the log after `position`: the work of other processes."""
+        """Announce all entries of the log after `position`: those of other processes."""
         async with self._order:
             async with self._db.read() as conn:
                 end = await log.head(conn)
@@ -77,12 +77,12 @@ class Live:
                 await self._fetch(end)
 
     def recent(self, after: int, limit: int) -> list[Entry] | None:
-        """The next entries after a position from memory; None if they are not all there any more."""
+        """The next entries after a position from memory; None if memory does not reach back that far."""
         if after >= self.position:
             return []
         if not self._ring or self._ring[0].position > after + 1:
             return None
-        start = after + 1 - self._ring[0].position  # the ring has no holes
+        start = after + 1 - self._ring[0].position  # the ring has no gaps
         return [self._ring[at] for at in range(start, min(start + limit, len(self._ring)))]
 
     async def wait_after(self, position: int) -> None:

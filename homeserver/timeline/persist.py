@@ -1,7 +1,7 @@
 """From placed events to rows: what one transaction writes, each table once however many events there are.
 
-Two things come in. What accepted events say: relations, edits, redactions, counts. And what became of the current
-state: see `timeline/current.py`.
+Two inputs: what accepted events contain (relations, edits, redactions, counts), and how the current state changed
+(see `timeline/current.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from homeserver.timeline.current import CurrentState, Moment, write_lists, write
 from homeserver.timeline.heads import Changes, Snapshot
 from homeserver.timeline.projection import Projection
 
-_BUMPS = frozenset(  # what moves a room up in lists
+_BUMPS = frozenset(  # event types that move a room up in lists
     {
         "m.room.create",
         "m.room.message",
@@ -50,7 +50,7 @@ class RoomRows:
 
     room_id: RoomId
     rules: RoomRules
-    kind: RoomKind | None  # of a room that is made here
+    kind: RoomKind | None  # of a room created here
     built: list[Built] = field(default_factory=list)
     current: CurrentState = field(init=False)
     read: dict[UserId, ReadMove] = field(default_factory=dict)
@@ -58,13 +58,13 @@ class RoomRows:
     edits: list[tuple[EventId, Event]] = field(default_factory=list)
     last_message: LogPosition | None = None
     active: LogPosition | None = None
-    cut: list[Event] = field(default_factory=list)  # what is left of redacted events of the state
+    cut: list[Event] = field(default_factory=list)  # redacted forms of events in the state
 
     def __post_init__(self) -> None:
         self.current = CurrentState(self.room_id)
 
     def add(self, built: Built) -> None:
-        """Note one placed event."""
+        """Add one placed event."""
         self.built.append(built)
         event = built.event
         if event.type in _BUMPS:
@@ -83,7 +83,7 @@ class RoomRows:
             self.current.step(built.delta, Moment(built.position, built.message_seq, built.notify_seq))
 
     def _own_read(self, built: Built) -> ReadMove:
-        """Who says something has read what was said before: in its thread, as Matrix clients count."""
+        """Sending marks everything earlier as read for the sender, within the thread."""
         move = self.read.get(built.event.sender) or ReadMove(self.room_id, built.event.sender)
         if built.shown:
             move = replace(move, position=built.position, seq=built.message_seq)
@@ -92,7 +92,7 @@ class RoomRows:
         return move
 
     def add_cut(self, event: Event) -> None:
-        """Note what a redaction left of an event, if it is in the room's state."""
+        """Add the redacted form of an event, if it is in the room's current state."""
         if self.current.cut(event):
             self.cut.append(event)
 
@@ -117,7 +117,7 @@ def stored(built: Built) -> StoredEvent:
 
 
 async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows], projection: Projection) -> None:
-    """Write everything that the rooms' new events bring with them. Entries of the log are the caller's."""
+    """Write everything that follows from the rooms' new events, but for the entries of the log."""
     placed = [built for room in work for built in room.built]
     await _add_rooms(conn, work)
     await events.add_events(conn, [stored(built) for built in placed])
@@ -202,7 +202,7 @@ def _relation(built: Built) -> Relation | None:
 
 
 async def _redact(conn: AsyncConnection, work: Sequence[RoomRows], projection: Projection) -> None:
-    """Cut the targets of redactions that apply: their content leaves the database."""
+    """Redact the targets of redactions that apply: their content is deleted from the database."""
     wanted = [
         (room, built, built.event.redacts)
         for room in work
@@ -246,9 +246,9 @@ def _is_edit(target: StoredEvent) -> bool:
 
 
 def _applies(room: RoomRows, built: Built, target: StoredEvent, successors: Mapping[UserId, UserId]) -> bool:
-    """Whether a redaction cuts its target: by the room's rules, or as one of the author's successor.
+    """True if a redaction applies to its target: by the room's rules, or as its author's successor's.
 
-    The latter is a rule of this server alone, for rooms and authors that do not leave it.
+    NOTSPEC: a guest's successor may redact the guest's events, in rooms and by authors that do not leave this server.
     """
     if target.redacted_by is not None or target.event.room_id != room.room_id:
         return False

@@ -1,4 +1,4 @@
-"""Giving a batch its places in the log, and its snapshots their ids."""
+"""Assigning log positions to a batch, and ids to its snapshots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from homeserver.timeline.submission import KeyTaken, Placed, Submission, Written
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction writes, and what each submission will be told."""
+    """What one transaction writes, and the result of each submission."""
 
     rooms: dict[RoomId, RoomRows] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Batch:
 
 
 def place(submissions: Sequence[Submission], first: Taken, now_ms: int) -> Batch:
-    """Give the submissions positions and ids from `first` on, in their order, and gather their rows."""
+    """Assign positions and ids from `first` on to the submissions, in their order, and gather their rows."""
     batch = Batch()
     position, state_id = first
     for submission in submissions:
@@ -61,7 +61,7 @@ def _place_events(batch: Batch, submission: Submission, position: LogPosition) -
     if rows is None:
         rows = batch.rooms[head.room_id] = RoomRows(head.room_id, head.rules, submission.kind)
     for built in submission.built or ():
-        built.given, built.place = position, Place(position)  # what is made here comes last in its room
+        built.given, built.place = position, Place(position)  # events made here come last in their room
         rows.add(built)
         event = built.event
         batch.entries.append(
@@ -80,7 +80,7 @@ def _place_events(batch: Batch, submission: Submission, position: LogPosition) -
 
 
 def _changed(built: Built) -> Content | None:
-    """What is to be said of the keys that the event changed; None where they are as one would expect."""
+    """The `body` of the event's log entry: the changed keys; None if that is just the key that the event sets."""
     usual = {built.event.key} if built.event.is_state else set()
     return None if built.changes.keys() == usual else {"changed": sorted(built.changes)}
 

@@ -1,4 +1,4 @@
-"""What the timeline is given to keep in step with it, without knowing what that is."""
+"""The interface by which other tables are kept in step with rooms, without the timeline knowing them."""
 
 from collections.abc import Collection, Mapping
 from typing import Protocol
@@ -10,14 +10,14 @@ from homeserver.timeline.current import Delta
 
 
 class Projection(Protocol):
-    """Something more that is kept of rooms, written in the transaction that changes them."""
+    """Data derived from rooms, written in the transaction that changes them."""
 
     async def write(self, conn: AsyncConnection, deltas: Mapping[RoomId, Delta]) -> None:
-        """Follow the current states of rooms, each from before the transaction to after it."""
+        """Apply the change of each room's current state, from before the transaction to after it."""
         ...
 
     async def successors_of(
         self, conn: AsyncConnection, authors: Collection[UserId]
     ) -> Mapping[UserId, UserId]:
-        """Who else may redact what these people wrote: one account for each who has such."""
+        """The accounts that may redact these users' events beside themselves: at most one for each."""
         ...

@@ -1,4 +1,4 @@
-"""What a room's head says: pure readings that every service shares."""
+"""Pure functions that read a room's head, shared by all services."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,46 +11,46 @@ from homeserver.protocol.member import membership_in
 from homeserver.protocol.power import Level, ReadableLevels
 from homeserver.timeline.heads import Head
 
-ADMIN_LEVEL: Final = 50  # from here on a member counts as an admin on the product APIs
+ADMIN_LEVEL: Final = 50  # members with this power level are admins on the product APIs
 
 
 def is_open_to(head: Head, user_id: UserId) -> bool:
-    """Whether a user is in the room, and it was not closed."""
+    """True if the user is joined to the room and the room is not closed."""
     return membership_in(head.state.events, user_id) == "join" and not is_closed(head)
 
 
 def is_closed(head: Head) -> bool:
-    """Whether the room was closed for all."""
+    """True if the room was closed for all members."""
     return product_state.is_closed(head.state.events, head.servers)
 
 
 def kind_of(head: Head) -> RoomKind:
-    """Private or group; a room that another server or client made is a group."""
+    """Private or group; a room made by another server or a Matrix client is a group."""
     return product_state.kind_of(head.state.events, head.servers)
 
 
 def levels_of(head: Head) -> ReadableLevels:
-    """The room's power levels; what cannot be read of them gives nobody a right."""
+    """The room's power levels; unreadable parts grant no rights."""
     return ReadableLevels.from_state(head.state.events, head.rules)
 
 
 def role_in(head: Head, user_id: UserId) -> Role:
-    """What the product APIs call a member of this power."""
+    """The role that the product APIs show for a member of this room."""
     return role_of_level(levels_of(head).user(user_id))
 
 
 def role_of_level(level: Level) -> Role:
-    """What the product APIs call a power level."""
+    """The role that the product APIs show for a power level."""
     return "admin" if level >= ADMIN_LEVEL else "member"
 
 
 def ours_in(head: Head) -> list[UserId]:
-    """The joined users of this server: those in whose names it can sign."""
+    """The joined users of this server, for whom it can sign events."""
     return [user_id for user_id in joined_in(head.state.events) if head.servers.is_ours(user_id)]
 
 
 def joined_in(state: Mapping[StateKey, Event]) -> list[UserId]:
-    """Everybody who is joined, by the state."""
+    """All joined users of a state."""
     return [
         UserId(state_key)
         for (kind, state_key), event in state.items()

@@ -1,4 +1,4 @@
-"""What is handed to the appender: drafts of one room or entries of other kinds, and what goes with them."""
+"""Input of the appender: drafts of one room, or entries of other kinds, and the rows written with them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +31,7 @@ class Placed(Generic[RowT]):
 
 @dataclass(frozen=True, slots=True)
 class SideWrite(Generic[RowT]):
-    """A row to be written in the same transaction. `write` is called once with the rows of all callers."""
+    """A row written in the same transaction. `write` is called once with the rows of all submissions."""
 
     write: Callable[[AsyncConnection, Sequence[Placed[RowT]]], Awaitable[None]]
     row: RowT
@@ -49,7 +49,7 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class RoomDrafts:
-    """Events of one room, as a part of something larger."""
+    """Events for one room, as part of a larger transaction."""
 
     room_id: RoomId
     drafts: Sequence[Draft]
@@ -67,7 +67,7 @@ class KeyTaken(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a submission came to: its events or its other entries. `repeated`: an earlier send made them."""
+    """The result of a submission: its events or its other entries. `repeated`: an earlier send made them."""
 
     events: tuple[StoredEvent, ...] = ()
     entries: tuple[Entry, ...] = ()
@@ -76,11 +76,11 @@ class Written:
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """One atomic piece of work: all of it is committed, or none.
+    """One atomic piece of work: all of it is committed, or nothing.
 
-    Submissions of one `bundle` are committed together, or none of them is.
+    Submissions of one `bundle` are committed together, or none of them.
     `kind` is set for a new room, whose first draft is its create event. `room_key` must be free, or the
-    submission fails with KeyTaken. `built` follows the room's tip and is made anew when that moves.
+    submission fails with KeyTaken. `built` follows the room's tip and is built anew when that moves.
     """
 
     tip: Tip | None = None
@@ -101,21 +101,21 @@ class Submission:
 
     @property
     def size(self) -> int:
-        """How many positions it takes."""
+        """How many log positions the submission takes."""
         return len(self.drafts) + len(self.entries)
 
     @property
     def states(self) -> int:
-        """How many snapshots of state it makes."""
+        """How many state snapshots the submission creates."""
         return sum(bool(built.changes) for built in self.built or ())
 
     def finish(self, written: Written) -> None:
-        """Answer the caller, unless there is an answer already."""
+        """Resolve the caller's future, unless it is done already."""
         if not self.done.done():
             self.done.set_result(written)
 
     def fail(self, error: Exception) -> None:
-        """Answer the caller with an error; what is no error of ours becomes Unavailable."""
+        """Fail the caller's future; an error that is no HomeserverError becomes Unavailable."""
         if self.done.done():
             return
         if not isinstance(error, HomeserverError):
@@ -123,4 +123,4 @@ class Submission:
             unavailable.__cause__ = error
             error = unavailable
         self.done.set_exception(error)
-        self.done.exception()  # the caller may be gone; that is no news for the loop
+        self.done.exception()  # marked as retrieved, or the loop would warn if the caller is gone

@@ -1,4 +1,4 @@
-"""From a room's state to what those outside may see of it. Pure."""
+"""Room summaries: what a room's state shows to users who are not in it. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -23,11 +23,11 @@ SUMMARISED: Final = frozenset(
         "m.room.topic",
     }
 )
-_SEARCHED_TOPIC: Final = 2000  # characters of a topic that a search looks at
+_SEARCHED_TOPIC: Final = 2000  # characters of a topic that searches cover
 
 
 def summary_of(room_id: RoomId, state: Mapping[StateKey, Event]) -> SummaryRow:
-    """What a room's state says of it."""
+    """The summary of a room's state."""
     create = state.get(("m.room.create", ""))
     room_type = create.content.get("type") if create is not None else None
     alias = text_in(state, "m.room.canonical_alias", "alias")
@@ -47,7 +47,7 @@ def summary_of(room_id: RoomId, state: Mapping[StateKey, Event]) -> SummaryRow:
 
 
 def text_in(state: Mapping[StateKey, Event], kind: str, name: str) -> str:
-    """A text in a piece of state; empty where there is none."""
+    """A text field of a state event's content; empty if there is none."""
     event = state.get((kind, ""))
     value = event.content.get(name) if event is not None else None
     return value.replace("\0", "") if isinstance(value, str) else ""  # PostgreSQL's text has no NUL

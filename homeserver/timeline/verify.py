@@ -1,7 +1,7 @@
-"""The verifier: whether a room's events in the database are what was once signed, and follow the rules.
+"""The verifier: checks that a room's events in the database are what was once signed, and follow the auth rules.
 
-It trusts nothing but this server's public keys: ids are recomputed, hashes and signatures checked, every event is
-authorised again by its auth events and by the state before it, which is built up anew on the way.
+It trusts nothing but this server's public keys: ids are recomputed, hashes and signatures checked, and every event is
+authorised again by its auth events and by the state before it, which is rebuilt on the way.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -25,7 +25,7 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something wrong with an event (or with the room itself, then `event_id` is "")."""
+    """A fault of an event, or of the room itself if `event_id` is ""."""
 
     event_id: str
     what: str
@@ -33,7 +33,7 @@ class Fault:
 
 @dataclass(slots=True)
 class _Walk:
-    """What is known of a room at a place of the walk."""
+    """The room as rebuilt from its beginning up to one event."""
 
     rules: RoomRules
     keys: Mapping[str, Mapping[str, VerifyKey]]
@@ -48,9 +48,9 @@ class _Walk:
 async def verify_room(
     db: Database, room_id: RoomId, keys: Mapping[str, Mapping[str, VerifyKey]]
 ) -> AsyncIterator[Fault]:
-    """Walk a room from its beginning and yield what is wrong. `keys`: {server: {key id: public key}}.
+    """Check a room from its beginning and yield the faults found. `keys`: {server: {key id: public key}}.
 
-    Raises NotFound for a room that is not here.
+    Raises NotFound for an unknown room.
     """
     async with db.read() as conn:
         head = await rooms.head_of(conn, room_id)
@@ -117,7 +117,7 @@ def _check_hash(walk: _Walk, stored: StoredEvent) -> None:
     if stored.redacted_by is not None:
         if redact(pdu, walk.rules) != pdu:
             raise ProtocolError("a redacted event still has content")
-        return  # its hash is over what is gone; id and signature hold it
+        return  # its hash covers content that is gone; id and signature cover the hash
     if pdu["hashes"]["sha256"] != signing.content_hash(pdu):
         raise ProtocolError("the content hash does not fit the content")
 

@@ -1,4 +1,4 @@
-"""The timeline: the one way in for events of our own making, and for every other entry of the log."""
+"""The timeline: the only write path for events of this server, and for every other entry of the log."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from homeserver.timeline.submission import ROOM_ID_TAKEN, NewEntry, RoomDrafts, 
 class Timeline:
     """Builds submissions and waits for them to be committed.
 
-    Everything of one call is one atomic piece: committed as a whole and in order, or not at all.
+    Everything of one call is atomic: committed as a whole and in order, or not at all.
     """
 
     def __init__(self, *, server: str, heads: Heads, chainer: Chainer, appender: Appender) -> None:
@@ -36,36 +36,36 @@ class Timeline:
 
     @property
     def servers(self) -> Servers:
-        """Whose users are ours."""
+        """Which servers' users are local."""
         return self._heads.servers
 
     async def head(self, room_id: RoomId) -> Head:
-        """Where a room stands, events on their way to the disk included. NotFound if it is not here.
+        """The head of a room, events that are not committed yet included. Raises NotFound for an unknown room.
 
-        For checks before a write, which is committed after them. What is answered comes from `stored_head`.
+        For checks before a write, which is committed after those events. Responses are made from `stored_head`.
         """
         return (await self._heads.tip(room_id)).head
 
     async def stored_head(self, room_id: RoomId) -> Head:
-        """Where a room stands on the disk: at the head in memory, once all of it is committed. NotFound."""
+        """The committed head of a room: that in memory, once all of it is stored. NotFound for an unknown room."""
         tip = await self._heads.tip(room_id)
         head, last = tip.head, tip.last
         if last is None:
             return head
-        with contextlib.suppress(HomeserverError):  # its sender is told
+        with contextlib.suppress(HomeserverError):  # its sender gets the error
             written: Written = await asyncio.shield(last)
             if written.events and head.extremities == (written.events[-1].event.event_id,):
                 return head
         return await self._heads.committed(
             room_id
-        )  # it was refused, or built anew on another worker's events
+        )  # the event was refused, or built anew on another worker's events
 
     async def set_state(
         self, room_id: RoomId, draft: Draft, is_there: Callable[[Event | None], bool]
     ) -> Event:
-        """Append a state event, unless what stands in its place will do: then answer that, once it is stored.
+        """Append a state event, unless the current one will do: then return that, once it is stored.
 
-        This is decided at the moment the event would be built, so of equal ones at once the first alone is written.
+        This is decided at the moment the event would be built, so of equal concurrent calls only the first writes.
         Raises as `send` does.
         """
         key = (draft.type, draft.state_key or "")
@@ -75,10 +75,10 @@ class Timeline:
                 return there
         return (
             (await self.send(room_id, [draft])).events[0].event
-        )  # no other task has run since the look at the tip
+        )  # no other task has run since the tip was read
 
     async def room_position(self, room_id: RoomId) -> LogPosition:
-        """The position of a room's create event: what its public ids are made of. NotFound until it has one."""
+        """The position of a room's create event: what its public ids are made of. Raises NotFound until it has one."""
         position = (await self._heads.tip(room_id)).room_position
         if position is None:
             raise NotFound("no such room", code="room_not_found")
@@ -92,9 +92,9 @@ class Timeline:
         txn: TxnKey | None = None,
         also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
-        """Append events to a room. A repeated `txn` answers what it made first, and appends nothing.
+        """Append events to a room. A repeated `txn` returns what it made first, and appends nothing.
 
-        Raises Forbidden where the room's auth rules refuse one of them, Invalid, TooLarge or Unavailable.
+        Raises Forbidden if the room's auth rules reject one of them, Invalid, TooLarge or Unavailable.
         """
         tip = await self._heads.tip(room_id)
         if txn is not None and (pending := self._pending.get(txn)) is not None:
@@ -116,7 +116,7 @@ class Timeline:
         room_key: str | None = None,
         also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
-        """Make a room of its first events, m.room.create leading. KeyTaken if `room_key` has a room already."""
+        """Create a room with its first events, m.room.create first. KeyTaken if `room_key` has a room already."""
 
         async def parts() -> Sequence[Submission]:
             return [await self._begin_room(drafts, version, kind, also=also, room_key=room_key)]
@@ -133,8 +133,8 @@ class Timeline:
         kind: RoomKind,
         also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
-        """Make a room in the place of another, in one transaction with `farewell`: by the new room's id, what is said
-        in the old one. Raises as `send` does, and then there is no new room.
+        """Create a room that replaces another. `farewell` makes the old room's events from the new room's id; the
+        events of both rooms are one transaction. Raises as `send` does, and then there is no new room.
         """
         tip = await self._heads.tip(old)
 
@@ -149,8 +149,8 @@ class Timeline:
         return await self._found_or_again(parts)
 
     async def _found_or_again(self, parts: Callable[[], Awaitable[Sequence[Submission]]]) -> Written:
-        """Found a room, once more if another worker made one of the same id: by one person, of equal content, at one
-        moment. The next has another time.
+        """Create a room; once more if another worker made one with the same id: by the same creator, of equal content,
+        in the same millisecond. The second attempt has another time.
         """
         try:
             return await self._found(await parts())
@@ -171,7 +171,7 @@ class Timeline:
         return submission
 
     async def _found(self, parts: Sequence[Submission]) -> Written:
-        """Put a new room, and what goes with it, into the queue side by side; answers for the room."""
+        """Queue a new room, and the submissions that go with it, as one bundle; returns the room's result."""
         tip = parts[0].tip
         if tip is None:
             raise AssertionError("a new room has a tip")
@@ -204,7 +204,7 @@ class Timeline:
     ) -> list[Entry]:
         """Append events to several rooms, and entries that are no events, in one transaction: all or nothing.
 
-        Answers the entries that are no events. Raises as `send` does.
+        Returns the entries that are no events. Raises as `send` does.
         """
         tips = [await self._heads.tip(piece.room_id) for piece in pieces]
         bundle = object()
@@ -217,7 +217,7 @@ class Timeline:
             last,
         ]
         self._appender.check_open(sum(part.size for part in parts))
-        for part in parts:  # side by side in the queue; the appender builds them, all or none
+        for part in parts:  # one bundle in the queue; the appender builds them, all or none
             self._appender.put(part)
         await asyncio.shield(asyncio.gather(*(part.done for part in parts), return_exceptions=True))
         return list((await last.done).entries)

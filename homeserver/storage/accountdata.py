@@ -1,6 +1,6 @@
-"""What clients keep for their people, and the filters that they stored.
+"""Account data, and the filters that clients stored (client-server API, "Client Config" and "Filtering").
 
-A piece without content is gone (MSC3391). Its row stays for a while, so that the person's devices hear of it.
+An item with empty content is deleted (MSC3391). Its row stays for a while, so that the user's devices learn of it.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,11 +15,11 @@ from homeserver.storage.schema.matrix import account_data, filters
 from homeserver.storage.schema.timeline import members
 
 GONE = b"{}"
-_GONE_KEPT = 100  # pieces of a person that are gone and of which the devices can still hear, the latest
+_GONE_KEPT = 100  # deleted items kept per user for their devices to learn of, the latest
 
 
 class DataKey(NamedTuple):
-    """Whose, of which room ("" for none), of which type."""
+    """User, room ("" for global account data) and type of an item."""
 
     user_id: UserId
     room_id: str
@@ -27,7 +27,7 @@ class DataKey(NamedTuple):
 
 
 class AccountDataItem(NamedTuple):
-    """A piece of account data: `content` is JSON, `position` its last change."""
+    """An item of account data: `content` is JSON, `position` the log position of its last change."""
 
     room_id: str
     type: str
@@ -36,14 +36,14 @@ class AccountDataItem(NamedTuple):
 
     @property
     def is_gone(self) -> bool:
-        """Whether there is nothing in it."""
+        """True if the item was deleted."""
         return self.content == GONE
 
 
 _key = (account_data.c.user_id, account_data.c.room_id, account_data.c.type)
 _SET = Upsert(account_data, ["user_id", "room_id", "type"], ["content", "position"])
 _FIND = select(*_key, account_data.c.content).where(
-    # By the person too: SQLite finds no rows by a list of several triples through an index.
+    # The user id is named too: SQLite does not use an index for a list of triples alone.
     account_data.c.user_id.in_(bindparam("user_ids", expanding=True)),
     tuple_(*_key).in_(bindparam("keys", expanding=True)),
 )
@@ -106,20 +106,20 @@ _COUNT_FILTERS = select(func.count()).where(filters.c.user_id == bindparam("of_u
 
 
 async def pieces(conn: AsyncConnection, keys: Collection[DataKey]) -> dict[DataKey, bytes]:
-    """The content of those that are there."""
+    """The content of these items; missing ones are left out."""
     values = {"user_ids": list({key.user_id for key in keys}), "keys": list(keys)}
     rows = await conn.execute(_FIND, values)
     return {DataKey(row.user_id, row.room_id, row.type): row.content for row in rows}
 
 
 async def pieces_in(conn: AsyncConnection, room_id: RoomId, kind: str) -> dict[UserId, bytes]:
-    """The content of one type, of no room, of each person in a room who has it."""
+    """The content of global account data of one type, for each user in a room who has it."""
     rows = await conn.execute(_IN_ROOM, {"in_room": room_id, "of_type": kind})
     return {row.user_id: row.content for row in rows}
 
 
 async def set_pieces(conn: AsyncConnection, rows: Sequence[tuple[DataKey, bytes, int]]) -> None:
-    """Write (key, content, position) over what was there."""
+    """Set items, given as (key, content, position), replacing earlier content."""
     values: list[dict[str, Any]] = [
         {**key._asdict(), "content": content, "position": position} for key, content, position in rows
     ]
@@ -130,7 +130,7 @@ async def set_pieces(conn: AsyncConnection, rows: Sequence[tuple[DataKey, bytes,
 
 
 async def empty_pieces(conn: AsyncConnection, keys: Collection[DataKey], position: int) -> None:
-    """Leave nothing in those that are there."""
+    """Empty those of the items that exist."""
     user_ids = list({key.user_id for key in keys})
     values = {"user_ids": user_ids, "keys": rows_of(keys), "new_position": position}
     changed = set((await conn.execute(_EMPTY, values)).scalars())
@@ -143,7 +143,7 @@ async def _drop_long_gone(conn: AsyncConnection, user_ids: Collection[UserId]) -
 
 
 async def changed_after(conn: AsyncConnection, user_id: UserId, after: int) -> list[AccountDataItem]:
-    """A person's pieces that changed after a position, in the order of the changes."""
+    """A user's items that changed after a position, in the order of the changes."""
     return [
         AccountDataItem(*row) for row in await conn.execute(_CHANGED, {"of_user": user_id, "after": after})
     ]
@@ -152,33 +152,33 @@ async def changed_after(conn: AsyncConnection, user_id: UserId, after: int) -> l
 async def of_rooms(
     conn: AsyncConnection, user_id: UserId, room_ids: Collection[str]
 ) -> list[AccountDataItem]:
-    """All that a person has of these rooms."""
+    """All items of a user in these rooms."""
     values = {"of_user": user_id, "room_ids": list(room_ids)}
     return [AccountDataItem(*row) for row in await conn.execute(_OF_ROOMS, values)]
 
 
 async def count(conn: AsyncConnection, user_id: UserId) -> int:
-    """How many pieces a person has with something in them."""
+    """How many items with content a user has."""
     return (await conn.execute(_COUNT, {"of_user": user_id})).scalar_one()
 
 
 async def drop_all_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Delete all that clients kept for these people, and their filters."""
+    """Delete all account data and filters of these users."""
     for statement in (_DROP_ALL, _DROP_FILTERS):
         await conn.execute(statement, {"user_ids": list(user_ids)})
 
 
 async def add_filter(conn: AsyncConnection, user_id: UserId, filter_id: str, body: bytes) -> None:
-    """Keep a filter; one that is there stays."""
+    """Store a filter, unless it is stored already."""
     values = {"user_id": user_id, "filter_id": filter_id, "body": body}
     await conn.execute(_ADD_FILTER.on(conn), values)
 
 
 async def find_filter(conn: AsyncConnection, user_id: UserId, filter_id: str) -> bytes | None:
-    """The body of a person's filter."""
+    """The JSON of a user's filter."""
     return (await conn.execute(_FILTER, {"of_user": user_id, "of_id": filter_id})).scalar_one_or_none()
 
 
 async def count_filters(conn: AsyncConnection, user_id: UserId) -> int:
-    """How many filters a person has."""
+    """How many filters a user has."""
     return (await conn.execute(_COUNT_FILTERS, {"of_user": user_id})).scalar_one()

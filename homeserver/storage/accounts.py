@@ -1,7 +1,7 @@
-"""People: their accounts and their numbers.
+"""Accounts of users, and their integer ids.
 
 Two columns are unique beside the keys: e-mail and tag. They are only changed by `add_accounts` and the two
-`claim_*` functions, so that every other write here can never fail because of somebody else's row.
+`claim_*` functions, so that no other write here can fail because of another user's row.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -40,7 +40,7 @@ Word = Literal["suspended", "deactivated", "locked", "admin"]
 
 
 class AccountStatus(NamedTuple):
-    """What the server lets a person do: who is suspended only reads, who is locked does nothing, admins moderate."""
+    """Account status: suspended users may only read, locked ones do nothing, admins moderate."""
 
     suspended: bool = False
     deactivated: bool = False
@@ -48,7 +48,7 @@ class AccountStatus(NamedTuple):
     admin: bool = False
 
     def changed(self, words: Mapping[Word, bool]) -> "AccountStatus":
-        """With these words otherwise."""
+        """A copy with these flags changed."""
         return self._replace(**{str(word): value for word, value in words.items()})
 
 
@@ -57,7 +57,7 @@ NOTHING_SPECIAL: Final = AccountStatus()
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person with what only the server may know. `password_hash` None: cannot log in here."""
+    """A user with the private fields of their account. `password_hash` None: no password login."""
 
     person: Person
     password_hash: str | None = None
@@ -78,7 +78,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRow:
-    """A person as they shall be stored (all but e-mail and tag), with the text they are found by."""
+    """A user's profile to be stored (all but e-mail and tag), with its search text."""
 
     person: Person
     search_text: str
@@ -177,66 +177,66 @@ _LOCK = (
 
 
 async def people_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, Person]:
-    """Those of the people who are here, by the ids asked for: for a guest that became an account, the account."""
+    """Users by the ids asked for, unknown ones left out; for a guest that became an account, the account."""
     rows = await conn.execute(_PEOPLE_BY_ID, {"user_ids": list(user_ids)})
     return {row.asked_id: person_of(row) for row in rows}
 
 
 async def people_by_number(conn: AsyncConnection, numbers: Collection[int]) -> dict[int, Person]:
-    """Those of the people who are here, by number."""
+    """Users by number, unknown ones left out."""
     rows = await conn.execute(_PEOPLE_BY_NUMBER, {"numbers": list(numbers)})
     return {row.number: person_of(row) for row in rows}
 
 
 async def accounts_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, Account]:
-    """Those of the accounts that are here, suspended and deactivated ones too."""
+    """Accounts by user id, suspended and deactivated ones included; unknown ones left out."""
     rows = await conn.execute(_ACCOUNTS_BY_ID, {"user_ids": list(user_ids)})
     return {row.user_id: _account(row) for row in rows}
 
 
 async def accounts_by_email(conn: AsyncConnection, emails: Collection[str]) -> dict[str, Account]:
-    """Those of the accounts that are here, by e-mail (normalised, lower case)."""
+    """Accounts by e-mail (normalised, lower case); unknown ones left out."""
     rows = await conn.execute(_ACCOUNTS_BY_EMAIL, {"emails": list(emails)})
     return {row.email: _account(row) for row in rows}
 
 
 async def list_accounts(conn: AsyncConnection, *, limit: int, offset: int) -> list[Account]:
-    """All accounts in the order of their numbers, guests left out."""
+    """All accounts in the order of their numbers, without guests."""
     rows = await conn.execute(_LISTING, {"count": limit, "skip": offset})
     return [_account(row) for row in rows]
 
 
 async def taken_tags(conn: AsyncConnection, tags: Collection[str]) -> set[str]:
-    """Which of the tags somebody has."""
+    """Those of the tags that are taken."""
     return set((await conn.execute(_TAGS, {"tags": list(tags)})).scalars())
 
 
 async def taken_user_ids(conn: AsyncConnection, user_ids: Collection[UserId]) -> set[UserId]:
-    """Which of the ids somebody has."""
+    """Those of the user ids that are taken."""
     return set((await conn.execute(_USER_IDS, {"user_ids": list(user_ids)})).scalars())
 
 
 async def take_numbers(conn: AsyncConnection, namespace: int, *, count: int = 1, first: int = 1) -> int:
-    """Take the next `count` numbers of a namespace, which begins at `first`; answers the lowest of them."""
+    """Allocate the next `count` numbers of a namespace, which begins at `first`; returns the lowest of them."""
     await conn.execute(_START_NUMBERS.on(conn), {"namespace": namespace, "last": first - 1})
     last = cast("int", (await conn.execute(_TAKE_NUMBERS, {"of": namespace, "count": count})).scalar_one())
     return last - count + 1
 
 
 async def add_accounts(conn: AsyncConnection, accounts: Sequence[tuple[Account, str]]) -> None:
-    """Write new accounts, each with its search text. Raises IntegrityError when anything unique is taken."""
+    """Insert accounts, each with its search text. Raises IntegrityError if a unique value is taken."""
     await conn.execute(_ADD, [_row(account, search_text) for account, search_text in accounts])
     await _set_host_profiles(conn, [account.person for account, _ in accounts])
 
 
 async def set_profiles(conn: AsyncConnection, rows: Sequence[ProfileRow]) -> None:
-    """Store people as they are now, but for e-mail and tag. Of who has no host profile here, a stored one stays."""
+    """Store profiles, without e-mail and tag. A stored host profile is kept if the row has none."""
     await conn.execute(_SET_PROFILE, [_profile_values(row) for row in rows])
     await _set_host_profiles(conn, [row.person for row in rows])
 
 
 async def drop_host_profiles(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Delete what host applications said of these people."""
+    """Delete the host profiles of these users."""
     await conn.execute(_DROP_HOST_PROFILES, {"user_ids": list(user_ids)})
 
 
@@ -247,19 +247,19 @@ async def _set_host_profiles(conn: AsyncConnection, people: Sequence[Person]) ->
 
 
 async def claim_tag(conn: AsyncConnection, user_id: UserId, tag: str | None) -> bool:
-    """Give a person a tag, unless somebody else has it (False). A lost race raises IntegrityError."""
+    """Set a user's tag; False if it is taken. A lost race raises IntegrityError."""
     result = await conn.execute(_CLAIM_TAG, {"of": user_id, "wanted": tag})
     return result.rowcount == 1
 
 
 async def claim_email(conn: AsyncConnection, user_id: UserId, email: str | None) -> bool:
-    """Give a person an e-mail, unless somebody else has it (False). A lost race raises IntegrityError."""
+    """Set a user's e-mail; False if it is taken. A lost race raises IntegrityError."""
     result = await conn.execute(_CLAIM_EMAIL, {"of": user_id, "wanted": email})
     return result.rowcount == 1
 
 
 async def drop_emails(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Take these people's e-mails away."""
+    """Remove these users' e-mails."""
     await conn.execute(_DROP_EMAILS, {"user_ids": list(user_ids)})
 
 
@@ -269,13 +269,13 @@ async def set_passwords(conn: AsyncConnection, hashes: Mapping[UserId, str]) -> 
 
 
 async def replace_password(conn: AsyncConnection, user_id: UserId, old: str, new: str) -> bool:
-    """Store a hash in the place of another; False if it was not that one any more."""
+    """Replace the password hash `old`; False if that is not the stored one any more."""
     result = await conn.execute(_REPLACE_PASSWORD, {"of": user_id, "old": old, "hash": new})
     return result.rowcount == 1
 
 
 async def set_standings(conn: AsyncConnection, standings: Mapping[UserId, AccountStatus]) -> None:
-    """Store how people stand."""
+    """Store account statuses."""
     rows = [
         {
             "of": user_id,
@@ -290,12 +290,12 @@ async def set_standings(conn: AsyncConnection, standings: Mapping[UserId, Accoun
 
 
 async def lock_users(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Hold these people's rows until the end of the transaction (SQLite has one writer anyway)."""
+    """Lock these users' rows until the end of the transaction (SQLite has one writer anyway)."""
     await conn.execute(_LOCK, {"user_ids": list(user_ids)})
 
 
 def person_of(row: Row[Any]) -> Person:
-    """The person of a row that has PERSON_COLUMNS."""
+    """The Person of a row that has PERSON_COLUMNS."""
     return Person(
         user_id=row.user_id,
         number=row.number,

@@ -1,4 +1,4 @@
-"""Names of rooms on this server."""
+"""Room aliases of this server."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from homeserver.storage.schema.directory import aliases
 
 
 class AliasRow(NamedTuple):
-    """An alias, and who made it."""
+    """An alias, its room and its creator."""
 
     alias: RoomAlias
     room_id: RoomId
@@ -32,31 +32,31 @@ _MOVE = update(aliases).where(aliases.c.room_id == bindparam("of_room")).values(
 
 
 async def find(conn: AsyncConnection, names: Collection[str]) -> dict[str, AliasRow]:
-    """Those of the aliases that are there."""
+    """Those of the aliases that exist, by name."""
     rows = await conn.execute(_FIND, {"aliases": list(names)})
     return {row.alias: AliasRow(*row) for row in rows}
 
 
 async def of_room(conn: AsyncConnection, room_id: RoomId) -> list[RoomAlias]:
-    """All that point to a room, the oldest first."""
+    """All aliases of a room, the oldest first."""
     return [row.alias for row in await conn.execute(_OF_ROOM, {"of_room": room_id})]
 
 
 async def count(conn: AsyncConnection, room_id: RoomId) -> int:
-    """How many point to a room."""
+    """How many aliases a room has."""
     return (await conn.execute(_COUNT, {"of_room": room_id})).scalar_one()
 
 
 async def add(conn: AsyncConnection, rows: Sequence[AliasRow]) -> None:
-    """Write aliases; IntegrityError if one is taken."""
+    """Insert aliases. Raises IntegrityError if one is taken."""
     await conn.execute(_ADD, [row._asdict() for row in rows])
 
 
 async def drop(conn: AsyncConnection, names: Collection[str]) -> None:
-    """Take aliases away."""
+    """Delete aliases."""
     await conn.execute(_DROP, {"aliases": list(names)})
 
 
 async def move(conn: AsyncConnection, moves: Mapping[RoomId, RoomId]) -> None:
-    """Let what points to the one room point to the other."""
+    """Move all aliases of each room (the key) to another (the value)."""
     await conn.execute(_MOVE, [{"of_room": old, "to_room": new} for old, new in moves.items()])

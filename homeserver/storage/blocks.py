@@ -1,4 +1,4 @@
-"""Who shut out whom. A row is one direction; what holds between two people is asked of both."""
+"""Blocks between users. A row is one direction; services check both."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from homeserver.storage.schema.timeline import members, rooms
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`user_id` shuts out `blocked`."""
+    """`user_id` blocks `blocked`."""
 
     user_id: UserId
     blocked: UserId
@@ -65,12 +65,12 @@ _FORGET = delete(blocks).where(_of_guest)
 
 
 async def pairs_in(conn: AsyncConnection, room_id: RoomId) -> list[tuple[UserId, UserId]]:
-    """Whom those in a room shut out: (who, whom)."""
+    """The blocks between members of a room: (user id, blocked user id)."""
     return [(row.user_id, row.blocked) for row in await conn.execute(_IN_ROOM, {"in_room": room_id})]
 
 
 async def blocked_by(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, frozenset[UserId]]:
-    """Whom each of the people shuts out."""
+    """The users whom each of these users blocks."""
     found: dict[UserId, set[UserId]] = {user_id: set() for user_id in user_ids}
     for row in await conn.execute(_OF, {"user_ids": list(user_ids)}):
         found[row.user_id].add(row.blocked)
@@ -78,29 +78,29 @@ async def blocked_by(conn: AsyncConnection, user_ids: Collection[UserId]) -> dic
 
 
 async def list_blocked(conn: AsyncConnection, user_id: UserId, *, limit: int, offset: int) -> list[UserId]:
-    """Whom a person shuts out, the latest first."""
+    """The users whom a user blocks, the latest block first."""
     values = {"of": user_id, "count": limit, "skip": offset}
     return list((await conn.execute(_LIST, values)).scalars())
 
 
 async def silent_rooms(conn: AsyncConnection, user_id: UserId, limit: int) -> set[RoomId]:
-    """The open private rooms of a person in which there is only one other, and a block between the two."""
+    """The user's open private rooms in which the only other member blocks them or is blocked by them."""
     return set((await conn.execute(_SILENT, {"of": user_id, "count": limit})).scalars())
 
 
 async def add_blocks(conn: AsyncConnection, new: Sequence[Block]) -> None:
-    """Write blocks; one that is there stays as it is."""
+    """Insert blocks; existing ones stay unchanged."""
     rows = [{"user_id": one.user_id, "blocked": one.blocked, "created_ms": one.created_ms} for one in new]
     await conn.execute(_ADD.on(conn), rows)
 
 
 async def remove_blocks(conn: AsyncConnection, gone: Sequence[Block]) -> None:
-    """Take blocks away."""
+    """Delete blocks."""
     await conn.execute(_REMOVE, [{"by": one.user_id, "whom": one.blocked} for one in gone])
 
 
 async def hand_over_blocks(conn: AsyncConnection, succession: GuestClaim) -> None:
-    """Whom a guest shut out, and who shut out the guest, is so with the account from now on."""
+    """Move a guest's blocks, of and by the guest, to the account that the guest became."""
     guest, account = succession.guest, succession.account
     rows = (await conn.execute(_OF_GUEST, {"guest": guest})).all()
     if not rows:
@@ -114,6 +114,6 @@ async def hand_over_blocks(conn: AsyncConnection, succession: GuestClaim) -> Non
         )
         for row in rows
     ]
-    # Nobody shuts out themselves: the account may have shut out the guest that it was.
+    # A user cannot block themselves: the account may have blocked its own guest.
     if kept := [one for one in renamed if one.user_id != one.blocked]:
         await add_blocks(conn, kept)

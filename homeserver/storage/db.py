@@ -1,7 +1,7 @@
 """The database: engines, transactions, and the count of statements.
 
 SQLite runs with WAL and synchronous=FULL, one writer at a time; PostgreSQL with its own defaults. Reads run in
-autocommit on pooled connections: each statement sees what is committed, and no BEGIN or ROLLBACK costs a trip.
+autocommit on pooled connections: each statement sees what is committed, and no BEGIN or ROLLBACK costs a round trip.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,7 +24,7 @@ _SQLITE_READERS = 4  # each is a thread with a cache of its own; more than there
 
 
 def database_url(settings: DatabaseSettings, data_dir: Path) -> URL:
-    """Where the database is, with the driver that we use; the default is a file in the data directory."""
+    """The database's URL, with the driver that we use; the default is a file in the data directory."""
     url = make_url(settings.url) if settings.url else make_url(f"sqlite:///{data_dir / SQLITE_FILE}")
     if url.get_backend_name() == "sqlite":
         return url.set(drivername="sqlite+aiosqlite")
@@ -33,7 +33,7 @@ def database_url(settings: DatabaseSettings, data_dir: Path) -> URL:
 
 @contextmanager
 def _told_when_away() -> Iterator[None]:
-    """A database that cannot be reached is no bug of ours: say so, and keep the driver's error as the cause."""
+    """Turn errors of an unreachable database into Unavailable, with the driver's error as the cause."""
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
@@ -43,9 +43,9 @@ def _told_when_away() -> Iterator[None]:
 
 
 class Database:
-    """Two engines on one database: one to read, one to write.
+    """Two engines on one database: one for reads, one for writes.
 
-    `statements` counts what was sent to the database; tests pin the counts of hot paths with it.
+    `statements` counts the statements sent to the database; tests pin the counts of hot paths with it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reading, in autocommit. Unavailable when the database cannot be reached."""
+        """A connection for reading, in autocommit. Raises Unavailable if the database cannot be reached."""
         with _told_when_away():
             async with self._reads.connect() as conn:
                 yield conn
@@ -74,7 +74,7 @@ class Database:
                 yield conn
 
     async def open(self) -> None:
-        """Connect once for each purpose, before many do so at once. Unavailable when the database cannot be reached."""
+        """Connect once with each engine, before many tasks do. Raises Unavailable if the database cannot be reached."""
         async with self.read(), self.write():
             pass
 
@@ -103,7 +103,7 @@ class Database:
             max_overflow=0,
             pool_timeout=30,
             pool_pre_ping=not self.is_sqlite,
-            hide_parameters=True,  # what people wrote must not get into an error's text, and so into a log
+            hide_parameters=True,  # what users wrote must not get into an error's text, and so into a log
             connect_args=dialect.connect_args(self.url, settings),
             **options,
         )

@@ -1,4 +1,4 @@
-"""Events that wait to be sent, and what became of those that waited."""
+"""Delayed events (MSC4140), waiting and finished ones."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from homeserver.storage.schema.delayed import delayed_events
 
 @dataclass(frozen=True, slots=True)
 class DelayedRow:
-    """An event that is sent at `due_ms`. `content` is JSON; `outcome` is empty while it waits."""
+    """An event that is sent at `due_ms`. `content` is JSON; `outcome` is empty while the event waits."""
 
     delay_id: str
     user_id: UserId
@@ -70,7 +70,7 @@ _DROP_OF_USERS = delete(delayed_events).where(_c.user_id.in_(bindparam("user_ids
 
 
 async def add(conn: AsyncConnection, row: DelayedRow) -> DelayedRow:
-    """Write a new one; answers it, or that which its transaction made before."""
+    """Insert a delayed event; returns it, or the one that the same transaction id made before."""
     values = {name: getattr(row, name) for name in DelayedRow.__slots__}
     await conn.execute(_ADD.on(conn), [values])
     found = await by_txn(conn, row.user_id, row.txn_key)
@@ -80,34 +80,34 @@ async def add(conn: AsyncConnection, row: DelayedRow) -> DelayedRow:
 
 
 async def by_txn(conn: AsyncConnection, user_id: UserId, txn_key: str) -> DelayedRow | None:
-    """What a transaction of a person made."""
+    """The delayed event that a transaction id of a user made."""
     row = (await conn.execute(_BY_TXN, {"of_user": user_id, "txn": txn_key})).one_or_none()
     return None if row is None else _row(row)
 
 
 async def find(conn: AsyncConnection, delay_id: str) -> DelayedRow | None:
-    """By its id, waiting or over."""
+    """A delayed event by its id, waiting or finished."""
     row = (await conn.execute(_BY_ID, {"of": delay_id})).one_or_none()
     return None if row is None else _row(row)
 
 
 async def waiting_of(conn: AsyncConnection, user_id: UserId, limit: int) -> list[DelayedRow]:
-    """What waits of a person, in the order in which it was begun."""
+    """A user's waiting delayed events, in the order in which their delays began."""
     return [_row(row) for row in await conn.execute(_OF, {"of_user": user_id, "count": limit})]
 
 
 async def count_waiting(conn: AsyncConnection, user_id: UserId) -> int:
-    """How many of a person wait."""
+    """How many delayed events of a user wait."""
     return (await conn.execute(_COUNT, {"of_user": user_id})).scalar_one()
 
 
 async def next_due_ms(conn: AsyncConnection) -> int | None:
-    """When the first of all is due; None if none waits."""
+    """When the next delayed event of all is due; None if none waits."""
     return cast("int | None", (await conn.execute(_NEXT_DUE)).scalar_one())
 
 
 async def claim_due(conn: AsyncConnection, *, now_ms: int, until_ms: int, limit: int) -> list[DelayedRow]:
-    """Take those that are due, as they were due; nobody else gets them before `until_ms`."""
+    """Claim due events and return them as they were; no other worker gets them before `until_ms`."""
     rows = await conn.execute(_CLAIM_DUE, {"now_ms": now_ms, "until_ms": until_ms, "count": limit})
     return sorted(
         (_row(row) for row in rows), key=lambda row: (row.started_ms + row.delay_ms, row.created_ms)
@@ -115,29 +115,29 @@ async def claim_due(conn: AsyncConnection, *, now_ms: int, until_ms: int, limit:
 
 
 async def claim(conn: AsyncConnection, delay_id: str, until_ms: int) -> DelayedRow | None:
-    """Take one before its time; None if it does not wait any more."""
+    """Claim an event before it is due; None if it does not wait any more."""
     row = (await conn.execute(_CLAIM_ONE, {"of": delay_id, "until_ms": until_ms})).one_or_none()
     return None if row is None else _row(row)
 
 
 async def restart(conn: AsyncConnection, delay_id: str, now_ms: int) -> bool:
-    """Let the delay begin anew; False if it does not wait any more."""
+    """Restart an event's delay; False if it does not wait any more."""
     return (await conn.execute(_RESTART, {"of": delay_id, "now_ms": now_ms})).rowcount == 1
 
 
 async def finish(conn: AsyncConnection, outcomes: Sequence[tuple[str, str]], now_ms: int) -> int:
-    """Note what became of some; answers how many of them still waited."""
+    """Store the outcomes of events, as (delay id, outcome); returns how many of them still waited."""
     rows = [{"of": delay_id, "result": outcome, "now_ms": now_ms} for delay_id, outcome in outcomes]
     return (await conn.execute(_FINISH, rows)).rowcount
 
 
 async def drop_before(conn: AsyncConnection, before_ms: int, limit: int) -> None:
-    """Forget some that are over since before a time."""
+    """Delete up to `limit` events that finished before a time."""
     await conn.execute(_DROP, {"before_ms": before_ms, "count": limit})
 
 
 async def drop_of_users(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Forget all of these people, whether they wait or are over."""
+    """Delete all delayed events of these users, waiting or finished."""
     await conn.execute(_DROP_OF_USERS, {"user_ids": list(user_ids)})
 
 

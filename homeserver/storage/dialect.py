@@ -48,19 +48,19 @@ _AWAY_CODES = frozenset(
         sqlite3.SQLITE_FULL,
     }
 )
-_LAST_PLACE = 16_383  # of a word in a tsvector
+_LAST_PLACE = 16_383  # the largest position of a word in a tsvector
 _AWAY_CLASSES = frozenset({"08", "53", "57"})  # no connection, out of resources, shut down or cancelled
 
 
 def connect_args(url: URL, settings: DatabaseSettings) -> dict[str, Any]:
-    """What the driver wants at connect."""
+    """Arguments for the driver's connect call."""
     if url.get_backend_name() == "sqlite":
         return {"timeout": settings.busy_timeout_ms / 1000, "async_creator_fn": sqlite_driver.connect}
     return {"options": f"-c statement_timeout={settings.statement_timeout_ms}", "connect_timeout": 10}
 
 
 def prepare(engine: Engine, *, writes: bool) -> None:
-    """Say on SQLite how a transaction begins."""
+    """Set how transactions begin on SQLite."""
     if engine.dialect.name != "sqlite" or not writes:
         return
 
@@ -75,10 +75,10 @@ def prepare(engine: Engine, *, writes: bool) -> None:
 
 
 class Upsert:
-    """INSERT that yields to a row which is there.
+    """INSERT that leaves or updates an existing row (ON CONFLICT).
 
-    It updates `change`, adds to the numbers in `count`, and raises those in `furthest`; the row is left alone if all
-    are empty.
+    An existing row gets the columns in `change`, adds those in `count`, and keeps the greater value of those in
+    `furthest`; it stays unchanged if all three are empty.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ def _on_conflict(
 
 
 def larger(one: ColumnElement[int], other: ColumnElement[int]) -> ColumnElement[int]:
-    """The larger of two numbers; the databases have no one name for it."""
+    """The larger of two numbers; the databases have different names for it."""
     return case((one >= other, one), else_=other)
 
 
@@ -125,7 +125,7 @@ class _Listed(FunctionElement[str]):
 
 
 class _Item(FunctionElement[str]):
-    """The text at a place of a JSON list."""
+    """The text at an index of a JSON list."""
 
     type = Text()
     inherit_cache = True
@@ -154,24 +154,24 @@ def _item_postgresql(element: _Item, compiler: SQLCompiler, **options: Any) -> s
 
 
 class Rows:
-    """Rows that `rows_of` puts into the parameter, as a table to join with: their columns by place."""
+    """Rows passed as one parameter, encoded by `rows_of`, as a table to join with; columns by index."""
 
     def __init__(self, parameter: str) -> None:
         self.table = _Listed(bindparam(parameter, type_=Text())).table_valued("value")
 
     def text(self, place: int) -> ColumnElement[str]:
-        """A column of text."""
+        """A text column."""
         return _Item(self.table.c.value, literal_column(str(place)))
 
     def number(self, place: int) -> ColumnElement[int]:
-        """A column of whole numbers."""
+        """An integer column."""
         return cast(self.text(place), BigInteger)
 
 
 def among(parameter: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:
-    """The condition that these columns of text are one of many rows, which `rows_of` puts into the parameter.
+    """The condition that these text columns equal one of many rows, which `rows_of` encodes into the parameter.
 
-    Both databases find them by an index. They do not with IN and a list of pairs: of that SQLite reads the whole table,
+    Both databases use an index for it. They do not for IN with a list of pairs: there SQLite reads the whole table,
     and PostgreSQL makes a condition for each pair.
     """
     rows = Rows(parameter)
@@ -179,15 +179,15 @@ def among(parameter: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def rows_of(rows: Collection[Sequence[str | int]]) -> str:
-    """The rows for `among` and `Rows`."""
+    """The parameter value for `among` and `Rows`."""
     return orjson.dumps([tuple(row) for row in rows]).decode()
 
 
 class WordIndex:
-    """The search of a table by the words in its column `words`, which `indexed` has made.
+    """Full-text search of a table by its column `words`, filled by `indexed`.
 
-    `index` is the virtual table of SQLite's, whose rows are found by `key`. A statement takes `condition`, with a
-    `query` of `words_query` as its parameter, `rank`, and `order`: the newest first.
+    `index`: SQLite's virtual table, whose rows are joined by `key`. A statement uses `condition`, with a `query` from
+    `words_query` as its parameter, `rank`, and `order`: the newest first.
     """
 
     def __init__(self, of: Table, key: ColumnElement[int], index: str) -> None:
@@ -196,7 +196,7 @@ class WordIndex:
         self._sqlite: tuple[Any, Any, Any] = (
             and_(virtual.c.rowid == key, text(f"{index} MATCH :query")),
             literal_column(f"-bm25({index})"),
-            virtual.c.rowid.desc(),  # as the index gives them: it stops at the limit
+            virtual.c.rowid.desc(),  # in the index's order, so that SQLite stops at the limit
         )
         self._postgresql: tuple[Any, Any, Any] = (
             of.c.words.op("@@")(query),
@@ -205,27 +205,27 @@ class WordIndex:
         )
 
     def both(self) -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
-        """(condition, rank, order) by the name of the database."""
+        """(condition, rank, order) by database name."""
         yield "sqlite", self._sqlite
         yield "postgresql", self._postgresql
 
 
 def indexed(conn: AsyncConnection, words: Sequence[str]) -> str:
-    """Words as the column `words` holds them: letters and digits, perhaps after an exclamation mark."""
+    """The value of the column `words`: words of letters and digits, each perhaps after an exclamation mark."""
     if conn.dialect.name == "sqlite":
         return " ".join(words)
     return " ".join(f"'{word}':{min(at, _LAST_PLACE)}" for at, word in enumerate(words, 1))
 
 
 def words_query(conn: AsyncConnection, words: Sequence[str], any_of: Sequence[str]) -> str:
-    """The query for what has all of some words, and one of some others at least."""
+    """The query for rows that have all of `words`, and at least one of `any_of` if there are any."""
     quote, both, either = ('"', " AND ", " OR ") if conn.dialect.name == "sqlite" else ("'", " & ", " | ")
     wanted = [f"{quote}{word}{quote}" for word in words]
     return both.join([*wanted, f"({either.join(f'{quote}{word}{quote}' for word in any_of)})"])
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether an error says that the database cannot be reached or is overwhelmed, and not that we asked wrongly."""
+    """True if an error means that the database is unreachable or overloaded, not that the statement was wrong."""
     if isinstance(error, OSError | PoolTimeoutError):
         return True
     if not isinstance(error, DBAPIError):
@@ -240,11 +240,11 @@ def is_away(error: BaseException) -> bool:
 
 
 def may_pass_when_repeated(error: BaseException) -> bool:
-    """Whether the same transaction can succeed at a second try: a lost race, not a fault of ours."""
+    """True if the same transaction may succeed at a second try: a lost race, not a bug."""
     if isinstance(error, Unavailable) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, IntegrityError):
-        return True  # somebody else put the same unique key in between our look and our insert
+        return True  # another transaction inserted the same unique key between our read and our insert
     if not isinstance(error, DBAPIError):
         return False
     if getattr(error.orig, "sqlstate", None) in _TRANSIENT_STATES:

@@ -1,4 +1,4 @@
-"""The latest edit of each event, as edits come and are redacted ("Event replacements")."""
+"""The latest edit of each event, kept as edits arrive and are redacted (client-server API, "Event replacements")."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +12,7 @@ from homeserver.storage.schema.timeline import events, relations
 
 _edits = events.alias("edits")
 _earlier = relations.alias("earlier")
-_earlier_edit = (  # as `mark_edited` takes them
+_earlier_edit = (  # those that `mark_edited` accepts
     select(_earlier.c.event_id)
     .join_from(_earlier, _edits, _edits.c.event_id == _earlier.c.event_id)
     .where(
@@ -36,7 +36,7 @@ _earlier_edit = (  # as `mark_edited` takes them
 _successor = select(successors.c.successor).where(
     successors.c.user_id == events.c.sender, successors.c.successor == bindparam("by")
 )
-_EDITED = (  # only the sender of a message, or the account that a guest became; in the same room, by the same type
+_EDITED = (  # only by the sender, or the account that a guest became; in the same room, of the same type
     update(events)
     .where(
         events.c.event_id == bindparam("target"),
@@ -63,7 +63,7 @@ _UNEDITED = (
 
 
 async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Event]]) -> None:
-    """Make each edit the latest of its target, where the target is the editor's own, or that of the guest they were."""
+    """Set edits as the latest of their targets: only by the target's sender, or the account that guest became."""
     rows = [
         {
             "target": target,
@@ -78,5 +78,5 @@ async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Even
 
 
 async def unmark_edited(conn: AsyncConnection, edits: Collection[EventId]) -> None:
-    """What these edits are the latest of becomes as the one before made it: they were redacted."""
+    """Fall back to the previous edit of each event whose latest edit is one of these, which were redacted."""
     await conn.execute(_UNEDITED, {"edits": list(edits)})

@@ -1,4 +1,4 @@
-"""Enquiries: rooms between the owner of a host application's object and somebody who asks about it."""
+"""Enquiries: rooms between the owner of a host application's object and a user who asks about it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Side = Literal["owner", "enquirer"]
 
 
 class Help(StrEnum):
-    """Whether the staff was called."""
+    """Whether staff was called into an enquiry."""
 
     NONE = ""
     ASKED = "asked"
@@ -25,7 +25,7 @@ class Help(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewEnquiry:
-    """What makes a new room an enquiry. `is_guest` gives it one of the owner's numbers for guests."""
+    """Makes a new room an enquiry. `is_guest`: the enquirer gets one of the owner's guest numbers."""
 
     link: Link
     owner: UserId
@@ -35,7 +35,7 @@ class NewEnquiry:
 
 @dataclass(frozen=True, slots=True)
 class EnquiryRow:
-    """An enquiry. It is hidden to a side while its last message is no further than where that side hid it."""
+    """An enquiry. It is hidden from a side while its last message is not after the position where that side hid it."""
 
     room_id: RoomId
     link: Link
@@ -50,7 +50,7 @@ class EnquiryRow:
 
 
 class ListedEnquiry(NamedTuple):
-    """An enquiry with what somebody's list shows of its room. A tuple, as a list may have thousands of them.
+    """An enquiry with what a user's list shows of its room. A tuple, as a list may have thousands of them.
 
     `position` is the room's.
     """
@@ -73,7 +73,7 @@ class ListedEnquiry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HelpMove:
-    """The staff was called, came or went."""
+    """Staff was called into an enquiry, joined or left."""
 
     room_id: RoomId
     help: Help
@@ -117,7 +117,7 @@ _SHOWN = (  # the columns of ListedEnquiry but the last, in its order
     enquiries.c.help,
     enquiries.c.helper,
 )
-_HELP_WANTED = (  # nobody in particular sees them: nothing is unread
+_HELP_WANTED = (  # for no particular user: nothing is unread
     select(*_SHOWN, literal(0))
     .join_from(enquiries, rooms, rooms.c.room_id == enquiries.c.room_id)
     .where(
@@ -176,7 +176,7 @@ _ROOMS_OF_OWNER = (
     .order_by(rooms.c.active_position.desc())
     .limit(bindparam("count"))
 )
-_NUMBER_OF = (  # a guest keeps the number that an owner knows them by
+_NUMBER_OF = (  # a guest keeps their number with an owner
     select(func.max(enquiries.c.guest_number)).where(
         enquiries.c.owner == bindparam("of"), enquiries.c.enquirer == bindparam("by")
     )
@@ -215,9 +215,9 @@ _HAND_OVER = (
 
 
 async def add_enquiry(conn: AsyncConnection, position: int, new: NewEnquiry) -> None:
-    """Make an enquiry of the room whose first event has this position, in the transaction that makes the room.
+    """Make an enquiry of the room whose create event has this position, in the transaction that creates the room.
 
-    The log's head is locked there, so that no two guests get one number.
+    That transaction holds the lock on the log's head, so no two guests get one number.
     """
     number = None
     if new.is_guest:
@@ -238,7 +238,7 @@ async def add_enquiry(conn: AsyncConnection, position: int, new: NewEnquiry) -> 
 
 
 async def enquiry_of(conn: AsyncConnection, room_id: RoomId) -> EnquiryRow | None:
-    """The enquiry that a room is; None for another room, or one that is closed."""
+    """The enquiry of a room; None if the room is none, or is closed."""
     row = (await conn.execute(_ONE, {"of_room": room_id})).one_or_none()
     return None if row is None else _enquiry(row)
 
@@ -250,15 +250,15 @@ async def enquiries_of(conn: AsyncConnection, room_ids: Collection[RoomId]) -> d
 
 
 async def enquiry_by_object(conn: AsyncConnection, link: Link, enquirer: UserId) -> ListedEnquiry | None:
-    """The open enquiry of a person about an object, where both sides still are; the oldest, should a guest's have
-    come to them too."""
+    """A user's open enquiry about an object in which both sides still are; the oldest, if a guest's enquiry has been
+    handed over to them too."""
     values = {"in_service": link.service, "of_object": link.service_id, "viewer": enquirer}
     row = (await conn.execute(_BY_OBJECT, values)).first()
     return None if row is None else ListedEnquiry._make(row)
 
 
 async def rooms_by_object(conn: AsyncConnection, link: Link, enquirer: UserId) -> list[RoomId]:
-    """The rooms in which a person asks about an object."""
+    """The rooms in which a user asks about an object."""
     values = {"in_service": link.service, "of_object": link.service_id, "by": enquirer}
     return list((await conn.execute(_OPEN_OF, values)).scalars())
 
@@ -266,9 +266,9 @@ async def rooms_by_object(conn: AsyncConnection, link: Link, enquirer: UserId) -
 async def enquiries_on_side(
     conn: AsyncConnection, viewer: UserId, service: str, side: Side, *, limit: int, offset: int
 ) -> list[ListedEnquiry]:
-    """Open enquiries that a person is the owner or the enquirer of and did not hide, latest activity first."""
+    """Open enquiries whose owner or enquirer (`side`) a user is and that they did not hide, latest activity first."""
     values = {"viewer": viewer, "in_service": service, "count": limit, "skip": offset}
-    rows = (await conn.execute(_LISTS[side], values)).all()  # at once: one by one takes half as long again
+    rows = (await conn.execute(_LISTS[side], values)).all()  # all at once: one by one takes half as long again
     return [ListedEnquiry._make(row) for row in rows]
 
 
@@ -279,25 +279,25 @@ async def listed_enquiry(conn: AsyncConnection, viewer: UserId, room_id: RoomId)
 
 
 async def help_wanted(conn: AsyncConnection, service: str, limit: int) -> list[ListedEnquiry]:
-    """Enquiries that wait for the staff, longest silent first."""
+    """Enquiries that wait for staff, the longest without a message first."""
     values = {"in_service": service, "state": Help.ASKED.value, "count": limit}
     return [ListedEnquiry._make(row) for row in await conn.execute(_HELP_WANTED, values)]
 
 
 async def rooms_of_owner(conn: AsyncConnection, owner: UserId, service: str, limit: int) -> dict[RoomId, int]:
-    """The open enquiries of an owner, hidden ones too, with their rooms' positions: those latest active."""
+    """An owner's latest active open enquiries, hidden ones too, with their rooms' positions."""
     values = {"of": owner, "in_service": service, "count": limit}
     return {row.room_id: row.position for row in await conn.execute(_ROOMS_OF_OWNER, values)}
 
 
 async def hide(conn: AsyncConnection, room_id: RoomId, sides: Sequence[Side]) -> None:
-    """Hide an enquiry from these sides until a new message comes."""
+    """Hide an enquiry from these sides until the next message."""
     for side in sides:
         await conn.execute(_HIDE[side], {"of_room": room_id})
 
 
 async def move_help(conn: AsyncConnection, moves: Sequence[HelpMove]) -> None:
-    """Note that the staff was called, came or went."""
+    """Store that staff was called, joined or left."""
     rows = [
         {
             "of_room": one.room_id,
@@ -311,13 +311,13 @@ async def move_help(conn: AsyncConnection, moves: Sequence[HelpMove]) -> None:
 
 
 async def objects_of(conn: AsyncConnection, enquirer: UserId) -> dict[RoomId, Link]:
-    """What a person asks about, by room."""
+    """The objects that a user asks about, by room."""
     rows = await conn.execute(_OF_ENQUIRER, {"by": enquirer})
     return {row.room_id: Link(row.service, row.object_id) for row in rows}
 
 
 async def hand_over(conn: AsyncConnection, guest: UserId, account: UserId) -> None:
-    """The enquiries of a guest are an account's from now on."""
+    """Move a guest's enquiries to the account that the guest became."""
     await conn.execute(_HAND_OVER, {"of_guest": guest, "to_account": account})
 
 

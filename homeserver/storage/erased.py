@@ -1,4 +1,4 @@
-"""People who closed their accounts and want what they wrote to be forgotten."""
+"""Users who deactivated their accounts with the request to erase what they wrote."""
 
 from collections.abc import Collection
 
@@ -13,10 +13,10 @@ _SET = update(users).where(users.c.user_id.in_(bindparam("user_ids", expanding=T
 
 
 async def erased_people(conn: AsyncConnection) -> set[UserId]:
-    """All of them."""
+    """All users who asked for erasure."""
     return set((await conn.execute(_ALL)).scalars())
 
 
 async def set_erased(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Mark these people."""
+    """Mark these users as erased."""
     await conn.execute(_SET, {"user_ids": list(user_ids)})

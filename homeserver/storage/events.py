@@ -1,4 +1,4 @@
-"""Events: writing them, finding them by id or place, reading a page of a room, cutting redacted ones."""
+"""Events: inserting them, finding them by id or place, pages of a room's timeline, redacting them."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -18,22 +18,23 @@ from homeserver.storage.sqlite import UNANSWERED
 
 
 class Status(IntEnum):
-    """What the checks on receipt made of an event."""
+    """Result of the checks on receipt of an event (server-server API, "Checks performed on receipt of a PDU")."""
 
     ACCEPTED = 0
-    SOFT_FAILED = 1  # kept and part of state resolution, not shown
-    REJECTED = 2  # kept because others refer to it
+    SOFT_FAILED = 1  # stored and part of state resolution, not shown
+    REJECTED = 2  # stored because other events refer to it
     OUTLIER = 3  # known without its place in the room
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event with its place in its room. `shown`: a message of its own in product lists, no edit, no file of another.
+    """An event with its place in its room.
 
-    `position`: when it came into the log; None for one that clients never heard of as news, as of fetched history. That
-    is not `shown` either, as messages of product lists have ids made of their positions.
-    `message_seq` counts the room's countable messages up to and with this event, `notify_seq` what notifies everybody
-    outside of its threads.
+    `shown`: listed by the product APIs as a message of its own, so neither an edit nor another message's file.
+    `position`: its log position; None for an event that clients never got as new, such as backfilled history. Such an
+    event is not `shown` either, as ids of product messages are made from log positions.
+    `message_seq` counts the room's countable messages up to and including this event, `notify_seq` those events
+    outside of threads that notify by the default push rules.
     """
 
     event: Event
@@ -43,14 +44,14 @@ class StoredEvent:
     message_seq: int
     shown: bool
     redacted_by: EventId | None = None
-    edit: Event | None = None  # the latest m.replace of it by its author
+    edit: Event | None = None  # the latest m.replace by its author
     edit_place: Place | None = None
     notify_seq: int = 0
     status: Status = Status.ACCEPTED
 
     @property
     def arrived(self) -> LogPosition:
-        """The position of an event that came as news: of all that entries of the log and product lists hold."""
+        """The log position of an event that is in the log, as all events of log entries and product lists are."""
         if self.position is None:
             raise AssertionError(f"{self.event.event_id} never came into the log")
         return self.position
@@ -108,7 +109,7 @@ _TOLD_AFTER = (
     .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
 )
-_places_told_to = (  # by room, along the index of its timeline: only rooms where something happened are looked at
+_places_told_to = (  # joined from the rooms along the timeline index: only rooms with new events are read
     select(events.c.timeline_order)
     .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
     .join(events, events.c.room_id == rooms.c.room_id)
@@ -200,7 +201,7 @@ _POSITIONS = select(events.c.room_id, events.c.event_id, events.c.position).wher
     events.c.event_id.in_(bindparam("event_ids", expanding=True)), events.c.position.is_not(None)
 )
 _STATUSES = {int(one): one for one in Status}
-_AT_A_TIME = 500  # events read without a pause
+_AT_A_TIME = 500  # events read without yielding to other tasks
 NEWEST = 2**62  # above every position and every place
 
 
@@ -215,8 +216,8 @@ def stored_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
 
 
 def unedited_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
-    """The record of a row that begins with EVENT_COLUMNS, with nothing of an edit."""
-    # By place and not by name, which takes as long as reading the event.
+    """The record of a row that begins with EVENT_COLUMNS, without its edit."""
+    # By index and not by name, which takes as long as reading the event.
     event_id, at, place, status, state_id, message_seq, notify_seq, shown, redacted_by, pdu, version = row[
         :11
     ]
@@ -228,18 +229,18 @@ def unedited_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
 
 
 async def events_by_id(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, StoredEvent]:
-    """Those of the events that are here and have a place in their room, by id."""
+    """Events by id; those that are unknown or have no place in their room are left out."""
     rows = await conn.execute(_BY_ID, {"event_ids": list(event_ids)})
     return {row.event_id: stored_event(row) for row in rows}
 
 
 async def events_at(conn: AsyncConnection, positions: Collection[int]) -> dict[int, StoredEvent]:
-    """Those of the positions at which an event came, by position."""
+    """Events by log position; positions without an event are left out."""
     rows = (await conn.execute(_AT, {"positions": list(positions)})).all()
     found: dict[int, StoredEvent] = {}
     for start in range(0, len(rows), _AT_A_TIME):
         if start:
-            await asyncio.sleep(0)  # to read thousands takes a while, and others wait
+            await asyncio.sleep(0)  # reading thousands takes a while, and other tasks wait
         found |= {row.event_position: stored_event(row) for row in rows[start : start + _AT_A_TIME]}
     return found
 
@@ -247,7 +248,7 @@ async def events_at(conn: AsyncConnection, positions: Collection[int]) -> dict[i
 async def shown_before(
     conn: AsyncConnection, room_id: RoomId, *, before: Place = LAST_PLACE, limit: int, offset: int = 0
 ) -> list[StoredEvent]:
-    """A room's messages before a place, newest first, `offset` of them left out."""
+    """A room's product messages before a place, newest first, after skipping `offset` of them."""
     values = {"in_room": room_id, "before": before, "count": limit, "skip": offset}
     return [stored_event(row) for row in await conn.execute(_BEFORE, values)]
 
@@ -255,7 +256,7 @@ async def shown_before(
 async def shown_after(
     conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int
 ) -> list[StoredEvent]:
-    """A room's messages after a place, oldest first."""
+    """A room's product messages after a place, oldest first."""
     rows = await conn.execute(_AFTER, {"in_room": room_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
@@ -263,7 +264,7 @@ async def shown_after(
 async def told_after(
     conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int
 ) -> list[StoredEvent]:
-    """What changes a room's messages after a place: messages, their edits and files, redactions; oldest first."""
+    """Changes of a room's product messages after a place: messages, their edits and files, redactions; oldest first."""
     rows = await conn.execute(_TOLD_AFTER, {"in_room": room_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
@@ -271,7 +272,7 @@ async def told_after(
 async def told_to_after(
     conn: AsyncConnection, user_id: UserId, *, after: int, limit: int
 ) -> list[StoredEvent]:
-    """The same of all open rooms that a person is in, in the order of the log."""
+    """The same for all open rooms that a user is joined to, in the order of the log."""
     rows = await conn.execute(_TOLD_TO_AFTER, {"to_user": user_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
@@ -279,7 +280,7 @@ async def told_to_after(
 async def of_room_after(
     conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int
 ) -> list[StoredEvent]:
-    """Every event of a room after a place, whatever became of it, oldest first."""
+    """Every event of a room after a place, whatever its status, oldest first."""
     rows = await conn.execute(_ALL_OF_ROOM, {"in_room": room_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
@@ -287,7 +288,7 @@ async def of_room_after(
 async def state_history(
     conn: AsyncConnection, room_id: RoomId, keys: Collection[StateKey]
 ) -> dict[StateKey, list[StoredEvent]]:
-    """Every event that set these pieces of a room's state, in the order of the timeline."""
+    """Every event that set these keys of a room's state, in timeline order."""
     found: dict[StateKey, list[StoredEvent]] = {key: [] for key in keys}
     for row in await conn.execute(_STATE_HISTORY, {"in_room": room_id, "keys": list(keys)}):
         one = stored_event(row)
@@ -296,7 +297,7 @@ async def state_history(
 
 
 async def replaced_by(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, Event]:
-    """For each of these state events the one of its room whose place it took, where there was one."""
+    """The state event that each of these replaced, if any."""
     rows = await conn.execute(_REPLACED, {"event_ids": list(event_ids)})
     return {row.newer_id: unedited_event(row).event for row in rows}
 
@@ -304,7 +305,7 @@ async def replaced_by(conn: AsyncConnection, event_ids: Collection[EventId]) -> 
 async def room_before(
     conn: AsyncConnection, room_id: RoomId, *, before: Place, limit: int
 ) -> list[StoredEvent]:
-    """Every event of a room before a place, newest first."""
+    """Every accepted event of a room before a place, newest first."""
     rows = await conn.execute(_ROOM_BEFORE, {"in_room": room_id, "before": before, "count": limit})
     return [stored_event(row) for row in rows]
 
@@ -312,7 +313,7 @@ async def room_before(
 async def room_after(
     conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int
 ) -> list[StoredEvent]:
-    """Every event of a room after a place, oldest first."""
+    """Every accepted event of a room after a place, oldest first."""
     rows = await conn.execute(_ROOM_AFTER, {"in_room": room_id, "after": after, "count": limit})
     return [stored_event(row) for row in rows]
 
@@ -320,25 +321,25 @@ async def room_after(
 async def near_time(
     conn: AsyncConnection, room_id: RoomId, *, at_ms: int, forward: bool, limit: int
 ) -> list[StoredEvent]:
-    """The events of a room nearest to a time: from it on, or up to it backward."""
+    """The events of a room nearest to a timestamp: from it forward, or up to it backward."""
     statement = _SINCE if forward else _UNTIL
     rows = await conn.execute(statement, {"in_room": room_id, "at_ms": at_ms, "count": limit})
     return [stored_event(row) for row in rows]
 
 
 async def state_before(conn: AsyncConnection, room_id: RoomId, place: Place) -> int | None:
-    """The state snapshot of a room as it was once a place was reached; None before its beginning."""
+    """The id of a room's state snapshot at a place; None before the room's beginning."""
     row = (await conn.execute(_STATE_AT, {"in_room": room_id, "place": place})).one_or_none()
     return None if row is None else cast("int", row.state_id)
 
 
 async def add_events(conn: AsyncConnection, stored: Sequence[StoredEvent]) -> None:
-    """Write events at their places."""
+    """Insert events at their places."""
     await conn.execute(_ADD, [_row(one) for one in stored])
 
 
 async def cut_events(conn: AsyncConnection, cuts: Mapping[EventId, tuple[EventId, bytes]]) -> None:
-    """Replace each target by what redaction leaves of it: {target: (the redaction's id, canonical bytes)}."""
+    """Replace events by their redacted form: {event id: (redaction's event id, canonical JSON)}."""
     rows = [{"target": target, "by": by, "cut": pdu} for target, (by, pdu) in cuts.items()]
     await conn.execute(_CUT, rows)
 
@@ -346,7 +347,7 @@ async def cut_events(conn: AsyncConnection, cuts: Mapping[EventId, tuple[EventId
 async def positions_of(
     conn: AsyncConnection, event_ids: Collection[EventId]
 ) -> dict[tuple[RoomId, EventId], LogPosition]:
-    """The log positions of those of the events that have one, by room and id: anybody may name an id of any room."""
+    """Log positions by room and event id; ids that are not in the given room, or not in the log, are left out."""
     rows = await conn.execute(_POSITIONS, {"event_ids": list(event_ids)})
     return {(row.room_id, row.event_id): row.position for row in rows}
 

@@ -1,4 +1,4 @@
-"""Guest accounts of the Matrix API: rows of `users` whose numbers lie in a range of their own."""
+"""Guest accounts of the Matrix API: rows of `users` with numbers in a range of their own."""
 
 from collections.abc import Collection
 from typing import Final
@@ -38,11 +38,11 @@ _UNWANTED = (
 
 
 async def idle_guests(conn: AsyncConnection, *, before_ms: int, limit: int) -> list[UserId]:
-    """Guests, not closed yet, who were not here since a time, the eldest first."""
+    """Guests, not deactivated yet, who were last seen before a time, the oldest first."""
     return list((await conn.execute(_IDLE, {"before_ms": before_ms, "count": limit})).scalars())
 
 
 async def unwanted_guests(conn: AsyncConnection, room_ids: Collection[RoomId]) -> list[tuple[UserId, RoomId]]:
-    """The guests who are in those of the rooms that let no guests in."""
+    """The guests joined to those of the rooms that do not allow guest access."""
     rows = await conn.execute(_UNWANTED, {"room_ids": list(room_ids)})
     return [(row.user_id, row.room_id) for row in rows]

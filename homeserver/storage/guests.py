@@ -1,4 +1,4 @@
-"""Guests: people known by a UUID of their browser. Only keyed hashes of UUIDs and hashes of cookies are stored."""
+"""Guests, known by a UUID from their browser. Only keyed hashes of UUIDs and hashes of cookies are stored."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from homeserver.storage.schema.timeline import members, rooms
 
 @dataclass(frozen=True, slots=True)
 class GuestRow:
-    """A guest. `bound`: their browser has shown the cookie once, and must show it from then on."""
+    """A guest. `bound`: the browser has sent the cookie once, and must send it from then on."""
 
     key_hash: str
     user_id: UserId
@@ -30,7 +30,7 @@ class GuestRow:
 
 @dataclass(frozen=True, slots=True)
 class GuestClaim:
-    """A guest and the account that they turned out to be."""
+    """A guest and the account that the guest became."""
 
     guest: UserId
     account: UserId
@@ -110,12 +110,12 @@ async def guest_of(conn: AsyncConnection, key_hash: str) -> GuestRow | None:
 
 
 async def guest_by_alias(conn: AsyncConnection, alias: str) -> UserId | None:
-    """The guest whom others see under this UUID."""
+    """The guest whom other users see under this UUID."""
     return (await conn.execute(_BY_ALIAS, {"of": alias})).scalar_one_or_none()
 
 
 async def add_guests(conn: AsyncConnection, new: Sequence[GuestRow]) -> None:
-    """Write new guests; their user rows are there. Raises IntegrityError when one is there already."""
+    """Insert guests, whose user rows exist. Raises IntegrityError if one is a guest already."""
     rows = [
         {
             "key_hash": one.key_hash,
@@ -132,39 +132,39 @@ async def add_guests(conn: AsyncConnection, new: Sequence[GuestRow]) -> None:
 
 
 async def set_seen(conn: AsyncConnection, key_hash: str, now_ms: int) -> None:
-    """Note that a guest was here."""
+    """Store when a guest was last seen."""
     await conn.execute(_SEEN, {"of": key_hash, "now_ms": now_ms})
 
 
 async def bind_guest(conn: AsyncConnection, key_hash: str) -> None:
-    """Note that a guest's browser keeps the cookie."""
+    """Store that a guest's browser keeps the cookie."""
     await conn.execute(_BIND, {"of": key_hash})
 
 
 async def forget_guests(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Their UUIDs name nobody any more, and their user rows are closed; what they wrote stays."""
+    """Delete these guests' UUIDs and deactivate their user rows; what they wrote stays."""
     await conn.execute(_FORGET, {"user_ids": list(user_ids)})
     await conn.execute(_NO_PUSHES, {"user_ids": list(user_ids)})
     await conn.execute(_CLOSE, {"user_ids": list(user_ids)})
 
 
 async def idle_guests(conn: AsyncConnection, *, before_ms: int, limit: int) -> list[UserId]:
-    """Guests who were not here since a time, the longest gone first."""
+    """Guests who were last seen before a time, the longest absent first."""
     return list((await conn.execute(_IDLE, {"before_ms": before_ms, "count": limit})).scalars())
 
 
 async def rooms_of_guest(conn: AsyncConnection, user_id: UserId, limit: int) -> list[RoomId]:
-    """The open rooms that a guest is in, in the order in which they came to them."""
+    """The open rooms that a guest is joined to, in the order of joining."""
     return list((await conn.execute(_ROOMS, {"of": user_id, "count": limit})).scalars())
 
 
 async def succeed(conn: AsyncConnection, found: Sequence[GuestClaim]) -> None:
-    """From now on each account stands for its guest. Raises IntegrityError for a guest that has one already."""
+    """Store that these guests became accounts. Raises IntegrityError for a guest that has an account already."""
     await conn.execute(_SUCCEED, [{"user_id": one.guest, "successor": one.account} for one in found])
 
 
 async def successors_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, UserId]:
-    """The accounts that those of the people became who were guests."""
+    """The accounts that guests among these users became."""
     rows = await conn.execute(_SUCCESSORS, {"user_ids": list(user_ids)})
     return {row.user_id: row.successor for row in rows}
 
@@ -172,7 +172,7 @@ async def successors_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> 
 async def keep_read_marks(
     conn: AsyncConnection, succession: GuestClaim, room_ids: Collection[RoomId]
 ) -> None:
-    """In these rooms, to which it came just now, the account has read what its guest had read."""
+    """In these rooms, which the account has just joined, copy the guest's read position to the account."""
     values = {"guest": succession.guest, "account": succession.account, "room_ids": list(room_ids)}
     await conn.execute(_KEEP_READ, values)
 

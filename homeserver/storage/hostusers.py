@@ -1,4 +1,4 @@
-"""Who the people of host applications are here."""
+"""Users of host applications, by the host's own ids."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from homeserver.storage.schema.people import host_users
 
 @dataclass(frozen=True, slots=True)
 class HostUser:
-    """Who the person `subject` of a host application is here."""
+    """The user here that `subject` of a host application maps to."""
 
     issuer: str
     subject: str
@@ -34,13 +34,13 @@ _SET_CLAIMS_HASH = (
 
 
 async def host_users_of(conn: AsyncConnection, issuer: str, subjects: Collection[str]) -> dict[str, HostUser]:
-    """Who the people of a host application are here, by the host's own ids."""
+    """Users of a host application, by the host's own ids; unknown ones are left out."""
     rows = await conn.execute(_HOST_USERS, {"by": issuer, "subjects": list(subjects)})
     return {row.subject: HostUser(*row) for row in rows}
 
 
 async def add_host_users(conn: AsyncConnection, found: Sequence[HostUser]) -> None:
-    """Note new people of host applications. Raises IntegrityError when one is there already."""
+    """Insert users of host applications. Raises IntegrityError if one exists already."""
     rows = [
         {
             "issuer": one.issuer,
@@ -54,6 +54,6 @@ async def add_host_users(conn: AsyncConnection, found: Sequence[HostUser]) -> No
 
 
 async def set_claims_hashes(conn: AsyncConnection, seen: Sequence[HostUser]) -> None:
-    """Note which profile claims were seen last."""
+    """Store the hash of the profile claims last seen for each."""
     rows = [{"by": one.issuer, "of": one.subject, "hash": one.claims_hash} for one in seen]
     await conn.execute(_SET_CLAIMS_HASH, rows)

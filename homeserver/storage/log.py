@@ -1,8 +1,8 @@
-"""The log: one order for everything that a client can ever sync.
+"""The log: one total order of everything that clients can sync.
 
 A position is taken as the last step before the inserts of a transaction, under the row lock of `log_head`; so
-positions become visible in their own order, without holes, on both databases and with any number of workers. The ids
-of new snapshots of state come from the same row in the same statement.
+positions become visible in their own order, without gaps, on both databases and with any number of workers. The ids
+of new state snapshots come from the same row in the same statement.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ from homeserver.storage.sqlite import UNANSWERED
 class Entry:
     """One entry of the log: `event` for an EVENT, `body` for any other kind.
 
-    `body` of an EVENT is {"changed": [[type, state key], ...]}, where the event changed other keys of the room's
-    current state than the one that it sets.
+    `body` of an EVENT is {"changed": [[type, state key], ...]}, if the event changed other keys of the room's current
+    state than the one that it sets.
     """
 
     position: LogPosition
@@ -40,7 +40,7 @@ class Entry:
 
     @property
     def changed(self) -> tuple[StateKey, ...]:
-        """The keys of the room's current state under which something else is set since this entry."""
+        """The keys of the room's current state that this entry changed."""
         if self.event is None:
             return ()
         if self.body is not None:
@@ -49,12 +49,12 @@ class Entry:
 
     @property
     def moved(self) -> tuple[UserId, ...]:
-        """Whose member event in the room is another since this entry."""
+        """The users whose member event in the room this entry changed."""
         return tuple(UserId(state_key) for kind, state_key in self.changed if kind == "m.room.member")
 
 
 class Taken(NamedTuple):
-    """The first position, and the first id of a snapshot, that a transaction may use."""
+    """The first position and the first snapshot id that a transaction may use."""
 
     position: LogPosition
     state_id: int
@@ -87,23 +87,23 @@ _MOVE_CURSOR = (
 
 
 async def take_positions(conn: AsyncConnection, count: int) -> LogPosition:
-    """Take `count` positions and answer the first. Call it last before the inserts: it locks the log."""
+    """Take `count` positions and return the first. Call it last before the inserts: it locks the log."""
     return (await take(conn, count, 0)).position
 
 
 async def take(conn: AsyncConnection, count: int, states: int) -> Taken:
-    """Take `count` positions, and ids for so many snapshots of state. Call it last before the inserts, too."""
+    """Take `count` positions and `states` snapshot ids. Call it last before the inserts: it locks the log."""
     last = (await conn.execute(_TAKE, {"count": count, "states": states})).one()
     return Taken(LogPosition(last.position - count + 1), last.state_id - states + 1)
 
 
 async def head(conn: AsyncConnection) -> LogPosition:
-    """The last position that was given out (LOG_START in an empty log)."""
+    """The last position taken (LOG_START in an empty log)."""
     return cast(LogPosition, (await conn.execute(_HEAD)).scalar_one())
 
 
 async def add_entries(conn: AsyncConnection, entries: Sequence[Entry]) -> None:
-    """Write entries whose positions were taken in this transaction."""
+    """Insert entries whose positions were taken in this transaction."""
     await conn.execute(_ADD, [_row(entry) for entry in entries])
 
 
@@ -114,17 +114,17 @@ async def entries_after(conn: AsyncConnection, after: int, limit: int) -> list[E
 
 
 async def cursor(conn: AsyncConnection, consumer: str) -> LogPosition | None:
-    """How far a consumer has come, or None if it never ran."""
+    """The position up to which a consumer has handled the log; None if it never ran."""
     return (await conn.execute(_CURSOR, {"consumer": consumer})).scalar_one_or_none()
 
 
 async def add_cursor(conn: AsyncConnection, consumer: str, position: int) -> None:
-    """Let a new consumer begin after `position`; one that has begun already goes on where it is."""
+    """Create a consumer's cursor at `position`; an existing one stays unchanged."""
     await conn.execute(_ADD_CURSOR.on(conn), {"consumer": consumer, "position": position})
 
 
 async def move_cursor(conn: AsyncConnection, consumer: str, was: int, new: int) -> bool:
-    """Note that a consumer is done with everything up to `new`; False if it is not at `was` any more."""
+    """Move a consumer's cursor from `was` to `new`; False if it is not at `was` any more."""
     moved = await conn.execute(_MOVE_CURSOR, {"of": consumer, "was": was, "new": new})
     return moved.rowcount == 1
 

@@ -1,4 +1,4 @@
-"""The list of files. The files themselves lie on disk (`services/media/store.py`)."""
+"""The table of media. The files themselves are on disk (`services/media/store.py`)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ Source = Literal["product", "matrix", "preview"]
 
 @dataclass(frozen=True, slots=True)
 class MediaRow:
-    """A file. `content_type` was found by looking at it, `declared_type` is what a Matrix client called it;
-    `delete_after_ms` is set when its message goes."""
+    """A file. `content_type` was detected from its content, `declared_type` is what the Matrix client declared;
+    `delete_after_ms` is set once its message is deleted."""
 
     media_id: MediaId
     uploader: UserId
@@ -34,7 +34,7 @@ class MediaRow:
 
 
 class StoredTotals(NamedTuple):
-    """What a person keeps here, and what of it came lately. `since_ms`: when the first of that came."""
+    """Total size and count of a user's media, and of recent ones; `since_ms`: the oldest of the recent ones."""
 
     size: int = 0
     files: int = 0
@@ -45,7 +45,7 @@ class StoredTotals(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PendingRow:
-    """A media id whose file is still to come."""
+    """A media id that was created without its file (POST /_matrix/media/v1/create)."""
 
     media_id: MediaId
     uploader: UserId
@@ -117,7 +117,7 @@ _FORGET_PENDING = delete(pending_media).where(pending_media.c.expires_ms <= bind
 
 
 async def media_of(conn: AsyncConnection, media_ids: Collection[MediaId]) -> dict[MediaId, MediaRow]:
-    """Those of the files that are listed, also those that wait for their deletion."""
+    """Files by media id, those due for deletion included; unknown ones are left out."""
     rows = await conn.execute(_BY_ID, {"media_ids": list(media_ids)})
     return {row.media_id: MediaRow(*row) for row in rows}
 
@@ -125,7 +125,7 @@ async def media_of(conn: AsyncConnection, media_ids: Collection[MediaId]) -> dic
 async def kept_by(
     conn: AsyncConnection, uploaders: Collection[UserId], *, late_ms: int
 ) -> dict[UserId, StoredTotals]:
-    """How much each of these people keeps here; what came after `late_ms` also for itself."""
+    """The totals of each uploader; files uploaded after `late_ms` are also totalled separately."""
     rows = await conn.execute(_KEPT, {"uploaders": list(uploaders), "late_ms": late_ms})
     found = {
         uploader: StoredTotals(int(size), files, int(late_size), int(late_files), since_ms)
@@ -135,7 +135,7 @@ async def kept_by(
 
 
 async def add_media(conn: AsyncConnection, files: Sequence[MediaRow]) -> None:
-    """List new files."""
+    """Insert files."""
     rows = [
         {
             "media_id": one.media_id,
@@ -157,45 +157,45 @@ async def add_media(conn: AsyncConnection, files: Sequence[MediaRow]) -> None:
 
 
 async def delete_media_after(conn: AsyncConnection, deadlines: Sequence[tuple[MediaId, int]]) -> None:
-    """Have files of products and previews deleted once a time has come: [(media id, ms)]. An earlier deadline stays."""
+    """Schedule deletion of product and preview files, given as (media id, ms). An earlier deadline stays."""
     if deadlines:
         await conn.execute(_DELETE_AFTER, [{"of": media_id, "after_ms": ms} for media_id, ms in deadlines])
 
 
 async def media_due(conn: AsyncConnection, *, now_ms: int, limit: int) -> list[MediaId]:
-    """Files whose time has come, the longest due first."""
+    """Files due for deletion, the longest due first."""
     return list((await conn.execute(_DUE, {"now_ms": now_ms, "count": limit})).scalars())
 
 
 async def forget_media(conn: AsyncConnection, media_ids: Collection[MediaId]) -> None:
-    """Take files off the list, after they were deleted."""
+    """Delete rows of files that were deleted from disk."""
     await conn.execute(_FORGET, {"media_ids": list(media_ids)})
 
 
 async def pending_of(conn: AsyncConnection, media_ids: Collection[MediaId]) -> dict[MediaId, PendingRow]:
-    """Those of the ids that wait for their files, also those that waited too long."""
+    """Those of the ids that wait for their files, expired ones included."""
     rows = await conn.execute(_PENDING, {"media_ids": list(media_ids)})
     return {row.media_id: PendingRow(*row) for row in rows}
 
 
 async def count_pending(conn: AsyncConnection, uploader: UserId, *, now_ms: int) -> int:
-    """How many ids of a person wait for their files."""
+    """How many unexpired media ids of a user wait for their files."""
     counted = await conn.execute(_COUNT_PENDING, {"uploader": uploader, "now_ms": now_ms})
     return int(counted.scalar_one())
 
 
 async def add_pending(conn: AsyncConnection, new: Sequence[PendingRow]) -> None:
-    """Keep ids whose files are to come."""
+    """Insert media ids whose files are to be uploaded."""
     rows = [{"media_id": one.media_id, "uploader": one.uploader, "expires_ms": one.expires_ms} for one in new]
     await conn.execute(_ADD_PENDING, rows)
 
 
 async def take_pending(conn: AsyncConnection, media_id: MediaId, uploader: UserId, *, now_ms: int) -> bool:
-    """End the wait of an id as its file has come; False if it did not wait for one of this person any more."""
+    """Delete a pending id as its file was uploaded; False if it is expired, unknown or another user's."""
     taken = await conn.execute(_TAKE_PENDING, {"of": media_id, "by": uploader, "now_ms": now_ms})
     return taken.rowcount > 0
 
 
 async def forget_pending(conn: AsyncConnection, *, now_ms: int) -> None:
-    """Take away the ids that waited too long."""
+    """Delete expired pending ids."""
     await conn.execute(_FORGET_PENDING, {"now_ms": now_ms})

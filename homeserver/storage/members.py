@@ -1,4 +1,4 @@
-"""Members of rooms and how far each has read; a person's list of rooms."""
+"""Members of rooms and how far each has read; a user's list of rooms."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from homeserver.storage.sqlite import UNANSWERED
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
-    """The current member event of a person in a room. A person who is not joined keeps a row."""
+    """The current member event of a user in a room. Users who left keep their row."""
 
     room_id: RoomId
     user_id: UserId
@@ -35,10 +35,10 @@ class MemberRow:
 
 @dataclass(frozen=True, slots=True)
 class ReadMove:
-    """A person has read a room up to `position`, where its `message_seq` was `seq`.
+    """A user has read a room up to `position`, where its `message_seq` was `seq`.
 
-    For the counts of Matrix clients, they have read up to `seen` with all threads, and up to `main` without these,
-    where its `notify_seq` was `main_seq`. What is 0 stays as it is.
+    For the counts of Matrix clients: `seen` is the position up to which the room is read with all its threads, `main`
+    that without threads, where the room's `notify_seq` was `main_seq`. Zeros leave the stored value unchanged.
     """
 
     room_id: RoomId
@@ -52,7 +52,7 @@ class ReadMove:
 
 @dataclass(frozen=True, slots=True)
 class ListedRoom:
-    """A room in somebody's list, with the count of what they have not read."""
+    """A room in a user's list, with that user's unread count."""
 
     room: RoomRow
     unread_count: int
@@ -127,7 +127,7 @@ _READ = (
     )
     .values(
         read_position=larger(members.c.read_position, bindparam("at", type_=BigInteger)),
-        # What came after a room's last message was deleted since: it is not unread either.
+        # Messages deleted after the room's last one are not unread either.
         read_seq=case(
             (~_is_further, members.c.read_seq),
             (
@@ -182,7 +182,7 @@ _named_like = or_(
     rooms.c.name_folded.like(bindparam("pattern"), escape="\\"),
     and_(rooms.c.kind == "private", _found_person),
 )
-# Every wish a list can carry, as a statement built once: {(by service, by object, by name): statement}.
+# Every combination of filters, as a statement built once: {(by service, by object, by name): statement}.
 _LISTS: dict[tuple[bool, bool, bool], Select[Any]] = {
     (by_service, by_object, by_name): _LIST.where(
         *([_of_object] if by_object else [_in_service] if by_service else []),
@@ -207,17 +207,17 @@ _SHARED = (
 
 
 async def set_joined(conn: AsyncConnection, rows: Sequence[MemberRow]) -> None:
-    """Write the member events of people who came in: they start with everything before it read."""
+    """Write the member events of users who joined; all earlier messages count as read for them."""
     await conn.execute(_SET_JOINED.on(conn), [_row(row) for row in rows])
 
 
 async def set_members(conn: AsyncConnection, rows: Sequence[MemberRow]) -> None:
-    """Write any other current member events; read markers stay."""
+    """Write any other current member events; read positions stay."""
     await conn.execute(_SET_OTHERS.on(conn), [_row(row) for row in rows])
 
 
 async def members_of(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, list[MemberRow]]:
-    """The joined members of each room, in the order in which they came."""
+    """The joined members of each room, in the order of joining."""
     found: dict[RoomId, list[MemberRow]] = {room_id: [] for room_id in room_ids}
     for row in await conn.execute(_OF_ROOMS, {"room_ids": list(room_ids)}):
         found[row.room_id].append(_member(row))
@@ -227,7 +227,7 @@ async def members_of(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dic
 async def first_members_of(
     conn: AsyncConnection, room_ids: Collection[RoomId], most: int
 ) -> dict[RoomId, list[MemberRow]]:
-    """The joined members of each room who came first, at most so many of each, in that order."""
+    """The first joined members of each room, at most `limit` of each, in the order of joining."""
     found: dict[RoomId, list[MemberRow]] = {room_id: [] for room_id in room_ids}
     for row in await conn.execute(_FIRST_OF_ROOMS, {"room_ids": list(room_ids), "most": most}):
         found[row.room_id].append(_member(row))
@@ -237,7 +237,7 @@ async def first_members_of(
 async def room_places(
     conn: AsyncConnection, user_ids: Collection[UserId], limit: int
 ) -> dict[UserId, list[RoomPlace]]:
-    """The open rooms of each person, latest activity first; at most `limit` altogether."""
+    """The open rooms of each user, latest activity first; at most `limit` altogether."""
     found: dict[UserId, list[RoomPlace]] = {user_id: [] for user_id in user_ids}
     for row in await conn.execute(_ROOMS_OF, {"user_ids": list(user_ids), "count": limit}):
         found[row.user_id].append(RoomPlace(row.room_id, row.position))
@@ -245,30 +245,30 @@ async def room_places(
 
 
 async def member(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> MemberRow | None:
-    """One person's current member event in a room."""
+    """A user's current member event in a room."""
     row = (await conn.execute(_ONE, {"of_room": room_id, "of_user": user_id})).one_or_none()
     return None if row is None else _member(row)
 
 
 async def joined_rooms(conn: AsyncConnection, user_id: UserId) -> list[RoomId]:
-    """Every room that a person is in, closed ones too."""
+    """Every room that a user is joined to, closed ones too."""
     return [row.room_id for row in await conn.execute(_JOINED, {"of_user": user_id})]
 
 
 async def rooms_with(conn: AsyncConnection, user_id: UserId, memberships: Collection[str]) -> list[RoomId]:
-    """The rooms in which a person has one of these memberships."""
+    """The rooms in which a user has one of these memberships."""
     values = {"of_user": user_id, "memberships": list(memberships)}
     return [row.room_id for row in await conn.execute(_WITH, values)]
 
 
 async def joined_among(conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]) -> list[RoomId]:
-    """Those of the rooms that a person is in."""
+    """Those of the rooms that a user is joined to."""
     values = {"of_user": user_id, "room_ids": list(room_ids)}
     return [row.room_id for row in await conn.execute(_JOINED_AMONG, values)]
 
 
 async def move_read(conn: AsyncConnection, moves: Sequence[ReadMove]) -> None:
-    """Move read markers forward; one that is further already stays."""
+    """Move read positions forward; a position that is further already stays."""
     rows = [
         {
             "of_room": move.room_id,
@@ -285,13 +285,13 @@ async def move_read(conn: AsyncConnection, moves: Sequence[ReadMove]) -> None:
 
 
 async def count_removed(conn: AsyncConnection, removed: Sequence[tuple[RoomId, int]]) -> None:
-    """Messages (room, position) are gone: whoever had not read them has one unread fewer."""
+    """Messages, as (room, position), were deleted: lower the unread counts of members who had not read them."""
     rows = [{"of_room": room_id, "at": position} for room_id, position in removed]
     await conn.execute(_UNREAD_REMOVED, rows)
 
 
 async def readers_since(conn: AsyncConnection, room_id: RoomId, position: int) -> dict[UserId, int]:
-    """The joined members who have read up to `position` or further, with how far."""
+    """The joined members who have read up to `position` or further, with their read positions."""
     rows = await conn.execute(_READERS, {"of_room": room_id, "since": position})
     return {row.user_id: row.read_position for row in rows}
 
@@ -306,7 +306,7 @@ async def rooms_of(
     limit: int,
     offset: int = 0,
 ) -> list[ListedRoom]:
-    """A person's open rooms, latest activity first. `pattern` is a LIKE pattern with backslash escapes."""
+    """A user's open rooms, latest activity first. `pattern` is a LIKE pattern with backslash escapes."""
     statement = _LISTS[service is not None, service is not None and service_id is not None, bool(pattern)]
     values = {
         "of_user": user_id,
@@ -320,14 +320,14 @@ async def rooms_of(
 
 
 async def room_of(conn: AsyncConnection, user_id: UserId, room_id: RoomId) -> ListedRoom | None:
-    """One room as it stands in a person's list; None if it does not."""
+    """One room as it stands in a user's list; None if it is not in it."""
     values = {"of_user": user_id, "of_room": room_id, "count": 1, "skip": 0}
     row = (await conn.execute(_ONE_LISTED, values)).one_or_none()
     return None if row is None else _listed(row)
 
 
 async def sharing_a_room(conn: AsyncConnection, user_id: UserId, user_ids: Collection[UserId]) -> set[UserId]:
-    """Those of the people who are in a room together with this person."""
+    """Those of `user_ids` who share a room with this user."""
     rows = await conn.execute(_SHARED, {"of_user": user_id, "user_ids": list(user_ids)})
     return {row.user_id for row in rows}
 

@@ -1,4 +1,4 @@
-"""What one person has to do with rooms: their membership in each of many, rooms in common, and forgotten ones."""
+"""A user's membership in each of many rooms, rooms in common with another user, and forgotten rooms."""
 
 from collections.abc import Collection
 
@@ -38,19 +38,19 @@ _FORGOTTEN = select(members.c.room_id).where(
 async def memberships(
     conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
 ) -> dict[RoomId, str]:
-    """A person's membership in each of the rooms that they have one in."""
+    """A user's membership in each of the rooms where they have one."""
     rows = await conn.execute(_OF_ROOMS, {"of_user": user_id, "room_ids": list(room_ids)})
     return {row.room_id: row.membership for row in rows}
 
 
 async def mutual_rooms(conn: AsyncConnection, user_id: UserId, other: UserId) -> list[RoomPlace]:
-    """The rooms that two people are both in, the oldest first."""
+    """The rooms that both users are joined to, the oldest first."""
     rows = await conn.execute(_MUTUAL, {"of_user": user_id, "of_other": other})
     return [RoomPlace(row.room_id, row.position) for row in rows]
 
 
 async def forget(conn: AsyncConnection, rows: Collection[MemberRow]) -> None:
-    """Note that people want to know no more of rooms, but where their membership has changed since."""
+    """Mark rooms as forgotten by users, unless the membership has changed since."""
     values = [{"of_room": row.room_id, "of_user": row.user_id, "at": row.position} for row in rows]
     await conn.execute(_FORGET, values)
 
@@ -58,6 +58,6 @@ async def forget(conn: AsyncConnection, rows: Collection[MemberRow]) -> None:
 async def forgotten_among(
     conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
 ) -> set[RoomId]:
-    """Those of the rooms that a person forgot, and has had nothing to do with since."""
+    """Those of the rooms that a user has forgotten and not rejoined or been invited to since."""
     values = {"of_user": user_id, "room_ids": list(room_ids)}
     return set((await conn.execute(_FORGOTTEN, values)).scalars())

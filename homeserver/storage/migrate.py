@@ -1,7 +1,7 @@
-"""Bringing the tables up to date: one straight line of Alembic revisions for both databases.
+"""Schema migrations: one linear history of Alembic revisions for both databases.
 
-An upgrade holds a lock, so that of several workers one does it, and is one transaction: it happens whole or not at
-all. Before it touches an SQLite file that has data, it puts a copy beside it.
+An upgrade takes a lock, so that only one of several workers runs it, and is one transaction: it happens whole or not
+at all. Before an SQLite file with data is changed, it is copied to a file beside it.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from homeserver.errors import Unavailable
 
-if TYPE_CHECKING:  # Alembic is loaded only when there is something to do: most starts are spared its weight
+if TYPE_CHECKING:  # Alembic is imported only if there is something to do: most starts are spared its weight
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).resolve().parent.parent.parent / "migrations"
@@ -21,7 +21,7 @@ _LOCK = 5_072_011_993  # any number, the same for all workers of this project
 
 
 class SchemaBehind(Unavailable):
-    """The tables are older than this program, and may not be upgraded by it."""
+    """The tables are older than this program, and it is not allowed to upgrade them."""
 
     code = "schema_behind"
 
@@ -37,7 +37,7 @@ def alembic_config(connection: Connection | None = None) -> "Config":
 
 
 async def upgrade(url: URL, *, allowed: bool = True) -> bool:
-    """Bring the database to the newest revision; answers whether there was anything to do.
+    """Upgrade the database to the newest revision; True if there was anything to do.
 
     Raises SchemaBehind if there was and `allowed` is False, or if the database is newer than this program.
     """
@@ -68,7 +68,7 @@ def _upgrade(url: URL, allowed: bool) -> bool:
 
 
 def _lock(connection: Connection) -> None:
-    """Begin a transaction that no other worker's upgrade can be in at the same time."""
+    """Begin a transaction that excludes the upgrades of other workers."""
     if connection.dialect.name == "sqlite":
         connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]  # sqlite3's own
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -78,7 +78,7 @@ def _lock(connection: Connection) -> None:
 
 
 def _revisions(connection: Connection) -> tuple[str | None, str]:
-    """The revision of the tables (None: there are none yet), and the newest one that we know."""
+    """The revision of the tables (None: there are no tables yet), and the newest one that this program knows."""
     known = sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
     if not inspect(connection).has_table("alembic_version"):
         return None, known[-1]

@@ -1,4 +1,4 @@
-"""What a person was notified of, found again from the events and what was counted otherwise of them."""
+"""A user's notifications (GET /notifications), computed from the events and the stored marks."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from homeserver.storage.schema.timeline import events, members, relations
 
 @dataclass(frozen=True, slots=True)
 class Notified:
-    """An event that a person may have been notified of: what marks add to it, and whether they silenced the room."""
+    """An event that may have notified a user: what marks add to its counts, and whether the room was muted."""
 
     stored: StoredEvent
     own_notify: int
@@ -105,7 +105,7 @@ async def notified(
     before: int,
     limit: int,
 ) -> list[Notified]:
-    """The newest events of a stretch of the log that are of these types or marked (None: marked), others' only."""
+    """The newest events of others between two log positions that are of these types or marked (None: only marked)."""
     values = {"reader": user_id, "after": after, "before": before, "count": limit, "types": list(types or ())}
     rows = await conn.execute(_MARKED if types is None else _COUNTED, values)
     return [

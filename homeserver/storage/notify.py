@@ -1,4 +1,4 @@
-"""What counts as an unread notification beside a room's running number: threads, marks, quiet spells."""
+"""Unread notifications that a room's running count does not cover: threads, marks, mute spans."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ class ThreadEvent(NamedTuple):
 
 
 class ThreadRead(NamedTuple):
-    """A person has read a thread up to here."""
+    """The position up to which a user has read a thread."""
 
     user_id: UserId
     room_id: RoomId
@@ -43,7 +43,7 @@ class ThreadRead(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """What an event counts beside, or instead of, what it counts for everybody."""
+    """Counts of an event that differ from the default rules, for one user or for all."""
 
     user_id: UserId
     room_id: RoomId
@@ -54,7 +54,7 @@ class Mark(NamedTuple):
 
 
 class MuteSpan(NamedTuple):
-    """From this event on, a person's own rules silence a room; `from_seq`: what notified before it."""
+    """From this event on, a user's own push rules mute a room; `from_seq`: the room's `notify_seq` before it."""
 
     user_id: UserId
     room_id: RoomId
@@ -168,40 +168,40 @@ async def add_thread_events(conn: AsyncConnection, added: Sequence[ThreadEvent])
 
 
 async def move_thread_reads(conn: AsyncConnection, reads: Sequence[ThreadRead]) -> None:
-    """Move read places of threads forward; one that is further already stays."""
+    """Move the read positions of threads forward; one that is further already stays."""
     last = {one[:3]: one._asdict() for one in sorted(reads, key=lambda one: one.position)}
     await conn.execute(_SET_READ.on(conn), list(last.values()))
 
 
 async def add_marks(conn: AsyncConnection, marks: Collection[Mark]) -> None:
-    """Write marks; those that are there already stay."""
+    """Insert marks; existing ones stay unchanged."""
     await conn.execute(_ADD_MARKS.on(conn), [one._asdict() for one in marks])
 
 
 async def set_marks(conn: AsyncConnection, marks: Collection[Mark]) -> None:
-    """Write marks over those that were there."""
+    """Set marks, replacing existing ones."""
     await conn.execute(_SET_MARKS.on(conn), [one._asdict() for one in marks])
 
 
 async def silent_in(conn: AsyncConnection, room_id: RoomId) -> set[UserId]:
-    """Whose rules silence a room now."""
+    """The users whose rules mute a room now."""
     return {row.user_id for row in await conn.execute(_SILENT, {"in_room": room_id})}
 
 
 async def begin_spells(conn: AsyncConnection, spells: Sequence[MuteSpan]) -> None:
-    """Rooms fall silent for people."""
+    """Begin mute spans."""
     await conn.execute(_ADD_SPELLS.on(conn), [one._asdict() for one in spells])
 
 
 async def end_spells(conn: AsyncConnection, ends: Sequence[tuple[UserId, int]]) -> None:
-    """What people's rules silenced until these positions (person, position) may be heard from there on."""
+    """End the mute spans of users at these log positions: (user id, position)."""
     await conn.execute(_END_SPELLS, [{"of_user": user_id, "at": position} for user_id, position in ends])
 
 
 async def spells_outlasted(
     conn: AsyncConnection, ends: Sequence[tuple[UserId, int]]
 ) -> list[tuple[UserId, RoomId]]:
-    """Whose spells in which rooms are still open though something was said there since they ended."""
+    """The users and rooms of open mute spans in rooms that have had events after the end of the user's rule."""
     at = dict(ends)
     rows = await conn.execute(_OPEN_SPELLS, {"of_users": list(at)})
     return [(row.user_id, row.room_id) for row in rows if row.head_position > at[row.user_id]]
@@ -210,13 +210,13 @@ async def spells_outlasted(
 async def remove_marks(
     conn: AsyncConnection, places: Collection[tuple[RoomId, int]]
 ) -> list[tuple[UserId, RoomId]]:
-    """Take away what events (room, position) count for single people, and answer who they were."""
+    """Delete the marks of these events, given as (room, position); returns the users and rooms affected."""
     rows = await conn.execute(_REMOVE_MARKS, {"places": rows_of(places)})
     return [(row.user_id, row.room_id) for row in rows]
 
 
 async def forget_read(conn: AsyncConnection, read: Collection[tuple[UserId, RoomId]]) -> None:
-    """Drop what these people have read in these rooms, but for the last highlighted events of each."""
+    """Delete marks and mute spans that these users have read in these rooms, but for each user's last highlights."""
     rows = [
         {"of_user": user_id, "of_room": room_id, "kept": KEPT_HIGHLIGHTS} for user_id, room_id in sorted(read)
     ]

@@ -1,7 +1,7 @@
-"""What waits to be sent to others: the statements of every table of that kind, made once for each.
+"""Tables of outgoing requests that wait to be sent: their statements, built once for each table.
 
-Such a table has a row for each thing to be sent: its destination, its position (what came first goes first to a
-destination), `tries` and `due_ms`, and whatever else its kind needs. Destination and position are the key.
+Such a table has a row for each thing to be sent: its destination, its position (rows of a destination are sent in
+this order), `tries` and `due_ms`, and the columns of its kind. Destination and position are the key.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,21 +14,21 @@ from homeserver.storage.dialect import Upsert
 
 
 class Key(NamedTuple):
-    """One thing for one destination."""
+    """Key of a row: one thing to be sent to one destination."""
 
     destination: str
     position: int
 
 
 class Claim(NamedTuple):
-    """Something that was taken. `tries` counts the one that begins now."""
+    """A claimed row. `tries` counts the try that begins now."""
 
     key: Key
     tries: int
 
 
 class Postponed(NamedTuple):
-    """Something whose try failed, and when the next one is due."""
+    """A row whose try failed, and when the next try is due."""
 
     claim: Claim
     due_ms: int
@@ -38,7 +38,7 @@ class Outbox:
     """The statements of a table. `destination`: the column with the destination's name.
 
     Only the oldest row of a destination is ever due, so things arrive in order, one at a time, and a destination that
-    is slow or away holds up nobody else.
+    is slow or down delays no other.
     """
 
     def __init__(self, table: Table, *, destination: str) -> None:
@@ -52,7 +52,7 @@ class Outbox:
             .where(due_ms <= bindparam("now_ms"), is_first)
             .order_by(due_ms)
             .limit(bindparam("count"))
-            .with_for_update(of=table, skip_locked=True)  # what another worker is taking is none of ours
+            .with_for_update(of=table, skip_locked=True)  # rows that another worker is claiming are skipped
         )
         one = (to == bindparam("of"), position == bindparam("at"))
         self._next_due = select(func.min(due_ms)).where(is_first)
@@ -76,7 +76,7 @@ class Outbox:
         self._add = Upsert(table, [destination, "position"])
 
     async def add(self, conn: AsyncConnection, new: Sequence[tuple[Key, int, Mapping[str, Any]]]) -> None:
-        """Write things to be sent: key, `due_ms`, and the other columns. Those that are there already stay."""
+        """Insert rows, given as key, `due_ms` and the other columns; existing ones stay unchanged."""
         rows = [
             {
                 self._destination: key.destination,
@@ -90,34 +90,34 @@ class Outbox:
         await conn.execute(self._add.on(conn), rows)
 
     async def next_due_ms(self, conn: AsyncConnection) -> int | None:
-        """When the first is due that no older one of its destination is ahead of; None if none waits."""
+        """When the next row that is the oldest of its destination is due; None if none waits."""
         return cast("int | None", (await conn.execute(self._next_due)).scalar_one())
 
     async def claim_due(
         self, conn: AsyncConnection, *, now_ms: int, until_ms: int, limit: int
     ) -> list[Claim]:
-        """Take what is due, the oldest of each destination, counting a try; nobody else gets it before `until_ms`."""
+        """Claim due rows, the oldest of each destination, counting a try; no one else gets them before `until_ms`."""
         values = {"now_ms": now_ms, "until_ms": until_ms, "count": limit}
         rows = await conn.execute(self._claim, values)
         return [Claim(Key(destination, position), tries) for destination, position, tries in rows]
 
     async def behind(self, conn: AsyncConnection, first: Key, limit: int) -> list[Key]:
-        """What waits behind the first of a destination, oldest first: who has claimed that may send more with it."""
+        """Keys that wait behind the first of a destination, oldest first: its claimant may send more with it."""
         values = {"of": first.destination, "at": first.position, "count": limit}
         rows = await conn.execute(self._behind, values)
         return [Key(first.destination, row.position) for row in rows]
 
     async def count_waiting(self, conn: AsyncConnection, destinations: Collection[str]) -> dict[str, int]:
-        """How many things wait for each of these destinations; those with none are missing."""
+        """How many rows wait for each of these destinations; those with none are missing."""
         rows = await conn.execute(self._count, {"wanted": list(destinations)})
         return {row[0]: row[1] for row in rows}
 
     async def drop(self, conn: AsyncConnection, keys: Collection[Key]) -> None:
-        """Things are sent, or shall not be. All workers take rows in one order: none waits for another in turns."""
+        """Delete rows that were sent or are given up. All workers lock rows in one order, so there is no deadlock."""
         await conn.execute(self._drop, [{"of": key.destination, "at": key.position} for key in sorted(keys)])
 
     async def postpone(self, conn: AsyncConnection, postponed: Sequence[Postponed]) -> None:
-        """Things are to be tried again at these times; not those that somebody else has taken since."""
+        """Set when rows are tried again; not those that another worker has claimed since."""
         rows = [
             {"of": key.destination, "at": key.position, "tried": tries, "until_ms": due_ms}
             for (key, tries), due_ms in sorted(postponed)

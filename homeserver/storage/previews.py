@@ -1,4 +1,4 @@
-"""What web pages said of themselves, for a while."""
+"""Cached previews of web pages."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from homeserver.storage.schema.previews import url_previews
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """`body`: JSON as clients get it; `media_id`: its picture."""
+    """A preview. `body`: JSON as clients get it; `media_id`: its image."""
 
     url: str
     body: bytes
@@ -44,20 +44,20 @@ _FORGET = delete(url_previews).where(url_previews.c.url.in_(bindparam("urls", ex
 
 
 async def previews_of(conn: AsyncConnection, urls: Collection[str]) -> dict[str, PreviewRow]:
-    """Those of the pages that are kept, also those out of date."""
+    """Stored previews by URL, expired ones included."""
     rows = await conn.execute(_BY_URL, {"urls": list(urls)})
     return {row.url: PreviewRow(*row) for row in rows}
 
 
 async def put_previews(conn: AsyncConnection, previews: Sequence[PreviewRow]) -> None:
-    """Keep previews, in the place of older ones."""
+    """Store previews, replacing older ones of the same URLs."""
     await conn.execute(_PUT.on(conn), [asdict(one) for one in previews])
 
 
 async def previews_to_forget(
     conn: AsyncConnection, *, before_ms: int, most: int, limit: int
 ) -> list[PreviewRow]:
-    """Some of those that ended before a time, or else the oldest of more than `most`."""
+    """Some previews that expired before a time, or else the oldest beyond `most`."""
     old = [PreviewRow(*row) for row in await conn.execute(_OLD, {"before_ms": before_ms, "count": limit})]
     if old:
         return old
@@ -68,5 +68,5 @@ async def previews_to_forget(
 
 
 async def forget_previews(conn: AsyncConnection, urls: Collection[str]) -> None:
-    """Take them away."""
+    """Delete previews."""
     await conn.execute(_FORGET, {"urls": list(urls)})

@@ -1,4 +1,4 @@
-"""What people say of themselves beside name and picture."""
+"""Profile fields other than display name and avatar."""
 
 from collections.abc import Collection
 
@@ -23,17 +23,17 @@ _DROP_ALL = delete(profile_fields).where(profile_fields.c.user_id.in_(bindparam(
 
 
 async def fields_of(conn: AsyncConnection, user_id: UserId) -> dict[str, bytes]:
-    """A person's fields: JSON by name."""
+    """A user's fields: JSON by name."""
     return {row.name: row.value for row in await conn.execute(_OF, {"of_user": user_id})}
 
 
 async def size_of_others(conn: AsyncConnection, user_id: UserId, but: str) -> int:
-    """How many bytes a person's fields have, names and values, but for one."""
+    """How many bytes a user's fields have, names and values, without the field `but`."""
     return int((await conn.execute(_SIZE, {"of_user": user_id, "but": but})).scalar_one())
 
 
 async def set_field(conn: AsyncConnection, user_id: UserId, name: str, value: bytes) -> None:
-    """Write a field over what was there."""
+    """Set a field."""
     await conn.execute(_SET.on(conn), {"user_id": user_id, "name": name, "value": value})
 
 
@@ -43,5 +43,5 @@ async def drop_field(conn: AsyncConnection, user_id: UserId, name: str) -> bool:
 
 
 async def drop_fields(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Delete all fields of these people."""
+    """Delete all fields of these users."""
     await conn.execute(_DROP_ALL, {"user_ids": list(user_ids)})

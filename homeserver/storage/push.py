@@ -1,4 +1,4 @@
-"""Web Push: who wants pushes, and the pushes that were decided on and are not sent yet."""
+"""Web Push: subscriptions, and pushes that are not sent yet."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from homeserver.storage.schema.timeline import events, members, rooms
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A browser that wants pushes for a person. `face`: the API that says the words."""
+    """A browser's push subscription of a user. `face`: the API that makes the payload."""
 
     endpoint_hash: str
     endpoint: str
@@ -33,7 +33,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody in a room with a browser that wants pushes since a time."""
+    """A joined member of a room with a subscription, and the time of that subscription."""
 
     room_id: RoomId
     user_id: UserId
@@ -45,7 +45,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class NewPush:
-    """A push that was decided on."""
+    """A push to be sent."""
 
     key: Key
     user_id: UserId
@@ -54,7 +54,7 @@ class NewPush:
 
 @dataclass(frozen=True, slots=True)
 class WaitingPush:
-    """A push that nobody tried to send yet, and the room of its message."""
+    """A push that was never tried, and the room of its message."""
 
     key: Key
     user_id: UserId
@@ -74,7 +74,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A session that is over since a time; without a session id, all of this person's."""
+    """A session that ended at a time; without a session id, all sessions of this user."""
 
     user_id: UserId
     session_id: SessionId | None
@@ -132,7 +132,7 @@ _CANDIDATES = (
         push_subscriptions.c.created_ms,
     )
     .join_from(members, push_subscriptions, push_subscriptions.c.user_id == members.c.user_id)
-    .join(users, users.c.user_id == push_subscriptions.c.user_id)  # only of those who subscribed
+    .join(users, users.c.user_id == push_subscriptions.c.user_id)  # only of users who subscribed
     .where(
         members.c.room_id.in_(bindparam("room_ids", expanding=True)),
         members.c.membership == "join",
@@ -187,13 +187,13 @@ _DROP_PUSHES_OF = delete(push_outbox).where(
 
 
 async def subscription(conn: AsyncConnection, endpoint_hash: str) -> Subscription | None:
-    """The subscription of an endpoint, whose ever it is."""
+    """The subscription of an endpoint, of whichever user."""
     row = (await conn.execute(_ONE, {"of": endpoint_hash})).one_or_none()
     return None if row is None else _subscription(row)
 
 
 async def set_subscriptions(conn: AsyncConnection, wanted: Sequence[Subscription]) -> None:
-    """Write subscriptions; each endpoint belongs to the last who asked."""
+    """Store subscriptions; an endpoint belongs to the last user who subscribed with it."""
     rows = [
         {
             "endpoint_hash": one.endpoint_hash,
@@ -211,19 +211,19 @@ async def set_subscriptions(conn: AsyncConnection, wanted: Sequence[Subscription
 
 
 async def keep_newest(conn: AsyncConnection, user_id: UserId, most: int) -> None:
-    """Drop the oldest subscriptions of a person beyond so many."""
+    """Delete a user's oldest subscriptions beyond `most`."""
     await conn.execute(_DROP_BEYOND, {"of_user": user_id, "most": most})
 
 
 async def drop_subscriptions(conn: AsyncConnection, gone: Sequence[tuple[str, UserId]]) -> None:
-    """Drop subscriptions (hash of the endpoint, person) that are still this person's, and what waits for them."""
+    """Delete subscriptions (hash of the endpoint, user) that are still this user's, and their waiting pushes."""
     rows = [{"of": endpoint_hash, "of_user": user_id} for endpoint_hash, user_id in gone]
     await conn.execute(_DROP, rows)
     await conn.execute(_DROP_PUSHES_OF, rows)
 
 
 async def drop_ended(conn: AsyncConnection, ended: Sequence[Ended]) -> None:
-    """Drop what sessions that are over had asked for, or all that a person had until then."""
+    """Delete the subscriptions of ended sessions, or all that a user had until then."""
     sessions = [
         {"of_user": one.user_id, "of_session": one.session_id} for one in ended if one.session_id is not None
     ]
@@ -235,14 +235,14 @@ async def drop_ended(conn: AsyncConnection, ended: Sequence[Ended]) -> None:
 
 
 async def hand_over(conn: AsyncConnection, guest: UserId, account: UserId) -> None:
-    """What a guest's browsers wanted goes on for the account."""
+    """Move a guest's subscriptions and waiting pushes to the account that the guest became."""
     both = {"of_guest": guest, "to_account": account}
     await conn.execute(_HAND_OVER, both)
     await conn.execute(_HAND_OVER_WAITING, both)
 
 
 async def candidates(conn: AsyncConnection, room_ids: Collection[RoomId]) -> list[Candidate]:
-    """Who in these rooms wants pushes."""
+    """The members of these rooms who have subscriptions."""
     rows = await conn.execute(_CANDIDATES, {"room_ids": list(room_ids)})
     return [
         Candidate(
@@ -258,12 +258,12 @@ async def candidates(conn: AsyncConnection, room_ids: Collection[RoomId]) -> lis
 
 
 async def add_pushes(conn: AsyncConnection, new: Sequence[NewPush]) -> None:
-    """Write pushes; those that are there already stay."""
+    """Insert pushes; existing ones stay unchanged."""
     await waiting.add(conn, [(one.key, one.due_ms, {"user_id": one.user_id}) for one in new])
 
 
 async def untried(conn: AsyncConnection, limit: int) -> list[WaitingPush]:
-    """Pushes that nobody tried to send yet, those due first."""
+    """Pushes that were never tried, those due first."""
     rows = await conn.execute(_UNTRIED, {"count": limit})
     return [
         WaitingPush(Key(row.endpoint_hash, row.position), row.user_id, row.number, row.room_id)
@@ -272,7 +272,7 @@ async def untried(conn: AsyncConnection, limit: int) -> list[WaitingPush]:
 
 
 async def targets(conn: AsyncConnection, keys: Collection[Key]) -> dict[Key, Target]:
-    """Where pushes go; missing are those that nobody shall get any more."""
+    """Where pushes go; missing are those whose subscription no longer belongs to the user."""
     values = {
         "hashes": [key.destination for key in keys],
         "positions": list({key.position for key in keys}),

@@ -1,4 +1,4 @@
-"""Pushers: the gateways by which people's devices are told of events, and what waits to be sent to them."""
+"""Pushers (push gateways of Matrix clients), and the notifications that wait to be sent to them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ COUNTS_ONLY = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody in a room, or asked into it, with a pusher since a time."""
+    """A joined or invited member of a room with a pusher, and the time at which that was set."""
 
     room_id: RoomId
     user_id: UserId
@@ -33,7 +33,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class NewPush:
-    """A push that was decided on; `tweaks`: how it is to be shown."""
+    """A push to be sent; `tweaks`: those of the matching push rule."""
 
     key: Key
     tweaks: Content
@@ -44,7 +44,7 @@ class NewPush:
 class Target:
     """Where a push goes.
 
-    `seen` and `main`: how far the person has read the room, with and without its threads.
+    `seen` and `main`: how far the user has read the room, with and without its threads.
     """
 
     key: Key
@@ -133,35 +133,35 @@ _SET_TOLD = update(pushers).where(pushers.c.pusher_id == bindparam("of")).values
 
 
 async def pushers_of(conn: AsyncConnection, user_id: UserId) -> list[Pusher]:
-    """A person's pushers, the oldest first; those of ended sessions are none any more."""
+    """A user's pushers, the oldest first; those of ended sessions are left out."""
     return [_pusher(row) for row in await conn.execute(_OF, {"of_user": user_id})]
 
 
 async def set_pusher(conn: AsyncConnection, one: Pusher) -> None:
-    """Write a pusher over the one that was there."""
+    """Set a pusher, replacing the one with its id."""
     values = {name: getattr(one, name) for name in ("pusher_id", *_KEYS, "created_ms")}
     await conn.execute(_SET.on(conn), {**values, "data": orjson.dumps(one.data)})
 
 
 async def drop_others(conn: AsyncConnection, one: Pusher) -> None:
-    """Drop the pushers of other people with the same key of the same application."""
+    """Delete other users' pushers with the same pushkey and app id."""
     values = {"of_app": one.app_id, "of_key": one.pushkey, "of_user": one.user_id}
     await conn.execute(_DROP_OTHERS, values)
 
 
 async def keep_newest(conn: AsyncConnection, user_id: UserId, most: int) -> None:
-    """Drop the oldest pushers of a person beyond so many."""
+    """Delete a user's oldest pushers beyond `most`."""
     await conn.execute(_DROP_BEYOND, {"of_user": user_id, "most": most})
 
 
 async def drop_pushers(conn: AsyncConnection, pusher_ids: Collection[str]) -> None:
-    """Drop pushers, and what waits for them."""
+    """Delete pushers and what waits for them."""
     await conn.execute(_DROP, {"ids": list(pusher_ids)})
     await conn.execute(_DROP_LONELY)
 
 
 async def drop_ended(conn: AsyncConnection, ended: Sequence[Ended]) -> None:
-    """Drop what sessions that are over had set up, or all that a person had until then."""
+    """Delete the pushers of ended sessions, or all that a user had until then."""
     sessions_over = [
         {"of_user": one.user_id, "of_session": one.session_id} for one in ended if one.session_id is not None
     ]
@@ -174,23 +174,23 @@ async def drop_ended(conn: AsyncConnection, ended: Sequence[Ended]) -> None:
 
 
 async def candidates(conn: AsyncConnection, room_ids: Collection[RoomId]) -> list[Candidate]:
-    """Who in these rooms has pushers."""
+    """The members of these rooms who have pushers."""
     return [Candidate(*row) for row in await conn.execute(_CANDIDATES, {"room_ids": list(room_ids)})]
 
 
 async def told_pushers(conn: AsyncConnection, user_ids: Collection[UserId]) -> list[str]:
-    """These people's pushers whose gateways believe that something is unread, or are being told so."""
+    """These users' pushers whose gateways were last told of unread events, or are being told."""
     rows = await conn.execute(_TOLD, {"user_ids": list(user_ids)})
     return [row.pusher_id for row in rows]
 
 
 async def add_pushes(conn: AsyncConnection, new: Sequence[NewPush]) -> None:
-    """Write pushes; those that are there already stay."""
+    """Insert pushes; existing ones stay unchanged."""
     await waiting.add(conn, [(one.key, one.due_ms, {"tweaks": orjson.dumps(one.tweaks)}) for one in new])
 
 
 async def targets(conn: AsyncConnection, keys: Collection[Key]) -> list[Target]:
-    """Where pushes go; missing are those that nobody shall get any more."""
+    """Where pushes go; missing are those whose pusher is gone."""
     values = {"ids": [key.destination for key in keys], "positions": list({key.position for key in keys})}
     wanted = set(keys)
     found = [_target(row) for row in await conn.execute(_TARGETS, values)]
@@ -198,7 +198,7 @@ async def targets(conn: AsyncConnection, keys: Collection[Key]) -> list[Target]:
 
 
 async def set_told(conn: AsyncConnection, told: Sequence[tuple[str, int]]) -> None:
-    """Gateways know now how much is unread."""
+    """Store the unread count that each pusher's gateway was last told: (pusher id, count)."""
     await conn.execute(_SET_TOLD, [{"of": pusher_id, "unread": unread} for pusher_id, unread in sorted(told)])
 
 

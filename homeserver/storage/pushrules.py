@@ -1,4 +1,4 @@
-"""Push rules of people who changed any of those that everybody has."""
+"""Push rules of users who changed the default ones."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from homeserver.storage.schema.timeline import members
 
 
 class StoredRules(NamedTuple):
-    """`rules` is JSON, `position` their last change."""
+    """A user's push rules: `rules` is JSON, `position` the log position of their last change."""
 
     user_id: UserId
     rules: bytes
@@ -31,21 +31,21 @@ _IN_ROOM = (
 
 
 async def rules_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, StoredRules]:
-    """The rules of those of these people who changed any."""
+    """The stored rules of these users; missing for users with the default rules."""
     rows = await conn.execute(_OF, {"user_ids": list(user_ids)})
     return {row.user_id: StoredRules(*row) for row in rows}
 
 
 async def rules_in(conn: AsyncConnection, room_id: RoomId) -> list[StoredRules]:
-    """The rules of those in a room who changed any."""
+    """The stored rules of the members of a room; missing for members with the default rules."""
     return [StoredRules(*row) for row in await conn.execute(_IN_ROOM, {"in_room": room_id})]
 
 
 async def set_rules(conn: AsyncConnection, rows: Sequence[StoredRules]) -> None:
-    """Write rules over those that were there."""
+    """Set rules, replacing existing ones."""
     await conn.execute(_SET.on(conn), [row._asdict() for row in rows])
 
 
 async def drop_rules(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Let these people have the rules that everybody has."""
+    """Reset these users to the default rules."""
     await conn.execute(_DROP, {"user_ids": list(user_ids)})

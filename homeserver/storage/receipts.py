@@ -1,4 +1,4 @@
-"""Receipts, as Matrix has them: the latest of each type, person and thread in a room."""
+"""Receipts (client-server API, "Receipts"): the latest of each type, user and thread in a room."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from homeserver.storage.schema.timeline import receipts
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A person has seen everything in a room up to this event, which has this position."""
+    """A user's receipt for an event at this log position."""
 
     room_id: RoomId
     user_id: UserId
@@ -42,7 +42,7 @@ _SHOWN = (
 
 
 async def set_receipts(conn: AsyncConnection, rows: Sequence[Receipt]) -> None:
-    """Write receipts over the ones that were there."""
+    """Set receipts, replacing earlier ones."""
     values = [
         {
             "room_id": row.room_id,
@@ -59,7 +59,7 @@ async def set_receipts(conn: AsyncConnection, rows: Sequence[Receipt]) -> None:
 
 
 async def own_receipts(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> dict[tuple[str, str], int]:
-    """The positions of a person's receipts in a room, by type and thread."""
+    """The positions of a user's receipts in a room, by (type, thread id)."""
     rows = await conn.execute(_OWN, {"of_room": room_id, "of_user": user_id})
     return {(row.receipt_type, row.thread_id): row.position for row in rows}
 
@@ -67,6 +67,6 @@ async def own_receipts(conn: AsyncConnection, room_id: RoomId, user_id: UserId) 
 async def shown_to(
     conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId], limit: int
 ) -> list[Receipt]:
-    """The receipts in these rooms that a reader may see, the furthest first; at most `limit` altogether."""
+    """The receipts in these rooms that a user may see, the latest position first; at most `limit` altogether."""
     values = {"reader": reader, "room_ids": list(room_ids), "count": limit}
     return [Receipt(*row) for row in await conn.execute(_SHOWN, values)]

@@ -1,7 +1,7 @@
-"""Which event relates to which: edits, files of a message, reactions, threads ("Forming relationships between events").
+"""Relations between events: edits, files, reactions, threads ("Forming relationships between events").
 
-A relation holds within one room only. Anybody may name an event of another room in `m.relates_to`, also one that this
-server has not got yet, so no row says that a relation holds: each statement compares the rooms of both events.
+A relation holds within one room only. `m.relates_to` may name an event of another room, or one that this server does
+not have yet, so a row alone does not make a relation hold: each statement compares the rooms of both events.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,7 +22,7 @@ MAX_DEPTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """`event_id` relates to `relates_to` as its `rel_type`."""
+    """`event_id` relates to `relates_to` by `rel_type`."""
 
     event_id: EventId
     room_id: RoomId
@@ -34,7 +34,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class ThreadSummary:
-    """A thread seen from outside. `has_own`: the reader wrote in it."""
+    """What an event's thread bundles. `has_own`: the user took part in it."""
 
     latest: StoredEvent
     count: int
@@ -43,7 +43,7 @@ class ThreadSummary:
 
 @dataclass(frozen=True, slots=True)
 class RelationsRequest:
-    """Which related events are wanted: next to the place `start`, oldest first where `forward`."""
+    """Which related events to return: after or before the place `start`, oldest first if `forward`."""
 
     rel_type: str | None
     event_type: str | None
@@ -56,7 +56,7 @@ class RelationsRequest:
 
 @dataclass(frozen=True, slots=True)
 class ThreadRoot:
-    """The first event of a thread, and the place of its last answer."""
+    """The first event of a thread, and the place of its latest reply."""
 
     root: StoredEvent
     latest: int
@@ -65,8 +65,8 @@ class ThreadRoot:
 _targets = events.alias("targets")
 _of_one_room = and_(
     _targets.c.event_id == relations.c.relates_to, _targets.c.room_id == relations.c.room_id
-)  # joins the events that relations are to
-_MAX_HOPS = 3  # of relations after which an event is in no thread ("Event relationships")
+)  # joins relations to their target events
+_MAX_HOPS = 3  # after more relations than this an event is in no thread ("Event relationships")
 _ADD = insert(relations).execution_options(**UNANSWERED)
 _first = select(
     relations.c.event_id.label("start"),
@@ -87,7 +87,7 @@ _way = _way.union_all(
 )
 _THREAD_OF = select(_way.c.start, _way.c.relates_to).where(
     _way.c.rel_type == "m.thread",
-    # The first event of a thread may be one that is not here.
+    # The thread root may be unknown here.
     ~exists().where(_targets.c.event_id == _way.c.relates_to, _targets.c.room_id != _way.c.room_id),
 )
 _RELATED = (
@@ -136,7 +136,7 @@ _direct = (
     .where(relations.c.relates_to == bindparam("target"), relations.c.room_id == bindparam("in_room"))
     .cte("around", recursive=True)
 )
-_deeper = _direct.union(  # each event once a depth: relations that lead in a circle end
+_deeper = _direct.union(  # each event once per depth: circles of relations end
     select(relations.c.event_id, _direct.c.depth + 1)
     .join_from(relations, _direct, relations.c.relates_to == _direct.c.event_id)
     .where(_direct.c.depth < MAX_DEPTH, relations.c.room_id == bindparam("in_room"))
@@ -153,7 +153,7 @@ _RELATED_DEEPLY = (
     )
     .limit(bindparam("count"))
 )
-# Every request for a page, built once: {(recurse, forward, by rel_type, by event type): statement}.
+# Every kind of page as a statement built once: {(recurse, forward, by rel_type, by event type): statement}.
 _PAGES: dict[tuple[bool, bool, bool, bool], Select[Any]] = {
     (recurse, forward, by_rel, by_type): (_RELATED_DEEPLY if recurse else _RELATED_TO)
     .where(
@@ -225,7 +225,7 @@ _TARGETS = (
 
 
 async def threads_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, EventId]:
-    """The threads (by their first events) of those of the events that are in one, if only by what they relate to."""
+    """Thread roots by event id, of events in a thread, be it only through the event that they relate to."""
     rows = await conn.execute(_THREAD_OF, {"event_ids": list(event_ids)})
     return {row.start: row.relates_to for row in rows}
 
@@ -237,21 +237,21 @@ async def related_among(
     rel_types: Collection[str] | None,
     senders: Collection[str] | None,
 ) -> set[EventId]:
-    """Those of the events that something not redacted relates to, by one of these types and senders."""
+    """Those of the events that an event which is not redacted relates to, by one of these types and senders."""
     statement = _AMONG[rel_types is not None, senders is not None]
     values = {"targets": list(targets), "rel_types": list(rel_types or ()), "senders": list(senders or ())}
     return set((await conn.execute(statement, values)).scalars())
 
 
 async def add_relations(conn: AsyncConnection, rows: Sequence[Relation]) -> None:
-    """Write relations of events that are written in the same transaction."""
+    """Insert relations of events that are inserted in the same transaction."""
     await conn.execute(_ADD, [_row(row) for row in rows])
 
 
 async def related(
     conn: AsyncConnection, targets: Collection[EventId], rel_type: str, limit: int
 ) -> dict[EventId, list[StoredEvent]]:
-    """The events that relate so to each target, oldest first, redacted ones left out; `limit` over all."""
+    """The events that relate to each target by this type, oldest first, without redacted ones; `limit` over all."""
     found: dict[EventId, list[StoredEvent]] = {}
     values = {"targets": list(targets), "of_type": rel_type, "count": limit}
     for row in await conn.execute(_RELATED, values):
@@ -262,9 +262,9 @@ async def related(
 async def threads_on(
     conn: AsyncConnection, roots: Collection[EventId], reader: UserId, ignored: Collection[UserId]
 ) -> dict[EventId, ThreadSummary]:
-    """What is to be said of the threads on these events to somebody who ignores some people.
+    """The thread summaries of these events for a user who ignores some senders.
 
-    Those without an answer are missing.
+    Events without a reply are missing.
     """
     values = {"roots": list(roots), "reader": reader, "ignored": list(ignored)}
     counted = await conn.execute(_THREADS, values)
@@ -282,7 +282,7 @@ async def threads_on(
 async def page_of(
     conn: AsyncConnection, room_id: RoomId, target: EventId, request: RelationsRequest
 ) -> list[StoredEvent]:
-    """A page of the events that relate to another, with `recurse` also by others. Redacted ones are left out."""
+    """A page of the events that relate to another, with `recurse` indirectly too. Redacted ones are left out."""
     statement = _PAGES[
         request.recurse, request.forward, request.rel_type is not None, request.event_type is not None
     ]
@@ -304,7 +304,7 @@ async def page_of(
 async def thread_roots(
     conn: AsyncConnection, room_id: RoomId, *, reader: UserId | None, before: int | None, limit: int
 ) -> list[ThreadRoot]:
-    """The first events of a room's threads, last answered first; with `reader` only those they wrote in."""
+    """The roots of a room's threads, latest reply first; with `reader` only threads that user took part in."""
     statement = _ROOTS if reader is None else _OWN_ROOTS
     edge = NEWEST if before is None else before
     values = {"in_room": room_id, "reader": reader or "", "edge": edge, "count": limit}
@@ -313,7 +313,7 @@ async def thread_roots(
 
 
 async def targets_of(conn: AsyncConnection, event_ids: Collection[EventId]) -> dict[EventId, EventId]:
-    """The messages that these events are an edit or a file of; also if the event was redacted since."""
+    """The messages that these events are an edit or a file of, even if the event was redacted since."""
     rows = await conn.execute(_TARGETS, {"event_ids": list(event_ids)})
     return {row.event_id: row.relates_to for row in rows}
 

@@ -1,4 +1,4 @@
-"""What the admins should look at: messages that a person reported, or that the word list found."""
+"""Reports for the admins: messages, rooms or users reported by a user, or messages found by the word list."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from homeserver.storage.schema.safety import reports
 
 @dataclass(frozen=True, slots=True)
 class NewReport:
-    """A report to be written. An empty `reporter` is the word list."""
+    """A report to be inserted. An empty `reporter` is the word list."""
 
     room_id: RoomId
     event_id: EventId
@@ -26,7 +26,7 @@ class NewReport:
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """A report; closed from `closed_ms` on, with what came of it."""
+    """A report; closed from `closed_ms` on, with its outcome."""
 
     report_id: int
     room_id: RoomId
@@ -52,12 +52,12 @@ _BY_ID = select(reports).where(reports.c.report_id.in_(bindparam("report_ids", e
 
 
 async def add_reports(conn: AsyncConnection, new: Sequence[NewReport]) -> None:
-    """Write reports; what a person reported before stays as it is."""
+    """Insert reports; a user's existing report of the same thing stays unchanged."""
     await conn.execute(_ADD.on(conn), [_row(one) for one in new])
 
 
 async def add_reports_anew(conn: AsyncConnection, new: Sequence[NewReport]) -> None:
-    """Write reports; one that is there is opened again, with the new reason."""
+    """Insert reports; an existing one is opened again, with the new reason."""
     await conn.execute(_ADD_ANEW.on(conn), [{**_row(one), "closed_ms": None, "outcome": ""} for one in new])
 
 
@@ -70,13 +70,13 @@ async def list_reports(
 
 
 async def reports_by_id(conn: AsyncConnection, report_ids: Collection[int]) -> dict[int, ReportRow]:
-    """Those of the reports that are here."""
+    """Reports by id; unknown ones are left out."""
     rows = await conn.execute(_BY_ID, {"report_ids": list(report_ids)})
     return {row.report_id: _report(row) for row in rows}
 
 
 async def close_report(conn: AsyncConnection, report_id: int, outcome: str, now_ms: int) -> bool:
-    """Close an open report; False if there is none with this number."""
+    """Close an open report; False if there is no such open report."""
     values = {"of": report_id, "result": outcome, "now_ms": now_ms}
     return (await conn.execute(_CLOSE, values)).rowcount == 1
 

@@ -1,4 +1,4 @@
-"""Transactions that may lose a race and are then tried again."""
+"""Transactions that are retried if they lose a race."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -15,7 +15,7 @@ _TRIES = 5
 
 
 async def write_with_retry(db: Database, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-    """Run `work` in one transaction; from the start again if somebody was quicker. Raises Unavailable in the end.
+    """Run `work` in one transaction, again from the start if it lost a race. Raises Unavailable in the end.
 
     `work` looks before it writes, so a second run sees what the other one did.
     """

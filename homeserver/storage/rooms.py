@@ -1,4 +1,4 @@
-"""Rooms: their heads, what lists show of them, and the keys under which they are got or created."""
+"""Rooms: their heads, their fields in room lists, and the unique keys by which they are found or created."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from homeserver.storage.sqlite import UNANSWERED
 
 @dataclass(frozen=True, slots=True)
 class HeadRow:
-    """Where a room ends: `head_position` is that of its last event and tells whether a cached head is right."""
+    """A room's head: `head_position` is that of its last event and tells whether a cached head is current."""
 
     room_id: RoomId
     position: LogPosition
@@ -33,7 +33,7 @@ class HeadRow:
 
 @dataclass(frozen=True, slots=True)
 class RoomRow:
-    """What a list shows of a room, beside its head."""
+    """A room's fields in room lists."""
 
     room_id: RoomId
     position: LogPosition
@@ -52,7 +52,7 @@ class RoomRow:
 
 @dataclass(frozen=True, slots=True)
 class NewRoom:
-    """A room to write: made by its create event, everything else follows in the same transaction."""
+    """A room to be inserted, in the transaction of its create event."""
 
     head: HeadRow
     creator: UserId
@@ -62,7 +62,7 @@ class NewRoom:
 
 @dataclass(frozen=True, slots=True)
 class HeadMove:
-    """How a transaction changed a room's head. `last_message_position`: None if no message came."""
+    """How a transaction changed a room's head. `last_message_position`: None if there was no message."""
 
     room_id: RoomId
     head_position: LogPosition
@@ -73,7 +73,7 @@ class HeadMove:
     notify_seq: int
     last_message_position: LogPosition | None
     active_position: LogPosition | None
-    joined: int  # how many members more (or fewer)
+    joined: int  # the change of the number of joined members
 
 
 ROOM_COLUMNS = (
@@ -105,7 +105,7 @@ _HEAD = select(
     rooms.c.notify_seq,
 ).join_from(rooms, snapshots, snapshots.c.state_id == rooms.c.state_id)
 _HEAD_OF = _HEAD.where(rooms.c.room_id == bindparam("of_room"))
-_LOCK = (  # in the order of ids, so that two workers never wait for each other
+_LOCK = (  # in the order of ids, so that two workers never deadlock
     select(rooms.c.room_id, rooms.c.head_position)
     .where(rooms.c.room_id.in_(bindparam("room_ids", expanding=True)))
     .order_by(rooms.c.room_id)
@@ -158,7 +158,7 @@ _FREE_KEYS = delete(room_keys).where(room_keys.c.room_id.in_(bindparam("room_ids
 
 
 async def lock_heads(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, LogPosition]:
-    """Lock the rooms' rows for this transaction and answer where their heads are."""
+    """Lock the rooms' rows for this transaction and return the positions of their heads."""
     rows = await conn.execute(_LOCK, {"room_ids": list(room_ids)})
     return {row.room_id: row.head_position for row in rows}
 
@@ -183,7 +183,7 @@ async def head_of(conn: AsyncConnection, room_id: RoomId) -> HeadRow | None:
 
 
 async def add_rooms(conn: AsyncConnection, new: Sequence[NewRoom]) -> None:
-    """Write new rooms."""
+    """Insert rooms."""
     await conn.execute(_ADD, [_new_row(room) for room in new])
 
 
@@ -193,13 +193,13 @@ async def move_heads(conn: AsyncConnection, moves: Sequence[HeadMove]) -> None:
 
 
 async def set_names(conn: AsyncConnection, names: Mapping[RoomId, str]) -> None:
-    """Set what lists show as the rooms' names."""
+    """Set the rooms' names in room lists."""
     rows = [{"of_room": r, "new_name": name, "new_folded": fold(name)} for r, name in names.items()]
     await conn.execute(_SET_NAME, rows)
 
 
 async def set_topics(conn: AsyncConnection, topics: Mapping[RoomId, str]) -> None:
-    """Set what lists show as the rooms' topics."""
+    """Set the rooms' topics in room lists."""
     await conn.execute(_SET_TOPIC, [{"of_room": r, "new_topic": topic} for r, topic in topics.items()])
 
 
@@ -223,17 +223,17 @@ async def close_rooms(conn: AsyncConnection, room_ids: Collection[RoomId]) -> No
 
 
 async def reopen_rooms(conn: AsyncConnection, room_ids: Collection[RoomId]) -> None:
-    """Mark rooms as open; the keys that they had they do not get again."""
+    """Mark rooms as open; they do not get their former keys back."""
     await conn.execute(_REOPEN, {"room_ids": list(room_ids)})
 
 
 async def find_last_messages(conn: AsyncConnection, room_ids: Collection[RoomId]) -> None:
-    """Look the rooms' last messages up anew."""
+    """Recompute the rooms' last messages."""
     await conn.execute(_FIND_LAST, {"room_ids": list(room_ids)})
 
 
 async def rooms_by_id(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, RoomRow]:
-    """Those of the rooms that are here."""
+    """Rooms by id; unknown ones are left out."""
     rows = await conn.execute(_BY_ID, {"room_ids": list(room_ids)})
     return {row.room_id: room_row(row) for row in rows}
 
@@ -250,12 +250,12 @@ async def rooms_by_key(conn: AsyncConnection, keys: Collection[str]) -> dict[str
 
 
 async def add_keys(conn: AsyncConnection, keys: Mapping[str, RoomId]) -> None:
-    """Give keys to rooms; IntegrityError if one is taken."""
+    """Assign keys to rooms. Raises IntegrityError if one is taken."""
     await conn.execute(_ADD_KEY, [{"room_key": key, "room_id": room_id} for key, room_id in keys.items()])
 
 
 async def free_keys(conn: AsyncConnection, room_ids: Collection[RoomId]) -> None:
-    """Take all keys from these rooms."""
+    """Delete all keys of these rooms."""
     await conn.execute(_FREE_KEYS, {"room_ids": list(room_ids)})
 
 

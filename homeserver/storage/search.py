@@ -1,4 +1,4 @@
-"""Words of events, and where they stand."""
+"""Full-text search of events."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from homeserver.storage.schema.timeline import events, members, rooms
 
 @dataclass(frozen=True, slots=True)
 class SearchText:
-    """The words of one event; `room` is the position of its room."""
+    """The search text of one event; `room` is the position of its room."""
 
     position: int
     room_id: RoomId
@@ -27,7 +27,7 @@ class SearchText:
 
 
 class OwnPlace(NamedTuple):
-    """A room whose events a person may find. `position` is the room's, `state_id` of its state now."""
+    """A room whose events a user may search. `position` is the room's, `state_id` its current snapshot."""
 
     room_id: RoomId
     position: int
@@ -36,7 +36,7 @@ class OwnPlace(NamedTuple):
 
 
 class Match(NamedTuple):
-    """An event that has the words."""
+    """An event that matches."""
 
     position: int
     room_id: RoomId
@@ -47,7 +47,7 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchQuery:
-    """What to look for: all the words, in one of the rooms (by their positions), not after `until`."""
+    """A search: all the words, in one of the rooms (by their positions), not after `until`."""
 
     words: Sequence[str]
     rooms: Sequence[int]
@@ -90,7 +90,7 @@ def _statement(condition: Any, rank: Any, order: Any, by_sender: bool) -> Select
 
 
 _WORDS = WordIndex(search_texts, search_texts.c.position, "search_words")
-_FIND = {  # by the database, and whether only some senders are wanted
+_FIND = {  # by database name, and whether the senders are restricted
     (name, by_sender): _statement(*parts, by_sender)
     for name, parts in _WORDS.both()
     for by_sender in (False, True)
@@ -117,7 +117,7 @@ _last = (
     .scalar_subquery()
 )
 _FAR = 2**62
-_timelines = (  # of each hit where the events around it begin and end; looked up once a hit, hence the offset
+_timelines = (  # of each match where its context begins and ends; looked up once per match, hence the offset
     select(
         _hits.c.position.label("hit"),
         _hits.c.room_id,
@@ -141,7 +141,7 @@ _AROUND = (
 
 
 async def set_texts(conn: AsyncConnection, positions: Collection[int], texts: Sequence[SearchText]) -> None:
-    """What is found of the events at these positions is now this and nothing else."""
+    """Replace the search texts of the events at these positions; events without a new text are not found any more."""
     await conn.execute(_DROP, {"positions": list(positions)})
     rows = [
         {
@@ -158,7 +158,7 @@ async def set_texts(conn: AsyncConnection, positions: Collection[int], texts: Se
 
 
 async def own_places(conn: AsyncConnection, user_id: UserId, limit: int) -> list[OwnPlace]:
-    """The rooms in which a person is or was, those that had news last coming first."""
+    """The rooms that a user is or was joined to, the latest active first."""
     return [OwnPlace(*row) for row in await conn.execute(_PLACES, {"reader": user_id, "count": limit})]
 
 
@@ -179,7 +179,7 @@ async def find(conn: AsyncConnection, query: SearchQuery) -> list[Match]:
 async def around(
     conn: AsyncConnection, positions: Collection[int], *, before: int, after: int
 ) -> dict[int, list[StoredEvent]]:
-    """Each event with up to so many before and after it in its room, the oldest first, by its position."""
+    """The context of each event by its position: the given numbers of events before and after it, oldest first."""
     values = {"positions": list(positions), "before": before, "after": after}
     found: dict[int, list[StoredEvent]] = {position: [] for position in positions}
     for row in await conn.execute(_AROUND, values):
@@ -188,5 +188,5 @@ async def around(
 
 
 def _room_word(position: int) -> str:
-    """A word that only events of one room have, so that other rooms are never looked through. Nobody can type it."""
+    """A word that only events of one room have, so that the index skips other rooms. No query text can contain it."""
     return f"!{position}"

@@ -1,4 +1,4 @@
-"""Service keys: credentials of host applications' own servers. Only their hashes are stored."""
+"""Service keys: credentials of host applications' servers. Only their hashes are stored."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from homeserver.storage.schema.safety import service_keys
 
 @dataclass(frozen=True, slots=True)
 class ServiceKey:
-    """A key. `key_id` is its public half, `scope` the API or bridge that it is good for."""
+    """A key. `key_id` is its public half, `scope` the API or bridge that it is valid for."""
 
     key_id: str
     name: str
@@ -44,29 +44,29 @@ _SET_USED = (
 
 
 async def service_keys_of(conn: AsyncConnection, key_ids: Collection[str]) -> dict[str, ServiceKey]:
-    """Those of the keys that are here, revoked ones too."""
+    """Keys by id, revoked ones included; unknown ones are left out."""
     rows = await conn.execute(_BY_ID, {"key_ids": list(key_ids)})
     return {row.key_id: _service_key(row) for row in rows}
 
 
 async def list_service_keys(conn: AsyncConnection, *, limit: int, offset: int) -> list[ServiceKey]:
-    """All keys, revoked ones too, the oldest first."""
+    """All keys, revoked ones included, the oldest first."""
     rows = await conn.execute(_PAGE, {"count": limit, "skip": offset})
     return [_service_key(row) for row in rows]
 
 
 async def add_service_keys(conn: AsyncConnection, new: Sequence[ServiceKey]) -> None:
-    """Write new keys."""
+    """Insert keys."""
     await conn.execute(_ADD, [asdict(one) for one in new])
 
 
 async def revoke_service_keys(conn: AsyncConnection, key_ids: Collection[str], now_ms: int) -> None:
-    """End these keys; one that was ended before keeps its time."""
+    """Revoke these keys; one that was revoked before keeps its time."""
     await conn.execute(_REVOKE, {"key_ids": list(key_ids), "now_ms": now_ms})
 
 
 async def set_service_keys_used(conn: AsyncConnection, used: Mapping[str, int]) -> None:
-    """Note when keys were used."""
+    """Store when keys were last used."""
     await conn.execute(_SET_USED, [{"of": key_id, "now_ms": ms} for key_id, ms in used.items()])
 
 

@@ -1,4 +1,4 @@
-"""Sessions: one per log-in. Refresh tokens are kept as hashes only."""
+"""Sessions: one per login. Refresh tokens are stored as hashes only."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from homeserver.storage.schema.people import sessions, users
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A log-in of a person. `refresh_hash` is of the newest token.
+    """A login of a user. `refresh_hash`: hash of the newest refresh token.
 
-    `spent_hash` is of the one before it, while the tokens issued for that one were not used yet.
+    `spent_hash`: that of the token before it, until a token issued for that one is used.
     """
 
     session_id: SessionId
@@ -36,7 +36,7 @@ class Session:
 
 @dataclass(slots=True)
 class Use:
-    """When a session was used, from where, by what program; empty: not known."""
+    """When, from which address and by which user agent a session was used; empty: unknown."""
 
     used_ms: int
     ip: str = ""
@@ -45,13 +45,13 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What must be known to accept an access token: whether its session runs, and how its person stands."""
+    """What authenticating an access token needs: the session's state and its user's status."""
 
     user_id: UserId
     device_id: DeviceId
     ended: bool
     status: AccountStatus
-    unused_hash: str | None  # `refresh_hash` of the newest tokens if the ones before are good yet
+    unused_hash: str | None  # `refresh_hash` while the previous tokens are still valid, else None
 
 
 _COLUMNS = (
@@ -176,13 +176,13 @@ _EXPIRED = (
 
 
 async def sessions_of(conn: AsyncConnection, session_ids: Collection[SessionId]) -> dict[SessionId, Session]:
-    """Those of the sessions that are here, ended ones too."""
+    """Sessions by id, ended ones included; unknown ones are left out."""
     rows = await conn.execute(_BY_ID, {"session_ids": list(session_ids)})
     return {row.session_id: _session(row) for row in rows}
 
 
 async def holders_of(conn: AsyncConnection, session_ids: Collection[SessionId]) -> dict[SessionId, Holder]:
-    """How the sessions and their people stand; a session that is gone is missing."""
+    """The state of sessions and of their users, by session id; unknown ones are left out."""
     rows = await conn.execute(_HOLDERS, {"session_ids": list(session_ids)})
     return {
         row.session_id: Holder(
@@ -197,7 +197,7 @@ async def holders_of(conn: AsyncConnection, session_ids: Collection[SessionId]) 
 
 
 async def open_sessions(conn: AsyncConnection, user_id: UserId, *, now_ms: int, limit: int) -> list[Session]:
-    """A person's running sessions, the last used first."""
+    """A user's running sessions, the last used first."""
     rows = await conn.execute(_OPEN, {"of": user_id, "now_ms": now_ms, "count": limit})
     return [_session(row) for row in rows]
 
@@ -205,23 +205,23 @@ async def open_sessions(conn: AsyncConnection, user_id: UserId, *, now_ms: int, 
 async def sessions_on(
     conn: AsyncConnection, user_id: UserId, device_ids: Collection[DeviceId]
 ) -> dict[DeviceId, Session]:
-    """A person's sessions on these devices, ended ones too."""
+    """A user's sessions on these devices, ended ones included."""
     rows = await conn.execute(_ON_DEVICES, {"of": user_id, "device_ids": list(device_ids)})
     return {row.device_id: _session(row) for row in rows}
 
 
 async def drop_ended(conn: AsyncConnection, user_id: UserId, device_id: DeviceId) -> None:
-    """Delete the session of a device if it has ended, so that another can take its place."""
+    """Delete a device's session if it has ended, so that a new one can have its device id."""
     await conn.execute(_DROP_ENDED, {"of": user_id, "device": device_id})
 
 
 async def rename_device(conn: AsyncConnection, user_id: UserId, device_id: DeviceId, name: str) -> bool:
-    """Give the device of a running session another name; False if there is none."""
+    """Set the display name of a running session's device; False if there is no such session."""
     return (await conn.execute(_RENAME, {"of": user_id, "device": device_id, "name": name})).rowcount == 1
 
 
 async def add_sessions(conn: AsyncConnection, new: Sequence[Session]) -> None:
-    """Write new sessions."""
+    """Insert sessions."""
     rows = [
         {
             "session_id": one.session_id,
@@ -245,28 +245,28 @@ async def add_sessions(conn: AsyncConnection, new: Sequence[Session]) -> None:
 async def rotate_session(  # one row, decided by the database: of two uses of one token the second fails
     conn: AsyncConnection, session_id: SessionId, *, old: str, new: str, expires_ms: int, now_ms: int
 ) -> bool:
-    """Put a new refresh hash in the place of `old`; False if it was spent or the session ended."""
+    """Replace the refresh hash `old` by a new one; False if it was used already or the session has ended."""
     values = {"of": session_id, "old": old, "new": new, "expires_ms": expires_ms, "now_ms": now_ms}
     return (await conn.execute(_ROTATE, values)).rowcount == 1
 
 
 async def spend_earlier(conn: AsyncConnection, newest: Mapping[SessionId, str]) -> None:
-    """The tokens with these refresh hashes are in use: the refresh tokens before them are good no more."""
+    """The tokens with these refresh hashes are in use: invalidate the refresh tokens before them."""
     await conn.execute(_SPEND, [{"of": one, "newest": refresh_hash} for one, refresh_hash in newest.items()])
 
 
 async def end_sessions(conn: AsyncConnection, session_ids: Collection[SessionId], now_ms: int) -> None:
-    """End these sessions, those that still run."""
+    """End those of the sessions that still run."""
     await conn.execute(_END, {"session_ids": list(session_ids), "now_ms": now_ms})
 
 
 async def end_sessions_of_users(conn: AsyncConnection, user_ids: Collection[UserId], now_ms: int) -> None:
-    """End every session of these people."""
+    """End every session of these users."""
     await conn.execute(_END_ALL_OF, {"user_ids": list(user_ids), "now_ms": now_ms})
 
 
 async def set_last_used(conn: AsyncConnection, used: Mapping[SessionId, Use]) -> None:
-    """Note when and how sessions were last used; an older time changes nothing."""
+    """Store when and how sessions were last used; an older time changes nothing."""
     rows = [
         {"of": session_id, "used_ms": use.used_ms, "ip": use.ip, "agent": use.agent}
         for session_id, use in used.items()
@@ -277,14 +277,14 @@ async def set_last_used(conn: AsyncConnection, used: Mapping[SessionId, Use]) ->
 async def expired_sessions(
     conn: AsyncConnection, *, now_ms: int, limit: int
 ) -> list[tuple[UserId, SessionId]]:
-    """At most `limit` sessions that can be refreshed no more and were not ended."""
+    """At most `limit` sessions whose refresh token has expired and that were not ended."""
     return [tuple(row) for row in await conn.execute(_EXPIRED, {"now_ms": now_ms, "count": limit})]
 
 
 async def purge_sessions(
     conn: AsyncConnection, *, before_ms: int, limit: int
 ) -> list[tuple[UserId, DeviceId]]:
-    """Delete at most `limit` sessions that ended or expired before a time; answers whose devices they were."""
+    """Delete at most `limit` sessions that ended or expired before a time; returns their devices."""
     return [tuple(row) for row in await conn.execute(_PURGE, {"before_ms": before_ms, "count": limit})]
 
 

@@ -1,4 +1,4 @@
-"""What only sliding sync reads and writes: what each connection was told, and what lists of rooms go by."""
+"""Statements of sliding sync alone: stored connections, and the data that room lists filter and sort by."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from homeserver.storage.schema.timeline import events, receipts
 
 
 class ConnectionKey(NamedTuple):
-    """A state of a connection."""
+    """Key of one stored state of a connection."""
 
     session_key: str
     conn_id: str
@@ -23,7 +23,7 @@ class ConnectionKey(NamedTuple):
 
 
 class StatePiece(NamedTuple):
-    """A state event of a room, of those with an empty key: `pdu` is JSON."""
+    """A state event of a room with an empty state key: `pdu` is JSON."""
 
     room_id: RoomId
     type: str
@@ -91,7 +91,7 @@ _RECEIPTS = (
 
 
 async def find_connection(conn: AsyncConnection, key: ConnectionKey) -> tuple[bytes, int] | None:
-    """What a connection was told, and about when it was used last."""
+    """The stored state of a connection, and about when it was last used."""
     row = (await conn.execute(_FIND, _named(key))).one_or_none()
     return None if row is None else (row.body, row.used_ms)
 
@@ -99,25 +99,25 @@ async def find_connection(conn: AsyncConnection, key: ConnectionKey) -> tuple[by
 async def add_connection(
     conn: AsyncConnection, key: ConnectionKey, body: bytes, now_ms: int, *, before: str, most: int
 ) -> None:
-    """Write a state of a connection; of its others only `before` stays. A session has at most so many connections."""
+    """Insert a state of a connection; of its other states only `before` is kept. `most`: connections of a session."""
     await conn.execute(_ADD, {**key._asdict(), "body": body, "used_ms": now_ms})
     await conn.execute(_DROP_OTHERS, {**_named(key), "kept": [key.serial, before]})
     await conn.execute(_TRIM, {"of_session": key.session_key, "most": most})
 
 
 async def touch_connection(conn: AsyncConnection, key: ConnectionKey, now_ms: int) -> None:
-    """Note that it is in use."""
+    """Store that a connection is in use."""
     await conn.execute(_TOUCH, {**_named(key), "now_ms": now_ms})
 
 
 async def purge_connections(conn: AsyncConnection, *, before_ms: int, most: int) -> None:
-    """Forget those that were used before a time, and of the others all but the newest `most`."""
+    """Delete connections last used before a time, and of the rest all but the newest `most`."""
     nth: int | None = (await conn.execute(_NTH, {"most": most})).scalar_one_or_none()
     await conn.execute(_PURGE, {"until_ms": before_ms if nth is None else max(before_ms, nth)})
 
 
 async def state_pieces(conn: AsyncConnection, room_ids: Collection[RoomId]) -> list[StatePiece]:
-    """The create events of these rooms, and those that switched encryption on."""
+    """The create and encryption events of these rooms."""
     rows = await conn.execute(_FACTS, {"room_ids": list(room_ids)})
     return [StatePiece(*row) for row in rows]
 
@@ -125,7 +125,7 @@ async def state_pieces(conn: AsyncConnection, room_ids: Collection[RoomId]) -> l
 async def data_of_types(
     conn: AsyncConnection, user_id: UserId, types: Collection[str]
 ) -> list[AccountDataItem]:
-    """A person's account data of these types, of all rooms and of none."""
+    """A user's account data of these types, global and of all rooms."""
     return [
         AccountDataItem(*row) for row in await conn.execute(_DATA, {"of_user": user_id, "types": list(types)})
     ]
@@ -138,7 +138,7 @@ async def receipts_at(
     event_ids: Sequence[EventId],
     limit: int,
 ) -> list[Receipt]:
-    """The reader's own receipts in these rooms, and what others show of these events; at most `limit` altogether."""
+    """The user's own receipts in these rooms, and others' on these events that the user may see; at most `limit`."""
     values = {"reader": reader, "room_ids": list(room_ids), "event_ids": list(event_ids), "count": limit}
     return [Receipt(*row) for row in await conn.execute(_RECEIPTS, values)]
 

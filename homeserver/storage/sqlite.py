@@ -1,9 +1,10 @@
-"""SQLite connections that go to their thread as seldom as can be.
+"""SQLite connections that switch to their thread as seldom as possible.
 
 aiosqlite runs every call in the connection's thread: making a cursor, executing, fetching and closing are four
-journeys there and back, and each costs more than a small statement itself. Here one journey does all four, and a
-statement whose outcome nobody looks at (UNANSWERED) travels with the next one, or with the commit. Statements still
-run in their order; one that fails then does so at the statement it travelled with, and the transaction is rolled back.
+round trips, each more expensive than a small statement itself. Here one round trip does all four, and a statement
+whose outcome nobody reads (UNANSWERED) is sent along with the next one, or with the commit. Statements still run in
+their order; if one sent along fails, the error is raised at the statement it went with, and the transaction is rolled
+back.
 """
 
 import logging
@@ -29,7 +30,7 @@ _Call = Callable[[sqlite3.Connection], sqlite3.Cursor]
 
 
 class _Outcome(NamedTuple):
-    """All that is left of a cursor after its statement."""
+    """What is kept of a cursor after its statement."""
 
     description: Any
     rowcount: int
@@ -41,7 +42,7 @@ _NOTHING = _Outcome(None, -1, None, ())
 
 
 class Cursor:
-    """What SQLAlchemy needs of a cursor: a statement's outcome, read whole in the same journey."""
+    """The part of a cursor that SQLAlchemy needs: a statement's outcome, fetched whole in the same round trip."""
 
     arraysize = 1
 
@@ -66,7 +67,7 @@ class Cursor:
         return self._outcome.lastrowid
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
-        """Run a statement and fetch all that it answers."""
+        """Run a statement and fetch all its rows."""
         return await self._run(lambda raw: raw.execute(sql, parameters))
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Self:
@@ -81,30 +82,30 @@ class Cursor:
         return self
 
     async def fetchall(self) -> Sequence[Any]:
-        """The rows; they are here already."""
+        """The rows, which were fetched with the statement."""
         return self._outcome.rows
 
     async def close(self) -> None:
-        """Nothing: the statement was closed when it was done."""
+        """Does nothing: the statement was closed when it was done."""
 
 
 class Connection(aiosqlite.Connection):
-    """An aiosqlite connection with such cursors."""
+    """An aiosqlite connection with these cursors."""
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connector, iter_chunk_size=64)
         self._later: list[_Call] = []
-        # Daemon: a connection that nobody closed must not keep the process.
+        # Daemon: a connection that was not closed must not keep the process alive.
         self._thread = Thread(target=_work, args=(self._tx,), daemon=True)
 
-    def cursor(self) -> Cursor:  # type: ignore[override]  # aiosqlite's own needs a journey
+    def cursor(self) -> Cursor:  # type: ignore[override]  # aiosqlite's own needs a round trip
         return Cursor(self)
 
     async def create_function(self, *_arguments: Any, **_options: Any) -> None:
-        """Nothing: SQLAlchemy would define REGEXP, which no statement of ours uses; that is a journey saved."""
+        """Does nothing: SQLAlchemy would define REGEXP, which no statement of ours uses; that saves a round trip."""
 
     def later(self, call: _Call) -> None:
-        """Execute this before whatever comes next."""
+        """Execute this before the next statement."""
         self._later.append(call)
 
     async def run(self, call: _Call) -> _Outcome:
@@ -113,11 +114,11 @@ class Connection(aiosqlite.Connection):
         return outcome
 
     async def commit(self) -> None:
-        """Execute what waits, then commit; if something fails, nothing is committed."""
+        """Execute the waiting statements, then commit; if one fails, nothing is committed."""
         await self._travel(_commit)
 
     async def rollback(self) -> None:
-        """Forget what waits, and roll back."""
+        """Discard the waiting statements, and roll back."""
         self._later.clear()
         await super().rollback()
 
@@ -127,12 +128,12 @@ class Connection(aiosqlite.Connection):
 
 
 def _work(calls: Any) -> None:
-    """The connection's thread."""
+    """The main function of the connection's thread."""
     try:
         aiosqlite.core._connection_worker_thread(calls)  # noqa: SLF001 - the loop of the class that we extend
     except (
         RuntimeError
-    ) as error:  # the event loop ended while a statement ran: nobody waits for the answer any more
+    ) as error:  # the event loop ended while a statement ran: nobody awaits the result any more
         logger.debug("a statement outlived its event loop: %s", error)
 
 
@@ -142,7 +143,7 @@ def connect(path: str, **options: Any) -> Connection:
 
 
 def _open(path: str, options: Mapping[str, Any]) -> sqlite3.Connection:
-    """Open and set up in one go: who is cancelled in between would leave a connection that nobody closes."""
+    """Open and set up in one call: a cancellation in between would leave a connection open."""
     settings = {**options, "isolation_level": None}  # the driver must not begin transactions by itself
     raw: sqlite3.Connection = sqlite3.connect(path, **settings)
     try:

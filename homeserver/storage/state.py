@@ -1,6 +1,6 @@
 """State snapshots: a room's state as a chain of deltas down to a whole one.
 
-A delta sets any number of keys, or takes them out: then its entry has no event.
+A delta sets any number of keys, or removes them: then its entry has no event.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,9 +18,9 @@ from homeserver.storage.schema.timeline import events, rooms, snapshot_entries, 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRow:
-    """A snapshot to write: `entries` are the changes to the parent, or everything when `whole`.
+    """A snapshot to be inserted: `entries` are the changes to the parent, or the whole state if `whole`.
 
-    An entry without an event takes its key out.
+    An entry without an event removes its key.
     """
 
     state_id: int
@@ -45,8 +45,8 @@ LINK = (snapshots.c.state_id, snapshots.c.parent_id, snapshots.c.whole, literal(
 def chain_of(seed: Select[Any]) -> CTE:
     """The chains of snapshots, each from the one that `seed` selects down to the nearest whole one.
 
-    `seed` selects a column `root`, by which the caller tells the chains apart, and LINK. Whoever reads the entries of
-    a chain takes those with the greatest `back` first, so that newer ones win.
+    `seed` selects LINK and a column `root` that identifies the chain. Readers of a chain's entries must order them by
+    `back`, the greatest first, so that newer ones win.
     """
     chain = seed.cte("chain", recursive=True)
     return chain.union_all(
@@ -83,7 +83,7 @@ _STATES_OF_TYPES = _STATES.where(or_(_is_of_types, and_(_is_member, _is_of_some)
 
 
 async def add_snapshots(conn: AsyncConnection, rows: Sequence[SnapshotRow]) -> None:
-    """Write snapshots with their entries."""
+    """Insert snapshots with their entries."""
     await conn.execute(
         _ADD,
         [
@@ -119,8 +119,8 @@ async def states_at(
 ) -> dict[int, dict[StateKey, Event]]:
     """The state events of each snapshot.
 
-    `types`: only these types, and these people's member events. `user_ids` without types: everything, but only these
-    people's member events.
+    `types`: only these types, and these users' member events. `user_ids` without types: everything, but only these
+    users' member events.
     """
     values = {"state_ids": list(state_ids), "types": list(types or ()), "user_ids": list(user_ids or ())}
     statement = _STATES if user_ids is None else _STATES_WITH_SOME
@@ -139,7 +139,7 @@ async def states_at(
 async def redacted_state(
     conn: AsyncConnection, room_ids: Collection[RoomId]
 ) -> dict[RoomId, dict[EventId, EventId]]:
-    """The state events of each room that were redacted, each with its redaction."""
+    """The redacted state events of each room, each with its redaction."""
     found: dict[RoomId, dict[EventId, EventId]] = {room_id: {} for room_id in room_ids}
     for row in await conn.execute(_REDACTED, {"room_ids": list(room_ids)}):
         found[row.room_id][row.event_id] = row.redacted_by

@@ -1,4 +1,4 @@
-"""What the state of rooms says of them to those outside, and the published ones as a list."""
+"""Room summaries for users outside of the rooms, and the public room directory."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from homeserver.storage.schema.timeline import rooms
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """What is made of a room's state; texts are empty where there are none. `search_text` is folded."""
+    """A summary computed from a room's state; absent texts are empty. `search_text` is case-folded."""
 
     room_id: RoomId
     room_type: str | None
@@ -32,9 +32,9 @@ class SummaryRow:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A room as those outside may see it. `allowed_rooms`: whose members may join without an invite.
+    """A room as users outside may see it. `allowed_rooms`: members of these may join without an invite.
 
-    `position` is that of its create event, `state_id` its state now; `closed`: nobody may come in any more.
+    `position` is that of its create event, `state_id` its current snapshot; `closed`: it cannot be joined any more.
     """
 
     room_id: RoomId
@@ -57,7 +57,7 @@ class Summary:
 
 
 class DirectoryPlace(NamedTuple):
-    """A place in the list of published rooms, which begins with the largest."""
+    """A place in the public room directory, which is sorted by size, the largest first."""
 
     member_count: int
     position: int
@@ -65,7 +65,7 @@ class DirectoryPlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PublishedQuery:
-    """A part of the list of published rooms: at most `limit` of them after a place, or before it.
+    """A page of the public room directory: at most `limit` rooms after a place, or before it.
 
     `pattern` is a LIKE pattern with backslash escapes; `room_types`: None for all, in it None for ordinary rooms.
     """
@@ -112,7 +112,7 @@ _of_types = or_(
     room_summaries.c.room_type.in_(bindparam("room_types", expanding=True)),
     and_(bindparam("untyped", type_=Boolean), room_summaries.c.room_type.is_(None)),
 )
-# Every wish a list can carry, as a statement built once: {(backward, by words, by types): statement}.
+# Every combination of filters, as a statement built once: {(backward, by words, by types): statement}.
 _LISTS: dict[tuple[bool, bool, bool], Select[Any]] = {
     (backward, by_words, by_types): _SELECT.where(
         *_listed,
@@ -147,18 +147,18 @@ _FIRST = DirectoryPlace(2**31 - 1, 0)  # before every room
 
 
 async def set_summaries(conn: AsyncConnection, rows: Sequence[SummaryRow]) -> None:
-    """Write what rooms' states say now; whether they are published stays."""
+    """Write summaries; whether the rooms are published stays."""
     values = [{**asdict(row), "allowed_rooms": orjson.dumps(row.allowed_rooms).decode()} for row in rows]
     await conn.execute(_SET.on(conn), values)
 
 
 async def summaries(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, Summary]:
-    """Those of the rooms that are here."""
+    """Summaries by room id; unknown rooms are left out."""
     return {row.room_id: _summary(row) for row in await conn.execute(_BY_ID, {"room_ids": list(room_ids)})}
 
 
 async def published(conn: AsyncConnection, query: PublishedQuery) -> list[Summary]:
-    """A part of the list of published rooms, in its order."""
+    """A page of the public room directory, in its order."""
     types = query.room_types
     place = query.place or _FIRST
     values = {
@@ -180,7 +180,7 @@ async def count_published(conn: AsyncConnection) -> int:
 
 
 async def publish(conn: AsyncConnection, wanted: Collection[tuple[RoomId, bool]]) -> None:
-    """Put rooms into the list of published ones, or take them out."""
+    """Publish rooms in the directory, or remove them from it."""
     await conn.execute(_PUBLISH, [{"of_room": room_id, "is_published": is_on} for room_id, is_on in wanted])
 
 

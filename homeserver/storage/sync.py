@@ -1,4 +1,4 @@
-"""What /sync reads: of all rooms of a person at once, so that the number of statements is fixed."""
+"""Statements of /sync: each reads all rooms of a user at once, so that the number of statements is fixed."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored
 from homeserver.storage.log import Entry, plain_entry
 from homeserver.storage.schema.timeline import events, log, members, rooms
 
-HEROES = 5  # people after whom a room without a name is called
+HEROES = 5  # members named in `m.heroes`, after whom a room without a name is displayed
 
 
 class OwnRoom(NamedTuple):
-    """A room that a person has a member event in; `name` may be empty.
+    """A room that a user has a member event in; `name` may be empty.
 
     `position` is of the member event, `head_position` of the room's last event, `active_position` of the last one that
     moves a room up in lists.
@@ -35,7 +35,7 @@ class OwnRoom(NamedTuple):
 
 
 class RoomPeer(NamedTuple):
-    """Somebody else of a room."""
+    """Another member of a room."""
 
     user_id: UserId
     membership: str
@@ -78,7 +78,7 @@ _older = events.alias("older")
 _end = case(
     (members.c.membership == "join", _until), (members.c.position < _until, members.c.position), else_=_until
 )
-_edges = (  # for each room where its last events begin; looked up once a room, hence the offset
+_edges = (  # for each room where its last events begin; looked up once per room, hence the offset
     select(
         members.c.room_id,
         _end.label("edge_end"),
@@ -175,7 +175,7 @@ _LINES = (
 async def private_others(
     conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId]
 ) -> dict[RoomId, list[UserId]]:
-    """Who else is in those of the rooms that a product made for two."""
+    """The other member of those of the rooms that are private rooms of a product API."""
     found: dict[RoomId, list[UserId]] = {}
     for row in await conn.execute(_PRIVATE_OTHERS, {"reader": reader, "room_ids": list(room_ids)}):
         found.setdefault(row.room_id, []).append(row.user_id)
@@ -183,14 +183,14 @@ async def private_others(
 
 
 async def own_rooms(conn: AsyncConnection, user_id: UserId) -> list[OwnRoom]:
-    """Every room in which a person is or was, or is asked into."""
+    """Every room that a user is or was joined to, or is invited to."""
     return [OwnRoom._make(row) for row in await conn.execute(_OWN, {"reader": user_id})]
 
 
 async def own_rooms_among(
     conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
 ) -> list[OwnRoom]:
-    """Those of the rooms."""
+    """Those of the rooms in which the user has a member event."""
     values = {"reader": user_id, "room_ids": list(room_ids)}
     return [OwnRoom(*row) for row in await conn.execute(_OWN_AMONG, values)]
 
@@ -205,7 +205,7 @@ async def last_events(
 ) -> dict[RoomId, list[StoredEvent]]:
     """The last `limit` events of each room after its start and up to a place, the oldest first.
 
-    Where the person is not in a room any more, it ends with their own member event.
+    In rooms that the user is not joined to any more, the timeline ends with their own member event.
     """
     values = {"reader": user_id, "places": rows_of(list(starts.items())), "until": until, "more": limit - 1}
     return _by_room(starts, await conn.execute(_LAST, values))
@@ -220,13 +220,13 @@ async def state_between(
 
 
 async def state_ids_at(conn: AsyncConnection, places: Mapping[RoomId, Place]) -> dict[RoomId, int]:
-    """The state snapshot of each room once its place was reached; without those that were not there yet."""
+    """The state snapshot of each room at its place; rooms that did not exist there are left out."""
     rows = await conn.execute(_STATE_IDS, {"places": rows_of(list(places.items()))})
     return {row.room_id: row.state_id for row in rows if row.state_id is not None}
 
 
 async def member_counts(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[tuple[RoomId, str], int]:
-    """How many are in each room, and how many are asked into it: by room and membership."""
+    """How many members each room has, by (room, membership): joined and invited ones."""
     rows = await conn.execute(_COUNTS, {"room_ids": list(room_ids)})
     return {(row.room_id, row.membership): row.people for row in rows}
 
@@ -234,7 +234,7 @@ async def member_counts(conn: AsyncConnection, room_ids: Collection[RoomId]) -> 
 async def companions(
     conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
 ) -> dict[RoomId, list[RoomPeer]]:
-    """The first few others of each room, those who are there or asked into it coming first."""
+    """The first few other members of each room, joined or invited ones first."""
     found: dict[RoomId, list[RoomPeer]] = {room_id: [] for room_id in room_ids}
     for row in await conn.execute(_COMPANIONS, {"reader": user_id, "room_ids": list(room_ids)}):
         found[row.room_id].append(RoomPeer(row.user_id, row.membership))
@@ -244,7 +244,7 @@ async def companions(
 async def stirred_rooms(
     conn: AsyncConnection, room_ids: Collection[RoomId], *, after: int, until: int
 ) -> set[RoomId]:
-    """Those of the rooms that got events in a stretch of the log."""
+    """Those of the rooms that had events between two log positions."""
     values = {"room_ids": list(room_ids), "after": after, "until": until}
     return {row.room_id for row in await conn.execute(_STIRRED, values)}
 
@@ -252,7 +252,7 @@ async def stirred_rooms(
 async def news_for(
     conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId], *, after: int, until: int
 ) -> list[Entry]:
-    """The entries of a stretch of the log that are no events, of these rooms or this person."""
+    """The log entries between two positions that are no events, of these rooms or this user."""
     values = {"reader": user_id, "room_ids": list(room_ids), "after": after, "until": until}
     return [plain_entry(row) for row in await conn.execute(_NEWS, values)]
 
@@ -260,7 +260,7 @@ async def news_for(
 async def sight_lines(
     conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId]
 ) -> dict[RoomId, list[StoredEvent]]:
-    """The events that set what a person may see of each room: its history visibility, and their membership."""
+    """The events that decide what a user may see of each room: its history visibility, and the user's membership."""
     return _by_room(room_ids, await conn.execute(_LINES, {"reader": user_id, "room_ids": list(room_ids)}))
 
 

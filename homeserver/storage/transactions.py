@@ -1,4 +1,4 @@
-"""Idempotent sends: which event a session's transaction id made first."""
+"""Transaction ids: which event each made, so that a repeated request makes no second one."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from homeserver.storage.sqlite import UNANSWERED
 
 
 class TxnKey(NamedTuple):
-    """A transaction id, good within one session and room."""
+    """A transaction id, unique within one session and room."""
 
     session_key: str
     room_id: RoomId
@@ -37,7 +37,7 @@ _DROP = delete(transactions).where(among("keys", *_columns))
 
 
 async def find(conn: AsyncConnection, keys: Collection[TxnKey]) -> dict[TxnKey, EventId]:
-    """The events that these transactions made already."""
+    """The events that these transaction ids made already."""
     rows = await conn.execute(_FIND, {"keys": rows_of(keys)})
     return {TxnKey(row.session_key, row.room_id, row.txn_id): row.event_id for row in rows}
 
@@ -45,13 +45,13 @@ async def find(conn: AsyncConnection, keys: Collection[TxnKey]) -> dict[TxnKey, 
 async def made_by(
     conn: AsyncConnection, session_key: str, room_ids: Collection[RoomId], event_ids: Collection[EventId]
 ) -> dict[EventId, str]:
-    """The transaction ids by which a session sent these events of these rooms, those that are still known."""
+    """The transaction ids with which a session sent these events, those that are not purged yet."""
     values = {"session": session_key, "room_ids": list(room_ids), "event_ids": list(event_ids)}
     return {row.event_id: row.txn_id for row in await conn.execute(_MADE_BY, values)}
 
 
 async def add(conn: AsyncConnection, made: Mapping[TxnKey, EventId], created_ms: int) -> None:
-    """Remember what each transaction made; IntegrityError if one is there already."""
+    """Store the event that each transaction id made. Raises IntegrityError if one exists already."""
     rows = [
         {**key._asdict(), "event_id": event_id, "created_ms": created_ms} for key, event_id in made.items()
     ]
@@ -59,7 +59,7 @@ async def add(conn: AsyncConnection, made: Mapping[TxnKey, EventId], created_ms:
 
 
 async def drop_before(conn: AsyncConnection, before_ms: int, limit: int) -> int:
-    """Forget up to `limit` transactions older than this; answers how many went."""
+    """Delete up to `limit` transaction ids older than a time; returns how many."""
     keys = [TxnKey(*row) for row in await conn.execute(_OLD, {"before_ms": before_ms, "count": limit})]
     if keys:
         await conn.execute(_DROP, {"keys": rows_of(keys)})

@@ -1,4 +1,4 @@
-"""User-interactive authentication under way, and tokens for registration."""
+"""User-interactive authentication sessions, and registration tokens."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from homeserver.storage.schema.matrix import interactions, registration_tokens
 
 @dataclass(frozen=True, slots=True)
 class UiaSession:
-    """What a person has shown so far. `user_id` is empty where nobody is known yet; `params` is encrypted."""
+    """Progress of a UIA session. `user_id` is empty before the user is known; `params` is encrypted."""
 
     interaction_id: str
     purpose: str
@@ -24,7 +24,7 @@ class UiaSession:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationToken:
-    """`uses_allowed` None: any number; `expires_ms` None: never."""
+    """A registration token. `uses_allowed` None: unlimited; `expires_ms` None: never."""
 
     token: str
     uses_allowed: int | None
@@ -70,12 +70,12 @@ _USE_TOKEN = (
 
 
 async def interaction(conn: AsyncConnection, interaction_id: str) -> UiaSession | None:
-    """One that is under way."""
+    """A UIA session by its id."""
     return await _one(conn, _BY_ID, interaction_id)
 
 
 async def lock_interaction(conn: AsyncConnection, interaction_id: str) -> UiaSession | None:
-    """The same; nobody else changes it until the transaction ends."""
+    """The same, with its row locked until the end of the transaction."""
     return await _one(conn, _LOCK, interaction_id)
 
 
@@ -88,7 +88,7 @@ async def _one(conn: AsyncConnection, statement: Select[Any], interaction_id: st
 
 
 async def add_interaction(conn: AsyncConnection, new: UiaSession) -> None:
-    """Begin one."""
+    """Insert a UIA session."""
     values: dict[str, Any] = {
         "interaction_id": new.interaction_id,
         "purpose": new.purpose,
@@ -101,34 +101,34 @@ async def add_interaction(conn: AsyncConnection, new: UiaSession) -> None:
 
 
 async def set_progress(conn: AsyncConnection, one: UiaSession) -> None:
-    """Note what was passed, and whose it is. Whoever calls has locked it."""
+    """Store the completed stages and the user. The caller has locked the row."""
     values = {"of": one.interaction_id, "passed": _text(one.done), "whose": one.user_id}
     await conn.execute(_SET_PROGRESS, values)
 
 
 async def take_interaction(conn: AsyncConnection, interaction_id: str) -> bool:
-    """Delete one that is complete; False if another request took it already."""
+    """Delete a completed session; False if another request took it already."""
     return (await conn.execute(_TAKE, {"of": interaction_id})).rowcount == 1
 
 
 async def purge_interactions(conn: AsyncConnection, *, before_ms: int, limit: int) -> int:
-    """Delete old ones, at most `limit`; answers how many."""
+    """Delete sessions begun before a time, at most `limit`; returns how many."""
     return (await conn.execute(_PURGE, {"before_ms": before_ms, "count": limit})).rowcount
 
 
 async def registration_token(conn: AsyncConnection, token: str) -> RegistrationToken | None:
-    """A token by its text."""
+    """A registration token by its text."""
     row = (await conn.execute(_TOKEN, {"of": token})).one_or_none()
     return None if row is None else RegistrationToken(*row)
 
 
 async def list_registration_tokens(conn: AsyncConnection, limit: int) -> list[RegistrationToken]:
-    """All tokens, oldest first."""
+    """All registration tokens, oldest first."""
     return [RegistrationToken(*row) for row in await conn.execute(_TOKENS, {"count": limit})]
 
 
 async def add_registration_token(conn: AsyncConnection, new: RegistrationToken) -> None:
-    """Write a new one."""
+    """Insert a registration token."""
     values = {
         "token": new.token,
         "uses_allowed": new.uses_allowed,
@@ -140,12 +140,12 @@ async def add_registration_token(conn: AsyncConnection, new: RegistrationToken) 
 
 
 async def drop_registration_token(conn: AsyncConnection, token: str) -> bool:
-    """Delete one; False if there is none."""
+    """Delete a registration token; False if there is none."""
     return (await conn.execute(_DROP_TOKEN, {"of": token})).rowcount == 1
 
 
 async def use_registration_token(conn: AsyncConnection, token: str, now_ms: int) -> bool:
-    """Count one use; False if it is used up, expired or unknown."""
+    """Count one use of a token; False if it is used up, expired or unknown."""
     return (await conn.execute(_USE_TOKEN, {"of": token, "now_ms": now_ms})).rowcount == 1
 
 

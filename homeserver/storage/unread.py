@@ -1,4 +1,4 @@
-"""Unread notifications of people, by room and thread: running numbers less what was read, and the marks since then."""
+"""Unread counts of users, by room and thread: running counts minus what was read, plus the marks since then."""
 
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from homeserver.storage.schema.timeline import members, rooms
 
 
 class UnreadCount(NamedTuple):
-    """So much is unread in a room or one of its threads (NO_THREAD: outside of them). It may be below zero in parts."""
+    """A part of the unread count of a room or thread (NO_THREAD: outside of threads); single parts may be negative."""
 
     user_id: UserId
     room_id: RoomId
@@ -38,12 +38,12 @@ def _reads_of(thread_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def _total(numbers: ColumnElement[int]) -> ColumnElement[int]:
-    """Their sum, as a whole number: PostgreSQL's may have decimals."""
+    """Their sum as an integer: PostgreSQL's would be a decimal."""
     return cast(func.sum(numbers), BigInteger)
 
 
 def _seq_before(position: ColumnElement[int]) -> ColumnElement[int]:
-    """How much notified in a thread before a position: one look into the index."""
+    """How many events notified in a thread before a position: one index look-up."""
     last = (
         select(notify_thread_events.c.notify_seq)
         .where(
@@ -156,7 +156,7 @@ _SOME_ROOMS = tuple(_of_rooms(one) for one in _PARTS)
 async def tallies(
     conn: AsyncConnection, user_ids: Collection[UserId], room_ids: Collection[RoomId] | None = None
 ) -> list[UnreadCount]:
-    """What these people have not read in these rooms (None: in all that they are in), in parts that add up."""
+    """The unread counts of these users in these rooms (None: all that they are joined to), in parts to be summed."""
     values = {"user_ids": list(user_ids), "room_ids": list(room_ids or ())}
     main, threads, marks = _ALL_ROOMS if room_ids is None else _SOME_ROOMS
     found = [

@@ -1,4 +1,4 @@
-"""Finding people by names and ids: a page of all of them, and those whom somebody may know of."""
+"""Searching users by name or id: a page of all users, and those that the user directory may show."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -57,7 +57,7 @@ _KNOWN = _ALL.where(or_(_shares_a_room, _is_in_the_open))
 async def page_of_people(
     conn: AsyncConnection, words: Sequence[str], *, reader: UserId, limit: int, offset: int
 ) -> list[Person]:
-    """People with every one of the words (folded) in their names or tag, in the order of their numbers.
+    """Users with all of the words (case-folded) in their names or tag, in the order of their numbers.
 
     Only the first SEARCH_WORDS words count. Left out are suspended and deactivated accounts, guests, and `reader`.
     """
@@ -69,7 +69,7 @@ async def page_of_people(
 async def find_people(
     conn: AsyncConnection, words: Sequence[str], *, reader: UserId, server: str, shows_all: bool, limit: int
 ) -> list[Person]:
-    """People with every one of the words (folded) in their names or the local part of their id.
+    """Users with all of the words (case-folded) in their names or the local part of their id.
 
     Only the first SEARCH_WORDS words count. Left out are suspended, locked and deactivated accounts, guests, and
     `reader`.
@@ -84,6 +84,6 @@ async def find_people(
 
 
 def _escaped(words: Sequence[str]) -> list[str]:
-    """As many words as the statements have places for; an empty one fits everywhere."""
+    """LIKE patterns, as many as the statements have parameters; the ones beyond the words match everything."""
     escaped = [like_escaped(word) for word in words[:SEARCH_WORDS]]
     return escaped + [""] * (SEARCH_WORDS - len(escaped))

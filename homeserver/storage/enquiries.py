@@ -268,7 +268,7 @@ async def enquiries_on_side(
 ) -> list[ListedEnquiry]:
     """Open enquiries whose owner or enquirer (`side`) a user is and that they did not hide, latest activity first."""
     values = {"viewer": viewer, "in_service": service, "count": limit, "skip": offset}
-    rows = (await conn.execute(_LISTS[side], values)).all()  # all at once: one by one takes half as long again
+    rows = (await conn.execute(_LISTS[side], values)).all()  # one by one takes half as long again
     return [ListedEnquiry._make(row) for row in rows]
 
 

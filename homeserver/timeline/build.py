@@ -21,7 +21,7 @@ from homeserver.timeline.heads import EMPTY, Changes, Head, Snapshot
 
 MESSAGE_TYPES = frozenset({"m.room.message", "m.room.encrypted"})
 THREAD = "m.thread"
-_PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types of events that are part of another message
+_PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types of parts of other messages
 
 
 @dataclass(slots=True, eq=False)

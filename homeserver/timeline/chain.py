@@ -35,7 +35,7 @@ class Chainer:
             return
         head = submission.tip.head
         now_ms = self._clock.now_ms()
-        if head.rules.room_id_is_hash and not head.extremities:  # equal create events would have the same room id
+        if head.rules.room_id_is_hash and not head.extremities:  # equal create events would have one room id
             now_ms = self._last_created_ms = max(now_ms, self._last_created_ms + 1)
         built = []
         for draft in submission.drafts:

@@ -24,7 +24,7 @@ from homeserver.storage import rooms, state
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 
-Changes = Mapping[StateKey, Event | None]  # keys changed by a step and their new events; None: the key is removed
+Changes = Mapping[StateKey, Event | None]  # new events of changed keys; None: the key is removed
 
 
 class Snapshot:

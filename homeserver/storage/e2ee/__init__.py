@@ -1,1 +1,1 @@
-"""Rows of end-to-end encryption: keys, signatures, messages to devices, backups."""
+"""Statements of end-to-end encryption: keys, signatures, to-device messages, key backups."""

@@ -1,4 +1,4 @@
-"""Backups of message keys, encrypted by their person. The backup with the greatest version is the current one."""
+"""Server-side key backups, encrypted by the user's clients. The backup with the greatest version is the current one."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -14,7 +14,7 @@ from homeserver.storage.schema.e2ee import backup_heads, backup_keys, backups
 
 
 class Backup(NamedTuple):
-    """A backup. `etag` counts the changes of its keys; `size` is of all its keys, in bytes."""
+    """A backup. `etag` counts the changes of its keys; `size` is that of all its keys, in bytes."""
 
     user_id: UserId
     version: int
@@ -26,14 +26,14 @@ class Backup(NamedTuple):
 
 
 class KeyPlace(NamedTuple):
-    """Which message key it is."""
+    """Room and session of a key."""
 
     room_id: RoomId
     session_id: str
 
 
 class BackupKey(NamedTuple):
-    """A message key in a backup; only its person can read `session_data`."""
+    """A key in a backup; only its user's clients can read `session_data`."""
 
     first_message_index: int
     forwarded_count: int
@@ -70,7 +70,7 @@ _DROP = delete(backups).where(backups.c.user_id == bindparam("of"), backups.c.ve
 _in_backup = (backup_keys.c.user_id == bindparam("of"), backup_keys.c.version == bindparam("at"))
 _in_room = backup_keys.c.room_id == bindparam("of_room")
 _in_session = backup_keys.c.session_id == bindparam("of_session")
-# What can be asked of a backup: all of it, one room's keys, one key.
+# Scopes of requests: the whole backup, the keys of one room, one key.
 _SCOPES = ((), (_in_room,), (_in_room, _in_session))
 _KEYS: tuple[Select[Any], ...] = tuple(select(backup_keys).where(*_in_backup, *scope) for scope in _SCOPES)
 _SIZE = func.length(backup_keys.c.session_data)
@@ -97,28 +97,28 @@ _DROP_OF_USERS = tuple(
 
 
 async def take_version(conn: AsyncConnection, user_id: UserId) -> int:
-    """The next version number of a person's backups; held until the end of the transaction."""
+    """The next version number of a user's backups; locked until the end of the transaction."""
     await conn.execute(_START_HEAD.on(conn), {"user_id": user_id, "last": 0})
     return cast(int, (await conn.execute(_TAKE_VERSION, {"of": user_id})).scalar_one())
 
 
 async def last_version(conn: AsyncConnection, user_id: UserId) -> int:
-    """The last version number that was given out, 0 if none was."""
+    """The last version number assigned, 0 if there is none."""
     return (await conn.execute(_HEAD, {"of": user_id})).scalar_one_or_none() or 0
 
 
 async def lock_backups(conn: AsyncConnection, user_id: UserId) -> None:
-    """Hold a person's backups until the end of the transaction."""
+    """Lock a user's backups until the end of the transaction."""
     await conn.execute(_LOCK_HEAD, {"of": user_id})
 
 
 async def backups_of(conn: AsyncConnection, user_id: UserId) -> list[Backup]:
-    """A person's backups, the current one last."""
+    """A user's backups, the current one last."""
     return [_backup(row) for row in await conn.execute(_ALL, {"of": user_id})]
 
 
 async def add_backup(conn: AsyncConnection, new: Backup) -> None:
-    """Write a new backup without keys."""
+    """Insert a backup without keys."""
     row = {
         "user_id": new.user_id,
         "version": new.version,
@@ -129,25 +129,25 @@ async def add_backup(conn: AsyncConnection, new: Backup) -> None:
 
 
 async def set_auth_data(conn: AsyncConnection, user_id: UserId, version: int, auth_data: Content) -> None:
-    """Write what the clients need to check a backup."""
+    """Set a backup's `auth_data`."""
     values = {"of": user_id, "at": version, "new_auth_data": orjson.dumps(auth_data)}
     await conn.execute(_SET_AUTH, values)
 
 
 async def count_change(conn: AsyncConnection, user_id: UserId, version: int, *, keys: int, size: int) -> None:
-    """Note that the keys of a backup changed: how many more there are, and how many more bytes."""
+    """Count a change of a backup's keys: by how many the number of keys grew, and by how many bytes their size."""
     await conn.execute(_COUNT, {"of": user_id, "at": version, "more_keys": keys, "more_bytes": size})
 
 
 async def drop_backup(conn: AsyncConnection, user_id: UserId, version: int) -> None:
-    """Delete a backup; its keys are the caller's."""
+    """Delete a backup; the caller deletes its keys."""
     await conn.execute(_DROP, {"of": user_id, "at": version})
 
 
 async def keys_of(
     conn: AsyncConnection, user_id: UserId, version: int, *, room_id: RoomId | None, session_id: str | None
 ) -> dict[KeyPlace, BackupKey]:
-    """The keys in a backup, or those of a room, or one of them."""
+    """The keys in a backup, or those of one room, or one key."""
     scope = _scope(room_id, session_id)
     values = {"of": user_id, "at": version, "of_room": room_id, "of_session": session_id}
     return {_place(row): _key(row) for row in await conn.execute(_KEYS[scope], values)}
@@ -165,7 +165,7 @@ async def keys_at(
 async def set_keys(
     conn: AsyncConnection, user_id: UserId, version: int, keys: Mapping[KeyPlace, BackupKey]
 ) -> None:
-    """Write keys over those that were there."""
+    """Set keys, replacing existing ones."""
     rows = [
         {
             "user_id": user_id,
@@ -182,7 +182,7 @@ async def set_keys(
 async def drop_keys(
     conn: AsyncConnection, user_id: UserId, version: int, *, room_id: RoomId | None, session_id: str | None
 ) -> tuple[int, int]:
-    """Delete the keys in a backup, or those of a room, or one; answers how many, and their bytes."""
+    """Delete the keys in a backup, or those of one room, or one key; returns their number and their bytes."""
     scope = _scope(room_id, session_id)
     values = {"of": user_id, "at": version, "of_room": room_id, "of_session": session_id}
     sizes = [key_size(_place(row), row.size) for row in await conn.execute(_DROP_KEYS[scope], values)]
@@ -190,13 +190,13 @@ async def drop_keys(
 
 
 async def drop_backups_of(conn: AsyncConnection, user_ids: Sequence[UserId]) -> None:
-    """Delete all backups of these people."""
+    """Delete all backups of these users."""
     for statement in _DROP_OF_USERS:  # one per table
         await conn.execute(statement, {"user_ids": list(user_ids)})
 
 
 def key_size(place: KeyPlace, data_bytes: int) -> int:
-    """What a key counts as, in bytes."""
+    """The size of a key as counted for the limits, in bytes."""
     return len(place.room_id) + len(place.session_id) + data_bytes
 
 

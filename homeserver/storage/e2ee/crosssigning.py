@@ -1,4 +1,4 @@
-"""Cross-signing keys of people, and the signatures that are added to keys later."""
+"""Cross-signing keys of users, and signatures added to keys later."""
 
 from collections.abc import Collection, Sequence
 from enum import StrEnum
@@ -15,7 +15,7 @@ from homeserver.storage.schema.e2ee import cross_signing_keys, key_signatures
 
 
 class Usage(StrEnum):
-    """What a cross-signing key is for."""
+    """Usage of a cross-signing key."""
 
     MASTER = "master"
     SELF_SIGNING = "self_signing"
@@ -23,7 +23,7 @@ class Usage(StrEnum):
 
 
 class CrossKey(NamedTuple):
-    """A cross-signing key. `public_key` is base64, `body` the object as its person signed it."""
+    """A cross-signing key. `public_key` is base64, `body` the object as its user signed it."""
 
     user_id: UserId
     usage: Usage
@@ -36,14 +36,14 @@ class CrossKey(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What is signed: a key of a person, named by its device id or public key."""
+    """A signed key of a user, named by its device id or public key."""
 
     user_id: UserId
     name: str
 
 
 class Signature(NamedTuple):
-    """A signature on somebody's key. `signer_key` is `ed25519:` and a device id or public key."""
+    """A signature on a key. `signer_key` is `ed25519:` and a device id or public key."""
 
     signer: UserId
     signer_key: str
@@ -91,7 +91,7 @@ _SIGNED_SINCE = (
 async def cross_keys_of(
     conn: AsyncConnection, user_ids: Collection[UserId]
 ) -> dict[UserId, dict[Usage, CrossKey]]:
-    """The cross-signing keys of these people."""
+    """The cross-signing keys of these users."""
     found: dict[UserId, dict[Usage, CrossKey]] = {user_id: {} for user_id in user_ids}
     for row in await conn.execute(_OF_USERS, {"user_ids": list(user_ids)}):
         usage = Usage(row.usage)
@@ -100,20 +100,20 @@ async def cross_keys_of(
 
 
 async def set_cross_keys(conn: AsyncConnection, keys: Sequence[CrossKey]) -> None:
-    """Write cross-signing keys over those that were there."""
+    """Set cross-signing keys, replacing existing ones."""
     rows = [{**key._asdict(), "usage": key.usage.value, "body": orjson.dumps(key.body)} for key in keys]
     await conn.execute(_SET.on(conn), rows)
 
 
 async def drop_cross_keys(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Delete the cross-signing keys of these people."""
+    """Delete the cross-signing keys of these users."""
     await conn.execute(_DROP_OF_USERS, {"user_ids": list(user_ids)})
 
 
 async def signatures_seen_by(
     conn: AsyncConnection, reader: UserId, user_ids: Collection[UserId]
 ) -> dict[Target, list[Signature]]:
-    """The signatures on these people's keys by themselves or by `reader`: nobody sees whom others have verified."""
+    """The signatures on these users' keys by themselves or by `reader`: no user sees whom others have verified."""
     found: dict[Target, list[Signature]] = {}
     for row in await conn.execute(_SEEN_BY, {"user_ids": list(user_ids), "reader": reader}):
         target = Target(row.user_id, row.target)
@@ -122,7 +122,7 @@ async def signatures_seen_by(
 
 
 async def add_signatures(conn: AsyncConnection, new: Sequence[tuple[Signature, int]]) -> None:
-    """Write signatures, each with its position in the log; no two are by the same key on the same target."""
+    """Insert signatures, each with its log position; no two are by the same key on the same target."""
     rows = [
         {
             "signer": one.signer,
@@ -140,7 +140,7 @@ async def add_signatures(conn: AsyncConnection, new: Sequence[tuple[Signature, i
 async def drop_signatures(
     conn: AsyncConnection, targets: Collection[Target], signers: Collection[tuple[UserId, str]]
 ) -> None:
-    """Delete the signatures on these keys, and those that were made by (person, `ed25519:` and name)."""
+    """Delete the signatures on these keys, and those made by (user, `ed25519:` and name)."""
     signed = list({target.user_id for target in targets})
     await conn.execute(_DROP_ON, {"targets": rows_of(targets), "user_ids": signed})
     by = list({user_id for user_id, _ in signers})
@@ -154,6 +154,6 @@ async def drop_signatures_of_keys(conn: AsyncConnection, keys: Collection[CrossK
 
 
 async def signed_since(conn: AsyncConnection, reader: UserId, after: int) -> set[UserId]:
-    """The others whose keys `reader` signed after a position."""
+    """The other users whose keys `reader` signed after a position."""
     rows = await conn.execute(_SIGNED_SINCE, {"reader": reader, "after": after})
     return set(rows.scalars())

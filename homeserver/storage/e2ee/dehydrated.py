@@ -1,4 +1,4 @@
-"""Dehydrated devices: at most one of each person."""
+"""Dehydrated devices (MSC3814): at most one per user."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from homeserver.storage.schema.e2ee import dehydrated_devices
 
 
 class Dehydrated(NamedTuple):
-    """A device whose secrets lie here encrypted, in `device_data`."""
+    """A dehydrated device; its secrets are encrypted in `device_data`."""
 
     device: Device
     name: str
@@ -32,7 +32,7 @@ _DROP = delete(dehydrated_devices).where(
 
 
 async def dehydrated_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, Dehydrated]:
-    """The dehydrated devices of these people, of those who have one."""
+    """The dehydrated devices of these users; missing for users who have none."""
     rows = await conn.execute(_OF_USERS, {"user_ids": list(user_ids)})
     return {
         row.user_id: Dehydrated(
@@ -43,7 +43,7 @@ async def dehydrated_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> 
 
 
 async def set_dehydrated(conn: AsyncConnection, new: Collection[Dehydrated]) -> None:
-    """Write dehydrated devices over those that were there."""
+    """Set dehydrated devices, replacing earlier ones."""
     rows = [
         {
             **one.device._asdict(),
@@ -56,5 +56,5 @@ async def set_dehydrated(conn: AsyncConnection, new: Collection[Dehydrated]) -> 
 
 
 async def drop_dehydrated(conn: AsyncConnection, user_ids: Collection[UserId]) -> None:
-    """Delete the dehydrated devices of these people; their keys and messages are the caller's."""
+    """Delete the dehydrated devices of these users; the caller deletes their keys and messages."""
     await conn.execute(_DROP, {"user_ids": list(user_ids)})

@@ -1,6 +1,6 @@
-"""Devices: which there are, their identity keys, and what goes when they go.
+"""Devices and their identity keys, and the rows that are deleted with a device.
 
-A device is a session that has not ended, or the dehydrated device of a person.
+A device is a session that has not ended, or a user's dehydrated device.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -27,14 +27,14 @@ from homeserver.storage.sqlite import UNANSWERED
 
 
 class Device(NamedTuple):
-    """A device of a person."""
+    """A device of a user."""
 
     user_id: UserId
     device_id: DeviceId
 
 
 class KeyedDevice(NamedTuple):
-    """The identity keys of a device as it signed them, and what its person calls it."""
+    """The identity keys of a device as it signed them, and its display name."""
 
     keys: Content
     name: str
@@ -43,7 +43,7 @@ class KeyedDevice(NamedTuple):
 def of_devices(table: Any) -> ColumnElement[bool]:
     """The condition that a row belongs to one of the devices in `named`.
 
-    The people are named by themselves too: PostgreSQL guesses that `among` means many rows and would read all for one.
+    The user ids are listed too: PostgreSQL assumes that `among` has many rows and would read the whole table for one.
     """
     return and_(
         table.c.user_id.in_(bindparam("user_ids", expanding=True)),
@@ -52,7 +52,7 @@ def of_devices(table: Any) -> ColumnElement[bool]:
 
 
 def named(devices: Collection[Device]) -> dict[str, Any]:
-    """The values for `of_devices`."""
+    """The parameter values for `of_devices`."""
     return {"devices": rows_of(devices), "user_ids": list({device.user_id for device in devices})}
 
 
@@ -125,13 +125,13 @@ _DROP_REST = tuple(
 
 
 async def lock_running(conn: AsyncConnection, devices: Collection[Device]) -> set[Device]:
-    """Those of the devices whose sessions run, held until the end of the transaction."""
+    """Those of the devices whose sessions run, locked until the end of the transaction."""
     rows = await conn.execute(_LOCK_SESSIONS, named(devices))
     return {Device(row.user_id, row.device_id) for row in rows}
 
 
 async def lock_keyed(conn: AsyncConnection, devices: Collection[Device]) -> set[Device]:
-    """Those of the devices that have identity keys, held until the end of the transaction."""
+    """Those of the devices that have identity keys, locked until the end of the transaction."""
     rows = await conn.execute(_LOCK_KEYED, named(devices))
     return {Device(row.user_id, row.device_id) for row in rows}
 
@@ -139,7 +139,7 @@ async def lock_keyed(conn: AsyncConnection, devices: Collection[Device]) -> set[
 async def devices_of(
     conn: AsyncConnection, user_ids: Collection[UserId], now_ms: int
 ) -> dict[UserId, list[DeviceId]]:
-    """All devices of these people, also those without keys."""
+    """All devices of these users, those without keys included."""
     found: dict[UserId, list[DeviceId]] = {user_id: [] for user_id in user_ids}
     for row in await conn.execute(_OF_USERS, {"user_ids": list(user_ids), "now_ms": now_ms}):
         found[row.user_id].append(row.device_id)
@@ -147,13 +147,13 @@ async def devices_of(
 
 
 async def devices_of_sessions(conn: AsyncConnection, session_ids: Collection[SessionId]) -> list[Device]:
-    """The devices that these sessions are, ended ones too."""
+    """The devices of these sessions, ended ones included."""
     rows = await conn.execute(_OF_SESSIONS, {"session_ids": list(session_ids)})
     return [Device(*row) for row in rows]
 
 
 async def sessions_of_users(conn: AsyncConnection, user_ids: Collection[UserId]) -> list[Device]:
-    """The devices that are sessions of these people, ended ones too: dehydrated ones are left out."""
+    """The devices of all sessions of these users, ended ones included, without dehydrated devices."""
     rows = await conn.execute(_SESSIONS_OF_USERS, {"user_ids": list(user_ids)})
     return [Device(*row) for row in rows]
 
@@ -161,7 +161,7 @@ async def sessions_of_users(conn: AsyncConnection, user_ids: Collection[UserId])
 async def keys_of_users(
     conn: AsyncConnection, user_ids: Collection[UserId]
 ) -> dict[UserId, dict[DeviceId, KeyedDevice]]:
-    """The devices of these people that have identity keys."""
+    """The devices of these users that have identity keys."""
     found: dict[UserId, dict[DeviceId, KeyedDevice]] = {user_id: {} for user_id in user_ids}
     for row in await conn.execute(_KEYS_OF_USERS, {"user_ids": list(user_ids)}):
         found[row.user_id][row.device_id] = KeyedDevice(
@@ -171,19 +171,19 @@ async def keys_of_users(
 
 
 async def keys_of(conn: AsyncConnection, devices: Collection[Device]) -> dict[Device, Content]:
-    """The identity keys of these devices, those that have any."""
+    """The identity keys of these devices; missing for devices without keys."""
     rows = await conn.execute(_KEYS_OF_DEVICES, named(devices))
     return {Device(row.user_id, row.device_id): orjson.loads(row.body) for row in rows}
 
 
 async def set_keys(conn: AsyncConnection, keys: Mapping[Device, Content]) -> None:
-    """Write identity keys over those that were there."""
+    """Set identity keys, replacing existing ones."""
     rows = [{**device._asdict(), "body": orjson.dumps(body)} for device, body in keys.items()]
     await conn.execute(_SET_KEYS.on(conn), rows)
 
 
 async def drop_devices(conn: AsyncConnection, devices: Sequence[Device]) -> set[UserId]:
-    """Delete all that is kept of these devices but their sessions; answers whose identity keys went."""
+    """Delete all rows of these devices but their sessions; returns the users whose identity keys were deleted."""
     changed = set((await conn.execute(_DROP_KEYS, named(devices))).scalars())
     for statement in _DROP_REST:  # one per table
         await conn.execute(statement, named(devices))

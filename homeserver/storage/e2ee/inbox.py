@@ -1,4 +1,4 @@
-"""Messages to devices. A message is there until its device says that it has it, or until newer ones need its place."""
+"""To-device messages. Each is stored until its device acknowledges it, or until newer ones exceed the inbox limits."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from homeserver.storage.schema.e2ee import device_inboxes, device_messages
 
 
 class DeviceMessage(NamedTuple):
-    """A message for a device: `body` is the JSON of type, sender and content."""
+    """A to-device message: `body` is the JSON of type, sender and content."""
 
     device: Device
     position: int
@@ -20,7 +20,7 @@ class DeviceMessage(NamedTuple):
 
 
 class InboxLimits(NamedTuple):
-    """How much may wait for one device."""
+    """How many messages and bytes may wait for one device."""
 
     messages: int
     bytes: int
@@ -96,7 +96,7 @@ _ACKNOWLEDGE = (
 
 
 async def add_messages(conn: AsyncConnection, messages: Sequence[DeviceMessage]) -> None:
-    """Put messages into inboxes; a device gets at most one at each position."""
+    """Insert messages; a device gets at most one at each position."""
     rows = [
         {**one.device._asdict(), "position": one.position, "size": len(one.body), "body": one.body}
         for one in messages
@@ -116,7 +116,7 @@ async def add_messages(conn: AsyncConnection, messages: Sequence[DeviceMessage])
 async def full_inboxes(
     conn: AsyncConnection, devices: Collection[Device], limits: InboxLimits
 ) -> list[Device]:
-    """Those of the devices for which too much waits."""
+    """Those of the devices whose inboxes exceed the limits."""
     values = {
         **named(devices),
         "most_messages": limits.messages,
@@ -126,7 +126,7 @@ async def full_inboxes(
 
 
 async def trim_inboxes(conn: AsyncConnection, devices: Sequence[Device], limits: InboxLimits) -> None:
-    """Delete the oldest messages to these devices until no more than this waits for each."""
+    """Delete the oldest messages to these devices until each inbox is within the limits."""
     values = {
         **named(devices),
         "most_messages": limits.messages,
@@ -148,9 +148,7 @@ async def messages_after(
 async def acknowledge(conn: AsyncConnection, device: Device, upto: int) -> None:
     """Delete the messages to a device up to a position."""
     values = {"of_user": device.user_id, "of_device": device.device_id, "upto": upto}
-    await conn.execute(
-        _LOCK, values
-    )  # the count before the messages, in the order of everybody who changes both
+    await conn.execute(_LOCK, values)  # all writers lock the count before the messages
     sizes = list((await conn.execute(_ACKNOWLEDGE, values)).scalars())
     if sizes:
         less = {**device._asdict(), "messages": -len(sizes), "bytes": -sum(sizes)}

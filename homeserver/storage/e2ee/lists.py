@@ -1,4 +1,4 @@
-"""Whose devices changed, and who came to share a room with whom: what clients must look up anew."""
+"""Device list changes: users whose devices changed, and users who began or ceased to share a room with a reader."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from homeserver.storage.state import LINK, chain_of
 
 
 class Move(NamedTuple):
-    """A person's member event in a room that came after some position."""
+    """The member event of a user in a room after some position."""
 
     room_id: RoomId
     user_id: UserId
@@ -66,7 +66,7 @@ _LEFT_BEHIND = (
         _mine.c.room_id.in_(bindparam("room_ids", expanding=True)),
         _mine.c.user_id == bindparam("reader"),
         _theirs.c.membership == "join",
-        _theirs.c.position < _mine.c.position,  # who came later is none of the reader's business
+        _theirs.c.position < _mine.c.position,  # users who joined later are none of the reader's business
     )
 )
 _last = events.alias("last")
@@ -104,18 +104,18 @@ _THEN = (
 
 
 async def set_changed(conn: AsyncConnection, user_ids: Collection[UserId], position: int) -> None:
-    """Note that these people's devices or keys changed at a position."""
+    """Store that these users' devices or keys changed at a position."""
     await conn.execute(_SET.on(conn), [{"user_id": user_id, "position": position} for user_id in user_ids])
 
 
 async def changed_since(conn: AsyncConnection, reader: UserId, after: int) -> set[UserId]:
-    """Who of those in a room with `reader`, or they themselves, changed devices or keys after a position."""
+    """The users sharing a room with `reader`, and `reader`, whose devices or keys changed after a position."""
     rows = await conn.execute(_CHANGED, {"reader": reader, "after": after})
     return set(rows.scalars())
 
 
 async def moves_since(conn: AsyncConnection, reader: UserId, after: int) -> list[Move]:
-    """Member events after a position of the others in `reader`'s rooms, the latest of each person and room.
+    """Member events after a position of other users in `reader`'s rooms, the latest of each user and room.
 
     A new display name is a member event too, and shows here as a join.
     """
@@ -132,7 +132,7 @@ async def own_moves_since(conn: AsyncConnection, reader: UserId, after: int) -> 
 async def rooms_joined_at(
     conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId], at: int
 ) -> set[RoomId]:
-    """In which of the rooms `reader` was joined when the log stood at a position."""
+    """Those of the rooms to which `reader` was joined at a log position."""
     rows = await conn.execute(_THEN, {"reader": reader, "room_ids": list(room_ids), "at": at})
     then = {row.root: row.pdu for row in rows}  # oldest delta first, so that newer ones win
     return {
@@ -143,11 +143,11 @@ async def rooms_joined_at(
 
 
 async def joined_in(conn: AsyncConnection, room_ids: Collection[RoomId]) -> set[UserId]:
-    """Who is joined in any of the rooms."""
+    """The users joined to any of the rooms."""
     return set((await conn.execute(_JOINED, {"room_ids": list(room_ids)})).scalars())
 
 
 async def left_behind(conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId]) -> set[UserId]:
-    """Who was there when `reader` left the rooms, and still is."""
+    """The users who were joined when `reader` left the rooms, and still are."""
     rows = await conn.execute(_LEFT_BEHIND, {"reader": reader, "room_ids": list(room_ids)})
     return set(rows.scalars())

@@ -1,4 +1,4 @@
-"""One-time keys, each given to one other device, and the fallback keys for when there are none left."""
+"""One-time keys, each claimed by one other device, and the fallback keys for when none are left."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -14,7 +14,7 @@ from homeserver.storage.schema.e2ee import fallback_keys, one_time_keys
 
 
 class KeyName(NamedTuple):
-    """What a one-time or fallback key is known by on the wire: `algorithm:key_id`."""
+    """The name of a one-time or fallback key on the wire: `algorithm:key_id`."""
 
     algorithm: str
     key_id: str
@@ -32,7 +32,7 @@ class OneTimeKey(NamedTuple):
 
 
 class KeyClaim(NamedTuple):
-    """Somebody wants a key of this algorithm for a device."""
+    """A request for a key of this algorithm of a device."""
 
     user_id: UserId
     device_id: DeviceId
@@ -44,7 +44,7 @@ class KeyClaim(NamedTuple):
 
 
 class HeldKey(NamedTuple):
-    """What is stored of a one-time key."""
+    """A stored one-time key, claimed or not."""
 
     body: object
     claimed: bool
@@ -128,7 +128,7 @@ _USE_FALLBACK = (
 async def held_keys(
     conn: AsyncConnection, devices: Collection[Device]
 ) -> dict[Device, dict[KeyName, HeldKey]]:
-    """All one-time keys that are stored for these devices, claimed ones too."""
+    """All one-time keys stored for these devices, claimed ones included."""
     found: dict[Device, dict[KeyName, HeldKey]] = {device: {} for device in devices}
     for row in await conn.execute(_HELD, named(devices)):
         name = KeyName(row.algorithm, row.key_id)
@@ -146,12 +146,12 @@ async def counts(conn: AsyncConnection, devices: Collection[Device]) -> dict[Dev
 
 
 async def add_keys(conn: AsyncConnection, keys: Sequence[OneTimeKey]) -> None:
-    """Write new one-time keys, in their order."""
+    """Insert one-time keys, in their order."""
     await conn.execute(_ADD, [_row(key) for key in keys])
 
 
 async def renew_keys(conn: AsyncConnection, keys: Sequence[OneTimeKey]) -> None:
-    """Write other keys under the names of keys that were claimed."""
+    """Replace claimed keys by new ones of the same names."""
     rows = [
         {
             "of_user": key.device.user_id,
@@ -171,16 +171,16 @@ async def forget_claimed(conn: AsyncConnection, devices: Collection[Device], bef
 
 
 async def claim(conn: AsyncConnection, requests: Collection[KeyClaim], now_ms: int) -> list[OneTimeKey]:
-    """Take the oldest unclaimed one-time key for each wish that has one; nobody else gets it from now on.
+    """Claim the oldest unclaimed one-time key for each request, if there is one; no other request gets it.
 
-    Lock the devices first (`lock_keyed`), or who claims at the same instant may get none though there are more.
+    Lock the devices first (`lock_keyed`), or a concurrent request may get no key though there are more.
     """
     rows = await conn.execute(_CLAIM, {**_wished(requests), "now_ms": now_ms})
     return [_key(row) for row in rows]
 
 
 async def use_fallback(conn: AsyncConnection, requests: Collection[KeyClaim]) -> list[OneTimeKey]:
-    """The fallback key for each wish that has one; it counts as used from now on."""
+    """The fallback key for each request, if there is one; it counts as used from now on."""
     return [_key(row) for row in await conn.execute(_USE_FALLBACK, _wished(requests))]
 
 
@@ -196,7 +196,7 @@ async def fallback_of(
 
 
 async def set_fallback(conn: AsyncConnection, keys: Sequence[OneTimeKey]) -> None:
-    """Write fallback keys, unused, over those of the same algorithm."""
+    """Set fallback keys, unused, replacing those of the same algorithm."""
     await conn.execute(_SET_FALLBACK.on(conn), [{**_row(key), "used": False} for key in keys])
 
 

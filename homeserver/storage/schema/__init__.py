@@ -1,9 +1,9 @@
-"""Every table, on one MetaData. What a column means stands beside it; rules live elsewhere.
+"""All tables, on one MetaData. Each column's meaning is noted beside it.
 
-Times end in `_ms`. A `position` is a place in the log. Ids are the text ids of Matrix; `number` is a person's integer
-id.
+Times end in `_ms`: milliseconds since 1970. A `position` is a log position. Ids are the text ids of Matrix; `number`
+is a user's integer id.
 
-A table is imported from its module; `metadata` is complete once this package is loaded.
+Tables are imported from their modules; `metadata` is complete once this package is loaded.
 """
 
 from homeserver.storage.schema import (

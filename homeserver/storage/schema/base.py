@@ -1,8 +1,8 @@
-"""The one MetaData that all tables stand on."""
+"""The one MetaData of all tables."""
 
 from sqlalchemy import MetaData
 
-# Names for constraints, so that a later migration can speak of them on both databases.
+# Naming conventions for constraints, so that later migrations can name them on both databases.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",

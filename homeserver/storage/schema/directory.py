@@ -1,10 +1,10 @@
-"""By what rooms are found: their aliases, and what people see of rooms that they are not in."""
+"""Finding rooms: their aliases, and the summaries that users outside of them see."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Table, Text, text
 
 from homeserver.storage.schema.base import metadata
 
-# names of rooms on this server
+# room aliases of this server
 aliases = Table(
     "aliases",
     metadata,
@@ -14,7 +14,7 @@ aliases = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
-# what the state of a room says of it to those outside; kept by the timeline in the writing transaction
+# summaries of rooms' states for users outside; kept by the timeline in the writing transaction
 room_summaries = Table(
     "room_summaries",
     metadata,
@@ -22,13 +22,13 @@ room_summaries = Table(
     Column("published", Boolean, nullable=False, server_default=text("false")),  # listed by publicRooms
     Column("room_type", Text),  # `type` of the create event; NULL: an ordinary room
     Column("join_rule", Text, nullable=False),
-    Column("allowed_rooms", Text, nullable=False),  # JSON list: whose members may join without an invite
+    Column("allowed_rooms", Text, nullable=False),  # JSON list: whose members need no invite
     Column("world_readable", Boolean, nullable=False),
     Column("guests_can_join", Boolean, nullable=False),
-    Column("canonical_alias", Text, nullable=False),  # empty: none; so below
+    Column("canonical_alias", Text, nullable=False),  # empty: none; the same below
     Column("avatar_url", Text, nullable=False),
     Column("encryption", Text, nullable=False),
-    Column("search_text", Text, nullable=False),  # name, topic and canonical alias, folded
+    Column("search_text", Text, nullable=False),  # name, topic and canonical alias, case-folded
     Index(
         "ix_room_summaries_published",
         "room_id",

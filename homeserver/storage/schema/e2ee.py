@@ -1,5 +1,5 @@
-"""End-to-end encryption: public keys, messages on their way to devices, and encrypted backups. No secret of a person
-is in here that the server could read."""
+"""End-to-end encryption: public keys, to-device messages, and encrypted backups. The server can read no user's
+secret in any of them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from homeserver.storage.schema.base import metadata
 
-# the identity keys of each device that has any
+# identity keys of devices
 device_keys = Table(
     "device_keys",
     metadata,
@@ -25,11 +25,11 @@ device_keys = Table(
     Column("body", LargeBinary, nullable=False),  # JSON as the device signed it
 )
 
-# keys that are each given to one other device; a claimed one stays a while, or a repeated upload would bring it back
+# keys claimed by one other device each; a claimed one is kept a while, or a repeated upload would bring it back
 one_time_keys = Table(
     "one_time_keys",
     metadata,
-    # counts up, so that keys are given out in the order in which they came
+    # counts up, so that keys are claimed in the order of their uploads
     Column("key_order", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("user_id", Text, nullable=False),
     Column("device_id", Text, nullable=False),
@@ -50,7 +50,7 @@ one_time_keys = Table(
     sqlite_autoincrement=True,
 )
 
-# what is given out when no one-time key is left
+# claimed when no one-time key is left
 fallback_keys = Table(
     "fallback_keys",
     metadata,
@@ -62,7 +62,7 @@ fallback_keys = Table(
     Column("used", Boolean, nullable=False, server_default=text("false")),
 )
 
-# each person's master, self-signing and user-signing key
+# each user's master, self-signing and user-signing key
 cross_signing_keys = Table(
     "cross_signing_keys",
     metadata,
@@ -72,20 +72,20 @@ cross_signing_keys = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
-# signatures that came later than what they sign
+# signatures uploaded later than the keys they sign
 key_signatures = Table(
     "key_signatures",
     metadata,
     Column("signer", Text, primary_key=True),
     Column("signer_key", Text, primary_key=True),  # ed25519:device id or public key
-    Column("user_id", Text, primary_key=True),  # whose key is signed
+    Column("user_id", Text, primary_key=True),  # the user whose key is signed
     Column("target", Text, primary_key=True),  # its device id or public key
     Column("signature", Text, nullable=False),
-    Column("position", BigInteger, nullable=False),  # in the log
+    Column("position", BigInteger, nullable=False),  # log position
     Index("ix_key_signatures_target", "user_id", "target"),
 )
 
-# where in the log each person's devices and keys changed last
+# the log position at which each user's devices and keys last changed
 device_lists = Table(
     "device_lists",
     metadata,
@@ -103,7 +103,7 @@ device_inboxes = Table(
     Column("bytes", BigInteger, nullable=False),
 )
 
-# messages to devices, until the device says that it has them
+# to-device messages, until the device acknowledges them
 device_messages = Table(
     "device_messages",
     metadata,
@@ -114,7 +114,7 @@ device_messages = Table(
     Column("body", LargeBinary, nullable=False),  # JSON: type, sender, content
 )
 
-# the last version number that was given to a backup of a person
+# the last version number of each user's backups
 backup_heads = Table(
     "backup_heads",
     metadata,
@@ -122,7 +122,7 @@ backup_heads = Table(
     Column("last", BigInteger, nullable=False),
 )
 
-# backups of message keys; the one with the greatest number is the current one
+# key backups; the one with the greatest version is the current one
 backups = Table(
     "backups",
     metadata,
@@ -131,8 +131,8 @@ backups = Table(
     Column("algorithm", Text, nullable=False),
     Column("auth_data", LargeBinary, nullable=False),
     Column("etag", BigInteger, nullable=False, server_default="0"),  # counts the changes of its keys
-    Column("key_count", BigInteger, nullable=False, server_default="0"),  # how many there are
-    Column("bytes", BigInteger, nullable=False, server_default="0"),  # and how large they are together
+    Column("key_count", BigInteger, nullable=False, server_default="0"),  # how many keys there are
+    Column("bytes", BigInteger, nullable=False, server_default="0"),  # and their total size
 )
 
 backup_keys = Table(
@@ -148,7 +148,7 @@ backup_keys = Table(
     Column("session_data", LargeBinary, nullable=False),
 )
 
-# the device that each person may keep here, encrypted, for times when they are logged in nowhere
+# each user's dehydrated device, encrypted, for times when no device of theirs is logged in
 dehydrated_devices = Table(
     "dehydrated_devices",
     metadata,

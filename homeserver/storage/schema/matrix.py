@@ -1,22 +1,22 @@
-"""What only the Matrix client API needs of accounts: log-ins under way, registration tokens, settings of clients."""
+"""Tables of the Matrix client API alone: UIA sessions, registration tokens, account data, filters, sliding sync."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 
 from homeserver.storage.schema.base import metadata
 
-# user-interactive authentication under way (services/auth/uia.py)
+# user-interactive authentication sessions (services/auth/uia.py)
 interactions = Table(
     "interactions",
     metadata,
     Column("interaction_id", Text, primary_key=True),
-    Column("purpose", Text, nullable=False),  # method and path that asked for it
-    Column("user_id", Text, nullable=False, server_default=""),  # who asked; empty: nobody yet
-    Column("done", Text, nullable=False, server_default="[]"),  # JSON list of the stages that were passed
+    Column("purpose", Text, nullable=False),  # method and path of the request
+    Column("user_id", Text, nullable=False, server_default=""),  # empty: not known yet
+    Column("done", Text, nullable=False, server_default="[]"),  # JSON list of the completed stages
     Column("params", LargeBinary, nullable=False),  # the first request's body, encrypted
     Column("created_ms", BigInteger, nullable=False, index=True),
 )
 
-# tokens that operators give to people who shall make an account
+# registration tokens, made by operators
 registration_tokens = Table(
     "registration_tokens",
     metadata,
@@ -27,39 +27,39 @@ registration_tokens = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
-# what clients keep for their people, of all rooms and of one; what is said of it is log kind ACCOUNT_DATA
+# account data, global and per room; changes are log entries of kind ACCOUNT_DATA
 account_data = Table(
     "account_data",
     metadata,
     Column("user_id", Text, primary_key=True),
-    Column("room_id", Text, primary_key=True, server_default=""),  # empty: of no room
+    Column("room_id", Text, primary_key=True, server_default=""),  # empty: global
     Column("type", Text, primary_key=True),
     Column("content", LargeBinary, nullable=False),  # JSON
     Column("position", BigInteger, nullable=False),  # of the log entry of its last change
     Index("ix_account_data_user_id_position", "user_id", "position"),
 )
 
-# what each connection of sliding sync was told (services/sliding/connections.py); rows are written once
+# stored states of sliding sync connections (services/sliding/connections.py); rows are written once
 sliding_connections = Table(
     "sliding_connections",
     metadata,
     Column("session_key", Text, primary_key=True),
-    Column("conn_id", Text, primary_key=True),  # the client's name for it
-    Column("serial", Text, primary_key=True),  # random, part of the token
+    Column("conn_id", Text, primary_key=True),  # the client's name for the connection
+    Column("serial", Text, primary_key=True),  # random, part of the `pos` token
     Column("body", LargeBinary, nullable=False),  # JSON, compressed
     Column("used_ms", BigInteger, nullable=False, index=True),  # about when it was last used
 )
 
-# filters that clients stored, by what they say
+# filters that clients stored, by their content
 filters = Table(
     "filters",
     metadata,
     Column("user_id", Text, primary_key=True),
     Column("filter_id", Text, primary_key=True),  # hash of the body
-    Column("body", LargeBinary, nullable=False),  # JSON as the client gave it
+    Column("body", LargeBinary, nullable=False),  # JSON as the client sent it
 )
 
-# tokens that let another device of a person in, once (services/auth/logintokens.py)
+# tokens that log another device of a user in, once (services/auth/logintokens.py)
 login_tokens = Table(
     "login_tokens",
     metadata,

@@ -1,4 +1,4 @@
-"""People, their sessions, guests, and the files they brought."""
+"""Users, their sessions, guests, and their media."""
 
 from sqlalchemy import (
     BigInteger,
@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from homeserver.storage.schema.base import metadata
 
-# the last integer id given out in each namespace (0: accounts made here)
+# the last integer id assigned in each namespace (0: accounts made here)
 number_heads = Table(
     "number_heads",
     metadata,
@@ -40,12 +40,12 @@ users = Table(
     Column("deactivated", Boolean, nullable=False, server_default=text("false")),
     Column("locked", Boolean, nullable=False, server_default=text("false")),
     Column("admin", Boolean, nullable=False, server_default=text("false")),
-    # closed, and what they wrote is kept from those who come later
+    # deactivated with the request for erasure: what they wrote is hidden from users who join later
     Column("erased", Boolean, nullable=False, server_default=text("false")),
     Index("ix_users_erased", "user_id", sqlite_where=text("erased"), postgresql_where=text("erased")),
 )
 
-# what people say of themselves beside name and picture, in words of their clients
+# profile fields other than display name and avatar
 profile_fields = Table(
     "profile_fields",
     metadata,
@@ -54,7 +54,7 @@ profile_fields = Table(
     Column("value", LargeBinary, nullable=False),  # JSON
 )
 
-# what host applications say of their people beside name and picture
+# profile fields from host applications, beside display name and avatar
 host_profiles = Table(
     "host_profiles",
     metadata,
@@ -70,7 +70,7 @@ host_profiles = Table(
     Column("study_group", Text, nullable=False, server_default=""),
 )
 
-# people that a host application vouches for
+# users that a host application vouches for
 host_users = Table(
     "host_users",
     metadata,
@@ -95,25 +95,25 @@ sessions = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("last_used_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),
-    Column("last_ip", Text, nullable=False, server_default=""),  # where it was last used, and by what program
+    Column("last_ip", Text, nullable=False, server_default=""),  # address and user agent of its last use
     Column("user_agent", Text, nullable=False, server_default=""),
     UniqueConstraint("user_id", "device_id", name="uq_sessions_user_device"),
 )
 
-# people without an account, known by a UUID that their browser made (services/enquiries/guests.py)
+# users without an account, known by a UUID that their browser made (services/enquiries/guests.py)
 guests = Table(
     "guests",
     metadata,
-    Column("key_hash", Text, primary_key=True),  # keyed hash of the UUID; the UUID itself is nowhere
+    Column("key_hash", Text, primary_key=True),  # keyed hash of the UUID; the UUID itself is not stored
     Column("user_id", Text, ForeignKey("users.user_id"), nullable=False, unique=True),
-    Column("alias", Text, nullable=False, unique=True),  # the UUID that others see
-    Column("cookie_hash", Text, nullable=False),  # of the secret in the cookie given out at first use
-    Column("bound", Boolean, nullable=False, server_default=text("false")),  # that cookie has come back
+    Column("alias", Text, nullable=False, unique=True),  # the UUID that other users see
+    Column("cookie_hash", Text, nullable=False),  # of the secret in the cookie set at first use
+    Column("bound", Boolean, nullable=False, server_default=text("false")),  # the browser has sent it back
     Column("created_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, nullable=False, index=True),
 )
 
-# whom a guest turned out to be: what the guest wrote is shown as this account's
+# the account that a guest became: what the guest wrote is shown as this account's
 successors = Table(
     "successors",
     metadata,
@@ -127,8 +127,8 @@ media = Table(
     Column("media_id", Text, primary_key=True),
     Column("uploader", Text, nullable=False, index=True),
     Column("name", Text, nullable=False, server_default=""),
-    Column("content_type", Text, nullable=False),  # sniffed, not what the client said
-    Column("declared_type", Text, nullable=False, server_default=""),  # what a Matrix client said
+    Column("content_type", Text, nullable=False),  # detected, not what the client declared
+    Column("declared_type", Text, nullable=False, server_default=""),  # as declared by a Matrix client
     Column("source", Text, nullable=False, server_default="product"),  # or "matrix", "preview"
     Column("size", BigInteger, nullable=False),
     Column("width", Integer),
@@ -138,7 +138,7 @@ media = Table(
     Column("delete_after_ms", BigInteger, index=True),  # set when its message was deleted
 )
 
-# media ids that Matrix clients asked for, whose files are still to come
+# media ids created by Matrix clients before the upload
 pending_media = Table(
     "pending_media",
     metadata,

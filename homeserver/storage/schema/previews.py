@@ -1,4 +1,4 @@
-"""What web pages said of themselves."""
+"""Cached previews of web pages."""
 
 from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
 
@@ -9,7 +9,7 @@ url_previews = Table(
     metadata,
     Column("url", Text, primary_key=True),
     Column("body", LargeBinary, nullable=False),  # JSON as clients get it
-    Column("media_id", Text),  # its picture
+    Column("media_id", Text),  # its image
     Column("fetched_ms", BigInteger, nullable=False, index=True),
     Column("expires_ms", BigInteger, nullable=False, index=True),
 )

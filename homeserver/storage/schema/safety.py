@@ -1,10 +1,10 @@
-"""What keeps people safe: whom they shut out, what they reported, and the keys of host applications' servers."""
+"""Safety: blocks between users, reports, and the keys of host applications' servers."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueConstraint, text
 
 from homeserver.storage.schema.base import metadata
 
-# who shut out whom; it holds in both directions (services/accounts/blocks.py)
+# blocks between users; a row restricts both (services/accounts/blocks.py)
 blocks = Table(
     "blocks",
     metadata,
@@ -13,14 +13,14 @@ blocks = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
-# what the admins should look at: told by a person, or found by the word list (reporter is empty)
+# reports for the admins: by a user, or by the word list (reporter is empty)
 reports = Table(
     "reports",
     metadata,
-    # counts up, and no number is given out twice
+    # counts up; no number is used twice
     Column("report_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("room_id", Text, nullable=False),
-    Column("event_id", Text, nullable=False),  # or the room's or the person's id, where that is reported
+    Column("event_id", Text, nullable=False),  # or the room's or the user's id, if that is reported
     Column("sender", Text, nullable=False),  # of the message; empty for a room
     Column("reporter", Text, nullable=False, server_default=""),
     Column("reason", Text, nullable=False, server_default=""),
@@ -37,13 +37,13 @@ reports = Table(
     sqlite_autoincrement=True,
 )
 
-# credentials of host applications' own servers (services/auth/servicekeys.py)
+# credentials of host applications' servers (services/auth/servicekeys.py)
 service_keys = Table(
     "service_keys",
     metadata,
     Column("key_id", Text, primary_key=True),  # the public half, which names the key
-    Column("name", Text, nullable=False),  # for people
-    Column("scope", Text, nullable=False),  # the bridge or API it is good for
+    Column("name", Text, nullable=False),  # for operators
+    Column("scope", Text, nullable=False),  # the bridge or API that it is valid for
     Column("key_hash", Text, nullable=False, unique=True),  # SHA-256 of the whole key
     Column("created_ms", BigInteger, nullable=False),
     Column("used_ms", BigInteger),  # to the hour

@@ -1,11 +1,11 @@
-"""What is found by its words."""
+"""Full-text search of events."""
 
 from sqlalchemy import BigInteger, Column, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from homeserver.storage.schema.base import metadata
 
-# The words of every event that can be searched (storage/search.py). The revision that makes it also makes its index:
+# The words of every searchable event (storage/search.py). The revision that creates the table also creates its index:
 # on PostgreSQL one on the column, on SQLite the virtual table `search_words`, which two triggers keep.
 search_texts = Table(
     "search_texts",
@@ -20,6 +20,6 @@ search_texts = Table(
     Column("sender", Text, nullable=False),
     Column(
         "key", Text, nullable=False
-    ),  # which part of the event it is: content.body, content.name, content.topic
+    ),  # which field of the event it is: content.body, content.name, content.topic
     Column("words", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
 )

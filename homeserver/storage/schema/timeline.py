@@ -1,4 +1,4 @@
-"""The log, the events and rooms that it orders, and what is kept of rooms."""
+"""The log, the events and rooms that it orders, and the tables derived from rooms' states."""
 
 from sqlalchemy import (
     BigInteger,
@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from homeserver.storage.schema.base import metadata
 
-# one row: the last position and the last id of a snapshot given out; its row lock makes commit order position order
+# one row: the last position and the last snapshot id assigned; its row lock makes commit order position order
 log_head = Table(
     "log_head",
     metadata,
@@ -26,7 +26,7 @@ log_head = Table(
     CheckConstraint("row_id = 1", name="one_row"),
 )
 
-# what a client can ever sync, in one order
+# everything that clients can sync, in one order
 log = Table(
     "log",
     metadata,
@@ -47,7 +47,7 @@ log = Table(
     ),
 )
 
-# how far each background reader of the log has come
+# how far each background consumer of the log has come
 cursors = Table(
     "cursors",
     metadata,
@@ -55,14 +55,14 @@ cursors = Table(
     Column("position", BigInteger, nullable=False),
 )
 
-# every event we hold, shown or not
+# every event we store, shown or not
 events = Table(
     "events",
     metadata,
     Column("event_id", Text, primary_key=True),
     Column("room_id", Text, nullable=False),
-    Column("position", BigInteger, unique=True),  # its log entry; NULL for an event that clients never see
-    Column("timeline_order", BigInteger),  # order within the room: the position, or below all for old history
+    Column("position", BigInteger, unique=True),  # its log position; NULL for an event that clients never see
+    Column("timeline_order", BigInteger),  # order in the room: position, or below all for old history
     Column("type", Text, nullable=False),
     Column("state_key", Text),
     Column("sender", Text, nullable=False),
@@ -71,10 +71,10 @@ events = Table(
     Column("status", SmallInteger, nullable=False),  # storage.events.Status
     Column("state_id", BigInteger),  # state snapshot after the event
     Column("message_seq", BigInteger, nullable=False, server_default="0"),  # countable messages up to here
-    Column("notify_seq", BigInteger, nullable=False, server_default="0"),  # what notifies, outside of threads
+    Column("notify_seq", BigInteger, nullable=False, server_default="0"),  # notifying events without threads
     Column(
         "shown", Boolean, nullable=False, server_default=text("false")
-    ),  # is a message of its own in product lists
+    ),  # a message of its own in product lists
     Column("redacted_by", Text),  # the redaction that was applied to it
     Column("edited_by", Text),  # the latest m.replace by its own sender
     Column("pdu", LargeBinary, nullable=False),  # canonical JSON as federated, with signatures
@@ -103,7 +103,7 @@ events = Table(
     ),
 )
 
-# which event speaks of which
+# relations between events (m.relates_to)
 relations = Table(
     "relations",
     metadata,
@@ -117,7 +117,7 @@ relations = Table(
     Index("ix_relations_room_id_rel_type", "room_id", "rel_type"),
 )
 
-# idempotent sends: the first event that a session's txn_id made
+# transaction ids: the first event that each made in a session
 transactions = Table(
     "transactions",
     metadata,
@@ -129,7 +129,7 @@ transactions = Table(
     Index("ix_transactions_created_ms", "created_ms"),
 )
 
-# a room's head and what a list of rooms shows; kept by the timeline in the writing transaction
+# rooms' heads and their fields in room lists; kept by the timeline in the writing transaction
 rooms = Table(
     "rooms",
     metadata,
@@ -145,7 +145,7 @@ rooms = Table(
     Column("service", Text),
     Column("service_id", Text),
     Column("closed", Boolean, nullable=False, server_default=text("false")),
-    Column("head_position", BigInteger, nullable=False),  # of the last event: is a cached head right?
+    Column("head_position", BigInteger, nullable=False),  # of the last event; checks cached heads
     Column("extremities", Text, nullable=False),  # JSON list of event ids
     Column("depth", BigInteger, nullable=False),
     Column("state_id", BigInteger, nullable=False),
@@ -163,7 +163,7 @@ rooms = Table(
     ),
 )
 
-# names under which a room is got or created, e.g. a pair of people or a link
+# unique keys by which a room is found or created, e.g. a pair of users or a link
 room_keys = Table(
     "room_keys",
     metadata,
@@ -171,7 +171,7 @@ room_keys = Table(
     Column("room_id", Text, nullable=False, index=True),
 )
 
-# a room's state; a delta to its parent, or whole now and then
+# rooms' states: deltas to a parent, with a whole one now and then
 snapshots = Table(
     "snapshots",
     metadata,
@@ -188,10 +188,10 @@ snapshot_entries = Table(
     Column("state_id", BigInteger, primary_key=True, autoincrement=False),
     Column("type", Text, primary_key=True),
     Column("state_key", Text, primary_key=True),
-    Column("event_id", Text),  # NULL in a delta: nothing is set under this key any more
+    Column("event_id", Text),  # NULL in a delta: the key is removed
 )
 
-# the current member events of a room, and how far each joined person has read
+# the current member events of a room, and how far each joined user has read
 members = Table(
     "members",
     metadata,
@@ -203,18 +203,18 @@ members = Table(
     Column("position", BigInteger, nullable=False),
     Column("joined_ms", BigInteger, nullable=False),
     Column("read_position", BigInteger, nullable=False, server_default="0"),  # everything up to here is read
-    Column("read_seq", BigInteger, nullable=False, server_default="0"),  # rooms.message_seq at that place
+    Column("read_seq", BigInteger, nullable=False, server_default="0"),  # rooms.message_seq at that position
     Column("unread_removed", BigInteger, nullable=False, server_default="0"),  # deleted since, so not unread
     Column(
         "seen_position", BigInteger, nullable=False, server_default="0"
-    ),  # read for Matrix, with all threads
-    Column("main_position", BigInteger, nullable=False, server_default="0"),  # the same without its threads
-    Column("main_seq", BigInteger, nullable=False, server_default="0"),  # rooms.notify_seq at that place
+    ),  # read for Matrix clients, with all threads
+    Column("main_position", BigInteger, nullable=False, server_default="0"),  # the same without threads
+    Column("main_seq", BigInteger, nullable=False, server_default="0"),  # rooms.notify_seq at that position
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # until the next member event
     Index("ix_members_user_id_membership", "user_id", "membership"),
 )
 
-# Matrix receipts; the furthest of them per person is members.read_position
+# Matrix receipts; the furthest of them per user is members.read_position
 receipts = Table(
     "receipts",
     metadata,
@@ -227,7 +227,7 @@ receipts = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
-# rooms between the owner of a host's object and somebody who asks about it (services/enquiries/enquiries.py)
+# rooms between the owner of a host's object and a user who asks about it (services/enquiries/enquiries.py)
 enquiries = Table(
     "enquiries",
     metadata,
@@ -236,12 +236,12 @@ enquiries = Table(
     Column("object_id", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("enquirer", Text, nullable=False),
-    Column("guest_number", BigInteger),  # which of the owner's guests it is: 1, 2, 3...; NULL for an account
+    Column("guest_number", BigInteger),  # number among the owner's guests: 1, 2, 3...; NULL for an account
     Column("owner_hid", BigInteger, nullable=False, server_default="0"),  # hidden until a message after this
     Column("enquirer_hid", BigInteger, nullable=False, server_default="0"),
     Column("help", Text, nullable=False, server_default=""),  # storage.enquiries.Help
-    Column("helper", Text),  # who of the staff is in the room
-    Column("help_round", BigInteger, nullable=False, server_default="0"),  # how often help came and went
+    Column("helper", Text),  # the member of staff in the room
+    Column("help_round", BigInteger, nullable=False, server_default="0"),  # how often staff joined and left
     Index("ix_enquiries_owner", "owner", "service"),
     Index("ix_enquiries_enquirer", "enquirer", "service", "object_id"),
     Index(

@@ -1,1 +1,1 @@
-"""The command line: one module per subject; each verb reads the settings and calls one service."""
+"""The command line: one module per subject; each command reads the settings and calls one service."""

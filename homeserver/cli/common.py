@@ -1,4 +1,4 @@
-"""What all verbs share: finding the settings, running async work, and telling errors without a trace."""
+"""Shared by all commands: reading the settings, running async work, and reporting errors without a traceback."""
 
 import asyncio
 import logging
@@ -48,7 +48,7 @@ PasswordFileOption = Annotated[
 
 
 def settings_from(path: Path | None) -> Settings:
-    """The settings; what is wrong with them is told and ends the program with status 2."""
+    """The settings; errors in them are printed, and the program exits with status 2."""
     try:
         return load(path)
     except SettingsError as error:
@@ -58,13 +58,13 @@ def settings_from(path: Path | None) -> Settings:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Do the work of a verb. Warnings of the server's parts go to standard error."""
+    """Run a command's coroutine. Log warnings of the services go to standard error."""
     logs.setup(LogSettings(level="warning"))
     return guarded(lambda: asyncio.run(work))
 
 
 def guarded(work: Callable[[], T]) -> T:
-    """Do the work; what goes wrong is told in a sentence where one is enough, else by a trace in the log."""
+    """Call `work`; known errors are printed in a sentence, others are logged with a traceback. Exit status 1."""
     try:
         return work()
     except HomeserverError as error:
@@ -79,13 +79,13 @@ def guarded(work: Callable[[], T]) -> T:
 
 
 def fail(message: str) -> NoReturn:
-    """Say what is wrong and end with status 1."""
+    """Print an error and exit with status 1."""
     typer.secho(message, err=True, fg=typer.colors.RED)
     raise typer.Exit(FAILED)
 
 
 def new_password(path: Path | None) -> str:
-    """A password from a file, standard input or the keyboard (asked twice), never from the command line."""
+    """A password from a file, standard input or a prompt (asked twice), never from the command line."""
     if path is None:
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt="Again"))
     if str(path) == "-":
@@ -102,7 +102,7 @@ def new_password(path: Path | None) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The rows with their columns under each other. Nothing is cut: the output may be read by a program."""
+    """The rows as lines with aligned columns. Nothing is cut: the output may be read by a program."""
     lines = [[logs.one_line(cell) for cell in row] for row in rows]
     widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
     return [
@@ -112,7 +112,7 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def show(rows: Sequence[Mapping[str, object]], head: Sequence[str], *, as_json: bool) -> None:
-    """Print a list: an object per line for programs, or columns below their headings for people."""
+    """Print a list: one JSON object per line for programs, or columns below their headings."""
     if as_json:
         for row in rows:
             typer.echo(orjson.dumps(row))
@@ -122,5 +122,5 @@ def show(rows: Sequence[Mapping[str, object]], head: Sequence[str], *, as_json: 
 
 
 def utc(ms: int) -> str:
-    """A time as lists show it."""
+    """A timestamp as lists show it, in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

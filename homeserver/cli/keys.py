@@ -1,4 +1,4 @@
-"""The verbs about the server's own keys."""
+"""Commands for the server's own keys."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="Show or replace the server's own k
 
 
 class KeyName(StrEnum):
-    """The keys that can be replaced."""
+    """The keys that can be rotated."""
 
     SIGNING = "signing"
     ACCESS = "access-token"

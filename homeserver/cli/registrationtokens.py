@@ -1,4 +1,4 @@
-"""The verbs about registration tokens: what people show who may make an account (`matrix.registration_needs_token`)."""
+"""Commands for registration tokens, which new users need where `matrix.registration_needs_token` is set."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ def create(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make a token and print it, alone on standard output."""
+    """Create a token and print it, alone on standard output."""
     settings = settings_from(config)
 
     async def work() -> RegistrationToken:
@@ -73,7 +73,7 @@ def revoke(
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="The token.")],
     config: ConfigOption = None,
 ) -> None:
-    """End a token at once; accounts that were made with it stay."""
+    """Revoke a token at once; accounts that were made with it stay."""
     settings = settings_from(config)
 
     async def work() -> None:

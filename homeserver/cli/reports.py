@@ -1,4 +1,4 @@
-"""The verbs about reports, and about the messages that they speak of."""
+"""Commands for reports, and for the reported messages."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ def list_reports(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """List open reports, the oldest first: who wrote what, where and when, and who reported it."""
+    """List open reports, the oldest first: message, sender, room and time, and who reported it."""
     settings = settings_from(config)
 
     async def work() -> list[Report]:
@@ -73,7 +73,7 @@ def remove(
     ],
     config: ConfigOption = None,
 ) -> None:
-    """Delete a message with its edits and files for all, at once, and close the reports about it."""
+    """Redact a message with its edits and files for all users, at once, and close the reports about it."""
     settings = settings_from(config)
 
     async def work() -> None:
@@ -86,7 +86,7 @@ def remove(
 
 
 def _row(report: Report) -> dict[str, str | int | None]:
-    """`text` is None for a message that is deleted, `reporter` empty for what the word list found."""
+    """A row of the list. `text` is None for a redacted message, `reporter` empty for a match of the word list."""
     row = report.row
     return {
         "report": row.report_id,

@@ -1,4 +1,4 @@
-"""The verbs about rooms."""
+"""Commands for rooms."""
 
 from typing import Annotated
 
@@ -39,7 +39,7 @@ def verify(
 
 
 async def _verify(settings: Settings, room_id: RoomId) -> int:
-    """Print the first faults as they are found; returns how many there are."""
+    """Print the first faults as they are found; returns the number of all faults."""
     data_dir = settings.server.data_dir
     keys = open_keys(data_dir)
     own = {key.key_id: key.verify_key for key in (keys.signing, *keys.old_signing)}
@@ -62,7 +62,7 @@ def close(
     config: ConfigOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Close a room for all who are in it, at once and for good. What was said there is not deleted."""
+    """Close a room for all its members, at once and for good. Its messages are not deleted."""
     settings = settings_from(config)
     if not yes:
         typer.confirm(f"Close {room_id} for good?", abort=True)

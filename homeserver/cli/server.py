@@ -1,4 +1,4 @@
-"""The verbs about the server itself: run, migrate, check-config, generate-config."""
+"""Commands for the server itself: run, migrate, check-config, generate-config."""
 
 import logging
 from importlib.metadata import version
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def run_server(config: ConfigOption = None) -> None:
     """Run the server until it gets SIGTERM or SIGINT (Ctrl-C).
 
-    What is under way then may finish within listen.shutdown_grace_s.
+    Requests in progress may finish within listen.shutdown_grace_s.
     """
     settings = settings_from(config)
     logs.setup(settings.logs, queued=True)
@@ -40,9 +40,9 @@ def migrate_tables(
         bool, typer.Option("--check", help="Change nothing; status 1 if the tables are not up to date.")
     ] = False,
 ) -> None:
-    """Bring the tables of the database up to date.
+    """Upgrade the database to the newest tables.
 
-    It happens whole or not at all; of an SQLite file with data a copy is put beside it first.
+    The upgrade happens as a whole or not at all; an SQLite file with data is first copied to a file beside it.
     """
     settings = settings_from(config)
     settings.server.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def migrate_tables(
 
 
 def check_config(config: ConfigOption = None) -> None:
-    """Read the settings, say what is wrong (status 2) and what should be looked at again."""
+    """Check the settings: print errors (status 2) and warnings."""
     settings = settings_from(config)
     questions = advice(settings)
     for sentence in questions:
@@ -81,7 +81,7 @@ def generate_config(
         ),
     ] = None,
 ) -> None:
-    """Print the smallest settings file that works, the reference of all settings, or their JSON Schema."""
+    """Print a minimal settings file, the reference of all settings, or their JSON Schema."""
     if everything and schema:
         fail("--all and --schema are two different files; ask for one")
     if schema:

@@ -1,4 +1,4 @@
-"""The verbs about service keys: what the own servers of host applications prove themselves with."""
+"""Commands for service keys: credentials of host applications' servers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ MAX_LISTED = 10_000
 
 @asynccontextmanager
 async def _service_keys(settings: Settings) -> AsyncIterator[ServiceKeys]:
-    """The service, with the log open; a server that runs hears of what is revoked."""
+    """The service, with the log open; a running server learns of revoked keys."""
     hs = build(settings)
     async with working(hs):
         yield hs.auth.service_keys
@@ -35,7 +35,7 @@ def create(
     ],
     config: ConfigOption = None,
 ) -> None:
-    """Make a key and print it, alone on standard output. It is never shown again."""
+    """Create a key and print it, alone on standard output. It is never shown again."""
     settings = settings_from(config)
 
     async def work() -> NewKey:
@@ -56,7 +56,7 @@ def list_keys(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """List all keys, revoked ones too, the oldest first. The secrets are not known."""
+    """List all keys, revoked ones included, the oldest first. The secrets are not stored."""
     settings = settings_from(config)
 
     async def work() -> list[ServiceKey]:
@@ -72,7 +72,7 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, as the list shows it.")],
     config: ConfigOption = None,
 ) -> None:
-    """End a key. Servers that run refuse it within a second or so."""
+    """Revoke a key. Running servers reject it within about a second."""
     settings = settings_from(config)
 
     async def work() -> None:

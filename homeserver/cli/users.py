@@ -1,4 +1,4 @@
-"""The verbs about people with an account here."""
+"""Commands for user accounts."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -35,7 +35,7 @@ WhoArgument = Annotated[
 
 @asynccontextmanager
 async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
-    """The service, with the log open; a server that runs hears of what is changed."""
+    """The service, with the log open; a running server learns of changes."""
     hs = build(settings)
     async with working(hs):
         yield hs.accounts.accounts
@@ -58,7 +58,7 @@ def create(
     password_file: PasswordFileOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make an account, also where registration is closed. The password is asked for, or comes from a file."""
+    """Create an account, even if registration is disabled. The password is asked for, or read from a file."""
     settings = settings_from(config)
     password = new_password(password_file) if email is not None or password_file is not None else None
 
@@ -74,7 +74,7 @@ def create(
 def reset_password(
     who: WhoArgument, password_file: PasswordFileOption = None, config: ConfigOption = None
 ) -> None:
-    """Give a person a new password and log them out everywhere."""
+    """Set a user's password and log them out everywhere."""
     settings = settings_from(config)
     password = new_password(password_file)
 
@@ -89,25 +89,25 @@ def reset_password(
 
 @app.command("suspend")
 def suspend(who: WhoArgument, config: ConfigOption = None) -> None:
-    """Log a person out everywhere; until unsuspend they may at most read, with a Matrix client."""
+    """Suspend a user and log them out everywhere; until unsuspend they may only read, with a Matrix client."""
     _change(config, who, lambda accounts, user_id: accounts.suspend(user_id), "is suspended")
 
 
 @app.command("unsuspend")
 def unsuspend(who: WhoArgument, config: ConfigOption = None) -> None:
-    """Let a suspended person in again."""
+    """Lift a user's suspension."""
     _change(config, who, lambda accounts, user_id: accounts.unsuspend(user_id), "may log in again")
 
 
 @app.command("lock")
 def lock(who: WhoArgument, config: ConfigOption = None) -> None:
-    """Shut a person out of everything until unlock; they stay logged in, but may only log out."""
+    """Lock a user; until unlock their sessions stay, but they can only log out."""
     _change(config, who, lambda accounts, user_id: accounts.lock(user_id), "is locked out")
 
 
 @app.command("unlock")
 def unlock(who: WhoArgument, config: ConfigOption = None) -> None:
-    """Let a person in again who was locked out."""
+    """Unlock a user."""
     _change(config, who, lambda accounts, user_id: accounts.unlock(user_id), "is let in again")
 
 
@@ -117,7 +117,7 @@ def admin(
     config: ConfigOption = None,
     revoke: Annotated[bool, typer.Option("--revoke", help="Take it from them.")] = False,
 ) -> None:
-    """Make a person an admin of this server: they may suspend and lock others from a Matrix client."""
+    """Make a user a server admin, who may suspend and lock others from a Matrix client."""
     done = "is no admin any more" if revoke else "is an admin"
     _change(config, who, lambda accounts, user_id: accounts.set_admin(user_id, admin=not revoke), done)
 
@@ -128,7 +128,7 @@ def deactivate(
     config: ConfigOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Close an account for good. Its messages stay."""
+    """Deactivate an account for good. Its messages stay."""
     if not yes:
         typer.confirm(f"Close the account of {who} for good?", abort=True)
     _change(config, who, lambda accounts, user_id: accounts.deactivate(user_id), "is closed for good")
@@ -155,7 +155,7 @@ def list_users(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """List accounts and people of host applications, in the order of their numbers."""
+    """List accounts and users of host applications, in the order of their numbers."""
     settings = settings_from(config)
 
     async def work() -> list[Account]:

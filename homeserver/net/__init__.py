@@ -1,1 +1,1 @@
-"""Outgoing HTTP: one client for all requests that the server makes, and where they may lead."""
+"""Outgoing HTTP: one client for all requests of the server, and the guard of addresses that it may connect to."""

@@ -1,4 +1,4 @@
-"""The client for all requests to other servers: where they may lead, how long they take, how much is read."""
+"""The client for all outgoing HTTP requests, with guard, deadlines and size limits."""
 
 import asyncio
 import zlib
@@ -25,18 +25,18 @@ from homeserver.net.publicnet import Guard, PrivateAddressError
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SCHEMES: Final = frozenset({"http", "https"})
-_FOR_ONE: Final = frozenset({"authorization", "host"})  # headers that are meant for one server alone
+_FOR_ONE: Final = frozenset({"authorization", "host"})  # headers meant for one server alone
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request. `timeout_s`: for all of it: a place in the pool, redirects, the whole body.
+    """A request. `timeout_s`: for the whole of it: waiting for a connection, redirects, reading the body.
 
-    `max_bytes`: most of the body that is read; a longer one raises BodyTooLarge, or with `may_cut` is cut off there. 0
-    with `may_cut`: the status is enough. `max_redirects`: 0 gives the redirect itself back. `check_redirect` says where
-    it may go on: it returns the URL to ask, or raises a HomeserverError. `unpack`: take gzip, and give the body
-    unpacked; `max_bytes` holds before and after. `server_hostname`: the name in the certificate, where it is not the
-    URL's host.
+    `max_bytes`: the largest body that is read; a longer one raises BodyTooLarge, or is cut off there if `may_cut`. 0
+    with `may_cut`: only the status is needed. `max_redirects`: 0 returns the redirect itself. `check_redirect` is
+    given each redirect's target: it returns the URL to request, or raises a HomeserverError. `unpack`: accept gzip,
+    and return the body decompressed; `max_bytes` applies before and after. `server_hostname`: the name in the
+    certificate, if it is not the URL's host.
     """
 
     method: str
@@ -54,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, whatever its status. `url`: who gave it, after redirects. `is_whole`: the body was not cut off."""
+    """A response of any status. `url`: its URL after redirects. `is_whole`: the body was not cut off."""
 
     status: int
     url: URL
@@ -68,10 +68,10 @@ class Response:
 class HttpClient:
     """Requests under one policy, on a bounded pool of connections.
 
-    `guard` says which addresses may be asked; it is held against each connection when it is made, also after
-    redirects. `connections`: most at a time; who needs more waits, within the deadline. `keeps`: connections are kept
-    for the next request to the same server. `resolver` finds the addresses of names, the system's if there is none.
-    `tls`: whom to believe, the system's authorities if not given. No cookies, no proxies of the environment.
+    `guard` decides which addresses may be connected to; it checks each connection when it is made, also after
+    redirects. `connections`: most open at a time; further requests wait, within their deadline. `keeps`: connections
+    are kept alive for the next request to the same server. `resolver`: DNS resolver, the system's by default. `tls`:
+    the TLS context, with the system's authorities by default. No cookies, no proxies of the environment.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class HttpClient:
         self._is_closed = False
 
     async def request(self, request: Request) -> Response:
-        """The answer. Raises a RequestFailed, and what `check_redirect` raises; Unavailable after `close`."""
+        """The response. Raises a RequestFailed, and what `check_redirect` raises; Unavailable after `close`."""
         try:
             async with asyncio.timeout(request.timeout_s):
                 return await self._follow(self._open(), request)
@@ -106,7 +106,7 @@ class HttpClient:
             aiohttp.ClientError,
             OSError,
             ValueError,
-        ) as error:  # ValueError: a URL or headers that are none
+        ) as error:  # ValueError: a malformed URL or header
             raise Unreachable(f"no answer: {type(error).__name__}") from error
 
     async def close(self) -> None:
@@ -117,7 +117,7 @@ class HttpClient:
             self._session = None
 
     def _open(self) -> aiohttp.ClientSession:
-        """The session, made at first need: it belongs to the running loop."""
+        """The session, created at first use: it belongs to the running loop."""
         if self._is_closed:
             raise Unavailable("the server is stopping", code="stopping")
         if self._session is None:
@@ -125,7 +125,7 @@ class HttpClient:
                 limit=self._connections,
                 force_close=not self._keeps,
                 resolver=self._resolver,
-                use_dns_cache=False,  # each connection is a look-up and a check of its own
+                use_dns_cache=False,  # each connection has a look-up and a check of its own
                 socket_factory=self.guard.socket,
                 ssl=self._tls if self._tls is not None else True,
             )
@@ -168,8 +168,8 @@ class HttpClient:
 
 
 def _next(url: URL, where: str, request: Request) -> URL:
-    """Where a redirect leads. What is sent along may be meant for one server alone, so a redirect to another is only
-    for requests that say where it may go."""
+    """The target of a redirect. Headers and body may be meant for one server alone, so a redirect to another server is
+    followed only for requests with `check_redirect`."""
     try:
         found = url.join(URL(where)).with_fragment(None)
     except ValueError as error:
@@ -197,7 +197,7 @@ async def _answer(response: aiohttp.ClientResponse, url: URL, request: Request) 
 
 
 async def _read(response: aiohttp.ClientResponse, request: Request) -> tuple[bytes, bool]:
-    """The body, up to the limit, and whether that is all of it."""
+    """The body, up to the limit, and True if that is all of it."""
     most = request.max_bytes
     if not most and request.may_cut:
         return b"", False
@@ -218,7 +218,7 @@ def _unpacked(
         return data, is_whole
     if encoding not in {"gzip", "x-gzip"}:
         raise BadEncoding("the body is packed in a way that was not asked for")
-    unpacker = zlib.decompressobj(31)  # 31: gzip alone
+    unpacker = zlib.decompressobj(31)  # 31: gzip only
     try:
         plain = unpacker.decompress(data, request.max_bytes)
     except zlib.error as error:

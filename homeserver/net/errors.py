@@ -1,34 +1,34 @@
-"""What may go wrong with requests to others. All of it is Upstream; the messages are for logs, and name no address."""
+"""Errors of outgoing requests. All are Upstream; the messages are for logs, and contain no address."""
 
 from homeserver.errors import Upstream
 
 
 class RequestFailed(Upstream):
-    """No answer that could be used; what follows are its kinds."""
+    """No usable response; base class of the errors below."""
 
     code = "request_failed"
 
 
 class Unreachable(RequestFailed):
-    """No connection, or it broke, or what came is not HTTP."""
+    """No connection, a broken connection, or a response that is not HTTP."""
 
     code = "unreachable"
 
 
 class DeadlineExceeded(RequestFailed):
-    """Not done in time, redirects and reading of the body included."""
+    """The deadline passed, redirects and reading of the body included."""
 
     code = "deadline_exceeded"
 
 
 class Refused(RequestFailed):
-    """We will not ask this address: it is none of those that the client's guard admits."""
+    """The client's guard does not admit this address."""
 
     code = "address_refused"
 
 
 class TooManyRedirects(RequestFailed):
-    """Sent on more often than is followed."""
+    """More redirects than allowed."""
 
     code = "too_many_redirects"
 
@@ -40,6 +40,6 @@ class BodyTooLarge(RequestFailed):
 
 
 class BadEncoding(RequestFailed):
-    """The body is packed in a way that we do not unpack, or badly."""
+    """The body has an encoding that we do not decode, or is malformed."""
 
     code = "bad_encoding"

@@ -1,7 +1,7 @@
-"""Addresses of the public internet, and sockets that lead nowhere else.
+"""The SSRF guard: addresses of the public internet, and sockets that connect to no others.
 
-Anybody may have us send a request. So the address is checked when the socket is made: whatever a name meant before, and
-whatever it means later.
+Anybody may make the server send a request. So the address is checked when the socket is made, whatever the host name
+resolved to before, and whatever it resolves to later.
 """
 
 import socket
@@ -12,8 +12,8 @@ from typing import Any, Final
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
 Network = IPv4Network | IPv6Network
 
-# The IANA IPv4 special-purpose address registry, whole, and multicast. What it calls globally reachable are addresses
-# of protocols (anycast to the nearest relay), not of sites.
+# The whole IANA IPv4 special-purpose address registry, and multicast. Its entries that are globally reachable are
+# addresses of protocols (anycast to the nearest relay), not of sites.
 _SPECIAL_V4: Final = tuple(
     IPv4Network(network)
     for network in (
@@ -37,11 +37,11 @@ _SPECIAL_V4: Final = tuple(
         "240.0.0.0/4",  # reserved, and limited broadcast
     )
 )
-# Everything outside of the one block that is handed out as global unicast is none of the public internet: loopback,
+# Everything outside of the one block assigned as global unicast is not the public internet: loopback,
 # discard-only (100::/64), segment routing (5f00::/16), unique local (fc00::/7), link local (fe80::/10), the old site
 # local (fec0::/10), multicast (ff00::/8), and what IANA may still reserve.
 _GLOBAL_V6: Final = IPv6Network("2000::/3")
-# The rest of the IANA IPv6 special-purpose address registry. 6to4 and NAT64 are judged by what they carry.
+# The rest of the IANA IPv6 special-purpose address registry. 6to4 and NAT64 are judged by the address they embed.
 _SPECIAL_V6: Final = tuple(
     IPv6Network(network)
     for network in (
@@ -52,44 +52,44 @@ _SPECIAL_V6: Final = tuple(
     )
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-_OWN_NAMES: Final = frozenset({"localhost", "local"})  # of this machine, and by multicast DNS of its link
+_OWN_NAMES: Final = frozenset({"localhost", "local"})  # of this machine, and of its link by multicast DNS
 _PRIVATE_NAMES: Final = frozenset({"internal"})
 
 
 class PrivateAddressError(OSError):
-    """A name led to an address that may not be asked."""
+    """A name resolved to an address that is not admitted."""
 
 
 class Guard:
-    """Where requests may lead: to the public internet, and to some other networks.
+    """Decides which addresses may be connected to: the public internet, and some other networks.
 
-    `networks`: these others; None where an operator chose the addresses, and all of them are good.
+    `networks`: the other networks; None where an operator chose the addresses: all are admitted.
     """
 
     def __init__(self, networks: Sequence[Network] | None = ()) -> None:
         self._networks = networks
 
     def admits(self, address: str) -> bool:
-        """Whether there may be a connection to an IP address."""
+        """True if connections to this IP address are allowed."""
         if self._networks is None or is_public(address):
             return True
         found = _parsed(address)
         if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped  # the very same host
+            found = found.ipv4_mapped  # the same host
         return any(found in one for one in self._networks)
 
     def admits_host(self, host: str) -> bool:
-        """Whether the host of a URL, without brackets, may be looked up, by its form alone.
+        """True if the host of a URL, without brackets, may be resolved, judged by its form alone.
 
-        Where there are other networks, names of theirs need no dot: what they lead to is checked at connecting.
+        With other networks, host names need no dot: the address is checked at connecting.
         """
         try:
             return self.admits(host)
-        except ValueError:  # no address
+        except ValueError:  # not an IP address
             return self._networks is None or is_name(host, also_private=bool(self._networks))
 
     def socket(self, info: AddressInfo) -> socket.socket:
-        """A socket to an admitted address. Raises PrivateAddressError."""
+        """A socket for an admitted address. Raises PrivateAddressError."""
         family, kind, protocol, _, address = info
         if not self.admits(str(address[0])):
             raise PrivateAddressError("this address is private")
@@ -97,7 +97,7 @@ class Guard:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet, also inside of what it may carry. Raises ValueError."""
+    """True if an IP address is of the public internet, as are those it may embed. Raises ValueError if malformed."""
     found = _parsed(address)
     if isinstance(found, IPv6Address):
         inner = _inner(found)
@@ -108,14 +108,14 @@ def is_public(address: str) -> bool:
 
 
 def is_name(host: str, *, also_private: bool = False) -> bool:
-    """Whether a host has a name of the public internet, by its form: the address is checked at connecting.
+    """True if a host name has the form of one of the public internet; the address is checked at connecting.
 
-    `also_private`: or one of a private network.
+    `also_private`: or of a private network.
     """
     name = host.rstrip(".").lower()
     last = name.rpartition(".")[2]
     if not last or last in _OWN_NAMES or last.isdecimal() or last.startswith("0x"):
-        return False  # what ends in a number is an address in another notation
+        return False  # a host that ends in a number is an address in another notation
     return also_private or ("." in name and last not in _PRIVATE_NAMES)
 
 
@@ -124,7 +124,7 @@ def _parsed(address: str) -> IPv4Address | IPv6Address:
 
 
 def _inner(address: IPv6Address) -> IPv4Address | None:
-    """The address that this one stands for, if it is one of a transition."""
+    """The IPv4 address that a transition address embeds, if it is one."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address.sixtofour is not None:

@@ -1,1 +1,1 @@
-"""Sending to others what waits in a table: claimed, tried, tried again later, given up in the end."""
+"""Durable queues of outgoing requests: claim due items, try, retry with backoff, give up."""

@@ -1,4 +1,4 @@
-"""One durable queue: what is due, and what becomes of what was taken."""
+"""One durable queue: claims due items and stores their outcome."""
 
 import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -16,10 +16,10 @@ Also = Callable[[AsyncConnection], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait after failures: `first_s`, doubled each time up to `longest_s`.
+    """Exponential backoff: `first_s` seconds, doubled after each failure up to `longest_s`.
 
-    `jitter`: up to such a share of it is left off, so that what failed together does not come again together.
-    `max_tries`: after so many it is given up; None for never.
+    `jitter`: the share of the pause that is random, so that items that failed together are not retried together.
+    `max_tries`: an item is given up after this many tries; None for never.
     """
 
     first_s: float
@@ -28,30 +28,30 @@ class Backoff:
     jitter: float = 0.0
 
     def pause_ms(self, tries: int) -> int:
-        """How long to wait after so many failures, at least one."""
-        doublings = min(tries - 1, 60)  # beyond that it is the longest in any case, and no float any more
+        """The pause after this many failed tries, at least one."""
+        doublings = min(tries - 1, 60)  # beyond that the pause is the longest anyway
         pause_s = min(self.first_s * 2.0**doublings, self.longest_s)
-        share = random.random() * self.jitter  # noqa: S311 - spreads tries, hides nothing
+        share = random.random() * self.jitter  # noqa: S311 - spreads retries, needs no secrecy
         return round(pause_s * (1 - share) * 1000)
 
     def is_over(self, tries: int) -> bool:
-        """Whether there shall be no further try after so many."""
+        """True if an item is given up after this many tries."""
         return self.max_tries is not None and tries >= self.max_tries
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What was claimed. `pause_s`: after so long something else is due, if that is known."""
+    """Claimed items. `pause_s`: seconds until the next item is due, if known."""
 
     claims: Sequence[Claim] = ()
     pause_s: float | None = None
 
 
 class Queue:
-    """The items of a table. Several workers may work it off: an item is with one at a time.
+    """The items of a table. Several workers may share it: an item is claimed by one at a time.
 
-    `lease_s`: who took an item and has not settled it after so long is taken for dead, and another gets it. Longer than
-    any try may take.
+    `lease_s`: seconds after which an unsettled claim counts as abandoned, and another worker gets the item. Must be
+    longer than any try may take.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class Queue:
         self._backoff = backoff
 
     async def next_due_ms(self) -> int | None:
-        """When the next is due; None if nothing waits."""
+        """When the next item is due; None if the queue is empty."""
         async with self._db.read() as conn:
             return await self._outbox.next_due_ms(conn)
 
     async def claim(self, most: int, next_ms: int) -> Due:
-        """Take at most so many that are due, one of each destination; `next_ms` is what `next_due_ms` said.
+        """Claim at most `most` due items, one of each destination; `next_ms` is the result of `next_due_ms`.
 
-        What was tried too often is dropped on the way: whoever took it died of it, or could not say so.
+        Items with too many tries are dropped on the way: their worker crashed on them, or could not store the outcome.
         """
         now_ms = self._clock.now_ms()
         if most <= 0 or next_ms > now_ms:
@@ -80,22 +80,22 @@ class Queue:
             found = await self._outbox.claim_due(
                 conn, now_ms=now_ms, until_ms=now_ms + self._lease_ms, limit=most
             )
-        if not found:  # others were quicker
+        if not found:  # other workers were quicker
             return _nothing_until(next_ms, now_ms)
         spent = [one for one in found if self._backoff.is_over(one.tries - 1)]
         await self.drop([one.key for one in spent])
         return Due([one for one in found if one not in spent], pause_s=0)
 
     async def drop(self, keys: Collection[Key]) -> None:
-        """These shall not be sent any more."""
+        """Delete items that are not to be sent any more."""
         if keys:
             async with self._db.write() as conn:
                 await self._outbox.drop(conn, keys)
 
     def again_ms(self, claim: Claim, *, wait_ms: int = 0, until_ms: int | None = None) -> int | None:
-        """When something that failed is due again, not before `wait_ms` have passed; None if it is given up.
+        """When a failed item is due again, not before `wait_ms` have passed; None if it is given up.
 
-        `until_ms`: after that it is of no use.
+        `until_ms`: the item expires then.
         """
         if self._backoff.is_over(claim.tries):
             return None
@@ -105,7 +105,7 @@ class Queue:
     async def settle(
         self, over: Collection[Key], again: Sequence[Postponed], also: Also | None = None
     ) -> None:
-        """Write down in one transaction what is over, what is due again, and whatever else follows."""
+        """Store in one transaction which items are finished and which are due again, and run `also`."""
         async with self._db.write() as conn:
             if over:
                 await self._outbox.drop(conn, over)
@@ -116,5 +116,5 @@ class Queue:
 
 
 def _nothing_until(due_ms: int, now_ms: int) -> Due:
-    """Nothing is due before a time; what is due already, others have, or it waits for what is under way."""
+    """No claims before a time. Items due already were claimed by other workers, or wait behind claimed ones."""
     return Due(pause_s=(due_ms - now_ms) / 1000 if due_ms > now_ms else None)

@@ -1,4 +1,4 @@
-"""Works off a queue: so many at a time, each outcome written down before it is forgotten."""
+"""Works off a queue with bounded concurrency; each outcome is stored before it leaves memory."""
 
 import asyncio
 import logging
@@ -16,25 +16,26 @@ from homeserver.outbox.queue import Queue
 from homeserver.storage.outbox import Claim, Key, Postponed
 
 logger = logging.getLogger(__name__)
-_LANDING_S = 2.0  # what is under way when the server stops may finish for so long
+_LANDING_S = 2.0  # seconds that tries in progress may take to finish when the server stops
 
 Job = TypeVar("Job")
 
 
 class SendResult(StrEnum):
-    """What became of a try."""
+    """Result of a try."""
 
     SENT = "sent"
-    GONE = "gone"  # the destination wants nothing any more
+    GONE = "gone"  # the destination accepts nothing any more
     AGAIN = "again"
     DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A try. For AGAIN: not before `wait_ms` have passed, if the destination said so; and not at all after `until_ms`.
+    """A finished try. For AGAIN: retried no earlier than `wait_ms` (if the destination gave a time), and not after
+    `until_ms`.
 
-    `also`: further items of the destination that went with it, over now as well unless it is AGAIN.
+    `also`: further items of the destination sent with it; they are finished too unless the fate is AGAIN.
     """
 
     result: SendResult
@@ -45,9 +46,9 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Prepared(Generic[Job]):
-    """Jobs by the claims that they are made of. `later`: what cannot be said now, and comes again after the lease.
+    """Jobs by their claims. `later`: claims that cannot be prepared now; they are due again after the lease.
 
-    Claims that are in neither, nobody shall get any more.
+    Claims that are in neither are dropped.
     """
 
     jobs: Sequence[tuple[Claim, Job]] = ()
@@ -56,7 +57,7 @@ class Prepared(Generic[Job]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Job]):
-    """What became of a job."""
+    """The result of a job."""
 
     claim: Claim
     job: Job
@@ -66,29 +67,29 @@ class Outcome(Generic[Job]):
 
 
 class Sending(ABC, Generic[Job]):
-    """What a kind of sending brings along."""
+    """What a kind of outgoing request implements."""
 
     @abstractmethod
     async def prepare(self, claims: Sequence[Claim]) -> Prepared[Job]:
-        """What is to be sent now. Looks once more at who shall still get it."""
+        """Make the jobs to send now; checks again which recipients may still get them."""
 
     @abstractmethod
     async def send(self, job: Job) -> Tried:
-        """Send it. What others do wrong is a Tried; whatever it raises counts as a failed try."""
+        """Send a job. Errors of the destination are a Tried; any exception counts as a failed try."""
 
     async def obsolete(self) -> Collection[Key]:
-        """What need not be sent any more; asked at each look into the queue while anything waits."""
+        """Items that need not be sent any more; called at each look into the queue while it is not empty."""
         return ()
 
     async def settled(self, conn: AsyncConnection, outcomes: Sequence[Outcome[Job]]) -> None:
-        """Write down what else follows, in the transaction in which the queue forgets them."""
+        """Store further consequences of outcomes, in the transaction in which the queue settles them."""
 
 
 class Worker(Generic[Job]):
     """Sends what is due. `tried` is told the result of every try, for the metrics.
 
-    It looks for more when it was woken, something is done, or the next is due. `poll_interval_s`: no later than after
-    so long, for others may have put something into the table.
+    The queue is read when the worker is woken, a job is done, or the next item is due. `poll_interval_s`: the longest
+    pause between reads, as other workers may have added items.
     """
 
     def __init__(
@@ -105,19 +106,19 @@ class Worker(Generic[Job]):
         self._concurrency = concurrency
         self._poll_interval_s = poll_interval_s
         self._tried = tried
-        self._unsettled: list[Outcome[Job]] = []  # kept when the database is away for a while
+        self._unsettled: list[Outcome[Job]] = []  # kept while the database is unavailable
         self._stirred = asyncio.Event()
 
     def wake(self) -> None:
-        """Look into the queue soon: something new was committed."""
+        """Read the queue soon: new items were committed."""
         self._stirred.set()
 
     async def run(self) -> None:
-        """Send until cancelled; what is under way then gets a moment to finish."""
+        """Send until cancelled; jobs in progress then get a moment to finish."""
         under_way: set[asyncio.Task[Outcome[Job]]] = set()
         try:
             while True:
-                self._stirred.clear()  # what comes from here on is either seen below, or wakes anew
+                self._stirred.clear()  # whatever is set from here on is either handled below, or wakes the next round
                 done = {task for task in under_way if task.done()}
                 under_way -= done
                 self._unsettled += [task.result() for task in done]
@@ -133,7 +134,7 @@ class Worker(Generic[Job]):
             await self._land(under_way)
 
     async def _take(self, most: int) -> tuple[Sequence[tuple[Claim, Job]], float | None]:
-        """Jobs that are due; and without any, after how many seconds to look again, if that is known."""
+        """Due jobs; without any, the seconds until the next read of the queue, if known."""
         next_ms = await self._queue.next_due_ms()
         if next_ms is None:
             return (), None
@@ -147,10 +148,10 @@ class Worker(Generic[Job]):
         return prepared.jobs, due.pause_s
 
     async def _prepare(self, claims: Sequence[Claim]) -> Prepared[Job]:
-        """All together; if that fails, one by one, so that an item which nobody can prepare does not stop the rest."""
+        """Prepare all claims together; if that fails, one by one, so that one bad item does not block the rest."""
         try:
             return await self._sending.prepare(claims)
-        except Unavailable:  # the database is away: nobody's fault
+        except Unavailable:  # the database is down, which is no fault of an item
             raise
         except Exception:
             logger.exception("%d items cannot be prepared together", len(claims))
@@ -171,7 +172,7 @@ class Worker(Generic[Job]):
         return Prepared(jobs, later)
 
     async def _set_aside(self, claim: Claim) -> None:
-        """Something that cannot be prepared counts as a try that failed."""
+        """Count a failed try for an item that cannot be prepared."""
         due_ms = self._queue.again_ms(claim)
         self._tried((SendResult.DROPPED if due_ms is None else SendResult.AGAIN).value)
         if due_ms is None:
@@ -182,7 +183,7 @@ class Worker(Generic[Job]):
     async def _send(self, claim: Claim, job: Job) -> Outcome[Job]:
         try:
             tried = await self._sending.send(job)
-        except Exception:  # one bad item must not silence the rest
+        except Exception:  # one bad item must not block the rest
             logger.exception("an item of %s cannot be sent", claim.key.destination)
             tried = Tried(SendResult.AGAIN)
         if tried.result is not SendResult.AGAIN:
@@ -201,7 +202,7 @@ class Worker(Generic[Job]):
             return
 
     async def _settle(self) -> None:
-        """Write down what became of some, in one transaction."""
+        """Store the outcomes of finished jobs in one transaction."""
         outcomes = self._unsettled
         if not outcomes:
             return
@@ -214,7 +215,7 @@ class Worker(Generic[Job]):
             self._tried(one.result.value)
 
     async def _land(self, under_way: Collection[asyncio.Task[Outcome[Job]]]) -> None:
-        """Let what is under way finish, and note it: it must not be sent again at the next start."""
+        """Let jobs in progress finish, and store their outcomes: they must not be sent again at the next start."""
         if under_way:
             done, pending = await asyncio.wait(under_way, timeout=_LANDING_S)
             for task in pending:

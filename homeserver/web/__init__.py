@@ -1,1 +1,1 @@
-"""The pages that people see in a browser: status, login and chat."""
+"""The pages for browsers: status, login and chat."""

@@ -1,9 +1,9 @@
 """Static files, read once, compressed once, and named by their content.
 
-Everything below `/static/` can be asked for in two ways. `/static/js/api.js` is checked again by the browser each
-time (ETag, 304). `/static/<build>/js/api.js` may be kept for a year: `<build>` is made from the content of all
-files, so the pages name new addresses as soon as any file changes, and modules that import each other by relative
-paths stay together. Bridges serve files of theirs in the same way.
+Everything below `/static/` has two URLs. `/static/js/api.js` is revalidated by the browser each time (ETag, 304).
+`/static/<build>/js/api.js` may be cached for a year: `<build>` is a hash of all files, so the pages link new URLs as
+soon as any file changes, and modules that import each other by relative paths stay together. Bridges serve their files
+in the same way.
 """
 
 import gzip
@@ -40,7 +40,7 @@ _BUILD_PREFIX = re.compile(rf"^[0-9a-f]{{{BUILD_CHARS}}}/")
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file, ready to be sent. `packed` is its gzip form, where that is smaller."""
+    """One file, ready to be sent. `packed` is its gzip form, if that is smaller."""
 
     body: bytes
     packed: bytes | None
@@ -54,10 +54,10 @@ class Assets:
 
     files: Mapping[str, Asset]
     build: str
-    is_shared: bool = False  # whether pages of other sites may load them
+    is_shared: bool = False  # True if pages of other origins may load the files
 
     def answer(self, path: str, request: web.BaseRequest) -> web.Response:
-        """The answer to a request for `path`; 404 for a file that is not there."""
+        """The response to a request for `path`; 404 for an unknown file."""
         plain_path = _BUILD_PREFIX.sub("", path, count=1)
         asset = self.files.get(plain_path)
         if asset is None:
@@ -81,12 +81,12 @@ class Assets:
 
 
 def load_assets(folder: Path) -> Assets:
-    """Make all files of known kinds below `folder` ready. Blocks: call it from a thread."""
+    """Read and compress all files of known types below `folder`. Blocks: call it from a thread."""
     return make_assets(read_files(folder))
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """All files of known kinds below `folder`, by their path there. Blocks."""
+    """All files of known types below `folder`, by their path there. Blocks."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -95,13 +95,13 @@ def read_files(folder: Path) -> dict[str, bytes]:
 
 
 def make_assets(files: Mapping[str, bytes], *, is_shared: bool = False) -> Assets:
-    """Make files of known kinds ready, and find the name of the whole. It takes a while: call it from a thread."""
+    """Compress files of known types and hash the whole set. Takes a while: call it from a thread."""
     made = {name: _asset(Path(name).suffix, body) for name, body in files.items()}
     whole = "".join(f"{name}\0{asset.etag}\n" for name, asset in sorted(made.items()))
     return Assets(made, hashlib.sha256(whole.encode()).hexdigest()[:BUILD_CHARS], is_shared)
 
 
-@lru_cache(maxsize=1000)  # to compress is most of it, and the files of a program stay as they are
+@lru_cache(maxsize=1000)  # compressing takes most of the time, and a program's files do not change
 def _asset(suffix: str, body: bytes) -> Asset:
     packed = None if suffix in PACKED_ALREADY else gzip.compress(body, 6, mtime=0)
     if packed is not None and len(packed) >= len(body):
@@ -110,7 +110,7 @@ def _asset(suffix: str, body: bytes) -> Asset:
 
 
 def _takes_gzip(request: web.BaseRequest) -> bool:
-    """Whether the client accepts gzip; `gzip;q=0` is a refusal."""
+    """True if the client accepts gzip; `gzip;q=0` is a refusal."""
     for item in request.headers.get(hdrs.ACCEPT_ENCODING, "").split(","):
         name, _, parameters = item.strip().lower().partition(";")
         if name.strip() == "gzip":

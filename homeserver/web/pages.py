@@ -1,9 +1,9 @@
 """The pages: status at `/`, login at `/login`, chat at `/chat`, the login of Matrix clients, and their static files.
 
-`stages.py` has those that belong to calls of Matrix clients.
+The fallback pages of UIA stages are in `stages.py`.
 
-A page is a frame that holds no one's data: the scripts in it fill it over the public APIs, with the tokens that the
-browser keeps. What the scripts must know of the server comes in a JSON block in the page.
+A page contains no user data: its scripts load that over the public APIs, with the tokens that the browser stores. What
+the scripts must know of the server is in a JSON block of the page.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from homeserver.web.assets import Assets, load_assets
 from homeserver.web.texts import LANGUAGES, TEXTS, choose_language
 
 HERE: Final = Path(__file__).parent
-CLIENT: Final = HERE / "static" / "js" / "client"  # modules that bridges build on as well
+CLIENT: Final = HERE / "static" / "js" / "client"  # modules shared with the pages of bridges
 TEMPLATES: Final = web.AppKey("homeserver.web.templates", jinja2.Environment)
 MATRIX_LOGIN: Final = "/_matrix/static/client/login/"
 YEAR_S: Final = 365 * 24 * 3600
@@ -35,10 +35,10 @@ LONE_SCRIPTS: Final = frozenset(
         "js/matrixstage.js",
         "js/status.js",
     }
-)  # the other pages' own
+)  # used by the other pages only
 THEMES: Final = frozenset({"light", "dark"})
 
-# Everything comes from this server; nothing runs from inside a page, and no text can become markup.
+# Everything is loaded from this server; no inline script runs, and no text can become markup.
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     [
         "default-src 'none'",
@@ -67,7 +67,7 @@ SECURITY_HEADERS: Final = {
 
 @cache
 def _environment() -> jinja2.Environment:
-    """The templates, compiled once: all servers of a process show the same."""
+    """The compiled templates, shared by all servers of a process."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -79,7 +79,7 @@ def _environment() -> jinja2.Environment:
 
 
 class DemoAccount(NamedTuple):
-    """An account that the login page of a demonstration offers to everybody."""
+    """An account that a demonstration's login page offers to all visitors."""
 
     email: str
     password: str
@@ -87,7 +87,7 @@ class DemoAccount(NamedTuple):
 
 
 class Pages:
-    """Serves the pages. Files are read when the application starts, in a thread, and never again."""
+    """Serves the pages. Files are read in a thread when the application starts, and never again."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Pages:
         self._version = ""
 
     def setup(self, app: web.Application) -> None:
-        """Give `app` the templates and the moment at which the files are read."""
+        """Add the templates to `app`, and a start-up task that reads the files."""
         app[TEMPLATES] = _environment()
 
         async def load(_: web.Application) -> None:
@@ -120,7 +120,7 @@ class Pages:
         app.on_startup.append(load)
 
     def routes(self) -> list[web.RouteDef]:
-        """The routes of all pages that make sense with these settings."""
+        """The routes of all pages that the settings enable."""
         routes = [web.get("/", self._index), web.get("/static/{path:.+}", self._static)]
         if self._messenger.enabled:
             routes += [web.get("/login", self._login), web.get("/login/", self._login)]
@@ -155,7 +155,7 @@ class Pages:
         return self._assets.answer(request.match_info["path"], request)
 
     def show(self, request: web.Request, template: str, status: int = 200, **more: object) -> web.Response:
-        """A page in the reader's language; `more` is what its template needs beside what all have."""
+        """A page in the reader's language; `more` are template variables beside the common ones."""
         wished = request.query.get("lang", "")
         language = choose_language(
             wished, request.cookies.get("lang", ""), request.headers.get(hdrs.ACCEPT_LANGUAGE, "")
@@ -191,7 +191,7 @@ class Pages:
         return response
 
     def _config(self) -> dict[str, object]:
-        """What the scripts must know; readable by anybody."""
+        """The settings for the scripts; public, as anybody can read the page."""
         return {
             "serverName": self._server.name,
             "publicUrl": self._server.public_url,

@@ -1,7 +1,7 @@
-"""The pages on which people pass a stage that their Matrix client does not know (client-server API, "Fallback").
+"""Fallback pages for UIA stages that a Matrix client does not know (client-server API, "Fallback").
 
-Only stages of a registration have one. None takes a password: whoever begins a call could send the link to it to
-somebody else, whose password would then allow that call.
+Only stages of registration have one. None asks for a password: whoever begins a request could send the link to another
+user, whose password would then authorise that request.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _PATHS: Final = tuple(f"/_matrix/client/{version}/auth/{{kind}}/fallback/web" fo
 
 
 class Show(Protocol):
-    """Makes a page of a template and what it needs."""
+    """Renders a page from a template and its variables."""
 
     def __call__(
         self, request: web.Request, template: str, status: int = 200, **more: object
@@ -27,7 +27,7 @@ class Show(Protocol):
 
 
 class StagePages:
-    """Serves them. `limit` raises for an address that asks too often."""
+    """Serves the pages. `limit` raises for an address that sends too many requests."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class StagePages:
         self._policies = policies
 
     def routes(self) -> list[web.RouteDef]:
-        """One page, by its name and the older one."""
+        """The route of each page, by its current and its older name."""
         return [web.get(path, self._page) for path in _PATHS]
 
     async def _page(self, request: web.Request) -> web.Response:
@@ -53,17 +53,17 @@ class StagePages:
         kind, session = request.match_info["kind"], request.query.get("session", "").replace("\0", "")
         try:
             await self._interactions.check_stage(self._wanted, session, kind)
-        except (NotFound, Invalid, Forbidden):  # all the same to the reader
+        except (NotFound, Invalid, Forbidden):  # the reader gets one page for all of them
             return self._show(request, _TEMPLATE, status=404, stage="")
         page = self._show(
             request, _TEMPLATE, stage=kind, policies=self._policies, policy_address=_policy_address
         )
-        # The client is a page of another site that opened this one, and waits for its word.
+        # The client is a page of another origin that opened this one, and waits for its message.
         page.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
         return page
 
 
 def _policy_address(policy: PolicySettings, language: str) -> str:
-    """Where a document stands, in the reader's language if it is there."""
+    """The URL of a policy, in the reader's language if there is one."""
     found = {one.language: one.url for one in policy.addresses}
     return found.get(language) or found.get(FALLBACK) or policy.addresses[0].url

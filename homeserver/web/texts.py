@@ -1,6 +1,6 @@
-"""What the pages themselves say, in each language, and which language a reader gets.
+"""The texts of the pages in each language, and the choice of a reader's language.
 
-The texts that scripts show stand in `static/js/i18n/`. A language is offered when it is in both places.
+The texts used by scripts are in `static/js/i18n/`. A language is offered if both have it.
 """
 
 from collections.abc import Mapping
@@ -121,9 +121,9 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {"en": _ENGLISH, "ru": _RUSSIAN}
 
 
 def choose_language(wished: str, stored: str, accepted: str) -> str:
-    """The reader's language: what the address asks for, else what was chosen before, else what the browser wants.
+    """The reader's language: that of the URL, else the one chosen before, else what the browser prefers.
 
-    `accepted` is the header Accept-Language; among the languages we have, the one with the highest weight wins.
+    `accepted` is the header Accept-Language; of the languages that exist here, the one with the highest weight wins.
     """
     for language in (wished, stored):
         if language in LANGUAGES:
@@ -139,7 +139,7 @@ def choose_language(wished: str, stored: str, accepted: str) -> str:
 
 
 def _weight(parameter: str) -> float:
-    """The number in `q=0.8`; 1 without one, 0 for nonsense."""
+    """The number in `q=0.8`; 1 without one, 0 if it is malformed."""
     name, _, value = parameter.strip().partition("=")
     if not name:
         return 1.0

@@ -1,1 +1,1 @@
-"""The parts of a server, built in the order of their names in `homeserver.app`."""
+"""Dependency wiring: builds each service package, in the order in which `homeserver.app` lists them."""

@@ -1,4 +1,4 @@
-"""Accounts, profiles, blocks."""
+"""Wiring of accounts, profiles and blocks."""
 
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.blocks import Blocks
@@ -13,7 +13,7 @@ from homeserver.wiring.core import Core
 
 
 def build_accounts(settings: Settings, core: Core) -> AccountServices:
-    """Build them on the log."""
+    """Build the account services."""
     db, timeline, clock, limits, server = (
         core.db,
         core.timeline,

@@ -1,4 +1,4 @@
-"""What administrators of the server do."""
+"""Wiring of server administration."""
 
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.admin.accounts import Administration
@@ -14,7 +14,7 @@ from homeserver.wiring.core import Core
 
 
 def build_notices(settings: Settings, core: Core, clientdata: ClientDataServices) -> Notices:
-    """Build server notices; rooms ask them before somebody leaves."""
+    """Build server notices; room services ask them before a user leaves a room."""
     return Notices(
         db=core.db,
         timeline=core.timeline,
@@ -35,7 +35,7 @@ def build_admin(
     messages: MessageServices,
     notices: Notices,
 ) -> AdminServices:
-    """Build the administration."""
+    """Build the administration services."""
     return AdminServices(
         accounts=Administration(
             accounts=accounts.accounts, sessions=auth.sessions, server_name=settings.server.name

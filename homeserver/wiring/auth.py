@@ -1,4 +1,4 @@
-"""Sessions, and the ways to get one."""
+"""Wiring of sessions and login."""
 
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.auth.devices import Devices
@@ -16,7 +16,7 @@ from homeserver.wiring.core import Core
 
 
 def build_auth(settings: Settings, core: Core, accounts: AccountServices) -> AuthServices:
-    """Build them on the accounts."""
+    """Build the authentication services."""
     db, clock, limits, secret = core.db, core.clock, core.limits, core.keys.access_token
     sessions = Sessions(
         db=db,

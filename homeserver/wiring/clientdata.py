@@ -1,4 +1,4 @@
-"""What clients store with the server: account data, push rules, filters, encrypted keys."""
+"""Wiring of the data that clients store with the server: account data, push rules, filters, encryption keys."""
 
 from homeserver.services.admin.server_notices import speakers
 from homeserver.services.clientdata.accountdata import AccountData
@@ -11,7 +11,7 @@ from homeserver.wiring.core import Core
 
 
 def build_clientdata(settings: Settings, core: Core) -> ClientDataServices:
-    """Build them on the log."""
+    """Build account data, push rules and filters."""
     push_rules = PushRules(db=core.db, timeline=core.timeline)
     return ClientDataServices(
         account_data=AccountData(

@@ -1,4 +1,4 @@
-"""The log and what it stands on: the first parts that are built."""
+"""The core: log, database and HTTP clients, which are built first."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +23,17 @@ from homeserver.timeline.heads import Heads
 from homeserver.timeline.live import Live
 from homeserver.timeline.writer import Timeline
 
-_QUEUES = 2  # to browsers and to push gateways, each with `push.concurrency` requests at a time
-_CONNECTIONS = 100  # callers have tighter bounds of their own
+_QUEUES = 2  # of browsers and of push gateways, each with `push.concurrency` requests at a time
+_CONNECTIONS = 100  # callers have tighter limits of their own
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """The clients for outgoing HTTP, one for each policy.
 
-    `pushes`: to addresses that people name, with the public internet open alone unless `push.allow_private`. `pages`:
-    the same for previews, and `previews.allowed_networks`. `configured`: to addresses from the settings, which may be
-    anywhere.
+    `pushes`: for URLs that users register, on the public internet only unless `push.allow_private`. `pages`: for
+    previews, on the public internet and `previews.allowed_networks`. `configured`: for URLs from the settings, on any
+    network.
     """
 
     pushes: HttpClient
@@ -48,7 +48,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The log and what it stands on."""
+    """The log, the database and what else all services are built on."""
 
     db: Database
     clock: Clock
@@ -64,7 +64,7 @@ class Core:
 
 
 def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | None = None) -> Core:
-    """Build them. Makes the keys at the first start. `resolver` finds the addresses of names in outgoing requests."""
+    """Build the core. Creates the keys at the first start. `resolver`: DNS resolver for outgoing requests."""
     data_dir = Path(settings.server.data_dir)
     keys = open_keys(data_dir)
     metrics = Metrics()
@@ -101,7 +101,7 @@ def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | No
 
 
 def build_outgoing(settings: Settings, resolver: AbstractResolver | None = None) -> Outgoing:
-    """Build the clients; they connect to nobody before they are asked to."""
+    """Build the HTTP clients; they open no connection before the first request."""
     return Outgoing(
         pushes=HttpClient(
             Guard(None if settings.push.allow_private else ()),

@@ -1,4 +1,4 @@
-"""Enquiries and their guests."""
+"""Wiring of enquiries and their guests."""
 
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.enquiries.enquiries import Enquiries
@@ -15,7 +15,7 @@ from homeserver.wiring.core import Core
 def build_enquiries(
     settings: Settings, core: Core, accounts: AccountServices, events: EventServices, rooms: RoomServices
 ) -> EnquiryServices:
-    """Build them on rooms."""
+    """Build the enquiry services."""
     profiles, views = accounts.profiles, events.message_views
     return EnquiryServices(
         enquiries=Enquiries(

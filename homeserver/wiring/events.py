@@ -1,4 +1,4 @@
-"""Reading events."""
+"""Wiring of access to events."""
 
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.clientdata.services import ClientDataServices
@@ -15,7 +15,7 @@ from homeserver.wiring.core import Core
 def build_events(
     settings: Settings, core: Core, accounts: AccountServices, clientdata: ClientDataServices
 ) -> EventServices:
-    """Build them on accounts and what clients store."""
+    """Build the services that read events."""
     db, timeline, data = core.db, core.timeline, clientdata.account_data
     visibility = Visibility(db)
     return EventServices(

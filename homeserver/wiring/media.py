@@ -1,4 +1,4 @@
-"""Files and previews of web pages."""
+"""Wiring of media and URL previews."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from homeserver.wiring.core import Core
 
 
 def build_media(settings: Settings, core: Core) -> MediaServices:
-    """Build them; nothing is read or written yet."""
+    """Build the media services; no file is read or written yet."""
     disk, places = Disk(), Places(Path(settings.server.data_dir) / "media")
     store = Media(
         db=core.db,
@@ -40,7 +40,7 @@ def build_media(settings: Settings, core: Core) -> MediaServices:
 
 
 def build_previews(settings: Settings, core: Core, media: MediaServices) -> Previews:
-    """Build the previews of web pages."""
+    """Build the URL previews."""
     return Previews(
         PreviewStore(core.db, media.store, media.disk, settings.server.name),
         Web(settings.previews, core.outgoing.pages),

@@ -1,4 +1,4 @@
-"""Sending, the checks before it, and the search of what was sent."""
+"""Wiring of sending messages, the checks before that, and message search."""
 
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.admin.server_notices import Notices
@@ -58,7 +58,7 @@ def build_messages(
     moderation: ModerationServices,
     notices: Notices,
 ) -> MessageServices:
-    """Build the ways to send. `notices` has a word when a state event would end a membership."""
+    """Build the services that send. `notices` are asked before a state event ends a membership."""
     messages = Messages(
         db=core.db,
         timeline=core.timeline,
@@ -91,7 +91,7 @@ def build_messages(
 def build_search(
     settings: Settings, core: Core, events: EventServices, clientdata: ClientDataServices
 ) -> SearchServices:
-    """Build the search of messages."""
+    """Build message search."""
     return SearchServices(
         index=SearchIndex(db=core.db, live=core.live, gather_s=settings.matrix.search_gather_s),
         messages=MessageSearch(

@@ -1,4 +1,4 @@
-"""Pushes to browsers and gateways, and what counts as a notification."""
+"""Wiring of Web Push, push gateways, and notifications."""
 
 from functools import partial
 
@@ -33,7 +33,7 @@ def build_push(
     events: EventServices,
     realtime: RealtimeServices,
 ) -> Push:
-    """Build the pushes to browsers."""
+    """Build Web Push."""
     around = Around(
         db=core.db,
         clock=core.clock,
@@ -52,7 +52,7 @@ def build_push(
 def build_notifications(
     settings: Settings, core: Core, clientdata: ClientDataServices, events: EventServices
 ) -> Notifications:
-    """Build what evaluates push rules, and tells gateways."""
+    """Build the evaluation of push rules, and pushes to gateways."""
     audiences = Audiences(
         db=core.db,
         timeline=core.timeline,

@@ -1,4 +1,4 @@
-"""The feed to sockets, and ephemeral state."""
+"""Wiring of the feed to sockets, and of ephemeral events."""
 
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.clientdata.services import ClientDataServices
@@ -23,7 +23,7 @@ def build_realtime(
     events: EventServices,
     rooms: RoomServices,
 ) -> RealtimeServices:
-    """Build them on rooms."""
+    """Build the realtime services."""
     db, timeline, access, blocks = core.db, core.timeline, events.access, accounts.blocks
     feed = Feed(
         db=db,

@@ -1,4 +1,4 @@
-"""Rooms and who is in them."""
+"""Wiring of rooms and memberships."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ def build_rooms(
     notices: Notices,
     carry_overs: Sequence[UpgradeCarryOver],
 ) -> RoomServices:
-    """Build them. `carry_overs` run when a room is upgraded; `notices` has a word when somebody leaves its room."""
+    """Build the room services. `carry_overs` run when a room is upgraded; `notices` are asked before a user leaves."""
     db, timeline, profiles, blocks = core.db, core.timeline, accounts.profiles, accounts.blocks
     views = RoomViews(db=db, profiles=profiles, messages=events.message_views)
     members = Members(timeline=timeline, access=events.access, views=views, profiles=profiles, blocks=blocks)
@@ -124,6 +124,6 @@ def _profile_propagation(settings: Settings, core: Core, accounts: AccountServic
         profiles=accounts.profiles,
         most=settings.matrix.max_waiting_profiles,
     )
-    if settings.matrix.enabled:  # nobody else looks at names in events
+    if settings.matrix.enabled:  # only Matrix clients show the names in member events
         accounts.profiles.listen(propagation.changed)
     return propagation

@@ -1,4 +1,4 @@
-"""What keeps Matrix clients up to date."""
+"""Wiring of /sync and sliding sync."""
 
 from homeserver.services.clientdata.services import ClientDataServices
 from homeserver.services.e2ee.encryption import Encryption
@@ -28,7 +28,7 @@ from homeserver.wiring.core import Core
 def build_sources(
     core: Core, clientdata: ClientDataServices, realtime: RealtimeServices, e2ee: Encryption
 ) -> Sources:
-    """What both kinds of sync tell beside rooms."""
+    """Build the sources of sync data other than rooms, shared by both kinds of sync."""
     direct = DirectChats(core.db, clientdata.account_data)
     return Sources(clientdata.account_data, realtime.typing, e2ee, realtime.presence, direct)
 
@@ -36,7 +36,7 @@ def build_sources(
 def build_sync(
     settings: Settings, core: Core, events: EventServices, realtime: RealtimeServices, sources: Sources
 ) -> SyncServices:
-    """Build /sync and what came before it."""
+    """Build /sync and the older calls that it replaced."""
     matrix = settings.matrix
     long_polls = LongPolls(core.db, matrix.max_waiting_syncs)
     realtime.typing.listen(long_polls.wake_room)

@@ -1,4 +1,4 @@
-"""What the Matrix client API needs.
+"""Tables of the Matrix client API.
 
 Revision: 0004, after 0003
 """

@@ -24,7 +24,7 @@ def _counters() -> None:
     op.add_column("rooms", sa.Column("notify_seq", sa.BigInteger(), **zero))
     for name in ("seen_position", "main_position", "main_seq"):
         op.add_column("members", sa.Column(name, sa.BigInteger(), **zero))
-    # What was written before counts as it did: all messages notified, and nobody told threads apart.
+    # Older events count as before: all messages notified, and threads were not counted separately.
     op.execute("UPDATE events SET notify_seq = message_seq")
     op.execute("UPDATE rooms SET notify_seq = message_seq")
     op.execute(

@@ -1,4 +1,4 @@
-"""What connections of sliding sync were told.
+"""Stored connections of sliding sync.
 
 Revision: 0006, after 0005
 """

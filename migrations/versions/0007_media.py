@@ -1,4 +1,4 @@
-"""Media of Matrix clients.
+"""Media of Matrix clients, and media ids created before the upload.
 
 Revision: 0007, after 0006
 """

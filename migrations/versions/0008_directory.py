@@ -1,4 +1,4 @@
-"""Aliases of rooms, what people see of rooms that they are not in, and rooms that people forgot.
+"""Room aliases, room summaries for the directory, and forgotten rooms.
 
 Revision: 0008, after 0007
 """
@@ -67,7 +67,7 @@ def upgrade() -> None:
 
 
 def fill(connection: sa.Connection) -> None:
-    """Write the summaries of the rooms that are there, a page at a time."""
+    """Write the summaries of existing rooms, a page at a time."""
     for rooms in _pages(connection):
         states: dict[str, dict[str, Any]] = {room.room_id: {} for room in rooms}
         found = connection.execute(

@@ -1,4 +1,4 @@
-"""How accounts stand, more of profiles and sessions, log-ins by token.
+"""Account status, further profile and session columns, login tokens.
 
 Revision: 0010, after 0009
 """

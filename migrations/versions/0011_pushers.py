@@ -1,4 +1,4 @@
-"""Push gateways of Matrix clients, and what waits for them.
+"""Pushers of Matrix clients, and their outbox.
 
 Revision: 0011, after 0010
 """

@@ -1,4 +1,4 @@
-"""Search of messages, and events that are sent later.
+"""Full-text search of messages, and delayed events.
 
 Revision: 0012, after 0011
 """

@@ -1,4 +1,4 @@
-"""People whose words are kept from those who come later.
+"""Users whose messages are hidden from users who join later (erasure).
 
 Revision: 0013, after 0012
 """
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the mark, and a way to find those who have it."""
+    """Add the column, and an index of the users who have it set."""
     op.add_column("users", sa.Column("erased", sa.Boolean, nullable=False, server_default=sa.text("false")))
     condition = sa.text("erased")
     op.create_index(

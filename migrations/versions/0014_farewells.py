@@ -1,4 +1,4 @@
-"""Who closed their account before people were taken out of their rooms is taken out now.
+"""Remove users from their rooms who deactivated their account before the server did so.
 
 Revision: 0014, after 0013
 """
@@ -12,9 +12,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Let the reader of the log that takes people out begin where the first of them closed their account.
+    """Set the cursor of the consumer that removes deactivated users from rooms to the first deactivation.
 
-    Whoever is out already is passed over.
+    Users who have left already are skipped.
     """
     op.execute(
         "INSERT INTO cursors (consumer, position) "

@@ -1,4 +1,4 @@
-"""A way to find what is redacted of a room's state.
+"""An index of redacted state events.
 
 Revision: 0015, after 0014
 """

@@ -1,4 +1,4 @@
-"""Names, topics, pictures and aliases of rooms that were redacted are taken out of lists too, where they still stand.
+"""Clear names, topics, avatars and canonical aliases in room lists whose state events were redacted.
 
 Revision: 0016, after 0015
 """
@@ -26,7 +26,7 @@ def upgrade() -> None:
 
 
 def clean(connection: sa.Connection) -> None:
-    """Empty what the newest event of its type was redacted of."""
+    """Empty the list columns of rooms whose newest event of the type was redacted."""
     redacted = connection.execute(
         sa.text(
             "SELECT room_id, type FROM events WHERE state_key IS NOT NULL AND redacted_by IS NOT NULL"

@@ -1,4 +1,4 @@
-"""The hash of an earlier refresh token is kept only while that token is good: those kept so far are good no more.
+"""Delete the hashes of earlier refresh tokens: they are kept only while the token is valid, and those are not.
 
 Revision: 0017, after 0016
 """
@@ -13,5 +13,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Forget the tokens that were spent under the earlier rule."""
+    """Delete the tokens that were used under the earlier rule."""
     op.execute(sa.text("UPDATE sessions SET spent_hash = NULL WHERE spent_hash IS NOT NULL"))

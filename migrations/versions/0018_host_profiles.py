@@ -1,4 +1,4 @@
-"""What host applications say of their people, in a table of its own.
+"""Profile fields from host applications, in a table of their own.
 
 Revision: 0018, after 0017
 """
@@ -25,7 +25,7 @@ FIELDS = (
 
 
 def upgrade() -> None:
-    """Move the columns of users to rows of those who have anything in them."""
+    """Move the columns of users to rows, for users with a value in any of them."""
     op.create_table(
         "host_profiles",
         sa.Column("user_id", sa.Text(), sa.ForeignKey("users.user_id"), primary_key=True),
@@ -40,7 +40,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Put the columns back."""
+    """Move the columns back."""
     for name in FIELDS:
         op.add_column("users", sa.Column(name, sa.Text(), server_default="", nullable=False))
     users = sa.table("users", sa.column("user_id"), *map(sa.column, FIELDS))

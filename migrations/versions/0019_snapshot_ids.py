@@ -1,6 +1,6 @@
-"""Snapshots of state are numbered for themselves, and a delta can take something out.
+"""State snapshots have ids of their own, and deltas can remove keys.
 
-Until now the id of a snapshot was the position of the event that made it. Those ids stay; new ones are above them.
+Before, a snapshot's id was the position of the event that made it. Those ids stay; new ones are greater.
 
 Revision: 0019, after 0018
 """
@@ -23,5 +23,5 @@ def upgrade() -> None:
 
 
 def number(connection: sa.Connection) -> None:
-    """Go on above every id that was given out."""
+    """Continue above every id assigned so far."""
     connection.execute(sa.text("UPDATE log_head SET state_id = position WHERE state_id < position"))

@@ -30,6 +30,7 @@ from homeserver.settings.load import load
 from homeserver.settings.models import Settings
 from homeserver.storage.schema import metadata
 from tests.rows import rows
+from tests.wording import avoided
 
 ROOT = Path(__file__).parent.parent
 MAX_FILE_LINES = 400
@@ -197,6 +198,15 @@ def is_empty_container(value: ast.expr | None) -> bool:
         case ast.Call(func=ast.Name(id="defaultdict" | "WeakValueDictionary" | "WeakSet")):
             return True
     return False
+
+
+def test_docstrings_and_comments_use_the_terms_of_the_field() -> None:
+    """Phrases to avoid, and what they stand for: tests/wording.py."""
+    found = []
+    for name, text in ours(".py"):
+        if name.startswith(("homeserver/", "bridges/")):
+            found += [f"{name}:{line} {phrase!r}" for line, phrase in avoided(text)]
+    assert found == []
 
 
 async def test_two_servers_live_in_one_process(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def seal(pdu: JsonObject, rules: RoomRules, server: str, key: SigningKey) -> Eve
     sealed = {name: value for name, value in pdu.items() if name not in _SEALED_KEYS}
     hashed = canonical.encode_strict(sealed) if rules.strict_json else canonical.encode(sealed)
     sealed["hashes"] = {"sha256": encode_base64(sha256(hashed).digest())}
-    reference = canonical.encode(redact(sealed, rules))  # there are no signatures yet to take out
+    reference = canonical.encode(redact(sealed, rules))  # without signatures, as there are none yet
     sealed["signatures"] = {server: {key.key_id: key.sign(reference)}}
     if rules.event_id_format is EventIdFormat.GIVEN:
         event_id = EventId(sealed["event_id"])

@@ -272,7 +272,7 @@ async def untried(conn: AsyncConnection, limit: int) -> list[WaitingPush]:
 
 
 async def targets(conn: AsyncConnection, keys: Collection[Key]) -> dict[Key, Target]:
-    """Where pushes go; missing are those whose subscription no longer belongs to the user."""
+    """Where pushes go; missing are those that their user may not get any more: left, blocked, suspended..."""
     values = {
         "hashes": [key.destination for key in keys],
         "positions": list({key.position for key in keys}),

@@ -174,7 +174,7 @@ async def drop_ended(conn: AsyncConnection, ended: Sequence[Ended]) -> None:
 
 
 async def candidates(conn: AsyncConnection, room_ids: Collection[RoomId]) -> list[Candidate]:
-    """The members of these rooms who have pushers."""
+    """The joined or invited members of these rooms who have pushers."""
     return [Candidate(*row) for row in await conn.execute(_CANDIDATES, {"room_ids": list(room_ids)})]
 
 
@@ -190,7 +190,7 @@ async def add_pushes(conn: AsyncConnection, new: Sequence[NewPush]) -> None:
 
 
 async def targets(conn: AsyncConnection, keys: Collection[Key]) -> list[Target]:
-    """Where pushes go; missing are those whose pusher is gone."""
+    """Where pushes go; missing are those that their user may not get any more: left, logged out, suspended..."""
     values = {"ids": [key.destination for key in keys], "positions": list({key.position for key in keys})}
     wanted = set(keys)
     found = [_target(row) for row in await conn.execute(_TARGETS, values)]

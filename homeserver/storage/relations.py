@@ -237,7 +237,7 @@ async def related_among(
     rel_types: Collection[str] | None,
     senders: Collection[str] | None,
 ) -> set[EventId]:
-    """Those of the events that an event which is not redacted relates to, by one of these types and senders."""
+    """The events among these that have a related event, not redacted, of one of these types and senders."""
     statement = _AMONG[rel_types is not None, senders is not None]
     values = {"targets": list(targets), "rel_types": list(rel_types or ()), "senders": list(senders or ())}
     return set((await conn.execute(statement, values)).scalars())

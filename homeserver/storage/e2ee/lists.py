@@ -66,7 +66,7 @@ _LEFT_BEHIND = (
         _mine.c.room_id.in_(bindparam("room_ids", expanding=True)),
         _mine.c.user_id == bindparam("reader"),
         _theirs.c.membership == "join",
-        _theirs.c.position < _mine.c.position,  # users who joined later are none of the reader's business
+        _theirs.c.position < _mine.c.position,  # users who joined later do not concern the reader
     )
 )
 _last = events.alias("last")

@@ -50,6 +50,8 @@ class Entry:
     @property
     def moved(self) -> tuple[UserId, ...]:
         """The users whose member event in the room this entry changed."""
+        if self.event is None or (self.body is None and self.event.event.type != "m.room.member"):
+            return ()  # most entries, and every long poll asks each of them
         return tuple(UserId(state_key) for kind, state_key in self.changed if kind == "m.room.member")
 
 

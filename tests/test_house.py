@@ -45,10 +45,7 @@ LONG_FUNCTIONS = {
     "homeserver/api/matrix/keys.py routes",
     "homeserver/api/matrix/app.py _user_routes",
     "homeserver/api/messenger/chats.py routes",
-    "homeserver/api/messenger/messages.py routes",
-    "homeserver/api/messenger/users.py routes",
     "homeserver/api/university/conversations.py routes",
-    "homeserver/api/university/messages.py routes",
     "tests/faces/odd.py states",
 }
 CONNECTS = re.compile(

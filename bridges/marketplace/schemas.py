@@ -7,19 +7,16 @@ from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
 from homeserver.http.body import Body, Flag, Number, Query, QueryInt
+from homeserver.product_api.schemas import TextId
 
 MAX_TEXT_CHARS = 10_000  # the most that the settings allow; the bridge checks the configured limit
-
-
-def _as_text(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _flag(value: object) -> object:
     return {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower(), value)
 
 
-PersonId = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=255)]
+PersonId = TextId
 QueryFlag = Annotated[bool, BeforeValidator(_flag), Field(strict=True)]
 Id = Annotated[QueryInt, Field(ge=1, le=2**53 - 1)]
 

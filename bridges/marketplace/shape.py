@@ -7,10 +7,10 @@ from typing import Final, Literal, Protocol
 import orjson
 
 from bridges.marketplace import schemas
-from homeserver import publicids
 from homeserver.errors import HomeserverError, RateLimited
 from homeserver.http.times import iso
 from homeserver.model import Attachment, Message, Person
+from homeserver.product_api.views import NumberView
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts.status import is_guest
 from homeserver.services.enquiries.enquiryviews import Enquiry
@@ -29,10 +29,9 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class View(NumberView):
     """A viewer. A guest (`own`) sees their own UUID (`own_name`); everyone else sees an alias."""
 
-    namespace: int
     alias: Callable[[UserId], str]
     files: Files
     own: UserId | None = None
@@ -43,10 +42,6 @@ class View:
         if not is_guest(number):
             return str(self.number(number))
         return self.own_name if user_id == self.own else self.alias(user_id)
-
-    def number(self, number: int) -> int:
-        """A registered user's integer id."""
-        return publicids.to_public(number, self.namespace)
 
     def id_of(self, person: Person) -> str:
         """The id of a user record, as this viewer knows it."""

@@ -1,6 +1,7 @@
 """Builds the messenger API."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from homeserver.api.messenger.chats import Chats
 from homeserver.api.messenger.errors import ERRORS
@@ -9,7 +10,7 @@ from homeserver.api.messenger.logins import Logins
 from homeserver.api.messenger.messages import MessageCalls
 from homeserver.api.messenger.sending import Posting
 from homeserver.api.messenger.services import MessengerServices
-from homeserver.api.messenger.shape import Views
+from homeserver.api.messenger.shape import View, Views
 from homeserver.api.messenger.socket import PersonSocket, SocketLimits
 from homeserver.api.messenger.users import Users
 from homeserver.http.apps import ApiContext, face_application
@@ -53,7 +54,7 @@ too large; 1013 too slow or too busy, reconnect and `sync`.
 
 def make(services: MessengerServices, api: ApiContext, *, settings: MessengerSettings) -> Sequence[Face]:
     """The face, and its WebSocket, which has a path of its own; subscribes to the feed."""
-    views = Views(MediaFiles(services.media, api.public_url, api.server))
+    views = Views(partial(View, files=MediaFiles(services.media, api.public_url, api.server)))
     posting = Posting(messages=services.messages.messages)
     paging = Paging(api.max_page)
     messages = MessageCalls(services, posting=posting, views=views, paging=paging)

@@ -1,17 +1,19 @@
-"""Messages: send, read, edit, delete, report."""
+"""Messages: send, read; to edit, delete and report one is of `homeserver/product_api/messages.py`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from homeserver.api.messenger import schemas, shape
-from homeserver.api.messenger.schemas import MessageChange, MessageQuery, NewMessage, NewReport
+from homeserver.api.messenger.schemas import MessageChange, MessageQuery, NewMessage
 from homeserver.api.messenger.sending import Posting
 from homeserver.api.messenger.services import MessengerServices
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
+from homeserver.model import Message, Requester
+from homeserver.product_api.messages import REFUSED, TAGS, MessageForm, OneMessageCalls
+from homeserver.services.events.access import SeenMessage
 
 DEFAULT_PAGE = 50
-_TAGS = ("Messages",)
-_REFUSED = "Or one of you has blocked the other, or the text has a forbidden word."
 
 
 class MessageCalls:
@@ -21,15 +23,25 @@ class MessageCalls:
         self, services: MessengerServices, *, posting: Posting, views: shape.Views, paging: Paging
     ) -> None:
         self._messages = services.messages.messages
-        self._reports = services.moderation.reports
         self._posting = posting
         self._access = services.events.access
         self._views = views
         self._paging = paging
+        form = MessageForm(
+            path="/messages/{message_id:int}",
+            find=self._named,
+            edit_method="PATCH",
+            change=MessageChange,
+            text_of=lambda body: body.content,
+            show=self._shown,
+            answer=schemas.Message,
+        )
+        self._one_message = OneMessageCalls(
+            form, messages=self._messages, reports=services.moderation.reports
+        )
 
     def routes(self) -> Sequence[Route]:
         """The routes."""
-        one = "/messages/{message_id:int}"
         return (
             Route(
                 "POST",
@@ -39,8 +51,8 @@ class MessageCalls:
                 body=NewMessage,
                 answer=schemas.Message,
                 status=201,
-                tags=_TAGS,
-                errors={403: f"Only the server sends system messages. {_REFUSED}"},
+                tags=TAGS,
+                errors={403: f"Only the server sends system messages. {REFUSED}"},
             ),
             Route(
                 "GET",
@@ -49,37 +61,9 @@ class MessageCalls:
                 "Get a page of messages, oldest first",
                 query=MessageQuery,
                 answer=list[schemas.Message],
-                tags=_TAGS,
+                tags=TAGS,
             ),
-            Route(
-                "PATCH",
-                one,
-                self.edit,
-                "Edit your message",
-                body=MessageChange,
-                answer=schemas.Message,
-                tags=_TAGS,
-                errors={403: f"Only the author may edit a message. {_REFUSED}"},
-            ),
-            Route(
-                "DELETE",
-                one,
-                self.delete,
-                "Delete a message",
-                status=204,
-                tags=_TAGS,
-                errors={403: "Only the author or an admin may delete a message."},
-            ),
-            Route(
-                "POST",
-                f"{one}/report",
-                self.report,
-                "Report a message to the server's admins",
-                body=NewReport,
-                status=204,
-                tags=_TAGS,
-                errors={400: "The message is your own."},
-            ),
+            *self._one_message.routes(),
         )
 
     async def send(self, call: Call[NewMessage, None]) -> schemas.Message:
@@ -106,30 +90,8 @@ class MessageCalls:
         view = self._views.of(requester)
         return [shape.message(message, view) for message in found]
 
-    async def edit(self, call: Call[MessageChange, None]) -> schemas.Message:
-        """`PATCH /api/v1/messages/{message_id}`: change the text of the requester's own message.
+    async def _named(self, call: Call[Any, None]) -> SeenMessage:
+        return await self._access.message_by_number(call.requester, call.number("message_id"))
 
-        Errors: message_not_found, not_author, not_editable, empty_text, text_too_long, word_refused.
-        """
-        requester = call.requester
-        message = await self._access.message_by_number(requester, call.number("message_id"))
-        edited = await self._messages.edit(message, text=call.body.content)
-        return shape.message(edited.message, self._views.of(requester))
-
-    async def delete(self, call: Call[None, None]) -> None:
-        """`DELETE /api/v1/messages/{message_id}`: delete the requester's own message; admins of the chat may
-        delete any.
-
-        Errors: message_not_found, not_author.
-        """
-        message = await self._access.message_by_number(call.requester, call.number("message_id"))
-        await self._messages.redact(message)
-
-    async def report(self, call: Call[NewReport, None]) -> None:
-        """`POST /api/v1/messages/{message_id}/report`: report a message; its author is not told.
-
-        Errors: message_not_found, own_message, reason_too_long.
-        """
-        requester = call.requester
-        message = await self._access.message_by_number(requester, call.number("message_id"))
-        await self._reports.report(requester, message.event.event_id, call.body.reason)
+    def _shown(self, message: Message, requester: Requester) -> schemas.Message:
+        return shape.message(message, self._views.of(requester))

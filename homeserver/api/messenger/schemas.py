@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from homeserver.http.body import MAX_TEXT_CHARS, Body, ClientId, Flag, Number, QueryInt, Text
 from homeserver.http.paging import LimitQuery, PageQuery
+from homeserver.product_api.schemas import FrameData
 
 _PASSWORD = Field(max_length=10_000)
 _EMAIL = Field(max_length=1000)
@@ -36,10 +37,6 @@ class ProfileChange(Body):
     display_name: str | None = Field(default=None, max_length=1000)
     tag: str | None = Field(default=None, max_length=100)
     avatar_url: str | None = Field(default=None, max_length=2000)
-
-
-class UserQuery(PageQuery):
-    search: str = Field(default="", max_length=200)
 
 
 class NewDirectChat(Body):
@@ -83,10 +80,6 @@ class MessageQuery(LimitQuery):
     )
 
 
-class NewReport(Body):
-    reason: Text = ""
-
-
 class ReadMark(Body):
     message_id: Number | None = Field(
         default=None, description="The last message read; by default the newest."
@@ -122,12 +115,7 @@ class Frame(Body):
     """Any frame of a client."""
 
     event: str = Field(max_length=100)
-    data: dict[str, object] = Field(default_factory=dict)
-
-    @field_validator("data", mode="before")
-    @classmethod
-    def _null_is_empty(cls, value: object) -> object:
-        return {} if value is None else value
+    data: FrameData = Field(default_factory=dict)
 
 
 # Answers. `created_at`: ISO 8601 in UTC with milliseconds; `ts` and `edited_at` with microseconds.

@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
-from homeserver import publicids
 from homeserver.api.messenger import schemas
 from homeserver.errors import HomeserverError
 from homeserver.http.frames import error_data
 from homeserver.http.times import iso, iso_micros
-from homeserver.model import Attachment, Message, MessageKind, Person, Requester, Room
+from homeserver.model import Attachment, Message, MessageKind, Person, Room
+from homeserver.product_api import views
+from homeserver.product_api.views import NumberView
 from homeserver.services.auth.sessions import Tokens
 from homeserver.services.media.addresses import Files
 
@@ -26,28 +27,13 @@ _NAMES_IN_TITLE = 3  # the title of a group without one
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A viewer: users have different numbers for each host application."""
-
-    namespace: int
-    files: Files
-
-    def number(self, number: int) -> int:
-        """A user's integer id as this viewer knows it."""
-        return publicids.to_public(number, self.namespace)
-
-
-@dataclass(frozen=True, slots=True)
-class Views:
-    """Makes the view of a requester."""
+class View(NumberView):
+    """A viewer."""
 
     files: Files
 
-    def of(self, requester: Requester) -> View:
-        return self.in_namespace(requester.namespace)
 
-    def in_namespace(self, namespace: int) -> View:
-        return View(namespace, self.files)
+Views: TypeAlias = views.Views[View]
 
 
 def user(person: Person, view: View, *, shows_email: bool) -> schemas.User:

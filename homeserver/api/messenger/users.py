@@ -3,14 +3,16 @@
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from homeserver import publicids
 from homeserver.api.messenger import schemas, shape
-from homeserver.api.messenger.schemas import ProfileChange, UserQuery
+from homeserver.api.messenger.schemas import ProfileChange
 from homeserver.api.messenger.shape import Views
 from homeserver.errors import NotFound
-from homeserver.http.paging import PageQuery, Paging
+from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Person, Requester
+from homeserver.product_api.blocks import BlockCalls
+from homeserver.product_api.schemas import UserQuery
+from homeserver.product_api.views import number_in_path
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
@@ -41,13 +43,15 @@ class Users:
         self._profiles = profiles
         self._directory = directory
         self._members = members
-        self._blocks = blocks
         self._views = views
         self._paging = paging
+        self._block_calls = BlockCalls(
+            blocks=blocks, paging=paging, show=self._shown, answer=list[schemas.User]
+        )
 
     def routes(self) -> Sequence[Route]:
         """The routes."""
-        tags, block = ("Users",), "/users/{user_id:int}/block"
+        tags = ("Users",)
         return (
             Route("GET", "/auth/me", self.me, "Get your profile", answer=schemas.User, tags=("Auth",)),
             Route("GET", "/users/me", self.me, "Get your profile", answer=schemas.User, tags=tags),
@@ -70,25 +74,7 @@ class Users:
                 answer=list[schemas.User],
                 tags=tags,
             ),
-            Route(
-                "GET",
-                "/users/blocked",
-                self.blocked,
-                "List the people you have blocked, latest first",
-                query=PageQuery,
-                answer=list[schemas.User],
-                tags=tags,
-            ),
-            Route(
-                "POST",
-                block,
-                self.block,
-                "Block a person",
-                status=204,
-                tags=tags,
-                errors={400: "You cannot block yourself.", 413: "You have blocked too many people."},
-            ),
-            Route("DELETE", block, self.unblock, "Unblock a person", status=204, tags=tags),
+            *self._block_calls.routes(),
             Route("GET", "/users/{user_id:int}", self.get, "Get a person", answer=schemas.User, tags=tags),
         )
 
@@ -123,38 +109,12 @@ class Users:
 
         Errors: not_found.
         """
-        number = self._number(call)
+        number = number_in_path(call)
         person = (await self._profiles.by_numbers([number])).get(number)
         if person is None:
             raise NotFound("There is no user with this id.")
         (shown,) = await self._shown(call.requester, [person])
         return shown
-
-    async def blocked(self, call: Call[None, PageQuery]) -> list[schemas.User]:
-        """`GET /api/v1/users/blocked`: list the people that the requester has blocked.
-
-        Nobody can see who blocked them.
-        """
-        people = await self._blocks.listing(call.requester, self._paging.page(call.query))
-        return await self._shown(call.requester, people)
-
-    async def block(self, call: Call[None, None]) -> None:
-        """`POST /api/v1/users/{user_id}/block`: block a person: neither of the two can write to the other in
-        private.
-
-        Errors: user_not_found, own_block, too_many_blocked.
-        """
-        await self._blocks.block(call.requester, await self._blocks.by_number(self._number(call)))
-
-    async def unblock(self, call: Call[None, None]) -> None:
-        """`DELETE /api/v1/users/{user_id}/block`: unblock a person. Succeeds if there is no block.
-
-        Errors: user_not_found.
-        """
-        await self._blocks.unblock(call.requester, await self._blocks.by_number(self._number(call)))
-
-    def _number(self, call: Call[None, None]) -> int:
-        return publicids.from_public(call.number("user_id"), call.requester.namespace)
 
     async def _shown(self, requester: Requester, people: Sequence[Person]) -> list[schemas.User]:
         """The users as JSON; e-mail only of the requester and of people they share a chat with."""

@@ -1,6 +1,7 @@
 """Builds the university API."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from homeserver.api.university.attachments import Attachments
 from homeserver.api.university.conversations import Conversations
@@ -9,7 +10,7 @@ from homeserver.api.university.live import Live
 from homeserver.api.university.messages import MessageCalls
 from homeserver.api.university.sending import Posting
 from homeserver.api.university.services import UniversityServices
-from homeserver.api.university.shape import Views
+from homeserver.api.university.shape import View, Views
 from homeserver.api.university.socket import ConversationSocket
 from homeserver.api.university.users import Users
 from homeserver.http.apps import ApiContext, face_application
@@ -54,7 +55,8 @@ too large; 1013 too slow or too busy, reconnect and `sync`.
 
 def make(services: UniversityServices, api: ApiContext, *, settings: UniversitySettings) -> Face:
     """The face; subscribes to the feed."""
-    views = Views(MediaFiles(services.media, api.public_url, api.server), settings.show_contacts)
+    files = MediaFiles(services.media, api.public_url, api.server)
+    views = Views(partial(View, files=files, show_contacts=settings.show_contacts))
     paging, access = Paging(api.max_page), services.events.access
     conversations = Conversations(
         rooms=services.rooms.rooms,

@@ -1,19 +1,21 @@
-"""Messages: send, read, edit, delete, report."""
+"""Messages: send, read; to edit, delete and report one is of `homeserver/product_api/messages.py`."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from homeserver.api.university import schemas, shape
-from homeserver.api.university.schemas import MessageChange, MessageQuery, NewMessage, NewReport
+from homeserver.api.university.schemas import MessageChange, MessageQuery, NewMessage
 from homeserver.api.university.sending import Posting
 from homeserver.api.university.services import UniversityServices
 from homeserver.errors import Forbidden
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.services.events.access import OpenRoom
+from homeserver.model import Message, Requester
+from homeserver.product_api.messages import REFUSED, TAGS, MessageForm, OneMessageCalls
+from homeserver.services.events.access import OpenRoom, SeenMessage
 
 DEFAULT_PAGE = 50
-_REFUSED = "Or one of you has blocked the other, or the text has a forbidden word."
 
 
 class MessageCalls:
@@ -23,16 +25,25 @@ class MessageCalls:
         self, services: UniversityServices, *, posting: Posting, views: shape.Views, paging: Paging
     ) -> None:
         self._messages = services.messages.messages
-        self._reports = services.moderation.reports
         self._posting = posting
         self._access = services.events.access
         self._views = views
         self._paging = paging
+        form = MessageForm(
+            path="/messages/{message_id:uuid}",
+            find=self._named,
+            edit_method="PUT",
+            change=MessageChange,
+            text_of=lambda body: body.text,
+            show=self._shown,
+            answer=schemas.Message,
+        )
+        self._one_message = OneMessageCalls(
+            form, messages=self._messages, reports=services.moderation.reports
+        )
 
     def routes(self) -> Sequence[Route]:
         """The routes."""
-        tags = ("Messages",)
-        one = "/messages/{message_id:uuid}"
         return (
             Route(
                 "POST",
@@ -41,9 +52,9 @@ class MessageCalls:
                 "Send a message",
                 body=NewMessage,
                 answer=schemas.Message,
-                tags=tags,
+                tags=TAGS,
                 errors={
-                    403: f"`sender_id` is not your own. {_REFUSED}",
+                    403: f"`sender_id` is not your own. {REFUSED}",
                     404: "There is no such conversation, or you are not in it.",
                 },
             ),
@@ -54,37 +65,9 @@ class MessageCalls:
                 "Get a page of messages, oldest first",
                 query=MessageQuery,
                 answer=list[schemas.Message],
-                tags=tags,
+                tags=TAGS,
             ),
-            Route(
-                "PUT",
-                one,
-                self.edit,
-                "Edit your message",
-                body=MessageChange,
-                answer=schemas.Message,
-                tags=tags,
-                errors={403: f"Only the author may edit a message. {_REFUSED}"},
-            ),
-            Route(
-                "DELETE",
-                one,
-                self.delete,
-                "Delete a message",
-                status=204,
-                tags=tags,
-                errors={403: "Only the author or an admin may delete a message."},
-            ),
-            Route(
-                "POST",
-                f"{one}/report",
-                self.report,
-                "Report a message to the server's admins",
-                body=NewReport,
-                status=204,
-                tags=tags,
-                errors={400: "The message is your own."},
-            ),
+            *self._one_message.routes(),
         )
 
     async def send(self, call: Call[NewMessage, None]) -> schemas.Message:
@@ -120,33 +103,11 @@ class MessageCalls:
         view = self._views.of(requester)
         return [shape.message(message, view) for message in found]
 
-    async def edit(self, call: Call[MessageChange, None]) -> schemas.Message:
-        """`PUT /api/unet-chat/messages/{message_id}`: change the text of the requester's own message.
+    async def _named(self, call: Call[Any, None]) -> SeenMessage:
+        return await self._access.message_by_uuid(call.requester, call.uuid("message_id"))
 
-        Errors: message_not_found, not_author, not_editable, empty_text, text_too_long, word_refused.
-        """
-        requester = call.requester
-        message = await self._access.message_by_uuid(requester, call.uuid("message_id"))
-        edited = await self._messages.edit(message, text=call.body.text)
-        return shape.message(edited.message, self._views.of(requester))
-
-    async def delete(self, call: Call[None, None]) -> None:
-        """`DELETE /api/unet-chat/messages/{message_id}`: delete the requester's own message; admins of the
-        conversation may delete any.
-
-        Errors: message_not_found, not_author.
-        """
-        message = await self._access.message_by_uuid(call.requester, call.uuid("message_id"))
-        await self._messages.redact(message)
-
-    async def report(self, call: Call[NewReport, None]) -> None:
-        """`POST /api/unet-chat/messages/{message_id}/report`: report a message; its author is not told.
-
-        Errors: message_not_found, own_message, reason_too_long.
-        """
-        requester = call.requester
-        message = await self._access.message_by_uuid(requester, call.uuid("message_id"))
-        await self._reports.report(requester, message.event.event_id, call.body.reason)
+    def _shown(self, message: Message, requester: Requester) -> schemas.Message:
+        return shape.message(message, self._views.of(requester))
 
     async def _position(self, room: OpenRoom, message_id: UUID | None) -> int | None:
         """The position of a message of the room, even if it was deleted since the client saw it."""

@@ -3,22 +3,18 @@
 from typing import Annotated, Literal, NotRequired, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import TypedDict
 
 from homeserver.http.body import Body, ClientId, Flag, Number, Text
 from homeserver.http.paging import PageQuery
-
-
-def _as_text(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+from homeserver.product_api.schemas import FrameData, TextId
 
 
 def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
-ServiceId = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=255)]
 Service = Annotated[str, Field(min_length=1, max_length=255)]
 Uuid = Annotated[UUID | None, BeforeValidator(_blank_is_none)]
 
@@ -31,7 +27,7 @@ class NewConversation(Body):
     title: str | None = Field(default=None, max_length=10_000)
     participant_ids: tuple[Number, ...] | None = Field(default=None, max_length=100_000)
     service: Service | None = None
-    service_id: ServiceId | None = None
+    service_id: TextId | None = None
 
     @model_validator(mode="after")
     def _check_link(self) -> Self:
@@ -62,10 +58,6 @@ class NewMessage(Body):
 
 class MessageChange(Body):
     text: Text
-
-
-class NewReport(Body):
-    reason: Text = ""
 
 
 class ReadMark(Body):
@@ -124,10 +116,6 @@ class ConversationQuery(PageQuery):
     )
 
 
-class UserQuery(PageQuery):
-    search: str = Field(default="", max_length=200)
-
-
 class MessageQuery(PageQuery):
     before: Uuid = Field(default=None, description="The latest messages before this one.")
     after: Uuid = Field(default=None, description="The earliest messages after this one.")
@@ -159,12 +147,7 @@ class Frame(Body):
     """Any frame of a client."""
 
     type: str = Field(max_length=100)
-    payload: dict[str, object] = Field(default_factory=dict)
-
-    @field_validator("payload", mode="before")
-    @classmethod
-    def _null_is_empty(cls, value: object) -> object:
-        return {} if value is None else value
+    payload: FrameData = Field(default_factory=dict)
 
 
 # Answers. `created_at` and the like: ISO 8601 in UTC, e.g. 2024-11-04T14:30:00.123Z.

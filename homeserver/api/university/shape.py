@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import orjson
 
@@ -10,36 +11,22 @@ from homeserver.api.university import schemas
 from homeserver.errors import HomeserverError
 from homeserver.http.frames import error_data
 from homeserver.http.times import iso
-from homeserver.model import Attachment, HostProfile, Member, Message, MessageRef, Person, Requester, Room
+from homeserver.model import Attachment, HostProfile, Member, Message, MessageRef, Person, Room
+from homeserver.product_api import views
+from homeserver.product_api.views import NumberView
 from homeserver.protocol.ids import RoomId
 from homeserver.services.media.addresses import Files
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A viewer: users have different numbers for each host application."""
+class View(NumberView):
+    """A viewer."""
 
-    namespace: int
     files: Files
     show_contacts: bool = False
 
-    def number(self, number: int) -> int:
-        """A user's integer id as this viewer knows it."""
-        return publicids.to_public(number, self.namespace)
 
-
-@dataclass(frozen=True, slots=True)
-class Views:
-    """Makes the view of a requester."""
-
-    files: Files
-    show_contacts: bool
-
-    def of(self, requester: Requester) -> View:
-        return self.in_namespace(requester.namespace)
-
-    def in_namespace(self, namespace: int) -> View:
-        return View(namespace, self.files, self.show_contacts)
+Views: TypeAlias = views.Views[View]
 
 
 def conversation_id(position: int, room_id: RoomId) -> str:

@@ -1,0 +1,1 @@
+"""What the product APIs have in common: views, ids, calls and steps of sockets that differ by a name only."""

@@ -1,6 +1,8 @@
 """Chats and their members."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from homeserver import publicids
 from homeserver.api.messenger import schemas, shape
@@ -8,6 +10,9 @@ from homeserver.api.messenger.schemas import ChatQuery, NewDirectChat, NewGroupC
 from homeserver.api.messenger.services import MessengerServices
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
+from homeserver.product_api.rooms import ReadMarks, RoomCalls
+from homeserver.product_api.views import number_in_path
+from homeserver.services.events.access import OpenRoom
 
 _ONE = "/chats/{chat_id:int}"
 _MEMBER = f"{_ONE}/members/{{user_id:int}}"
@@ -24,10 +29,12 @@ class Chats:
     ) -> None:
         self._rooms = services.rooms.rooms
         self._members = services.rooms.members
-        self._receipts = services.realtime.receipts
         self._access = services.events.access
         self._views = views
         self._paging = paging
+        find = partial(self._access.message_by_number, or_deleted=True)
+        marks = ReadMarks[int](receipts=services.realtime.receipts, find=find)
+        self._room_calls = RoomCalls(find=self._named, marks=marks, members=self._members)
         self._listed_participants = listed_participants
 
     def routes(self) -> Sequence[Route]:
@@ -75,7 +82,7 @@ class Chats:
             Route(
                 "DELETE",
                 _MEMBER,
-                self.remove,
+                self._room_calls.remove,
                 "Remove a member, or leave",
                 status=204,
                 tags=_TAGS,
@@ -84,7 +91,7 @@ class Chats:
             Route(
                 "POST",
                 f"{_ONE}/read",
-                self.read,
+                self._room_calls.read,
                 "Mark a chat as read",
                 body=ReadMark,
                 status=204,
@@ -128,7 +135,7 @@ class Chats:
 
         Errors: room_not_found.
         """
-        room_id = (await self._access.room_by_number(call.requester, call.number("chat_id"))).room_id
+        room_id = (await self._named(call)).room_id
         return shape.chat(await self._rooms.get(call.requester, room_id), self._views.of(call.requester))
 
     async def add(self, call: Call[None, None]) -> schemas.Chat:
@@ -139,32 +146,9 @@ class Chats:
         Errors: room_not_found, user_not_found, not_admin, private_room, blocked.
         """
         requester = call.requester
-        room_id = (await self._access.room_by_number(requester, call.number("chat_id"))).room_id
-        await self._members.add(requester, room_id, self._number(call))
+        room_id = (await self._named(call)).room_id
+        await self._members.add(requester, room_id, number_in_path(call))
         return shape.chat(await self._rooms.get(requester, room_id), self._views.of(requester))
 
-    async def remove(self, call: Call[None, None]) -> None:
-        """`DELETE /api/v1/chats/{chat_id}/members/{user_id}`: remove a person (for admins of the chat), or
-        leave it.
-
-        Errors: room_not_found, user_not_found, not_admin, low_power, private_room.
-        """
-        room_id = (await self._access.room_by_number(call.requester, call.number("chat_id"))).room_id
-        await self._members.remove(call.requester, room_id, self._number(call))
-
-    async def read(self, call: Call[ReadMark, None]) -> None:
-        """`POST /api/v1/chats/{chat_id}/read`: mark everything up to a message, or up to the newest one, as
-        read.
-
-        Errors: room_not_found, message_not_found, message_elsewhere.
-        """
-        requester = call.requester
-        room_id = (await self._access.room_by_number(requester, call.number("chat_id"))).room_id
-        event_id = None
-        if call.body.message_id is not None:
-            message = await self._access.message_by_number(requester, call.body.message_id, or_deleted=True)
-            event_id = message.event.event_id
-        await self._receipts.mark_read(requester, room_id, event_id=event_id)
-
-    def _number(self, call: Call[None, None]) -> int:
-        return publicids.from_public(call.number("user_id"), call.requester.namespace)
+    async def _named(self, call: Call[Any, None]) -> OpenRoom:
+        return await self._access.room_by_number(call.requester, call.number("chat_id"))

@@ -1,6 +1,9 @@
 """Conversations and their participants."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
 
 from homeserver import publicids
 from homeserver.api.university import schemas, shape
@@ -14,7 +17,8 @@ from homeserver.api.university.schemas import (
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
 from homeserver.model import Link
-from homeserver.services.events.access import Access
+from homeserver.product_api.rooms import ReadMarks, RoomCalls
+from homeserver.services.events.access import Access, OpenRoom
 from homeserver.services.realtime.receipts import Receipts
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.rooms import Rooms
@@ -39,10 +43,12 @@ class Conversations:
     ) -> None:
         self._rooms = rooms
         self._members = members
-        self._receipts = receipts
         self._access = access
         self._views = views
         self._paging = paging
+        find = partial(access.message_by_uuid, or_deleted=True)
+        marks = ReadMarks[UUID](receipts=receipts, find=find)
+        self._room_calls = RoomCalls(find=self._named, marks=marks, members=members)
 
     def routes(self) -> Sequence[Route]:
         """The routes."""
@@ -96,7 +102,7 @@ class Conversations:
             Route(
                 "POST",
                 f"{_ONE}/read",
-                self.read,
+                self._room_calls.read,
                 "Mark a conversation as read",
                 body=ReadMark,
                 status=204,
@@ -123,7 +129,7 @@ class Conversations:
             Route(
                 "DELETE",
                 f"{_PEOPLE}/{{user_id:int}}",
-                self.remove,
+                self._room_calls.remove,
                 "Remove a participant, or leave",
                 status=204,
                 tags=tags,
@@ -169,7 +175,7 @@ class Conversations:
 
         Errors: room_not_found.
         """
-        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
+        room_id = (await self._named(call)).room_id
         room = await self._rooms.get(call.requester, room_id)
         return shape.conversation(room, self._views.of(call.requester))
 
@@ -180,7 +186,7 @@ class Conversations:
 
         Errors: room_not_found, not_admin, title_too_long, topic_too_long.
         """
-        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
+        room_id = (await self._named(call)).room_id
         room = await self._rooms.change(
             call.requester, room_id, title=call.body.title, topic=call.body.description
         )
@@ -192,30 +198,15 @@ class Conversations:
 
         Errors: room_not_found.
         """
-        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
+        room_id = (await self._named(call)).room_id
         await self._rooms.leave_or_close(call.requester, room_id)
-
-    async def read(self, call: Call[ReadMark, None]) -> None:
-        """`POST /api/unet-chat/conversations/{conversation_id}/read`: mark everything up to a message, or up
-        to the newest one, as read.
-
-        Errors: room_not_found, message_not_found, message_elsewhere.
-        """
-        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
-        event_id = None
-        if call.body.message_id is not None:
-            message = await self._access.message_by_uuid(
-                call.requester, call.body.message_id, or_deleted=True
-            )
-            event_id = message.event.event_id
-        await self._receipts.mark_read(call.requester, room_id, event_id=event_id)
 
     async def people(self, call: Call[None, None]) -> list[schemas.Participant]:
         """`GET /api/unet-chat/conversations/{conversation_id}/participants`: list all participants.
 
         Errors: room_not_found.
         """
-        room_id = (await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))).room_id
+        room_id = (await self._named(call)).room_id
         view = self._views.of(call.requester)
         return [
             shape.participant(member, view) for member in await self._members.listing(call.requester, room_id)
@@ -229,18 +220,10 @@ class Conversations:
         Errors: room_not_found, user_not_found, not_admin, private_room, blocked.
         """
         requester = call.requester
-        room_id = (await self._access.room_by_uuid(requester, call.uuid("conversation_id"))).room_id
+        room_id = (await self._named(call)).room_id
         number = publicids.from_public(call.body.user_id, requester.namespace)
         member = await self._members.add(requester, room_id, number, role=call.body.role)
         return shape.participant(member, self._views.of(requester))
 
-    async def remove(self, call: Call[None, None]) -> None:
-        """`DELETE /api/unet-chat/conversations/{conversation_id}/participants/{user_id}`: remove a person
-        (for admins of the conversation), or leave it.
-
-        Errors: room_not_found, user_not_found, not_admin, low_power, private_room.
-        """
-        requester = call.requester
-        room_id = (await self._access.room_by_uuid(requester, call.uuid("conversation_id"))).room_id
-        number = publicids.from_public(call.number("user_id"), requester.namespace)
-        await self._members.remove(requester, room_id, number)
+    async def _named(self, call: Call[Any, None]) -> OpenRoom:
+        return await self._access.room_by_uuid(call.requester, call.uuid("conversation_id"))

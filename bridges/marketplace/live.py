@@ -15,6 +15,7 @@ from homeserver.bridges import Entry
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
 from homeserver.model import Message
+from homeserver.product_api.sockets import end_sockets
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.servers import Servers
 from homeserver.services.realtime import records
@@ -146,10 +147,8 @@ class Live:
                 gone = shape.frame("message_deleted", id=ref.position, chat_id=chat_id)
                 self._tell(room_id, lambda _view: gone)
                 self._tell_seller(room_id, gone)
-            case records.SessionEnded(session_id=session_id, user_id=user_id):
-                self._hub.end_session(user_id, session_id)
-            case records.NewsLost():
-                self._hub.end_all("too many changes at once: reconnect")
+            case records.SessionEnded() | records.NewsLost():
+                end_sockets(self._hub, record, "reconnect")
             case _:
                 self._about_person(record)
 

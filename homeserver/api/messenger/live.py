@@ -12,6 +12,7 @@ from homeserver.http.audience import Audience
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
 from homeserver.model import Requester, RoomNow, RoomPlace
+from homeserver.product_api.sockets import end_sockets
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import Told
@@ -158,10 +159,8 @@ class Live:
                 self._message(record, message.room_id)
             case records.MessageDeleted(room_id=room_id):
                 self._message(record, room_id)
-            case records.SessionEnded(session_id=session_id, user_id=user_id):
-                self._hub.end_session(user_id, session_id)
-            case records.NewsLost():
-                self._hub.end_all("too many changes at once: reconnect and sync")
+            case records.SessionEnded() | records.NewsLost():
+                end_sockets(self._hub, record, "reconnect and sync")
             case records.ReadMoved() | records.TypingChanged() | records.PresenceChanged():
                 self._about_person(record)
             case _:

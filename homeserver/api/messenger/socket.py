@@ -16,21 +16,14 @@ from homeserver.api.messenger.schemas import Frame, NewMessage, ReadData, SyncDa
 from homeserver.api.messenger.sending import Posting
 from homeserver.api.messenger.services import MessengerServices
 from homeserver.http.body import check, parse_json
-from homeserver.http.frames import (
-    SYNC,
-    CatchUpFrame,
-    CatchUpPage,
-    ClientFrame,
-    FrameHandler,
-    catch_up,
-    open_socket,
-)
-from homeserver.http.requestlog import USER_ID
+from homeserver.http.frames import SYNC, ClientFrame, FrameHandler
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
-from homeserver.http.websocket import Socket, Visitor
+from homeserver.http.websocket import Socket
 from homeserver.model import Requester
+from homeserver.product_api.sockets import Entrance, replay
 from homeserver.protocol.ids import EventId, RoomId
+from homeserver.services.realtime.catch_up import LogPage
 
 MAX_GREETINGS = 200  # online users that a new socket is told of
 
@@ -60,10 +53,9 @@ class PersonSocket:
     ) -> None:
         self._services = services
         self._posting = posting
-        self._hub = hub
+        self._entrance = Entrance(hub=hub, face=FACE, admit=admit, refusal=shape.error_frame)
         self._live = live
         self._views = views
-        self._admit = admit
         self._limits = limits
         self._dialogue = FrameHandler(
             verbs={
@@ -88,14 +80,11 @@ class PersonSocket:
 
         Errors before that are told by a close code.
         """
-        return await open_socket(self._hub, call.request, partial(self._admitted, call.request))
+        return await self._entrance.open(call.request, partial(self._admitted, call.request))
 
-    async def _admitted(self, request: web.Request) -> web.StreamResponse:
-        requester = await self._admit(request)
-        request[USER_ID] = requester.user_id
+    async def _admitted(self, request: web.Request, requester: Requester) -> web.StreamResponse:
         rooms, limits = self._services.rooms.rooms, self._limits
-        visitor = Visitor(FACE, requester.user_id, requester.session_id, shape.error_frame)
-        async with self._hub.visit(visitor, requester.expires_ms) as socket:
+        async with self._entrance.visit(requester) as socket:
             try:
                 await self._live.enter(socket, requester, lambda: rooms.places(requester, limits.chats))
                 await socket.start(request)
@@ -163,14 +152,12 @@ class PersonSocket:
         wanted, view = check(SyncData, data), self._views.of(session.requester)
         since = min(wanted.after, await self._services.messages.messages.newest_place())
 
-        async def page(place: int) -> CatchUpPage:
-            found = await self._services.realtime.catch_up.of_person(
+        async def page(place: int) -> LogPage:
+            return await self._services.realtime.catch_up.of_person(
                 session.requester, since=since, after=place, limit=self._limits.page
             )
-            pieces = [CatchUpFrame(one.position, told_frame(one.record, view)) for one in found.news]
-            return CatchUpPage(pieces, found.upto, found.is_last)
 
-        await catch_up(session.socket, since, page)
+        await replay(session.socket, since, page, lambda record: told_frame(record, view))
 
 
 @dataclass(frozen=True, slots=True)

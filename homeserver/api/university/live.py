@@ -7,6 +7,7 @@ from homeserver.api.university.shape import View, Views
 from homeserver.http.audience import Audience
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
+from homeserver.product_api.sockets import end_sockets
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import Told
@@ -56,10 +57,8 @@ class Live:
                 self._tell(room_id, DELETED, lambda view: told(record, view)[1])
             case records.RoomChanged(room_id=room_id):
                 self._tell(room_id, "conversation:updated", lambda _view: {})
-            case records.SessionEnded(session_id=session_id, user_id=user_id):
-                self._hub.end_session(user_id, session_id)
-            case records.NewsLost():
-                self._hub.end_all("too many changes at once: reconnect and sync")
+            case records.SessionEnded() | records.NewsLost():
+                end_sockets(self._hub, record, "reconnect and sync")
             case _:
                 self._about_person(record)
 

@@ -16,21 +16,15 @@ from homeserver.api.university.services import UniversityServices
 from homeserver.api.university.shape import Views
 from homeserver.errors import NotFound
 from homeserver.http.body import check, parse_json
-from homeserver.http.frames import (
-    SYNC,
-    CatchUpFrame,
-    CatchUpPage,
-    ClientFrame,
-    FrameHandler,
-    catch_up,
-    open_socket,
-)
-from homeserver.http.requestlog import USER_ID
+from homeserver.http.frames import SYNC, ClientFrame, FrameHandler
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
-from homeserver.http.websocket import Socket, Visitor
+from homeserver.http.websocket import Socket
 from homeserver.model import Requester
+from homeserver.product_api.rooms import ReadMarks
+from homeserver.product_api.sockets import Entrance, replay
 from homeserver.protocol.ids import RoomId
+from homeserver.services.realtime.catch_up import LogPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +53,14 @@ class ConversationSocket:
     ) -> None:
         self._services = services
         self._posting = posting
-        self._hub = hub
+        self._entrance = Entrance(hub=hub, face=FACE, admit=admit, refusal=shape.error_frame)
         self._live = live
         self._views = views
-        self._admit = admit
         self._max_page = max_page
+        self._marks = ReadMarks[UUID](
+            receipts=services.realtime.receipts,
+            find=partial(services.events.access.message_by_uuid, or_deleted=True),
+        )
         self._dialogue = FrameHandler(
             verbs={
                 "message:new": self._say,
@@ -92,14 +89,10 @@ class ConversationSocket:
 
         Errors before that are told by a close code.
         """
-        request = call.request
-        return await open_socket(
-            self._hub, request, partial(self._admitted, request, call.text("conversation_id"))
-        )
+        serve = partial(self._admitted, call.request, call.text("conversation_id"))
+        return await self._entrance.open(call.request, serve)
 
-    async def _admitted(self, request: web.Request, given: str) -> web.StreamResponse:
-        requester = await self._admit(request)
-        request[USER_ID] = requester.user_id
+    async def _admitted(self, request: web.Request, given: str, requester: Requester) -> web.StreamResponse:
         conversation = _uuid(given)
         room = await self._services.events.access.room_by_uuid(requester, conversation)
         return await self._serve(request, requester, room.room_id, str(conversation))
@@ -107,8 +100,7 @@ class ConversationSocket:
     async def _serve(
         self, request: web.Request, requester: Requester, room_id: RoomId, conversation_id: str
     ) -> web.StreamResponse:
-        visitor = Visitor(FACE, requester.user_id, requester.session_id, shape.error_frame)
-        async with self._hub.visit(visitor, requester.expires_ms) as socket:
+        async with self._entrance.visit(requester) as socket:
             self._live.join(socket, room_id, conversation_id, requester.namespace)
             try:
                 # Read after subscribing, so that a removal in between is not missed.
@@ -154,15 +146,7 @@ class ConversationSocket:
 
     async def _read(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         wanted = check(ReadMark, payload)
-        event_id = None
-        if wanted.message_id is not None:
-            message = await self._services.events.access.message_by_uuid(
-                session.requester, wanted.message_id, or_deleted=True
-            )
-            event_id = message.event.event_id
-        await self._services.realtime.receipts.mark_read(
-            session.requester, session.room_id, event_id=event_id
-        )
+        await self._marks.move(session.requester, session.room_id, wanted.message_id)
 
     async def _sync(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         """Replay messages sent, edited and deleted after a message, in order, then live frames held back."""
@@ -172,14 +156,12 @@ class ConversationSocket:
         after = await access.place_by_uuid(room, wanted.after)
         view = self._views.of(session.requester)
 
-        async def page(place: int) -> CatchUpPage:
-            found = await self._services.realtime.catch_up.of_room(
+        async def page(place: int) -> LogPage:
+            return await self._services.realtime.catch_up.of_room(
                 session.requester, session.room_id, since=after, after=place, limit=self._max_page
             )
-            pieces = [CatchUpFrame(one.position, shape.frame(*told(one.record, view))) for one in found.news]
-            return CatchUpPage(pieces, found.upto, found.is_last)
 
-        await catch_up(session.socket, after, page)
+        await replay(session.socket, after, page, lambda record: shape.frame(*told(record, view)))
 
 
 def _parse(text: str) -> ClientFrame:

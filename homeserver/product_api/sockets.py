@@ -1,0 +1,73 @@
+"""Steps of a socket that are the same in each product API: admission, its end, and the replay of what was missed."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
+
+from aiohttp import web
+
+from homeserver.errors import HomeserverError
+from homeserver.http.frames import CatchUpFrame, CatchUpPage, catch_up, open_socket
+from homeserver.http.requestlog import USER_ID
+from homeserver.http.routes import Admit
+from homeserver.http.sockets import Hub
+from homeserver.http.websocket import Socket, Visitor
+from homeserver.model import Requester
+from homeserver.services.realtime import records
+from homeserver.services.realtime.catch_up import LogPage, Told
+
+Ended: TypeAlias = records.SessionEnded | records.NewsLost
+
+
+class Entrance:
+    """Opens the sockets of one API. `refusal` makes the frame for an error that the socket itself finds."""
+
+    def __init__(
+        self, *, hub: Hub, face: str, admit: Admit, refusal: Callable[[HomeserverError], bytes]
+    ) -> None:
+        self._hub = hub
+        self._face = face
+        self._admit = admit
+        self._refusal = refusal
+
+    async def open(
+        self, request: web.Request, serve: Callable[[Requester], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Admit the client and serve its socket; refusals are answered by a close code."""
+
+        async def admitted() -> web.StreamResponse:
+            requester = await self._admit(request)
+            request[USER_ID] = requester.user_id
+            return await serve(requester)
+
+        return await open_socket(self._hub, request, admitted)
+
+    def visit(self, requester: Requester) -> AbstractAsyncContextManager[Socket]:
+        """A socket of the requester (see `Hub.visit`)."""
+        visitor = Visitor(self._face, requester.user_id, requester.session_id, self._refusal)
+        return self._hub.visit(visitor, requester.expires_ms)
+
+
+def end_sockets(hub: Hub, record: Ended, advice: str) -> None:
+    """Close the sockets of a session that ended, or all where news was lost; `advice`: what a client does then."""
+    match record:
+        case records.SessionEnded(session_id=session_id, user_id=user_id):
+            hub.end_session(user_id, session_id)
+        case records.NewsLost():
+            hub.end_all(f"too many changes at once: {advice}")
+
+
+async def replay(
+    socket: Socket, since: int, read: Callable[[int], Awaitable[LogPage]], frame: Callable[[Told], bytes]
+) -> None:
+    """Replay everything after a position in order, then live frames held back (see `catch_up`).
+
+    `read` reads the next page of the log after a position; `frame` makes the frame of a message's record.
+    """
+
+    async def page(place: int) -> CatchUpPage:
+        found = await read(place)
+        pieces = [CatchUpFrame(one.position, frame(one.record)) for one in found.news]
+        return CatchUpPage(pieces, found.upto, found.is_last)
+
+    await catch_up(socket, since, page)

@@ -2,23 +2,9 @@
 
 from dataclasses import dataclass
 
-from homeserver.services.accounts.services import AccountServices
-from homeserver.services.events.services import EventServices
-from homeserver.services.media.store import Media
-from homeserver.services.messages.services import MessageServices
-from homeserver.services.moderation.services import ModerationServices
-from homeserver.services.realtime.services import RealtimeServices
-from homeserver.services.rooms.services import RoomServices
+from homeserver.product_api.services import ProductServices
 
 
 @dataclass(frozen=True, slots=True)
-class UniversityServices:
+class UniversityServices(ProductServices):
     """The services that this API calls."""
-
-    accounts: AccountServices
-    events: EventServices
-    rooms: RoomServices
-    messages: MessageServices
-    moderation: ModerationServices
-    realtime: RealtimeServices
-    media: Media

@@ -8,7 +8,7 @@ from bridges.marketplace import schemas, shape
 from bridges.marketplace.auth import Caller, Callers, UnknownGuest
 from bridges.marketplace.listings import Listings
 from bridges.marketplace.schemas import ChatQuery, Claim, MyQuery, NewChat, OrderQuery, WhoQuery
-from bridges.marketplace.service import Market, route
+from bridges.marketplace.service import ChatCalls, Market, route
 from bridges.marketplace.shelf import ChatCache
 from homeserver.errors import Invalid
 from homeserver.http.guestcookie import GuestCookie
@@ -17,12 +17,11 @@ from homeserver.model import Link, Page
 from homeserver.protocol.ids import UserId
 
 
-class Chats:
+class Chats(ChatCalls):
     """The handlers under `chats`."""
 
     def __init__(self, market: Market, callers: Callers, listings: Listings, cookie: GuestCookie) -> None:
-        self._market = market
-        self._callers = callers
+        super().__init__(market, callers)
         self._listings = listings
         self._cookie = cookie
         self._shelf = ChatCache(market.settings.cached_chats)
@@ -173,9 +172,8 @@ class Chats:
 
         Errors: room_not_found.
         """
-        caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.room(caller.requester, call.number("chat_id"))
-        return {"marked_as_read": await self._market.receipts.mark_read(caller.requester, found.room_id)}
+        found = await self._named(call)
+        return {"marked_as_read": await self._market.receipts.mark_read(found.room.requester, found.room_id)}
 
     async def hide(self, call: Call[None, WhoQuery]) -> schemas.Told:
         """`POST /api/chat/chats/{chat_id}/hide`: hide a chat from the caller's list until there is a new
@@ -183,8 +181,7 @@ class Chats:
 
         Errors: room_not_found.
         """
-        caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.room(caller.requester, call.number("chat_id"))
+        found = await self._named(call)
         await self._market.enquiries.hide(found)
         return {"message": "Чат скрыт"}
 
@@ -207,8 +204,7 @@ class Chats:
 
         Errors: room_not_found, not_a_side.
         """
-        caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.room(caller.requester, call.number("chat_id"))
+        found = await self._named(call)
         await self._market.enquiries.close(found)
         return {"deleted": True}
 

@@ -3,21 +3,16 @@
 from collections.abc import Sequence
 
 from bridges.marketplace import schemas
-from bridges.marketplace.auth import Callers
 from bridges.marketplace.schemas import NewReport, WhoQuery
-from bridges.marketplace.service import Market, route
+from bridges.marketplace.service import ChatCalls, route
 from homeserver.errors import NotFound
 from homeserver.http.routes import Call, Route
 
 _SIDES_ONLY = {403: "Only the seller and the buyer may do this."}
 
 
-class Safety:
+class Safety(ChatCalls):
     """The handlers for blocks and reports. Users see each other's aliases only, so a chat names the user to block."""
-
-    def __init__(self, market: Market, callers: Callers) -> None:
-        self._market = market
-        self._callers = callers
 
     def routes(self) -> Sequence[Route]:
         """The routes."""
@@ -59,10 +54,8 @@ class Safety:
 
         Errors: room_not_found, own_block, too_many_blocked.
         """
-        caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.room(caller.requester, call.number("chat_id"))
-        other = self._market.enquiries.other_side(found)
-        await self._market.blocks.block(caller.requester, other)
+        found = await self._named(call)
+        await self._market.blocks.block(found.room.requester, self._market.enquiries.other_side(found))
         return {"success": True, "message": "Собеседник заблокирован"}
 
     async def unblock(self, call: Call[None, WhoQuery]) -> schemas.Done:
@@ -70,10 +63,8 @@ class Safety:
 
         Errors: room_not_found.
         """
-        caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.room(caller.requester, call.number("chat_id"))
-        other = self._market.enquiries.other_side(found)
-        await self._market.blocks.unblock(caller.requester, other)
+        found = await self._named(call)
+        await self._market.blocks.unblock(found.room.requester, self._market.enquiries.other_side(found))
         return {"success": True, "message": "Собеседник разблокирован"}
 
     async def report(self, call: Call[NewReport, WhoQuery]) -> schemas.Done:
@@ -81,10 +72,10 @@ class Safety:
 
         Errors: room_not_found, message_not_found, own_message, reason_too_long.
         """
-        caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.room(caller.requester, call.number("chat_id"))
-        message = await self._market.access.message_by_number(caller.requester, call.body.message_id)
+        found = await self._named(call)
+        requester = found.room.requester
+        message = await self._market.access.message_by_number(requester, call.body.message_id)
         if message.event.room_id != found.room_id:
             raise NotFound("no such message", code="message_not_found")
-        await self._market.reports.report(caller.requester, message.event.event_id, call.body.reason)
+        await self._market.reports.report(requester, message.event.event_id, call.body.reason)
         return {"success": True, "message": "Жалоба отправлена"}

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bridges.marketplace.auth import Caller
+from bridges.marketplace.auth import Caller, Callers
+from bridges.marketplace.schemas import WhoQuery
 from bridges.marketplace.settings import MarketplaceSettings
 from bridges.marketplace.shape import Files, View
 from homeserver import publicids
 from homeserver.errors import NotFound
-from homeserver.http.routes import Handler, Route
+from homeserver.http.routes import Call, Handler, Route
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts.blocks import Blocks
@@ -69,6 +70,19 @@ class Market:
         wanted = publicids.from_public(number, self.namespace)
         found = (await self.profiles.by_numbers([wanted])).get(wanted)
         return None if found is None else found.user_id
+
+
+class ChatCalls:
+    """The base of handlers of chats: the services, and who calls."""
+
+    def __init__(self, market: Market, callers: Callers) -> None:
+        self._market = market
+        self._callers = callers
+
+    async def _named(self, call: Call[Any, WhoQuery]) -> EnquiryRoom:
+        """The caller's chat that the path names. Raises NotFound for other chats and rooms."""
+        caller = await self._callers.of(call.request, call.query.user_id)
+        return await self._market.room(caller.requester, call.number("chat_id"))
 
 
 def no_chat() -> NotFound:

@@ -5,6 +5,7 @@ A browser learns nothing from a refused handshake, so a refused socket is accept
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from bridges.marketplace.service import Market, no_chat, route
 from bridges.marketplace.support import Support
 from homeserver.errors import HomeserverError, Invalid, Unauthenticated
 from homeserver.http.body import check, parse_json
+from homeserver.http.frames import open_socket
 from homeserver.http.routes import Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket, Visitor
@@ -81,20 +83,8 @@ class Sockets:
 
         Errors before that are told by a close code.
         """
-        request = call.request
-        _check_upgrade(request)
-        try:
-            named, number = request.rel_url.query.get("user_id"), call.text("chat_id")
-            is_local_trial = self._callers.is_local_trial(request, named)
-            caller = await self._callers.of(request, named, may_be_new=is_local_trial)
-            if not (number.isascii() and number.isdecimal() and len(number) < 19):
-                raise no_chat()
-            if is_local_trial:
-                await self._bring_in(caller, int(number))
-            found = await self._market.room(caller.requester, int(number))
-            return await self._serve(request, caller, found.room_id, int(number))
-        except HomeserverError as error:
-            return await self._hub.refuse(request, error)
+        serve = partial(self._admit, call.request, call.text("chat_id"))
+        return await open_socket(self._hub, call.request, serve)
 
     async def inbox(self, call: Call[None, None]) -> web.StreamResponse:
         """`GET /api/chat/ws/seller/{seller_id}`: serve the WebSocket of a seller, for all their chats, until
@@ -102,14 +92,24 @@ class Sockets:
 
         Errors before that are told by a close code.
         """
-        request, seller = call.request, call.text("seller_id")
-        _check_upgrade(request)
-        try:
-            caller = await self._callers.of(request, request.rel_url.query.get("user_id", seller))
-            own_id(seller, caller)
-            return await self._serve_inbox(request, caller)
-        except HomeserverError as error:
-            return await self._hub.refuse(request, error)
+        serve = partial(self._admit_seller, call.request, call.text("seller_id"))
+        return await open_socket(self._hub, call.request, serve)
+
+    async def _admit(self, request: web.Request, number: str) -> web.StreamResponse:
+        named = request.rel_url.query.get("user_id")
+        is_local_trial = self._callers.is_local_trial(request, named)
+        caller = await self._callers.of(request, named, may_be_new=is_local_trial)
+        if not (number.isascii() and number.isdecimal() and len(number) < 19):
+            raise no_chat()
+        if is_local_trial:
+            await self._bring_in(caller, int(number))
+        found = await self._market.room(caller.requester, int(number))
+        return await self._serve(request, caller, found.room_id, int(number))
+
+    async def _admit_seller(self, request: web.Request, seller: str) -> web.StreamResponse:
+        caller = await self._callers.of(request, request.rel_url.query.get("user_id", seller))
+        own_id(seller, caller)
+        return await self._serve_inbox(request, caller)
 
     async def _bring_in(self, caller: Caller, number: int) -> None:
         market = self._market
@@ -198,11 +198,6 @@ class Sockets:
 
 def _visitor(caller: Caller) -> Visitor:
     return Visitor(FACE, caller.requester.user_id, caller.requester.session_id, shape.error_frame)
-
-
-def _check_upgrade(request: web.Request) -> None:
-    if not web.WebSocketResponse().can_prepare(request):
-        raise Invalid("this URL accepts WebSocket connections only", code="websocket_expected")
 
 
 def _answer(socket: Socket, text: str) -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from bridges.marketplace import schemas, shape
-from bridges.marketplace.auth import Callers
 from bridges.marketplace.schemas import StaffQuery, WhoQuery
-from bridges.marketplace.service import Market, no_chat, route
+from bridges.marketplace.service import ChatCalls, no_chat, route
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId
 from homeserver.services.enquiries.enquiries import EnquiryRoom
@@ -14,12 +13,8 @@ MAX_WAITING = 500  # chats in the list of pending ones
 _STAFF_ONLY = {403: "Only support (`user_type` in the token) may do this."}
 
 
-class Support:
+class Support(ChatCalls):
     """The handlers for support. Each step sends a system message to the chat."""
-
-    def __init__(self, market: Market, callers: Callers) -> None:
-        self._market = market
-        self._callers = callers
 
     def routes(self) -> Sequence[Route]:
         """The routes."""
@@ -70,9 +65,7 @@ class Support:
 
         Errors: room_not_found, help_called, not_a_side.
         """
-        caller = await self._callers.of(call.request, call.query.user_id)
-        found = await self._market.room(caller.requester, call.number("chat_id"))
-        return await self.call_in(found)
+        return await self.call_in(await self._named(call))
 
     async def call_in(self, chat: EnquiryRoom) -> schemas.Done:
         """Call support into a chat of the caller."""

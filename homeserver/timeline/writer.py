@@ -56,9 +56,8 @@ class Timeline:
             written: Written = await asyncio.shield(last)
             if written.events and head.extremities == (written.events[-1].event.event_id,):
                 return head
-        return await self._heads.committed(
-            room_id
-        )  # the event was refused, or built anew on another worker's events
+        # The event was refused, or built anew on another worker's events.
+        return await self._heads.committed(room_id)
 
     async def set_state(
         self, room_id: RoomId, draft: Draft, is_there: Callable[[Event | None], bool]
@@ -73,9 +72,8 @@ class Timeline:
             there = (await self.stored_head(room_id)).state.events.get(key)
             if there is not None and is_there(there):
                 return there
-        return (
-            (await self.send(room_id, [draft])).events[0].event
-        )  # no other task has run since the tip was read
+        written = await self.send(room_id, [draft])  # no other task has run since the tip was read
+        return written.events[0].event
 
     async def room_position(self, room_id: RoomId) -> LogPosition:
         """The position of a room's create event: what its public ids are made of. Raises NotFound until it has one."""

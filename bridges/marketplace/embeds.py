@@ -18,14 +18,15 @@ from aiohttp import web
 
 from bridges.marketplace.bundle import bundles, stripped, style
 from homeserver.web.assets import Assets, make_assets, read_files
-from homeserver.web.pages import CLIENT
+from homeserver.web.pages import CLIENT, SHARED_STYLES
 
 HERE: Final = Path(__file__).parent / "web"
 LOADERS: Final = ("chat.js", "seller-chats.js", "chat-sw.js")
 ENTRIES: Final = ("widget/buyer.js", "widget/inbox.js")
+_EVERY_STYLE: Final = ("shared/base.css", "shared/thread.css", "widget/widget.css", "widget/thread.css")
 STYLES: Final = {
-    "widget/buyer.css": ("widget.css", "thread.css", "window.css"),
-    "widget/inbox.css": ("widget.css", "thread.css", "inbox.css", "inboxlist.css"),
+    "widget/buyer.css": (*_EVERY_STYLE, "widget/window.css"),
+    "widget/inbox.css": (*_EVERY_STYLE, "widget/inbox.css", "widget/inboxlist.css"),
 }
 _ICONS: Final = "client/icons.js"
 _ICON = re.compile(r"^  (\w+): \[.*\],\n", re.MULTILINE)
@@ -80,10 +81,11 @@ def make_scripts(served: Mapping[str, object]) -> Scripts:
     widget = {name: body.decode() for name, body in read_files(HERE / "embed").items()}
     sources = {
         **{f"client/{name}": body.decode() for name, body in read_files(CLIENT).items()},
+        **{f"shared/{name}": body.decode() for name, body in read_files(SHARED_STYLES).items()},
         **{f"widget/{name}": text for name, text in widget.items()},
     }
     files = {name: text for entry in ENTRIES for name, text in _bundles(entry, sources).items()}
-    files |= {name: style("".join(widget[part] for part in parts)) for name, parts in STYLES.items()}
+    files |= {name: style("".join(sources[part] for part in parts)) for name, parts in STYLES.items()}
     files |= {f"widget/{name}": stripped(text) for name, text in widget.items() if name.startswith("texts/")}
     demo = {f"demo/{name}": body for name, body in read_files(HERE / "demo").items()}
     tree = make_assets({**{name: text.encode() for name, text in files.items()}, **demo}, is_shared=True)

@@ -23,6 +23,7 @@ from homeserver.web.texts import LANGUAGES, TEXTS, choose_language
 
 HERE: Final = Path(__file__).parent
 CLIENT: Final = HERE / "static" / "js" / "client"  # modules shared with the pages of bridges
+SHARED_STYLES: Final = HERE / "static" / "css" / "shared"  # shared likewise
 TEMPLATES: Final = web.AppKey("homeserver.web.templates", jinja2.Environment)
 MATRIX_LOGIN: Final = "/_matrix/static/client/login/"
 YEAR_S: Final = 365 * 24 * 3600

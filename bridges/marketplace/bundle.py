@@ -16,6 +16,7 @@ _EXPORT = re.compile(r"^export (default|(?:const|class|async function|function) 
 _LATER = re.compile(r'\bimport\("(\.[^"\n]+)"\)')
 _LEFT = re.compile(r"^(?:import|export)\b(?!\().*", re.MULTILINE)
 _COMMENT_LINE = re.compile(r"^\s*//[^\n]*\n", re.MULTILINE)
+_COMMENT_END = re.compile(r"(?<=[;{,]) // [^\n]*$", re.MULTILINE)
 _BLOCK_COMMENT = re.compile(r"/\*\*?\s.*?\*/ ?", re.DOTALL)
 _PRIVATE = re.compile(r"(?:(?<=[.\s(])|^)#([A-Za-z]\w*)", re.MULTILINE)
 _LOOSE = re.compile(r"\s*([{};,])\s*")  # around these
@@ -54,7 +55,7 @@ def style(text: str) -> str:
 
 def stripped(text: str) -> str:
     """A script or style sheet without comments, indentation and empty lines."""
-    return _INDENT.sub("", _COMMENT_LINE.sub("", _BLOCK_COMMENT.sub("", text)))
+    return _INDENT.sub("", _COMMENT_END.sub("", _COMMENT_LINE.sub("", _BLOCK_COMMENT.sub("", text))))
 
 
 def _later_file(own: Sequence[str], sources: Mapping[str, str], there: Sequence[str], entry: str) -> str:
@@ -122,8 +123,9 @@ def _module(name: str, text: str, order: Sequence[str], entry: str) -> str:
 
     def imported(match: re.Match[str]) -> str:
         wanted, path = match.groups()
-        names = wanted.replace(" as ", ": ") if wanted.startswith("{") else f"{{ default: {wanted} }}"
-        return f"const {names} = {_variable(_resolve(name, path), order)};\n"
+        names = wanted if wanted.startswith("{") else f"{{default:{wanted}}}"
+        names = names.replace(" as ", ":").replace(" ", "")
+        return f"const{names}={_variable(_resolve(name, path), order)};\n"
 
     def imported_later(match: re.Match[str]) -> str:
         file = posixpath.basename(_beside(entry, _resolve(name, match[1])))

@@ -106,6 +106,7 @@ def test_modules_become_one_file() -> None:
     assert "own" not in made["w/a-l.js"].split("m2=")[0]
     assert 'import("./a-l.js").then((later) => later.load(shared))' in made["w/a.js"]
     assert "One." not in made["w/a.js"]
+    assert "sum" not in made["w/a.js"]
     for text in ('export * from "./b.js";\n', 'import { a } from "./a.js";\n', 'import "./b.js";\n'):
         with pytest.raises(ValueError, match=r"a\.js"):
             bundles("w/a.js", {"w/a.js": text, "w/b.js": ""})

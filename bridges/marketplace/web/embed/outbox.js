@@ -1,5 +1,5 @@
 import { randomId } from "../client/dom.js";
-import { ApiError } from "../client/errors.js";
+import { SendQueue } from "../client/sendqueue.js";
 import { recall, remember } from "./store.js";
 
 const LONGEST_RETRY_MS = 60000;
@@ -9,19 +9,16 @@ const PREVIEWED = /^image\/(png|jpeg|gif|webp)$/;
 /** @typedef {import("./log.js").Pending} Pending */
 
 /**
- * Sends the messages of one chat, one after the other so that they keep their order. What fails stays in the log and
- * can be tried again: the server knows a repeated message by its `client_id` and takes it once. Texts outlive the page.
+ * Sends the messages of one chat. What fails stays in the log. Texts outlive the page.
+ *
+ * @extends {SendQueue<Pending>}
  */
-export class Outbox {
+export class Outbox extends SendQueue {
   #market;
   #chatId;
   #log;
-  #texts;
   #ownId;
   #key;
-  /** @type {Promise<void>} */
-  #line = Promise.resolve();
-  #isClosed = false;
 
   /**
    * @param {object} needs
@@ -32,11 +29,11 @@ export class Outbox {
    * @param {import("./texts.js").Texts} needs.texts
    */
   constructor({ market, chatId, ownId, log, texts }) {
+    super(log, (pending) => this.#transmit(pending), (error) => texts.explain(error), LONGEST_RETRY_MS);
     this.#market = market;
     this.#chatId = chatId;
     this.#ownId = ownId;
     this.#log = log;
-    this.#texts = texts;
     this.#key = `chat_unsent:${chatId}`;
   }
 
@@ -54,28 +51,16 @@ export class Outbox {
     this.#keep();
   }
 
-  /** @param {string} clientId */
-  retry(clientId) {
-    if (this.#find(clientId)?.state !== "failed") return;
-    this.#log.changePending(clientId, { state: "sending", error: "" });
-    this.#enqueue(clientId);
-  }
-
-  /** Try again what failed because the network was away. */
-  retryAll() {
-    for (const one of this.#log.pending) if (one.isPassing) this.retry(one.clientId);
-  }
-
   /** Give a message up. @param {string} clientId */
   discard(clientId) {
-    const pending = this.#find(clientId);
+    const pending = this.find(clientId);
     pending?.file?.ending.abort();
     this.#done(clientId, null);
   }
 
   /** Send nothing any more. */
   close() {
-    this.#isClosed = true;
+    super.close();
     for (const one of this.#log.pending) {
       one.file?.ending.abort();
       dispose(one);
@@ -85,32 +70,14 @@ export class Outbox {
   /** @param {Pick<Pending, "clientId" | "text" | "createdAt" | "file">} start */
   #add(start) {
     this.#log.addPending({ ...start, state: "sending", error: "", isPassing: false });
-    this.#enqueue(start.clientId);
+    this.enqueue(start.clientId);
   }
 
-  /** @param {string} clientId @returns {Pending | null} */
-  #find(clientId) {
-    return this.#log.pending.find((one) => one.clientId === clientId) ?? null;
-  }
-
-  /** @param {string} clientId */
-  #enqueue(clientId) {
-    this.#line = this.#line.then(() => this.#attempt(clientId));
-  }
-
-  /** @param {string} clientId */
-  async #attempt(clientId) {
-    const pending = this.#find(clientId);
-    if (!pending || this.#isClosed) return;
-    try {
-      const named = pending.file ? await this.#upload(clientId, pending.file) : { message_type: /** @type {const} */ ("text") };
-      if (!this.#find(clientId) || this.#isClosed) return;
-      const message = await this.#market.send(this.#chatId, { message_text: pending.text, client_id: clientId, ...named });
-      this.#done(clientId, message);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (this.#find(clientId) && !this.#isClosed) this.#failed(clientId, error);
-    }
+  /** @param {Pending} pending */
+  async #transmit({ clientId, text, file }) {
+    const named = file ? await this.#upload(clientId, file) : { message_type: /** @type {const} */ ("text") };
+    if (!this.find(clientId) || this.isClosed) return;
+    this.#done(clientId, await this.#market.send(this.#chatId, { message_text: text, client_id: clientId, ...named }));
   }
 
   /** @param {string} clientId @param {import("./log.js").Sending} file */
@@ -124,20 +91,13 @@ export class Outbox {
 
   /** @param {string} clientId @param {Partial<import("./log.js").Sending>} change */
   #changeFile(clientId, change) {
-    const file = this.#find(clientId)?.file;
+    const file = this.find(clientId)?.file;
     if (file) this.#log.changePending(clientId, { file: { ...file, ...change } });
-  }
-
-  /** @param {string} clientId @param {ApiError} error */
-  #failed(clientId, error) {
-    this.#log.changePending(clientId, { state: "failed", error: this.#texts.explain(error), isPassing: error.isPassing });
-    if (error.retryAfterMs === null || error.retryAfterMs > LONGEST_RETRY_MS) return;
-    setTimeout(() => this.retry(clientId), error.retryAfterMs);
   }
 
   /** @param {string} clientId @param {import("./market.js").Message | null} message */
   #done(clientId, message) {
-    const pending = this.#find(clientId);
+    const pending = this.find(clientId);
     this.#log.dropPending(clientId, message);
     if (pending) dispose(pending);
     this.#keep();

@@ -1,5 +1,5 @@
 import { randomId } from "../client/dom.js";
-import { ApiError } from "../client/errors.js";
+import { SendQueue } from "../client/sendqueue.js";
 import { explain } from "./explain.js";
 
 const WAIT_FOR_ECHO_MS = 2000;
@@ -8,18 +8,16 @@ const LONGEST_RETRY_MS = 30000;
 /** @typedef {import("./timeline.js").Pending} Pending */
 
 /**
- * Sends the messages of one conversation, one after the other so that they keep their order. What fails stays in the
- * timeline and can be tried again: the server knows a repeated message by its `client_id` and takes it once.
+ * Sends the messages of one conversation. What fails stays in the timeline.
+ *
+ * @extends {SendQueue<Pending>}
  */
-export class Outbox {
+export class Outbox extends SendQueue {
   #api;
   #chatApi;
   #conversationId;
   #timeline;
   #history;
-  /** @type {Promise<void>} */
-  #line = Promise.resolve();
-  #isClosed = false;
 
   /**
    * @param {object} needs
@@ -30,6 +28,7 @@ export class Outbox {
    * @param {import("./history.js").History} needs.history
    */
   constructor({ api, chatApi, conversationId, timeline, history }) {
+    super(timeline, (pending) => this.#transmit(pending), explain, LONGEST_RETRY_MS);
     this.#api = api;
     this.#chatApi = chatApi;
     this.#conversationId = conversationId;
@@ -47,24 +46,12 @@ export class Outbox {
     const createdAt = new Date().toISOString();
     const start = { state: /** @type {const} */ ("sending"), error: "", messageId: null, message: null };
     this.#timeline.addPending({ clientId, text, replyTo, createdAt, files, ...start });
-    this.#enqueue(clientId);
-  }
-
-  /** @param {string} clientId */
-  retry(clientId) {
-    if (this.#find(clientId)?.state !== "failed") return;
-    this.#timeline.changePending(clientId, { state: "sending", error: "" });
-    this.#enqueue(clientId);
-  }
-
-  /** Try again what failed because the network was away. */
-  retryAll() {
-    for (const one of this.#timeline.pending) if (one.state === "failed" && one.isPassing) this.retry(one.clientId);
+    this.enqueue(clientId);
   }
 
   /** Give a message up that could not be sent. @param {string} clientId */
   discard(clientId) {
-    for (const file of this.#find(clientId)?.files ?? []) {
+    for (const file of this.find(clientId)?.files ?? []) {
       file.cancel();
       file.dispose();
     }
@@ -73,7 +60,7 @@ export class Outbox {
 
   /** Take one file out of a message on its way. @param {string} clientId @param {import("./uploads.js").Upload} file */
   cancelFile(clientId, file) {
-    const pending = this.#find(clientId);
+    const pending = this.find(clientId);
     if (!pending) return;
     file.cancel();
     const files = pending.files.filter((one) => one !== file);
@@ -84,41 +71,15 @@ export class Outbox {
 
   /** Send nothing any more. */
   close() {
-    this.#isClosed = true;
+    super.close();
     for (const one of this.#timeline.pending) for (const file of one.files) file.cancel();
   }
 
-  /** @param {string} clientId @returns {Pending | null} */
-  #find(clientId) {
-    return this.#timeline.pending.find((one) => one.clientId === clientId) ?? null;
-  }
-
-  /** @param {string} clientId */
-  #enqueue(clientId) {
-    this.#line = this.#line.then(() => this.#attempt(clientId));
-  }
-
-  /** @param {string} clientId @returns {Promise<void>} */
-  async #attempt(clientId) {
-    const pending = this.#find(clientId);
-    if (!pending || this.#isClosed) return;
-    try {
-      if (pending.files.length > 0) await this.#sendFiles(clientId);
-      else if (pending.messageId) await this.#finish(clientId);
-      else await this.#sendText(pending);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (error.code === "cancelled" && this.#find(clientId)) return this.#attempt(clientId);
-      this.#failed(clientId, error);
-    }
-  }
-
-  /** @param {string} clientId @param {ApiError} error */
-  #failed(clientId, error) {
-    const isPassing = error.isPassing;
-    this.#timeline.changePending(clientId, { state: "failed", error: explain(error), isPassing });
-    if (error.retryAfterMs === null || error.retryAfterMs > LONGEST_RETRY_MS) return;
-    setTimeout(() => this.retry(clientId), error.retryAfterMs);
+  /** @param {Pending} pending */
+  async #transmit(pending) {
+    if (pending.files.length > 0) await this.#sendFiles(pending.clientId);
+    else if (pending.messageId) await this.#finish(pending.clientId);
+    else await this.#sendText(pending);
   }
 
   /** @param {Pending} pending */
@@ -129,14 +90,14 @@ export class Outbox {
     // Its place in the order is known when it comes over the socket; if that is away, it goes to the end.
     this.#timeline.changePending(clientId, { state: "sent", message });
     setTimeout(() => {
-      if (this.#find(clientId)) this.#timeline.add(message);
+      if (this.find(clientId)) this.#timeline.add(message);
     }, WAIT_FOR_ECHO_MS);
   }
 
   /** @param {string} clientId */
   async #sendFiles(clientId) {
     for (;;) {
-      const pending = this.#find(clientId);
+      const pending = this.find(clientId);
       const file = pending?.files.find((one) => one.state !== "done" && one.state !== "cancelled");
       if (!pending || !file) break;
       const attachment = await file.send(this.#api, this.#chatApi.uploadPath, this.#fieldsFor(pending));
@@ -154,7 +115,7 @@ export class Outbox {
 
   /** All files are over there: show the message as the server has it. @param {string} clientId */
   async #finish(clientId) {
-    const pending = this.#find(clientId);
+    const pending = this.find(clientId);
     if (!pending) return;
     try {
       await this.#history.refresh();

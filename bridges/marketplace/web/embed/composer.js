@@ -1,4 +1,5 @@
 import { h, iconButton, show } from "../client/dom.js";
+import { filePicker, isSendKey, messageField } from "../client/writing.js";
 import { sendingView } from "./fileview.js";
 
 const MOST_FILES = 5;
@@ -27,22 +28,10 @@ export class Composer {
     const { t } = texts;
     this.#handlers = handlers;
     this.#texts = texts;
-    this.field = h("textarea", {
-      class: "composer-field",
-      rows: 1,
-      dir: "auto",
-      maxlength: MOST_CHARS,
-      placeholder: t("composer.placeholder"),
-      "aria-label": t("composer.label"),
-      enterkeyhint: "send",
-      on: {
-        input: () => this.#changed(),
-        keydown: (/** @type {Event} */ event) => this.#key(/** @type {KeyboardEvent} */ (event)),
-        paste: (/** @type {Event} */ event) => this.#pasted(/** @type {ClipboardEvent} */ (event)),
-        blur: () => handlers.onStopTyping(),
-      },
-    });
-    this.#picker = h("input", { type: "file", multiple: true, hidden: true, accept: TYPES, "aria-label": t("composer.files"), on: { change: () => this.#picked(), cancel: (/** @type {Event} */ event) => event.stopPropagation() } });
+    const onFiles = (/** @type {File[]} */ files) => this.addFiles(files);
+    const heard = { onFiles, onInput: () => this.#changed(), onKey: (/** @type {KeyboardEvent} */ event) => this.#key(event), onLeave: () => handlers.onStopTyping() };
+    this.field = messageField({ maxlength: MOST_CHARS, placeholder: t("composer.placeholder"), "aria-label": t("composer.label") }, heard);
+    this.#picker = filePicker({ accept: TYPES, "aria-label": t("composer.files") }, onFiles);
     this.#send = iconButton("send", t("composer.send"), () => this.#submit(), { class: "composer-send" });
     this.#tray = h("div", { class: "composer-tray", role: "group", "aria-label": t("composer.files"), hidden: true });
     const attach = iconButton("attach", t("composer.attach"), () => this.#picker.click(), { class: "composer-attach" });
@@ -92,24 +81,9 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    // On a touch keyboard Enter makes a new line: there is a button to send, and no Shift+Enter.
-    const isTouch = matchMedia("(hover: none) and (pointer: coarse)").matches;
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || isTouch) return;
+    if (!isSendKey(event)) return;
     event.preventDefault();
     this.#submit();
-  }
-
-  /** @param {ClipboardEvent} event */
-  #pasted(event) {
-    const files = event.clipboardData?.files;
-    if (!files?.length) return;
-    event.preventDefault();
-    this.addFiles(files);
-  }
-
-  #picked() {
-    this.addFiles([...(this.#picker.files ?? [])]);
-    this.#picker.value = "";
   }
 
   #changed() {

@@ -1,4 +1,5 @@
 import { h, icon, iconButton, show } from "../client/dom.js";
+import { filePicker, isSendKey, messageField } from "../client/writing.js";
 import { t } from "../i18n.js";
 import { uploadView } from "./attachmentview.js";
 import { Upload } from "./uploads.js";
@@ -35,22 +36,10 @@ export class Composer {
   /** @param {Handlers} handlers */
   constructor(handlers) {
     this.#handlers = handlers;
-    this.field = h("textarea", {
-      class: "composer-field",
-      id: "composer",
-      rows: 1,
-      dir: "auto",
-      placeholder: t("composer.placeholder"),
-      "aria-label": t("composer.label"),
-      enterkeyhint: "send",
-      on: {
-        input: () => this.#changed(),
-        keydown: (/** @type {Event} */ event) => this.#key(/** @type {KeyboardEvent} */ (event)),
-        paste: (/** @type {Event} */ event) => this.#pasted(/** @type {ClipboardEvent} */ (event)),
-        blur: () => handlers.onStopTyping(),
-      },
-    });
-    this.#picker = h("input", { type: "file", multiple: true, hidden: true, "aria-label": t("composer.files"), on: { change: () => this.#picked() } });
+    const onFiles = (/** @type {File[]} */ files) => this.addFiles(files);
+    const heard = { onFiles, onInput: () => this.#changed(), onKey: (/** @type {KeyboardEvent} */ event) => this.#key(event), onLeave: () => handlers.onStopTyping() };
+    this.field = messageField({ id: "composer", placeholder: t("composer.placeholder"), "aria-label": t("composer.label") }, heard);
+    this.#picker = filePicker({ "aria-label": t("composer.files") }, onFiles);
     this.#attach = iconButton("attach", t("composer.attach"), () => this.#picker.click(), { class: "composer-attach" });
     this.#sendButton = iconButton("send", t("composer.send"), () => this.submit(), { class: "composer-send" });
     this.#bar = h("div", { class: "composer-context", hidden: true });
@@ -149,9 +138,7 @@ export class Composer {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.isComposing) return;
-    // On a touch keyboard Enter makes a new line: there is a button to send, and no Shift+Enter.
-    const isTouch = matchMedia("(hover: none) and (pointer: coarse)").matches;
-    if (event.key === "Enter" && !event.shiftKey && !isTouch) {
+    if (isSendKey(event)) {
       event.preventDefault();
       this.submit();
     } else if (event.key === "Escape" && this.#context) {
@@ -162,19 +149,6 @@ export class Composer {
       event.preventDefault();
       this.#handlers.onEditLast();
     }
-  }
-
-  /** @param {ClipboardEvent} event */
-  #pasted(event) {
-    const files = event.clipboardData?.files;
-    if (!files?.length) return;
-    event.preventDefault();
-    this.addFiles(files);
-  }
-
-  #picked() {
-    this.addFiles([...(this.#picker.files ?? [])]);
-    this.#picker.value = "";
   }
 
   #changed() {

@@ -1,9 +1,9 @@
 """The scripts that a marketplace's pages load: the buyer's window, the seller's inbox, the notification worker.
 
 Small scripts are served at the root, under names that never change. Each imports a module from `/embed/<build>/`,
-which is bundled from `bridges/marketplace/web/embed` and the client that our own pages use. `<build>` changes with
-any file, so the modules may be kept for a year. Pages of all sites may load these files; what the scripts may then do
-is a matter of `cors.origins`.
+which is bundled from `bridges/marketplace/web/embed` and the modules and style sheets that our own pages use as well.
+`<build>` changes with any file, so the modules may be kept for a year. Pages of all sites may load these files; what
+the scripts may then do is a matter of `cors.origins`.
 """
 
 import asyncio

@@ -56,7 +56,7 @@ class Audience:
         room_id: RoomId,
         frame: Callable[[int], bytes],
         *,
-        position: int = 0,
+        position: int | None = None,
         but: UserId | None = None,
     ) -> None:
         """Queue a frame per namespace for a room's subscribers, except user `but`. `position`: see `Hub.broadcast`."""

@@ -121,7 +121,7 @@ async def _replay(socket: Socket, after: int, page: Callable[[int], Awaitable["C
     while True:
         portion = await page(after)
         for piece in portion.pieces:
-            if 0 < socket.first_live <= piece.position:
+            if socket.first_live is not None and socket.first_live <= piece.position:
                 return after
             await socket.push(piece.frame)
             after = piece.position

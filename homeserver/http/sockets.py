@@ -116,7 +116,9 @@ class Hub:
         """Whether a user has an open socket."""
         return user_id in self._of_user
 
-    def broadcast(self, key: Hashable, frame: bytes, *, position: int = 0, but: UserId | None = None) -> None:
+    def broadcast(
+        self, key: Hashable, frame: bytes, *, position: int | None = None, but: UserId | None = None
+    ) -> None:
         """Queue one frame for all sockets of a group, except those of the user `but`.
 
         `position`: of the log entry, if a replay may send the frame too.

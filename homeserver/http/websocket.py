@@ -64,12 +64,12 @@ class Socket:
             compress=False,  # compression would be done once per socket, not once per frame
             max_msg_size=settings.max_frame_bytes + 1,  # aiohttp refuses from there on
         )
-        self.first_live = 0  # position of the first live frame that was queued; 0: none yet
+        self.first_live: int | None = None  # position of the first live frame that was queued
         self._settings = settings
         self._news = news
         self._queue: deque[bytes | None] = deque()
-        self._held: deque[tuple[int, bytes]] | None = None
-        self._floor = 0
+        self._held: deque[tuple[int | None, bytes]] | None = None
+        self._floor: int | None = None  # frames up to this position were replayed
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()  # set whenever the queue got shorter or the socket was closed
         self._bucket = _Bucket(settings.max_frames_per_s, settings.frames_burst)
@@ -90,9 +90,9 @@ class Socket:
     def is_closing(self) -> bool:
         return self._end is not None
 
-    def put(self, frame: bytes, position: int = 0) -> None:
-        """Queue a live frame, at once; a full queue closes the socket."""
-        if self._end is not None or 0 < position <= self._floor:
+    def put(self, frame: bytes, position: int | None = None) -> None:
+        """Queue a live frame, at once; a full queue closes the socket. `position`: see `Hub.broadcast`."""
+        if self._end is not None or self._was_replayed(position):
             return
         if self._held is not None:
             self._held.append((position, frame))
@@ -124,13 +124,14 @@ class Socket:
         if at_most_s is not None:
             self._hold_timer = asyncio.get_running_loop().call_later(at_most_s, self.release)
 
-    def release(self, upto: int = 0) -> None:
+    def release(self, upto: int | None = None) -> None:
         """Send live frames again, except those up to position `upto`, which were replayed."""
         self._cancel_hold_timer()
-        self._floor = max(self._floor, upto)
+        if upto is not None and not self._was_replayed(upto):
+            self._floor = upto
         held, self._held = self._held, None
         for position, frame in held or ():
-            if not 0 < position <= self._floor:
+            if not self._was_replayed(position):
                 self._enqueue(position, frame)
 
     def _cancel_hold_timer(self) -> None:
@@ -138,8 +139,11 @@ class Socket:
             self._hold_timer.cancel()
             self._hold_timer = None
 
-    def _enqueue(self, position: int, frame: bytes) -> None:
-        if position and not self.first_live:
+    def _was_replayed(self, position: int | None) -> bool:
+        return position is not None and self._floor is not None and position <= self._floor
+
+    def _enqueue(self, position: int | None, frame: bytes) -> None:
+        if position is not None and self.first_live is None:
             self.first_live = position
         self._queue.append(frame)
         self._wake.set()

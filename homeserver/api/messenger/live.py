@@ -200,7 +200,7 @@ class Live:
                 for user_id in self._audience.people(room_id):
                     self._went(room_id, user_id)
 
-    def _message(self, record: Told, room_id: RoomId, *, position: int = 0) -> None:
+    def _message(self, record: Told, room_id: RoomId, *, position: int | None = None) -> None:
         def frame(namespace: int) -> bytes:
             return told_frame(record, self._views.in_namespace(namespace))
 

@@ -102,7 +102,7 @@ class Live:
         kind: str,
         payload: Callable[[View], Mapping[str, object]],
         *,
-        position: int = 0,
+        position: int | None = None,
         but: UserId | None = None,
     ) -> None:
         """Send one frame per host application to all its sockets. Every payload has the conversation_id."""

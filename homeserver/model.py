@@ -49,7 +49,7 @@ MATRIX_GUESTS = GUEST_NAMESPACE + 1  # namespace of the numbers of Matrix guest 
 NOTICES = GUEST_NAMESPACE + 2  # namespace of the number of the server notices account
 
 
-def place_at(position: int) -> Place:
+def place_at(position: LogPosition) -> Place:
     """How far the history of every room had come when the log stood at a position: to the place of what came then."""
     return Place(position)
 
@@ -157,7 +157,7 @@ class Member:
 class Attachment:
     """A file of a message: `media_id` for a local file, else `file_url` (http or https, or a path on this server)."""
 
-    position: int
+    position: LogPosition
     event_id: EventId
     kind: AttachmentKind
     size: int
@@ -175,7 +175,7 @@ class MessageRef:
     """A message's ids."""
 
     event_id: EventId
-    position: int
+    position: LogPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +186,9 @@ class Message:
     """
 
     event_id: EventId
-    position: int
+    position: LogPosition
     room_id: RoomId
-    room_position: int
+    room_position: LogPosition
     sender: UserId
     sender_number: int
     kind: MessageKind
@@ -214,7 +214,7 @@ class Room:
     """
 
     room_id: RoomId
-    position: int
+    position: LogPosition
     kind: RoomKind
     name: str
     topic: str
@@ -245,7 +245,7 @@ class RoomPlace:
     """A room's ids."""
 
     room_id: RoomId
-    position: int
+    position: LogPosition
 
 
 @dataclass(frozen=True, slots=True)

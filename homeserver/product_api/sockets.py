@@ -12,7 +12,7 @@ from homeserver.http.requestlog import USER_ID
 from homeserver.http.routes import Admit
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket, Visitor
-from homeserver.model import Requester
+from homeserver.model import LogPosition, Requester
 from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import LogPage, Told
 
@@ -58,15 +58,18 @@ def end_sockets(hub: Hub, record: Ended, advice: str) -> None:
 
 
 async def replay(
-    socket: Socket, since: int, read: Callable[[int], Awaitable[LogPage]], frame: Callable[[Told], bytes]
+    socket: Socket,
+    since: LogPosition,
+    read: Callable[[LogPosition], Awaitable[LogPage]],
+    frame: Callable[[Told], bytes],
 ) -> None:
     """Replay everything after a position in order, then live frames held back (see `catch_up`).
 
     `read` reads the next page of the log after a position; `frame` makes the frame of a message's record.
     """
 
-    async def page(place: int) -> CatchUpPage:
-        found = await read(place)
+    async def page(after: int) -> CatchUpPage:
+        found = await read(LogPosition(after))
         pieces = [CatchUpFrame(one.position, frame(one.record)) for one in found.news]
         return CatchUpPage(pieces, found.upto, found.is_last)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.schema.matrix import account_data, filters
@@ -32,7 +33,7 @@ class AccountDataItem(NamedTuple):
     room_id: str
     type: str
     content: bytes
-    position: int
+    position: LogPosition
 
     @property
     def is_gone(self) -> bool:
@@ -129,7 +130,7 @@ async def set_pieces(conn: AsyncConnection, rows: Sequence[tuple[DataKey, bytes,
         await _drop_long_gone(conn, gone)
 
 
-async def empty_pieces(conn: AsyncConnection, keys: Collection[DataKey], position: int) -> None:
+async def empty_pieces(conn: AsyncConnection, keys: Collection[DataKey], position: LogPosition) -> None:
     """Empty those of the items that exist."""
     user_ids = list({key.user_id for key in keys})
     values = {"user_ids": user_ids, "keys": rows_of(keys), "new_position": position}
@@ -142,7 +143,7 @@ async def _drop_long_gone(conn: AsyncConnection, user_ids: Collection[UserId]) -
     await conn.execute(_DROP_LONG_GONE, {"user_ids": list(user_ids), "kept": _GONE_KEPT})
 
 
-async def changed_after(conn: AsyncConnection, user_id: UserId, after: int) -> list[AccountDataItem]:
+async def changed_after(conn: AsyncConnection, user_id: UserId, after: LogPosition) -> list[AccountDataItem]:
     """A user's items that changed after a position, in the order of the changes."""
     return [
         AccountDataItem(*row) for row in await conn.execute(_CHANGED, {"of_user": user_id, "after": after})

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import Link
+from homeserver.model import Link, LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.schema.timeline import enquiries, members, rooms
 
@@ -56,9 +56,9 @@ class ListedEnquiry(NamedTuple):
     """
 
     room_id: RoomId
-    position: int
+    position: LogPosition
     created_ms: int
-    last_message_position: int | None
+    last_message_position: LogPosition | None
     service: str
     service_id: str
     owner: UserId
@@ -214,7 +214,7 @@ _HAND_OVER = (
 )
 
 
-async def add_enquiry(conn: AsyncConnection, position: int, new: NewEnquiry) -> None:
+async def add_enquiry(conn: AsyncConnection, position: LogPosition, new: NewEnquiry) -> None:
     """Make an enquiry of the room whose create event has this position, in the transaction that creates the room.
 
     That transaction holds the lock on the log's head, so no two guests get one number.
@@ -284,7 +284,9 @@ async def help_wanted(conn: AsyncConnection, service: str, limit: int) -> list[L
     return [ListedEnquiry._make(row) for row in await conn.execute(_HELP_WANTED, values)]
 
 
-async def rooms_of_owner(conn: AsyncConnection, owner: UserId, service: str, limit: int) -> dict[RoomId, int]:
+async def rooms_of_owner(
+    conn: AsyncConnection, owner: UserId, service: str, limit: int
+) -> dict[RoomId, LogPosition]:
     """An owner's latest active open enquiries, hidden ones too, with their rooms' positions."""
     values = {"of": owner, "in_service": service, "count": limit}
     return {row.room_id: row.position for row in await conn.execute(_ROOMS_OF_OWNER, values)}

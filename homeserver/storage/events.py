@@ -202,7 +202,7 @@ _POSITIONS = select(events.c.room_id, events.c.event_id, events.c.position).wher
 )
 _STATUSES = {int(one): one for one in Status}
 _AT_A_TIME = 500  # events read without yielding to other tasks
-NEWEST = 2**62  # above every position and every place
+NEWEST = LogPosition(2**62)  # above every position
 
 
 def stored_event(row: Row[*tuple[Any, ...]]) -> StoredEvent:
@@ -234,10 +234,12 @@ async def events_by_id(conn: AsyncConnection, event_ids: Collection[EventId]) ->
     return {row.event_id: stored_event(row) for row in rows}
 
 
-async def events_at(conn: AsyncConnection, positions: Collection[int]) -> dict[int, StoredEvent]:
+async def events_at(
+    conn: AsyncConnection, positions: Collection[LogPosition]
+) -> dict[LogPosition, StoredEvent]:
     """Events by log position; positions without an event are left out."""
     rows = (await conn.execute(_AT, {"positions": list(positions)})).all()
-    found: dict[int, StoredEvent] = {}
+    found: dict[LogPosition, StoredEvent] = {}
     for start in range(0, len(rows), _AT_A_TIME):
         if start:
             await asyncio.sleep(0)  # reading thousands takes a while, and other tasks wait
@@ -270,7 +272,7 @@ async def told_after(
 
 
 async def told_to_after(
-    conn: AsyncConnection, user_id: UserId, *, after: int, limit: int
+    conn: AsyncConnection, user_id: UserId, *, after: LogPosition, limit: int
 ) -> list[StoredEvent]:
     """The same for all open rooms that a user is joined to, in the order of the log."""
     rows = await conn.execute(_TOLD_TO_AFTER, {"to_user": user_id, "after": after, "count": limit})

@@ -109,7 +109,7 @@ async def add_entries(conn: AsyncConnection, entries: Sequence[Entry]) -> None:
     await conn.execute(_ADD, [_row(entry) for entry in entries])
 
 
-async def entries_after(conn: AsyncConnection, after: int, limit: int) -> list[Entry]:
+async def entries_after(conn: AsyncConnection, after: LogPosition, limit: int) -> list[Entry]:
     """The next entries after a position, in order, at most `limit`."""
     rows = await conn.execute(_AFTER, {"after": after, "count": limit})
     return [_entry(row) for row in rows]
@@ -120,12 +120,12 @@ async def cursor(conn: AsyncConnection, consumer: str) -> LogPosition | None:
     return (await conn.execute(_CURSOR, {"consumer": consumer})).scalar_one_or_none()
 
 
-async def add_cursor(conn: AsyncConnection, consumer: str, position: int) -> None:
+async def add_cursor(conn: AsyncConnection, consumer: str, position: LogPosition) -> None:
     """Create a consumer's cursor at `position`; an existing one stays unchanged."""
     await conn.execute(_ADD_CURSOR.on(conn), {"consumer": consumer, "position": position})
 
 
-async def move_cursor(conn: AsyncConnection, consumer: str, was: int, new: int) -> bool:
+async def move_cursor(conn: AsyncConnection, consumer: str, was: LogPosition, new: LogPosition) -> bool:
     """Move a consumer's cursor from `was` to `new`; False if it is not at `was` any more."""
     moved = await conn.execute(_MOVE_CURSOR, {"of": consumer, "was": was, "new": new})
     return moved.rowcount == 1

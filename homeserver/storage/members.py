@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import RoomPlace
+from homeserver.model import LOG_START, LogPosition, RoomPlace
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Upsert, larger
 from homeserver.storage.rooms import ROOM_COLUMNS, RoomRow, room_row
@@ -25,9 +25,9 @@ class MemberRow:
     membership: str
     sender: UserId
     event_id: EventId
-    position: int
+    position: LogPosition
     joined_ms: int
-    read_position: int = 0
+    read_position: LogPosition = LOG_START
     read_seq: int = 0
     unread_removed: int = 0
     main_seq: int = 0
@@ -38,15 +38,15 @@ class ReadMove:
     """A user has read a room up to `position`, where its `message_seq` was `seq`.
 
     For the counts of Matrix clients: `seen` is the position up to which the room is read with all its threads, `main`
-    that without threads, where the room's `notify_seq` was `main_seq`. Zeros leave the stored value unchanged.
+    that without threads, where the room's `notify_seq` was `main_seq`. LOG_START and 0 leave the value unchanged.
     """
 
     room_id: RoomId
     user_id: UserId
-    position: int = 0
+    position: LogPosition = LOG_START
     seq: int = 0
-    seen: int = 0
-    main: int = 0
+    seen: LogPosition = LOG_START
+    main: LogPosition = LOG_START
     main_seq: int = 0
 
 
@@ -284,13 +284,15 @@ async def move_read(conn: AsyncConnection, moves: Sequence[ReadMove]) -> None:
     await conn.execute(_READ, rows)
 
 
-async def count_removed(conn: AsyncConnection, removed: Sequence[tuple[RoomId, int]]) -> None:
+async def count_removed(conn: AsyncConnection, removed: Sequence[tuple[RoomId, LogPosition]]) -> None:
     """Messages, as (room, position), were deleted: lower the unread counts of members who had not read them."""
     rows = [{"of_room": room_id, "at": position} for room_id, position in removed]
     await conn.execute(_UNREAD_REMOVED, rows)
 
 
-async def readers_since(conn: AsyncConnection, room_id: RoomId, position: int) -> dict[UserId, int]:
+async def readers_since(
+    conn: AsyncConnection, room_id: RoomId, position: LogPosition
+) -> dict[UserId, LogPosition]:
     """The joined members who have read up to `position` or further, with their read positions."""
     rows = await conn.execute(_READERS, {"of_room": room_id, "since": position})
     return {row.user_id: row.read_position for row in rows}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.protocol.ids import UserId
 from homeserver.storage.events import SELECT_EVENTS, StoredEvent, stored_event
 from homeserver.storage.notify import EVERYBODY
@@ -101,8 +102,8 @@ async def notified(
     user_id: UserId,
     *,
     types: frozenset[str] | None,
-    after: int,
-    before: int,
+    after: LogPosition,
+    before: LogPosition,
     limit: int,
 ) -> list[Notified]:
     """The newest events of others between two log positions that are of these types or marked (None: only marked)."""

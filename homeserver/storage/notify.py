@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Rows, Upsert, among, rows_of
 from homeserver.storage.schema.notify import (
@@ -30,7 +31,7 @@ class ThreadEvent(NamedTuple):
 
     room_id: RoomId
     thread_id: EventId
-    position: int
+    position: LogPosition
 
 
 class ThreadRead(NamedTuple):
@@ -39,7 +40,7 @@ class ThreadRead(NamedTuple):
     user_id: UserId
     room_id: RoomId
     thread_id: EventId
-    position: int
+    position: LogPosition
 
 
 class Mark(NamedTuple):
@@ -47,7 +48,7 @@ class Mark(NamedTuple):
 
     user_id: UserId
     room_id: RoomId
-    position: int
+    position: LogPosition
     thread_id: EventId
     notify: int
     highlight: int
@@ -58,7 +59,7 @@ class MuteSpan(NamedTuple):
 
     user_id: UserId
     room_id: RoomId
-    from_position: int
+    from_position: LogPosition
     from_seq: int
 
 
@@ -193,13 +194,13 @@ async def begin_spells(conn: AsyncConnection, spells: Sequence[MuteSpan]) -> Non
     await conn.execute(_ADD_SPELLS.on(conn), [one._asdict() for one in spells])
 
 
-async def end_spells(conn: AsyncConnection, ends: Sequence[tuple[UserId, int]]) -> None:
+async def end_spells(conn: AsyncConnection, ends: Sequence[tuple[UserId, LogPosition]]) -> None:
     """End the mute spans of users at these log positions: (user id, position)."""
     await conn.execute(_END_SPELLS, [{"of_user": user_id, "at": position} for user_id, position in ends])
 
 
 async def spells_outlasted(
-    conn: AsyncConnection, ends: Sequence[tuple[UserId, int]]
+    conn: AsyncConnection, ends: Sequence[tuple[UserId, LogPosition]]
 ) -> list[tuple[UserId, RoomId]]:
     """The users and rooms of open mute spans in rooms that have had events after the end of the user's rule."""
     at = dict(ends)
@@ -208,10 +209,10 @@ async def spells_outlasted(
 
 
 async def remove_marks(
-    conn: AsyncConnection, places: Collection[tuple[RoomId, int]]
+    conn: AsyncConnection, marked: Collection[tuple[RoomId, LogPosition]]
 ) -> list[tuple[UserId, RoomId]]:
     """Delete the marks of these events, given as (room, position); returns the users and rooms affected."""
-    rows = await conn.execute(_REMOVE_MARKS, {"places": rows_of(places)})
+    rows = await conn.execute(_REMOVE_MARKS, {"places": rows_of(marked)})
     return [(row.user_id, row.room_id) for row in rows]
 
 

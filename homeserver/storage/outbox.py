@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Table, bindparam, delete, exists, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.storage.dialect import Upsert
 
 
@@ -17,7 +18,7 @@ class Key(NamedTuple):
     """Key of a row: one thing to be sent to one destination."""
 
     destination: str
-    position: int
+    position: LogPosition
 
 
 class Claim(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import SessionId
+from homeserver.model import LogPosition, SessionId
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.outbox import Key, Outbox
@@ -38,7 +38,7 @@ class Candidate:
     room_id: RoomId
     user_id: UserId
     number: int
-    read_position: int
+    read_position: LogPosition
     endpoint_hash: str
     since_ms: int
 
@@ -69,7 +69,7 @@ class Target:
     key: Key
     subscription: Subscription
     number: int
-    read_position: int
+    read_position: LogPosition
 
 
 @dataclass(frozen=True, slots=True)

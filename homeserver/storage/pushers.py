@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import Row, bindparam, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import Content, Pusher
+from homeserver.model import LOG_START, Content, LogPosition, Pusher
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.outbox import Key, Outbox
@@ -17,7 +17,7 @@ from homeserver.storage.schema.people import sessions, users
 from homeserver.storage.schema.push import pusher_outbox, pushers
 from homeserver.storage.schema.timeline import events, members
 
-COUNTS_ONLY = 2**62
+COUNTS_ONLY = LogPosition(2**62)
 """The position of a push that says no more than how much is unread: after all others."""
 
 
@@ -50,8 +50,8 @@ class Target:
     key: Key
     pusher: Pusher
     tweaks: Content
-    seen: int
-    main: int
+    seen: LogPosition
+    main: LogPosition
 
 
 waiting = Outbox(pusher_outbox, destination="pusher_id")
@@ -208,8 +208,8 @@ def _target(row: Row[Any]) -> Target:
         key=Key(row.pusher_id, row.position),
         pusher=_pusher(row),
         tweaks=orjson.loads(row.tweaks),
-        seen=row.seen_position if is_in else 0,
-        main=row.main_position if is_in else 0,
+        seen=row.seen_position if is_in else LOG_START,
+        main=row.main_position if is_in else LOG_START,
     )
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.schema.notify import push_rules
@@ -17,7 +18,7 @@ class StoredRules(NamedTuple):
 
     user_id: UserId
     rules: bytes
-    position: int
+    position: LogPosition
 
 
 _SET = Upsert(push_rules, ["user_id"], ["rules", "position"])

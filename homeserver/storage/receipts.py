@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.schema.timeline import receipts
@@ -20,7 +21,7 @@ class Receipt:
     receipt_type: str
     thread_id: str
     event_id: EventId
-    position: int
+    position: LogPosition
     created_ms: int
 
 
@@ -58,7 +59,9 @@ async def set_receipts(conn: AsyncConnection, rows: Sequence[Receipt]) -> None:
     await conn.execute(_SET.on(conn), values)
 
 
-async def own_receipts(conn: AsyncConnection, room_id: RoomId, user_id: UserId) -> dict[tuple[str, str], int]:
+async def own_receipts(
+    conn: AsyncConnection, room_id: RoomId, user_id: UserId
+) -> dict[tuple[str, str], LogPosition]:
     """The positions of a user's receipts in a room, by (type, thread id)."""
     rows = await conn.execute(_OWN, {"of_room": room_id, "of_user": user_id})
     return {(row.receipt_type, row.thread_id): row.position for row in rows}

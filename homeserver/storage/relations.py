@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, case, exists, func, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import FIRST_PLACE, LAST_PLACE, LogPosition, Place
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.storage.events import EVENT_COLUMNS, NEWEST, PARTS, StoredEvent, events_at, unedited_event
+from homeserver.storage.events import EVENT_COLUMNS, PARTS, StoredEvent, events_at, unedited_event
 from homeserver.storage.schema.timeline import events, relations, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
@@ -29,7 +30,7 @@ class Relation:
     relates_to: EventId
     rel_type: str
     sender: UserId
-    position: int
+    position: LogPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ class RelationsRequest:
     rel_type: str | None
     event_type: str | None
     forward: bool
-    start: int | None
+    start: Place | None
     limit: int
-    until: int | None = None
+    until: Place | None = None
     recurse: bool = False
 
 
@@ -59,7 +60,7 @@ class ThreadRoot:
     """The first event of a thread, and the place of its latest reply."""
 
     root: StoredEvent
-    latest: int
+    latest: Place
 
 
 _targets = events.alias("targets")
@@ -286,15 +287,17 @@ async def page_of(
     statement = _PAGES[
         request.recurse, request.forward, request.rel_type is not None, request.event_type is not None
     ]
-    edge = 0 if request.forward else NEWEST
+    edge = FIRST_PLACE if request.forward else LAST_PLACE
     if request.start is not None:  # a place lies behind its event
-        edge = request.start if request.forward else request.start + 1
+        edge = request.start if request.forward else Place(request.start + 1)
     values = {
         "target": target,
         "of_type": request.rel_type,
         "of_event": request.event_type,
         "edge": edge,
-        "until": request.until if request.until is not None else (NEWEST if request.forward else 0),
+        "until": request.until
+        if request.until is not None
+        else (LAST_PLACE if request.forward else FIRST_PLACE),
         "in_room": room_id,
         "count": request.limit,
     }
@@ -302,11 +305,11 @@ async def page_of(
 
 
 async def thread_roots(
-    conn: AsyncConnection, room_id: RoomId, *, reader: UserId | None, before: int | None, limit: int
+    conn: AsyncConnection, room_id: RoomId, *, reader: UserId | None, before: Place | None, limit: int
 ) -> list[ThreadRoot]:
     """The roots of a room's threads, latest reply first; with `reader` only threads that user took part in."""
     statement = _ROOTS if reader is None else _OWN_ROOTS
-    edge = NEWEST if before is None else before
+    edge = LAST_PLACE if before is None else before
     values = {"in_room": room_id, "reader": reader or "", "edge": edge, "count": limit}
     rows = await conn.execute(statement, values)
     return [ThreadRoot(unedited_event(row), row.latest) for row in rows]

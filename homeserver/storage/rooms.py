@@ -238,7 +238,7 @@ async def rooms_by_id(conn: AsyncConnection, room_ids: Collection[RoomId]) -> di
     return {row.room_id: room_row(row) for row in rows}
 
 
-async def room_at(conn: AsyncConnection, position: int) -> RoomId | None:
+async def room_at(conn: AsyncConnection, position: LogPosition) -> RoomId | None:
     """The room whose create event has this position."""
     return (await conn.execute(_ID_AT, {"at": position})).scalar_one_or_none()
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import WordIndex, indexed, words_query
 from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored_event
@@ -18,9 +19,9 @@ from homeserver.storage.schema.timeline import events, members, rooms
 class SearchText:
     """The search text of one event; `room` is the position of its room."""
 
-    position: int
+    position: LogPosition
     room_id: RoomId
-    room: int
+    room: LogPosition
     sender: UserId
     key: str
     words: Sequence[str]
@@ -30,7 +31,7 @@ class OwnPlace(NamedTuple):
     """A room whose events a user may search. `position` is the room's, `state_id` its current snapshot."""
 
     room_id: RoomId
-    position: int
+    position: LogPosition
     membership: str
     state_id: int
 
@@ -38,7 +39,7 @@ class OwnPlace(NamedTuple):
 class Match(NamedTuple):
     """An event that matches."""
 
-    position: int
+    position: LogPosition
     room_id: RoomId
     sender: UserId
     key: str
@@ -50,11 +51,11 @@ class SearchQuery:
     """A search: all the words, in one of the rooms (by their positions), not after `until`."""
 
     words: Sequence[str]
-    rooms: Sequence[int]
+    rooms: Sequence[LogPosition]
     keys: Collection[str]
     senders: Collection[str] | None = None
     not_senders: Collection[str] = ()
-    until: int
+    until: LogPosition
     limit: int
 
 
@@ -140,7 +141,9 @@ _AROUND = (
 )
 
 
-async def set_texts(conn: AsyncConnection, positions: Collection[int], texts: Sequence[SearchText]) -> None:
+async def set_texts(
+    conn: AsyncConnection, positions: Collection[LogPosition], texts: Sequence[SearchText]
+) -> None:
     """Replace the search texts of the events at these positions; events without a new text are not found any more."""
     await conn.execute(_DROP, {"positions": list(positions)})
     rows = [
@@ -177,16 +180,16 @@ async def find(conn: AsyncConnection, query: SearchQuery) -> list[Match]:
 
 
 async def around(
-    conn: AsyncConnection, positions: Collection[int], *, before: int, after: int
-) -> dict[int, list[StoredEvent]]:
+    conn: AsyncConnection, positions: Collection[LogPosition], *, before: int, after: int
+) -> dict[LogPosition, list[StoredEvent]]:
     """The context of each event by its position: the given numbers of events before and after it, oldest first."""
     values = {"positions": list(positions), "before": before, "after": after}
-    found: dict[int, list[StoredEvent]] = {position: [] for position in positions}
+    found: dict[LogPosition, list[StoredEvent]] = {position: [] for position in positions}
     for row in await conn.execute(_AROUND, values):
         found[row.hit].append(stored_event(row))
     return found
 
 
-def _room_word(position: int) -> str:
+def _room_word(position: LogPosition) -> str:
     """A word that only events of one room have, so that the index skips other rooms. No query text can contain it."""
     return f"!{position}"

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import BindParameter, Boolean, Row, Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.ids import RoomId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.schema.directory import room_summaries
@@ -50,7 +51,7 @@ class Summary:
     topic: str
     version: str
     member_count: int
-    position: int
+    position: LogPosition
     state_id: int
     published: bool
     closed: bool
@@ -60,7 +61,7 @@ class DirectoryPlace(NamedTuple):
     """A place in the public room directory, which is sorted by size, the largest first."""
 
     member_count: int
-    position: int
+    position: LogPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ _SELECT = select(
 _BY_ID = _SELECT.where(room_summaries.c.room_id.in_(bindparam("room_ids", expanding=True)))
 _listed = (room_summaries.c.published, ~rooms.c.closed)
 _count: BindParameter[int] = bindparam("at_count")
-_at: BindParameter[int] = bindparam("at_position")
+_at: BindParameter[LogPosition] = bindparam("at_position")
 _after = or_(rooms.c.member_count < _count, and_(rooms.c.member_count == _count, rooms.c.position > _at))
 _before = or_(rooms.c.member_count > _count, and_(rooms.c.member_count == _count, rooms.c.position < _at))
 _like = room_summaries.c.search_text.like(bindparam("pattern"), escape="\\")
@@ -143,7 +144,7 @@ _PUBLISH = (
 _AT = select(rooms.c.position, rooms.c.room_id).where(
     rooms.c.position.in_(bindparam("positions", expanding=True))
 )
-_FIRST = DirectoryPlace(2**31 - 1, 0)  # before every room
+_FIRST = DirectoryPlace(2**31 - 1, LOG_START)  # before every room
 
 
 async def set_summaries(conn: AsyncConnection, rows: Sequence[SummaryRow]) -> None:
@@ -184,7 +185,7 @@ async def publish(conn: AsyncConnection, wanted: Collection[tuple[RoomId, bool]]
     await conn.execute(_PUBLISH, [{"of_room": room_id, "is_published": is_on} for room_id, is_on in wanted])
 
 
-async def rooms_at(conn: AsyncConnection, positions: Collection[int]) -> dict[int, RoomId]:
+async def rooms_at(conn: AsyncConnection, positions: Collection[LogPosition]) -> dict[LogPosition, RoomId]:
     """The rooms whose create events have these positions."""
     rows = await conn.execute(_AT, {"positions": list(positions)})
     return {row.position: row.room_id for row in rows}

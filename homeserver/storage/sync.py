@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, and_, bindparam, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import EntryKind, Place
+from homeserver.model import EntryKind, LogPosition, Place
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import Rows, rows_of
 from homeserver.storage.events import SELECT_EVENTS, Status, StoredEvent, stored_event
@@ -27,10 +27,10 @@ class OwnRoom(NamedTuple):
     membership: str
     sender: UserId
     event_id: EventId
-    position: int
+    position: LogPosition
     name: str
-    head_position: int
-    active_position: int
+    head_position: LogPosition
+    active_position: LogPosition
     forgotten: bool
 
 
@@ -43,10 +43,10 @@ class RoomPeer(NamedTuple):
 
 _in_rooms: BindParameter[Any] = bindparam("room_ids", expanding=True)
 _reader: BindParameter[Any] = bindparam("reader")
-_after: BindParameter[int] = bindparam("after")
+_after: BindParameter[LogPosition] = bindparam("after")
 _places = Rows("places")  # (room, place) for each
 _place_room, _place = _places.text(0), _places.number(1)
-_until: BindParameter[int] = bindparam("until")
+_until: BindParameter[LogPosition] = bindparam("until")
 _OWN = (
     select(
         members.c.room_id,
@@ -242,7 +242,7 @@ async def companions(
 
 
 async def stirred_rooms(
-    conn: AsyncConnection, room_ids: Collection[RoomId], *, after: int, until: int
+    conn: AsyncConnection, room_ids: Collection[RoomId], *, after: LogPosition, until: LogPosition
 ) -> set[RoomId]:
     """Those of the rooms that had events between two log positions."""
     values = {"room_ids": list(room_ids), "after": after, "until": until}
@@ -250,7 +250,12 @@ async def stirred_rooms(
 
 
 async def news_for(
-    conn: AsyncConnection, user_id: UserId, room_ids: Collection[RoomId], *, after: int, until: int
+    conn: AsyncConnection,
+    user_id: UserId,
+    room_ids: Collection[RoomId],
+    *,
+    after: LogPosition,
+    until: LogPosition,
 ) -> list[Entry]:
     """The log entries between two positions that are no events, of these rooms or this user."""
     values = {"reader": user_id, "room_ids": list(room_ids), "after": after, "until": until}

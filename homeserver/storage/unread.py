@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LOG_START
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.dialect import larger
 from homeserver.storage.notify import EVERYBODY, NO_THREAD
@@ -81,7 +82,7 @@ _MAIN = (
     .join_from(members, rooms, rooms.c.room_id == members.c.room_id)
     .where(_is_in)
 )
-_place = larger(members.c.seen_position, func.coalesce(thread_reads.c.position, 0))
+_place = larger(members.c.seen_position, func.coalesce(thread_reads.c.position, LOG_START))
 _quiet_in_thread = (
     select(
         _total(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LOG_START, LogPosition
 from homeserver.storage import log
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
@@ -76,7 +77,7 @@ async def consume(
 class _Reader:
     """Progress of one consumer: `at` is the last position handled, `stored` its cursor in the database."""
 
-    def __init__(self, name: str, db: Database, live: Live, handle: Handler, stored: int) -> None:
+    def __init__(self, name: str, db: Database, live: Live, handle: Handler, stored: LogPosition) -> None:
         self._name = name
         self._db = db
         self._live = live
@@ -113,17 +114,17 @@ class _Reader:
             self._live.set_aside(self._name, entries[0], error)
             return await self._move(end, None)
 
-    async def _move(self, end: int, effect: Effect | None) -> bool:
+    async def _move(self, end: LogPosition, effect: Effect | None) -> bool:
         if await _write(self._name, self._db, (self.stored, end), effect):
             self.stored = self.at = end
             return True
         async with self._db.read() as conn:
-            self.stored = await log.cursor(conn, self._name) or 0
+            self.stored = await log.cursor(conn, self._name) or LOG_START
         self.at = max(self.at, self.stored)
         return False
 
 
-async def _begin(name: str, db: Database, end: int) -> int:
+async def _begin(name: str, db: Database, end: LogPosition) -> LogPosition:
     """The stored cursor. A new one is stored at the end of the log at once, so that a restart does not move it."""
     async with db.read() as conn:
         at = await log.cursor(conn, name)
@@ -132,10 +133,10 @@ async def _begin(name: str, db: Database, end: int) -> int:
     async with db.write() as conn:
         await log.add_cursor(conn, name, end)
     async with db.read() as conn:
-        return await log.cursor(conn, name) or 0
+        return await log.cursor(conn, name) or LOG_START
 
 
-async def _next(db: Database, live: Live, at: int, page: int) -> Sequence[Entry]:
+async def _next(db: Database, live: Live, at: LogPosition, page: int) -> Sequence[Entry]:
     """The entries after a position that was announced: at least one."""
     entries: Sequence[Entry] | None = live.recent(at, page)
     if entries is None:
@@ -146,7 +147,9 @@ async def _next(db: Database, live: Live, at: int, page: int) -> Sequence[Entry]
     return entries
 
 
-async def _write(name: str, db: Database, move: tuple[int, int], effect: Effect | None) -> bool:
+async def _write(
+    name: str, db: Database, move: tuple[LogPosition, LogPosition], effect: Effect | None
+) -> bool:
     """Move the cursor and write the effect with it. False, with nothing written, if the cursor is elsewhere."""
     async with db.write() as conn:
         if not await log.move_cursor(conn, name, *move):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from homeserver.errors import Unavailable
 from homeserver.metrics import Metrics
-from homeserver.model import LOG_START
+from homeserver.model import LOG_START, LogPosition
 from homeserver.storage import log
 from homeserver.storage.db import Database
 from homeserver.storage.dialect import is_away, may_pass_when_repeated
@@ -65,7 +65,7 @@ class Live:
             if not entries or entries[-1].position <= self.position:
                 return  # already fetched as another worker's entries
             if entries[0].position > self.position + 1:
-                await self._fetch(entries[0].position - 1)
+                await self._fetch(LogPosition(entries[0].position - 1))
             self._announce([entry for entry in entries if entry.position > self.position])
 
     async def follow(self) -> None:
@@ -76,7 +76,7 @@ class Live:
             if end > self.position:
                 await self._fetch(end)
 
-    def recent(self, after: int, limit: int) -> list[Entry] | None:
+    def recent(self, after: LogPosition, limit: int) -> list[Entry] | None:
         """The next entries after a position from memory; None if memory does not reach back that far."""
         if after >= self.position:
             return []
@@ -85,12 +85,12 @@ class Live:
         start = after + 1 - self._ring[0].position  # the ring has no gaps
         return [self._ring[at] for at in range(start, min(start + limit, len(self._ring)))]
 
-    async def wait_after(self, position: int) -> None:
+    async def wait_after(self, position: LogPosition) -> None:
         """Return once something after `position` was announced."""
         while self.position <= position:
             await self._moved.wait()
 
-    async def _fetch(self, end: int) -> None:
+    async def _fetch(self, end: LogPosition) -> None:
         while self.position < end:
             async with self._db.read() as conn:
                 entries = await log.entries_after(conn, self.position, min(_FETCH, end - self.position))

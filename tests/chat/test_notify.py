@@ -3,7 +3,7 @@
 import pytest
 
 from homeserver.app import Homeserver
-from homeserver.model import Requester
+from homeserver.model import LOG_START, LogPosition, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.storage import log
 from tests.chat.world import ByIds, group, person
@@ -16,7 +16,7 @@ def overrides() -> dict[str, object]:
     return QUIET
 
 
-async def judge_all(hs: Homeserver, after: int) -> int:
+async def judge_all(hs: Homeserver, after: LogPosition) -> LogPosition:
     """Judge everything after a position at once; answers the end of the log."""
     async with hs.core.db.read() as conn:
         entries = await log.entries_after(conn, after, 1000)
@@ -41,7 +41,7 @@ async def test_a_room_that_is_heard_again(hs: Homeserver) -> None:
     alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
     room_id = (await group(hs, alice, bob)).room_id
     await hs.clientdata.push_rules.put(bob, "room", room_id, {"actions": []})
-    end = await judge_all(hs, 0)
+    end = await judge_all(hs, LOG_START)
     await ByIds(hs).send(alice, room_id, text="silenced")
     end = await judge_all(hs, end)
     assert (await unread(hs, bob, room_id), await spells(hs)) == (0, 1)
@@ -55,7 +55,7 @@ async def test_a_silence_is_noted_once_though_others_come(hs: Homeserver) -> Non
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     room_id = (await group(hs, alice, bob)).room_id
     await hs.clientdata.push_rules.put(bob, "room", room_id, {"actions": []})
-    end = await judge_all(hs, 0)
+    end = await judge_all(hs, LOG_START)
     await ByIds(hs).send(alice, room_id, text="one")
     await hs.rooms.members.add(alice, room_id, carol.number)
     await ByIds(hs).send(alice, room_id, text="two")

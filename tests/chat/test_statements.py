@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 import pytest
 
 from homeserver.app import Homeserver
-from homeserver.model import Page
+from homeserver.model import LOG_START, Page
 from tests.chat.world import ByIds, group, person
 from tests.conftest import QUIET
 
@@ -69,9 +69,9 @@ async def test_catching_up_costs_the_same_for_one_room_and_for_many(hs: Homeserv
         room = await group(hs, alice, bob, title=str(n))
         sent.append(await ByIds(hs).send(alice, room.room_id, text="hi"))
     missed, since = hs.realtime.catch_up.of_person, sent[-1].position
-    assert len((await missed(bob, since=0, after=0, limit=8)).news) == 8
-    assert await statements(hs, missed(bob, since=0, after=0, limit=1)) == 3
-    assert await statements(hs, missed(bob, since=0, after=0, limit=8)) == 3
+    assert len((await missed(bob, since=LOG_START, after=LOG_START, limit=8)).news) == 8
+    assert await statements(hs, missed(bob, since=LOG_START, after=LOG_START, limit=1)) == 3
+    assert await statements(hs, missed(bob, since=LOG_START, after=LOG_START, limit=8)) == 3
     for one in sent[:-1]:
         await ByIds(hs).edit(alice, one.event_id, text="edited")
         await ByIds(hs).redact(alice, one.event_id)

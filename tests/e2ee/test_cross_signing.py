@@ -7,7 +7,7 @@ import pytest
 
 from homeserver.app import Homeserver
 from homeserver.errors import Forbidden, HomeserverError, Invalid
-from homeserver.model import Content, EntryKind
+from homeserver.model import Content, EntryKind, LogPosition
 from homeserver.protocol.ids import UserId
 from homeserver.services.e2ee.devicekeys import FoundKeys, KeyUpload
 from homeserver.storage.e2ee.crosssigning import Usage
@@ -111,7 +111,7 @@ async def vouching(hs: Homeserver) -> Pair:
 async def test_people_vouch_for_their_devices_and_for_each_other(hs: Homeserver) -> None:
     pair, carol = await vouching(hs), await phone(hs, "Carol")
     alice, bob, mine = pair.alice, pair.bob, pair.mine
-    news = hs.core.live.recent(hs.core.live.position - 2, 2)
+    news = hs.core.live.recent(LogPosition(hs.core.live.position - 2), 2)
     assert news is not None
     assert [(one.kind, one.user_id, one.body) for one in news] == [
         (EntryKind.DEVICES, alice.user_id, {}),

@@ -5,6 +5,7 @@ import pytest
 
 from homeserver.app import Homeserver
 from homeserver.errors import Conflict, Forbidden, HomeserverError, Invalid, NotFound
+from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.ids import DeviceId
 from homeserver.services.e2ee.devicekeys import KeyUpload
 from tests.e2ee.world import OLM, Phone, identity, key, phone, signed
@@ -18,7 +19,9 @@ def sleeping(owner: Phone, name: str) -> KeyUpload:
     return KeyUpload(identity(owner.user_id, name, by, dehydrated=True), {f"{OLM}:A": one_time})
 
 
-async def texts(hs: Homeserver, owner: Phone, name: str, since: int = 0) -> tuple[list[str], int]:
+async def texts(
+    hs: Homeserver, owner: Phone, name: str, since: LogPosition = LOG_START
+) -> tuple[list[str], LogPosition]:
     found = await hs.e2ee.dehydrated.events(owner.requester, name, since=since, limit=2)
     return [orjson.loads(body)["content"]["n"] for body in found.bodies], found.position
 
@@ -75,4 +78,4 @@ async def test_what_cannot_sleep_here_is_refused(hs: Homeserver) -> None:
         await store.find(alice.requester)
     await store.put(alice.requester, "dry", {}, sleeping(alice, "dry"))
     with pytest.raises(Invalid):
-        await store.events(alice.requester, "dry", since=-1)
+        await store.events(alice.requester, "dry", since=LogPosition(-1))

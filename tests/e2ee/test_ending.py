@@ -9,6 +9,7 @@ from homeserver.app import Homeserver, build
 from homeserver.clock import FakeClock
 from homeserver.errors import Unauthenticated
 from homeserver.lifecycle import working
+from homeserver.model import LOG_START
 from homeserver.protocol.ids import DeviceId
 from homeserver.services.e2ee.devicekeys import KeyUpload
 from homeserver.settings.models import Settings
@@ -101,7 +102,7 @@ async def test_only_the_ended_device_goes(hs: Homeserver) -> None:
     found = await hs.e2ee.device_keys.query(laptop.requester, {alice.user_id: []})
     assert set(found.devices[alice.user_id]) == {laptop.device_id}
     assert (await hs.e2ee.device_keys.counts(laptop.requester)).one_time == {OLM: 1}
-    assert len((await hs.e2ee.to_device.read(laptop.requester, since=0)).bodies) == 1
+    assert len((await hs.e2ee.to_device.read(laptop.requester, since=LOG_START)).bodies) == 1
 
 
 async def test_a_closed_account_leaves_nothing(hs: Homeserver) -> None:

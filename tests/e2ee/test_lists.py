@@ -4,6 +4,7 @@ import pytest
 
 from homeserver.app import Homeserver
 from homeserver.metrics import spending
+from homeserver.model import LogPosition
 from homeserver.protocol.ids import RoomId
 from homeserver.services.e2ee.device_lists import ListChanges
 from homeserver.services.rooms.create import CreateRoomRequest
@@ -20,7 +21,7 @@ async def room(hs: Homeserver, *people: Phone, preset: str = "public_chat") -> R
     return made
 
 
-async def since(hs: Homeserver, who: Phone, position: int) -> tuple[set[str], set[str]]:
+async def since(hs: Homeserver, who: Phone, position: LogPosition) -> tuple[set[str], set[str]]:
     found = await hs.e2ee.lists.changes(who.requester, position)
     return name_all(found.changed), name_all(found.left)
 

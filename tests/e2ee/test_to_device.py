@@ -8,7 +8,7 @@ import pytest
 from homeserver.app import Homeserver
 from homeserver.errors import HomeserverError, Invalid, RateLimited, TooLarge
 from homeserver.metrics import spending
-from homeserver.model import Content, EntryKind
+from homeserver.model import LOG_START, Content, EntryKind, LogPosition
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.e2ee.todevice import Delivery
 from tests.chat.world import person
@@ -22,8 +22,8 @@ async def send(hs: Homeserver, by: Phone, to: Mapping[UserId, Mapping[DeviceId, 
 
 
 async def read(
-    hs: Homeserver, by: Phone, since: int = 0, limit: int | None = None
-) -> tuple[list[object], int]:
+    hs: Homeserver, by: Phone, since: LogPosition = LOG_START, limit: int | None = None
+) -> tuple[list[object], LogPosition]:
     found = await hs.e2ee.to_device.read(by.requester, since=since, limit=limit)
     return [orjson.loads(body)["content"]["n"] for body in found.bodies], found.position
 
@@ -66,9 +66,9 @@ async def test_messages_come_in_pages(hs: Homeserver) -> None:
     alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
     for n in range(5):
         await send(hs, alice, {bob.user_id: {ALL: {"n": n}}}, str(n))
-    first = await hs.e2ee.to_device.read(bob.requester, since=0, limit=2)
+    first = await hs.e2ee.to_device.read(bob.requester, since=LOG_START, limit=2)
     assert first.more
-    assert await read(hs, bob, 0, 2) == ([0, 1], first.position)
+    assert await read(hs, bob, LOG_START, 2) == ([0, 1], first.position)
     second = await hs.e2ee.to_device.read(bob.requester, since=first.position, limit=2)
     assert [orjson.loads(body)["content"]["n"] for body in second.bodies] == [2, 3]
     last, position = await read(hs, bob, second.position, 2)
@@ -79,7 +79,9 @@ async def test_messages_come_in_pages(hs: Homeserver) -> None:
         assert await read(hs, bob, position) == ([], position)
     assert next_look.statements == 1 < first_look.statements, "who has read all costs one look"
     guest = await person(hs, "Hosted")
-    assert await hs.e2ee.to_device.read(guest, since=7) == Delivery((), 7, more=False)
+    assert await hs.e2ee.to_device.read(guest, since=LogPosition(7)) == Delivery(
+        (), LogPosition(7), more=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ async def test_an_inbox_has_a_bound_and_the_newest_stay(hs: Homeserver) -> None:
     assert await refusal("m.x", {bob.user_id: {DeviceId("\0"): {}}}, "a") == "bad_name"
     assert await refusal("", to, "a") == await refusal("m.x", to, "\0") == "bad_name"
     with pytest.raises(Invalid):
-        await hs.e2ee.to_device.read(bob.requester, since=2**63)
+        await hs.e2ee.to_device.read(bob.requester, since=LogPosition(2**63))
 
 
 @pytest.mark.parametrize(

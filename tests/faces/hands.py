@@ -14,6 +14,7 @@ from uuid import UUID
 import aiohttp
 
 from homeserver import publicids
+from homeserver.model import LogPosition
 from tests.api.driver import Ear, User
 from tests.api.messenger.wire import Line, line, v1
 
@@ -25,7 +26,7 @@ NOTHING: frozenset[Verb] = frozenset()
 class Seen:
     """A message as an API shows it: its place, its sender's name, its text, and the names of its files."""
 
-    place: int
+    place: LogPosition
     sender: str
     text: str
     files: tuple[str, ...] = ()
@@ -240,6 +241,6 @@ class MessengerEar:
         await self._ear.say("typing", chat_id=self._hand.room["id"], is_typing=True)
 
 
-def place(public_id: str) -> int:
+def place(public_id: str) -> LogPosition:
     """The place in the log that the UUID of a message or of a room is made of."""
-    return publicids.position_of(UUID(public_id))
+    return LogPosition(publicids.position_of(UUID(public_id)))

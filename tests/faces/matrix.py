@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from homeserver.model import LogPosition
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.storage import events, rooms
 from homeserver.storage.db import Database
@@ -36,7 +37,7 @@ class Matrix:
 
     async def find(self, room: int) -> None:
         async with self._db.read() as conn:
-            self.room_id = str(await rooms.room_at(conn, room))
+            self.room_id = str(await rooms.room_at(conn, LogPosition(room)))
         body = {"type": "org.matrix.login.jwt", "token": self.user.token}
         self.client = self.client.of(await self.client.call("POST", "login", body=body))
         assert self.room_id in (await self.client.call("GET", "joined_rooms"))["joined_rooms"]
@@ -85,7 +86,7 @@ class Matrix:
             assert address.startswith(("mxc://", "https://"))
         return Seen(await self.place(event["event_id"]), self.names[event["sender"]], text, files)
 
-    async def place(self, event_id: str) -> int:
+    async def place(self, event_id: str) -> LogPosition:
         async with self._db.read() as conn:
             found = await events.positions_of(conn, [EventId(event_id)])
         return found[RoomId(self.room_id), EventId(event_id)]

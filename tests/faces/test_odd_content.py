@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from homeserver.lifecycle import Running
-from homeserver.model import CALLED_KEY, PAYLOAD_KEY
+from homeserver.model import CALLED_KEY, PAYLOAD_KEY, LogPosition
 from homeserver.storage import rooms
 from tests.api.driver import API as MESSENGER
 from tests.api.driver import CHAT, User
@@ -318,7 +318,8 @@ async def story(server: Running, client: aiohttp.ClientSession) -> Story:
     space = await create(clients[0], clients[1], creation_content={"type": "m.space"}, visibility="public")
     async with server.hs.core.db.read() as conn:
         product, market = [
-            str(await rooms.room_at(conn, number)) for number in (place(conversation["id"]), chat["id"])
+            str(await rooms.room_at(conn, LogPosition(number)))
+            for number in (place(conversation["id"]), chat["id"])
         ]
     asking = Asking(client)
     return Story(asking, users, clients, shoppers, product, market, plain, space, conversation, chat)

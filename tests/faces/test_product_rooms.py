@@ -14,6 +14,7 @@ from homeserver.model import (
     FILE_URL_KEY,
     KIND_KEY,
     LINK_EVENT,
+    LogPosition,
 )
 from homeserver.storage import events, rooms
 from tests.api.driver import User
@@ -40,7 +41,7 @@ class People:
 
     async def room(self, product_id: int) -> str:
         async with self.server.hs.core.db.read() as conn:
-            return str(await rooms.room_at(conn, product_id))
+            return str(await rooms.room_at(conn, LogPosition(product_id)))
 
     async def group(self) -> tuple[Any, str]:
         """Alice's, with Bob."""

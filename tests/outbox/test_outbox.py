@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Unavailable
+from homeserver.model import LogPosition
 from homeserver.outbox.queue import Backoff, Queue
 from homeserver.outbox.worker import Outcome, Prepared, Sending, SendResult, Tried, Worker
 from homeserver.storage import push
@@ -97,10 +98,14 @@ def ends() -> Ends:
     return Ends()
 
 
+def at(destination: str, position: int) -> Key:
+    return Key(destination, LogPosition(position))
+
+
 async def put(db: Database, clock: FakeClock, *keys: tuple[str, int], in_s: float = 0) -> None:
     due_ms = clock.now_ms() + round(in_s * 1000)
     async with db.write() as conn:
-        await OUTBOX.add(conn, [(Key(*key), due_ms, {"user_id": "@u:x"}) for key in keys])
+        await OUTBOX.add(conn, [(at(*key), due_ms, {"user_id": "@u:x"}) for key in keys])
 
 
 async def left(db: Database, *destinations: str) -> dict[str, int]:
@@ -142,7 +147,7 @@ async def test_two_workers_send_each_item_once(db: Database, clock: FakeClock, e
         one.wake()
         other.wake()
         await gone(db, ends, *{key[0] for key in keys})
-    assert sorted(ends.got) == sorted(Key(*key) for key in keys)
+    assert sorted(ends.got) == sorted(at(*key) for key in keys)
     for number in range(20):
         mine = [key.position for key in ends.got if key.destination == f"d{number}"]
         assert mine == sorted(mine), "each destination in order"
@@ -167,13 +172,13 @@ async def test_only_the_oldest_of_a_destination_is_due(db: Database, clock: Fake
     await put(db, clock, ("a", 2), ("a", 3), ("b", 9))
     await put(db, clock, ("a", 1), in_s=5)
     mine = queue(db, clock)
-    assert [one.key for one in (await mine.claim(10, clock.now_ms())).claims] == [Key("b", 9)]
+    assert [one.key for one in (await mine.claim(10, clock.now_ms())).claims] == [at("b", 9)]
     assert (await mine.claim(10, clock.now_ms() + 5000)).pause_s == 5
     clock.advance(5000)
     (first,) = (await mine.claim(10, clock.now_ms())).claims
-    assert first.key == Key("a", 1)
+    assert first.key == at("a", 1)
     async with db.read() as conn:
-        assert await OUTBOX.behind(conn, first.key, 1) == [Key("a", 2)], "what may go with it"
+        assert await OUTBOX.behind(conn, first.key, 1) == [at("a", 2)], "what may go with it"
 
 
 async def test_what_fails_comes_again_later_and_later_and_is_given_up(
@@ -211,12 +216,12 @@ def test_pauses_double_up_to_a_bound_and_are_spread() -> None:
 
 async def test_what_is_of_no_use_later_is_not_tried_again(db: Database, clock: FakeClock, ends: Ends) -> None:
     ends.fates["a"] = [Tried(SendResult.AGAIN, until_ms=clock.now_ms() + 10_000)]
-    ends.unwanted.add(Key("b", 1))
-    ends.useless.add(Key("c", 1))
+    ends.unwanted.add(at("b", 1))
+    ends.useless.add(at("c", 1))
     await put(db, clock, ("a", 1), ("b", 1), ("c", 1), ("d", 1))
     async with working(db, clock, ends):
         await gone(db, ends, "a", "b", "c", "d")
-    assert sorted(ends.noted) == [(Key("a", 1), SendResult.DROPPED), (Key("d", 1), SendResult.SENT)]
+    assert sorted(ends.noted) == [(at("a", 1), SendResult.DROPPED), (at("d", 1), SendResult.SENT)]
 
 
 async def test_poisoned_items_are_set_aside_and_the_queue_goes_on(
@@ -247,11 +252,11 @@ async def test_nobody_is_to_blame_for_the_database(db: Database, clock: FakeCloc
     clock.advance(round(LEASE_S * 1000))
     async with working(db, clock, ends):
         await gone(db, ends, "a")
-    assert ends.got == [Key("a", 1)]
+    assert ends.got == [at("a", 1)]
 
 
 async def test_a_worker_sleeps_until_it_is_woken(db: Database, clock: FakeClock, ends: Ends) -> None:
-    ends.postponed.add(Key("b", 1))
+    ends.postponed.add(at("b", 1))
     async with working(db, clock, ends) as worker:
         await put(db, clock, ("a", 1), ("b", 1))
         worker.wake()
@@ -261,7 +266,7 @@ async def test_a_worker_sleeps_until_it_is_woken(db: Database, clock: FakeClock,
         clock.advance(round(LEASE_S * 1000))
         worker.wake()
         await gone(db, ends, "b")
-    assert ends.got == [Key("a", 1), Key("b", 1)], "what could not be said now comes after the lease"
+    assert ends.got == [at("a", 1), at("b", 1)], "what could not be said now comes after the lease"
 
 
 async def test_a_slow_destination_holds_up_one_place_alone(
@@ -280,11 +285,11 @@ async def test_a_slow_destination_holds_up_one_place_alone(
 
 
 async def test_several_items_can_go_in_one_request(db: Database, clock: FakeClock, ends: Ends) -> None:
-    ends.fates["a"] = [Tried(SendResult.SENT, also=[Key("a", 2), Key("a", 3)])]
+    ends.fates["a"] = [Tried(SendResult.SENT, also=[at("a", 2), at("a", 3)])]
     await put(db, clock, *[("a", number) for number in (1, 2, 3, 4)])
     async with working(db, clock, ends):
         await gone(db, ends, "a")
-    assert ends.got == [Key("a", 1), Key("a", 4)]
+    assert ends.got == [at("a", 1), at("a", 4)]
 
 
 async def test_an_item_whose_worker_died_is_anothers(db: Database, clock: FakeClock, ends: Ends) -> None:
@@ -310,5 +315,5 @@ async def test_what_is_under_way_at_the_end_is_noted(db: Database, clock: FakeCl
     async with working(db, clock, ends):
         await seen(lambda: ends.under_way["a"] == 1, lambda: ends.under_way)
         asyncio.get_running_loop().call_soon(ends.held["a"].set)
-    assert ends.noted == [(Key("a", 1), SendResult.SENT)]
+    assert ends.noted == [(at("a", 1), SendResult.SENT)]
     assert await left(db, "a") == {}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from homeserver.errors import Forbidden, NotFound, Unavailable
-from homeserver.model import Draft, EntryKind
+from homeserver.model import LOG_START, Draft, EntryKind
 from homeserver.protocol.ids import RoomId
 from homeserver.settings.models import TimelineSettings
 from homeserver.storage import events, log, members, rooms
@@ -108,7 +108,7 @@ async def test_live_readers_hear_everything_once_and_in_order(writing: Writing) 
     await writing.timeline.append([NewEntry(EntryKind.PROFILE, {"x": 1}, user_id=ALICE)])
     assert heard == list(range(1, 56))
     async with writing.db.read() as conn:
-        stored = await log.entries_after(conn, 0, 100)
+        stored = await log.entries_after(conn, LOG_START, 100)
     assert [one.position for one in stored] == heard
     assert stored[-1].body == {"x": 1}
 

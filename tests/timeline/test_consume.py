@@ -12,7 +12,7 @@ from sqlalchemy import QueuePool
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Unavailable
-from homeserver.model import EntryKind
+from homeserver.model import LOG_START, EntryKind, LogPosition
 from homeserver.storage import log
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
@@ -87,7 +87,7 @@ async def cursor_at(writing: Writing, position: int) -> None:
             await asyncio.sleep(0.005)
 
 
-async def begin(writing: Writing, position: int) -> None:
+async def begin(writing: Writing, position: LogPosition) -> None:
     async with writing.db.write() as conn:
         await log.add_cursor(conn, "counting", position)
 
@@ -104,7 +104,7 @@ async def test_a_new_consumer_begins_at_the_end_and_misses_nothing_after_it(writ
 
 
 async def test_a_consumer_goes_on_where_something_came_of_entries_last(writing: Writing) -> None:
-    await begin(writing, 0)
+    await begin(writing, LOG_START)
     one = Counting()
     async with one.reading(writing, page=1):
         await entries(writing, 5)
@@ -118,7 +118,7 @@ async def test_a_consumer_goes_on_where_something_came_of_entries_last(writing: 
 
 
 async def test_a_crash_repeats_and_never_skips(writing: Writing) -> None:
-    await begin(writing, 0)
+    await begin(writing, LOG_START)
     await entries(writing, 5)
     one = Counting(crash_at=4)
     async with one.reading(writing, page=2) as task:
@@ -131,7 +131,7 @@ async def test_a_crash_repeats_and_never_skips(writing: Writing) -> None:
 
 
 async def test_an_entry_that_cannot_be_handled_is_set_aside_and_the_rest_goes_on(writing: Writing) -> None:
-    await begin(writing, 0)
+    await begin(writing, LOG_START)
     await entries(writing, 7)
     written: list[int] = []
 
@@ -156,7 +156,7 @@ async def test_an_entry_that_cannot_be_handled_is_set_aside_and_the_rest_goes_on
 
 
 async def test_entries_older_than_memory_come_from_the_database(writing: Writing) -> None:
-    await begin(writing, 0)
+    await begin(writing, LOG_START)
     await entries(writing, 5)
     writing.live._ring.clear()
     one = Counting()
@@ -167,7 +167,7 @@ async def test_entries_older_than_memory_come_from_the_database(writing: Writing
 async def test_two_workers_write_each_thing_once(
     writing: Writing, workers: Callable[..., Awaitable[Writing]]
 ) -> None:
-    await begin(writing, 0)
+    await begin(writing, LOG_START)
     other = await workers()
     both = Counting(), Counting()
     async with both[0].reading(writing, page=3), both[1].reading(other, page=2):
@@ -179,7 +179,7 @@ async def test_two_workers_write_each_thing_once(
 
 
 async def test_a_stream_is_read_in_rounds(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
-    await begin(writing, 0)
+    await begin(writing, LOG_START)
     naps: list[float] = []
     awake = asyncio.Event()
 

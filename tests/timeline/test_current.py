@@ -145,6 +145,6 @@ async def test_an_entry_can_change_other_keys_than_its_event_sets(
             [Entry(LogPosition(5), EntryKind.EVENT, room_id, None, 1, event=event, body={"changed": keys})],
         )
     async with writing.db.read() as conn:
-        (read,) = await log.entries_after(conn, 4, 10)
+        (read,) = await log.entries_after(conn, LogPosition(4), 10)
     assert [list(key) for key in read.changed] == keys
     assert read.moved == tuple(key for kind, key in keys if kind == "m.room.member")

@@ -10,6 +10,7 @@ from homeserver.api.matrix.keyschemas import KeyUpload
 from homeserver.api.matrix.tokens import position_of, token_at
 from homeserver.http.body import Body, JsonObject, Text
 from homeserver.http.routes import Call, Route
+from homeserver.model import LOG_START
 from homeserver.services.e2ee import devicekeys
 from homeserver.services.e2ee.dehydrated import DehydratedDevices
 
@@ -117,7 +118,7 @@ class DehydratedCalls:
         Spec: MSC3814.
         Errors: M_FORBIDDEN (not the dehydrated device), M_NOT_FOUND, M_INVALID_PARAM (not a token).
         """
-        since = position_of(call.body.next_batch) or 0
+        since = position_of(call.body.next_batch) or LOG_START
         found = await self._devices.events(call.requester, call.text("device_id"), since=since)
         return {
             "events": [orjson.Fragment(body) for body in found.bodies],

@@ -20,6 +20,7 @@ from homeserver.api.matrix.uia import Passwords
 from homeserver.errors import HomeserverError, Invalid
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
+from homeserver.model import LOG_START
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.e2ee import devicekeys
 from homeserver.services.e2ee.crosssigning import CrossSigningUpload, Usage
@@ -144,7 +145,7 @@ class KeyCalls:
         Errors: M_INVALID_PARAM (not a token).
         """
         after = position_of(call.query.from_)
-        found = await self._e2ee.lists.changes(call.requester, after or 0)
+        found = await self._e2ee.lists.changes(call.requester, after or LOG_START)
         return {"changed": sorted(found.changed), "left": sorted(found.left)}
 
     async def upload_cross_signing(self, call: Call[JsonObject, None]) -> Empty:

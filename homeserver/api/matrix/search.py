@@ -12,6 +12,7 @@ from homeserver.api.matrix.tokens import token_of
 from homeserver.errors import Invalid
 from homeserver.http.body import Body, Flag, Query
 from homeserver.http.routes import Call, Route
+from homeserver.model import LogPosition
 from homeserver.protocol.event import Event
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.search.messages import (
@@ -198,4 +199,4 @@ def _place(token: str | None) -> SearchPlace:
     found = _NEXT.fullmatch(token)
     if found is None or int(found[1]) >= 2**63:
         raise Invalid("not a valid token", code="bad_token")
-    return SearchPlace(int(found[1]), int(found[2]), found[3] or "", found[4] or "")
+    return SearchPlace(LogPosition(int(found[1])), int(found[2]), found[3] or "", found[4] or "")

@@ -6,6 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from homeserver.http.body import Body, Flag, Query, QueryInt
+from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sliding.request import (
     Config,
@@ -94,7 +95,7 @@ class ToDevice(Body):
 
     def read(self) -> ToDeviceRequest:
         """The service's record of this body."""
-        return ToDeviceRequest(bool(self.enabled), int(self.since or 0), self.limit)
+        return ToDeviceRequest(bool(self.enabled), LogPosition(int(self.since or LOG_START)), self.limit)
 
 
 class ExtensionBodies(Body):

@@ -3,7 +3,7 @@
 import re
 
 from homeserver.errors import Invalid
-from homeserver.model import FIRST_PLACE, LogPosition, Place
+from homeserver.model import FIRST_PLACE, LOG_START, LogPosition, Place
 
 _TOKEN = re.compile(r"[tsp](-?[0-9]{1,18})(?:_.*)?")
 
@@ -20,7 +20,7 @@ def place_of(token: str | None) -> Place | None:
 def position_of(token: str | None) -> LogPosition | None:
     """The position of the log that a token names, None without one. Raises Invalid."""
     number = _number_of(token)
-    return None if number is None else LogPosition(max(number, 0))
+    return None if number is None else max(LogPosition(number), LOG_START)
 
 
 def token_of(place: Place) -> str:
@@ -28,7 +28,7 @@ def token_of(place: Place) -> str:
     return "t0" if place == FIRST_PLACE else f"t{place}"
 
 
-def token_at(position: int) -> str:
+def token_at(position: LogPosition) -> str:
     """The token of a position."""
     return f"t{position}"
 

@@ -9,7 +9,7 @@ from homeserver.api.messenger.sending import Posting
 from homeserver.api.messenger.services import MessengerServices
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.model import Message, Requester
+from homeserver.model import LogPosition, Message, Requester
 from homeserver.product_api.messages import REFUSED, TAGS, MessageForm, OneMessageCalls
 from homeserver.services.events.access import SeenMessage
 
@@ -86,7 +86,8 @@ class MessageCalls:
         requester, query = call.requester, call.query
         room = await self._access.room_by_number(requester, call.number("chat_id"))
         limit = self._paging.limit(query.limit, DEFAULT_PAGE)
-        found = await self._messages.page(room, limit=limit, before=query.before)
+        before = None if query.before is None else LogPosition(query.before)
+        found = await self._messages.page(room, limit=limit, before=before)
         view = self._views.of(requester)
         return [shape.message(message, view) for message in found]
 

@@ -20,7 +20,7 @@ from homeserver.http.frames import SYNC, ClientFrame, FrameHandler
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
-from homeserver.model import Requester
+from homeserver.model import LogPosition, Requester
 from homeserver.product_api.sockets import Entrance, replay
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.realtime.catch_up import LogPage
@@ -150,11 +150,11 @@ class PersonSocket:
     async def _sync(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         """Replay messages sent, edited and deleted after a position, in all chats, in order."""
         wanted, view = check(SyncData, data), self._views.of(session.requester)
-        since = min(wanted.after, await self._services.messages.messages.newest_place())
+        since = min(LogPosition(wanted.after), await self._services.messages.messages.newest_position())
 
-        async def page(place: int) -> LogPage:
+        async def page(after: LogPosition) -> LogPage:
             return await self._services.realtime.catch_up.of_person(
-                session.requester, since=since, after=place, limit=self._limits.page
+                session.requester, since=since, after=after, limit=self._limits.page
             )
 
         await replay(session.socket, since, page, lambda record: told_frame(record, view))

@@ -11,7 +11,7 @@ from homeserver.api.university.services import UniversityServices
 from homeserver.errors import Forbidden
 from homeserver.http.paging import Paging
 from homeserver.http.routes import Call, Route
-from homeserver.model import Message, Requester
+from homeserver.model import LogPosition, Message, Requester
 from homeserver.product_api.messages import REFUSED, TAGS, MessageForm, OneMessageCalls
 from homeserver.services.events.access import OpenRoom, SeenMessage
 
@@ -109,8 +109,8 @@ class MessageCalls:
     def _shown(self, message: Message, requester: Requester) -> schemas.Message:
         return shape.message(message, self._views.of(requester))
 
-    async def _position(self, room: OpenRoom, message_id: UUID | None) -> int | None:
+    async def _position(self, room: OpenRoom, message_id: UUID | None) -> LogPosition | None:
         """The position of a message of the room, even if it was deleted since the client saw it."""
         if message_id is None:
             return None
-        return await self._access.place_by_uuid(room, message_id)
+        return await self._access.position_by_uuid(room, message_id)

@@ -20,7 +20,7 @@ from homeserver.http.frames import SYNC, ClientFrame, FrameHandler
 from homeserver.http.routes import Admit, Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket
-from homeserver.model import Requester
+from homeserver.model import LogPosition, Requester
 from homeserver.product_api.rooms import ReadMarks
 from homeserver.product_api.sockets import Entrance, replay
 from homeserver.protocol.ids import RoomId
@@ -153,12 +153,12 @@ class ConversationSocket:
         wanted = check(SyncFrame, payload)
         access = self._services.events.access
         room = await access.room(session.requester, session.room_id)
-        after = await access.place_by_uuid(room, wanted.after)
+        after = await access.position_by_uuid(room, wanted.after)
         view = self._views.of(session.requester)
 
-        async def page(place: int) -> LogPage:
+        async def page(upto: LogPosition) -> LogPage:
             return await self._services.realtime.catch_up.of_room(
-                session.requester, session.room_id, since=after, after=place, limit=self._max_page
+                session.requester, session.room_id, since=after, after=upto, limit=self._max_page
             )
 
         await replay(session.socket, after, page, lambda record: shape.frame(*told(record, view)))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Invalid, NotFound, TooLarge
 from homeserver.kit.cache import BoundedCache
-from homeserver.model import Content, EntryKind, Requester
+from homeserver.model import LOG_START, Content, EntryKind, LogPosition, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
 from homeserver.services.clientdata.push_rules import PUSH_RULES, PushRules
@@ -108,12 +108,12 @@ class AccountData:
         """Set a type that clients may not set themselves too; for other services. Raises TooLarge as `set` does."""
         await self._write(requester, _Change(DataKey(requester.user_id, room_id, kind), content))
 
-    async def changed_after(self, user_id: UserId, after: int) -> list[AccountDataItem]:
-        """A user's account data changed after a log position, push rules included; after 0 all of it."""
+    async def changed_after(self, user_id: UserId, after: LogPosition) -> list[AccountDataItem]:
+        """A user's account data changed after a log position, push rules included; after LOG_START all of it."""
         rules = await self._rules.piece(user_id)
         async with self._db.read() as conn:
             found = await stored.changed_after(conn, user_id, after)
-        return [*found, rules] if rules.position > after or after == 0 else found
+        return [*found, rules] if rules.position > after or after == LOG_START else found
 
     async def tags(self, requester: Requester, room_id: RoomId) -> Mapping[str, Content]:
         """A room's tags."""
@@ -227,7 +227,7 @@ async def _write_changes(conn: AsyncConnection, items: Sequence[Placed[_Change]]
     kept = {item.row.key for item in items if item.row.goes_into}
     before = await stored.pieces(conn, kept) if kept else {}
     contents: dict[DataKey, Content] = {key: orjson.loads(found) for key, found in before.items()}
-    positions: dict[DataKey, int] = {}
+    positions: dict[DataKey, LogPosition] = {}
     for item in items:
         key = item.row.key
         contents[key] = item.row.applied_to(contents.get(key, {}))

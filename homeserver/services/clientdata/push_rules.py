@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Invalid, NotFound
 from homeserver.kit.cache import BoundedCache
-from homeserver.model import EntryKind, Requester
+from homeserver.model import LOG_START, EntryKind, LogPosition, Requester
 from homeserver.protocol.canonical import JsonObject
 from homeserver.protocol.errors import ProtocolError, UnknownPushRule
 from homeserver.protocol.ids import RoomId, UserId
@@ -32,10 +32,10 @@ Change: TypeAlias = Callable[[Ruleset], Ruleset]
 
 
 class Known(NamedTuple):
-    """A user's rules, and the log position of their last change; 0 for none."""
+    """A user's rules, and the log position of their last change; LOG_START for none."""
 
     rules: Ruleset
-    position: int
+    position: LogPosition
 
 
 class _Wish(NamedTuple):
@@ -140,7 +140,7 @@ class PushRules:
             age = self._known.age
             async with self._db.read() as conn:
                 row = (await stored.rules_of(conn, [user_id])).get(user_id)
-            known = Known(UNCHANGED, 0) if row is None else Known(_read(row.rules), row.position)
+            known = Known(UNCHANGED, LOG_START) if row is None else Known(_read(row.rules), row.position)
             self._known.put(user_id, known, age)
         return known
 
@@ -169,7 +169,7 @@ async def _write(conn: AsyncConnection, items: Sequence[Placed[_Wish]]) -> None:
     """Apply the changes in log order, each to the rules as they then stand."""
     rows = await stored.rules_of(conn, {item.row.user_id for item in items})
     rules = {user_id: _read(row.rules) for user_id, row in rows.items()}
-    positions: dict[UserId, int] = {}
+    positions: dict[UserId, LogPosition] = {}
     for item in items:
         user_id = item.row.user_id
         with _api_errors():

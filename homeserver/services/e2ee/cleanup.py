@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import SessionId
+from homeserver.model import LogPosition, SessionId
 from homeserver.protocol.ids import UserId
 from homeserver.storage import accountdata, sessions
 from homeserver.storage.accountdata import DataKey
@@ -24,7 +24,7 @@ _LOCAL_SETTINGS: Final = (
 
 
 async def end_sessions(
-    conn: AsyncConnection, session_ids: Collection[SessionId], *, now_ms: int, position: int
+    conn: AsyncConnection, session_ids: Collection[SessionId], *, now_ms: int, position: LogPosition
 ) -> None:
     """End those of these sessions that are still active. `position`: of the log entry that announces it."""
     await sessions.end_sessions(conn, session_ids, now_ms)
@@ -32,14 +32,16 @@ async def end_sessions(
 
 
 async def end_sessions_of_users(
-    conn: AsyncConnection, user_ids: Collection[UserId], *, now_ms: int, position: int
+    conn: AsyncConnection, user_ids: Collection[UserId], *, now_ms: int, position: LogPosition
 ) -> None:
     """End all sessions of these users. Dehydrated devices stay: they are meant for users without a session."""
     await sessions.end_sessions_of_users(conn, user_ids, now_ms)
     await _drop(conn, await devices.sessions_of_users(conn, user_ids), position)
 
 
-async def forget_people(conn: AsyncConnection, user_ids: Collection[UserId], *, position: int) -> None:
+async def forget_people(
+    conn: AsyncConnection, user_ids: Collection[UserId], *, position: LogPosition
+) -> None:
     """Delete cross-signing keys, backups and dehydrated devices of deactivated accounts."""
     crossed = await crosssigning.cross_keys_of(conn, user_ids)
     keys = [key for of_user in crossed.values() for key in of_user.values()]
@@ -62,7 +64,7 @@ async def purge_sessions(conn: AsyncConnection, *, before_ms: int, limit: int) -
     return len(gone)
 
 
-async def _drop(conn: AsyncConnection, gone: list[Device], position: int) -> None:
+async def _drop(conn: AsyncConnection, gone: list[Device], position: LogPosition) -> None:
     if not gone:
         return
     changed = await devices.drop_devices(conn, gone)

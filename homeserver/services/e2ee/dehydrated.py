@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.kit.names import one_line
-from homeserver.model import Content, Requester
+from homeserver.model import LOG_START, Content, LogPosition, Requester
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.e2ee import validation
 from homeserver.services.e2ee.devicekeys import KeyUpload, checked_upload
@@ -82,7 +82,12 @@ class DehydratedDevices:
         return found.device.device_id
 
     async def events(
-        self, requester: Requester, device_id: str, *, since: int = 0, limit: int | None = None
+        self,
+        requester: Requester,
+        device_id: str,
+        *,
+        since: LogPosition = LOG_START,
+        limit: int | None = None,
     ) -> Delivery:
         """The device's messages after `since`; they are kept, so that another client can restart if this one fails.
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from homeserver.model import Requester
+from homeserver.model import LogPosition, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.e2ee import validation
 from homeserver.storage.db import Database
@@ -23,7 +23,7 @@ class DeviceLists:
     def __init__(self, *, db: Database) -> None:
         self._db = db
 
-    async def changes(self, requester: Requester, after: int) -> ListChanges:
+    async def changes(self, requester: Requester, after: LogPosition) -> ListChanges:
         """Device list changes for the requester after a log position, up to now.
 
         No relevant change is missing; `changed` may include users who only changed their display name. Only log

@@ -16,7 +16,7 @@ from homeserver.clock import Clock
 from homeserver.errors import TooLarge
 from homeserver.kit.cache import BoundedCache
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import Content, EntryKind, Requester
+from homeserver.model import LOG_START, Content, EntryKind, LogPosition, Requester
 from homeserver.protocol.ids import DeviceId, EventId, RoomId, UserId
 from homeserver.services.e2ee import validation
 from homeserver.settings.models import EncryptionSettings
@@ -43,7 +43,7 @@ class Delivery(NamedTuple):
     """
 
     bodies: tuple[bytes, ...]
-    position: int
+    position: LogPosition
     more: bool
 
 
@@ -123,7 +123,7 @@ class ToDevice:
                 self._empty.drop(Device(entry.user_id, device_id))
 
     async def read(
-        self, requester: Requester, *, since: int, limit: int | None = None, heard: bool = False
+        self, requester: Requester, *, since: LogPosition, limit: int | None = None, heard: bool = False
     ) -> Delivery:
         """The messages for the requester's device after `since`, the oldest first.
 
@@ -139,7 +139,7 @@ class ToDevice:
         age = self._empty.age
         most = page_size(limit, self._settings.max_page)
         async with self._db.read() as conn:
-            found = await inbox.messages_after(conn, device, -1, most + 1)
+            found = await inbox.messages_after(conn, device, LOG_START, most + 1)
         if found and found[0].position <= since:
             await write_with_retry(self._db, lambda conn: inbox.acknowledge(conn, device, since))
             async with self._db.read() as conn:
@@ -164,7 +164,7 @@ class ToDevice:
             if item.row.txn not in done:
                 new.setdefault(item.row.txn, item)
         messages = [
-            DeviceMessage(device, item.position + number, body)
+            DeviceMessage(device, LogPosition(item.position + number), body)
             for item in new.values()
             for number, devices in enumerate(item.row.people)
             for device, body in devices.items()
@@ -185,7 +185,7 @@ def page_size(limit: int | None, most: int) -> int:
     return most if limit is None else max(1, min(limit, most))
 
 
-def delivery(found: Sequence[DeviceMessage], since: int, most: int) -> Delivery:
+def delivery(found: Sequence[DeviceMessage], since: LogPosition, most: int) -> Delivery:
     """The delivery of messages after `since`; `found` was queried with a limit of `most` + 1."""
     shown = found[:most]
     position = shown[-1].position if shown else since

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from homeserver.errors import Forbidden, HomeserverError, Invalid, TooLarge
-from homeserver.model import Content, Requester
+from homeserver.model import Content, LogPosition, Requester
 from homeserver.protocol.errors import ProtocolError
 from homeserver.protocol.ids import DeviceId, ServerName, UserId, domain_of, is_user_id
 from homeserver.protocol.signing import VerifyKey, decode_base64, encode_base64, verify_json
@@ -61,7 +61,7 @@ def check_count(count: int, most: int) -> None:
         raise TooLarge(f"at most {most} at once", code="too_many")
 
 
-def checked_position(position: int) -> int:
+def checked_position(position: LogPosition) -> LogPosition:
     """A log position given by a client. Raises Invalid("bad_position")."""
     if not 0 <= position <= _MAX_POSITION:
         raise Invalid("not a valid position", code="bad_position")

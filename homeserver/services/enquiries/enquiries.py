@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import ENQUIRY_EVENT, Draft, Link, Page, Person, Requester
+from homeserver.model import ENQUIRY_EVENT, Draft, Link, LogPosition, Page, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.status import is_guest
@@ -129,7 +129,9 @@ class Enquiries:
         """Handle a log entry; must be given every entry, as lists are cached."""
         self._views.note(entry)
 
-    async def rooms_of_owner(self, requester: Requester, service: str, limit: int) -> dict[RoomId, int]:
+    async def rooms_of_owner(
+        self, requester: Requester, service: str, limit: int
+    ) -> dict[RoomId, LogPosition]:
         """The rooms of the most recently active enquiries to the requester, with their public numbers."""
         async with self._db.read() as conn:
             return await stored.rooms_of_owner(conn, requester.user_id, service, limit)

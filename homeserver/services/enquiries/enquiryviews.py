@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from homeserver.kit.cache import BoundedCache
-from homeserver.model import Link, Message, Person
+from homeserver.model import Link, LogPosition, Message, Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import is_guest
@@ -27,7 +27,7 @@ class Enquiry:
     """
 
     room_id: RoomId
-    position: int
+    position: LogPosition
     created_ms: int
     link: Link
     owner: Person

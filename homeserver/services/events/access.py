@@ -11,7 +11,7 @@ from uuid import UUID
 from homeserver import publicids
 from homeserver.errors import Forbidden, NotFound
 from homeserver.kit.cache import BoundedCache
-from homeserver.model import Requester
+from homeserver.model import LogPosition, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.member import join_rule_in, membership_in
@@ -65,7 +65,9 @@ class Access:
         self._db = db
         self._timeline = timeline
         self._visibility = visibility
-        self._room_ids: BoundedCache[int, RoomId] = BoundedCache(cached_rooms)  # by position; never changes
+        self._room_ids: BoundedCache[LogPosition, RoomId] = BoundedCache(
+            cached_rooms
+        )  # by position; never changes
 
     async def room(self, requester: Requester, room_id: RoomId) -> OpenRoom:
         """An open room that the requester has joined, to read and to send. Raises NotFound("room_not_found")."""
@@ -91,18 +93,18 @@ class Access:
 
     async def room_by_uuid(self, requester: Requester, uuid: UUID) -> OpenRoom:
         """The room of a public UUID, if the requester has joined it."""
-        room_id = await self._room_at(publicids.position_of(uuid))
+        room_id = await self._room_at(LogPosition(publicids.position_of(uuid)))
         if publicids.room_uuid(publicids.position_of(uuid), room_id) != uuid:
             raise _no_room()
         return await self.room(requester, room_id)
 
-    async def room_by_number(self, requester: Requester, position: int) -> OpenRoom:
+    async def room_by_number(self, requester: Requester, number: int) -> OpenRoom:
         """The room of a public integer id, if the requester has joined it."""
-        return await self.room(requester, await self._room_at(position))
+        return await self.room(requester, await self._room_at(LogPosition(number)))
 
-    async def any_room_by_number(self, position: int) -> RoomId:
+    async def any_room_by_number(self, number: int) -> RoomId:
         """The room of a public integer id, unchecked: for calls of staff and of other servers."""
-        return await self._room_at(position)
+        return await self._room_at(LogPosition(number))
 
     async def message_by_uuid(
         self, requester: Requester, uuid: UUID, *, or_deleted: bool = False
@@ -118,18 +120,19 @@ class Access:
         return message
 
     async def message_by_number(
-        self, requester: Requester, position: int, *, or_deleted: bool = False
+        self, requester: Requester, number: int, *, or_deleted: bool = False
     ) -> SeenMessage:
         """The message of a public integer id, under the same conditions."""
+        position = LogPosition(number)
         if not 0 < position < events.NEWEST:
             raise _no_message()
         async with self._db.read() as conn:
             found = await events.events_at(conn, [position])
         return await self._shown(requester, found.get(position), or_deleted=or_deleted)
 
-    async def place_by_uuid(self, room: OpenRoom, uuid: UUID) -> int:
+    async def position_by_uuid(self, room: OpenRoom, uuid: UUID) -> LogPosition:
         """The position of a message in this room, to page from; the message may have been deleted."""
-        position = publicids.position_of(uuid)
+        position = LogPosition(publicids.position_of(uuid))
         if not 0 < position < events.NEWEST:
             raise _no_message()
         async with self._db.read() as conn:
@@ -183,7 +186,7 @@ class Access:
             raise _no_message()
         return SeenMessage(OpenRoom(requester, head), stored)
 
-    async def _room_at(self, position: int) -> RoomId:
+    async def _room_at(self, position: LogPosition) -> RoomId:
         if not 0 < position < events.NEWEST:
             raise _no_room()
         room_id = self._room_ids.get(position)

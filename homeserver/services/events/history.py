@@ -207,7 +207,7 @@ class History:
         end = None
         if len(found) == request.limit:
             end = found[-1].place if request.forward else Place(found[-1].place - 1)
-        start = FIRST_PLACE if request.start is None else Place(request.start)
+        start = FIRST_PLACE if request.start is None else request.start
         return HistoryPage(viewer, await self._shown(requester, viewer, found), start, end)
 
     async def threads(
@@ -219,7 +219,7 @@ class History:
             found = await relations.thread_roots(
                 conn, room_id, reader=requester.user_id if own_only else None, before=start, limit=limit
             )
-        end = Place(found[-1].latest) if len(found) == limit else None
+        end = found[-1].latest if len(found) == limit else None
         roots = await self._shown(requester, viewer, [one.root for one in found])
         return HistoryPage(viewer, roots, FIRST_PLACE if start is None else start, end)
 

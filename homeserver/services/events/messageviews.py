@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import ATTACHMENT_REL, CLIENT_ID_KEY, Attachment, Message, MessageRef
+from homeserver.model import (
+    ATTACHMENT_REL,
+    CLIENT_ID_KEY,
+    LOG_START,
+    Attachment,
+    LogPosition,
+    Message,
+    MessageRef,
+)
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.content import (
@@ -84,7 +92,7 @@ class MessageViews:
         )
 
     async def briefs(
-        self, positions: Collection[int], room_positions: Mapping[RoomId, int]
+        self, positions: Collection[LogPosition], room_positions: Mapping[RoomId, LogPosition]
     ) -> dict[RoomId, Message]:
         """The messages at these positions, one per room, without files and readers: for lists of rooms."""
         if not positions:
@@ -107,7 +115,7 @@ class MessageViews:
         self,
         page: Sequence[StoredEvent],
         parts: "_Parts",
-        room_positions: Mapping[RoomId, int],
+        room_positions: Mapping[RoomId, LogPosition],
         readers: "_Readers | None" = None,
     ) -> list[Message]:
         numbers = await self._numbers({one.event.sender for one in page})
@@ -139,7 +147,7 @@ class MessageViews:
         self,
         stored: StoredEvent,
         *,
-        room_position: int,
+        room_position: LogPosition,
         sender_number: int,
         reply_to: MessageRef | None = None,
         parts: Sequence[StoredEvent] = (),
@@ -170,7 +178,7 @@ class MessageViews:
         return tuple(one for one in found if one is not None)
 
 
-Replies = Mapping[tuple[RoomId, EventId], int]
+Replies = Mapping[tuple[RoomId, EventId], LogPosition]
 """Positions of the messages that others reply to, by room and event id."""
 
 
@@ -191,10 +199,10 @@ class _Parts(NamedTuple):
 class _Readers:
     """Counts the users who have read a message, without its sender."""
 
-    def __init__(self, readers: Mapping[UserId, int]) -> None:
+    def __init__(self, readers: Mapping[UserId, LogPosition]) -> None:
         self._by_user = readers
-        self._places = sorted(readers.values())
+        self._positions = sorted(readers.values())
 
     def of(self, stored: StoredEvent) -> int:
-        count = len(self._places) - bisect_left(self._places, stored.arrived)
-        return count - (self._by_user.get(stored.event.sender, 0) >= stored.arrived)
+        count = len(self._positions) - bisect_left(self._positions, stored.arrived)
+        return count - (self._by_user.get(stored.event.sender, LOG_START) >= stored.arrived)

@@ -19,6 +19,7 @@ from homeserver.model import (
     Attachment,
     Content,
     Draft,
+    LogPosition,
     MediaId,
     Message,
     MessageRef,
@@ -219,8 +220,8 @@ class Messages:
         *,
         limit: int,
         offset: int = 0,
-        before: int | None = None,
-        after: int | None = None,
+        before: LogPosition | None = None,
+        after: LogPosition | None = None,
     ) -> list[Message]:
         """A page of history, oldest first: the newest `limit` messages after skipping `offset`, or those next to a
         position."""
@@ -234,7 +235,7 @@ class Messages:
                 page = newest[::-1]
         return await self._views.complete(room_id, page)
 
-    async def newest_place(self) -> int:
+    async def newest_position(self) -> LogPosition:
         """The end of the log: no message has a greater position yet."""
         async with self._db.read() as conn:
             return await log.head(conn)

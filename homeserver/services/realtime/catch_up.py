@@ -7,7 +7,7 @@ or deleted, if it was.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from homeserver.model import Message, MessageRef, Requester, place_at
+from homeserver.model import LogPosition, Message, MessageRef, Requester, place_at
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.access import Access
 from homeserver.services.events.messageviews import MessageViews
@@ -24,7 +24,7 @@ _Complete: TypeAlias = Callable[[Sequence[StoredEvent]], Awaitable[list[Message]
 class Missed(NamedTuple):
     """A missed record, and its position in the log."""
 
-    position: int
+    position: LogPosition
     record: Told
 
 
@@ -32,16 +32,16 @@ class LogPage(NamedTuple):
     """A page of the log, read up to position `upto`."""
 
     news: Sequence[Missed]
-    upto: int
+    upto: LogPosition
     is_last: bool
 
 
 class _Found(NamedTuple):
     """The messages of a page, each with the position of the last change to it."""
 
-    new: dict[EventId, tuple[int, StoredEvent]]
-    edited: dict[EventId, tuple[int, StoredEvent]]
-    deleted: dict[EventId, tuple[int, StoredEvent]]
+    new: dict[EventId, tuple[LogPosition, StoredEvent]]
+    edited: dict[EventId, tuple[LogPosition, StoredEvent]]
+    deleted: dict[EventId, tuple[LogPosition, StoredEvent]]
 
 
 class CatchUp:
@@ -57,7 +57,7 @@ class CatchUp:
         self._views = views
 
     async def of_room(
-        self, requester: Requester, room_id: RoomId, *, since: int, after: int, limit: int
+        self, requester: Requester, room_id: RoomId, *, since: LogPosition, after: LogPosition, limit: int
     ) -> LogPage:
         """What happened in one room. Raises NotFound if the requester has not joined it."""
         await self._access.room(requester, room_id)
@@ -69,14 +69,21 @@ class CatchUp:
 
         return await self._page(page, since, after, limit, complete)
 
-    async def of_person(self, requester: Requester, *, since: int, after: int, limit: int) -> LogPage:
+    async def of_person(
+        self, requester: Requester, *, since: LogPosition, after: LogPosition, limit: int
+    ) -> LogPage:
         """What happened in all rooms of the requester. The messages have no reader count."""
         async with self._db.read() as conn:
             page = await events.told_to_after(conn, requester.user_id, after=after, limit=limit)
         return await self._page(page, since, after, limit, self._views.of_rooms)
 
     async def _page(
-        self, page: Sequence[StoredEvent], since: int, after: int, limit: int, complete: _Complete
+        self,
+        page: Sequence[StoredEvent],
+        since: LogPosition,
+        after: LogPosition,
+        limit: int,
+        complete: _Complete,
     ) -> LogPage:
         found = await self._find(page, since)
         places = {**found.new, **found.edited}
@@ -92,7 +99,7 @@ class CatchUp:
         upto = page[-1].arrived if page else after
         return LogPage(sorted(news, key=lambda one: one.position), upto, len(page) < limit)
 
-    async def _find(self, page: Sequence[StoredEvent], since: int) -> _Found:
+    async def _find(self, page: Sequence[StoredEvent], since: LogPosition) -> _Found:
         found = _Found({}, {}, {})
         cut = {one.event.redacts for one in page if one.event.redacts is not None}
         parts = {one.event.event_id for one in page if not one.shown}

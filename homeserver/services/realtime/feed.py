@@ -17,7 +17,9 @@ from typing import Protocol, TypeAlias
 from homeserver import product_state
 from homeserver.model import (
     ATTACHMENT_REL,
+    LOG_START,
     EntryKind,
+    LogPosition,
     Member,
     MessageRef,
     RoomNow,
@@ -102,9 +104,9 @@ class Feed:
         self._watchers: list[Watcher] = []
         self._followers: list[Follower] = []
         self._pending_joins: Counter[RoomId] = Counter()  # rooms with pending joins of followed users
-        self._heard = 0  # position of the last log entry
+        self._heard = LOG_START  # position of the last log entry
         # The room loaded last, and the position up to which it is current at least.
-        self._latest: tuple[int, RoomNow] | None = None
+        self._latest: tuple[LogPosition, RoomNow] | None = None
         self._queue: asyncio.Queue[tuple[Entry, RoomId | None]] = asyncio.Queue(max_waiting)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
@@ -269,12 +271,12 @@ class Feed:
         at = await self._timeline.room_position(event.room_id)
         return MessageDeleted(event.room_id, at, MessageRef(event.redacts, target.arrived))
 
-    async def _with_room(self, record: _Change, position: int) -> Record:
+    async def _with_room(self, record: _Change, position: LogPosition) -> Record:
         """The record with the room's current state, if a follower will receive it."""
         wanted = (one.wants(record.room_id) or self._follows(one, record) for one in self._followers)
         if not any(wanted):
             return record
-        upto, now = self._latest or (0, None)
+        upto, now = self._latest or (LOG_START, None)
         if now is None or now.room.room_id != record.room_id or position > upto:
             upto = self._heard  # all entries up to here were committed before the read
             now = await self._rooms.now(await self._timeline.stored_head(record.room_id))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound
-from homeserver.model import EntryKind, Requester
+from homeserver.model import LOG_START, EntryKind, Requester
 from homeserver.protocol.ids import EventId, RoomId, is_event_id
 from homeserver.services.clientdata.accountdata import FULLY_READ, AccountData
 from homeserver.services.events.access import Access, head_for_member, not_joined
@@ -87,7 +87,7 @@ class Receipts:
             return  # backfilled history counts as read
         async with self._db.read() as conn:
             held = await stored.own_receipts(conn, room_id, requester.user_id)
-        if held.get((kind, thread_id), 0) < target.position:
+        if held.get((kind, thread_id), LOG_START) < target.position:
             await self._write(self._receipt(requester, target, kind, thread_id), target)
 
     async def check_joined(self, requester: Requester, room_id: RoomId) -> None:
@@ -158,9 +158,9 @@ def _move(receipt: Receipt, target: StoredEvent) -> ReadMove:
     return ReadMove(
         room_id=receipt.room_id,
         user_id=receipt.user_id,
-        position=0 if receipt.receipt_type == PRIVATE else target.arrived,
+        position=LOG_START if receipt.receipt_type == PRIVATE else target.arrived,
         seq=target.message_seq,
-        seen=0 if receipt.thread_id == MAIN else target.arrived,
+        seen=LOG_START if receipt.thread_id == MAIN else target.arrived,
         main=target.arrived,
         main_seq=target.notify_seq,
     )

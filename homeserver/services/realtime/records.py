@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from homeserver.model import Member, Message, MessageRef, RoomNow, SessionId
+from homeserver.model import LogPosition, Member, Message, MessageRef, RoomNow, SessionId
 from homeserver.protocol.ids import RoomId, UserId
 
 
@@ -22,7 +22,7 @@ class MessageEdited:
 @dataclass(frozen=True, slots=True)
 class MessageDeleted:
     room_id: RoomId
-    room_position: int
+    room_position: LogPosition
     ref: MessageRef
 
 

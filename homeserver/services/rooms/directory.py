@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Forbidden, Invalid, NotFound, Unsupported
 from homeserver.folding import like_pattern
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import Requester
+from homeserver.model import LogPosition, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
@@ -149,7 +149,7 @@ def _parse(token: str | None) -> tuple[bool, DirectoryPlace | None]:
     found = _TOKEN.fullmatch(token)
     if found is None:
         raise Invalid("not a token of this list", code="bad_token")
-    return found[1] == "b", DirectoryPlace(int(found[2]), int(found[3]))
+    return found[1] == "b", DirectoryPlace(int(found[2]), LogPosition(int(found[3])))
 
 
 def _token(direction: str, room: Summary) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.search.words import words_of
@@ -47,7 +48,7 @@ class SearchIndex:
     async def run(self) -> None:
         """Follow the log until cancelled."""
         async with self._db.write() as conn:
-            await log.add_cursor(conn, CONSUMER, 0)  # an existing cursor is kept
+            await log.add_cursor(conn, CONSUMER, LOG_START)  # an existing cursor is kept
         await consume(
             CONSUMER,
             db=self._db,
@@ -72,7 +73,7 @@ class SearchIndex:
         return partial(_write, [one.position for one in found.values() if one.position is not None], texts)
 
 
-async def _write(positions: Sequence[int], texts: Sequence[SearchText], conn: Any) -> None:
+async def _write(positions: Sequence[LogPosition], texts: Sequence[SearchText], conn: Any) -> None:
     await stored.set_texts(conn, positions, texts)
 
 
@@ -91,7 +92,7 @@ def _edited(event: Event) -> EventId | None:
     return relation[1] if relation is not None and relation[0] == "m.replace" else None
 
 
-def _text(one: StoredEvent, numbers: Mapping[RoomId, int]) -> SearchText | None:
+def _text(one: StoredEvent, numbers: Mapping[RoomId, LogPosition]) -> SearchText | None:
     event = one.event
     key = KEYS.get(event.type)
     if key is None or one.redacted_by is not None or _edited(event) is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import Place, Requester, place_at
+from homeserver.model import LOG_START, LogPosition, Place, Requester, place_at
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import PASS_ALL, EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
@@ -35,7 +35,7 @@ DEFAULT_LIMIT: Final = 10
 class SearchPlace(NamedTuple):
     """Start of a page: after `given` results up to position `until`; of one room or sender only, if `key` is set."""
 
-    until: int = NEWEST
+    until: LogPosition = NEWEST
     given: int = 0
     key: str = ""
     value: str = ""
@@ -156,7 +156,9 @@ class MessageSearch:
                 found |= new
         return found - wanted.not_rooms
 
-    async def _find(self, request: SearchRequest, words: Sequence[str], rooms: Sequence[int]) -> list[Match]:
+    async def _find(
+        self, request: SearchRequest, words: Sequence[str], rooms: Sequence[LogPosition]
+    ) -> list[Match]:
         wanted = request.filter
         query = SearchQuery(
             words=words,
@@ -192,7 +194,7 @@ class MessageSearch:
             for one in page
             if one.position in loaded and _is_shown(loaded[one.position], seen.outlooks[one.room_id])
         ]
-        until = min(place.until, max((one.position for one in seen.matches), default=0))
+        until = min(place.until, max((one.position for one in seen.matches), default=LOG_START))
         return Found(
             hits=await self._with_surroundings(request.surround, shown, seen.ignored),
             count=len(ordered),
@@ -213,7 +215,7 @@ class MessageSearch:
             found = await stored.around(
                 conn, [one.event.arrived for one in hits], before=wanted.before, after=wanted.after
             )
-            near: dict[int, ViewerVisibility] = {hit.event.arrived: hit.viewer for hit in hits}
+            near: dict[LogPosition, ViewerVisibility] = {hit.event.arrived: hit.viewer for hit in hits}
             kept = {
                 place: [
                     one
@@ -275,15 +277,15 @@ def _next(
         return place
     if request.by_rank or len(seen.matches) < _MAX_FOUND:
         return None
-    return place._replace(until=seen.matches[-1].position - 1, given=0)
+    return place._replace(until=LogPosition(seen.matches[-1].position - 1), given=0)
 
 
 def _groups(
     key: str,
     page: Sequence[Match],
     ordered: Sequence[Match],
-    until: int,
-    loaded: Mapping[int, StoredEvent],
+    until: LogPosition,
+    loaded: Mapping[LogPosition, StoredEvent],
 ) -> dict[str, Group]:
     groups: dict[str, Group] = {}
     for value in dict.fromkeys(_value(one, key) for one in page):

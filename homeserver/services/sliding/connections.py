@@ -15,7 +15,7 @@ import orjson
 
 from homeserver.clock import Clock
 from homeserver.kit.cache import BoundedCache
-from homeserver.model import Requester
+from homeserver.model import LOG_START, LogPosition, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.sliding.request import Required
 from homeserver.services.sliding.tokens import NOTHING, Pos, unknown_pos
@@ -33,12 +33,12 @@ _DAY_MS: Final = 86_400_000
 
 
 class Sent(NamedTuple):
-    """What was sent of a room: all changes up to position `at`; 0 stands for the connection's own position.
+    """What was sent of a room: all changes up to position `at`; LOG_START stands for the connection's own position.
 
     `limit`: timeline limit, `required`: required state that it was sent with.
     """
 
-    at: int
+    at: LogPosition
     limit: int
     required: Required
     marks: int
@@ -47,12 +47,12 @@ class Sent(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A connection state. `has_data`: all global account data was sent. `keys_from`: the position since which no e2ee
-    extension was sent; 0: it is up to date."""
+    extension was sent; LOG_START: it is up to date."""
 
     serial: str = NOTHING
     rooms: Mapping[RoomId, Sent] = field(default_factory=dict)
     has_data: bool = False
-    keys_from: int = 0
+    keys_from: LogPosition = LOG_START
     used_ms: int = 0
 
     def is_same_as(self, other: "Connection") -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sliding.connections import Connection
 from homeserver.services.sliding.request import Config, SlidingRequest
@@ -15,15 +16,15 @@ from homeserver.storage.sync import OwnRoom
 class SlidingContext:
     """The log entries after `after` up to `until`, for a reader with this room list, over a connection in this state.
 
-    `typing`: the rooms with typing changes. `after` is 0 for a new connection.
+    `typing`: the rooms with typing changes. `after` is LOG_START for a new connection.
     """
 
     request: SlidingRequest
     reader: UserId
     connection: Connection
     room_list: RoomList
-    after: int
-    until: int
+    after: LogPosition
+    until: LogPosition
     news: News
     typing: Collection[RoomId]
     ignored: Collection[UserId]
@@ -32,12 +33,17 @@ class SlidingContext:
     def is_first(self) -> bool:
         return self.request.pos is None
 
-    def base(self, room_id: RoomId) -> int:
-        """The position up to which a room was sent; 0 if it was not."""
-        sent = self.connection.rooms.get(room_id)
-        return 0 if sent is None else sent.at or self.after
+    @property
+    def keys_from(self) -> LogPosition:
+        """The position up to which the client was sent changed device lists."""
+        return self.connection.keys_from or self.after
 
-    def has_moved(self, row: OwnRoom, base: int) -> bool:
+    def base(self, room_id: RoomId) -> LogPosition:
+        """The position up to which a room was sent; LOG_START if it was not."""
+        sent = self.connection.rooms.get(room_id)
+        return LOG_START if sent is None else sent.at or self.after
+
+    def has_moved(self, row: OwnRoom, base: LogPosition) -> bool:
         """True if a room, or the reader's membership of it, changed after a position."""
         return row.position > base or (row.membership == "join" and row.head_position > base)
 

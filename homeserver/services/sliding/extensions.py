@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from homeserver.model import Content, Requester
+from homeserver.model import LOG_START, Content, LogPosition, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.clientdata.accountdata import GLOBAL
 from homeserver.services.sliding.connections import DATA, RECEIPTS
@@ -77,7 +77,7 @@ class Extensions:
         request, told_all = context.request.extensions.account_data, context.connection.has_data
         found: Sequence[AccountDataItem] = ()
         if context.news.data or (request.enabled and not told_all):
-            after = 0 if request.enabled and not told_all else context.after
+            after = LOG_START if request.enabled and not told_all else context.after
             found = await self._data.changed_after(context.reader, after)
             found = [one for one in found if one.position <= context.until]
         made.changed = {
@@ -97,7 +97,7 @@ class Extensions:
         by_room: dict[str, list[Content]] = {}
         for one in pieces.values():
             start = starts[RoomId(one.room_id)]
-            if one.position > start and (start > 0 or not one.is_gone):
+            if one.position > start and (start != LOG_START or not one.is_gone):
                 by_room.setdefault(one.room_id, []).append(data_event(one))
         of_none = [
             data_event(one)
@@ -137,7 +137,7 @@ class Extensions:
         for room_id in rooms:
             people = [one for one in self._typing.in_room(room_id) if one not in context.ignored]
             sent = context.connection.rooms.get(room_id)
-            came_back = sent is not None and sent.at > 0
+            came_back = sent is not None and sent.at != LOG_START
             if room_id in context.typing or came_back or (room_id in told.fresh and people):
                 by_room[room_id] = typing_event(people)
         made.answer["typing"] = {"rooms": by_room}
@@ -153,7 +153,7 @@ class Extensions:
 
     async def _add_keys(self, requester: Requester, context: SlidingContext, made: Extended) -> None:
         answer: Content = {}
-        after = context.connection.keys_from or context.after
+        after = context.keys_from
         if not context.is_first and (context.news.keys or after < context.after):
             lists = await self._e2ee.lists.changes(requester, after)
             if lists.changed or lists.left:
@@ -171,7 +171,7 @@ def _scope(scope: Scope, view: View, context: SlidingContext, rooms: Collection[
     return [room_id for room_id in found if room_id in rooms]
 
 
-def _start(context: SlidingContext, room_id: RoomId, mark: int) -> int:
+def _start(context: SlidingContext, room_id: RoomId, mark: int) -> LogPosition:
     """The position up to which the client has an extension's data of a room."""
     sent = context.connection.rooms.get(room_id)
-    return context.base(room_id) if sent is not None and sent.marks & mark else 0
+    return context.base(room_id) if sent is not None and sent.marks & mark else LOG_START

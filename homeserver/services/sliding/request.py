@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
+from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime.presence import PresenceState
 from homeserver.services.sliding.tokens import Pos
@@ -112,7 +113,7 @@ class ToDeviceRequest(NamedTuple):
     """Parameters of the to_device extension: messages up to `since` are acknowledged."""
 
     enabled: bool = False
-    since: int = 0
+    since: LogPosition = LOG_START
     limit: int | None = None
 
 

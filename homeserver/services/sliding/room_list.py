@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from homeserver.kit.cache import BoundedCache
-from homeserver.model import EntryKind
+from homeserver.model import EntryKind, LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import TAGS
 from homeserver.storage import sliding as stored_sliding
@@ -27,7 +27,7 @@ _CACHED_FACTS: Final = 200_000
 class RoomList:
     """A user's rooms at position `seen` or shortly after. `never_joined`: left rooms (kicked, banned) never joined."""
 
-    seen: int
+    seen: LogPosition
     rows: Mapping[RoomId, OwnRoom]
     order: Sequence[OwnRoom]
     never_joined: Collection[RoomId]
@@ -115,14 +115,14 @@ class RoomLists:
                 data = data or (entry.kind is EntryKind.ACCOUNT_DATA and body.get("type") in (TAGS, DIRECT))
         return _Moves(rooms, data)
 
-    async def _whole(self, user_id: UserId, seen: int) -> RoomList:
+    async def _whole(self, user_id: UserId, seen: LogPosition) -> RoomList:
         async with self._db.read() as conn:
             rows = {row.room_id: row for row in await stored.own_rooms(conn, user_id)}
             pieces = await stored_sliding.data_of_types(conn, user_id, (TAGS, DIRECT))
         never_joined = await self._never_joined(user_id, rows.values())
         return RoomList(seen, rows, _ordered(rows.values()), never_joined, _direct(pieces), _tags(pieces))
 
-    async def _moved(self, user_id: UserId, seen: int, held: RoomList, moves: _Moves) -> RoomList:
+    async def _moved(self, user_id: UserId, seen: LogPosition, held: RoomList, moves: _Moves) -> RoomList:
         rows, order, direct, tags = held.rows, held.order, held.direct, held.tags
         never_joined = held.never_joined
         if moves.rooms:
@@ -157,7 +157,7 @@ def was_removed(row: OwnRoom, user_id: UserId) -> bool:
     return row.membership in ("leave", "ban") and row.sender != user_id
 
 
-def last_activity(row: OwnRoom) -> int:
+def last_activity(row: OwnRoom) -> LogPosition:
     """The sort key of lists: the room's last event; for users not in the room their own member event."""
     return row.head_position if row.membership == "join" else row.position
 

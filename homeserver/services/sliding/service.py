@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from homeserver.model import Content, Requester
+from homeserver.model import LOG_START, Content, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.sliding.connections import DATA, RECEIPTS, Connection, Connections, Sent
 from homeserver.services.sliding.context import SlidingContext, View
@@ -106,14 +106,14 @@ class SlidingSyncs:
     ) -> _Seen:
         waiter.woken.clear()  # later entries are either read below, or wake it again
         room_list = await self._room_lists.of(requester.user_id)
-        after = 0 if request.pos is None else request.pos.position
+        after = LOG_START if request.pos is None else request.pos.position
         came = [row for row in room_list.rows.values() if row.membership == "join" and row.position > after]
         if await self._sources.direct.note(requester, came):
             room_list = await self._room_lists.of(requester.user_id)
         joined = room_list.joined
         self._waiting.watch(waiter, joined)
         # A member event that was read is committed, and with it everything before it in the log.
-        until = max(room_list.seen, after, *(row.position for row in room_list.rows.values()), 0)
+        until = max(room_list.seen, after, *(row.position for row in room_list.rows.values()))
         news = News(data=True)
         if request.pos is not None:
             news = await self._news.since(requester.user_id, joined, after=after, until=until)
@@ -145,14 +145,14 @@ def _after(seen: _Seen) -> Connection:
         row = context.room_list.rows.get(room_id)
         if row is None or room_id in seen.told.sent or room_id in dropped:
             continue
-        if not sent.at and (room_id in extended.changed or context.has_moved(row, context.after)):
+        if sent.at == LOG_START and (room_id in extended.changed or context.has_moved(row, context.after)):
             rooms[room_id] = sent._replace(at=context.after)
         else:
             rooms[room_id] = sent
     for room_id, sent in seen.told.sent.items():
         if not is_gone(context, context.room_list.rows[room_id]):
             rooms[room_id] = sent._replace(marks=_marks(seen, room_id, sent.marks))
-    keys_from = 0 if request.e2ee or context.is_first else context.connection.keys_from or context.after
+    keys_from = LOG_START if request.e2ee or context.is_first else context.keys_from
     has_data = request.account_data.enabled or (context.connection.has_data and not context.news.data)
     return Connection(context.connection.serial, rooms, has_data, keys_from)
 
@@ -160,7 +160,7 @@ def _after(seen: _Seen) -> Connection:
 def _marks(seen: _Seen, room_id: RoomId, marks: int) -> int:
     """The marks of a room after this response. A mark is cleared if the data changed while it was not asked for."""
     before = seen.context.connection.rooms.get(room_id)
-    lacks = before is None or before.at > 0 or room_id in seen.extended.changed
+    lacks = before is None or before.at != LOG_START or room_id in seen.extended.changed
     for mark, rooms in ((DATA, seen.extended.data_of), (RECEIPTS, seen.extended.receipts_of)):
         if room_id in rooms:
             marks |= mark

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from homeserver.model import FIRST_PLACE, place_at
+from homeserver.model import FIRST_PLACE, LogPosition, Place, place_at
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.sliding.connections import Sent
@@ -30,7 +30,7 @@ class Room:
 
     wanted: RequestedRoom
     sent: Sent | None
-    base: int
+    base: LogPosition
     timeline: RoomTimeline
     changes: Sequence[StoredEvent] = ()
     heroes: Sequence[RoomPeer] | None = None
@@ -53,10 +53,10 @@ class Room:
         return self.row.membership == "join"
 
     @property
-    def end(self) -> int:
-        """The position at which the room ends for a reader who has left it."""
-        last = self.timeline.viewer.last_place
-        return self.row.position if last in (None, FIRST_PLACE) else min(self.row.position, last)
+    def end(self) -> Place:
+        """The place at which the room ends for a reader who has left it."""
+        last, left = self.timeline.viewer.last_place, place_at(self.row.position)
+        return left if last is None or last == FIRST_PLACE else min(left, last)
 
     @property
     def is_expanded(self) -> bool:
@@ -142,7 +142,7 @@ class States:
         needing = [one for one in rooms if one.added is not None or one.people]
         if not needing:
             return
-        places = {one.row.room_id: place_at(context.until if one.is_joined else one.end) for one in needing}
+        places = {one.row.room_id: place_at(context.until) if one.is_joined else one.end for one in needing}
         async with self._db.read() as conn:
             ids = await stored.state_ids_at(conn, places)
         for group in _groups(needing):
@@ -165,7 +165,7 @@ class States:
         for one in rooms:
             state = states[ids[one.row.room_id]]
             me = one.timeline.viewer.user_id
-            if not one.timeline.may_tell_state(place_at(one.end)):
+            if not one.timeline.may_tell_state(one.end):
                 state = {key: event for key, event in state.items() if key == (MEMBER, me)}
             one.state = state
 

@@ -8,6 +8,7 @@ import re
 from typing import Final, NamedTuple, Self
 
 from homeserver.errors import Invalid
+from homeserver.model import LogPosition
 
 NOTHING: Final = "0"
 """The serial of a connection over which no rooms were sent."""
@@ -16,7 +17,7 @@ _FORM: Final = re.compile(r"p([0-9]{1,18})_([0-9]{1,18})_([A-Za-z0-9-]{1,40})")
 
 
 class Pos(NamedTuple):
-    position: int
+    position: LogPosition
     typing: int
     serial: str
 
@@ -26,7 +27,7 @@ class Pos(NamedTuple):
         found = _FORM.fullmatch(text)
         if found is None:
             raise unknown_pos()
-        return cls(int(found[1]), int(found[2]), found[3])
+        return cls(LogPosition(int(found[1])), int(found[2]), found[3])
 
     def __str__(self) -> str:
         return f"p{self.position}_{self.typing}_{self.serial}"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from homeserver.model import EntryKind
+from homeserver.model import EntryKind, LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
@@ -38,7 +38,9 @@ class NewsDesk:
         self._db = db
         self._live = live
 
-    async def since(self, user_id: UserId, room_ids: Collection[RoomId], *, after: int, until: int) -> News:
+    async def since(
+        self, user_id: UserId, room_ids: Collection[RoomId], *, after: LogPosition, until: LogPosition
+    ) -> News:
         """The changes after `after` up to `until` for a user who is joined to these rooms."""
         if until <= after:
             return News(timelines={})
@@ -48,7 +50,7 @@ class NewsDesk:
         return _sorted(user_id, room_ids, [one for one in entries if one.position <= until])
 
     async def _from_database(
-        self, user_id: UserId, room_ids: Collection[RoomId], after: int, until: int
+        self, user_id: UserId, room_ids: Collection[RoomId], after: LogPosition, until: LogPosition
     ) -> News:
         async with self._db.read() as conn:
             rooms = await stored.stirred_rooms(conn, room_ids, after=after, until=until)

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from homeserver.model import Content, Place, Requester, place_at
+from homeserver.model import Content, LogPosition, Place, Requester, place_at
 from homeserver.protocol.filters import EventFilter, Filter, RoomFilter
 from homeserver.protocol.ids import RoomId
 from homeserver.services.events.history import History, HistoryPage
@@ -119,7 +119,7 @@ class LegacySyncs:
         last = page.events[-1].place if page.events else place_at(start.position)
         place = last if page.end is None else page.end
         chunk = await self._rendering.page(requester, page.viewer, page.events)
-        return {"start": str(start), "end": str(start._replace(position=place)), "chunk": chunk}
+        return {"start": str(start), "end": str(start._replace(position=LogPosition(place))), "chunk": chunk}
 
     async def _page(self, requester: Requester, room_id: RoomId, start: SyncToken) -> HistoryPage:
         return await self._history.page(

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
+from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
@@ -14,22 +15,22 @@ _NAME = ("m.room.name", "")
 
 
 class MembershipPosition(NamedTuple):
-    """Rooms in which a user has a member event, and those joined. `newest`: the place of the last of these events."""
+    """Rooms in which a user has a member event, and those joined. `newest`: the position of the last such event."""
 
     rooms: Mapping[RoomId, OwnRoom]
     joined: frozenset[RoomId]
-    newest: int
+    newest: LogPosition
 
     @classmethod
     def of(cls, rooms: Mapping[RoomId, OwnRoom]) -> Self:
         joined = frozenset(room_id for room_id, row in rooms.items() if row.membership == "join")
-        return cls(rooms, joined, max((row.position for row in rooms.values()), default=0))
+        return cls(rooms, joined, max((row.position for row in rooms.values()), default=LOG_START))
 
-    def came_after(self, place: int) -> list[OwnRoom]:
-        """The joined rooms whose member event of the user is after a place."""
-        if self.newest <= place:
+    def came_after(self, position: LogPosition) -> list[OwnRoom]:
+        """The joined rooms whose member event of the user is after a position."""
+        if self.newest <= position:
             return []
-        return [self.rooms[room_id] for room_id in self.joined if self.rooms[room_id].position > place]
+        return [self.rooms[room_id] for room_id in self.joined if self.rooms[room_id].position > position]
 
 
 class OwnRooms:

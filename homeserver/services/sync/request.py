@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from homeserver.model import LogPosition
 from homeserver.protocol.filters import Filter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime.presence import PresenceState
@@ -35,8 +36,8 @@ class SyncContext:
     reader: UserId
     own: Mapping[RoomId, OwnRoom]
     joined: Collection[RoomId]
-    after: int
-    until: int
+    after: LogPosition
+    until: LogPosition
     news: News
     typing: Collection[RoomId]
     ignored: Collection[UserId]

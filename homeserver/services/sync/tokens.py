@@ -8,14 +8,14 @@ import re
 from typing import Final, NamedTuple, Self
 
 from homeserver.errors import Invalid
-from homeserver.model import FIRST_PLACE, Place
+from homeserver.model import FIRST_PLACE, LOG_START, LogPosition, Place
 
 _FORM: Final = re.compile(r"s([0-9]{1,18})(?:_([0-9]{1,18})_([0-9]{1,18})_([0-9]{1,18}))?")
 
 
 class SyncToken(NamedTuple):
-    position: int = 0
-    device: int = 0
+    position: LogPosition = LOG_START
+    device: LogPosition = LOG_START
     typing: int = 0
     presence: int = 0
 
@@ -25,7 +25,8 @@ class SyncToken(NamedTuple):
         found = _FORM.fullmatch(text)
         if found is None:
             raise Invalid("not a valid sync token", code="bad_token")
-        return cls(*(int(part) for part in found.groups(default="0")))
+        position, device, typing, presence = (int(part) for part in found.groups(default="0"))
+        return cls(LogPosition(position), LogPosition(device), typing, presence)
 
     def __str__(self) -> str:
         return f"s{self.position}_{self.device}_{self.typing}_{self.presence}"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from homeserver.model import Content, Requester
+from homeserver.model import LOG_START, Content, LogPosition, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.clientdata.accountdata import GLOBAL, AccountData
 from homeserver.services.e2ee.encryption import Encryption
@@ -78,7 +78,7 @@ class Syncs:
 
     def now(self) -> SyncToken:
         """A token of this moment, for clients that only want future changes."""
-        return SyncToken(self._live.position, 0, self._typing.serial, self._presence.serial)
+        return SyncToken(self._live.position, LOG_START, self._typing.serial, self._presence.serial)
 
     async def _changes(
         self, requester: Requester, request: SyncRequest, waiter: Waiter
@@ -141,12 +141,12 @@ class Syncs:
 
     async def _changed_data(self, context: SyncContext) -> Sequence[AccountDataItem]:
         """Account data that changed; all of it for rooms that are new to the client."""
-        after = 0 if context.request.full_state else context.after
+        after = LOG_START if context.request.full_state else context.after
         came = [row.room_id for row in context.moves if row.membership == "join"]
         found: list[AccountDataItem] = []
         if context.news.data or context.request.full_state:
             found = await self._data.changed_after(context.reader, after)
-        if came and after:
+        if came and after != LOG_START:
             async with self._db.read() as conn:
                 old = await stored_data.of_rooms(conn, context.reader, came)
             found = [*(one for one in old if one.position <= after), *found]
@@ -169,7 +169,9 @@ class Syncs:
         if shown:
             answer["presence"] = {"events": shown}
 
-    async def _add_messages(self, requester: Requester, since: SyncToken, until: int, answer: Content) -> int:
+    async def _add_messages(
+        self, requester: Requester, since: SyncToken, until: LogPosition, answer: Content
+    ) -> LogPosition:
         """Add to-device messages; returns the position up to which this response has them."""
         heard = self._live.position >= until
         found = await self._e2ee.to_device.read(requester, since=since.device, heard=heard)

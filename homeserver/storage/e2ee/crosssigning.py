@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import Content
+from homeserver.model import Content, LogPosition
 from homeserver.protocol.ids import UserId
 from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.schema.e2ee import cross_signing_keys, key_signatures
@@ -153,7 +153,7 @@ async def drop_signatures_of_keys(conn: AsyncConnection, keys: Collection[CrossK
     await drop_signatures(conn, targets, [(key.user_id, key.key_id) for key in keys])
 
 
-async def signed_since(conn: AsyncConnection, reader: UserId, after: int) -> set[UserId]:
+async def signed_since(conn: AsyncConnection, reader: UserId, after: LogPosition) -> set[UserId]:
     """The other users whose keys `reader` signed after a position."""
     rows = await conn.execute(_SIGNED_SINCE, {"reader": reader, "after": after})
     return set(rows.scalars())

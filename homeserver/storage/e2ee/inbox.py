@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.e2ee.devices import Device, named, of_devices
 from homeserver.storage.schema.e2ee import device_inboxes, device_messages
@@ -15,7 +16,7 @@ class DeviceMessage(NamedTuple):
     """A to-device message: `body` is the JSON of type, sender and content."""
 
     device: Device
-    position: int
+    position: LogPosition
     body: bytes
 
 
@@ -137,7 +138,7 @@ async def trim_inboxes(conn: AsyncConnection, devices: Sequence[Device], limits:
 
 
 async def messages_after(
-    conn: AsyncConnection, device: Device, after: int, limit: int
+    conn: AsyncConnection, device: Device, after: LogPosition, limit: int
 ) -> list[DeviceMessage]:
     """The next messages to a device after a position, the oldest first."""
     values = {"of_user": device.user_id, "of_device": device.device_id, "after": after, "count": limit}
@@ -145,7 +146,7 @@ async def messages_after(
     return [DeviceMessage(device, row.position, row.body) for row in rows]
 
 
-async def acknowledge(conn: AsyncConnection, device: Device, upto: int) -> None:
+async def acknowledge(conn: AsyncConnection, device: Device, upto: LogPosition) -> None:
     """Delete the messages to a device up to a position."""
     values = {"of_user": device.user_id, "of_device": device.device_id, "upto": upto}
     await conn.execute(_LOCK, values)  # all writers lock the count before the messages

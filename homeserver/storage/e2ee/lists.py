@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.schema.e2ee import device_lists
@@ -20,7 +21,7 @@ class Move(NamedTuple):
     room_id: RoomId
     user_id: UserId
     membership: str
-    position: int
+    position: LogPosition
 
 
 _SET = Upsert(device_lists, ["user_id"], ["position"])
@@ -103,18 +104,18 @@ _THEN = (
 )
 
 
-async def set_changed(conn: AsyncConnection, user_ids: Collection[UserId], position: int) -> None:
+async def set_changed(conn: AsyncConnection, user_ids: Collection[UserId], position: LogPosition) -> None:
     """Store that these users' devices or keys changed at a position."""
     await conn.execute(_SET.on(conn), [{"user_id": user_id, "position": position} for user_id in user_ids])
 
 
-async def changed_since(conn: AsyncConnection, reader: UserId, after: int) -> set[UserId]:
+async def changed_since(conn: AsyncConnection, reader: UserId, after: LogPosition) -> set[UserId]:
     """The users sharing a room with `reader`, and `reader`, whose devices or keys changed after a position."""
     rows = await conn.execute(_CHANGED, {"reader": reader, "after": after})
     return set(rows.scalars())
 
 
-async def moves_since(conn: AsyncConnection, reader: UserId, after: int) -> list[Move]:
+async def moves_since(conn: AsyncConnection, reader: UserId, after: LogPosition) -> list[Move]:
     """Member events after a position of other users in `reader`'s rooms, the latest of each user and room.
 
     A new display name is a member event too, and shows here as a join.
@@ -123,14 +124,14 @@ async def moves_since(conn: AsyncConnection, reader: UserId, after: int) -> list
     return [Move(*row) for row in rows]
 
 
-async def own_moves_since(conn: AsyncConnection, reader: UserId, after: int) -> list[Move]:
+async def own_moves_since(conn: AsyncConnection, reader: UserId, after: LogPosition) -> list[Move]:
     """The latest member event of `reader` in each room where there was one after a position."""
     rows = await conn.execute(_OWN_MOVES, {"reader": reader, "after": after})
     return [Move(*row) for row in rows]
 
 
 async def rooms_joined_at(
-    conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId], at: int
+    conn: AsyncConnection, reader: UserId, room_ids: Collection[RoomId], at: LogPosition
 ) -> set[RoomId]:
     """Those of the rooms to which `reader` was joined at a log position."""
     rows = await conn.execute(_THEN, {"reader": reader, "room_ids": list(room_ids), "at": at})

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from homeserver.app import build
 from homeserver.lifecycle import Running, working
+from homeserver.model import LOG_START
 from homeserver.protocol.ids import UserId
 from homeserver.storage import log
 from homeserver.storage.migrate import alembic_config
@@ -82,9 +83,9 @@ async def test_who_closed_their_account_before_it_was_looked_for_leaves(
     await close_unnoticed(server, bob)
     end = server.hs.core.live.position
     async with server.hs.core.db.write() as conn:  # as if it were looked for from here on
-        assert await log.move_cursor(conn, "farewells", await log.cursor(conn, "farewells") or 0, end)
+        assert await log.move_cursor(conn, "farewells", await log.cursor(conn, "farewells") or LOG_START, end)
         await conn.run_sync(begin_early)
-        assert (await log.cursor(conn, "farewells") or 0) < end
+        assert (await log.cursor(conn, "farewells") or LOG_START) < end
     async with working(build(server.hs.settings, clock=server.hs.core.clock)):
         await follower.until(lambda answer: membership(answer, shared, bob.user_id) == "leave")
     async with server.hs.core.db.write() as conn:  # who is out is not looked for again

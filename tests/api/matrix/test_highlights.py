@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from homeserver.lifecycle import Running
+from homeserver.model import LOG_START
 from homeserver.services.push.notifications.service import CONSUMER
 from homeserver.storage import log
 from tests.api.matrix.driver import Client
@@ -174,8 +175,8 @@ async def test_nothing_is_counted_twice_after_a_stop(alice: Client, bob: Client,
     await mention(alice, room_id, "once", bob)
     await judged(server)
     async with server.hs.core.db.write() as conn:
-        at = await log.cursor(conn, CONSUMER) or 0
-        assert await log.move_cursor(conn, CONSUMER, at, 0)
+        at = await log.cursor(conn, CONSUMER) or LOG_START
+        assert await log.move_cursor(conn, CONSUMER, at, LOG_START)
     entries = await _entries(server)
     effect = await server.hs.notifications.handle(entries)
     assert effect is not None
@@ -186,4 +187,4 @@ async def test_nothing_is_counted_twice_after_a_stop(alice: Client, bob: Client,
 
 async def _entries(server: Running) -> Any:
     async with server.hs.core.db.read() as conn:
-        return await log.entries_after(conn, 0, 1000)
+        return await log.entries_after(conn, LOG_START, 1000)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from homeserver.lifecycle import Running
+from homeserver.model import LOG_START, LogPosition
 from homeserver.storage import log
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
@@ -30,13 +31,13 @@ async def indexed(server: Running) -> None:
     async with asyncio.timeout(30):
         while True:
             async with server.hs.core.db.read() as conn:
-                at = await log.cursor(conn, "search") or 0
+                at = await log.cursor(conn, "search") or LOG_START
             if at >= end or not await _is_news(server, at, end):
                 return
             await asyncio.sleep(0.01)
 
 
-async def _is_news(server: Running, after: int, until: int) -> bool:
+async def _is_news(server: Running, after: LogPosition, until: LogPosition) -> bool:
     """Whether the index has anything to read in a stretch: of what changes nothing it does not note its place."""
     async with server.hs.core.db.read() as conn:
         entries = await log.entries_after(conn, after, until - after)
@@ -199,7 +200,7 @@ async def test_what_was_written_before_the_index_is_found_too(server: Running, a
     await say(alice, room_id, "as old as the hills")
     await indexed(server)
     async with server.hs.core.db.read() as conn:
-        first = await log.entries_after(conn, 0, 1)
+        first = await log.entries_after(conn, LOG_START, 1)
     assert first[0].position == 1
     assert bodies(await search(alice, "hills")) == ["as old as the hills"]
 

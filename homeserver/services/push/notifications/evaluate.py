@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from homeserver.errors import NotFound
-from homeserver.model import EntryKind, LogPosition
+from homeserver.model import LOG_START, EntryKind, LogPosition
 from homeserver.protocol import canonical
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
@@ -60,7 +60,7 @@ class EvaluatedBatch:
     marks: list[Mark] = field(default_factory=list)
     common: list[Mark] = field(default_factory=list)
     spells: list[MuteSpan] = field(default_factory=list)
-    changed: list[tuple[UserId, int]] = field(default_factory=list)
+    changed: list[tuple[UserId, LogPosition]] = field(default_factory=list)
     redacted: set[EventId] = field(default_factory=set)
     read: set[tuple[UserId, RoomId]] = field(default_factory=set)
 
@@ -77,7 +77,9 @@ class EvaluatedBatch:
         ended = dict(self.changed)  # the last change of each user
         begun = {one.user_id: one.from_position for one in self.spells if one.room_id == room_id}
         audience.silent -= ended.keys()
-        audience.silent |= {user_id for user_id, since in begun.items() if since > ended.get(user_id, 0)}
+        audience.silent |= {
+            user_id for user_id, since in begun.items() if since > ended.get(user_id, LOG_START)
+        }
         audience.is_stored = False
 
 
@@ -86,7 +88,7 @@ class Evaluator:
 
     def __init__(self, audiences: Audiences) -> None:
         self._audiences = audiences
-        self._position = 0
+        self._position = LOG_START
 
     async def judge(self, entries: Sequence[Entry]) -> EvaluatedBatch:
         """The results for these entries."""
@@ -103,7 +105,7 @@ class Evaluator:
 
     def forget(self) -> None:
         """Start anew, as the last results may not have been written."""
-        self._position = 0
+        self._position = LOG_START
 
     def _hear(self, entry: Entry, user_id: UserId, found: EvaluatedBatch) -> None:
         body = entry.body or {}

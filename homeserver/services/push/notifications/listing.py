@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from homeserver.errors import Invalid
-from homeserver.model import Content, Requester
+from homeserver.model import LOG_START, Content, LogPosition, Requester
 from homeserver.protocol.pushrules.defaults import NOTIFYING, notifies_everybody
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
 from homeserver.services.events.rendering import Rendering
@@ -41,8 +41,8 @@ class Listing:
     ) -> Content:
         """The newest notifications before `start`; there may be more even if the page is short. Raises
         Invalid("bad_token")."""
-        before = self._live.position + 1 if start is None else _place(start)
-        after, limit = max(0, before - _STRETCH), min(limit, self._max_page)
+        before = LogPosition(self._live.position + 1) if start is None else _position(start)
+        after, limit = max(LOG_START, LogPosition(before - _STRETCH)), min(limit, self._max_page)
         async with self._db.read() as conn:
             found = await stored.notified(
                 conn,
@@ -97,7 +97,7 @@ def _highlight(one: Notified) -> bool:
     return one.own_highlight + (0 if one.is_silenced else one.common_highlight) > 0
 
 
-def _place(token: str) -> int:
+def _position(token: str) -> LogPosition:
     if not token.isascii() or not token.isdecimal() or len(token) > 18:
         raise Invalid("not a token of this list", code="bad_token")
-    return int(token)
+    return LogPosition(int(token))

@@ -5,6 +5,7 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from homeserver.model import LOG_START, LogPosition
 from homeserver.outbox.worker import Worker
 from homeserver.services.push.gateway.decide import GatewayDecider
 from homeserver.services.push.gateway.pushers import Pushers
@@ -41,7 +42,7 @@ class Notifications:
         self._sender = sender
         self.pushers = pushers
         self.listing = listing
-        self.position = 0
+        self.position = LOG_START
 
     def start(self, tasks: Tasks) -> None:
         """Start the tasks that evaluate and send."""
@@ -58,7 +59,7 @@ class Notifications:
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
         """What these entries cause; None for nothing."""
-        self.position = entries[0].position - 1
+        self.position = LogPosition(entries[0].position - 1)
         found = await self._evaluator.judge(entries)
         effects = [await self._keeper.effect(found), await self._decider.effect(found, entries)]
         wanted = [effect for effect in effects if effect is not None]

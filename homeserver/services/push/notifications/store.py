@@ -42,7 +42,7 @@ class NotificationStore:
         read, self._read = self._read, set()
         return partial(self._write, found, gone, read)
 
-    async def _gone(self, found: EvaluatedBatch) -> set[tuple[RoomId, int]]:
+    async def _gone(self, found: EvaluatedBatch) -> set[tuple[RoomId, LogPosition]]:
         """The rooms and positions of redacted events."""
         if not found.redacted:
             return set()
@@ -57,7 +57,7 @@ class NotificationStore:
     async def _in_threads(self, found: EvaluatedBatch) -> tuple[list[Mark], list[Mark]]:
         """The marks, with the threads of their events."""
         marked = {one.position for one in (*found.marks, *found.common)}
-        related: dict[int, EventId] = {
+        related: dict[LogPosition, EventId] = {
             one.position: one.event.event_id
             for one in found.judged
             if one.position in marked and relation_of(one.event.content) is not None
@@ -72,7 +72,7 @@ class NotificationStore:
     async def _write(
         self,
         found: EvaluatedBatch,
-        gone: Collection[tuple[RoomId, int]],
+        gone: Collection[tuple[RoomId, LogPosition]],
         read: Collection[tuple[UserId, RoomId]],
         conn: AsyncConnection,
     ) -> None:
@@ -117,9 +117,9 @@ class NotificationStore:
         )
 
 
-def _without(marks: Iterable[Mark], gone: Collection[tuple[RoomId, int]]) -> list[Mark]:
+def _without(marks: Iterable[Mark], gone: Collection[tuple[RoomId, LogPosition]]) -> list[Mark]:
     return [mark for mark in marks if (mark.room_id, mark.position) not in gone]
 
 
-def _placed(marks: Iterable[Mark], threads: Mapping[int, EventId]) -> list[Mark]:
+def _placed(marks: Iterable[Mark], threads: Mapping[LogPosition, EventId]) -> list[Mark]:
     return [mark._replace(thread_id=threads.get(mark.position, mark.thread_id)) for mark in marks]

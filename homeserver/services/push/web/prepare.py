@@ -11,7 +11,7 @@ import orjson
 
 from homeserver.clock import Clock
 from homeserver.kit.names import one_line
-from homeserver.model import Content, Message, Person
+from homeserver.model import Content, LogPosition, Message, Person
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
@@ -99,7 +99,10 @@ class Packer:
         return message.event.origin_server_ts + self._settings.ttl_s * 1000
 
     async def _said(
-        self, targets: Sequence[Target], messages: Mapping[int, Message], people: Mapping[UserId, Person]
+        self,
+        targets: Sequence[Target],
+        messages: Mapping[LogPosition, Message],
+        people: Mapping[UserId, Person],
     ) -> Packed:
         """Each API renders its own pushes, in one call."""
         of_faces: dict[str, list[tuple[Target, Notice]]] = {}

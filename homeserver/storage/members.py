@@ -38,15 +38,15 @@ class ReadMove:
     """A user has read a room up to `position`, where its `message_seq` was `seq`.
 
     For the counts of Matrix clients: `seen` is the position up to which the room is read with all its threads, `main`
-    that without threads, where the room's `notify_seq` was `main_seq`. LOG_START and 0 leave the value unchanged.
+    that without threads, where the room's `notify_seq` was `main_seq`. None leaves the stored value unchanged.
     """
 
     room_id: RoomId
     user_id: UserId
-    position: LogPosition = LOG_START
+    position: LogPosition | None = None
     seq: int = 0
-    seen: LogPosition = LOG_START
-    main: LogPosition = LOG_START
+    seen: LogPosition | None = None
+    main: LogPosition | None = None
     main_seq: int = 0
 
 
@@ -273,10 +273,10 @@ async def move_read(conn: AsyncConnection, moves: Sequence[ReadMove]) -> None:
         {
             "of_room": move.room_id,
             "of_user": move.user_id,
-            "at": move.position,
+            "at": LOG_START if move.position is None else move.position,
             "seq": move.seq,
-            "seen": move.seen,
-            "main": move.main,
+            "seen": LOG_START if move.seen is None else move.seen,
+            "main": LOG_START if move.main is None else move.main,
             "main_seq": move.main_seq,
         }
         for move in moves

@@ -158,9 +158,9 @@ def _move(receipt: Receipt, target: StoredEvent) -> ReadMove:
     return ReadMove(
         room_id=receipt.room_id,
         user_id=receipt.user_id,
-        position=LOG_START if receipt.receipt_type == PRIVATE else target.arrived,
+        position=None if receipt.receipt_type == PRIVATE else target.arrived,
         seq=target.message_seq,
-        seen=LOG_START if receipt.thread_id == MAIN else target.arrived,
+        seen=None if receipt.thread_id == MAIN else target.arrived,
         main=target.arrived,
         main_seq=target.notify_seq,
     )

@@ -15,7 +15,7 @@ import orjson
 
 from homeserver.clock import Clock
 from homeserver.kit.cache import BoundedCache
-from homeserver.model import LOG_START, LogPosition, Requester
+from homeserver.model import LogPosition, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.sliding.request import Required
 from homeserver.services.sliding.tokens import NOTHING, Pos, unknown_pos
@@ -33,12 +33,12 @@ _DAY_MS: Final = 86_400_000
 
 
 class Sent(NamedTuple):
-    """What was sent of a room: all changes up to position `at`; LOG_START stands for the connection's own position.
+    """What was sent of a room: all changes up to position `at`; None stands for the connection's own position.
 
     `limit`: timeline limit, `required`: required state that it was sent with.
     """
 
-    at: LogPosition
+    at: LogPosition | None
     limit: int
     required: Required
     marks: int
@@ -47,12 +47,12 @@ class Sent(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A connection state. `has_data`: all global account data was sent. `keys_from`: the position since which no e2ee
-    extension was sent; LOG_START: it is up to date."""
+    extension was sent; None: it is up to date."""
 
     serial: str = NOTHING
     rooms: Mapping[RoomId, Sent] = field(default_factory=dict)
     has_data: bool = False
-    keys_from: LogPosition = LOG_START
+    keys_from: LogPosition | None = None
     used_ms: int = 0
 
     def is_same_as(self, other: "Connection") -> bool:
@@ -118,7 +118,7 @@ class Connections:
 def _encode(connection: Connection) -> bytes:
     places: dict[Required, int] = {}
     rooms = {
-        room_id: (sent.at, sent.limit, places.setdefault(sent.required, len(places)), sent.marks)
+        room_id: (sent.at or 0, sent.limit, places.setdefault(sent.required, len(places)), sent.marks)
         for room_id, sent in connection.rooms.items()
     }
     required = [sorted(one.pairs) for one in places]
@@ -126,7 +126,7 @@ def _encode(connection: Connection) -> bytes:
         "required": required,
         "rooms": rooms,
         "has_data": connection.has_data,
-        "keys_from": connection.keys_from,
+        "keys_from": connection.keys_from or 0,
     }
     return zlib.compress(orjson.dumps(body), 1)
 
@@ -135,7 +135,12 @@ def _decode(serial: str, body: bytes, used_ms: int) -> Connection:
     found: dict[str, Any] = orjson.loads(zlib.decompress(body))
     required = [Required(frozenset((kind, key) for kind, key in pairs)) for pairs in found["required"]]
     rooms = {
-        RoomId(room_id): Sent(at, limit, required[place], marks)
+        RoomId(room_id): Sent(_stored_position(at), limit, required[place], marks)
         for room_id, (at, limit, place, marks) in found["rooms"].items()
     }
-    return Connection(serial, rooms, found["has_data"], found["keys_from"], used_ms)
+    return Connection(serial, rooms, found["has_data"], _stored_position(found["keys_from"]), used_ms)
+
+
+def _stored_position(number: int) -> LogPosition | None:
+    """A position of a stored connection state, in which 0 stands for none."""
+    return LogPosition(number) if number else None

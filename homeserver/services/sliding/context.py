@@ -36,12 +36,14 @@ class SlidingContext:
     @property
     def keys_from(self) -> LogPosition:
         """The position up to which the client was sent changed device lists."""
-        return self.connection.keys_from or self.after
+        return self.after if self.connection.keys_from is None else self.connection.keys_from
 
     def base(self, room_id: RoomId) -> LogPosition:
         """The position up to which a room was sent; LOG_START if it was not."""
         sent = self.connection.rooms.get(room_id)
-        return LOG_START if sent is None else sent.at or self.after
+        if sent is None:
+            return LOG_START
+        return self.after if sent.at is None else sent.at
 
     def has_moved(self, row: OwnRoom, base: LogPosition) -> bool:
         """True if a room, or the reader's membership of it, changed after a position."""

@@ -137,7 +137,7 @@ class Extensions:
         for room_id in rooms:
             people = [one for one in self._typing.in_room(room_id) if one not in context.ignored]
             sent = context.connection.rooms.get(room_id)
-            came_back = sent is not None and sent.at != LOG_START
+            came_back = sent is not None and sent.at is not None
             if room_id in context.typing or came_back or (room_id in told.fresh and people):
                 by_room[room_id] = typing_event(people)
         made.answer["typing"] = {"rooms": by_room}

@@ -7,7 +7,7 @@ from typing import Final
 
 from orjson import Fragment
 
-from homeserver.model import FIRST_PLACE, LOG_START, Content, Place, Requester, place_at
+from homeserver.model import FIRST_PLACE, Content, Place, Requester, place_at
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import ViewerVisibility, Visibility
@@ -209,11 +209,11 @@ def _sent(context: SlidingContext, wanted: RequestedRoom, room: Room | None) -> 
     if room is None:
         kept = before is not None and wanted.row.membership == "join"
         limit, required = (before.limit, before.required) if before and kept else wanted.config
-        return Sent(LOG_START, limit, required, marks)
+        return Sent(None, limit, required, marks)
     limit = wanted.config.limit
     if before is not None and not room.is_new and not room.timeline.limited:
         limit = max(limit, before.limit)
-    return Sent(LOG_START, limit, wanted.config.required, marks)
+    return Sent(None, limit, wanted.config.required, marks)
 
 
 def _common(wanted: RequestedRoom) -> Content:

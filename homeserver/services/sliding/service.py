@@ -145,14 +145,14 @@ def _after(seen: _Seen) -> Connection:
         row = context.room_list.rows.get(room_id)
         if row is None or room_id in seen.told.sent or room_id in dropped:
             continue
-        if sent.at == LOG_START and (room_id in extended.changed or context.has_moved(row, context.after)):
+        if sent.at is None and (room_id in extended.changed or context.has_moved(row, context.after)):
             rooms[room_id] = sent._replace(at=context.after)
         else:
             rooms[room_id] = sent
     for room_id, sent in seen.told.sent.items():
         if not is_gone(context, context.room_list.rows[room_id]):
             rooms[room_id] = sent._replace(marks=_marks(seen, room_id, sent.marks))
-    keys_from = LOG_START if request.e2ee or context.is_first else context.keys_from
+    keys_from = None if request.e2ee or context.is_first else context.keys_from
     has_data = request.account_data.enabled or (context.connection.has_data and not context.news.data)
     return Connection(context.connection.serial, rooms, has_data, keys_from)
 
@@ -160,7 +160,7 @@ def _after(seen: _Seen) -> Connection:
 def _marks(seen: _Seen, room_id: RoomId, marks: int) -> int:
     """The marks of a room after this response. A mark is cleared if the data changed while it was not asked for."""
     before = seen.context.connection.rooms.get(room_id)
-    lacks = before is None or before.at != LOG_START or room_id in seen.extended.changed
+    lacks = before is None or before.at is not None or room_id in seen.extended.changed
     for mark, rooms in ((DATA, seen.extended.data_of), (RECEIPTS, seen.extended.receipts_of)):
         if room_id in rooms:
             marks |= mark

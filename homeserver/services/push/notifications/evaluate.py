@@ -88,11 +88,11 @@ class Evaluator:
 
     def __init__(self, audiences: Audiences) -> None:
         self._audiences = audiences
-        self._position = LOG_START
+        self._position: LogPosition | None = None  # of the last entry; None: none yet, or to start anew
 
     async def judge(self, entries: Sequence[Entry]) -> EvaluatedBatch:
         """The results for these entries."""
-        if entries[0].position != self._position + 1:
+        if self._position is None or entries[0].position != self._position + 1:
             self._audiences.clear()
         self._position = entries[-1].position
         found = EvaluatedBatch()
@@ -105,7 +105,7 @@ class Evaluator:
 
     def forget(self) -> None:
         """Start anew, as the last results may not have been written."""
-        self._position = LOG_START
+        self._position = None
 
     def _hear(self, entry: Entry, user_id: UserId, found: EvaluatedBatch) -> None:
         body = entry.body or {}

@@ -8,12 +8,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, case, exists, func, insert, literal, or_, select
+from sqlalchemy import Select, and_, bindparam, case, exists, func, insert, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import FIRST_PLACE, LAST_PLACE, LogPosition, Place
+from homeserver.model import FIRST_PLACE, LAST_PLACE, Place
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.storage.events import EVENT_COLUMNS, PARTS, StoredEvent, events_at, unedited_event
+from homeserver.storage.dialect import Rows, rows_of
+from homeserver.storage.events import (
+    EVENT_COLUMNS,
+    PARTS,
+    SELECT_EVENTS,
+    StoredEvent,
+    stored_event,
+    unedited_event,
+)
 from homeserver.storage.schema.timeline import events, relations, rooms
 from homeserver.storage.sqlite import UNANSWERED
 
@@ -23,14 +31,14 @@ MAX_DEPTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """`event_id` relates to `relates_to` by `rel_type`."""
+    """`event_id`, which stands at `place`, relates to `relates_to` by `rel_type`."""
 
     event_id: EventId
     room_id: RoomId
     relates_to: EventId
     rel_type: str
     sender: UserId
-    position: LogPosition
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,7 @@ _RELATED = (
 _THREADS = (
     select(
         relations.c.relates_to,
+        relations.c.room_id,
         func.count().label("answers"),
         func.max(relations.c.position).label("latest"),
         func.max(case((relations.c.sender == bindparam("reader"), 1), else_=0)).label("own"),
@@ -119,7 +128,13 @@ _THREADS = (
         relations.c.sender.not_in(bindparam("ignored", expanding=True)),
         events.c.redacted_by.is_(None),
     )
-    .group_by(relations.c.relates_to)
+    .group_by(relations.c.relates_to, relations.c.room_id)
+)
+_places = Rows("places")  # (room, place) for each
+_AT_PLACES = SELECT_EVENTS.where(
+    tuple_(events.c.room_id, events.c.timeline_order).in_(
+        select(_places.text(0), _places.number(1)).select_from(_places.table)
+    )
 )
 _RELATED_TO = (
     select(*EVENT_COLUMNS)
@@ -272,11 +287,13 @@ async def threads_on(
     rows = {row.relates_to: row for row in counted}
     if not rows:
         return {}
-    latest = await events_at(conn, [row.latest for row in rows.values()])
+    places = rows_of([(row.room_id, row.latest) for row in rows.values()])
+    found = [stored_event(row) for row in await conn.execute(_AT_PLACES, {"places": places})]
+    latest = {(one.event.room_id, one.place): one for one in found}
     return {
-        root: ThreadSummary(latest[row.latest], row.answers, bool(row.own))
+        root: ThreadSummary(latest[row.room_id, row.latest], row.answers, bool(row.own))
         for root, row in rows.items()
-        if row.latest in latest
+        if (row.room_id, row.latest) in latest
     }
 
 
@@ -328,5 +345,5 @@ def _row(row: Relation) -> dict[str, Any]:
         "relates_to": row.relates_to,
         "rel_type": row.rel_type,
         "sender": row.sender,
-        "position": row.position,
+        "position": row.place,
     }

@@ -198,7 +198,9 @@ def _relation(built: Built) -> Relation | None:
     if relation is None or built.event.is_state:
         return None
     event = built.event
-    return Relation(event.event_id, event.room_id, relation[1], relation[0], event.sender, built.position)
+    return Relation(
+        event.event_id, event.room_id, relation[1], relation[0], event.sender, stored(built).place
+    )
 
 
 async def _redact(conn: AsyncConnection, work: Sequence[RoomRows], projection: Projection) -> None:

@@ -112,7 +112,7 @@ relations = Table(
     Column("relates_to", Text, nullable=False),
     Column("rel_type", Text, nullable=False),
     Column("sender", Text, nullable=False),
-    Column("position", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),  # the place of the event in its room
     Index("ix_relations_relates_to_rel_type_position", "relates_to", "rel_type", "position"),
     Index("ix_relations_room_id_rel_type", "room_id", "rel_type"),
 )

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from homeserver.app import Homeserver
 from homeserver.protocol.ids import EventId
 from homeserver.storage import events as stored
-from homeserver.storage.schema.timeline import events, log
+from homeserver.storage.schema.timeline import events, log, relations
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
 
@@ -30,6 +30,9 @@ async def make_fetched(hs: Homeserver, event_ids: Sequence[str]) -> None:
                 update(events)
                 .where(events.c.event_id == row.event_id)
                 .values(position=None, timeline_order=-place, shown=False)
+            )
+            await conn.execute(
+                update(relations).where(relations.c.event_id == row.event_id).values(position=-place)
             )
             await conn.execute(delete(log).where(log.c.position == row.position))
 
@@ -122,3 +125,31 @@ async def test_it_can_be_edited_and_redacted(alice: Client, room: tuple[str, dic
         await alice.call("PUT", path(room_id, f"redact/{quote(ids[text])}/t{text}"), body={})
         gone = await alice.call("GET", path(room_id, f"event/{quote(ids[text])}"))
         assert gone["content"] == {}
+
+
+async def test_the_replies_of_a_fetched_thread_keep_their_order(hs: Homeserver, alice: Client) -> None:
+    room_id = await create(alice)
+    root = await say(alice, room_id, "root")
+    thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": root}}
+    old = [await say(alice, room_id, text, **thread) for text in OLD]
+    await make_fetched(hs, [root, *old])
+    event = await alice.call("GET", path(room_id, f"event/{quote(root)}"))
+    summary = event["unsigned"]["m.relations"]["m.thread"]
+    assert (summary["count"], texts([summary["latest_event"]])) == (len(OLD), OLD[-1:]), (
+        "all of it was fetched"
+    )
+    for text in NEW:
+        await say(alice, room_id, text, **thread)
+    related = path(room_id, f"relations/{quote(root)}/m.thread", "v1")
+    for direction, wanted in (("b", [*OLD, *NEW][::-1]), ("f", [*OLD, *NEW])):
+        read: list[str] = []
+        token: dict[str, str] = {}
+        while True:
+            page = await alice.call("GET", related, params={"dir": direction, "limit": 2, **token})
+            read += texts(page["chunk"])
+            if "next_batch" not in page:
+                break
+            token = {"from": page["next_batch"]}
+        assert read == wanted
+    threads = await alice.call("GET", path(room_id, "threads", "v1"))
+    assert texts(threads["chunk"]) == ["root"]

@@ -19,7 +19,7 @@ from aiohttp import WSCloseCode, web
 
 from homeserver.clock import Clock
 from homeserver.errors import HomeserverError, RateLimited, Unauthenticated, Unavailable
-from homeserver.http.websocket import Socket, SocketChanges, SocketClosedError, Visitor, cut_reason
+from homeserver.http.websocket import Socket, SocketClosedError, SocketMetrics, Visitor, cut_reason
 from homeserver.model import SessionId
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import SocketSettings
@@ -32,10 +32,10 @@ logger = logging.getLogger(__name__)
 class Hub:
     """The sockets, by group, by user and by session."""
 
-    def __init__(self, settings: SocketSettings, clock: Clock, news: SocketChanges) -> None:
+    def __init__(self, settings: SocketSettings, clock: Clock, metrics: SocketMetrics) -> None:
         self._settings = settings
         self._clock = clock
-        self._news = news
+        self._metrics = metrics
         self._groups: dict[Hashable, dict[Socket, None]] = {}
         self._joined: dict[Socket, set[Hashable]] = {}
         self._of_user: dict[UserId, dict[Socket, None]] = {}
@@ -56,7 +56,7 @@ class Hub:
         """
         if self._is_stopping:
             raise Unavailable("The server is stopping.")
-        socket = Socket(visitor, self._settings, self._news)
+        socket = Socket(visitor, self._settings, self._metrics)
         self._remember(socket)
         socket.hold(self._settings.first_frame_wait_s)
         if expires_ms is not None:

@@ -27,7 +27,7 @@ MAX_REASON_BYTES = 123  # RFC 6455, section 5.5
 _PING = None  # marks a ping in the queue
 
 
-class SocketChanges(Protocol):
+class SocketMetrics(Protocol):
     """The metrics of sockets, by face."""
 
     def socket_opened(self, face: str) -> None: ...
@@ -56,7 +56,7 @@ class SocketClosedError(Exception):
 class Socket:
     """A connected client. Frames with a `position` are those that a replay may send as well."""
 
-    def __init__(self, visitor: Visitor, settings: SocketSettings, news: SocketChanges) -> None:
+    def __init__(self, visitor: Visitor, settings: SocketSettings, metrics: SocketMetrics) -> None:
         self.visitor = visitor
         self.response = web.WebSocketResponse(
             timeout=CLOSE_TIMEOUT_S,
@@ -66,7 +66,7 @@ class Socket:
         )
         self.first_live: int | None = None  # position of the first live frame that was queued
         self._settings = settings
-        self._news = news
+        self._metrics = metrics
         self._queue: deque[bytes | None] = deque()
         self._held: deque[tuple[int | None, bytes]] | None = None
         self._floor: int | None = None  # frames up to this position were replayed
@@ -101,7 +101,7 @@ class Socket:
             self._enqueue(position, frame)
             waiting = len(self._queue)
         if waiting > self._settings.queue_frames:
-            self._news.slow_socket_closed(self.visitor.face)
+            self._metrics.slow_socket_closed(self.visitor.face)
             self._queue.clear()
             self._held = None
             self.close(WSCloseCode.TRY_AGAIN_LATER, "too slow: reconnect and sync")
@@ -178,7 +178,7 @@ class Socket:
             else:
                 await self.response.send_frame(frame, WSMsgType.TEXT)
                 sent += 1
-        self._news.frames_sent(self.visitor.face, sent)
+        self._metrics.frames_sent(self.visitor.face, sent)
         if self._is_busy:
             self._lives()  # no pong is read while a frame is handled; a successful write counts as well
         self._moved.set()
@@ -192,7 +192,7 @@ class Socket:
         self._heard = _now()
         self._writer = asyncio.create_task(self._write(), name="socket-writer")
         self._watch(self._settings.ping_interval_s)
-        self._news.socket_opened(self.visitor.face)
+        self._metrics.socket_opened(self.visitor.face)
         if self._end is not None:
             self._begin_close()
 
@@ -307,7 +307,7 @@ class Socket:
                 self._give_up()
             if self._writer is not None:
                 self._writer.cancel()
-            self._news.socket_closed(self.visitor.face)
+            self._metrics.socket_closed(self.visitor.face)
 
 
 class _Bucket:

@@ -165,7 +165,7 @@ class Enquiries:
     async def bring_in(self, person: Person, room_id: RoomId) -> None:
         """Add another user to an enquiry; for trusted callers."""
         await self._row(room_id)
-        head = await self._timeline.head(room_id)
+        head = await self._timeline.stored_head(room_id)
         if person.user_id not in joined_in(head.state.events):
             await self._timeline.send(room_id, bring_in(strongest_in(head), [person]))
 
@@ -239,7 +239,7 @@ class Enquiries:
 
     async def _free_if_left(self, room_id: RoomId, enquirer: UserId, owner: UserId) -> None:
         """Free the key of a room that one of the two has left by another API, so that they get a new room."""
-        head = await self._timeline.head(room_id)
+        head = await self._timeline.stored_head(room_id)
         joined = joined_in(head.state.events)
         if enquirer not in joined or owner not in joined:
             async with self._db.write() as conn:

@@ -206,10 +206,20 @@ async def test_who_never_answers_meets_the_deadline(client: HttpClient) -> None:
 
 
 async def test_the_pool_is_bounded_and_waiting_counts(client: HttpClient, site: Site) -> None:
-    asking = [client.request(get(site.url("/loris"), timeout_s=0.5, max_bytes=BIG)) for _ in range(6)]
-    found = await asyncio.gather(*asking, return_exceptions=True)
-    assert [type(one) for one in found] == [errors.DeadlineExceeded] * 6
-    assert site.most_open <= 2, "connections=2"
+    holding = [
+        asyncio.ensure_future(client.request(get(site.url("/loris"), timeout_s=60, max_bytes=BIG)))
+        for _ in range(2)
+    ]
+    async with asyncio.timeout(20):
+        while len(site.asked) < 2:
+            await asyncio.sleep(0.01)
+    waiting = [client.request(get(site.url("/loris"), timeout_s=0.5, max_bytes=BIG)) for _ in range(4)]
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(one) for one in found] == [errors.DeadlineExceeded] * 4
+    assert (site.most_open, len(site.asked)) == (2, 2), "connections=2"
+    for task in holding:
+        task.cancel()
+    await asyncio.gather(*holding, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

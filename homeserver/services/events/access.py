@@ -123,20 +123,13 @@ class Access:
         self, requester: Requester, number: int, *, or_deleted: bool = False
     ) -> SeenMessage:
         """The message of a public integer id, under the same conditions."""
-        position = LogPosition(number)
-        if not 0 < position < events.NEWEST:
-            raise _no_message()
-        async with self._db.read() as conn:
-            found = await events.events_at(conn, [position])
-        return await self._shown(requester, found.get(position), or_deleted=or_deleted)
+        stored = await self._stored_at(LogPosition(number))
+        return await self._shown(requester, stored, or_deleted=or_deleted)
 
     async def position_by_uuid(self, room: OpenRoom, uuid: UUID) -> LogPosition:
         """The position of a message in this room, to page from; the message may have been deleted."""
         position = LogPosition(publicids.position_of(uuid))
-        if not 0 < position < events.NEWEST:
-            raise _no_message()
-        async with self._db.read() as conn:
-            stored = (await events.events_at(conn, [position])).get(position)
+        stored = await self._stored_at(position)
         if stored is None or stored.event.room_id != room.room_id:
             raise _no_message()
         if publicids.message_uuid(position, stored.event.event_id) != uuid:
@@ -175,6 +168,12 @@ class Access:
         if not is_open and ("m.room.member", requester.user_id) not in state:
             raise _no_room()
         return head
+
+    async def _stored_at(self, position: LogPosition) -> StoredEvent | None:
+        if not 0 < position < events.NEWEST:
+            raise _no_message()
+        async with self._db.read() as conn:
+            return (await events.events_at(conn, [position])).get(position)
 
     async def _shown(
         self, requester: Requester, stored: StoredEvent | None, *, or_deleted: bool

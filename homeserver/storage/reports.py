@@ -48,7 +48,6 @@ _OPEN = _page.where(reports.c.closed_ms.is_(None))
 _close = update(reports).values(closed_ms=bindparam("now_ms"), outcome=bindparam("result"))
 _CLOSE = _close.where(reports.c.report_id == bindparam("of"), reports.c.closed_ms.is_(None))
 _CLOSE_OF_EVENTS = _close.where(reports.c.event_id == bindparam("of"), reports.c.closed_ms.is_(None))
-_BY_ID = select(reports).where(reports.c.report_id.in_(bindparam("report_ids", expanding=True)))
 
 
 async def add_reports(conn: AsyncConnection, new: Sequence[NewReport]) -> None:
@@ -67,12 +66,6 @@ async def list_reports(
     """Reports, oldest first."""
     statement = _ALL if with_closed else _OPEN
     return [_report(row) for row in await conn.execute(statement, {"count": limit, "skip": offset})]
-
-
-async def reports_by_id(conn: AsyncConnection, report_ids: Collection[int]) -> dict[int, ReportRow]:
-    """Reports by id; unknown ones are left out."""
-    rows = await conn.execute(_BY_ID, {"report_ids": list(report_ids)})
-    return {row.report_id: _report(row) for row in rows}
 
 
 async def close_report(conn: AsyncConnection, report_id: int, outcome: str, now_ms: int) -> bool:

@@ -14,8 +14,6 @@ from homeserver.services.accounts.profiles import Profiles
 from homeserver.storage import logintokens as stored
 from homeserver.storage.db import Database
 
-MAX_CHARS = 200
-
 
 class LoginTokens:
     """Issues and redeems log-in tokens."""

@@ -53,6 +53,27 @@ def encode_strict(value: object) -> bytes:
     return _encode_slowly(value)
 
 
+def same_json(one: object, other: object) -> bool:
+    """True if two JSON values have the same canonical form, in which 1, 1.0 and true differ; `==` takes them for equal.
+
+    Lists must have one order; the order of keys does not count, nor whether an object is a dict or another mapping.
+    """
+    todo: list[tuple[Any, Any]] = [(one, other)]
+    while todo:
+        left, right = todo.pop()
+        if isinstance(left, Mapping):
+            if not isinstance(right, Mapping) or left.keys() != right.keys():
+                return False
+            todo.extend((value, right[key]) for key, value in left.items())
+        elif isinstance(left, list | tuple):
+            if not isinstance(right, list | tuple) or len(left) != len(right):
+                return False
+            todo.extend(zip(left, right, strict=True))
+        elif left != right or (isinstance(left, int | float) and repr(left) != repr(right)):
+            return False
+    return True
+
+
 def check(value: object) -> None:
     """Raise BadJson unless `value` is strict canonical JSON: no floats, integers within 53 bits, valid Unicode."""
     todo: list[object] = [value]

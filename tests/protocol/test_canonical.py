@@ -42,6 +42,40 @@ def test_keys_are_sorted_by_code_point_not_by_utf16_unit() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('{"a": 1, "b": [2, 3]}', '{"b": [2, 3], "a": 1}', True),
+        ("[1, 2]", "[2, 1]", False),
+        ('{"a": 1}', '{"a": true}', False),
+        ('{"a": [0]}', '{"a": [false]}', False),
+        ('{"a": {"b": 1}}', '{"a": {"b": 1.0}}', False),
+        ("0.0", "-0.0", False),
+        ("100.0", "1e2", True),
+        ('"1"', "1", False),
+        ("null", "false", False),
+        ("{}", "[]", False),
+        ('{"a": null}', "{}", False),
+        ('{"a": null}', '{"b": null}', False),
+        ("[1]", "[1, 1]", False),
+        ('"e\u0301"', '"\u00e9"', False),
+    ],
+)
+def test_same_json(one: str, other: str, same: bool) -> None:
+    left, right = json.loads(one), json.loads(other)
+    assert canonical.same_json(left, right) is canonical.same_json(right, left) is same
+    assert canonical.same_json(left, json.loads(one))
+    assert (canonical.encode(left) == canonical.encode(right)) is same
+
+
+def test_same_json_is_not_stopped_by_depth() -> None:
+    one: Any = 1
+    other: Any = True
+    for _ in range(100_000):
+        one, other = [one], [other]
+    assert not canonical.same_json(one, other)
+
+
 def test_only_what_must_be_escaped_is() -> None:
     text = "".join(map(chr, range(0x20))) + '"\\/\x7f\u2028\u00e9\U0001f600'
     expected = (

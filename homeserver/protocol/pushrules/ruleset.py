@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from homeserver.protocol.canonical import JsonObject
+from homeserver.protocol.canonical import JsonObject, same_json
 from homeserver.protocol.errors import BadPushRule, UnknownPushRule
 from homeserver.protocol.pushrules.conditions import EventMatch, read_condition
 from homeserver.protocol.pushrules.defaults import BELOW, BY_ID, MASTER
@@ -57,14 +57,15 @@ class Ruleset:
         """The ruleset with a user-defined rule created or replaced from a request body.
 
         It is placed right before or after another user-defined rule of its kind (`before` is used if both are given).
-        Without these a new rule gets the highest priority and an existing one keeps its place. Raises BadPushRule.
+        Without these a new rule gets the highest priority. An existing one keeps its place then, and beside itself.
+        Raises BadPushRule.
         """
         rule = read_rule(kind, rule_id, body)
         rules = dict(self.own.get(kind, _NONE))
         old = rules.get(rule_id)
         if old is not None:
             rule = replace(rule, enabled=old.enabled)
-        if old is not None and before is None and after is None:
+        if old is not None and {before, after} <= {None, rule_id}:
             rules[rule_id] = rule
         else:
             rules.pop(rule_id, None)
@@ -104,6 +105,10 @@ class Ruleset:
                 grown = ruleset._with_own(kind, {copy.rule_id: copy, **ruleset.own[kind]})
                 ruleset = grown if _is_within_bounds(grown) else ruleset
         return ruleset
+
+    def is_same_as(self, other: Ruleset) -> bool:
+        """True if two rulesets say the same, in the same order. `==` knows no order, and takes 1 for true."""
+        return self is other or same_json(self.stored(), other.stored())
 
     def shown(self, user_id: str) -> JsonObject:
         """The response of GET /pushrules/, and the content of m.push_rules."""

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from homeserver.clock import Clock
 from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, TooLarge, Unauthenticated
 from homeserver.kit.ratelimit import RateLimits
+from homeserver.protocol.canonical import same_json
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import InteractionSettings
 from homeserver.storage import uia as stored
@@ -95,7 +96,7 @@ class UserInteractiveAuth:
             raise Invalid("auth must be an object", code="invalid_param")
         one = await self._begun(wanted, auth or {}, params)
         first = self._decrypt(one)
-        if params and params != first:
+        if params and not same_json(params, first):
             raise Forbidden(
                 "the request differs from the one that started this session", code="request_changed"
             )

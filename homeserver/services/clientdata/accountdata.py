@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Invalid, NotFound, TooLarge
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import LOG_START, Content, EntryKind, LogPosition, Requester
+from homeserver.protocol.canonical import same_json
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
 from homeserver.services.clientdata.push_rules import PUSH_RULES, PushRules
@@ -145,7 +146,11 @@ class AccountData:
         held = await self._find(key) or {}
         change = _Change(key, {user_id: [*rooms] for user_id, rooms in chats.items()}, is_direct=True)
         whole = change.applied_to(held)
-        if whole == held or len(orjson.dumps(whole)) > self._max_bytes or not await self._has_place(key):
+        if (
+            same_json(whole, held)
+            or len(orjson.dumps(whole)) > self._max_bytes
+            or not await self._has_place(key)
+        ):
             return False
         await self._write(requester, change)
         return True

@@ -110,7 +110,7 @@ class PushRules:
         requests = [
             _Wish(row.user_id, lambda rules: rules.copied(old_room, new_room))
             for row in rows
-            if (rules := _read(row.rules)).copied(old_room, new_room) != rules
+            if not (rules := _read(row.rules)).is_same_as(rules.copied(old_room, new_room))
         ]
         for start in range(0, len(requests), _AT_ONCE):
             await asyncio.gather(*(self._append(request) for request in requests[start : start + _AT_ONCE]))
@@ -126,7 +126,7 @@ class PushRules:
         rules = await self.of(requester.user_id)
         with _api_errors():
             changed = change(rules)
-        if changed != rules:
+        if not changed.is_same_as(rules):
             await self._append(_Wish(requester.user_id, change))
 
     async def _append(self, request: _Wish) -> None:

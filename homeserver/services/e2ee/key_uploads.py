@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Invalid, TooLarge
 from homeserver.model import Content
+from homeserver.protocol.canonical import same_json
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage.e2ee import devices as stored
 from homeserver.storage.e2ee import lists, onetime
@@ -92,9 +93,9 @@ class Uploads:
         known = await stored.keys_of(conn, list(wanted))
         for upload in uploads:
             body, old = upload.identity, known.get(upload.device)
-            if body is None or body == old:
+            if body is None or same_json(body, old):
                 continue
-            if old is not None and old["keys"] != body["keys"]:
+            if old is not None and not same_json(old["keys"], body["keys"]):
                 raise Invalid("the identity keys of a device cannot change", code="identity_keys_fixed")
             known[upload.device] = plan.identities[upload.device] = body
 
@@ -108,7 +109,7 @@ class Uploads:
             old = mine.get(key.name)
             if old is None:
                 plan.new.append(key)
-            elif old.body == key.body:
+            elif same_json(old.body, key.body):
                 continue  # uploaded twice; if it was claimed, it stays claimed
             elif old.claimed:
                 plan.renewed.append(key)
@@ -130,7 +131,7 @@ class Uploads:
         for key in (key for upload in uploads for key in upload.fallback):
             mine = held[key.device]
             same = mine.get(key.name)
-            if same is not None and same[0] == key.body:
+            if same is not None and same_json(same[0], key.body):
                 continue  # uploaded twice; if it was used, it stays used
             for name in [name for name in mine if name.algorithm == key.name.algorithm]:
                 del mine[name]

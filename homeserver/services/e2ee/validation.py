@@ -8,6 +8,7 @@ import orjson
 
 from homeserver.errors import Forbidden, HomeserverError, Invalid, TooLarge
 from homeserver.model import Content, LogPosition, Requester
+from homeserver.protocol.canonical import same_json
 from homeserver.protocol.errors import ProtocolError
 from homeserver.protocol.ids import DeviceId, ServerName, UserId, domain_of, is_user_id
 from homeserver.protocol.signing import VerifyKey, decode_base64, encode_base64, verify_json
@@ -170,9 +171,10 @@ def verifier(key: CrossKey) -> VerifyKey:
 def same_but_signatures(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """True if two keys are equal apart from their signatures."""
     apart = ("signatures", "unsigned")
-    return {name: value for name, value in one.items() if name not in apart} == {
-        name: value for name, value in other.items() if name not in apart
-    }
+    return same_json(
+        {name: value for name, value in one.items() if name not in apart},
+        {name: value for name, value in other.items() if name not in apart},
+    )
 
 
 def _bad_keys(why: str) -> HomeserverError:

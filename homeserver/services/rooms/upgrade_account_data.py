@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Content
+from homeserver.protocol.canonical import same_json
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import GLOBAL, TAGS
 from homeserver.storage import accountdata as stored
@@ -75,7 +76,7 @@ async def _changes(conn: AsyncConnection, batch: _CarriedData) -> dict[DataKey, 
             changes[ready] = tags
         direct = found.get(DataKey(one, GLOBAL, _DIRECT), {})
         grown = _with_room(direct, old, new)
-        if grown != direct:
+        if not same_json(grown, direct):
             changes[DataKey(one, GLOBAL, _DIRECT)] = grown
     return changes
 

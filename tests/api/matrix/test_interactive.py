@@ -52,6 +52,14 @@ async def test_a_session_is_of_whom_its_first_stage_named(hs: Homeserver) -> Non
         await interactions.passed(BOTH, {"auth": {"session": session}})
 
 
+async def test_a_request_that_differs_from_the_first_is_refused(hs: Homeserver) -> None:
+    session = await begin(hs, ONE)
+    for body in ({"erase": 1}, {"erase": False}, {"erase": True, "more": None}):
+        with pytest.raises(Forbidden, match="differs"):
+            await hs.auth.uia.passed(ONE, {**body, **shown(session, ALICE)})
+    assert (await hs.auth.uia.passed(ONE, {"erase": True, **shown(session, ALICE)})).user_id == ALICE
+
+
 @pytest.mark.both
 async def test_two_at_once_prove_one_person(hs: Homeserver) -> None:
     session, eve = await begin(hs, ONE), "@eve:test.example"

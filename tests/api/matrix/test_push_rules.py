@@ -95,6 +95,36 @@ async def test_rules_stand_in_an_order(alice: Client) -> None:
     assert "new" not in await own(alice, "underride")
 
 
+async def test_a_rule_moves_without_other_changes_and_devices_are_told(alice: Client) -> None:
+    body = {"actions": ["notify"], "conditions": []}
+    for name in "dcba":
+        await alice.call("PUT", f"{RULES}/override/{name}", body=body)
+    other = Follower(await alice.login("alice"))
+    await other.sync()
+    for name, query, order in (
+        ("a", {"before": "d"}, "bcad"),
+        ("d", {"after": "b"}, "bdca"),
+        ("d", {"before": "d"}, "bdca"),
+        ("a", {"after": "a"}, "bdca"),
+    ):
+        await alice.call("PUT", f"{RULES}/override/{name}", body=body, params=query)
+        assert await own(alice, "override") == list(order), (name, query)
+    seen = await other.until(told)
+    assert [one["rule_id"] for one in seen["override"] if not one["default"]] == list("bdca")
+
+
+async def test_a_rule_changes_from_a_number_to_true(alice: Client) -> None:
+    seen, loud = f"{RULES}/override/seen", f"{RULES}/room/!loud:test.example"
+    await alice.call("PUT", loud, body={"actions": []})
+    for value in (1, True, 0, False):
+        condition = {"kind": "event_property_is", "key": "content.a", "value": value}
+        await alice.call("PUT", seen, body={"actions": [], "conditions": [condition]})
+        assert (await alice.call("GET", seen))["conditions"][0]["value"] is value
+        tweak = {"set_tweak": "highlight", "value": value}
+        await alice.call("PUT", f"{loud}/actions", body={"actions": ["notify", tweak]})
+        assert (await alice.call("GET", loud))["actions"][1]["value"] is value
+
+
 BAD_RULES: list[tuple[str, Any]] = [
     ("override/.mine", {"actions": []}),
     ("override/a%5Cb", {"actions": []}),

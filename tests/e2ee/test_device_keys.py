@@ -1,6 +1,7 @@
 """Keys of devices: published by the device alone, seen by everybody, each one-time key given away once."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -175,6 +176,34 @@ async def test_two_workers_never_give_the_same_key(hs: Homeserver, elsewhere: Ho
     calls = [claimed(worker, alice, bob, laptop) for worker in (hs, elsewhere) * 6]
     got = [name for answer in await asyncio.gather(*calls) for name in answer]
     assert sorted(got) == sorted([f"{OLM}:{name}" for name in names] * 2), "each of both devices' once"
+
+
+async def test_more_claims_than_keys_get_each_key_once(hs: Homeserver, elsewhere: Homeserver) -> None:
+    """Also of a device that has one-time keys and no identity keys yet; the rest get the fallback key, or none."""
+    alice, bob, carol = await phone(hs, "Alice"), await phone(hs, "Bob"), await phone(hs, "Carol")
+    names = [f"K{n}" for n in range(20)]
+    await hs.e2ee.device_keys.upload(bob.requester, KeyUpload(None, bob.one_time(*names)))
+    fallback = carol.one_time("F", fallback=True)
+    await hs.e2ee.device_keys.upload(carol.requester, KeyUpload(None, carol.one_time(*names), fallback))
+    # Every second claim names the two devices the other way round.
+    calls = [
+        claimed(worker, alice, *of) for worker in (hs, elsewhere) * 8 for of in ((bob, carol), (carol, bob))
+    ]
+    got = Counter(name for answer in await asyncio.gather(*calls) for name in answer)
+    assert got == Counter({**{f"{OLM}:{name}": 2 for name in names}, f"{OLM}:F": len(calls) - len(names)})
+    assert await hs.e2ee.device_keys.counts(carol.requester) == KeyCounts({}, [])
+
+
+async def test_claims_of_many_people_at_once(hs: Homeserver, elsewhere: Homeserver) -> None:
+    alice = await phone(hs, "Alice")
+    people = [await phone(hs, f"Person{n}") for n in range(6)]
+    for number, one in enumerate(people):
+        bare = KeyUpload(None, one.one_time(*(f"P{number}K{n}" for n in range(4))))
+        await hs.e2ee.device_keys.upload(one.requester, bare)
+    orders = [people[n:] + people[:n] for n in range(6)]
+    calls = [claimed(worker, alice, *order) for worker in (hs, elsewhere) for order in orders]
+    got = Counter(name for answer in await asyncio.gather(*calls) for name in answer)
+    assert got == Counter(f"{OLM}:P{number}K{n}" for number in range(6) for n in range(4))
 
 
 @pytest.mark.parametrize("overrides", [{"e2ee": {"max_one_time_keys": 50, "max_items": 100}}])

@@ -174,8 +174,6 @@ class DeviceKeys:
         return claimed
 
     async def _claim(self, conn: AsyncConnection, requests: Collection[KeyClaim]) -> list[OneTimeKey]:
-        # Concurrent claims on a device wait here, and then see the keys that are left.
-        await stored.lock_keyed(conn, {request.device for request in requests})
         taken = await onetime.claim(conn, requests, self._clock.now_ms())
         served = {KeyClaim(*key.device, key.name.algorithm) for key in taken}
         rest = [request for request in requests if request not in served]

@@ -62,12 +62,6 @@ _LOCK_SESSIONS = (
     .order_by(sessions.c.user_id, sessions.c.device_id)
     .with_for_update(key_share=True)
 )
-_LOCK_KEYED = (
-    select(device_keys.c.user_id, device_keys.c.device_id)
-    .where(of_devices(device_keys))
-    .order_by(device_keys.c.user_id, device_keys.c.device_id)
-    .with_for_update(key_share=True)
-)
 _OF_USERS = union_all(
     select(sessions.c.user_id, sessions.c.device_id).where(
         sessions.c.user_id.in_(bindparam("user_ids", expanding=True)),
@@ -127,12 +121,6 @@ _DROP_REST = tuple(
 async def lock_running(conn: AsyncConnection, devices: Collection[Device]) -> set[Device]:
     """Those of the devices whose sessions run, locked until the end of the transaction."""
     rows = await conn.execute(_LOCK_SESSIONS, named(devices))
-    return {Device(row.user_id, row.device_id) for row in rows}
-
-
-async def lock_keyed(conn: AsyncConnection, devices: Collection[Device]) -> set[Device]:
-    """Those of the devices that have identity keys, locked until the end of the transaction."""
-    rows = await conn.execute(_LOCK_KEYED, named(devices))
     return {Device(row.user_id, row.device_id) for row in rows}
 
 

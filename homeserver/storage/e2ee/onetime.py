@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import DeviceId, UserId
-from homeserver.storage.dialect import Upsert, among, rows_of
+from homeserver.storage.dialect import Rows, Upsert, among, rows_of
 from homeserver.storage.e2ee.devices import Device, named, of_devices
 from homeserver.storage.schema.e2ee import fallback_keys, one_time_keys
 
@@ -76,30 +76,30 @@ _RENEW = (
 )
 
 
-def _of_wishes(table: Any) -> ColumnElement[bool]:
-    """The condition that a row is one of those in `_wished`; as with `of_devices`."""
-    return and_(
-        table.c.user_id.in_(bindparam("user_ids", expanding=True)),
-        among("wishes", table.c.user_id, table.c.device_id, table.c.algorithm),
-    )
-
-
-def _wished(requests: Collection[KeyClaim]) -> dict[str, Any]:
-    return {"wishes": rows_of(requests), "user_ids": list({request.user_id for request in requests})}
-
-
 _FORGET_CLAIMED = delete(one_time_keys).where(
     of_devices(one_time_keys), one_time_keys.c.claimed_ms < bindparam("before_ms")
 )
+_wish = Rows("wishes")
+_candidates = one_time_keys.alias("candidates")
+_next_key = (
+    select(_candidates.c.key_order)
+    .where(
+        _candidates.c.user_id == _wish.text(0),
+        _candidates.c.device_id == _wish.text(1),
+        _candidates.c.algorithm == _wish.text(2),
+        _candidates.c.claimed_ms.is_(None),
+    )
+    .order_by(_candidates.c.key_order)
+    .limit(1)
+    .with_for_update(skip_locked=True, key_share=True)
+    .correlate(_wish.table)
+    .scalar_subquery()
+)
+# A CTE that locks is run once, and before the UPDATE: a subquery might be run again, and take another key.
+_next_keys = select(_next_key.label("key_order")).select_from(_wish.table).cte("next_keys")
 _CLAIM = (
     update(one_time_keys)
-    .where(
-        one_time_keys.c.key_order.in_(
-            select(func.min(one_time_keys.c.key_order))
-            .where(_of_wishes(one_time_keys), one_time_keys.c.claimed_ms.is_(None))
-            .group_by(one_time_keys.c.user_id, one_time_keys.c.device_id, one_time_keys.c.algorithm)
-        )
-    )
+    .where(one_time_keys.c.key_order.in_(select(_next_keys.c.key_order)))
     .values(claimed_ms=bindparam("now_ms"))
     .returning(
         one_time_keys.c.user_id,
@@ -111,18 +111,18 @@ _CLAIM = (
 )
 _SET_FALLBACK = Upsert(fallback_keys, ["user_id", "device_id", "algorithm"], ["key_id", "body", "used"])
 _FALLBACK = select(fallback_keys).where(of_devices(fallback_keys))
-_USE_FALLBACK = (
-    update(fallback_keys)
-    .where(_of_wishes(fallback_keys))
-    .values(used=True)
-    .returning(
-        fallback_keys.c.user_id,
-        fallback_keys.c.device_id,
-        fallback_keys.c.algorithm,
-        fallback_keys.c.key_id,
-        fallback_keys.c.body,
-    )
+_of_wishes = and_(
+    # The user ids are listed too, as in `of_devices`.
+    fallback_keys.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    among("wishes", fallback_keys.c.user_id, fallback_keys.c.device_id, fallback_keys.c.algorithm),
 )
+_LOCK_FALLBACK = (
+    select(fallback_keys)
+    .where(_of_wishes)
+    .order_by(fallback_keys.c.user_id, fallback_keys.c.device_id, fallback_keys.c.algorithm)
+    .with_for_update(key_share=True)
+)
+_USE_FALLBACK = update(fallback_keys).where(_of_wishes, fallback_keys.c.used.is_(False)).values(used=True)
 
 
 async def held_keys(
@@ -173,15 +173,20 @@ async def forget_claimed(conn: AsyncConnection, devices: Collection[Device], bef
 async def claim(conn: AsyncConnection, requests: Collection[KeyClaim], now_ms: int) -> list[OneTimeKey]:
     """Claim the oldest unclaimed one-time key for each request, if there is one; no other request gets it.
 
-    Lock the devices first (`lock_keyed`), or a concurrent request may get no key though there are more.
+    Keys that a concurrent transaction is claiming are passed over, so that no claim waits for another.
     """
-    rows = await conn.execute(_CLAIM, {**_wished(requests), "now_ms": now_ms})
+    rows = await conn.execute(_CLAIM, {"wishes": rows_of(requests), "now_ms": now_ms})
     return [_key(row) for row in rows]
 
 
 async def use_fallback(conn: AsyncConnection, requests: Collection[KeyClaim]) -> list[OneTimeKey]:
     """The fallback key for each request, if there is one; it counts as used from now on."""
-    return [_key(row) for row in await conn.execute(_USE_FALLBACK, _wished(requests))]
+    user_ids = list({request.user_id for request in requests})
+    values = {"wishes": rows_of(requests), "user_ids": user_ids}
+    rows = (await conn.execute(_LOCK_FALLBACK, values)).all()
+    if not all(row.used for row in rows):
+        await conn.execute(_USE_FALLBACK, values)
+    return [_key(row) for row in rows]
 
 
 async def fallback_of(

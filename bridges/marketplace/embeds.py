@@ -26,7 +26,7 @@ ENTRIES: Final = ("widget/buyer.js", "widget/inbox.js")
 _EVERY_STYLE: Final = ("shared/base.css", "shared/thread.css", "widget/widget.css", "widget/thread.css")
 STYLES: Final = {
     "widget/buyer.css": (*_EVERY_STYLE, "widget/window.css"),
-    "widget/inbox.css": (*_EVERY_STYLE, "widget/inbox.css", "widget/inboxlist.css"),
+    "widget/inbox.css": (*_EVERY_STYLE, "shared/list.css", "widget/inbox.css", "widget/inboxlist.css"),
 }
 _ICONS: Final = "client/icons.js"
 _ICON = re.compile(r"^  (\w+): \[.*\],\n", re.MULTILINE)

@@ -236,7 +236,7 @@ export class InboxList {
   /** Arrow keys move in the list, which is one stop for the Tab key. @param {KeyboardEvent} event */
   #key(event) {
     const buttons = this.#buttons();
-    const row = this.#focused()?.closest(".row-frame")?.querySelector(".row");
+    const row = this.#focused()?.closest(".item-frame")?.querySelector(".item");
     const index = buttons.findIndex((button) => button === row);
     const moves = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: buttons.length - 1 };
     const next = moves[/** @type {keyof typeof moves} */ (event.key)];
@@ -248,12 +248,12 @@ export class InboxList {
   }
 
   #buttons() {
-    return /** @type {HTMLButtonElement[]} */ ([...this.#list.querySelectorAll(".row")]);
+    return /** @type {HTMLButtonElement[]} */ ([...this.#list.querySelectorAll(".item")]);
   }
 
   /** One row can be reached by Tab, and the button that hides it. */
   #setTabStop() {
-    const rows = [...this.#list.querySelectorAll(".row-frame")];
+    const rows = [...this.#list.querySelectorAll(".item-frame")];
     const focused = this.#focused();
     const stop = rows.find((row) => row.contains(focused)) ?? rows.find((row) => row.querySelector("[aria-current]")) ?? rows[0];
     for (const row of rows) {

@@ -38,25 +38,25 @@ export function chatRow(chat, { texts, isOpen, isOnline, onOpen, onHide }) {
   const at = activityOf(chat);
   return h(
     "li",
-    { class: "row-frame", dataset: { chatId: chat.id } },
+    { class: "item-frame", dataset: { chatId: chat.id } },
     h(
       "button",
-      { type: "button", class: unread > 0 ? "row is-unread" : "row", tabindex: -1, "aria-current": isOpen ? "true" : null, on: { click: () => onOpen(chat.id) } },
-      h("span", { class: isOnline ? "row-picture is-online" : "row-picture" }, face(chat, name)),
+      { type: "button", class: unread > 0 ? "item is-unread" : "item", tabindex: -1, "aria-current": isOpen ? "true" : null, on: { click: () => onOpen(chat.id) } },
+      h("span", { class: isOnline ? "item-picture is-online" : "item-picture" }, face(chat, name)),
       h(
         "span",
-        { class: "row-text" },
-        h("span", { class: "row-line" }, h("bdi", { class: "row-name" }, name), h("time", { class: "row-time", datetime: at, title: texts.moment(at) }, texts.shortMoment(at))),
+        { class: "item-text" },
+        h("span", { class: "item-line" }, h("bdi", { class: "item-title" }, name), h("time", { class: "item-time", datetime: at, title: texts.moment(at) }, texts.shortMoment(at))),
         h(
           "span",
-          { class: "row-line" },
-          h("bdi", { class: "row-last" }, chat.last_message ?? texts.t("inbox.no_messages")),
+          { class: "item-line" },
+          h("bdi", { class: "item-last" }, chat.last_message ?? texts.t("inbox.no_messages")),
           chat.support_joined && icon("info", 16),
           unread > 0 && badge(unread, texts),
         ),
       ),
     ),
-    iconButton("eyeOff", texts.t("inbox.hide", { name }), () => onHide(chat.id), { class: "row-hide", tabindex: -1 }),
+    iconButton("eyeOff", texts.t("inbox.hide", { name }), () => onHide(chat.id), { class: "item-hide", tabindex: -1 }),
   );
 }
 

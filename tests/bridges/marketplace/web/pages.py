@@ -71,13 +71,13 @@ class SellerPage(ThreadPage):
 
     def row(self, name: str) -> Locator:
         """A chat in the list."""
-        return self.frame.locator(".row-frame", has=self.page.get_by_text(name, exact=True))
+        return self.frame.locator(".item-frame", has=self.page.get_by_text(name, exact=True))
 
     def group(self, listing: int) -> Locator:
         return self.frame.locator(f".group[data-listing='{listing}']")
 
     async def enter(self, name: str) -> None:
-        await self.row(name).locator(".row").click()
+        await self.row(name).locator(".item").click()
         await expect(self.frame.locator(".pane-title h3")).to_have_text(name)
         await expect(self.composer).to_be_visible()
 
@@ -124,5 +124,5 @@ class Shop:
         page = (await self._browsers.open(**options)).page
         await page.goto(path)
         theirs = SellerPage(page)
-        await expect(theirs.frame.locator(".row").first).to_be_visible()
+        await expect(theirs.frame.locator(".item").first).to_be_visible()
         return theirs

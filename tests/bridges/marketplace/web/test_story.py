@@ -62,7 +62,7 @@ async def _first_words(hers: BuyerPage, theirs: SellerPage) -> None:
     await expect(hers.frame.locator(".presence")).to_have_text("typing…")
     await theirs.composer.press("Enter")
     await hers.sees("None")
-    await expect(theirs.row("Guest 1").locator(".row-last")).to_have_text("None")
+    await expect(theirs.row("Guest 1").locator(".item-last")).to_have_text("None")
 
     await hers.composer.press("Escape")
     await theirs.write("Anything else?")

@@ -15,7 +15,7 @@ export class ConversationHeader {
    */
   constructor({ people, onBack, onInfo }) {
     this.#people = people;
-    this.#picture = h("span", { class: "conversation-picture" });
+    this.#picture = h("span", { class: "item-picture conversation-picture" });
     this.#title = h("h2", { class: "conversation-title", dir: "auto" });
     this.#subtitle = h("p", { class: "conversation-subtitle" });
     this.infoButton = iconButton("info", t("panel.open"), onInfo, { class: "conversation-info", "aria-expanded": "false", "aria-controls": "panel" });

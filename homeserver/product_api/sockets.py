@@ -1,15 +1,16 @@
 """Steps of a socket that are the same in each product API: admission, its end, and the replay of what was missed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from aiohttp import web
 
 from homeserver.errors import HomeserverError
-from homeserver.http.frames import CatchUpFrame, CatchUpPage, catch_up, open_socket
+from homeserver.http.apps import ApiContext
+from homeserver.http.frames import CatchUpFrame, CatchUpPage, ClientFrame, FrameHandler, catch_up, open_socket
 from homeserver.http.requestlog import USER_ID
-from homeserver.http.routes import Admit
+from homeserver.http.routes import Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket, Visitor
 from homeserver.model import LogPosition, Requester
@@ -17,17 +18,22 @@ from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import LogPage, Told
 
 Ended: TypeAlias = records.SessionEnded | records.NewsLost
+S = TypeVar("S")
+
+
+class Refusal(Protocol):
+    """Makes the frame for an error; `client_id` names the message that was not sent."""
+
+    def __call__(self, error: HomeserverError, client_id: str | None = None) -> bytes: ...
 
 
 class Entrance:
-    """Opens the sockets of one API. `refusal` makes the frame for an error that the socket itself finds."""
+    """Opens the sockets of one API. `refusal` makes the frame for an error."""
 
-    def __init__(
-        self, *, hub: Hub, face: str, admit: Admit, refusal: Callable[[HomeserverError], bytes]
-    ) -> None:
-        self._hub = hub
+    def __init__(self, api: ApiContext, face: str, refusal: Refusal) -> None:
+        self._hub = api.hub
         self._face = face
-        self._admit = admit
+        self._admit = api.authenticator.for_socket
         self._refusal = refusal
 
     async def open(
@@ -42,10 +48,25 @@ class Entrance:
 
         return await open_socket(self._hub, request, admitted)
 
+    def dialogue(
+        self,
+        parse: Callable[[str], ClientFrame],
+        verbs: Mapping[str, Callable[[S, Mapping[str, Any]], Awaitable[None]]],
+    ) -> FrameHandler[S]:
+        """Answers the frames of its sockets (see `FrameHandler`)."""
+        return FrameHandler(verbs, parse, self._refusal)
+
     def visit(self, requester: Requester) -> AbstractAsyncContextManager[Socket]:
         """A socket of the requester (see `Hub.visit`)."""
         visitor = Visitor(self._face, requester.user_id, requester.session_id, self._refusal)
         return self._hub.visit(visitor, requester.expires_ms)
+
+
+def socket_route(
+    path: str, handler: Callable[[Call[None, None]], Awaitable[web.StreamResponse]], summary: str
+) -> Route:
+    """The route of a socket. It is public to the router: a bad token is answered by a close code."""
+    return Route("GET", path, handler, summary, public=True, documented=False)
 
 
 def end_sockets(hub: Hub, record: Ended, advice: str) -> None:

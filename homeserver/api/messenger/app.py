@@ -11,7 +11,7 @@ from homeserver.api.messenger.messages import MessageCalls
 from homeserver.api.messenger.sending import Posting
 from homeserver.api.messenger.services import MessengerServices
 from homeserver.api.messenger.shape import View, Views
-from homeserver.api.messenger.socket import PersonSocket, SocketLimits
+from homeserver.api.messenger.socket import PersonSocket
 from homeserver.api.messenger.users import Users
 from homeserver.http.apps import ApiContext, face_application
 from homeserver.http.paging import Paging
@@ -102,12 +102,4 @@ def _socket(
         presence_chats=settings.presence_chats,
     )
     services.realtime.feed.follow(live)
-    return PersonSocket(
-        services,
-        posting=posting,
-        hub=api.hub,
-        live=live,
-        views=views,
-        admit=api.authenticator.for_socket,
-        limits=SocketLimits(chats=settings.live_chats, page=api.max_page),
-    )
+    return PersonSocket(services, api, posting=posting, live=live, views=views, max_chats=settings.live_chats)

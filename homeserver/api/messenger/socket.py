@@ -15,13 +15,13 @@ from homeserver.api.messenger.live import FACE, Live, told_frame
 from homeserver.api.messenger.schemas import Frame, NewMessage, ReadData, SyncData, TypingData
 from homeserver.api.messenger.sending import Posting
 from homeserver.api.messenger.services import MessengerServices
+from homeserver.http.apps import ApiContext
 from homeserver.http.body import check, parse_json
-from homeserver.http.frames import SYNC, ClientFrame, FrameHandler
-from homeserver.http.routes import Admit, Call, Route
-from homeserver.http.sockets import Hub
+from homeserver.http.frames import SYNC, ClientFrame
+from homeserver.http.routes import Call, Route
 from homeserver.http.websocket import Socket
 from homeserver.model import LogPosition, Requester
-from homeserver.product_api.sockets import Entrance, replay
+from homeserver.product_api.sockets import Entrance, replay, socket_route
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.realtime.catch_up import LogPage
 
@@ -38,42 +38,39 @@ class SocketSession:
 
 
 class PersonSocket:
-    """The handler of `/ws`."""
+    """The handler of `/ws`. `max_chats`: the most chats a socket is subscribed to."""
 
     def __init__(
         self,
         services: MessengerServices,
+        api: ApiContext,
         *,
         posting: Posting,
-        hub: Hub,
         live: Live,
         views: shape.Views,
-        admit: Admit,
-        limits: "SocketLimits",
+        max_chats: int,
     ) -> None:
         self._services = services
         self._posting = posting
-        self._entrance = Entrance(hub=hub, face=FACE, admit=admit, refusal=shape.error_frame)
+        self._entrance = Entrance(api, FACE, shape.error_frame)
         self._live = live
         self._views = views
-        self._limits = limits
-        self._dialogue = FrameHandler(
-            verbs={
+        self._max_chats = max_chats
+        self._max_page = api.max_page
+        self._dialogue = self._entrance.dialogue(
+            _parse,
+            {
                 "message.send": self._send,
                 "typing": self._type,
                 "read": self._read,
                 "ping": self._ping,
                 SYNC: self._sync,
             },
-            parse=_parse,
-            refusal=shape.error_frame,
         )
 
     def route(self) -> Route:
-        """The route. It is public to the router: a bad token is answered by a close code."""
-        return Route(
-            "GET", "/", self.connect, "Open the WebSocket of a person", public=True, documented=False
-        )
+        """The route."""
+        return socket_route("/", self.connect, "Open the WebSocket of a person")
 
     async def connect(self, call: Call[None, None]) -> web.StreamResponse:
         """`GET /ws`: serve the WebSocket of a person, for all their chats, until it closes.
@@ -83,10 +80,10 @@ class PersonSocket:
         return await self._entrance.open(call.request, partial(self._admitted, call.request))
 
     async def _admitted(self, request: web.Request, requester: Requester) -> web.StreamResponse:
-        rooms, limits = self._services.rooms.rooms, self._limits
+        rooms = self._services.rooms.rooms
         async with self._entrance.visit(requester) as socket:
             try:
-                await self._live.enter(socket, requester, lambda: rooms.places(requester, limits.chats))
+                await self._live.enter(socket, requester, lambda: rooms.places(requester, self._max_chats))
                 await socket.start(request)
                 await self._listen(SocketSession(socket, requester))
             finally:
@@ -154,18 +151,10 @@ class PersonSocket:
 
         async def page(after: LogPosition) -> LogPage:
             return await self._services.realtime.catch_up.of_person(
-                session.requester, since=since, after=after, limit=self._limits.page
+                session.requester, since=since, after=after, limit=self._max_page
             )
 
         await replay(session.socket, since, page, lambda record: told_frame(record, view))
-
-
-@dataclass(frozen=True, slots=True)
-class SocketLimits:
-    """The most chats a socket is subscribed to, and the page size of a replay."""
-
-    chats: int
-    page: int
 
 
 def _parse(text: str) -> ClientFrame:

@@ -95,15 +95,7 @@ def _socket(
 ) -> ConversationSocket:
     live = Live(hub=api.hub, views=views)
     services.realtime.feed.watch(live)
-    return ConversationSocket(
-        services,
-        posting=posting,
-        hub=api.hub,
-        live=live,
-        views=views,
-        admit=api.authenticator.for_socket,
-        max_page=api.max_page,
-    )
+    return ConversationSocket(services, api, posting=posting, live=live, views=views)
 
 
 def at_other_places(face: Face, dispatcher: Dispatcher, prefixes: Sequence[str]) -> list[Face]:

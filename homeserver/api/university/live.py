@@ -55,6 +55,8 @@ class Live:
                 self._tell(message.room_id, EDITED, lambda view: told(record, view)[1])
             case records.MessageDeleted(room_id=room_id):
                 self._tell(room_id, DELETED, lambda view: told(record, view)[1])
+            case records.ReadMoved():
+                self._read(record)
             case records.RoomChanged(room_id=room_id):
                 self._tell(room_id, "conversation:updated", lambda _view: {})
             case records.SessionEnded() | records.NewsLost():
@@ -64,8 +66,6 @@ class Live:
 
     def _about_person(self, record: records.Record) -> None:
         match record:
-            case records.ReadMoved():
-                self._read(record)
             case records.MemberAdded(room_id=room_id, member=member):
                 self._tell(room_id, "participant:added", lambda view: {**shape.participant(member, view)})
             case records.MemberRemoved(room_id=room_id, user_id=user_id, number=number):

@@ -15,14 +15,14 @@ from homeserver.api.university.sending import Posting
 from homeserver.api.university.services import UniversityServices
 from homeserver.api.university.shape import Views
 from homeserver.errors import NotFound
+from homeserver.http.apps import ApiContext
 from homeserver.http.body import check, parse_json
-from homeserver.http.frames import SYNC, ClientFrame, FrameHandler
-from homeserver.http.routes import Admit, Call, Route
-from homeserver.http.sockets import Hub
+from homeserver.http.frames import SYNC, ClientFrame
+from homeserver.http.routes import Call, Route
 from homeserver.http.websocket import Socket
 from homeserver.model import LogPosition, Requester
 from homeserver.product_api.rooms import ReadMarks
-from homeserver.product_api.sockets import Entrance, replay
+from homeserver.product_api.sockets import Entrance, replay, socket_route
 from homeserver.protocol.ids import RoomId
 from homeserver.services.realtime.catch_up import LogPage
 
@@ -41,47 +41,32 @@ class ConversationSocket:
     """The handler of `ws/conversations/{id}`."""
 
     def __init__(
-        self,
-        services: UniversityServices,
-        *,
-        posting: Posting,
-        hub: Hub,
-        live: Live,
-        views: Views,
-        admit: Admit,
-        max_page: int,
+        self, services: UniversityServices, api: ApiContext, *, posting: Posting, live: Live, views: Views
     ) -> None:
         self._services = services
         self._posting = posting
-        self._entrance = Entrance(hub=hub, face=FACE, admit=admit, refusal=shape.error_frame)
+        self._entrance = Entrance(api, FACE, shape.error_frame)
         self._live = live
         self._views = views
-        self._max_page = max_page
+        self._max_page = api.max_page
         self._marks = ReadMarks[UUID](
             receipts=services.realtime.receipts,
             find=partial(services.events.access.message_by_uuid, or_deleted=True),
         )
-        self._dialogue = FrameHandler(
-            verbs={
+        self._dialogue = self._entrance.dialogue(
+            _parse,
+            {
                 "message:new": self._say,
                 "typing": self._type,
                 "message:read": self._read,
                 SYNC: self._sync,
             },
-            parse=_parse,
-            refusal=shape.error_frame,
         )
 
     def route(self) -> Route:
-        """The route. It is public to the router: a bad token is answered by a close code."""
-        return Route(
-            "GET",
-            "/ws/conversations/{conversation_id}",
-            self.connect,
-            "Open the WebSocket of a conversation",
-            public=True,
-            documented=False,
-        )
+        """The route."""
+        path = "/ws/conversations/{conversation_id}"
+        return socket_route(path, self.connect, "Open the WebSocket of a conversation")
 
     async def connect(self, call: Call[None, None]) -> web.StreamResponse:
         """`GET /api/unet-chat/ws/conversations/{conversation_id}`: serve the WebSocket of a conversation

@@ -13,14 +13,20 @@ from homeserver.storage.sqlite import UNANSWERED
 
 
 class TxnKey(NamedTuple):
-    """A transaction id, unique within one session and room."""
+    """A transaction id of a session in a room. `scope`: the call that it is an id of, as `send/m.room.message`."""
 
     session_key: str
     room_id: RoomId
+    scope: str
     txn_id: str
 
 
-_columns = (transactions.c.session_key, transactions.c.room_id, transactions.c.txn_id)
+_columns = (
+    transactions.c.session_key,
+    transactions.c.room_id,
+    transactions.c.scope,
+    transactions.c.txn_id,
+)
 _FIND = select(transactions).where(among("keys", *_columns))
 _MADE_BY = select(transactions.c.event_id, transactions.c.txn_id).where(
     transactions.c.session_key == bindparam("session"),
@@ -28,18 +34,14 @@ _MADE_BY = select(transactions.c.event_id, transactions.c.txn_id).where(
     transactions.c.event_id.in_(bindparam("event_ids", expanding=True)),
 )
 _ADD = insert(transactions).execution_options(**UNANSWERED)
-_OLD = (
-    select(transactions.c.session_key, transactions.c.room_id, transactions.c.txn_id)
-    .where(transactions.c.created_ms < bindparam("before_ms"))
-    .limit(bindparam("count"))
-)
+_OLD = select(*_columns).where(transactions.c.created_ms < bindparam("before_ms")).limit(bindparam("count"))
 _DROP = delete(transactions).where(among("keys", *_columns))
 
 
 async def find(conn: AsyncConnection, keys: Collection[TxnKey]) -> dict[TxnKey, EventId]:
     """The events that these transaction ids made already."""
     rows = await conn.execute(_FIND, {"keys": rows_of(keys)})
-    return {TxnKey(row.session_key, row.room_id, row.txn_id): row.event_id for row in rows}
+    return {TxnKey(row.session_key, row.room_id, row.scope, row.txn_id): row.event_id for row in rows}
 
 
 async def made_by(

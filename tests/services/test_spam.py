@@ -9,10 +9,11 @@ import pytest
 from homeserver.clock import FakeClock
 from homeserver.errors import Forbidden, Invalid, RateLimited
 from homeserver.kit.textnorm import links_in, plain, words_of
-from homeserver.protocol.ids import UserId
+from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.moderation.spam import Spam
 from homeserver.services.moderation.wordlist import WordList
 from homeserver.settings.models import ModerationSettings
+from homeserver.storage.transactions import TxnKey
 
 ALICE, BOB = UserId("@alice:test"), UserId("@bob:test")
 
@@ -23,8 +24,11 @@ def spam(clock: FakeClock, refused: list[str] | None = None, **changes: object) 
     return Spam(settings, clock, enabled=True, refused=None if refused is None else refused.append)
 
 
-def say(made: Spam, text: str, who: UserId = ALICE, txn_id: str | None = None) -> None:
-    made.check(who, plain(text), txn_id)
+def say(
+    made: Spam, text: str, who: UserId = ALICE, txn_id: str | None = None, room: str = "!room:test"
+) -> None:
+    txn = None if txn_id is None else TxnKey("session", RoomId(room), "message", txn_id)
+    made.check(who, plain(text), txn)
 
 
 def test_the_same_text_is_slowed_down_however_it_is_written(clock: FakeClock) -> None:
@@ -174,3 +178,11 @@ async def test_without_a_file_nothing_is_refused() -> None:
     words = WordList(ModerationSettings())
     await words.load()
     assert verdict(words, "casino") is None
+
+
+def test_the_same_id_in_another_room_is_no_retry(clock: FakeClock) -> None:
+    made = spam(clock)
+    for number in range(3):
+        say(made, "to everybody", txn_id="same", room=f"!{number}:test")
+    with pytest.raises(RateLimited):
+        say(made, "to everybody", txn_id="same", room="!3:test")

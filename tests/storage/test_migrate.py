@@ -73,5 +73,39 @@ def test_host_profiles_move_to_their_own_table_and_back(empty_url: URL) -> None:
     engine.dispose()
 
 
+def test_transaction_ids_leave_their_event_types(empty_url: URL) -> None:
+    driver = "sqlite" if empty_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    engine = create_engine(empty_url.set(drivername=driver))
+    before = [
+        ("s", "!a:b", "m.room.message 1 2"),
+        ("s", "!a:b", "redact/$x 1"),
+        ("s", "!a:b", "notice 1"),
+        ("s", "!a:b", "client-id"),
+        ("enquiry help", "!a:b", "called 1"),
+        ("s", "to-device org.a b", "c d"),
+    ]
+    after = [
+        ("enquiry help", "!a:b", "", "called 1"),
+        ("s", "", "to-device/org.a b", "c d"),
+        ("s", "!a:b", "", "client-id"),
+        ("s", "!a:b", "notice", "1"),
+        ("s", "!a:b", "redact/$x", "1"),
+        ("s", "!a:b", "send/m.room.message", "1 2"),
+    ]
+    with engine.connect() as connection:
+        command.upgrade(alembic_config(connection), "0019")
+        for one in before:
+            values = dict(zip(("session", "room", "txn"), one, strict=True))
+            connection.execute(
+                text("INSERT INTO transactions VALUES (:session, :room, :txn, '$x', 1)"), values
+            )
+        connection.commit()
+        command.upgrade(alembic_config(connection), "head")
+        connection.commit()
+        found = rows(connection, "SELECT session_key, room_id, scope, txn_id FROM transactions")
+        assert sorted(map(str, found)) == sorted(map(str, after))
+    engine.dispose()
+
+
 def rows(connection: Connection, query: str) -> list[tuple[object, ...]]:
     return [tuple(row) for row in connection.execute(text(query))]

@@ -62,7 +62,7 @@ async def test_a_refused_event_harms_nobody_else(writing: Writing) -> None:
 
 async def test_a_repeated_transaction_answers_the_first_event(writing: Writing) -> None:
     room_id = await writing.new_room()
-    txn = TxnKey("session", room_id, "txn-1")
+    txn = TxnKey("session", room_id, "send", "txn-1")
     together = await asyncio.gather(
         *(writing.timeline.send(room_id, [message("once")], txn=txn) for _ in range(5))
     )

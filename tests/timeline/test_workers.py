@@ -44,7 +44,7 @@ async def test_a_transaction_repeated_at_another_worker_is_found(workers: Callab
     one: Writing = await workers()
     two: Writing = await workers()
     room_id = await one.new_room()
-    txn = TxnKey("session", room_id, "t")
+    txn = TxnKey("session", room_id, "send", "t")
     sent = await asyncio.gather(
         one.timeline.send(room_id, [message("once")], txn=txn),
         two.timeline.send(room_id, [message("once")], txn=txn),

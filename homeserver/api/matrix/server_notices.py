@@ -64,7 +64,7 @@ class NoticeCalls:
         """
         return await self._send(call, call.text("txn_id"))
 
-    async def _send(self, call: Call[NoticeBody, None], txn_id: str = "") -> SentNotice:
+    async def _send(self, call: Call[NoticeBody, None], txn_id: str | None = None) -> SentNotice:
         request = call.body
         event_id = await self._notices.send(
             call.requester,

@@ -17,6 +17,7 @@ from homeserver.protocol.member import membership_in
 from homeserver.protocol.versions import rules_for
 from homeserver.services.accounts.status import check_admin
 from homeserver.services.clientdata.accountdata import AccountData
+from homeserver.services.messages.client_events import txn_key
 from homeserver.services.rooms import member_events
 from homeserver.services.rooms.initial_state import (
     POWER_LEVELS,
@@ -31,7 +32,6 @@ from homeserver.storage import rooms
 from homeserver.storage.accounts import Account, ProfileRow
 from homeserver.storage.db import Database
 from homeserver.storage.retry import write_with_retry
-from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import KeyTaken
 from homeserver.timeline.writer import Timeline
@@ -78,7 +78,7 @@ class Notices:
         *,
         kind: str = "m.room.message",
         state_key: str | None = None,
-        txn_id: str = "",
+        txn_id: str | None = None,
     ) -> EventId:
         """Send a notice to a user of this server. A repeated `txn_id` sends nothing, and returns the first event's
         id.
@@ -96,7 +96,7 @@ class Notices:
         if membership_in(head.state.events, person.user_id) not in ("join", "invite"):
             # Last: a repeated txn_id returns the first event.
             drafts.append(member_events.invite(speaker.user_id, person))
-        txn = TxnKey(requester.session_key, room_id, f"notice {txn_id}") if txn_id else None
+        txn = txn_key(requester, room_id, "notice", txn_id)
         written = await self._timeline.send(room_id, drafts, txn=txn)
         return written.events[0].event.event_id
 

@@ -89,10 +89,10 @@ class ToDevice:
         """
         self._limits.check("encryption", requester.user_id)
         validation.checked_name(kind, "an event type")
-        # Transaction ids without a room: the event type takes the room's place, as in the path of the endpoint.
         txn = TxnKey(
             requester.session_key,
-            RoomId(f"to-device {kind}"),
+            RoomId(""),
+            f"to-device/{kind}",
             validation.checked_name(txn_id, "a transaction id"),
         )
         here, _ = validation.split_users(messages, self._server_name)

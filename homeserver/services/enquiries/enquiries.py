@@ -226,7 +226,7 @@ class Enquiries:
     async def _step(self, row: EnquiryRow, name: str, drafts: Sequence[Draft], move: HelpMove) -> bool:
         """Write a change of the help state once, whoever else tries at the same time; False if it was written
         already."""
-        txn = TxnKey("enquiry help", row.room_id, f"{name} {row.help_round}")
+        txn = TxnKey("enquiry help", row.room_id, "", f"{name} {row.help_round}")
         written = await self._timeline.send(row.room_id, drafts, txn=txn, also=[SideWrite(_move_help, move)])
         return not written.repeated
 

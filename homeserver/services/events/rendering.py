@@ -217,7 +217,7 @@ class Rendering:
         return _PageContext(
             replaced=replaced,
             because=redactions,
-            txn_ids={event_id: _client_txn(txn_id) for event_id, txn_id in txns.items()},
+            txn_ids=txns,
             references={
                 target: [one for one in found if one.event.sender not in ignored]
                 for target, found in references.items()
@@ -253,8 +253,3 @@ class Rendering:
 def _because(viewer: ViewerVisibility, redaction: StoredEvent | None) -> ClientEventBytes | None:
     """The form of a redaction for `redacted_because`; None if the reader may not see it."""
     return form_of(redaction.event) if redaction is not None and viewer.sees(redaction) else None
-
-
-def _client_txn(txn_id: str) -> str:
-    """The client's part of a stored transaction id (see `services/messages/client_events.py`)."""
-    return txn_id.partition(" ")[2] or txn_id

@@ -52,7 +52,7 @@ class RoomEvents:
         self._send_policy = send_policy
 
     async def send(
-        self, requester: Requester, room_id: RoomId, kind: str, content: Content, *, txn_id: str
+        self, requester: Requester, room_id: RoomId, kind: str, content: Content, *, txn_id: str | None
     ) -> EventId:
         """Send a message event. A repeated `txn_id` of the same device returns the first event's id.
 
@@ -61,13 +61,13 @@ class RoomEvents:
         """
         if kind == "m.room.redaction" and isinstance(content.get("redacts"), str):
             return await self.redact(
-                requester, room_id, EventId(content["redacts"]), content, txn_id=f"{kind} {txn_id}"
+                requester, room_id, EventId(content["redacts"]), content, scope=f"send/{kind}", txn_id=txn_id
             )
         head = await head_for_member(self._timeline, requester, room_id)
         self._messages.admit(requester)
         product_rules.check_send(head, kind, content)
         text, edits = _text_in(kind, content)
-        txn = _txn(requester, room_id, f"{kind} {txn_id}")
+        txn = txn_key(requester, room_id, f"send/{kind}", txn_id)
         draft = Draft(kind, requester.user_id, content)
         return _first(await self._messages.write(requester, head, draft, text=text, txn=txn, edits=edits))
 
@@ -105,10 +105,17 @@ class RoomEvents:
         return event.event_id
 
     async def redact(
-        self, requester: Requester, room_id: RoomId, target: EventId, content: Content, *, txn_id: str
+        self,
+        requester: Requester,
+        room_id: RoomId,
+        target: EventId,
+        content: Content,
+        *,
+        txn_id: str | None,
+        scope: str = "",
     ) -> EventId:
         """Redact an event, and with a message its edits and files; for its sender, and for users with the power to
-        redact.
+        redact. `scope`: of the transaction id, if the redaction is sent as an event.
 
         Raises NotFound("event_not_found"), Forbidden("not_joined", "low_power").
         """
@@ -124,7 +131,7 @@ class RoomEvents:
         if found.event.sender != requester.user_id and levels.user(requester.user_id) < levels.redact:
             raise Forbidden("you may not redact events of other users", code="low_power")
         product_rules.check_redaction(head, found.event)
-        txn = _txn(requester, room_id, txn_id)
+        txn = txn_key(requester, room_id, scope or f"redact/{target}", txn_id)
         return _first(await self._messages.redact_as(requester.user_id, found, content=content, txn=txn))
 
 
@@ -137,10 +144,13 @@ def _text_in(kind: str, content: Content) -> tuple[str | None, EventId | None]:
     return text, relation[1] if relation is not None and relation[0] == "m.replace" else None
 
 
-def _txn(requester: Requester, room_id: RoomId, txn_id: str) -> TxnKey:
+def txn_key(requester: Requester, room_id: RoomId, scope: str, txn_id: str | None) -> TxnKey | None:
+    """The key of a client's transaction id; None without one. Raises Invalid if it is too long."""
+    if txn_id is None:
+        return None
     if len(txn_id) > MAX_TXN_CHARS:
         raise Invalid(f"a transaction id must have at most {MAX_TXN_CHARS} characters", code="invalid_param")
-    return TxnKey(requester.session_key, room_id, txn_id)
+    return TxnKey(requester.session_key, room_id, scope, txn_id)
 
 
 def _first(written: Written) -> EventId:

@@ -23,7 +23,7 @@ from homeserver.protocol.errors import BadJson
 from homeserver.protocol.ids import RoomId, fits
 from homeserver.services.accounts.status import check_requester
 from homeserver.services.events.access import head_for_member
-from homeserver.services.messages.client_events import MAX_TXN_CHARS, RoomEvents
+from homeserver.services.messages.client_events import RoomEvents, txn_key
 from homeserver.settings.models import MatrixSettings
 from homeserver.storage import accounts
 from homeserver.storage import delayed as stored
@@ -87,7 +87,7 @@ class DelayedEvents:
         """
         check_requester(requester)
         self._limits.check("send", requester.user_id)
-        txn_key = _txn_key(requester, room_id, kind, txn_id)
+        txn_key = _key(requester, room_id, kind, txn_id)
         async with self._db.read() as conn:
             before = await stored.by_txn(conn, requester.user_id, txn_key)
             held = await stored.count_waiting(conn, requester.user_id)
@@ -230,13 +230,10 @@ class DelayedEvents:
             raise Conflict("this delayed event was sent or cancelled already", code="delayed_event_over")
 
 
-def _txn_key(requester: Requester, room_id: RoomId, kind: str, txn_id: str | None) -> str:
+def _key(requester: Requester, room_id: RoomId, kind: str, txn_id: str | None) -> str:
     """The key of a call: a device's transaction in the room, or a random key if there is no transaction id."""
-    if txn_id is None:
-        return f"none {secrets.token_urlsafe(12)}"
-    if len(txn_id) > MAX_TXN_CHARS:
-        raise Invalid(f"a transaction id must have at most {MAX_TXN_CHARS} characters", code="invalid_param")
-    return f"{requester.session_key} {room_id} {kind} {txn_id}"
+    key = txn_key(requester, room_id, f"send/{kind}", txn_id)
+    return f"none {secrets.token_urlsafe(12)}" if key is None else orjson.dumps([*key]).decode()
 
 
 def _checked(kind: str, state_key: str | None, content: Content) -> bytes:

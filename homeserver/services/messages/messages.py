@@ -150,7 +150,7 @@ class Messages:
         await self._check_own(message)
         self._check_text(text)
         draft = _message(requester, edit_content(message.event.content, event_id, text))
-        txn = _txn(room, txn_id)
+        txn = _txn(room, f"edit/{event_id}", txn_id)
         written = await self.write(requester, room.head, draft, text=text, txn=txn, edits=event_id)
         if written.repeated:  # it may have been edited once more since
             now = (await self._access.message(requester, event_id)).stored
@@ -188,8 +188,7 @@ class Messages:
         `text`: what users read in it, if anything. `edits`: the message whose text it becomes. Raises what SendPolicy
         raises.
         """
-        txn_id = None if txn is None else txn.txn_id
-        also = await self._send_policy.check(requester, head, text, txn_id=txn_id, edits=edits)
+        also = await self._send_policy.check(requester, head, text, txn=txn, edits=edits)
         return await self._timeline.send(head.room_id, [draft], txn=txn, also=also)
 
     async def redact_as(
@@ -248,7 +247,7 @@ class Messages:
         txn_id: str | None,
         reply_to: SeenMessage | None,
     ) -> Sent:
-        draft, txn = _message(room.requester, content), _txn(room, txn_id)
+        draft, txn = _message(room.requester, content), _txn(room, "message", txn_id)
         written = await self.write(room.requester, room.head, draft, text=text, txn=txn)
         sent = written.events[0]
         if written.repeated:  # it may have been edited or deleted since
@@ -329,5 +328,5 @@ def _message(requester: Requester, content: Content) -> Draft:
     return Draft("m.room.message", requester.user_id, content)
 
 
-def _txn(room: OpenRoom, txn_id: str | None) -> TxnKey | None:
-    return None if txn_id is None else TxnKey(room.requester.session_key, room.room_id, txn_id)
+def _txn(room: OpenRoom, scope: str, txn_id: str | None) -> TxnKey | None:
+    return None if txn_id is None else TxnKey(room.requester.session_key, room.room_id, scope, txn_id)

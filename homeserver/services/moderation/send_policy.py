@@ -15,6 +15,7 @@ from homeserver.services.accounts.status import is_guest, is_matrix_guest
 from homeserver.services.moderation.reports import Reports
 from homeserver.services.moderation.spam import Spam
 from homeserver.services.moderation.wordlist import WordList
+from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import SideWrite
 
@@ -52,7 +53,7 @@ class SendPolicy:
         head: Head,
         text: str | None,
         *,
-        txn_id: str | None = None,
+        txn: TxnKey | None = None,
         edits: EventId | None = None,
     ) -> Sequence[SideWrite[Any]]:
         """Check a text that the requester sends to a room; returns side writes to be stored with it (reports for the
@@ -66,5 +67,5 @@ class SendPolicy:
             return ()
         compared = plain(text)
         told = self._words.check(compared)
-        self._spam.check(requester.user_id, compared, txn_id)
+        self._spam.check(requester.user_id, compared, txn)
         return () if told is None else (self._reports.found(told, edits),)

@@ -13,13 +13,14 @@ from homeserver.errors import Invalid, RateLimited
 from homeserver.kit.textnorm import links_in, words_of
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import ModerationSettings
+from homeserver.storage.transactions import TxnKey
 
 _DIFFERENT_TEXTS = 64  # per sender; a sender of more different texts is slowed by the rate limits
 
 
 class _Said(NamedTuple):
     at_ms: int
-    txn_id: str | None
+    txn: TxnKey | None
 
 
 @dataclass(slots=True)
@@ -47,8 +48,8 @@ class Spam:
         self._refused = refused
         self._senders: OrderedDict[UserId, _Sender] = OrderedDict()
 
-    def check(self, sender: UserId, plain_text: str, txn_id: str | None = None) -> None:
-        """Check and record a text that is about to be sent; refused texts are not recorded. `txn_id`: a retry counts
+    def check(self, sender: UserId, plain_text: str, txn: TxnKey | None = None) -> None:
+        """Check and record a text that is about to be sent; refused texts are not recorded. `txn`: a retry counts
         once.
 
         Raises RateLimited("repeated_message", "link_flood"), Invalid("too_many_links").
@@ -63,12 +64,12 @@ class Spam:
             for one in known.texts.get(text, ())
             if _is_within(one.at_ms, now_ms, settings.repeat_window_s)
         ]
-        if txn_id is not None and any(one.txn_id == txn_id for one in said):
+        if txn is not None and any(one.txn == txn for one in said):
             return
         if len(said) >= settings.repeat_count:
             self._refuse("repeated_message", said[0].at_ms, settings.repeat_window_s, now_ms)
         self._check_links(known, links_in(plain_text), now_ms)
-        known.texts[text] = [*said, _Said(now_ms, txn_id)]
+        known.texts[text] = [*said, _Said(now_ms, txn)]
         known.texts.move_to_end(text)
         self._forget_old(known, now_ms)
 

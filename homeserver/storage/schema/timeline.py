@@ -123,6 +123,7 @@ transactions = Table(
     metadata,
     Column("session_key", Text, primary_key=True),
     Column("room_id", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),  # the call that it is an id of
     Column("txn_id", Text, primary_key=True),
     Column("event_id", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
-from homeserver.http.body import Body, Flag, Number, Query, QueryInt
-from homeserver.product_api.schemas import TextId
+from homeserver.http.body import BLANK_IS_ABSENT, Body, Flag, Number, Query, QueryInt
+from homeserver.product_api.schemas import OptionalTextId, TextId
 
 MAX_TEXT_CHARS = 10_000  # the most that the settings allow; the bridge checks the configured limit
 
@@ -17,6 +17,8 @@ def _flag(value: object) -> object:
 
 
 PersonId = TextId
+OptionalPersonId = OptionalTextId
+OptionalText = Annotated[str | None, BLANK_IS_ABSENT]
 QueryFlag = Annotated[bool, BeforeValidator(_flag), Field(strict=True)]
 Id = Annotated[QueryInt, Field(ge=1, le=2**53 - 1)]
 
@@ -44,7 +46,7 @@ class MyQuery(Query):
 class WhoQuery(Query):
     """`user_id`: the caller; optional for a client with a cookie or a token."""
 
-    user_id: PersonId | None = None
+    user_id: OptionalPersonId = None
 
 
 class PageQuery(WhoQuery):
@@ -53,7 +55,7 @@ class PageQuery(WhoQuery):
 
 
 class StaffQuery(Query):
-    support_user_id: PersonId | None = None
+    support_user_id: OptionalPersonId = None
 
 
 class OrderQuery(Query):
@@ -64,10 +66,10 @@ class OrderQuery(Query):
 class NewMessage(Body):
     message_text: str = Field(default="", max_length=MAX_TEXT_CHARS)
     message_type: Literal["text", "image", "file"] = "text"
-    sender_id: PersonId | None = Field(default=None, description="If given, it must be your own id.")
+    sender_id: OptionalPersonId = Field(default=None, description="If given, it must be your own id.")
     sender_is_registered: Flag | None = None
-    file_url: str | None = Field(default=None, max_length=2000)
-    file_name: str | None = Field(default=None, max_length=500)
+    file_url: OptionalText = Field(default=None, max_length=2000)
+    file_name: OptionalText = Field(default=None, max_length=500)
     file_size: int | None = Field(default=None, ge=0, le=2**53 - 1)
     client_id: str | None = Field(
         default=None,
@@ -126,17 +128,19 @@ class UploadForm(Body):
 
 
 class Claim(Body):
-    guest_id: str | None = Field(
+    guest_id: OptionalText = Field(
         default=None, max_length=255, description="The guest's UUID, without its cookie."
     )
 
 
 class Message(TypedDict):
+    """`message_text` is null for a file without a text."""
+
     id: int
     chat_id: int
     sender_id: str
     sender_is_registered: bool
-    message_text: str
+    message_text: str | None
     message_type: Literal["text", "image", "file", "system"]
     file_url: str | None
     file_name: str | None

@@ -86,7 +86,7 @@ def message(shown: Message, view: View) -> schemas.Message:
         "chat_id": shown.room_position,
         "sender_id": SYSTEM if is_system else view.person_id(shown.sender, shown.sender_number),
         "sender_is_registered": not is_system and not is_guest(shown.sender_number),
-        "message_text": shown.text or "",
+        "message_text": shown.text or ("" if file is None else None),
         "message_type": SYSTEM if is_system else _kind(file),
         "file_url": neutral_url(view.files.file_url(file)) if file is not None else None,
         "file_name": neutral_name(file.name) if file is not None else None,

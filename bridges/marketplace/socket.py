@@ -96,7 +96,7 @@ class Sockets:
         return await open_socket(self._hub, call.request, serve)
 
     async def _admit(self, request: web.Request, number: str) -> web.StreamResponse:
-        named = request.rel_url.query.get("user_id")
+        named = request.rel_url.query.get("user_id") or None
         is_local_trial = self._callers.is_local_trial(request, named)
         caller = await self._callers.of(request, named, may_be_new=is_local_trial)
         if not (number.isascii() and number.isdecimal() and len(number) < 19):
@@ -107,7 +107,7 @@ class Sockets:
         return await self._serve(request, caller, found.room_id, int(number))
 
     async def _admit_seller(self, request: web.Request, seller: str) -> web.StreamResponse:
-        caller = await self._callers.of(request, request.rel_url.query.get("user_id", seller))
+        caller = await self._callers.of(request, request.rel_url.query.get("user_id") or seller)
         own_id(seller, caller)
         return await self._serve_inbox(request, caller)
 

@@ -7,7 +7,7 @@ One parser reads a body once: JSON in UTF-8, no NUL characters, no lone surrogat
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import orjson
 from aiohttp import web
@@ -21,6 +21,7 @@ from pydantic import (
     Strict,
     StrictBool,
     ValidationError,
+    model_validator,
 )
 
 from homeserver.errors import Invalid, TooLarge
@@ -39,9 +40,31 @@ BROKEN = (web.RequestPayloadError, HttpProcessingError)
 
 
 class Body(BaseModel):
-    """A JSON object sent by a client. Unknown keys are ignored, as real clients send more."""
+    """A JSON object sent by a client. Unknown keys are ignored, as real clients send more.
+
+    An optional field that is null counts as absent: many clients write all fields that they know.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    _optional: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_options: Any) -> None:
+        fields = cls.model_fields.items()
+        cls._optional = frozenset(field.alias or name for name, field in fields if not field.is_required())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_absent(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        optional, is_absent = cls._optional, cls._is_absent
+        return {name: one for name, one in values.items() if name not in optional or not is_absent(one)}
+
+    @staticmethod
+    def _is_absent(value: object) -> bool:
+        return value is None
 
 
 class JsonObject(RootModel[dict[str, Any]]):
@@ -51,7 +74,16 @@ class JsonObject(RootModel[dict[str, Any]]):
 
 
 class Query(Body):
-    """The query string of a URL."""
+    """The query string of a URL. An optional parameter that is blank counts as absent."""
+
+    @staticmethod
+    def _is_absent(value: object) -> bool:
+        return value is None or is_blank(value)
+
+
+def is_blank(value: object) -> bool:
+    """Whether this is text with nothing in it."""
+    return isinstance(value, str) and not value.strip()
 
 
 def _number(value: object) -> object:
@@ -61,6 +93,13 @@ def _number(value: object) -> object:
         return int(value)
     return value
 
+
+def _blank_is_none(value: object) -> object:
+    return None if is_blank(value) else value
+
+
+BLANK_IS_ABSENT = BeforeValidator(_blank_is_none)
+"""For an optional field of a body, which may be None: blank text in it counts as absent, as forms send that."""
 
 Number = Annotated[int, Strict(), Field(ge=1, le=2**53 - 1)]
 """A positive integer of JSON, no larger than JavaScript can hold."""

@@ -1,7 +1,7 @@
 """Filters (client-server API, "Filtering"): parsed from JSON, and matched against events.
 
 Exclusion takes precedence over inclusion. An absent list includes everything, an empty one nothing. Unknown properties
-are ignored; known ones must be well-formed.
+are ignored; known ones must be well-formed, or null, which counts as absent.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class _Given:
     def of(cls, json: object, where: str) -> _Given:
         if not isinstance(json, dict):
             raise BadFilter(f"{where.rstrip('.') or 'a filter'} is not an object")
-        return cls(json, where)
+        return cls({name: value for name, value in json.items() if value is not None}, where)
 
     def inner(self, name: str) -> _Given:
         return _Given.of(self.json.get(name, {}), f"{self.where}{name}.")

@@ -1,6 +1,6 @@
 """Bodies and queries: what is let in and what is said about the rest."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
@@ -9,12 +9,14 @@ from pydantic import Field
 
 from homeserver.errors import Invalid
 from homeserver.http.body import (
+    BLANK_IS_ABSENT,
     MAX_DEPTH,
     Body,
     Flag,
     Number,
     Query,
     QueryInt,
+    check,
     check_body,
     check_query,
     parse_json,
@@ -99,10 +101,72 @@ def test_all_reasons_are_told_without_the_values() -> None:
 
 def test_queries_take_digits_only() -> None:
     assert check_query(Listing, {"limit": "20", "x": "y"}).limit == 20
-    for bad in ("0", "51", "1.0", "1_0", " 1", "abc", "", "9" * 30, "1\x00"):
+    for bad in ("0", "51", "1.0", "1_0", " 1", "abc", "9" * 30, "1\x00"):
         with pytest.raises(Invalid) as caught:
             check_query(Listing, {"limit": bad})
         assert caught.value.code == "invalid_param"
+
+
+class Inner(Body):
+    ranges: list[int | None] = Field(default_factory=list)
+    limit: int = 3
+
+
+class Wish(Body):
+    """Every way in which a field may be optional, and one that must be there."""
+
+    who: str
+    kind: str | None
+    name: str = "nobody"
+    flag: Flag = True
+    limit: QueryInt = 10
+    inner: Inner = Inner()
+    others: dict[str, Inner] = Field(default_factory=dict)
+    since: str | None = Field(default=None, alias="from")
+    link: Annotated[Annotated[str, Field(min_length=1)] | None, BLANK_IS_ABSENT] = None
+
+
+def test_null_is_as_good_as_absent() -> None:
+    bare = check(Wish, {"who": "x", "kind": None})
+    for name in ("name", "flag", "limit", "inner", "others", "from", "link"):
+        assert check(Wish, {"who": "x", "kind": None, name: None}) == bare, name
+    given = {
+        "who": "x",
+        "kind": "k",
+        "inner": {"ranges": [None, 1], "limit": None},
+        "others": {"a": {"limit": None}},
+    }
+    assert check(Wish, given).inner == Inner(ranges=[None, 1])
+    assert check(Wish, given).others == {"a": Inner()}
+
+
+def test_null_is_no_value_of_what_must_be_there() -> None:
+    for bad in ({"who": None, "kind": "k"}, {"who": "x"}):
+        with pytest.raises(Invalid):
+            check(Wish, bad)
+
+
+def test_blank_is_as_good_as_absent_where_a_field_says_so() -> None:
+    bare = check(Wish, {"who": "x", "kind": None})
+    assert check(Wish, {"who": "x", "kind": None, "link": " "}) == bare
+    assert check(Wish, {"who": "x", "kind": None, "name": ""}).name == ""
+
+
+class Search(Query):
+    dir: Literal["b", "f"]
+    limit: QueryInt = Field(default=10, ge=1)
+    since: str | None = Field(default=None, alias="from")
+    is_open: bool = True
+    kind: Literal["user", "guest"] = "user"
+
+
+def test_a_blank_parameter_is_as_good_as_absent() -> None:
+    bare = check_query(Search, {"dir": "b"})
+    for name in ("limit", "from", "is_open", "kind"):
+        for blank in ("", " ", "\t"):
+            assert check_query(Search, {"dir": "b", name: blank}) == bare, name
+    with pytest.raises(Invalid):
+        check_query(Search, {"dir": ""})
 
 
 JSON = st.recursive(

@@ -10,6 +10,7 @@ from homeserver.protocol.filters import (
     MAX_ENTRIES,
     MAX_TYPES,
     PASS_ALL,
+    EventFilter,
     Filter,
     read_filter,
     read_room_event_filter,
@@ -167,7 +168,6 @@ EVENTS: list[Any] = [
     {"limit": 2**53},
     {"types": "m.room.message"},
     {"types": [1]},
-    {"types": None},
     {"types": ["x" * 256]},
     {"types": ["x"] * (MAX_TYPES + 1)},
     {"senders": [ALICE] * (MAX_ENTRIES + 1)},
@@ -188,7 +188,6 @@ ROOM_EVENTS: list[Any] = [
 FILTERS: list[Any] = [
     "{}",
     {"event_format": "other"},
-    {"event_format": None},
     {"event_fields": "type"},
     {"event_fields": [["type"]]},
     {"room": []},
@@ -211,6 +210,25 @@ def test_filters_that_are_refused(json: Any) -> None:
 def test_room_event_filters_that_are_refused(json: Any) -> None:
     with pytest.raises(BadFilter):
         read_room_event_filter(json)
+
+
+def test_null_is_as_good_as_absent() -> None:
+    lists = dict.fromkeys(("types", "not_types", "senders", "not_senders", "limit"))
+    events = {
+        **lists,
+        **dict.fromkeys(("rooms", "not_rooms", "contains_url", "rel_types", "lazy_load_members")),
+    }
+    assert read_room_event_filter(events) == EventFilter()
+    room = {"rooms": None, "include_leave": None, "timeline": events, "state": None}
+    whole = {
+        "event_format": None,
+        "event_fields": None,
+        "presence": lists,
+        "account_data": None,
+        "room": room,
+    }
+    assert read_filter(whole) == Filter()
+    assert read_filter({"room": None}) == Filter()
 
 
 def test_the_message_says_where() -> None:

@@ -158,7 +158,7 @@ class KeyCalls:
         """
         requester = call.requester
         body = {name: value for name, value in call.body.root.items() if name != "auth"}
-        is_proven = "auth" in call.body.root or await self._e2ee.cross_signing.needs_proof(
+        is_proven = call.body.root.get("auth") is not None or await self._e2ee.cross_signing.needs_proof(
             requester, _request(body)
         )
         if is_proven:

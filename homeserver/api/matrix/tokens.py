@@ -9,7 +9,7 @@ _TOKEN = re.compile(r"[tsp](-?[0-9]{1,18})(?:_.*)?")
 
 
 def place_of(token: str | None) -> Place | None:
-    """The position that a token names, None without one. Raises Invalid.
+    """The position that a token names, None without one or if it is empty. Raises Invalid.
 
     No event has the place 0: news stand above it, history that was fetched below; it names the beginning.
     """
@@ -34,7 +34,7 @@ def token_at(position: LogPosition) -> str:
 
 
 def _number_of(token: str | None) -> int | None:
-    if token is None:
+    if not token:
         return None
     found = _TOKEN.fullmatch(token)
     if found is None:

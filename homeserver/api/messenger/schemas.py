@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from homeserver.http.body import MAX_TEXT_CHARS, Body, ClientId, Flag, Number, QueryInt, Text
+from homeserver.http.body import BLANK_IS_ABSENT, MAX_TEXT_CHARS, Body, ClientId, Flag, Number, QueryInt, Text
 from homeserver.http.paging import LimitQuery, PageQuery
-from homeserver.product_api.schemas import FrameData
 
 _PASSWORD = Field(max_length=10_000)
 _EMAIL = Field(max_length=1000)
@@ -17,7 +16,7 @@ class Registration(Body):
     email: str = _EMAIL
     password: str = _PASSWORD
     display_name: str = Field(max_length=1000)
-    tag: str | None = Field(
+    tag: Annotated[str | None, BLANK_IS_ABSENT] = Field(
         default=None, max_length=100, description="Made from the e-mail address if absent."
     )
 
@@ -115,7 +114,7 @@ class Frame(Body):
     """Any frame of a client."""
 
     event: str = Field(max_length=100)
-    data: FrameData = Field(default_factory=dict)
+    data: dict[str, object] = Field(default_factory=dict)
 
 
 # Answers. `created_at`: ISO 8601 in UTC with milliseconds; `ts` and `edited_at` with microseconds.

@@ -3,20 +3,15 @@
 from typing import Annotated, Literal, NotRequired, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from homeserver.http.body import Body, ClientId, Flag, Number, Text
+from homeserver.http.body import BLANK_IS_ABSENT, Body, ClientId, Flag, Number, Text
 from homeserver.http.paging import PageQuery
-from homeserver.product_api.schemas import FrameData, TextId
+from homeserver.product_api.schemas import OptionalTextId
 
-
-def _blank_is_none(value: object) -> object:
-    return None if value == "" else value
-
-
-Service = Annotated[str, Field(min_length=1, max_length=255)]
-Uuid = Annotated[UUID | None, BeforeValidator(_blank_is_none)]
+Service = Annotated[Annotated[str, Field(max_length=255)] | None, BLANK_IS_ABSENT]
+Uuid = Annotated[UUID | None, BLANK_IS_ABSENT]
 
 
 class NewConversation(Body):
@@ -26,8 +21,8 @@ class NewConversation(Body):
     type: Literal["private", "group"]
     title: str | None = Field(default=None, max_length=10_000)
     participant_ids: tuple[Number, ...] | None = Field(default=None, max_length=100_000)
-    service: Service | None = None
-    service_id: TextId | None = None
+    service: Service = None
+    service_id: OptionalTextId = None
 
     @model_validator(mode="after")
     def _check_link(self) -> Self:
@@ -61,7 +56,7 @@ class MessageChange(Body):
 
 
 class ReadMark(Body):
-    message_id: UUID | None = Field(default=None, description="The last message read; by default the newest.")
+    message_id: Uuid = Field(default=None, description="The last message read; by default the newest.")
 
 
 class NewAttachment(Body):
@@ -109,8 +104,8 @@ class AttachmentFields(Body):
 
 
 class ConversationQuery(PageQuery):
-    service: Service | None = None
-    service_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    service: Service = None
+    service_id: OptionalTextId = None
     search: str = Field(
         default="", max_length=200, description="Words of the title or of a participant's name."
     )
@@ -147,7 +142,7 @@ class Frame(Body):
     """Any frame of a client."""
 
     type: str = Field(max_length=100)
-    payload: FrameData = Field(default_factory=dict)
+    payload: dict[str, object] = Field(default_factory=dict)
 
 
 # Answers. `created_at` and the like: ISO 8601 in UTC, e.g. 2024-11-04T14:30:00.123Z.

@@ -100,7 +100,7 @@ class UserInteractiveAuth:
             raise Forbidden(
                 "the request differs from the one that started this session", code="request_changed"
             )
-        if auth and "type" in auth:
+        if auth and auth.get("type") is not None:
             one = await self._pass(wanted, one, auth)
         if not any(set(flow) <= set(one.done) for flow in wanted.flows):
             raise self._needed(wanted, one)

@@ -79,7 +79,7 @@ async def test_a_repeated_client_id_sends_nothing_twice(alice: User, bob: User) 
         ({"type": "system"}, 403, "system_message"),
         ({"content": " "}, 400, "empty_text"),
         ({"content": 5}, 422, "invalid_param"),
-        ({"content": None}, 422, "invalid_param"),
+        ({"content": None}, 400, "empty_text"),
         ({"content": "a\x00b"}, 422, "invalid_param"),
         ({"content": "x" * 10_001}, 413, "text_too_long"),
         ({"payload": "text"}, 422, "invalid_param"),

@@ -93,7 +93,7 @@ BAD_WISHES: tuple[tuple[Any, int], ...] = (
     ({"type": "group", "title": "x" * 201}, 413),
     ({"type": "group", "service": "course"}, 422),
     ({"type": "group", "service_id": "1"}, 422),
-    ({"type": "group", "service": "", "service_id": ""}, 422),
+    ({"type": "group", "service": "course", "service_id": ""}, 422),
     ({"type": "private"}, 400),
     ({"type": "private", "participant_ids": []}, 400),
 )
@@ -103,6 +103,21 @@ async def test_bad_wishes(alice: User) -> None:
     for body, status in BAD_WISHES:
         await alice.chat("POST", "conversations/", status, json=body)
     assert await alice.chat("GET", "conversations/") == []
+
+
+async def test_blanks_ask_for_nothing(alice: User, bob: User) -> None:
+    """As a form sends them that nobody filled in."""
+    linked = await alice.group(bob, service="course", service_id="42")
+    blank = {"type": "private", "participant_ids": [bob.id], "service": "", "service_id": " ", "title": None}
+    private = await alice.chat("POST", "conversations/", json=blank)
+    assert (private["service"], private["service_id"]) == (None, None)
+    assert (await alice.private(bob))["id"] == private["id"]
+    listed = await alice.chat("GET", "conversations/?service=&service_id=&limit=&offset=&search=")
+    assert [one["id"] for one in listed] == [private["id"], linked["id"]]
+    said = await alice.say(private, "x", reply_to="", sender_id=None, client_id=None)
+    await bob.chat("POST", f"conversations/{private['id']}/read", 204, json={"message_id": ""})
+    page = await bob.chat("GET", f"messages/{private['id']}?limit=&offset=&before=&after=")
+    assert [(one["id"], one["read_by_count"]) for one in page] == [(said["id"], 1)]
 
 
 @pytest.mark.both

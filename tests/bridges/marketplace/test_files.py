@@ -43,6 +43,26 @@ async def test_a_picture_is_sent_and_seen(visitor: Shopper, seller: Shopper) -> 
     assert (await seller.mine(is_seller=True))[0]["last_message"] == "фото.png"
 
 
+async def test_a_file_without_a_text_has_none(visitor: Shopper, seller: Shopper) -> None:
+    """The widgets in use send null for the text that nobody typed, by REST and by the socket."""
+    chat = await visitor.open()
+    file = await upload(visitor, picture(), "a.png")
+    named = {"message_type": "image", "file_url": file["public_url"], "file_name": None, "file_size": None}
+    body = {"message_text": None, **named, "sender_is_registered": None, "client_id": None}
+    sent = await visitor.call(
+        "POST", f"chats/{chat['id']}/messages", json={**body, "sender_id": visitor.name}
+    )
+    assert (sent["message_text"], sent["message_type"], sent["file_name"]) == (None, "image", "a.png")
+    conforms(schemas.Message, sent)
+    async with seller.socket(chat) as ear, visitor.socket(chat) as own:
+        await own.say("message", **body, sender_id=None)
+        heard = (await ear.until("message"))["message"]
+        assert (heard["message_text"], heard["file_name"]) == (None, "a.png")
+        await own.say("message", message_text="words", message_type=None, file_url=None)
+        assert (await ear.until("message"))["message"]["message_text"] == "words"
+    assert [one["message_text"] for one in await seller.messages(chat)] == [None, None, "words"]
+
+
 async def test_types_are_seen_by_their_bytes(buyer: Shopper) -> None:
     assert (await upload(buyer, PDF, "a.pdf"))["file_name"] == "a.pdf"
     for data, name in (

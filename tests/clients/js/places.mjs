@@ -1,6 +1,6 @@
 // Rooms that can be found, what is in them, and what a person sets for themselves.
 
-import { ConditionKind, EventType, Preset, PushRuleActionName, PushRuleKind, Visibility } from "matrix-js-sdk";
+import { ConditionKind, EventType, Method, Preset, PushRuleActionName, PushRuleKind, Visibility } from "matrix-js-sdk";
 
 import { assert, follow, inRoom, message, register, saw, story, until } from "./kit.mjs";
 
@@ -41,6 +41,30 @@ async function group(roomId) {
         ["House", "Tea room"],
     );
     saw("a space");
+}
+
+/** As matrix-bot-sdk asks: of a reason that nobody gave it sends null. */
+async function moderate(roomId) {
+    const ask = (what) =>
+        alice.http.authedRequest(Method.Post, `/rooms/${encodeURIComponent(roomId)}/${what}`, undefined, {
+            user_id: bob.getUserId(),
+            reason: null,
+        });
+    await ask("kick");
+    await inRoom(bob, roomId, "leave");
+    await ask("invite");
+    await inRoom(bob, roomId, "invite");
+    await bob.joinRoom(roomId);
+    await inRoom(bob, roomId);
+    await ask("ban");
+    const room = await inRoom(bob, roomId, "ban");
+    await ask("unban");
+    await inRoom(bob, roomId, "leave");
+    const removal = room.currentState.getStateEvents(EventType.RoomMember, bob.getUserId());
+    assert.ok(!("reason" in removal.getContent()), removal.getContent());
+    await bob.joinRoom(roomId);
+    await inRoom(bob, roomId);
+    saw("removals without a reason");
 }
 
 async function setRules(roomId) {
@@ -97,6 +121,7 @@ story(async () => {
     await Promise.all([follow(alice), follow(bob)]);
     const roomId = await publish();
     await group(roomId);
+    await moderate(roomId);
     await setRules(roomId);
     await setUp(roomId);
     await upgrade(roomId);

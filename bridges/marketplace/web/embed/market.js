@@ -32,7 +32,7 @@ const PING_MS = 25000;
  * @property {number} chat_id
  * @property {string} sender_id
  * @property {boolean} sender_is_registered
- * @property {string} message_text
+ * @property {string | null} message_text null for a file without a text
  * @property {"text" | "image" | "file" | "system"} message_type
  * @property {string | null} file_url
  * @property {string | null} file_name

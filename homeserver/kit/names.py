@@ -1,14 +1,13 @@
 """Text typed by users: names cleaned for display, folded for search."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import fields as fields_of
 from dataclasses import replace
 from typing import Any, cast
 
 from homeserver.errors import Invalid
-from homeserver.folding import fold
+from homeserver.folding import fold, normalized
 from homeserver.model import HostProfile, Person
 
 HOST_FIELDS = tuple(field.name for field in fields_of(HostProfile))
@@ -20,7 +19,7 @@ _SPACES = re.compile(r"\s+")
 
 def one_line(text: str) -> str:
     """Text without line breaks, control characters and direction marks; runs of spaces become one."""
-    return _SPACES.sub(" ", _UNSAFE.sub(" ", unicodedata.normalize("NFC", text))).strip()
+    return _SPACES.sub(" ", _UNSAFE.sub(" ", normalized("NFC", text))).strip()
 
 
 def clean_name(text: str, *, max_chars: int, what: str) -> str:

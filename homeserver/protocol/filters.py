@@ -21,7 +21,10 @@ MAX_ENTRIES = 1000
 """Most entries in a list of a filter."""
 
 MAX_TYPES = 200
-"""Most entries in a list of types: each pattern is matched against every event."""
+"""Most entries in a list of types."""
+
+MAX_STARS = 400
+"""Most stars in a list of types, which are searched for in the type of every event."""
 
 Names: TypeAlias = frozenset[str]
 EventFormat: TypeAlias = Literal["client", "federation"]
@@ -32,7 +35,7 @@ _NONE: Names = frozenset()
 def _any_of(patterns: Names) -> Callable[[str], bool]:
     """A test whether any of the patterns matches; `*` stands for any text."""
     exact = frozenset(pattern for pattern in patterns if "*" not in pattern)
-    matchers = [globs.whole(pattern, one=False) for pattern in sorted(patterns - exact)]
+    matchers = [globs.starred(pattern) for pattern in sorted(patterns - exact)]
     if not matchers:
         return exact.__contains__
     return lambda text: text in exact or any(matches(text) for matches in matchers)
@@ -201,6 +204,13 @@ class _Given:
             raise BadFilter(f"{self.where}{name} has an entry that is not a string of at most 255 bytes")
         return frozenset(entries)
 
+    def types(self, name: str) -> Names | None:
+        """A list of event types, which may have wildcards."""
+        entries = self.texts(name, MAX_TYPES)
+        if entries is not None and sum(entry.count("*") for entry in entries) > MAX_STARS:
+            raise BadFilter(f"{self.where}{name} has more than {MAX_STARS} stars")
+        return entries
+
     def users(self, name: str) -> Names | None:
         return self._checked(name, is_user_id, "user")
 
@@ -238,8 +248,8 @@ def _base(given: _Given) -> dict[str, Any]:
     """The fields common to all event filters."""
     return {
         "limit": given.limit(),
-        "types": given.texts("types", MAX_TYPES),
-        "not_types": given.texts("not_types", MAX_TYPES) or _NONE,
+        "types": given.types("types"),
+        "not_types": given.types("not_types") or _NONE,
         "senders": given.users("senders"),
         "not_senders": given.users("not_senders") or _NONE,
     }

@@ -1,5 +1,6 @@
 """What clients may ask for, and what then passes."""
 
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from homeserver.protocol.errors import BadFilter
 from homeserver.protocol.event import Event
 from homeserver.protocol.filters import (
     MAX_ENTRIES,
+    MAX_STARS,
     MAX_TYPES,
     PASS_ALL,
     EventFilter,
@@ -170,6 +172,8 @@ EVENTS: list[Any] = [
     {"types": [1]},
     {"types": ["x" * 256]},
     {"types": ["x"] * (MAX_TYPES + 1)},
+    {"types": [f"a*{number}*b*" for number in range(MAX_TYPES)]},
+    {"not_types": ["*a" * (MAX_STARS // 4), "*b" * (MAX_STARS // 4), "*c" * (MAX_STARS // 4 * 3)]},
     {"senders": [ALICE] * (MAX_ENTRIES + 1)},
     {"not_types": {}},
     {"senders": ["alice"]},
@@ -234,3 +238,18 @@ def test_null_is_as_good_as_absent() -> None:
 def test_the_message_says_where() -> None:
     with pytest.raises(BadFilter, match=r"^room\.timeline\.limit is not"):
         read_filter({"room": {"timeline": {"limit": 0}}})
+
+
+def test_no_filter_takes_long() -> None:
+    """A filter is read, and matched against long types, in little time whatever its patterns are."""
+    types = [f"{'a' * 40}*{'a' * 200}b{number}" for number in range(MAX_TYPES)]
+    starred = ["a*" * 120 + f"b{number}" for number in range(3)]
+    started = time.process_time()
+    for _ in range(20):
+        read_filter(
+            {"room": {part: {"types": types, "not_types": starred} for part in ("state", "timeline")}}
+        )
+    found = read_filter({"room": {"timeline": {"types": types, "not_types": starred}}}).room.timeline
+    for number in range(500):
+        assert not found.admits_type("a" * 250 + str(number))
+    assert time.process_time() - started < 2

@@ -66,7 +66,7 @@ class EventMatch:
 
     @property
     def searches(self) -> int:
-        """The cost: 0 for a comparison, 1 for a pass over the text, more for `?`, which is tried at every character."""
+        """The cost: 0 for a comparison, 1 for a search of the text, more for `?`, which goes through all of it."""
         return 0 if isinstance(self.pattern, Owner) or self.plain is not None else 1 + self.pattern.count("?")
 
     def ask(self, occasion: Occasion) -> Answer:
@@ -80,10 +80,10 @@ class EventMatch:
         if self.key != BODY:
             text = occasion.text(self.key)
             return False if text is None else lambda user_id, _: part(user_id).lower() == text
-        names = occasion.names(latin=True)
-        if names is None:
+        body = occasion.words(latin=True)
+        if body is None:
             return False
-        has = names.has
+        has = body.has_name
         return lambda user_id, _: has(part(user_id).lower())
 
 
@@ -118,10 +118,10 @@ class ContainsDisplayName:
     """contains_display_name: the body has the reader's display name in the room."""
 
     def ask(self, occasion: Occasion) -> Answer:
-        names = occasion.names()
-        if names is None:
+        body = occasion.words()
+        if body is None:
             return False
-        has = names.has
+        has = body.has_name
         return lambda _, name: has(name.lower())
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeserver.protocol import globs, paths
+from homeserver.protocol import paths
 from homeserver.protocol.errors import BadPowerLevel
 from homeserver.protocol.event import Event
+from homeserver.protocol.globs import GlobText
 from homeserver.protocol.power import PowerLevels
-from homeserver.protocol.pushrules.names import Names
+from homeserver.protocol.pushrules.words import MAX_SEARCHED, WordSearch
 
 BODY = "content.body"
 
@@ -18,7 +19,8 @@ _SCALARS = frozenset((str, int, bool, type(None)))
 class Occasion:
     """An event, with the number of joined members and the power levels of the room right after it.
 
-    Strings are compared case-insensitively, by their lower-case forms.
+    Strings are compared case-insensitively, by their lower-case forms. Each glob is matched once for all rules; after
+    MAX_SEARCHED characters no glob matches any more, but those on content.body do at the beginning of the text.
     """
 
     def __init__(self, event: Event, member_count: int, levels: PowerLevels) -> None:
@@ -28,9 +30,11 @@ class Occasion:
         self._whole = {**event.pdu, "event_id": event.event_id, "room_id": event.room_id}
         self._values: dict[str, Any] = {}
         self._texts: dict[str, str | None] = {}
-        self._worded: dict[str, bool] = {}
+        self._globs: dict[str, GlobText] = {}
+        self._searched = 0
+        self._matched: dict[tuple[str, str], bool] = {}
         self._entries: dict[str, frozenset[tuple[type, Any]]] = {}
-        self._names: dict[bool, Names | None] = {}
+        self._searches: dict[bool, WordSearch | None] = {}
 
     @property
     def has_mentions(self) -> bool:
@@ -54,14 +58,10 @@ class Occasion:
 
     def matches(self, key: str, pattern: str) -> bool:
         """True if the string at a path matches a glob: as a whole, or, for content.body, in some words."""
-        text = self.text(key)
-        if text is None:
-            return False
-        if key != BODY:
-            return bool(globs.whole(pattern.lower())(text))
-        if pattern not in self._worded:
-            self._worded[pattern] = bool(globs.worded(pattern.lower())(text))
-        return self._worded[pattern]
+        found = self._matched.get((key, pattern))
+        if found is None:
+            found = self._matched[key, pattern] = self._match(key, pattern.lower())
+        return found
 
     def equals(self, key: str, wanted: object) -> bool:
         """True if the value at a path is exactly this string, integer, boolean or null."""
@@ -76,12 +76,26 @@ class Occasion:
             self._entries[key] = frozenset((type(entry), entry) for entry in found if type(entry) in _SCALARS)
         return self._entries[key]
 
-    def names(self, *, latin: bool = False) -> Names | None:
-        """The body, to search for names; None if there is none."""
-        if latin not in self._names:
+    def words(self, *, latin: bool = False) -> WordSearch | None:
+        """The body, to be searched for names or, with `latin`, for patterns; None if there is none."""
+        if latin not in self._searches:
             body = self.text(BODY)
-            self._names[latin] = Names(body, latin=latin) if body else None
-        return self._names[latin]
+            self._searches[latin] = None if body is None else WordSearch(body, latin=latin)
+        return self._searches[latin]
+
+    def _match(self, key: str, pattern: str) -> bool:
+        if key == BODY:
+            body = self.words(latin=True)
+            return body is not None and body.has(pattern)
+        text = self.text(key)
+        if text is None:
+            return False
+        self._searched += len(text)
+        if self._searched > MAX_SEARCHED:
+            return False
+        if key not in self._globs:
+            self._globs[key] = GlobText(text)
+        return self._globs[key].matches(pattern)
 
     def sender_may_notify(self, name: str) -> bool:
         """True if the sender's power level suffices for notifications of this name, such as "room"."""

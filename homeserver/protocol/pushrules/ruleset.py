@@ -32,6 +32,11 @@ class Ruleset:
     own: _Own
     changed: Mapping[str, Rule]
 
+    @property
+    def size(self) -> int:
+        """The number of user-defined rules."""
+        return sum(map(len, self.own.values()))
+
     def rules(self, kind: Kind) -> list[Rule]:
         """All rules of a kind, highest priority first."""
         defaults = [self.changed.get(rule.rule_id, rule) for rule in BELOW.get(kind, ())]

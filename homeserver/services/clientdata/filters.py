@@ -29,10 +29,10 @@ class Filters:
 
     async def add(self, requester: Requester, content: Content) -> str:
         """Store a filter; returns its id. Raises Invalid("invalid_param"), TooLarge."""
-        parse(content)
         body = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
         if len(body) > _MAX_BYTES:
             raise TooLarge(f"a filter must have at most {_MAX_BYTES} bytes", code="filter_too_large")
+        parse(content)
         filter_id = base64.urlsafe_b64encode(hashlib.sha256(body).digest()[:15]).decode()
         async with self._db.read() as conn:
             if await stored.find_filter(conn, requester.user_id, filter_id) is not None:

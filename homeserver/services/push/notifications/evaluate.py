@@ -26,7 +26,7 @@ from homeserver.storage.log import Entry
 from homeserver.storage.notify import EVERYBODY, NO_THREAD, Mark, MuteSpan
 from homeserver.timeline.build import is_in_thread
 
-_AT_A_TIME = 250  # readers with own rules evaluated before the event loop gets its turn
+_AT_A_TIME = 2000  # readers and their own rules evaluated before the event loop gets its turn
 SILENCE = Outcome.of(())
 _NOBODY = UserId("@:")
 
@@ -148,8 +148,11 @@ async def mark(judged: EvaluatedEvent, stored: StoredEvent, found: EvaluatedBatc
         found.common.append(_mark(judged, EVERYBODY, common.notify - counted, int(common.highlight)))
     silent = judged.audience.silent
     ordinary = _Ordinary(judged)
-    for number, reader in enumerate(_special(judged, counted), start=1):
-        if number % _AT_A_TIME == 0:
+    done = 0
+    for reader in _special(judged, counted):
+        done += 1 + reader.rules.size
+        if done >= _AT_A_TIME:
+            done = 0
             await asyncio.sleep(0)
         outcome, user_id = judged.outcome(reader), reader.user_id
         if user_id in silent:

@@ -1,0 +1,42 @@
+"""Texts folded for comparison and search, among them texts that are made to take long."""
+
+import time
+import unicodedata
+
+import pytest
+
+from homeserver.folding import fold, normalized
+from homeserver.kit.names import one_line
+from homeserver.kit.textnorm import plain
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("STRASSE", "straße"),
+        ("Ёлка", "елка"),
+        ("ＷＩＤＥ", "wide"),
+        ("cafe\u0301", "CAFÉ"),
+        ("ﾊﾞ", "バ"),
+        ("plain", "PLAIN"),
+        ("q\u0307\u0323", "q\u0323\u0307"),
+    ],
+)
+def test_texts_that_read_alike_are_folded_alike(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+
+
+def test_words_of_living_languages_keep_all_their_marks() -> None:
+    for text in ("हिन्दी", "مَرْحَبًا", "שָׁלוֹם", "Tiếng Việt", "ภาษาไทย"):
+        assert normalized("NFC", text) == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" + "\u0315\u0301" * 14_000, "\uff9e\u0301" * 14_000, "x\u0345\u0323\u0315" * 9000]
+)
+def test_no_text_takes_long(text: str) -> None:
+    started = time.process_time()
+    assert len(fold(text)) < len(text) + 1
+    assert len(one_line(text)) <= len(text)
+    assert plain(plain(text)) == plain(text)
+    assert time.process_time() - started < 2

@@ -95,7 +95,7 @@ class MediaSettings(Section):
         default=40_000_000,
         ge=10_000,
         le=500_000_000,
-        description="Images with more pixels get no thumbnail (they could fill the memory).",
+        description="Images with more pixels get no thumbnail (they could fill the memory); WebP: half as many.",
     )
     max_animation_pixels: Advanced[int] = Field(
         default=50_000_000,

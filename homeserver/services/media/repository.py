@@ -173,7 +173,7 @@ class Repository:
         if place.server != self._server:
             return await self._elsewhere_for(place).thumbnail(place, request)
         row = await self._arrived(place)
-        if (row.width or 0) * (row.height or 0) > self._settings.max_pixels:
+        if not self._media.is_decodable(row):
             raise TooLarge("the image has too many pixels for a thumbnail", code="too_many_pixels")
         return await self._media.small(row, request)
 

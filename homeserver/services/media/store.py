@@ -199,6 +199,10 @@ class Media:
         """The configured thumbnail size that covers these pixels."""
         return self._thumbnails.box(width, height)
 
+    def is_decodable(self, row: MediaRow) -> bool:
+        """False for an image with more pixels than may be decoded for a thumbnail."""
+        return self._thumbnails.admits(row.content_type, (row.width or 0) * (row.height or 0))
+
     async def small(self, row: MediaRow, request: ThumbnailParams) -> Served:
         """A thumbnail of a file, by its row. Raises NotFound("no_thumbnail") if it is no image."""
         if row.content_type not in images.PICTURE_TYPES:

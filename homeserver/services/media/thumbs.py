@@ -37,6 +37,10 @@ class Thumbnails:
         """The configured size that covers these pixels."""
         return choose_size(self._sizes, width, height)
 
+    def admits(self, content_type: str, pixels: int) -> bool:
+        """Whether an image of this type with this number of pixels gets thumbnails."""
+        return self._limits.admits(content_type, pixels)
+
     async def path(self, media_id: MediaId, request: ThumbnailParams) -> Path:
         """The path of the thumbnail. Raises NotFound("no_thumbnail") if none can be made; RateLimited."""
         if self._failed.get(media_id):

@@ -72,6 +72,8 @@ async def test_what_has_no_small_picture(alice: Client) -> None:
     Image.new("1", (1001, 1000)).save(out, "PNG")
     bomb = await upload(alice, out.getvalue(), "image/png")
     assert await alice.errcode("GET", f"{NEW}/thumbnail/{bomb}?width=96&height=96", 413) == "M_TOO_LARGE"
+    bomb = await upload(alice, picture(800, 700, "WEBP"), "image/webp")  # takes twice the memory of others
+    assert await alice.errcode("GET", f"{NEW}/thumbnail/{bomb}?width=96&height=96", 413) == "M_TOO_LARGE"
     place = await upload(alice, picture(), "image/png")
     for wrong in ("", "width=96", "width=0&height=9", "width=-1&height=9", "width=a&height=9"):
         await alice.errcode("GET", f"{NEW}/thumbnail/{place}?{wrong}", 400)

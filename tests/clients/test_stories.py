@@ -51,3 +51,8 @@ async def test_matrix_js_sdk_slides(told: Teller) -> None:
 
 async def test_matrix_js_sdk_draws_attention(told: Teller) -> None:
     await told("attention.mjs")
+
+
+async def test_matrix_js_sdk_rehydrates(told: Teller) -> None:
+    seen = await told("dehydration.mjs")
+    assert ["RehydrationCompleted"] in seen["waking"]

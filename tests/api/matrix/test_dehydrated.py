@@ -50,6 +50,35 @@ async def test_a_device_sleeps_and_gathers_what_it_is_sent(
     assert await later.errcode("POST", f"{PATH}/dry/events", 404, body={}) == "M_NOT_FOUND"
 
 
+async def test_what_it_was_sent_is_read_in_pages(alice: Client, bob: Client, nobody: Client) -> None:
+    """By GET, as clients do now: the last page is the one without `next_batch`. By POST the empty page is the last."""
+    await bob.call("PUT", PATH, body=sleeper(bob, "dry/1"))
+    events = f"{PATH}/dry%2F1/events"
+    assert await bob.call("GET", events) == {"events": []}
+    for number in range(5):
+        body = {"messages": {bob.user_id: {"dry/1": {"number": number}}}}
+        await alice.call("PUT", f"sendToDevice/m.room_key/{number}", body=body)
+    later = await nobody.login("bob")
+    for _ in range(2):  # whoever breaks off begins anew
+        pages: list[list[int]] = []
+        query = "?limit=2"
+        while True:
+            page = await later.call("GET", f"{events}{query}")
+            pages.append([one["content"]["number"] for one in page["events"]])
+            if "next_batch" not in page:
+                break
+            query = f"?limit=2&from={page['next_batch']}"
+        assert pages == [[0, 1], [2, 3], [4]]
+    whole = await later.call("GET", events)
+    assert [one["content"]["number"] for one in whole["events"]] == [0, 1, 2, 3, 4]
+    assert "next_batch" not in whole
+    assert "next_batch" in await later.call("POST", events, body={})
+    assert await later.errcode("GET", f"{events}?from=x", 400) == "M_INVALID_PARAM"
+    assert await later.errcode("GET", f"{PATH}/{later.device_id}/events", 403) == "M_FORBIDDEN"
+    assert await alice.errcode("GET", events, 404) == "M_NOT_FOUND"
+    assert await nobody.errcode("GET", events, 401) == "M_MISSING_TOKEN"
+
+
 async def test_it_is_its_persons_alone(alice: Client, bob: Client, nobody: Client) -> None:
     await bob.call("PUT", PATH, body=sleeper(bob, "dry"))
     assert await alice.errcode("GET", PATH, 404) == "M_NOT_FOUND"

@@ -116,6 +116,12 @@ class MatrixSettings(Section):
         le=1_000_000,
         description="Most types of account data of one user, over all rooms.",
     )
+    max_account_data_total_bytes: Advanced[int] = Field(
+        default=8 * MIB,
+        ge=MIB,
+        le=256 * MIB,
+        description="Most bytes of account data of one user; an initial sync has all of it.",
+    )
     max_filters: Advanced[int] = Field(
         default=200, ge=10, le=10_000, description="Most stored filters of one user."
     )

@@ -1,7 +1,7 @@
 """Wiring of the data that clients store with the server: account data, push rules, filters, encryption keys."""
 
 from homeserver.services.admin.server_notices import speakers
-from homeserver.services.clientdata.accountdata import AccountData
+from homeserver.services.clientdata.accountdata import AccountData, DataLimits
 from homeserver.services.clientdata.filters import Filters
 from homeserver.services.clientdata.push_rules import PushRules
 from homeserver.services.clientdata.services import ClientDataServices
@@ -18,12 +18,21 @@ def build_clientdata(settings: Settings, core: Core) -> ClientDataServices:
             db=core.db,
             timeline=core.timeline,
             rules=push_rules,
-            max_bytes=settings.matrix.max_account_data_bytes,
-            max_pieces=settings.matrix.max_account_data,
+            limits=data_limits(settings),
             heard=speakers(settings.notices, settings.server.name),
         ),
         push_rules=push_rules,
         filters=Filters(db=core.db, max_filters=settings.matrix.max_filters),
+    )
+
+
+def data_limits(settings: Settings) -> DataLimits:
+    """The bounds of account data."""
+    matrix = settings.matrix
+    return DataLimits(
+        content_bytes=matrix.max_account_data_bytes,
+        items=matrix.max_account_data,
+        total_bytes=matrix.max_account_data_total_bytes,
     )
 
 

@@ -21,6 +21,7 @@ from homeserver.services.rooms.spaces import SpaceLimits, Spaces
 from homeserver.services.rooms.upgrade_account_data import AccountDataCarryOver
 from homeserver.services.rooms.upgrades import UpgradeCarryOver, Upgrades
 from homeserver.settings.models import Settings
+from homeserver.wiring.clientdata import data_limits
 from homeserver.wiring.core import Core
 
 
@@ -112,7 +113,7 @@ def _upgrades(
         timeline=core.timeline,
         profiles=accounts.profiles,
         limits=core.limits,
-        carry_overs=[AccountDataCarryOver(core.db, core.timeline), *carry_overs],
+        carry_overs=[AccountDataCarryOver(core.db, core.timeline, data_limits(settings)), *carry_overs],
         max_events=settings.matrix.max_upgrade_events,
     )
 

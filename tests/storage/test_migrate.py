@@ -8,6 +8,8 @@ from alembic import command
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
+from homeserver.protocol.ids import UserId
+from homeserver.storage.accountdata import GONE, DataKey, size_of
 from homeserver.storage.migrate import SchemaBehind, alembic_config, upgrade
 from tests.databases import POSTGRES, Databases
 
@@ -104,6 +106,31 @@ def test_transaction_ids_leave_their_event_types(empty_url: URL) -> None:
         connection.commit()
         found = rows(connection, "SELECT session_key, room_id, scope, txn_id FROM transactions")
         assert sorted(map(str, found)) == sorted(map(str, after))
+    engine.dispose()
+
+
+def test_account_data_is_counted(empty_url: URL) -> None:
+    driver = "sqlite" if empty_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    engine = create_engine(empty_url.set(drivername=driver))
+    kept = [
+        DataKey(UserId("@anna:a"), "", "org.größe"),
+        DataKey(UserId("@anna:a"), "!r:a", "m.tag"),
+        DataKey(UserId("@bob:a"), "!r:a", "m.gone"),
+    ]
+    contents = ['{"a":"ü"}'.encode(), b'{"tags":{}}', GONE]
+    with engine.connect() as connection:
+        command.upgrade(alembic_config(connection), "0020")
+        add = text(
+            "INSERT INTO account_data (user_id, room_id, type, content, position) VALUES (:u, :r, :t, :c, 1)"
+        )
+        for (user_id, room_id, kind), content in zip(kept, contents, strict=True):
+            connection.execute(add, {"u": user_id, "r": room_id, "t": kind, "c": content})
+        connection.commit()
+        command.upgrade(alembic_config(connection), "head")
+        connection.commit()
+        total = size_of(kept[0], contents[0]) + size_of(kept[1], contents[1])
+        told = rows(connection, "SELECT user_id, items, bytes FROM account_data_totals")
+        assert told == [("@anna:a", total.items, total.bytes)], "as new data is counted"
     engine.dispose()
 
 

@@ -4,13 +4,14 @@ Each user has one room for notices, created with the first notice, in which they
 invite, but may leave after joining; the next notice invites them again.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
+from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.model import NOTICES, Content, Draft, Person, Requester
 from homeserver.protocol.ids import EventId, RoomId, UserId, make_user_id
 from homeserver.protocol.member import membership_in
@@ -37,6 +38,7 @@ from homeserver.timeline.submission import KeyTaken
 from homeserver.timeline.writer import Timeline
 
 TAG: Final = "m.server_notice"
+logger = logging.getLogger(__name__)
 _SILENT = -10
 _NUMBER = (NOTICES << 32) + 1
 
@@ -146,7 +148,11 @@ class Notices:
         except KeyTaken as taken:  # another notice created the room just now
             return taken.room_id
         room_id = made.events[0].event.room_id
-        await self._data.set_tag(Requester(person.user_id, person.number, session_key=""), room_id, TAG, {})
+        reader = Requester(person.user_id, person.number, session_key="")
+        try:
+            await self._data.set_tag(reader, room_id, TAG, {})
+        except TooLarge as error:  # the notice reaches them without the tag too
+            logger.info("the notices of %s have no tag: %s", person.user_id, error.code)
         return room_id
 
     def _first_events(self, speaker: Person, person: Person) -> Sequence[Draft]:

@@ -18,7 +18,7 @@ from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, fits, is_user_id
 from homeserver.services.clientdata.push_rules import PUSH_RULES, PushRules
 from homeserver.storage import accountdata as stored
-from homeserver.storage.accountdata import GONE, AccountDataItem, DataKey
+from homeserver.storage.accountdata import GONE, AccountDataItem, DataKey, DataTotal
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.entries import Appends, account_data_changed
@@ -59,6 +59,42 @@ class _Change(NamedTuple):
         return {**before, "tags": kept if self.is_gone else {**kept, self.tag: self.content}}
 
 
+class DataLimits(NamedTuple):
+    """Bounds of account data: the bytes of one item's content, and the items and bytes of one user."""
+
+    content_bytes: int
+    items: int
+    total_bytes: int
+
+    def check(self, content: bytes) -> None:
+        """Raise TooLarge("account_data_too_large") if this content is too large for one item."""
+        if len(content) > self.content_bytes:
+            raise TooLarge(
+                f"account data must have at most {self.content_bytes} bytes", code="account_data_too_large"
+            )
+
+    def check_total(self, total: DataTotal, grown: DataTotal) -> None:
+        """Raise TooLarge("too_much_account_data") if a user's account data has grown by `grown` above the bounds.
+
+        Who is above them, as they were lower once, may still change and remove items.
+        """
+        if grown.items > 0 and total.items > self.items:
+            raise TooLarge(f"at most {self.items} types of account data", code="too_much_account_data")
+        if grown.bytes > 0 and total.bytes > self.total_bytes:
+            raise TooLarge(
+                f"account data must have at most {self.total_bytes} bytes together",
+                code="too_much_account_data",
+            )
+
+    def admits(self, content: bytes, total: DataTotal) -> bool:
+        """True if an item may have this content, and its user this much account data."""
+        return (
+            len(content) <= self.content_bytes
+            and total.items <= self.items
+            and total.bytes <= self.total_bytes
+        )
+
+
 class AccountData:
     """Reads and changes the requester's own account data. `heard`: users that cannot be ignored."""
 
@@ -68,15 +104,13 @@ class AccountData:
         db: Database,
         timeline: Appends,
         rules: PushRules,
-        max_bytes: int,
-        max_pieces: int,
+        limits: DataLimits,
         heard: frozenset[UserId],
     ) -> None:
         self._db = db
         self._rules = rules
         self._timeline = timeline
-        self._max_bytes = max_bytes
-        self._max_pieces = max_pieces
+        self._limits = limits
         self._heard = heard
         self._ignored: BoundedCache[UserId, frozenset[UserId]] = BoundedCache(_CACHED_IGNORERS)
 
@@ -129,9 +163,6 @@ class AccountData:
         order = content.get("order")
         if order is not None and (isinstance(order, bool) or not isinstance(order, int | float)):
             raise Invalid("order must be a number", code="invalid_param")
-        held = await self.tags(requester, room_id)
-        if len(orjson.dumps({**held, tag: content})) > self._max_bytes:
-            raise self._too_large()
         await self._write(requester, _Change(DataKey(requester.user_id, room_id, TAGS), content, tag))
 
     async def remove_tag(self, requester: Requester, room_id: RoomId, tag: str) -> None:
@@ -141,18 +172,16 @@ class AccountData:
             await self._write(requester, _Change(key, {}, tag, is_gone=True))
 
     async def add_direct(self, requester: Requester, chats: Mapping[UserId, Sequence[RoomId]]) -> bool:
-        """Add rooms to m.direct; False if all are there already, or the content would be too large."""
+        """Add rooms to m.direct; False if all are there already, or there is no more place for them."""
         key = DataKey(requester.user_id, GLOBAL, DIRECT)
-        held = await self._find(key) or {}
         change = _Change(key, {user_id: [*rooms] for user_id, rooms in chats.items()}, is_direct=True)
-        whole = change.applied_to(held)
-        if (
-            same_json(whole, held)
-            or len(orjson.dumps(whole)) > self._max_bytes
-            or not await self._has_place(key)
-        ):
+        held = await self._find(key) or {}
+        if same_json(change.applied_to(held), held):
             return False
-        await self._write(requester, change)
+        try:
+            await self._write(requester, change)
+        except TooLarge:
+            return False
         return True
 
     async def ignored_by(self, user_id: UserId) -> frozenset[UserId]:
@@ -182,26 +211,41 @@ class AccountData:
         _, room_id, kind = change.key
         if not kind or not fits(kind) or not fits(room_id):
             raise Invalid("a type must have 1 to 255 bytes", code="invalid_param")
-        if len(orjson.dumps(change.content)) > self._max_bytes:
-            raise self._too_large()
-        takes_place = change.goes_into or bool(change.content)
-        if takes_place and not await self._has_place(change.key):
-            raise TooLarge(f"at most {self._max_pieces} types of account data", code="too_much_account_data")
+        await self._check_place(change)
         where: Where = RoomId(room_id) if room_id else ""
         news = account_data_changed(requester.user_id, where, kind)
-        for entry in await self._timeline.append([news], also=[SideWrite(_write_changes, change)]):
+        also = SideWrite(self._write_changes, change)
+        for entry in await self._timeline.append([news], also=[also]):
             self.note(entry)  # this worker at once; other workers read it from the log
 
-    async def _has_place(self, key: DataKey) -> bool:
+    async def _check_place(self, change: _Change) -> None:
+        """Raise TooLarge if there is no place for a change; decided again at the write."""
+        key = change.key
         async with self._db.read() as conn:
-            held = await stored.count(conn, key.user_id)
-            return held < self._max_pieces or (await stored.pieces(conn, [key])).get(key) not in (None, GONE)
+            before = (await stored.pieces(conn, [key])).get(key, GONE)
+            total = (await stored.totals(conn, [key.user_id]))[key.user_id]
+        after = orjson.dumps(change.applied_to(orjson.loads(before) if change.goes_into else {}))
+        self._limits.check(after)
+        grown = stored.size_of(key, after) - stored.size_of(key, before)
+        self._limits.check_total(total + grown, grown)
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(
-            f"account data must have account data must have at most {self._max_bytes} bytes",
-            code="account_data_too_large",
-        )
+    async def _write_changes(self, conn: AsyncConnection, items: Sequence[Placed[_Change]]) -> None:
+        """Apply the changes in log order; partial changes start from the content as it then stands."""
+        kept = {item.row.key for item in items if item.row.goes_into}
+        before = await stored.pieces(conn, kept) if kept else {}
+        contents: dict[DataKey, Content] = {key: orjson.loads(found) for key, found in before.items()}
+        positions: dict[DataKey, LogPosition] = {}
+        for item in items:
+            key = item.row.key
+            contents[key] = item.row.applied_to(contents.get(key, {}))
+            positions[key] = item.position
+        rows = [(key, orjson.dumps(contents[key]), position) for key, position in positions.items()]
+        for _, content, _ in rows:
+            self._limits.check(content)
+        grown = await stored.set_pieces(conn, rows)
+        totals = await stored.totals(conn, grown)
+        for user_id, more in grown.items():
+            self._limits.check_total(totals[user_id], more)
 
 
 def ignored_in(content: Content) -> frozenset[UserId]:
@@ -225,18 +269,3 @@ def _with_direct(before: Content, chats: Content) -> Content:
         known = held if isinstance(held, list) else []
         after[user_id] = [*known, *(room_id for room_id in rooms if room_id not in known)]
     return after
-
-
-async def _write_changes(conn: AsyncConnection, items: Sequence[Placed[_Change]]) -> None:
-    """Apply the changes in log order; partial changes start from the content as it then stands."""
-    kept = {item.row.key for item in items if item.row.goes_into}
-    before = await stored.pieces(conn, kept) if kept else {}
-    contents: dict[DataKey, Content] = {key: orjson.loads(found) for key, found in before.items()}
-    positions: dict[DataKey, LogPosition] = {}
-    for item in items:
-        key = item.row.key
-        contents[key] = item.row.applied_to(contents.get(key, {}))
-        positions[key] = item.position
-    await stored.set_pieces(
-        conn, [(key, orjson.dumps(contents[key]), position) for key, position in positions.items()]
-    )

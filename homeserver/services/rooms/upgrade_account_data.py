@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import Content
 from homeserver.protocol.canonical import same_json
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.clientdata.accountdata import GLOBAL, TAGS
+from homeserver.services.clientdata.accountdata import GLOBAL, TAGS, DataLimits
 from homeserver.storage import accountdata as stored
 from homeserver.storage.accountdata import DataKey
 from homeserver.storage.db import Database
@@ -32,9 +32,10 @@ class _CarriedData(NamedTuple):
 class AccountDataCarryOver:
     """Carries over account data; an `upgrades.UpgradeCarryOver`."""
 
-    def __init__(self, db: Database, timeline: Appends) -> None:
+    def __init__(self, db: Database, timeline: Appends, limits: DataLimits) -> None:
         self._db = db
         self._timeline = timeline
+        self._limits = limits
 
     async def carry(self, old_room: RoomId, new_room: RoomId) -> None:
         """Carry over the account data of all members of the old room; tags already set in the new room are kept."""
@@ -49,16 +50,27 @@ class AccountDataCarryOver:
                     account_data_changed(key.user_id, new_room if key.room_id else "", key.type)
                     for key in changes
                 ]
-                await self._timeline.append(news, also=[SideWrite(_carry, batch)])
+                await self._timeline.append(news, also=[SideWrite(self._carry, batch)])
 
+    async def _carry(self, conn: AsyncConnection, items: Sequence[Placed[_CarriedData]]) -> None:
+        """Write the changes; computed again, as a client may have changed the account data in the meantime.
 
-async def _carry(conn: AsyncConnection, items: Sequence[Placed[_CarriedData]]) -> None:
-    """Write the changes; computed again, as a client may have changed the account data in the meantime."""
-    for item in items:
-        changes = await _changes(conn, item.row)
-        rows = [(key, orjson.dumps(content), item.position) for key, content in changes.items()]
-        if rows:
-            await stored.set_pieces(conn, rows)
+        Whoever has no place for more is left out: the upgrade is another's.
+        """
+        for item in items:
+            changes = await _changes(conn, item.row)
+            if not changes:
+                continue
+            totals = await stored.totals(conn, {key.user_id for key in changes})
+            rows = []
+            for key, content in changes.items():
+                raw = orjson.dumps(content)
+                total = totals[key.user_id] + stored.size_of(key, raw)
+                if self._limits.admits(raw, total):
+                    totals[key.user_id] = total
+                    rows.append((key, raw, item.position))
+            if rows:
+                await stored.set_pieces(conn, rows)
 
 
 async def _changes(conn: AsyncConnection, batch: _CarriedData) -> dict[DataKey, Content]:

@@ -39,6 +39,15 @@ account_data = Table(
     Index("ix_account_data_user_id_position", "user_id", "position"),
 )
 
+# how much account data each user has, deleted items not counted
+account_data_totals = Table(
+    "account_data_totals",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("items", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),  # of rooms, types and contents
+)
+
 # stored states of sliding sync connections (services/sliding/connections.py); rows are written once
 sliding_connections = Table(
     "sliding_connections",

@@ -11,6 +11,7 @@ from homeserver.storage.schema.people import successors
 from homeserver.storage.schema.timeline import events, relations
 
 _edits = events.alias("edits")
+_own = relations.alias("own")
 _earlier = relations.alias("earlier")
 _earlier_edit = (  # those that `mark_edited` accepts
     select(_earlier.c.event_id)
@@ -18,6 +19,7 @@ _earlier_edit = (  # those that `mark_edited` accepts
     .where(
         _earlier.c.relates_to == events.c.event_id,
         _earlier.c.rel_type == "m.replace",
+        _earlier.c.has_content,
         _edits.c.room_id == events.c.room_id,
         _edits.c.type == events.c.type,
         _edits.c.redacted_by.is_(None),
@@ -36,14 +38,17 @@ _earlier_edit = (  # those that `mark_edited` accepts
 _successor = select(successors.c.successor).where(
     successors.c.user_id == events.c.sender, successors.c.successor == bindparam("by")
 )
-_EDITED = (  # only by the sender, or the account that a guest became; in the same room, of the same type
+_is_edit = exists().where(_own.c.event_id == events.c.event_id, _own.c.rel_type == "m.replace")
+_EDITED = (  # only by the sender, or the account that a guest became; in the same room, of the same type; no edit
     update(events)
     .where(
         events.c.event_id == bindparam("target"),
         events.c.room_id == bindparam("in_room"),
         or_(events.c.sender == bindparam("by"), _successor.exists()),
         events.c.type == bindparam("of_type"),
+        events.c.state_key.is_(None),
         events.c.redacted_by.is_(None),
+        ~_is_edit,
     )
     .values(edited_by=bindparam("edit"))
 )
@@ -63,7 +68,11 @@ _UNEDITED = (
 
 
 async def mark_edited(conn: AsyncConnection, edits: Sequence[tuple[EventId, Event]]) -> None:
-    """Set edits as the latest of their targets: only by the target's sender, or the account that guest became."""
+    """Set edits as the latest of their targets, where they apply ("Validity of replacement events").
+
+    An edit is by the target's sender, or the account that guest became; it is of the target's room and type. State and
+    edits have no edits.
+    """
     rows = [
         {
             "target": target,

@@ -31,7 +31,11 @@ MAX_DEPTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """`event_id`, which stands at `place`, relates to `relates_to` by `rel_type`."""
+    """`event_id`, which stands at `place`, relates to `relates_to` by `rel_type`.
+
+    `annotation`: equal for annotations of which an event should have one. `has_content`: False for an m.replace
+    without m.new_content.
+    """
 
     event_id: EventId
     room_id: RoomId
@@ -39,6 +43,8 @@ class Relation:
     rel_type: str
     sender: UserId
     place: Place
+    annotation: str | None = None
+    has_content: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,9 @@ _RELATED = (
     .order_by(relations.c.position)
     .limit(bindparam("count"))
 )
+_root_relations = relations.alias("root_relations")
+# What relates to another event is no root of a thread ("Validation of m.thread relationships").
+_root_relates = exists().where(_root_relations.c.event_id == relations.c.relates_to)
 _THREADS = (
     select(
         relations.c.relates_to,
@@ -127,6 +136,7 @@ _THREADS = (
         relations.c.rel_type == "m.thread",
         relations.c.sender.not_in(bindparam("ignored", expanding=True)),
         events.c.redacted_by.is_(None),
+        ~_root_relates,
     )
     .group_by(relations.c.relates_to, relations.c.room_id)
 )
@@ -191,7 +201,9 @@ _THREADS_OF = (
     .where(
         relations.c.room_id == bindparam("in_room"),
         relations.c.rel_type == "m.thread",
+        relations.c.sender.not_in(bindparam("ignored", expanding=True)),
         _answers.c.redacted_by.is_(None),
+        ~_root_relates,
     )
     .group_by(relations.c.relates_to)
     .subquery()
@@ -322,12 +334,27 @@ async def page_of(
 
 
 async def thread_roots(
-    conn: AsyncConnection, room_id: RoomId, *, reader: UserId | None, before: Place | None, limit: int
+    conn: AsyncConnection,
+    room_id: RoomId,
+    *,
+    reader: UserId | None,
+    ignored: Collection[UserId],
+    before: Place | None,
+    limit: int,
 ) -> list[ThreadRoot]:
-    """The roots of a room's threads, latest reply first; with `reader` only threads that user took part in."""
+    """The roots of a room's threads, latest reply first; with `reader` only threads that user took part in.
+
+    Replies by `ignored` senders do not count.
+    """
     statement = _ROOTS if reader is None else _OWN_ROOTS
     edge = LAST_PLACE if before is None else before
-    values = {"in_room": room_id, "reader": reader or "", "edge": edge, "count": limit}
+    values = {
+        "in_room": room_id,
+        "reader": reader or "",
+        "ignored": list(ignored),
+        "edge": edge,
+        "count": limit,
+    }
     rows = await conn.execute(statement, values)
     return [ThreadRoot(unedited_event(row), row.latest) for row in rows]
 
@@ -346,4 +373,6 @@ def _row(row: Relation) -> dict[str, Any]:
         "rel_type": row.rel_type,
         "sender": row.sender,
         "position": row.place,
+        "annotation": row.annotation,
+        "has_content": row.has_content,
     }

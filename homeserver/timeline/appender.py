@@ -128,7 +128,8 @@ class Appender:
             self._mark_stale(taken)
             alone = _bundles(taken)
             if len(alone) == 1:
-                logger.warning("a submission could not be written", exc_info=error)
+                if not isinstance(error, HomeserverError):  # else it was refused
+                    logger.warning("a submission could not be written", exc_info=error)
                 self._fail(taken, error)
                 return
             for together in alone:

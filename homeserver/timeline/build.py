@@ -1,16 +1,18 @@
 """Draft + head -> authorised, hashed, signed event. Pure: no I/O, no clock."""
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from homeserver.errors import Forbidden, Invalid, TooLarge
 from homeserver.model import ATTACHMENT_REL, Draft, LogPosition, Place
-from homeserver.protocol import auth
+from homeserver.protocol import auth, canonical
 from homeserver.protocol.errors import AuthRefused, ProtocolError
 from homeserver.protocol.errors import TooLarge as ProtocolTooLarge
 from homeserver.protocol.event import MAX_PREV_EVENTS, Event
-from homeserver.protocol.ids import EventId, RoomId, fits
+from homeserver.protocol.ids import EventId, RoomId, UserId, fits
 from homeserver.protocol.pushrules.defaults import notifies_everybody
 from homeserver.protocol.seal import seal
 from homeserver.protocol.signing import SigningKey
@@ -21,7 +23,9 @@ from homeserver.timeline.heads import EMPTY, Changes, Head, Snapshot
 
 MESSAGE_TYPES = frozenset({"m.room.message", "m.room.encrypted"})
 THREAD = "m.thread"
-_PARTS_OF_OTHERS = frozenset({"m.replace", ATTACHMENT_REL})  # rel_types of parts of other messages
+REPLACE = "m.replace"
+ANNOTATION = "m.annotation"
+_PARTS_OF_OTHERS = frozenset({REPLACE, ATTACHMENT_REL})  # rel_types of parts of other messages
 
 
 @dataclass(slots=True, eq=False)
@@ -130,6 +134,28 @@ def relation_of(content: Mapping[str, Any]) -> tuple[str, EventId] | None:
     if not (fits(rel_type) and fits(target)) or "\0" in rel_type or "\0" in target:
         return None  # it would not fit into the index, and the whole batch would fail
     return rel_type, EventId(target)
+
+
+def edited_by(event: Event) -> EventId | None:
+    """The event whose content this one replaces, as far as this one tells (client-server API, "Event replacements").
+
+    The new content of an encrypted event is not for the server to see.
+    """
+    relation = relation_of(event.content)
+    if relation is None or relation[0] != REPLACE or event.is_state:
+        return None
+    has_content = isinstance(event.content.get("m.new_content"), dict) or event.type == "m.room.encrypted"
+    return relation[1] if has_content else None
+
+
+def annotation_of(sender: UserId, kind: str, content: Mapping[str, Any]) -> str | None:
+    """What annotations of one event have in common if one of them is enough: a digest of sender, type and key."""
+    relation = relation_of(content)
+    key = content["m.relates_to"].get("key") if relation is not None and relation[0] == ANNOTATION else None
+    if not isinstance(key, str):
+        return None
+    digest = hashlib.sha256(canonical.encode([sender, kind, key])).digest()
+    return base64.urlsafe_b64encode(digest).decode()
 
 
 def is_in_thread(event: Event) -> bool:

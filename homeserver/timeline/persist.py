@@ -23,7 +23,7 @@ from homeserver.storage.members import ReadMove
 from homeserver.storage.relations import Relation
 from homeserver.storage.rooms import HeadMove, HeadRow, NewRoom
 from homeserver.storage.state import SnapshotRow
-from homeserver.timeline.build import Built, is_in_thread, relation_of
+from homeserver.timeline.build import Built, annotation_of, edited_by, is_in_thread, relation_of
 from homeserver.timeline.counting import count_threads, uncount
 from homeserver.timeline.current import CurrentState, Moment, write_lists, write_members
 from homeserver.timeline.heads import Changes, Snapshot
@@ -75,9 +75,8 @@ class RoomRows:
             self.read[event.sender] = self._own_read(built)
         if event.type == "m.room.redaction":
             self.redactions.append(built)
-        relation = relation_of(event.content)
-        if relation is not None and relation[0] == "m.replace":
-            self.edits.append((relation[1], event))
+        if (edited := edited_by(event)) is not None:
+            self.edits.append((edited, event))
         self.current.events = built.after.events
         if built.changes:
             self.current.step(built.delta, Moment(built.position, built.message_seq, built.notify_seq))
@@ -197,9 +196,16 @@ def _relation(built: Built) -> Relation | None:
     relation = relation_of(built.event.content)
     if relation is None or built.event.is_state:
         return None
-    event = built.event
+    event, (rel_type, target) = built.event, relation
     return Relation(
-        event.event_id, event.room_id, relation[1], relation[0], event.sender, stored(built).place
+        event.event_id,
+        event.room_id,
+        target,
+        rel_type,
+        event.sender,
+        stored(built).place,
+        annotation=annotation_of(event.sender, event.type, event.content),
+        has_content=rel_type != "m.replace" or edited_by(event) is not None,
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from homeserver.protocol.ids import UserId
 from homeserver.storage.accountdata import GONE, DataKey, size_of
 from homeserver.storage.migrate import SchemaBehind, alembic_config, upgrade
+from homeserver.timeline.build import annotation_of
 from tests.databases import POSTGRES, Databases
 
 
@@ -131,6 +132,69 @@ def test_account_data_is_counted(empty_url: URL) -> None:
         total = size_of(kept[0], contents[0]) + size_of(kept[1], contents[1])
         told = rows(connection, "SELECT user_id, items, bytes FROM account_data_totals")
         assert told == [("@anna:a", total.items, total.bytes)], "as new data is counted"
+    engine.dispose()
+
+
+# What it is an edit or annotation of, its content, its state key.
+OLD_EVENTS: dict[str, tuple[str, str, str | None]] = {
+    "message": ("", "{}", None),
+    "edit": ("message", '{"m.new_content": {}}', None),
+    "empty edit": ("message", '{"body": "x"}', None),
+    "edit of an edit": ("edit", '{"m.new_content": {}}', None),
+    "state": ("", "{}", ""),
+    "edit of state": ("state", '{"m.new_content": {}}', None),
+    "reaction": ("message", '{"m.relates_to": {"key": "+1"}}', None),
+    "the same": ("message", '{"m.relates_to": {"key": "+1"}}', None),
+    "another": ("message", '{"m.relates_to": {"key": ["+1"]}}', None),
+}
+OLD_EDITS = {"message": "empty edit", "edit": "edit of an edit", "state": "edit of state"}
+
+
+def add_old_events(connection: Connection) -> None:
+    for number, (name, (target, content, state_key)) in enumerate(OLD_EVENTS.items()):
+        values = {
+            "id": name,
+            "target": target,
+            "rel": "m.replace" if "edit" in name else "m.annotation",
+            "key": state_key,
+            "by": OLD_EDITS.get(name),
+            "pdu": f'{{"content": {content}}}'.encode(),
+            "n": number,
+        }
+        connection.execute(
+            text(
+                "INSERT INTO events (event_id, room_id, type, state_key, sender, depth, origin_server_ts,"
+                " status, edited_by, pdu) VALUES (:id, '!a:b', 'm', :key, '@a:b', 1, 1, 0, :by, :pdu)"
+            ),
+            values,
+        )
+        if target:
+            connection.execute(
+                text("INSERT INTO relations VALUES (:id, '!a:b', :target, :rel, '@a:b', :n)"), values
+            )
+
+
+def test_edits_that_replace_nothing_are_taken_back(empty_url: URL) -> None:
+    driver = "sqlite" if empty_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    engine = create_engine(empty_url.set(drivername=driver))
+    with engine.connect() as connection:
+        command.upgrade(alembic_config(connection), "0021")
+        add_old_events(connection)
+        connection.commit()
+        command.upgrade(alembic_config(connection), "head")
+        connection.commit()
+        edited = rows(connection, "SELECT event_id, edited_by FROM events WHERE edited_by IS NOT NULL")
+        assert edited == [("message", "edit")]
+        empty = rows(connection, "SELECT event_id FROM relations WHERE NOT has_content")
+        assert empty == [("empty edit",)]
+        told = "SELECT event_id FROM relations WHERE annotation IS NOT NULL ORDER BY event_id"
+        assert rows(connection, told) == [("reaction",), ("the same",)]
+        relation = {"rel_type": "m.annotation", "event_id": "message", "key": "+1"}
+        digest = annotation_of(UserId("@a:b"), "m", {"m.relates_to": relation})
+        assert sorted(rows(connection, "SELECT DISTINCT annotation FROM relations"), key=str) == [
+            (digest,),
+            (None,),
+        ]
     engine.dispose()
 
 

@@ -49,6 +49,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "bad_user_id": "M_INVALID_PARAM",
         "bad_username": "M_INVALID_USERNAME",
         "deactivated": "M_USER_DEACTIVATED",
+        "duplicate_annotation": "M_DUPLICATE_ANNOTATION",
         "empty_name": "M_INVALID_PARAM",
         "file_exists": "M_CANNOT_OVERWRITE_MEDIA",
         "guests_refused": "M_GUEST_ACCESS_FORBIDDEN",

@@ -57,8 +57,9 @@ class EventCalls:
 
         A transaction id that the device has used before sends nothing and answers the first event id.
 
-        Spec: client-server API, "Room participation".
-        Errors: M_FORBIDDEN, M_NOT_FOUND, M_BAD_JSON, M_TOO_LARGE.
+        Spec: client-server API, "Room participation", "Event relationships".
+        Errors: M_FORBIDDEN, M_NOT_FOUND, M_BAD_JSON, M_TOO_LARGE, M_DUPLICATE_ANNOTATION (the same reaction once more),
+          M_UNKNOWN (a thread that would begin with an event that relates to another).
         """
         return await self._send(call, call.text("txn_id"))
 

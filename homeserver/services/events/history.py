@@ -5,7 +5,7 @@ it exists or not.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from homeserver.errors import NotFound
@@ -213,15 +213,26 @@ class History:
     async def threads(
         self, requester: Requester, room_id: RoomId, *, own_only: bool, start: Place | None, limit: int
     ) -> HistoryPage:
-        """The root events of a room's threads, those with the latest replies first."""
+        """The root events of a room's threads, those with the latest replies first.
+
+        Those of ignored users are shown without content, as others answered them.
+        """
         viewer = await self._viewer(requester, room_id)
+        ignored = await self._data.ignored_by(requester.user_id)
         async with self._db.read() as conn:
             found = await relations.thread_roots(
-                conn, room_id, reader=requester.user_id if own_only else None, before=start, limit=limit
+                conn,
+                room_id,
+                reader=requester.user_id if own_only else None,
+                ignored=ignored,
+                before=start,
+                limit=limit,
             )
         end = found[-1].latest if len(found) == limit else None
-        roots = await self._shown(requester, viewer, [one.root for one in found])
-        return HistoryPage(viewer, roots, FIRST_PLACE if start is None else start, end)
+        roots = [one.root for one in found if viewer.sees(one.root)]
+        return HistoryPage(
+            replace(viewer, ignored=ignored), roots, FIRST_PLACE if start is None else start, end
+        )
 
     async def having_related(
         self, events: Sequence[StoredEvent], wanted: EventFilter

@@ -106,7 +106,7 @@ class Rendering:
                 transaction_id=context.txn_ids.get(one.event.event_id),
                 membership=viewer.membership_at(one.place),
                 with_previous=True,
-                relations=None if is_bare else self._bundle(one, context, viewer, now_ms),
+                relations=self._bundle(one, context, viewer, now_ms),
             )
             made.append(orjson.Fragment(form.render(aside, room_id=room_id)))
         return made
@@ -203,7 +203,7 @@ class Rendering:
         ids = [
             one.event.event_id
             for one in events
-            if one.redacted_by is None and not one.event.is_state and one.event.room_id not in untouched
+            if not one.event.is_state and one.event.room_id not in untouched
         ]
         if not (states or own or redaction_ids or ids):
             return _PageContext()
@@ -212,8 +212,9 @@ class Rendering:
             replaced = await stored.replaced_by(conn, states) if states else {}
             redactions = await stored.events_by_id(conn, redaction_ids) if redaction_ids else {}
             txns = await transactions.made_by(conn, requester.session_key, room_ids, own) if own else {}
-            references = await relations.related(conn, ids, REFERENCE, _MAX_REFERENCES) if ids else {}
             threads = await relations.threads_on(conn, ids, requester.user_id, ignored) if ids else {}
+            ids += [thread.latest.event.event_id for thread in threads.values()]
+            references = await relations.related(conn, ids, REFERENCE, _MAX_REFERENCES) if ids else {}
         return _PageContext(
             replaced=replaced,
             because=redactions,
@@ -229,25 +230,33 @@ class Rendering:
         self, one: StoredEvent, context: _PageContext, viewer: ViewerVisibility, now_ms: int
     ) -> bytes | None:
         """`m.relations`: the latest edit, the references to the event, and its thread."""
-        event_id = one.event.event_id
-        bundle: dict[str, object] = {}
-        is_edit_seen = one.edit_place is not None and viewer.sees_at(one.edit_place)
-        if one.edit is not None and one.redacted_by is None and is_edit_seen:
-            bundle["m.replace"] = orjson.Fragment(self.form(one.edit).render(ReaderUnsigned(now_ms)))
-        references = [ref for ref in context.references.get(event_id, ()) if viewer.sees(ref)]
-        if references:
-            bundle[REFERENCE] = {"chunk": [{"event_id": ref.event.event_id} for ref in references]}
-        thread = context.threads.get(event_id)
+        bundle = self._edit_and_references(one, context, viewer, now_ms)
+        thread = context.threads.get(one.event.event_id)
         if thread is not None and viewer.sees(thread.latest):
             latest = thread.latest
             is_bare = viewer.is_bare(latest.event.sender, latest.place)
             form = form_of(bare(latest.event)) if is_bare else self.form(latest.event)
+            more = self._edit_and_references(latest, context, viewer, now_ms)
+            aside = ReaderUnsigned(now_ms, relations=orjson.dumps(more) if more else None)
             bundle["m.thread"] = {
-                "latest_event": orjson.Fragment(form.render(ReaderUnsigned(now_ms))),
+                "latest_event": orjson.Fragment(form.render(aside)),
                 "count": thread.count,
                 "current_user_participated": thread.has_own or one.event.sender == viewer.user_id,
             }
         return orjson.dumps(bundle) if bundle else None
+
+    def _edit_and_references(
+        self, one: StoredEvent, context: _PageContext, viewer: ViewerVisibility, now_ms: int
+    ) -> dict[str, object]:
+        bundle: dict[str, object] = {}
+        is_edit_seen = one.edit_place is not None and viewer.sees_at(one.edit_place)
+        is_bare = viewer.is_bare(one.event.sender, one.place)
+        if one.edit is not None and one.redacted_by is None and is_edit_seen and not is_bare:
+            bundle["m.replace"] = orjson.Fragment(self.form(one.edit).render(ReaderUnsigned(now_ms)))
+        references = [ref for ref in context.references.get(one.event.event_id, ()) if viewer.sees(ref)]
+        if references:
+            bundle[REFERENCE] = {"chunk": [{"event_id": ref.event.event_id} for ref in references]}
+        return bundle
 
 
 def _because(viewer: ViewerVisibility, redaction: StoredEvent | None) -> ClientEventBytes | None:

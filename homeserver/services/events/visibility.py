@@ -63,13 +63,15 @@ _NO_HISTORY: Final = _StateHistory((), ())
 @dataclass(frozen=True, slots=True)
 class ViewerVisibility:
     """What one user may see of one room. `is_inside`: the user was joined throughout the range that is read.
-    `erased`: users whose messages are shown only to those who were joined when they were sent."""
+    `erased`: users whose messages are shown only to those who were joined when they were sent; `ignored`: those whose
+    messages are shown without content."""
 
     user_id: UserId
     visibility: _StateHistory = _NO_HISTORY
     membership: _StateHistory = _NO_HISTORY
     is_inside: bool = False
     erased: Collection[UserId] = ()
+    ignored: Collection[UserId] = ()
 
     def sees(self, event: StoredEvent) -> bool:
         """True if the user may see this event of the room."""
@@ -87,8 +89,8 @@ class ViewerVisibility:
         return allows(before, joined_later=joined_later)
 
     def is_bare(self, sender: UserId, place: Place) -> bool:
-        """True if the user may see only the event without its content, as its sender was erased."""
-        return sender in self.erased and self.membership_at(place) != "join"
+        """True if the user may see only the event without its content, as its sender was erased or is ignored."""
+        return sender in self.ignored or (sender in self.erased and self.membership_at(place) != "join")
 
     def _moment(self, place: Place) -> tuple[Moment, bool]:
         before = Moment(

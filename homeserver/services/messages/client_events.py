@@ -10,6 +10,7 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
 from homeserver.services.messages.messages import Messages
+from homeserver.services.messages.relation_rules import check_relation
 from homeserver.services.moderation.send_policy import SendPolicy
 from homeserver.services.rooms import product_rules
 from homeserver.services.rooms.aliases import CANONICAL, Aliases
@@ -57,7 +58,7 @@ class RoomEvents:
         """Send a message event. A repeated `txn_id` of the same device returns the first event's id.
 
         Raises NotFound("room_not_found"), Forbidden("not_joined", "auth_rule", "blocked", "word_refused", or a code
-        of `product_rules`), Invalid, TooLarge, RateLimited.
+        of `product_rules`), Invalid (also what `check_relation` raises), TooLarge, RateLimited.
         """
         if kind == "m.room.redaction" and isinstance(content.get("redacts"), str):
             return await self.redact(
@@ -69,7 +70,11 @@ class RoomEvents:
         text, edits = _text_in(kind, content)
         txn = txn_key(requester, room_id, f"send/{kind}", txn_id)
         draft = Draft(kind, requester.user_id, content)
-        return _first(await self._messages.write(requester, head, draft, text=text, txn=txn, edits=edits))
+        also = await check_relation(self._db, room_id, draft, txn)
+        written = await self._messages.write(
+            requester, head, draft, text=text, txn=txn, edits=edits, also=also
+        )
+        return _first(written)
 
     async def set_state(
         self, requester: Requester, room_id: RoomId, kind: str, state_key: str, content: Content

@@ -182,14 +182,15 @@ class Messages:
         text: str | None,
         txn: TxnKey | None = None,
         edits: EventId | None = None,
+        also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
         """Send an event into a room that the requester may send it to, unless the policy refuses its text.
 
-        `text`: what users read in it, if anything. `edits`: the message whose text it becomes. Raises what SendPolicy
-        raises.
+        `text`: what users read in it, if anything. `edits`: the message whose text it becomes. `also` is written in the
+        same transaction. Raises what SendPolicy raises.
         """
-        also = await self._send_policy.check(requester, head, text, txn=txn, edits=edits)
-        return await self._timeline.send(head.room_id, [draft], txn=txn, also=also)
+        told = await self._send_policy.check(requester, head, text, txn=txn, edits=edits)
+        return await self._timeline.send(head.room_id, [draft], txn=txn, also=[*told, *also])
 
     async def redact_as(
         self,

@@ -113,6 +113,17 @@ relations = Table(
     Column("rel_type", Text, nullable=False),
     Column("sender", Text, nullable=False),
     Column("position", BigInteger, nullable=False),  # the place of the event in its room
+    Column("annotation", Text),  # of an m.annotation: a digest of its sender, type and key
+    Column(
+        "has_content", Boolean, nullable=False, server_default=text("true")
+    ),  # false for an m.replace without m.new_content
+    Index(
+        "ix_relations_relates_to_annotation",
+        "relates_to",
+        "annotation",
+        sqlite_where=text("annotation IS NOT NULL"),
+        postgresql_where=text("annotation IS NOT NULL"),
+    ),
     Index("ix_relations_relates_to_rel_type_position", "relates_to", "rel_type", "position"),
     Index("ix_relations_room_id_rel_type", "room_id", "rel_type"),
 )

@@ -2,7 +2,7 @@
 
 import { EventType, KnownMembership, MsgType, ReceiptType, RelationType, ThreadFilterType } from "matrix-js-sdk";
 
-import { assert, follow, inRoom, message, register, saw, story, until } from "./kit.mjs";
+import { assert, follow, inRoom, login, message, register, saw, story, until } from "./kit.mjs";
 
 let alice;
 let bob;
@@ -52,6 +52,16 @@ async function changeMessages() {
     );
     const found = await alice.relations(roomId, first, RelationType.Annotation, EventType.Reaction);
     assert.equal(found.events.length, 1);
+    const again = bob.sendEvent(roomId, EventType.Reaction, { "m.relates_to": relation });
+    await assert.rejects(again, { errcode: "M_DUPLICATE_ANNOTATION", httpStatus: 400 });
+    await bob.sendEvent(roomId, EventType.Reaction, { "m.relates_to": { ...relation, key: "👎" } });
+    const given = await alice.relations(roomId, first, RelationType.Annotation, EventType.Reaction);
+    assert.deepEqual(
+        given.events.map((one) => one.getRelation().key),
+        ["👎", "👍"],
+    );
+    const started = bob.sendMessage(roomId, found.events[0].getId(), { msgtype: MsgType.Text, body: "below it" });
+    await assert.rejects(started, { errcode: "M_UNKNOWN", httpStatus: 400 });
     saw("a reaction");
 
     const { event_id: wrong } = await bob.sendTextMessage(roomId, "a slip");
@@ -79,6 +89,20 @@ async function thread() {
         listed.chunk.map((one) => one.event_id),
         [root],
     );
+    await bob.sendMessage(roomId, root, {
+        msgtype: MsgType.Text,
+        body: "* a leaflet",
+        "m.new_content": { msgtype: MsgType.Text, body: "a leaflet" },
+        "m.relates_to": { rel_type: RelationType.Replace, event_id: leaf },
+    });
+    await until("an edit in the thread", () => grown.replyToEvent.getContent().body === "a leaflet");
+    const late = await login("alice");
+    await follow(late);
+    const room = await inRoom(late, roomId);
+    await room.createThreadsTimelineSets();
+    await room.fetchRoomThreads();
+    const seen = await until("the thread on another device", () => room.getThread(root));
+    await until("its last words", () => seen.replyToEvent?.getContent().body === "a leaflet");
     saw("a thread");
 }
 

@@ -63,7 +63,7 @@ _SET_JOINED = Upsert(
     members,
     ["room_id", "user_id"],
     [
-        *(*_CHANGED, "joined_ms", "read_position", "read_seq", "unread_removed"),
+        *(*_CHANGED, "joined_ms", "joined_position", "read_position", "read_seq", "unread_removed"),
         *("seen_position", "main_position", "main_seq"),
     ],
 )
@@ -362,6 +362,7 @@ def _row(row: MemberRow) -> dict[str, Any]:
         "event_id": row.event_id,
         "position": row.position,
         "joined_ms": row.joined_ms,
+        "joined_position": row.position,
         "read_position": row.read_position,
         "read_seq": row.read_seq,
         "unread_removed": 0,

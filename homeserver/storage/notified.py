@@ -1,6 +1,8 @@
 """A user's notifications (GET /notifications), computed from the events and the stored marks."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -57,7 +59,7 @@ _is_marked = exists().where(
     notify_marks.c.room_id == events.c.room_id,
     notify_marks.c.position == events.c.position,
 )
-_PAGE = (
+_ALL = (
     SELECT_EVENTS.add_columns(
         _sum(notify_marks.c.notify, _reader).label("own_notify"),
         _sum(notify_marks.c.highlight, _reader).label("own_highlight"),
@@ -84,17 +86,27 @@ _PAGE = (
     .where(
         _reader == bindparam("reader"),
         members.c.membership == "join",
-        events.c.position < bindparam("before"),
-        events.c.position > bindparam("after"),
-        events.c.position > members.c.position,
+        events.c.position > members.c.joined_position,
         events.c.sender != _reader,
         events.c.redacted_by.is_(None),
     )
     .order_by(events.c.position.desc())
     .limit(bindparam("count"))
 )
-_COUNTED = _PAGE.where(or_(events.c.type.in_(bindparam("types", expanding=True)), _is_marked))
+_PAGE = _ALL.where(events.c.position < bindparam("before"), events.c.position > bindparam("after"))
+_may_count = or_(events.c.type.in_(bindparam("types", expanding=True)), _is_marked)
+_COUNTED = _PAGE.where(_may_count)
 _MARKED = _PAGE.where(_is_marked)
+_theirs = members.alias("theirs")
+_UNREAD_OF = _ALL.where(
+    events.c.sender.in_(bindparam("senders", expanding=True)),
+    events.c.room_id.in_(
+        select(_theirs.c.room_id).where(_theirs.c.user_id.in_(bindparam("senders", expanding=True)))
+    ),
+    events.c.timeline_order > members.c.seen_position,
+    ~_is_read,
+    _may_count,
+)
 
 
 async def notified(
@@ -109,15 +121,29 @@ async def notified(
     """The newest events of others between two log positions that are of these types or marked (None: only marked)."""
     values = {"reader": user_id, "after": after, "before": before, "count": limit, "types": list(types or ())}
     rows = await conn.execute(_MARKED if types is None else _COUNTED, values)
-    return [
-        Notified(
-            stored_event(row),
-            row.own_notify,
-            row.own_highlight,
-            row.common_notify,
-            row.common_highlight,
-            bool(row.is_silenced),
-            bool(row.is_read),
-        )
-        for row in rows
-    ]
+    return [_notified(row) for row in rows]
+
+
+async def unread_of(
+    conn: AsyncConnection,
+    user_id: UserId,
+    senders: Collection[UserId],
+    *,
+    types: frozenset[str],
+    limit: int,
+) -> list[Notified]:
+    """The newest events of these senders that a user has not read and that are of these types or marked."""
+    values = {"reader": user_id, "senders": list(senders), "types": list(types), "count": limit}
+    return [_notified(row) for row in await conn.execute(_UNREAD_OF, values)]
+
+
+def _notified(row: Any) -> Notified:
+    return Notified(
+        stored_event(row),
+        row.own_notify,
+        row.own_highlight,
+        row.common_notify,
+        row.common_highlight,
+        bool(row.is_silenced),
+        bool(row.is_read),
+    )

@@ -14,6 +14,7 @@ from homeserver.services.push.gateway.send import GatewayPushes, PushJob
 from homeserver.services.push.notifications.audience import Audiences
 from homeserver.services.push.notifications.counts import Counts
 from homeserver.services.push.notifications.evaluate import Evaluator
+from homeserver.services.push.notifications.hidden import HiddenUnread
 from homeserver.services.push.notifications.listing import Listing
 from homeserver.services.push.notifications.service import CONSUMER, Notifications
 from homeserver.services.push.notifications.store import NotificationStore
@@ -53,12 +54,13 @@ def build_notifications(
     settings: Settings, core: Core, clientdata: ClientDataServices, events: EventServices
 ) -> Notifications:
     """Build the evaluation of push rules, and pushes to gateways."""
+    heard = speakers(settings.notices, settings.server.name)
     audiences = Audiences(
         db=core.db,
         timeline=core.timeline,
         server=settings.server.name,
         most_people=settings.matrix.cached_audience,
-        heard=speakers(settings.notices, settings.server.name),
+        heard=heard,
     )
     return Notifications(
         consume=partial(
@@ -70,7 +72,7 @@ def build_notifications(
             follow=True,
         ),
         evaluator=Evaluator(audiences),
-        keeper=NotificationStore(db=core.db, clock=core.clock),
+        keeper=NotificationStore(db=core.db, clock=core.clock, hidden=HiddenUnread(db=core.db, heard=heard)),
         decider=_decider(settings, core, clientdata),
         sender=_sender(settings.push, core),
         pushers=Pushers(db=core.db, clock=core.clock, settings=settings.push, limits=core.limits),

@@ -214,6 +214,7 @@ members = Table(
     Column("event_id", Text, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("joined_ms", BigInteger, nullable=False),
+    Column("joined_position", BigInteger, nullable=False, server_default="0"),  # of the last join
     Column("read_position", BigInteger, nullable=False, server_default="0"),  # everything up to here is read
     Column("read_seq", BigInteger, nullable=False, server_default="0"),  # rooms.message_seq at that position
     Column("unread_removed", BigInteger, nullable=False, server_default="0"),  # deleted since, so not unread

@@ -12,7 +12,8 @@ from homeserver.storage import log
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.synckit import Follower, joined, judged
-from tests.api.matrix.test_unread import THREADS, answer, read, unread
+from tests.api.matrix.test_relations import ignore
+from tests.api.matrix.test_unread import THREADS, answer, in_threads, read, unread
 
 pytestmark = pytest.mark.both
 
@@ -188,3 +189,33 @@ async def test_nothing_is_counted_twice_after_a_stop(alice: Client, bob: Client,
 async def _entries(server: Running) -> Any:
     async with server.hs.core.db.read() as conn:
         return await log.entries_after(conn, LOG_START, 1000)
+
+
+async def test_unread_messages_of_people_who_are_then_ignored_do_not_count(
+    server: Running, alice: Client, bob: Client, carol: Client
+) -> None:
+    room_id, other = await create(alice, bob, carol), await create(carol, bob)
+    root = await say(alice, room_id, "root")
+    await say(carol, room_id, "before")
+    await mention(carol, room_id, "you", bob)
+    await answer(carol, room_id, root, "in a thread")
+    await say(carol, room_id, "@room all of you", **{"m.mentions": {"room": True}})
+    await say(carol, other, "elsewhere")
+    await say(alice, room_id, "from alice")
+    await judged(server)
+    assert await unread(bob, other) == (1, 0)
+    await ignore(bob, carol)
+    await say(carol, room_id, "after")
+    await judged(server)
+    assert await in_threads(bob, room_id) == (2, {})
+    assert await unread(bob, room_id) == (2, 0)
+    assert await unread(bob, other) == (0, 0)
+    await ignore(bob, carol, alice)
+    await judged(server)
+    assert await unread(bob, room_id) == (0, 0)
+    await ignore(bob)
+    await say(carol, room_id, "heard again")
+    await judged(server)
+    assert await unread(bob, room_id) == (1, 0)
+    await read(bob, room_id, await say(carol, room_id, "last"))
+    assert await unread(bob, room_id) == (0, 0)

@@ -52,3 +52,27 @@ async def test_what_one_was_notified_of(alice: Client, bob: Client, server: Runn
     assert await listed(alice) == [("mine", True)]
     await ignore(bob, alice)
     assert await listed(bob) == []
+
+
+async def test_a_change_of_name_hides_no_notifications(alice: Client, bob: Client, server: Running) -> None:
+    room_id = await create(alice)
+    await say(alice, room_id, "before bob")
+    await alice.call("POST", path(room_id, "invite"), body={"user_id": bob.user_id})
+    await say(alice, room_id, "while invited")
+    await bob.call("POST", path(room_id, "join"), body={})
+    for number in range(3):
+        await say(alice, room_id, f"message {number}")
+    await bob.call("PUT", f"profile/{quote(bob.user_id)}/displayname", body={"displayname": "Robert"})
+    own = path(room_id, f"state/m.room.member/{quote(bob.user_id)}")
+    await bob.call("PUT", own, body={"membership": "join", "displayname": "Bobby"})
+    await say(alice, room_id, "message 3")
+    await judged(server)
+    assert await listed(bob) == [(f"message {number}", False) for number in (3, 2, 1, 0)]
+    assert {one["profile_tag"] for one in (await bob.call("GET", "notifications"))["notifications"]} == {""}
+    await bob.call("POST", path(room_id, "leave"), body={})
+    assert await listed(bob) == []
+    await alice.call("POST", path(room_id, "invite"), body={"user_id": bob.user_id})
+    await bob.call("POST", path(room_id, "join"), body={})
+    await say(alice, room_id, "after the return")
+    await judged(server)
+    assert await listed(bob) == [("after the return", False)]

@@ -54,7 +54,10 @@ class EvaluatedEvent:
 
 @dataclass(slots=True)
 class EvaluatedBatch:
-    """The results for a range of the log. `changed`: users whose rules changed, with the position of the change."""
+    """The results for a range of the log. `changed`: users whose rules changed, with the position of the change.
+
+    `deafened`: users whose ignored or blocked users changed; `hidden`: marks of what they therefore see no more.
+    """
 
     judged: list[EvaluatedEvent] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
@@ -63,11 +66,13 @@ class EvaluatedBatch:
     changed: list[tuple[UserId, LogPosition]] = field(default_factory=list)
     redacted: set[EventId] = field(default_factory=set)
     read: set[tuple[UserId, RoomId]] = field(default_factory=set)
+    deafened: set[UserId] = field(default_factory=set)
+    hidden: list[Mark] = field(default_factory=list)
 
     @property
     def told(self) -> set[tuple[UserId, RoomId]]:
         """The users and rooms whose counts differ from what /sync may have sent; the user may be EVERYBODY."""
-        marked = {(one.user_id, one.room_id) for one in (*self.marks, *self.common)}
+        marked = {(one.user_id, one.room_id) for one in (*self.marks, *self.common, *self.hidden)}
         return marked | {(one.user_id, one.room_id) for one in self.spells}
 
     def catch_up(self, room_id: RoomId, audience: Audience) -> None:
@@ -113,8 +118,11 @@ class Evaluator:
             self._audiences.drop_of([user_id])
             if body["type"] == PUSH_RULES:
                 found.changed.append((user_id, entry.position))
+            else:
+                found.deafened.add(user_id)
         elif entry.kind is EntryKind.BLOCKS:
             self._audiences.drop_of([user_id])
+            found.deafened.add(user_id)
         elif entry.kind is EntryKind.RECEIPT:
             found.read.add((user_id, entry.room_id or RoomId(body.get("room_id", ""))))
 

@@ -4,10 +4,11 @@ from typing import Any, Final
 
 from homeserver.errors import Invalid
 from homeserver.model import LOG_START, Content, LogPosition, Requester
-from homeserver.protocol.pushrules.defaults import NOTIFYING, notifies_everybody
+from homeserver.protocol.pushrules.defaults import NOTIFYING
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import Visibility
+from homeserver.services.push.notifications.hidden import common_count
 from homeserver.storage import notified as stored
 from homeserver.storage.db import Database
 from homeserver.storage.notified import Notified
@@ -56,7 +57,7 @@ class Listing:
         shown = [
             one
             for one in found
-            if _notify(one)
+            if common_count(one).notify + one.own_notify > 0
             and (_highlight(one) or not only_highlights)
             and not is_ignored(one.stored.event, ignored)
         ]
@@ -80,6 +81,7 @@ class Listing:
             {
                 "actions": ["notify", {"set_tweak": "highlight"}] if _highlight(one) else ["notify"],
                 "event": event,
+                "profile_tag": "",  # those were of rules for one device, of which there are none any more
                 "read": one.is_read,
                 "room_id": one.stored.event.room_id,
                 "ts": one.stored.event.origin_server_ts,
@@ -88,13 +90,8 @@ class Listing:
         ]
 
 
-def _notify(one: Notified) -> bool:
-    common = 0 if one.is_silenced else notifies_everybody(one.stored.event) + max(0, one.common_notify)
-    return common + one.own_notify > 0
-
-
 def _highlight(one: Notified) -> bool:
-    return one.own_highlight + (0 if one.is_silenced else one.common_highlight) > 0
+    return one.own_highlight + common_count(one).highlight > 0
 
 
 def _position(token: str) -> LogPosition:

@@ -9,6 +9,7 @@ from homeserver.clock import Clock
 from homeserver.model import EntryKind, LogPosition
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.push.notifications.evaluate import EvaluatedBatch
+from homeserver.services.push.notifications.hidden import HiddenUnread
 from homeserver.storage import events, log, notify, relations
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
@@ -23,7 +24,8 @@ _MOST_TOLD = 100  # users of a room who are woken one by one; if there are more,
 class NotificationStore:
     """Turns results into marks and mute spans."""
 
-    def __init__(self, *, db: Database, clock: Clock) -> None:
+    def __init__(self, *, db: Database, clock: Clock, hidden: HiddenUnread) -> None:
+        self._hidden = hidden
         self._db = db
         self._clock = clock
         # Read rooms whose marks may be deleted; not worth a write of their own.
@@ -35,8 +37,10 @@ class NotificationStore:
         # events redacted since their evaluation get no mark
         found.marks, found.common = _without(found.marks, gone), _without(found.common, gone)
         found.marks, found.common = await self._in_threads(found)
+        found.hidden = await self._hidden.marks(found.deafened, [*found.common, *found.marks])
         self._read |= found.read
-        wanted = (found.marks, found.common, found.spells, found.changed, gone, len(self._read) > _MOST_READ)
+        counted = (found.marks, found.common, found.hidden, found.spells, found.changed, gone)
+        wanted = (*counted, len(self._read) > _MOST_READ)
         if not any(wanted):
             return None
         read, self._read = self._read, set()
@@ -86,6 +90,8 @@ class NotificationStore:
             await self._tell(conn, told)
         if marks := [*found.common, *found.marks]:
             await notify.add_marks(conn, marks)
+        if found.hidden:
+            await notify.set_marks(conn, found.hidden)
         if found.spells:
             await notify.begin_spells(conn, found.spells)
         if found.changed:

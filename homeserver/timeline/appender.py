@@ -71,7 +71,8 @@ class Appender:
     def put(self, submission: Submission) -> None:
         """Queue a submission, which was built just before on its room's tip."""
         self._waiting.append(submission)
-        self._size += submission.size
+        submission.queued = submission.size
+        self._size += submission.queued
         if submission.tip is not None:
             submission.tip.waiting += 1
             submission.tip.last = submission.done
@@ -101,7 +102,7 @@ class Appender:
             submission = self._waiting.popleft()
             taken.append(submission)
             room -= submission.size
-            self._size -= submission.size
+            self._size -= submission.queued
         self._metrics.set_waiting(self._size)
         return taken
 
@@ -152,7 +153,8 @@ class Appender:
     async def _write_once(self, conn: AsyncConnection, taken: Sequence[Submission]) -> Batch:
         repeats, refused = await self._admit(conn, taken)
         answered = {*repeats, *refused}
-        writing = [one for one in taken if not one.done.done() and one not in answered]
+        left = [one for one in taken if not one.done.done() and one not in answered]
+        writing = [one for one in left if one.size]
         batch = Batch()
         if writing:
             now_ms = self._clock.now_ms()
@@ -160,6 +162,7 @@ class Appender:
             first = await log.take(conn, size, states)
             batch = place(writing, first, now_ms)
             await self._write_batch(conn, batch, now_ms)
+        batch.results.extend((one, Written()) for one in left if not one.size)
         batch.results.extend(repeats.items())
         batch.refused.extend(refused.items())
         return batch
@@ -239,7 +242,8 @@ class Appender:
         if found is None:
             self._abandon(mine)
             return
-        for one_tip in {tip, *(one.tip for one in mine if one.tip is not None)}:
+        tips = {tip, *(one.tip for one in mine if one.tip is not None)}
+        for one_tip in tips:
             one_tip.reset(found)
         for one in mine:
             if one.kind is not None:  # the room can only have been made by another worker
@@ -249,6 +253,12 @@ class Appender:
                 self._chainer.chain(one)
             except HomeserverError as error:
                 one.fail(error)
+            except Exception as error:  # of a decision: it must not harm the batch
+                logger.exception("a decision failed")
+                one.fail(error)
+        last = next((one.done for one in reversed(mine) if not one.done.done()), None)
+        for one_tip in tips:
+            one_tip.last = last
 
     def _abandon(self, submissions: Collection[Submission]) -> None:
         """Fail the submissions for a room that does not exist; only the one that creates it goes on, as built."""

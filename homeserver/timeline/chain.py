@@ -20,7 +20,8 @@ class Chainer:
         self._last_created_ms = 0
 
     def chain(self, submission: Submission) -> None:
-        """Build every draft on the tip and move the tip. If one is refused, the tip stays and the error is raised."""
+        """Decide, build every draft on the tip, and move the tip. If one is refused, the tip stays and the error is
+        raised."""
         for _ in self._steps(submission):
             pass
 
@@ -34,6 +35,8 @@ class Chainer:
         if submission.tip is None:
             return
         head = submission.tip.head
+        if submission.decide is not None:
+            submission.drafts, submission.also = submission.decide(head)
         now_ms = self._clock.now_ms()
         if head.rules.room_id_is_hash and not head.extremities:  # equal create events would have one room id
             now_ms = self._last_created_ms = max(now_ms, self._last_created_ms + 1)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +14,7 @@ from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.build import Built
-from homeserver.timeline.heads import Tip
+from homeserver.timeline.heads import Head, Tip
 
 RowT = TypeVar("RowT")
 
@@ -47,12 +47,26 @@ class NewEntry:
     user_id: UserId | None = None
 
 
+class Decided(NamedTuple):
+    """What a decision writes: events, and rows in the same transaction. Without drafts nothing is written."""
+
+    drafts: Sequence[Draft] = ()
+    also: Sequence[SideWrite[Any]] = ()
+
+
+Decide = Callable[[Head], Decided]
+"""Makes the drafts for the head that they are appended to; raises if that head does not allow the call. It is asked
+again when the room has moved by the time of the write, so it must have no effects and must not be async."""
+
+NOTHING: Final = Decided()
+
+
 @dataclass(frozen=True, slots=True)
-class RoomDrafts:
-    """Events for one room, as part of a larger transaction."""
+class RoomPart:
+    """A decision about one room, as part of a larger transaction."""
 
     room_id: RoomId
-    drafts: Sequence[Draft]
+    decide: Decide
 
 
 class KeyTaken(Conflict):
@@ -80,11 +94,13 @@ class Submission:
 
     Submissions of one `bundle` are committed together, or none of them.
     `kind` is set for a new room, whose first draft is its create event. `room_key` must be free, or the
-    submission fails with KeyTaken. `built` follows the room's tip and is built anew when that moves.
+    submission fails with KeyTaken. `built` follows the room's tip and is built anew when that moves; with `decide`,
+    the drafts and `also` are decided anew too. `queued`: the size it was queued with.
     """
 
     tip: Tip | None = None
     drafts: Sequence[Draft] = ()
+    decide: Decide | None = None
     entries: Sequence[NewEntry] = ()
     also: Sequence[SideWrite[Any]] = ()
     txn: TxnKey | None = None
@@ -92,6 +108,7 @@ class Submission:
     kind: RoomKind | None = None
     bundle: object | None = None
     built: list[Built] | None = None
+    queued: int = 0
     done: asyncio.Future[Written] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property

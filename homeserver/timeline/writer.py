@@ -8,17 +8,29 @@ from typing import Any
 
 from homeserver.errors import HomeserverError, NotFound, Unavailable
 from homeserver.model import LOG_START, Draft, LogPosition, RoomKind
-from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, make_room_id
 from homeserver.protocol.versions import rules_for
 from homeserver.servers import Servers
+from homeserver.storage import events, transactions
+from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.appender import Appender
 from homeserver.timeline.build import new_head
 from homeserver.timeline.chain import Chainer
 from homeserver.timeline.heads import Head, Heads, Tip
-from homeserver.timeline.submission import ROOM_ID_TAKEN, NewEntry, RoomDrafts, SideWrite, Submission, Written
+from homeserver.timeline.submission import (
+    ROOM_ID_TAKEN,
+    Decide,
+    Decided,
+    NewEntry,
+    RoomPart,
+    SideWrite,
+    Submission,
+    Written,
+)
+
+_TRIES = 4  # attempts of a call that was refused for what others were writing
 
 
 class Timeline:
@@ -27,7 +39,10 @@ class Timeline:
     Everything of one call is atomic: committed as a whole and in order, or not at all.
     """
 
-    def __init__(self, *, server: str, heads: Heads, chainer: Chainer, appender: Appender) -> None:
+    def __init__(
+        self, *, db: Database, server: str, heads: Heads, chainer: Chainer, appender: Appender
+    ) -> None:
+        self._db = db
         self._server = server
         self._heads = heads
         self._chainer = chainer
@@ -59,22 +74,6 @@ class Timeline:
         # The event was refused, or built anew on another worker's events.
         return await self._heads.committed(room_id)
 
-    async def set_state(
-        self, room_id: RoomId, draft: Draft, is_there: Callable[[Event | None], bool]
-    ) -> Event:
-        """Append a state event, unless the current one will do: then return that, once it is stored.
-
-        This is decided at the moment the event would be built, so of equal concurrent calls only the first writes.
-        Raises as `send` does.
-        """
-        key = (draft.type, draft.state_key or "")
-        while is_there((await self._heads.tip(room_id)).head.state.events.get(key)):
-            there = (await self.stored_head(room_id)).state.events.get(key)
-            if there is not None and is_there(there):
-                return there
-        written = await self.send(room_id, [draft])  # no other task has run since the tip was read
-        return written.events[0].event
-
     async def room_position(self, room_id: RoomId) -> LogPosition:
         """The position of a room's create event: what its public ids are made of. Raises NotFound until it has one."""
         position = (await self._heads.tip(room_id)).room_position
@@ -94,16 +93,56 @@ class Timeline:
 
         Raises Forbidden if the room's auth rules reject one of them, Invalid, TooLarge or Unavailable.
         """
-        tip = await self._heads.tip(room_id)
-        if txn is not None and (pending := self._pending.get(txn)) is not None:
-            first = await asyncio.shield(pending.done)
-            return Written(first.events, first.entries, repeated=True)
-        submission = Submission(tip=tip, drafts=drafts, txn=txn, also=also)
-        self._put(submission)
-        if txn is not None:
-            self._pending[txn] = submission
-            submission.done.add_done_callback(lambda _: self._pending.pop(txn, None))
-        return await asyncio.shield(submission.done)
+        return await self._submit(
+            room_id, txn, lambda tip: Submission(tip=tip, drafts=drafts, txn=txn, also=also)
+        )
+
+    async def decide(self, room_id: RoomId, decide: Decide, *, txn: TxnKey | None = None) -> Written:
+        """Append what is decided on the very head that it is appended to, whoever else writes at the same time.
+
+        If nothing is to be written, this returns once the head that was decided on is stored. Raises as `send` does,
+        and what `decide` raises.
+        """
+        return await self._submit(room_id, txn, lambda tip: Submission(tip=tip, decide=decide, txn=txn))
+
+    async def _submit(
+        self, room_id: RoomId, txn: TxnKey | None, make: Callable[[Tip], Submission]
+    ) -> Written:
+        """Queue a submission and wait for it. One that is refused is answered once what it was refused for is stored,
+        and is tried again if that is not to be."""
+        for _ in range(_TRIES):
+            tip = await self._heads.tip(room_id)
+            if txn is not None and (pending := self._pending.get(txn)) is not None:
+                made: Written = await asyncio.shield(pending.done)
+                return Written(made.events, made.entries, repeated=True)
+            submission = make(tip)
+            self._appender.check_open(submission.size)
+            before = tip.last
+            try:
+                self._put(submission)
+            except HomeserverError:
+                if before is not None and not await _is_stored(before):
+                    continue
+                if (first := await self._made_before(txn)) is not None:
+                    return first
+                raise
+            if txn is not None:
+                self._pending[txn] = submission
+                submission.done.add_done_callback(lambda _: self._pending.pop(txn, None))
+            written: Written = await asyncio.shield(submission.done)
+            if written.events:
+                return written
+            return await self._made_before(txn) or written
+        raise Unavailable("the room is changing too fast; try again", code="room_changing")
+
+    async def _made_before(self, txn: TxnKey | None) -> Written | None:
+        """What a transaction made when it was sent first, whatever has become of the room since."""
+        if txn is None:
+            return None
+        async with self._db.read() as conn:
+            made = await transactions.find(conn, [txn])
+            first = await events.events_by_id(conn, made.values()) if made else {}
+        return Written(tuple(first.values()), repeated=True) if first else None
 
     async def create_room(
         self,
@@ -125,14 +164,14 @@ class Timeline:
         self,
         old: RoomId,
         drafts: Sequence[Draft],
-        farewell: Callable[[RoomId], Sequence[Draft]],
+        farewell: Callable[[RoomId, Head], Sequence[Draft]],
         *,
         version: str,
         kind: RoomKind,
         also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
-        """Create a room that replaces another. `farewell` makes the old room's events from the new room's id; the
-        events of both rooms are one transaction. Raises as `send` does, and then there is no new room.
+        """Create a room that replaces another. `farewell` decides the old room's events by the new room's id; the
+        events of both rooms are one transaction. Raises as `decide` does, and then there is no new room.
         """
         tip = await self._heads.tip(old)
 
@@ -142,7 +181,8 @@ class Timeline:
             new = submission.room_id
             if new is None:
                 raise AssertionError("a new room has a tip")
-            return [submission, Submission(tip=tip, drafts=farewell(new), bundle=bundle)]
+            last = Submission(tip=tip, decide=lambda head: Decided(farewell(new, head)), bundle=bundle)
+            return [submission, last]
 
         return await self._found_or_again(parts)
 
@@ -189,41 +229,55 @@ class Timeline:
     ) -> list[Entry]:
         """Append entries that are no events."""
         submission = Submission(entries=entries, also=also)
+        self._appender.check_open(submission.size)
         self._put(submission)
         written = await asyncio.shield(submission.done)
         return list(written.entries)
 
     async def send_together(
         self,
-        pieces: Sequence[RoomDrafts],
+        parts: Sequence[RoomPart],
         entries: Sequence[NewEntry],
         *,
         also: Sequence[SideWrite[Any]] = (),
     ) -> list[Entry]:
-        """Append events to several rooms, and entries that are no events, in one transaction: all or nothing.
+        """Append what is decided about several rooms, and entries that are no events, in one transaction: all or
+        nothing.
 
-        Returns the entries that are no events. Raises as `send` does.
+        Returns the entries that are no events. Raises as `decide` does.
         """
-        tips = [await self._heads.tip(piece.room_id) for piece in pieces]
+        tips = [await self._heads.tip(part.room_id) for part in parts]
         bundle = object()
         last = Submission(entries=entries, also=also, bundle=bundle)
-        parts = [
+        together = [
             *(
-                Submission(tip=tip, drafts=piece.drafts, bundle=bundle)
-                for tip, piece in zip(tips, pieces, strict=True)
+                Submission(tip=tip, decide=part.decide, bundle=bundle)
+                for tip, part in zip(tips, parts, strict=True)
             ),
             last,
         ]
-        self._appender.check_open(sum(part.size for part in parts))
-        for part in parts:  # one bundle in the queue; the appender builds them, all or none
-            self._appender.put(part)
-        await asyncio.shield(asyncio.gather(*(part.done for part in parts), return_exceptions=True))
+        self._appender.check_open(len(together))
+        for one in together:  # one bundle in the queue; the appender builds them, all or none
+            self._appender.put(one)
+        await asyncio.shield(asyncio.gather(*(one.done for one in together), return_exceptions=True))
         return list((await last.done).entries)
 
     def _put(self, submission: Submission) -> None:
         """Build and queue in one step without an await, so that the chain and the queue have one order."""
-        self._appender.check_open(submission.size)
-        if submission.tip is not None and not submission.tip.stale:
+        tip = submission.tip
+        if tip is not None and not tip.stale:
             self._chainer.chain(submission)
+            if not submission.size and tip.waiting == 0:  # nothing to write, and all of the head is stored
+                submission.finish(Written())
+                return
         # On a stale tip the appender builds, once it has loaded the room anew.
         self._appender.put(submission)
+
+
+async def _is_stored(last: asyncio.Future[Written]) -> bool:
+    """Wait for a submission; False if it was refused."""
+    try:
+        await asyncio.shield(last)
+    except HomeserverError:  # its sender gets the error
+        return False
+    return True

@@ -84,7 +84,7 @@ def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | No
         metrics=metrics,
         projection=ProductProjection(servers),
     )
-    timeline = Timeline(server=settings.server.name, heads=heads, chainer=chainer, appender=appender)
+    timeline = Timeline(db=db, server=settings.server.name, heads=heads, chainer=chainer, appender=appender)
     return Core(
         db=db,
         clock=clock,

@@ -95,7 +95,7 @@ async def running(
         metrics=metrics,
         projection=ProductProjection(SERVERS),
     )
-    timeline = Timeline(server=SERVER, heads=heads, chainer=chainer, appender=appender)
+    timeline = Timeline(db=db, server=SERVER, heads=heads, chainer=chainer, appender=appender)
     task = asyncio.create_task(appender.run())
     try:
         yield Writing(timeline, live, heads, appender, db, key, metrics)

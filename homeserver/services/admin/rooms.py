@@ -62,7 +62,7 @@ class Moderation:
     async def close_room(self, room_id: RoomId) -> None:
         """Close a room for all its members. Raises NotFound("room_not_found"), Conflict("room_closed")."""
         head = await self._open_room(room_id)
-        await self._rooms.close_as(strongest_in(head), head, reason=REASON)
+        await self._rooms.close_as(strongest_in(head), room_id, reason=REASON)
 
     async def _open_room(self, room_id: RoomId) -> Head:
         head = await self._timeline.head(room_id)

@@ -34,7 +34,7 @@ from homeserver.storage.accounts import Account, ProfileRow
 from homeserver.storage.db import Database
 from homeserver.storage.retry import write_with_retry
 from homeserver.timeline.heads import Head
-from homeserver.timeline.submission import KeyTaken
+from homeserver.timeline.submission import Decided, KeyTaken
 from homeserver.timeline.writer import Timeline
 
 TAG: Final = "m.server_notice"
@@ -93,13 +93,15 @@ class Notices:
             raise NotFound("server notices are not enabled", code="no_notices")
         person = await self._find(user_id)
         room_id = await self._room_of(speaker, person)
-        head = await self._timeline.head(room_id)
-        drafts = [Draft(kind, speaker.user_id, content, state_key=state_key)]
-        if membership_in(head.state.events, person.user_id) not in ("join", "invite"):
-            # Last: a repeated txn_id returns the first event.
-            drafts.append(member_events.invite(speaker.user_id, person))
+        notice = Draft(kind, speaker.user_id, content, state_key=state_key)
+        invite = member_events.invite(speaker.user_id, person)
+
+        def decide(head: Head) -> Decided:
+            is_there = membership_in(head.state.events, person.user_id) in ("join", "invite")
+            return Decided([notice] if is_there else [notice, invite])  # the first is that of a txn_id
+
         txn = txn_key(requester, room_id, "notice", txn_id)
-        written = await self._timeline.send(room_id, drafts, txn=txn)
+        written = await self._timeline.decide(room_id, decide, txn=txn)
         return written.events[0].event.event_id
 
     def check_leave(self, head: Head, user_id: UserId) -> None:

@@ -4,7 +4,7 @@ There is one for each object and enquirer. Each side can hide it until the next 
 whom one may join.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,8 +26,9 @@ from homeserver.storage import rooms as rooms_table
 from homeserver.storage.enquiries import EnquiryRow, Help, HelpMove, NewEnquiry, Side
 from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
+from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import joined_in
-from homeserver.timeline.submission import KeyTaken, Placed, SideWrite
+from homeserver.timeline.submission import Decided, KeyTaken, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 _OWNER_LEVEL = 100  # both sides may close the room
@@ -165,9 +166,7 @@ class Enquiries:
     async def bring_in(self, person: Person, room_id: RoomId) -> None:
         """Add another user to an enquiry; for trusted callers."""
         await self._row(room_id)
-        head = await self._timeline.stored_head(room_id)
-        if person.user_id not in joined_in(head.state.events):
-            await self._timeline.send(room_id, bring_in(strongest_in(head), [person]))
+        await self._timeline.decide(room_id, lambda head: Decided(_entry(head, person)))
 
     # --- for the staff ---
 
@@ -175,21 +174,22 @@ class Enquiries:
         """Call the staff, and send `text` to the room. Raises Invalid("help_called") the second time."""
         requester, row = _check_side(enquiry), enquiry.row
         if row.help is not Help.NONE or not await self._step(
-            row, "call", [_notice(requester, text)], HelpMove(row.room_id, Help.ASKED, None, row.help_round)
+            row,
+            "call",
+            lambda _: [_notice(requester, text)],
+            HelpMove(row.room_id, Help.ASKED, None, row.help_round),
         ):
             raise Invalid("support was called already", code="help_called")
 
     async def join_help(self, staff: Requester, person: Person, room_id: RoomId, text: str) -> None:
         """Join as the helping member of the staff, if the staff was called. Raises Invalid("help_not_called")."""
         row = await self._row(room_id)
-        head = await self._timeline.head(room_id)
         if row.help is not Help.ASKED:
             raise Invalid("support was not called, or has joined already", code="help_not_called")
-        drafts = [_notice(staff, text)]
-        if staff.user_id not in joined_in(head.state.events):
-            drafts = [*bring_in(strongest_in(head), [person]), *drafts]
         move = HelpMove(room_id, Help.JOINED, staff.user_id, row.help_round)
-        if not await self._step(row, "join", drafts, move):
+        if not await self._step(
+            row, "join", lambda head: [*_entry(head, person), _notice(staff, text)], move
+        ):
             raise Invalid("another member of support has joined already", code="help_not_called")
 
     async def leave_help(self, staff: Requester, room_id: RoomId, text: str) -> None:
@@ -200,7 +200,8 @@ class Enquiries:
         drafts = [_notice(staff, text)]
         if staff.user_id not in (row.owner, row.enquirer):
             drafts.append(leave(staff.user_id))
-        await self._step(row, "leave", drafts, HelpMove(room_id, Help.NONE, None, row.help_round + 1))
+        move = HelpMove(room_id, Help.NONE, None, row.help_round + 1)
+        await self._step(row, "leave", lambda _: drafts, move)
 
     async def waiting(self, service: str, limit: int) -> list[Enquiry]:
         """Enquiries that wait for the staff, longest silent first; for the staff."""
@@ -223,11 +224,14 @@ class Enquiries:
             row = await stored.enquiry_of(conn, room_id)
         return row is not None and row.link.service == service
 
-    async def _step(self, row: EnquiryRow, name: str, drafts: Sequence[Draft], move: HelpMove) -> bool:
+    async def _step(
+        self, row: EnquiryRow, name: str, drafts: Callable[[Head], Sequence[Draft]], move: HelpMove
+    ) -> bool:
         """Write a change of the help state once, whoever else tries at the same time; False if it was written
         already."""
         txn = TxnKey("enquiry help", row.room_id, "", f"{name} {row.help_round}")
-        written = await self._timeline.send(row.room_id, drafts, txn=txn, also=[SideWrite(_move_help, move)])
+        also = [SideWrite(_move_help, move)]
+        written = await self._timeline.decide(row.room_id, lambda head: Decided(drafts(head), also), txn=txn)
         return not written.repeated
 
     async def _row(self, room_id: RoomId) -> EnquiryRow:
@@ -275,6 +279,12 @@ def _with_admin(draft: Draft, user_id: UserId) -> Draft:
         return draft
     users = {**draft.content["users"], user_id: _OWNER_LEVEL}
     return state_draft(draft.type, draft.sender, {**draft.content, "users": users})
+
+
+def _entry(head: Head, person: Person) -> Sequence[Draft]:
+    """The events by which a user joins an enquiry, unless they have."""
+    joined = joined_in(head.state.events)
+    return () if person.user_id in joined else bring_in(strongest_in(head), [person])
 
 
 def _notice(sender: Requester, text: str) -> Draft:

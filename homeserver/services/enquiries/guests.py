@@ -24,13 +24,14 @@ from homeserver.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import GUEST_NAMESPACE, Draft, Link, Person, Requester
 from homeserver.protocol.ids import RoomId, UserId, make_user_id
+from homeserver.protocol.member import membership_in
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_standing
 from homeserver.services.enquiries.enquirykeys import enquiry_key
 from homeserver.services.rooms import member_events
 from homeserver.settings.models import GuestSettings
 from homeserver.storage import accounts as stored_accounts
-from homeserver.storage import blocks, enquiries, push, rooms
+from homeserver.storage import blocks, enquiries, members, push, rooms
 from homeserver.storage import guests as stored
 from homeserver.storage.accounts import Account
 from homeserver.storage.db import Database
@@ -38,8 +39,8 @@ from homeserver.storage.guests import GuestClaim, GuestRow
 from homeserver.storage.retry import write_with_retry
 from homeserver.timeline.entries import blocks_changed, profile_changed, session_ended
 from homeserver.timeline.heads import Head
-from homeserver.timeline.reading import joined_in, levels_of
-from homeserver.timeline.submission import Placed, RoomDrafts, SideWrite
+from homeserver.timeline.reading import levels_of
+from homeserver.timeline.submission import NOTHING, Decided, Placed, RoomPart, SideWrite
 from homeserver.timeline.writer import Timeline
 
 MAX_NAME_CHARS = 255
@@ -175,20 +176,15 @@ class Guests:
             raise Forbidden("this needs an account, and you are a guest", code="no_account")
         guest = await self._find(checked_name(name), cookie, account.address)
         if guest is None:
-            raise NotFound("no such guest", code="guest_not_found")
+            raise _no_guest()
         own = guest.requester.user_id
         async with self._db.read() as conn:
             room_ids = await stored.rooms_of_guest(conn, own, self._settings.max_rooms)
         person = await self._profiles.own(account)
-        pieces, joined = [], []
-        for room_id in room_ids:
-            head = await self._timeline.head(room_id)
-            is_in = account.user_id in joined_in(head.state.events)
-            pieces.append(RoomDrafts(room_id, _hand_over_drafts(head, own, None if is_in else person)))
-            joined += [] if is_in else [room_id]
-        claim = _Claim(GuestClaim(own, account.user_id), tuple(joined))
+        parts = [RoomPart(room_id, lambda head: _hand_over(head, own, person)) for room_id in room_ids]
+        claim = _Claim(GuestClaim(own, account.user_id), await self._not_joined(account.user_id, room_ids))
         entries = await self._timeline.send_together(
-            pieces,
+            parts,
             [
                 profile_changed(own),
                 session_ended(own, None, "claimed"),
@@ -198,7 +194,13 @@ class Guests:
         )
         for entry in entries:  # at once in this worker; others read the log
             self._profiles.note(entry)
-        return len(pieces)
+        return len(parts)
+
+    async def _not_joined(self, user_id: UserId, room_ids: Sequence[RoomId]) -> tuple[RoomId, ...]:
+        """Those of the rooms that the user has not joined."""
+        async with self._db.read() as conn:
+            inside = await members.joined_among(conn, user_id, room_ids)
+        return tuple(one for one in room_ids if one not in inside)
 
     async def sweep(self) -> int:
         """Close guests who were idle for long, batch by batch: their UUIDs are free again, their messages stay.
@@ -301,10 +303,12 @@ def is_plain(name: str) -> bool:
     return False
 
 
-def _hand_over_drafts(head: Head, guest: UserId, person: Person | None) -> list[Draft]:
-    """The events by which a guest leaves a room, and `person`, if given, joins with the guest's power."""
+def _hand_over(head: Head, guest: UserId, person: Person) -> Decided:
+    """The events by which a guest leaves a room, and an account, unless it has joined, joins with the guest's power."""
+    if membership_in(head.state.events, guest) != "join":
+        return NOTHING
     drafts: list[Draft] = []
-    if person is not None:
+    if membership_in(head.state.events, person.user_id) != "join":
         levels = levels_of(head)
         may_invite = levels.user(guest) >= levels.invite
         inviter = None if may_invite else member_events.inviter_in(head)
@@ -312,13 +316,19 @@ def _hand_over_drafts(head: Head, guest: UserId, person: Person | None) -> list[
         if may_invite:
             drafts.append(member_events.promotion(head, guest, person.user_id))
     drafts.append(member_events.leave(guest))
-    return drafts
+    return Decided(drafts)
+
+
+def _no_guest() -> NotFound:
+    return NotFound("no such guest", code="guest_not_found")
 
 
 async def _write_claims(conn: AsyncConnection, items: Sequence[Placed[_Claim]]) -> None:
+    guests = [item.row.succession.guest for item in items]
+    if await stored.successors_of(conn, guests) or len(set(guests)) < len(guests):
+        raise _no_guest()  # claimed at the same time; of two claims in one batch each is tried again alone
     for claim in (item.row for item in items):
         succession = claim.succession
-        # If another account claimed the guest in the meantime, this fails, and the whole claim with it.
         await stored.succeed(conn, [succession])
         await push.hand_over(conn, succession.guest, succession.account)
         await stored.forget_guests(conn, [succession.guest])

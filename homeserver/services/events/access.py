@@ -72,23 +72,20 @@ class Access:
     async def room(self, requester: Requester, room_id: RoomId) -> OpenRoom:
         """An open room that the requester has joined, to read and to send. Raises NotFound("room_not_found")."""
         head = await self._timeline.head(room_id)
-        if not is_open_to(head, requester.user_id):
-            raise _no_room()
+        check_open_to(requester, head)
         return OpenRoom(requester, head)
 
     async def stored_room(self, requester: Requester, room_id: RoomId) -> Head:
         """The head of such a room as it is stored on disk, to be shown. Raises NotFound("room_not_found")."""
         head = await self._timeline.stored_head(room_id)
-        if not is_open_to(head, requester.user_id):
-            raise _no_room()
+        check_open_to(requester, head)
         return head
 
     async def room_to_manage(self, requester: Requester, room_id: RoomId) -> Head:
         """The head of a room that the requester is an admin of. Raises Forbidden("not_admin") for its other
         members."""
-        head = (await self.room(requester, room_id)).head
-        if role_in(head, requester.user_id) != "admin":
-            raise Forbidden("only an admin of the room may do this", code="not_admin")
+        head = await self._timeline.head(room_id)
+        check_may_manage(requester, head)
         return head
 
     async def room_by_uuid(self, requester: Requester, uuid: UUID) -> OpenRoom:
@@ -201,9 +198,27 @@ class Access:
 async def head_for_member(timeline: Timeline, requester: Requester, room_id: RoomId) -> Head:
     """The head of a room that the requester has joined, for Matrix clients. Raises Forbidden("not_joined")."""
     head = await timeline.head(room_id)
+    check_joined(requester, head)
+    return head
+
+
+def check_joined(requester: Requester, head: Head) -> None:
+    """Check on a head what `head_for_member` does. Raises Forbidden("not_joined")."""
     if membership_in(head.state.events, requester.user_id) != "join":
         raise not_joined()
-    return head
+
+
+def check_open_to(requester: Requester, head: Head) -> None:
+    """Check on a head what `Access.room` does. Raises NotFound("room_not_found")."""
+    if not is_open_to(head, requester.user_id):
+        raise _no_room()
+
+
+def check_may_manage(requester: Requester, head: Head) -> None:
+    """Check on a head what `Access.room_to_manage` does. Raises NotFound("room_not_found"), Forbidden("not_admin")."""
+    check_open_to(requester, head)
+    if role_in(head, requester.user_id) != "admin":
+        raise Forbidden("only an admin of the room may do this", code="not_admin")
 
 
 def not_joined() -> Forbidden:

@@ -5,6 +5,7 @@ from typing import Final
 
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Content, Draft, Requester
+from homeserver.protocol.canonical import same_json
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.status import check_may_act
@@ -22,8 +23,9 @@ from homeserver.storage import events
 from homeserver.storage.db import Database
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.build import relation_of
+from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import levels_of
-from homeserver.timeline.submission import Written
+from homeserver.timeline.submission import NOTHING, Decided, Written
 from homeserver.timeline.writer import Timeline
 
 _STATE_BY_OTHER_WAYS: Final = frozenset({"m.room.create"})
@@ -82,32 +84,40 @@ class RoomEvents:
         """Send a state event; with unchanged content no event is sent, and the current event's id is returned."""
         head = await self._timeline.head(room_id)
         self._messages.admit(requester)
-        if kind in _STATE_BY_OTHER_WAYS:
-            raise Forbidden("m.room.create can only be the first event of a room", code="auth_rule")
-        product_rules.check_state(requester, head, kind, state_key, content)
-        if kind == "m.room.member":
-            check_member_state(requester, head, state_key, content)
-            if (state_key, content.get("membership")) == (requester.user_id, "leave"):
-                self._check_leave(head, requester.user_id)
-
-        def is_there(event: Event | None) -> bool:
-            return event is not None and event.sender == requester.user_id and event.content == content
-
-        current = head.state.events.get((kind, state_key))
-        if is_there(current):
-            current = (await self._timeline.stored_head(room_id)).state.events.get((kind, state_key))
-        if current is not None and is_there(current):
-            return current.event_id
+        draft = Draft(kind, requester.user_id, content, state_key=state_key)
+        self._check_state(requester, head, draft)
         if kind == "m.room.member" and content.get("membership") == "invite":
             await self._send_policy.check_people(requester, [UserId(state_key)])
         if (kind, state_key) == (CANONICAL, ""):
-            before = current.content if current is not None else {}
-            await self._aliases.check_canonical(room_id, before, content)
-        draft = Draft(kind, requester.user_id, content, state_key=state_key)
-        event = await self._timeline.set_state(room_id, draft, is_there)
+            before = head.state.events.get((kind, state_key))
+            await self._aliases.check_canonical(room_id, before.content if before else {}, content)
+        there: Event | None = None
+
+        def decide(head: Head) -> Decided:
+            nonlocal there
+            self._check_state(requester, head, draft)
+            there = head.state.events.get((kind, state_key))
+            if there is not None and there.sender == draft.sender and same_json(there.content, content):
+                return NOTHING
+            return Decided([draft])
+
+        written = await self._timeline.decide(room_id, decide)
+        if not written.events and there is not None:
+            return there.event_id
         if (kind, state_key) == (TOMBSTONE, ""):
             await self._upgrades.note_tombstone(room_id, content)
-        return event.event_id
+        return _first(written)
+
+    def _check_state(self, requester: Requester, head: Head, draft: Draft) -> None:
+        """What the auth rules do not say of a state event."""
+        state_key = draft.state_key or ""
+        if draft.type in _STATE_BY_OTHER_WAYS:
+            raise Forbidden("m.room.create can only be the first event of a room", code="auth_rule")
+        product_rules.check_state(requester, head, draft.type, state_key, draft.content)
+        if draft.type == "m.room.member":
+            check_member_state(requester, head, state_key, draft.content)
+            if (state_key, draft.content.get("membership")) == (requester.user_id, "leave"):
+                self._check_leave(head, requester.user_id)
 
     async def redact(
         self,

@@ -27,7 +27,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.summaries import rooms_at
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import levels_of
-from homeserver.timeline.submission import Placed, SideWrite
+from homeserver.timeline.submission import NOTHING, Decided, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 CANONICAL: Final = "m.room.canonical_alias"
@@ -99,17 +99,21 @@ class Aliases:
         check_may_act(requester)
         self._limits.check("directory", requester.user_id)
         row = await self._find(_checked(alias))
-        head = await self._timeline.head(row.room_id)
-        may_name = may_name_room(head, requester.user_id)
-        if row.creator != requester.user_id and not may_name:
-            raise Forbidden("this alias was created by another user", code="not_your_alias")
-        without = _without(head, row.alias) if may_name else None
-        if without is None:
+
+        def decide(head: Head) -> Decided:
+            may_name = may_name_room(head, requester.user_id)
+            if row.creator != requester.user_id and not may_name:
+                raise Forbidden("this alias was created by another user", code="not_your_alias")
+            without = _without(head, row.alias) if may_name else None
+            if without is None:
+                return NOTHING
+            draft = state_draft(CANONICAL, requester.user_id, without)
+            return Decided([draft], [SideWrite(_drop, row.alias)])
+
+        written = await self._timeline.decide(row.room_id, decide)
+        if not written.events:
             async with self._db.write() as conn:
                 await stored.drop(conn, [row.alias])
-            return
-        draft = state_draft(CANONICAL, requester.user_id, without)
-        await self._timeline.send(row.room_id, [draft], also=[SideWrite(_drop, row.alias)])
 
     async def of_room(self, requester: Requester, room_id: RoomId) -> list[RoomAlias]:
         """A room's aliases on this server; for its members, and for all users if the room is world_readable.

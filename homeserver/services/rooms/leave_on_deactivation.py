@@ -21,7 +21,9 @@ from homeserver.storage import members as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.consume import Effect, consume
+from homeserver.timeline.heads import Head
 from homeserver.timeline.live import Live
+from homeserver.timeline.submission import NOTHING, Decided
 from homeserver.timeline.writer import Timeline
 
 logger = logging.getLogger(__name__)
@@ -59,10 +61,13 @@ class LeaveOnDeactivation:
 
         Does nothing if another worker did it before. A failed write is retried from the cursor.
         """
-        head = await self._timeline.head(room_id)
-        if is_product_room(head) or membership_in(head.state.events, user_id) not in _THERE:
-            return
-        await self._timeline.send(room_id, [member_events.leave(user_id)])
+
+        def decide(head: Head) -> Decided:
+            if is_product_room(head) or membership_in(head.state.events, user_id) not in _THERE:
+                return NOTHING
+            return Decided([member_events.leave(user_id)])
+
+        await self._timeline.decide(room_id, decide)
 
 
 def _closes(entry: Entry) -> bool:

@@ -7,15 +7,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.model import Member, Person, Requester, Role
 from homeserver.protocol.ids import RoomId, UserId
+from homeserver.protocol.member import membership_in
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.events.access import Access
+from homeserver.services.events.access import Access, check_may_manage, check_open_to
 from homeserver.services.rooms import member_events
+from homeserver.services.rooms.product_rules import is_product_room
 from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.storage import rooms
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import joined_in, kind_of, levels_of, role_in
-from homeserver.timeline.submission import Placed, SideWrite
+from homeserver.timeline.submission import NOTHING, Decided, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 
@@ -41,32 +43,37 @@ class Members:
         Raises NotFound("user_not_found"), Invalid("private_room"), Forbidden("not_admin", "blocked").
         """
         head = await self.group_to_manage(requester, room_id)
-        await self.bring_in(requester, head, await self._person(number), role)
+        person = await self._person(number)
+        if membership_in(head.state.events, person.user_id) != "join":
+            await self._blocks.check_people(requester.user_id, [person.user_id])
+        await self._timeline.decide(room_id, lambda head: self.bringing_in(requester, head, person, role))
         everybody = await self._views.members(await self._access.stored_room(requester, room_id))
-        return next(one for one in everybody if one.person.number == number)
+        added = next((one for one in everybody if one.person.number == number), None)
+        if added is None:  # left, or was removed, since
+            raise _not_in_room()
+        return added
 
     async def group_to_manage(self, requester: Requester, room_id: RoomId) -> Head:
         """The head of a group that the requester is an admin of.
 
         Raises NotFound("room_not_found"), Forbidden("not_admin"), Invalid("private_room").
         """
-        head = await self._access.room_to_manage(requester, room_id)
-        if kind_of(head) == "private":
-            raise Invalid("a private conversation stays between two people", code="private_room")
+        head = await self._timeline.head(room_id)
+        _check_group_to_manage(requester, head)
         return head
 
-    async def bring_in(self, requester: Requester, head: Head, person: Person, role: Role = "member") -> None:
-        """Add a user to a group that the requester manages; a user who is a member already keeps their role.
+    def bringing_in(self, requester: Requester, head: Head, person: Person, role: Role = "member") -> Decided:
+        """The events that add a user to a group; a user who is a member already keeps their role.
 
-        Raises Forbidden("blocked", "guests_refused").
+        Raises as `group_to_manage`, and Forbidden("guests_refused"). Blocks are of the caller to check.
         """
-        if person.user_id in joined_in(head.state.events):
-            return
-        await self._blocks.check_people(requester.user_id, [person.user_id])
+        _check_group_to_manage(requester, head)
+        if membership_in(head.state.events, person.user_id) == "join":
+            return NOTHING
         drafts = member_events.bring_in(requester.user_id, [person])
         if role == "admin":
             drafts.append(member_events.promotion(head, requester.user_id, person.user_id))
-        await self._timeline.send(head.room_id, drafts)
+        return Decided(drafts)
 
     async def remove(self, requester: Requester, room_id: RoomId, number: int) -> None:
         """Remove a user from a room; for admins, or the user themselves. Raises NotFound("user_not_found") if not a
@@ -74,34 +81,53 @@ class Members:
         if number == requester.number:
             await self.leave(requester, room_id)
             return
-        head = await self.group_to_manage(requester, room_id)
+        await self.group_to_manage(requester, room_id)
         person = await self._person(number)
-        if person.user_id not in joined_in(head.state.events):
-            raise NotFound("this user is not in the room", code="user_not_found")
-        levels = levels_of(head)
-        if levels.user(person.user_id) >= levels.user(requester.user_id):
-            raise Forbidden("this person is as much an admin as you are", code="low_power")
-        await self._timeline.send(room_id, [member_events.kick(requester.user_id, person.user_id)])
+
+        def decide(head: Head) -> Decided:
+            _check_group_to_manage(requester, head)
+            if membership_in(head.state.events, person.user_id) != "join":
+                raise _not_in_room()
+            levels = levels_of(head)
+            if levels.user(person.user_id) >= levels.user(requester.user_id):
+                raise Forbidden("this person is as much an admin as you are", code="low_power")
+            return Decided([member_events.kick(requester.user_id, person.user_id)])
+
+        await self._timeline.decide(room_id, decide)
 
     async def leave(self, requester: Requester, room_id: RoomId) -> None:
-        """Leave a room, as `hand_over_and_leave` does."""
-        head = (await self._access.room(requester, room_id)).head
-        await self.hand_over_and_leave(requester.user_id, head)
+        """Leave a room, as `leaving` says. Raises NotFound("room_not_found")."""
+        joined = await self.order_of_joins((await self._access.room(requester, room_id)).head)
 
-    async def hand_over_and_leave(self, own: UserId, head: Head, *, reason: str = "") -> None:
-        """Leave a joined room. If the last admin leaves, the member who joined first becomes admin.
+        def decide(head: Head) -> Decided:
+            check_open_to(requester, head)
+            return self.leaving(requester.user_id, head, joined)
 
-        A private room, or one that has no members left, gives up its key.
+        await self._timeline.decide(room_id, decide)
+
+    async def order_of_joins(self, head: Head) -> Sequence[UserId]:
+        """The members of a room of the product APIs in the order of their joins; of other rooms none."""
+        if not is_product_room(head):
+            return ()
+        return [one.person.user_id for one in await self._views.members(head)]
+
+    def leaving(self, own: UserId, head: Head, joined: Sequence[UserId], *, reason: str = "") -> Decided:
+        """The events by which a member leaves. If the last admin leaves, the member who joined first becomes admin.
+
+        A private room, or one that has no members left, gives up its key. `joined`: as `order_of_joins` has it.
         """
-        others = [one for one in await self._views.members(head) if one.person.user_id != own]
+        others = [one for one in joined_in(head.state.events) if one != own]
         drafts = []
-        last_admin = role_in(head, own) == "admin" and not any(one.role == "admin" for one in others)
+        last_admin = role_in(head, own) == "admin" and not any(
+            role_in(head, one) == "admin" for one in others
+        )
         if last_admin and others:
-            drafts.append(member_events.promotion(head, own, others[0].person.user_id))
+            ranks = {user_id: rank for rank, user_id in enumerate(joined)}
+            heir = min(others, key=lambda one: ranks.get(one, len(ranks)))  # who joined just now has no rank
+            drafts.append(member_events.promotion(head, own, heir))
         drafts.append(member_events.leave(own, reason=reason))
         frees_key = not others or kind_of(head) == "private"
-        also = [SideWrite(_free_keys, head.room_id)] if frees_key else ()
-        await self._timeline.send(head.room_id, drafts, also=also)
+        return Decided(drafts, [SideWrite(_free_keys, head.room_id)] if frees_key else ())
 
     async def companions(self, requester: Requester, user_ids: Collection[UserId]) -> set[UserId]:
         """The users among these that share a room with the requester."""
@@ -121,6 +147,16 @@ class Members:
         if person is None:
             raise NotFound("no such user", code="user_not_found")
         return person
+
+
+def _check_group_to_manage(requester: Requester, head: Head) -> None:
+    check_may_manage(requester, head)
+    if kind_of(head) == "private":
+        raise Invalid("a private conversation stays between two people", code="private_room")
+
+
+def _not_in_room() -> NotFound:
+    return NotFound("this user is not in the room", code="user_not_found")
 
 
 async def _free_keys(conn: AsyncConnection, rows: Sequence[Placed[RoomId]]) -> None:

@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Forbidden, Invalid, NotFound
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import Requester, RoomPlace
-from homeserver.protocol.event import Event
+from homeserver.model import Draft, Requester, RoomPlace
+from homeserver.protocol.canonical import same_json
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_rule_in, membership_in
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
-from homeserver.services.events.access import head_for_member
+from homeserver.services.events.access import check_joined, head_for_member
 from homeserver.services.rooms import member_events, product_rules
 from homeserver.services.rooms.guestaccess import check_may_enter
 from homeserver.services.rooms.members import Members
@@ -29,7 +29,7 @@ from homeserver.storage.members import MemberRow
 from homeserver.timeline.entries import room_forgotten
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import is_open_to
-from homeserver.timeline.submission import Placed, SideWrite
+from homeserver.timeline.submission import NOTHING, Decided, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
 CheckLeave = Callable[[Head, UserId], None]
@@ -74,49 +74,53 @@ class Membership:
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
-        head = await self._timeline.head(room_id)
         own = requester.user_id
-        if not extra and membership_in(head.state.events, own) == "join":
-            head = await self._timeline.stored_head(room_id)
-            if membership_in(head.state.events, own) == "join":
-                return
-        product_rules.check_open(head)
-        check_may_enter(requester, head)
+        fulfils = await self._fulfils_restriction(await self._timeline.head(room_id), own)
         person = await self._profiles.own(requester)
-        voucher = await self._voucher(head, own)
-        joined = member_events.join(person, reason=reason, extra=extra, voucher=voucher)
-        await self._timeline.set_state(room_id, joined, lambda was: not extra and _is(was, "join"))
+
+        def decide(head: Head) -> Decided:
+            if not extra and membership_in(head.state.events, own) == "join":
+                return NOTHING
+            product_rules.check_open(head)
+            check_may_enter(requester, head)
+            voucher = member_events.inviter_in(head) if fulfils else None
+            return Decided([member_events.join(person, reason=reason, extra=extra, voucher=voucher)])
+
+        await self._timeline.decide(room_id, decide)
 
     async def leave(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
         """Leave a room, reject an invite, or retract a knock. Does nothing if the user has left already.
 
-        A room of the product APIs is left as these do it (`Members.hand_over_and_leave`). Raises
-        NotFound("room_not_found").
+        A room of the product APIs is left as these do it (`Members.leaving`). Raises NotFound("room_not_found").
         """
-        head = await self._timeline.head(room_id)
         own = requester.user_id
-        was = head.state.events.get(("m.room.member", own))
-        if was is not None and was.membership == "leave":
-            head = await self._timeline.stored_head(room_id)
+        joined = await self._members.order_of_joins(await self._timeline.head(room_id))
+
+        def decide(head: Head) -> Decided:
             was = head.state.events.get(("m.room.member", own))
-        if was is None:
-            raise _no_room()
-        if was.membership == "leave":
-            return
-        self._check_leave(head, own)
-        if was.membership == "join" and product_rules.is_product_room(head) and is_open_to(head, own):
-            await self._members.hand_over_and_leave(own, head, reason=reason)
-            return
-        left = member_events.leave(own, reason=reason)
-        await self._timeline.set_state(room_id, left, lambda now: _is(now, "leave"))
+            if was is None:
+                raise _no_room()
+            if was.membership == "leave":
+                return NOTHING
+            self._check_leave(head, own)
+            if product_rules.is_product_room(head) and is_open_to(head, own):
+                return self._members.leaving(own, head, joined, reason=reason)
+            return Decided([member_events.leave(own, reason=reason)])
+
+        await self._timeline.decide(room_id, decide)
 
     async def knock(self, requester: Requester, room_id: RoomId, *, reason: str = "") -> None:
-        """Knock on a room; may be repeated. Raises Forbidden("auth_rule") if the room allows no knocks."""
+        """Knock on a room; repeating a knock changes nothing. Raises Forbidden("auth_rule") if the room allows no
+        knocks."""
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
-        product_rules.check_open(await self._timeline.head(room_id))
         person = await self._profiles.own(requester)
-        await self._timeline.send(room_id, [member_events.knock(person, reason=reason)])
+
+        def decide(head: Head) -> Decided:
+            product_rules.check_open(head)
+            return _unless_there(head, member_events.knock(person, reason=reason))
+
+        await self._timeline.decide(room_id, decide)
 
     async def invite(
         self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
@@ -128,45 +132,64 @@ class Membership:
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
-        head = await head_for_member(self._timeline, requester, room_id)
-        product_rules.check_others(head)
+        product_rules.check_others(await head_for_member(self._timeline, requester, room_id))
         person = (await self._profiles.people([user_id])).get(user_id)
         if person is None:
             raise NotFound(f"no user {user_id} on this server", code="user_not_found")
         await self._blocks.check_people(requester.user_id, [user_id])
-        if membership_in(head.state.events, user_id) == "join":
-            raise Forbidden("this user is already in the room", code="already_joined")
-        if product_rules.is_product_room(head):
-            head = await self._members.group_to_manage(requester, room_id)
-            await self._members.bring_in(requester, head, person)
-            return
-        await self._timeline.send(room_id, [member_events.invite(requester.user_id, person, reason=reason)])
+
+        def decide(head: Head) -> Decided:
+            check_joined(requester, head)
+            product_rules.check_others(head)
+            if membership_in(head.state.events, user_id) == "join":
+                raise Forbidden("this user is already in the room", code="already_joined")
+            if product_rules.is_product_room(head):
+                return self._members.bringing_in(requester, head, person)
+            return _unless_there(head, member_events.invite(requester.user_id, person, reason=reason))
+
+        await self._timeline.decide(room_id, decide)
 
     async def kick(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
         """Kick a user, revoke their invite, or reject their knock. Raises Forbidden("not_in_room") if they are not
         in the room."""
-        check_may_act(requester)
-        head = await head_for_member(self._timeline, requester, room_id)
-        product_rules.check_others(head)
-        if membership_in(head.state.events, user_id) not in ("join", "invite", "knock"):
-            raise Forbidden("this person is not in the room", code="not_in_room")
-        await self._timeline.send(room_id, [member_events.kick(requester.user_id, user_id, reason=reason)])
+
+        def check(head: Head) -> None:
+            product_rules.check_others(head)
+            if membership_in(head.state.events, user_id) not in ("join", "invite", "knock"):
+                raise Forbidden("this person is not in the room", code="not_in_room")
+
+        kicked = member_events.kick(requester.user_id, user_id, reason=reason)
+        await self._change_other(requester, room_id, kicked, check)
 
     async def ban(self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = "") -> None:
-        """Ban a user."""
-        check_may_act(requester)
-        product_rules.check_others(await head_for_member(self._timeline, requester, room_id))
-        await self._timeline.send(room_id, [member_events.ban(requester.user_id, user_id, reason=reason)])
+        """Ban a user; repeating a ban changes nothing."""
+        banned = member_events.ban(requester.user_id, user_id, reason=reason)
+        await self._change_other(requester, room_id, banned, product_rules.check_others)
 
     async def unban(
         self, requester: Requester, room_id: RoomId, user_id: UserId, *, reason: str = ""
     ) -> None:
         """Unban a user. Raises Forbidden("not_banned") if they are not banned."""
+
+        def check(head: Head) -> None:
+            if membership_in(head.state.events, user_id) != "ban":
+                raise Forbidden("this person is not banned", code="not_banned")
+
+        unbanned = member_events.kick(requester.user_id, user_id, reason=reason)
+        await self._change_other(requester, room_id, unbanned, check)
+
+    async def _change_other(
+        self, requester: Requester, room_id: RoomId, draft: Draft, check: Callable[[Head], None]
+    ) -> None:
+        """Change another user's membership in a room that the requester has joined, if `check` raises nothing."""
         check_may_act(requester)
-        head = await head_for_member(self._timeline, requester, room_id)
-        if membership_in(head.state.events, user_id) != "ban":
-            raise Forbidden("this person is not banned", code="not_banned")
-        await self._timeline.send(room_id, [member_events.kick(requester.user_id, user_id, reason=reason)])
+
+        def decide(head: Head) -> Decided:
+            check_joined(requester, head)
+            check(head)
+            return _unless_there(head, draft)
+
+        await self._timeline.decide(room_id, decide)
 
     async def joined_rooms(self, requester: Requester) -> list[RoomId]:
         """The rooms that the requester has joined."""
@@ -203,24 +226,27 @@ class Membership:
             news = room_forgotten(requester.user_id, room_id)
             await self._timeline.append([news], also=[SideWrite(_forget, row)])
 
-    async def _voucher(self, head: Head, user_id: UserId) -> UserId | None:
-        """The member who authorises the user's restricted join; None if no rule needs one, or the user fulfils none."""
+    async def _fulfils_restriction(self, head: Head, user_id: UserId) -> bool:
+        """True if the room's join rule is restricted, and the user is in one of the rooms that it names."""
         if join_rule_in(head.state.events) not in RESTRICTED_RULES:
-            return None
+            return False
         if membership_in(head.state.events, user_id) in ("join", "invite"):
-            return None
+            return False
         allowed = allowed_rooms_in(head.state.events)
         async with self._db.read() as conn:
-            inside = await stored.joined_among(conn, user_id, allowed)
-        return member_events.inviter_in(head) if inside else None
+            return bool(await stored.joined_among(conn, user_id, allowed))
 
 
 async def _forget(conn: AsyncConnection, items: Sequence[Placed[MemberRow]]) -> None:
     await memberships.forget(conn, [item.row for item in items])
 
 
-def _is(event: Event | None, membership: str) -> bool:
-    return event is not None and event.membership == membership
+def _unless_there(head: Head, draft: Draft) -> Decided:
+    """Write a member event, unless the current one is of the same sender and content."""
+    there = head.state.events.get((draft.type, draft.state_key or ""))
+    if there is not None and there.sender == draft.sender and same_json(there.content, draft.content):
+        return NOTHING
+    return Decided([draft])
 
 
 def _no_room() -> NotFound:

@@ -11,11 +11,12 @@ from functools import partial
 from homeserver.kit.in_batches import room_by_room
 from homeserver.model import Person
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.protocol.member import membership_in
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.rooms import member_events
 from homeserver.storage import members as stored
 from homeserver.storage.db import Database
+from homeserver.timeline.heads import Head
+from homeserver.timeline.submission import NOTHING, Decided
 from homeserver.timeline.writer import Timeline
 
 logger = logging.getLogger(__name__)
@@ -61,11 +62,15 @@ class MemberProfiles:
 
     async def _write_one(self, person: Person, room_id: RoomId) -> None:
         """Update the member event of one room, unless the user has left or the event is up to date."""
-        head = await self._timeline.head(room_id)
-        current = head.state.events.get(("m.room.member", person.user_id))
         draft = member_events.join(person)
-        if current is None or membership_in(head.state.events, person.user_id) != "join":
-            return
-        if all(current.content.get(key) == draft.content.get(key) for key in ("displayname", "avatar_url")):
-            return
-        await self._timeline.send(room_id, [draft])
+
+        def decide(head: Head) -> Decided:
+            current = head.state.events.get(("m.room.member", person.user_id))
+            if current is None or current.membership != "join":
+                return NOTHING
+            told = all(
+                current.content.get(key) == draft.content.get(key) for key in ("displayname", "avatar_url")
+            )
+            return NOTHING if told else Decided([draft])
+
+        await self._timeline.decide(room_id, decide)

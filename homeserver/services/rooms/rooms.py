@@ -6,18 +6,19 @@ import orjson
 
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import CLOSED_EVENT, Link, Page, Person, Requester, Room, RoomKind, RoomPlace
+from homeserver.model import CLOSED_EVENT, Content, Link, Page, Person, Requester, Room, RoomKind, RoomPlace
+from homeserver.protocol.canonical import same_json
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.blocks import blocked
 from homeserver.services.accounts.profiles import Profiles
-from homeserver.services.events.access import Access
+from homeserver.services.events.access import Access, check_may_manage
 from homeserver.services.rooms import member_events
 from homeserver.services.rooms.initial_state import ProductInitialState, state_draft
 from homeserver.services.rooms.members import Members
 from homeserver.services.rooms.roomviews import RoomViews
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import is_closed, is_open_to, joined_in, kind_of, levels_of, role_in
-from homeserver.timeline.submission import KeyTaken
+from homeserver.timeline.submission import NOTHING, Decided, KeyTaken
 from homeserver.timeline.writer import Timeline
 
 _GONE_AT_ONCE = 50
@@ -123,38 +124,45 @@ class Rooms:
     ) -> Room:
         """Set the title or the topic; for admins. Raises Forbidden("not_admin", "blocked"), TooLarge, NotFound."""
         self._initial_state.check_texts(title, topic)
-        head = await self._access.room_to_manage(requester, room_id)
-        await self._members.check_reach(requester, head)
-        drafts = []
+        await self._members.check_reach(requester, await self._access.room_to_manage(requester, room_id))
+        wanted: dict[str, Content] = {}
         if title is not None:
-            drafts.append(state_draft("m.room.name", requester.user_id, {"name": title.strip()}))
+            wanted["m.room.name"] = {"name": title.strip()}
         if topic is not None:
-            drafts.append(state_draft("m.room.topic", requester.user_id, {"topic": topic}))
-        if drafts:
-            await self._timeline.send(room_id, drafts)
+            wanted["m.room.topic"] = {"topic": topic}
+
+        def decide(head: Head) -> Decided:
+            check_may_manage(requester, head)
+            state = head.state.events
+            return Decided(
+                [
+                    state_draft(kind, requester.user_id, content)
+                    for kind, content in wanted.items()
+                    if (there := state.get((kind, ""))) is None or not same_json(there.content, content)
+                ]
+            )
+
+        await self._timeline.decide(room_id, decide)
         return await self.get(requester, room_id)
 
-    async def close_as(self, own: UserId, head: Head, *, reason: str = "") -> None:
+    async def close_as(self, own: UserId, room_id: RoomId, *, reason: str = "") -> None:
         """Close a room for all its members, in the name of `own`, who must have the power to. No permission is
-        checked here."""
-        levels = levels_of(head)
-        others = [one for one in joined_in(head.state.events) if one != own]
-        gone = [
-            member_events.kick(own if levels.user(user_id) < levels.user(own) else user_id, user_id)
-            for user_id in (*others, own)
-            if head.servers.is_ours(user_id) or levels.user(user_id) < levels.user(own)
-        ]
+        checked here; a room that is closed already stays so."""
         closed = {"closed_by": own, **({"reason": reason} if reason else {})}
+
+        def close(head: Head) -> Decided:
+            return NOTHING if is_closed(head) else Decided([state_draft(CLOSED_EVENT, own, closed)])
+
         # After the first event nobody can join; the others tell Matrix clients, in small batches.
-        await self._timeline.send(head.room_id, [state_draft(CLOSED_EVENT, own, closed)])
-        for start in range(0, len(gone), _GONE_AT_ONCE):
-            await self._timeline.send(head.room_id, gone[start : start + _GONE_AT_ONCE])
+        await self._timeline.decide(room_id, close)
+        while (await self._timeline.decide(room_id, lambda head: _leaving_closed(own, head))).events:
+            pass
 
     async def leave_or_close(self, requester: Requester, room_id: RoomId) -> None:
         """Close the room for all members if the requester is an admin; else leave it."""
         head = (await self._access.room(requester, room_id)).head
         if role_in(head, requester.user_id) == "admin":
-            await self.close_as(requester.user_id, head)
+            await self.close_as(requester.user_id, room_id)
         else:
             await self._members.leave(requester, room_id)
 
@@ -178,20 +186,28 @@ class Rooms:
         if not is_open_to(head, requester.user_id):
             if kind_of(head) == "private":
                 return None
-            await self._let_in(requester, head)
+            await self._let_in(requester, room_id)
         return await self.get(requester, room_id)
 
-    async def _let_in(self, requester: Requester, head: Head) -> None:
+    async def _let_in(self, requester: Requester, room_id: RoomId) -> None:
         """Add the requester to the group of a host's object: the host decides which users see the object."""
         if not self._initial_state.settings.linked_groups_open:
             raise Forbidden("an admin of this group must add you", code="not_member")
-        before = head.state.events.get(("m.room.member", requester.user_id))
-        removed = before is not None and before.sender != requester.user_id and before.membership != "invite"
-        inviter = member_events.inviter_in(head)
-        if removed or inviter is None:
-            raise Forbidden("you were removed from this group", code="removed")
         person = await self._profiles.own(requester)
-        await self._timeline.send(head.room_id, member_events.bring_in(inviter, [person]))
+
+        def decide(head: Head) -> Decided:
+            before = head.state.events.get(("m.room.member", requester.user_id))
+            if is_closed(head) or (before is not None and before.membership == "join"):
+                return NOTHING
+            removed = (
+                before is not None and before.sender != requester.user_id and before.membership != "invite"
+            )
+            inviter = member_events.inviter_in(head)
+            if removed or inviter is None:
+                raise Forbidden("you were removed from this group", code="removed")
+            return Decided(member_events.bring_in(inviter, [person]))
+
+        await self._timeline.decide(room_id, decide)
 
     async def _people(self, requester: Requester, numbers: Sequence[int]) -> list[Person]:
         wanted = [number for number in dict.fromkeys(numbers) if number != requester.number]
@@ -202,6 +218,20 @@ class Rooms:
         if len(found) != len(wanted):
             raise Invalid("some of these users are unknown", code="unknown_people")
         return [found[number] for number in wanted]
+
+
+def _leaving_closed(own: UserId, head: Head) -> Decided:
+    """The events by which the next members leave a closed room; `own`, who closes it, goes last."""
+    levels = levels_of(head)
+    joined = joined_in(head.state.events)
+    others = [one for one in joined if one != own]
+    gone = []
+    for user_id in (*others, *([own] if own in joined else ())):
+        if own in joined and levels.user(user_id) < levels.user(own):
+            gone.append(member_events.kick(own, user_id))
+        elif head.servers.is_ours(user_id):
+            gone.append(member_events.leave(user_id))
+    return Decided(gone[:_GONE_AT_ONCE])
 
 
 def room_key(kind: RoomKind, people: Sequence[UserId], link: Link | None) -> str | None:

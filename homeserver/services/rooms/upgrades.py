@@ -98,7 +98,7 @@ class Upgrades:
         written = await self._timeline.replace_room(
             room_id,
             drafts,
-            lambda new: _closing_events(head, own, new),
+            lambda new, head: _closing_events(head, own, new),
             version=rules.version,
             kind="group",
             also=[SideWrite(_move_aliases, room_id)],

@@ -80,7 +80,8 @@ def _listeners(hs: Homeserver) -> Iterator[Callable[[Entry], None]]:
     yield from (hs.events.rendering.note, hs.events.visibility.note, hs.e2ee.to_device.note)
     yield from (hs.realtime.presence.note, hs.clientdata.account_data.note, hs.clientdata.push_rules.note)
     yield from (hs.sliding.room_lists.note, hs.sync.memberships.note)
-    yield from (hs.media.repository.hear, hs.sync.long_polls.hear, hs.realtime.feed.hear)
+    yield from (hs.realtime.typing.hear, hs.media.repository.hear, hs.sync.long_polls.hear)
+    yield hs.realtime.feed.hear
 
 
 def _start_tasks(hs: Homeserver) -> None:

@@ -159,9 +159,7 @@ class Live:
             case records.TypingChanged(room_id=room_id, user_id=user_id, number=number, is_typing=is_typing):
                 self._tell(
                     room_id,
-                    lambda view: shape.frame(
-                        "typing", user_id=view.person_id(user_id, number), is_typing=is_typing
-                    ),
+                    lambda view: shape.typing_frame(view.person_id(user_id, number), is_typing=is_typing),
                     but=user_id,
                 )
             case records.PresenceChanged(

@@ -127,6 +127,11 @@ def message_frame(shown: Message, view: View, kind: str = "message") -> bytes:
     return frame(kind, message=told)
 
 
+def typing_frame(user_id: str, *, is_typing: bool) -> bytes:
+    """Somebody else started or stopped typing."""
+    return frame("typing", user_id=user_id, is_typing=is_typing)
+
+
 def error_frame(error: HomeserverError) -> bytes:
     """The frame for a refused frame; the socket stays open."""
     more = {"retry_ms": error.retry_ms} if isinstance(error, RateLimited) else {}

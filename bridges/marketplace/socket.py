@@ -129,11 +129,14 @@ class Sockets:
                 try:
                     # Checked after subscribing, so that a removal in between is not missed.
                     await self._market.access.room(requester, room_id)
+                    for user_id, number in self._market.typing.in_room(room_id).items():
+                        if user_id != requester.user_id:
+                            socket.put(shape.typing_frame(view.person_id(user_id, number), is_typing=True))
                     await socket.start(request)
                     await self._listen(SocketSession(socket, caller, room_id, chat_id))
                 finally:
                     self._live.leave_chat(socket, room_id, view)
-                    self._market.typing.stop(requester, room_id)
+                    self._market.typing.disconnect(socket)
         return socket.response
 
     async def _online(self, caller: Caller, there: Sequence[int]) -> list[str]:
@@ -183,7 +186,12 @@ class Sockets:
 
     async def _type(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, frame)
-        await self._market.typing.set(session.caller.requester, session.room_id, is_typing=wanted.is_typing)
+        await self._market.typing.set(
+            session.caller.requester,
+            session.room_id,
+            is_typing=wanted.is_typing,
+            connection=session.socket,
+        )
 
     async def _read(self, session: SocketSession, _frame: Mapping[str, Any]) -> None:
         await self._market.receipts.mark_read(session.caller.requester, session.room_id)

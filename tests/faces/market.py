@@ -103,7 +103,7 @@ class MarketplaceEar:
         if kind in ("new", "edited"):
             seen = self._hand.seen(frame["message"])
             if kind == "new" and self._inbox is not None and seen.sender != self._hand.name:
-                assert (await self._inbox.until("message"))["message"] == frame["message"]
+                await self._inbox.until("message", lambda told: told["message"] == frame["message"])
             return News(kind, seen.place, seen.sender, seen.text, seen.files)
         who = self._hand.names[frame["user_id"]] if "user_id" in frame else ""
         return News(kind, frame.get("id", 0), who, is_on=frame.get("is_typing"))

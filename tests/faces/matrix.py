@@ -100,9 +100,9 @@ class Matrix:
 
     @asynccontextmanager
     async def listens(self) -> AsyncIterator["MatrixEar"]:
-        follower = Follower(self.client)
-        await follower.sync()
-        yield MatrixEar(self, follower)
+        ear = MatrixEar(self, Follower(self.client))
+        await ear.starts()
+        yield ear
 
 
 class MatrixEar:
@@ -123,20 +123,26 @@ class MatrixEar:
                 await self._take_in(room)
         raise AssertionError(f"no {kind} came")
 
+    async def starts(self) -> None:
+        """The first sync; of what it tells, only who types is news."""
+        room = (await self._follower.sync())["rooms"]["join"][self._hand.room_id]
+        await self._take_in({**room, "timeline": {"events": []}})
+
     async def types(self) -> None:
         body = {"typing": True, "timeout": 10_000}
         at = path(self._hand.room_id, f"typing/{self._hand.client.user_id}")
         await self._hand.client.call("PUT", at, body=body)
 
     async def _take_in(self, room: Any) -> None:
+        for told in room["ephemeral"]["events"]:
+            if told["type"] == "m.typing":
+                self._waiting.extend(self._of_typing(set(told["content"]["user_ids"])))
         for event in room["timeline"]["events"]:
             if (news := await self._of_event(event)) is not None:
                 self._waiting.append(news)
         for told in room["ephemeral"]["events"]:
             if told["type"] == "m.receipt":
                 self._waiting.extend(await self._of_receipts(told["content"]))
-            else:
-                self._waiting.extend(self._of_typing(set(told["content"]["user_ids"])))
 
     async def _of_event(self, event: Any) -> News | None:
         content, sender = event["content"], self._hand.names[event["sender"]]

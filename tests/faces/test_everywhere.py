@@ -85,8 +85,7 @@ async def test_one_room(server: Running, client: aiohttp.ClientSession, here: st
             await a_message_from_its_birth_to_its_end(story)
             await a_file(story)
             await read_marks(story)
-            await hers.types()
-            assert await his.news("typing") == News("typing", 0, alice.name, is_on=True)
+            await typing(story)
         if shows_presence:
             assert await his.news("presence") == News("presence", 0, alice.name, is_on=False)
 
@@ -119,6 +118,20 @@ async def a_file(story: Story) -> None:
     assert (sent.sender, sent.files) == (alice.name, ("photo.png",))
     assert await story.his.news("new") == News("new", sent.place, alice.name, "photo.png", ("photo.png",))
     assert (await bob.page())[-1] == sent
+
+
+async def typing(story: Story) -> None:
+    """Whoever looks later sees it too; it ends with the message, before that is told."""
+    alice, bob = story.alice, story.bob
+    is_on, is_off = (News("typing", 0, alice.name, is_on=is_on) for is_on in (True, False))
+    await story.hers.types()
+    assert await story.his.news("typing") == is_on
+    async with bob.listens() as late:
+        assert await late.news("typing") == is_on
+        sent = await alice.says("typed")
+        for ear in (story.his, late):
+            assert await ear.news("typing") == is_off
+            assert (await ear.news("new")).place == sent.place
 
 
 async def read_marks(story: Story) -> None:

@@ -94,7 +94,13 @@ class ReceiptCalls:
             raise Forbidden("you can only set your own typing state", code="not_yours")
         await self._receipts.check_joined(requester, _room(call))
         forget_s = None if timeout is None else timeout / 1000
-        await self._typing.set(requester, _room(call), is_typing=call.body.typing, forget_s=forget_s)
+        await self._typing.set(
+            requester,
+            _room(call),
+            is_typing=call.body.typing,
+            connection=requester.session_id,
+            forget_s=forget_s,
+        )
         return {}
 
 

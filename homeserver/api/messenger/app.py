@@ -99,6 +99,7 @@ def _socket(
         hub=api.hub,
         views=views,
         connections=services.realtime.connections,
+        typing=services.realtime.typing,
         presence_chats=settings.presence_chats,
     )
     services.realtime.feed.follow(live)

@@ -4,8 +4,9 @@ The feed tells when a connected user joins or leaves a room, so the subscription
 any time; they are read from the database only when a socket opens.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from homeserver.api.messenger import shape
 from homeserver.http.audience import Audience
@@ -17,8 +18,10 @@ from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import Told
 from homeserver.services.realtime.connections import LiveConnections
+from homeserver.services.realtime.typing import Typing
 
 FACE = "messenger"
+MAX_TYPING = 200  # typing users that a new socket is told of
 
 
 @dataclass(slots=True)
@@ -49,11 +52,18 @@ class Live:
     """A subscriber of the feed (see `services/realtime/feed.py`) that sends frames to the sockets of this API."""
 
     def __init__(
-        self, *, hub: Hub, views: shape.Views, connections: LiveConnections, presence_chats: int
+        self,
+        *,
+        hub: Hub,
+        views: shape.Views,
+        connections: LiveConnections,
+        typing: Typing,
+        presence_chats: int,
     ) -> None:
         self._hub = hub
         self._views = views
         self._connections = connections
+        self._typing = typing
         self._presence_chats = presence_chats
         self._audience = Audience(hub, FACE)
         self._people: dict[UserId, Connected] = {}
@@ -100,6 +110,23 @@ class Live:
         """The chats that show a connected user as online."""
         person = self._people[requester.user_id]
         return [(self._chats[room_id].chat_id, room_id) for room_id in person.present]
+
+    def typing_in_rooms(self, requester: Requester) -> Sequence[bytes]:
+        """The frames of everybody else who is typing in a connected user's chats."""
+        rooms = self._people[requester.user_id].rooms & self._typing.rooms()
+        frames = (
+            frame
+            for room_id in rooms
+            for frame in self._typing_in(room_id, requester.user_id, requester.namespace)
+        )
+        return tuple(islice(frames, MAX_TYPING))
+
+    def _typing_in(self, room_id: RoomId, reader: UserId, namespace: int) -> Iterator[bytes]:
+        view, chat_id = self._views.in_namespace(namespace), self._chats[room_id].chat_id
+        for user_id, number in self._typing.in_room(room_id).items():
+            if user_id != reader:
+                here = {"chat_id": chat_id, "user_id": view.number(number), "is_typing": True}
+                yield shape.frame("typing", here)
 
     def _take_in(self, person: Connected, place: RoomPlace) -> None:
         if place.room_id in person.rooms:
@@ -215,6 +242,8 @@ class Live:
             self._take_in(person, RoomPlace(room.room_id, room.position))
             for socket, namespace in person.sockets.items():
                 socket.put(self._chat_frame("chat.created", now, namespace, 0))
+                for frame in self._typing_in(room.room_id, user_id, namespace):
+                    socket.put(frame)
             self._show(person, room.room_id)
         self._changed(now, but=user_id)
 

@@ -4,7 +4,7 @@ See `http/frames.py` for the code shared with other APIs' sockets.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -30,11 +30,10 @@ MAX_GREETINGS = 200  # online users that a new socket is told of
 
 @dataclass(frozen=True, slots=True)
 class SocketSession:
-    """One client. `newest`: the end of the log when it connected; `typing`: the rooms its user is typing in."""
+    """One client."""
 
     socket: Socket
     requester: Requester
-    typing: set[RoomId] = field(default_factory=set)
 
 
 class PersonSocket:
@@ -95,11 +94,10 @@ class PersonSocket:
             await self._greet(session)
             await self._dialogue.listen(session.socket, session)
         finally:
-            for room_id in session.typing:
-                self._services.realtime.typing.stop(session.requester, room_id)
+            self._services.realtime.typing.disconnect(session.socket)
 
     async def _greet(self, session: SocketSession) -> None:
-        """Send the online members of the user's chats, each once."""
+        """Send the online members of the user's chats, each once, and who is typing there."""
         view, told = self._views.of(session.requester), {session.requester.number}
         for chat_id, room_id in self._live.present_in(session.requester):
             for number in self._services.realtime.connections.online(room_id):
@@ -107,6 +105,8 @@ class PersonSocket:
                     told.add(number)
                     here = {"chat_id": chat_id, "user_id": view.number(number), "online": True}
                     await session.socket.push(shape.frame("presence", here))
+        for frame in self._live.typing_in_rooms(session.requester):
+            session.socket.put(frame)
 
     async def _send(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         new = check(NewMessage, data)
@@ -119,12 +119,9 @@ class PersonSocket:
     async def _type(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         wanted = check(TypingData, data)
         room = await self._services.events.access.room_by_number(session.requester, wanted.chat_id)
-        room_id = room.room_id
-        await self._services.realtime.typing.set(session.requester, room_id, is_typing=wanted.is_typing)
-        if wanted.is_typing:
-            session.typing.add(room_id)
-        else:
-            session.typing.discard(room_id)
+        await self._services.realtime.typing.set(
+            session.requester, room.room_id, is_typing=wanted.is_typing, connection=session.socket
+        )
 
     async def _read(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         wanted = check(ReadData, data)

@@ -101,19 +101,21 @@ class ConversationSocket:
         try:
             await self._dialogue.listen(session.socket, session)
         finally:
-            self._services.realtime.typing.stop(session.requester, session.room_id)
+            self._services.realtime.typing.disconnect(session.socket)
 
     def _greet(self, session: SocketSession, there: Sequence[int]) -> None:
-        """Send the online participants."""
+        """Send who of the others is online, and who is typing."""
         view = self._views.of(session.requester)
-        for number in there:
+        typing = self._services.realtime.typing.in_room(session.room_id).values()
+        facts = [("presence", "online", number) for number in there]
+        for kind, fact, number in (*facts, *(("typing", "is_typing", number) for number in typing)):
             if number != session.requester.number:
                 here = {
                     "conversation_id": session.conversation_id,
                     "user_id": view.number(number),
-                    "online": True,
+                    fact: True,
                 }
-                session.socket.put(shape.frame("presence", here))
+                session.socket.put(shape.frame(kind, here))
 
     async def _say(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         new = check(MessageFrame, payload)
@@ -126,7 +128,10 @@ class ConversationSocket:
     async def _type(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, payload)
         await self._services.realtime.typing.set(
-            session.requester, session.room_id, is_typing=wanted.is_typing
+            session.requester,
+            session.room_id,
+            is_typing=wanted.is_typing,
+            connection=session.socket,
         )
 
     async def _read(self, session: SocketSession, payload: Mapping[str, Any]) -> None:

@@ -89,6 +89,15 @@ def check(value: object) -> None:
             _check_scalar(item)
 
 
+def is_strict(value: object) -> bool:
+    """True if `check` allows the value."""
+    try:
+        check(value)
+    except BadJson:
+        return False
+    return True
+
+
 def decode(data: bytes | str) -> Any:
     """Parse JSON received from other servers without losing details that hashes depend on.
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from homeserver.protocol.canonical import MAX_INTEGER, JsonObject
 from homeserver.protocol.errors import AuthRefused, BadPowerLevel
@@ -24,6 +24,7 @@ POWER_LEVELS_KEY: StateKey = ("m.room.power_levels", "")
 CREATE_KEY: StateKey = ("m.room.create", "")
 
 _NAMED = ("users_default", "events_default", "state_default", "ban", "redact", "kick", "invite")
+_TABLES = ("users", "events", "notifications")
 _TEXT_LEVEL = re.compile(r"[+-]?[0-9]{1,400}")
 _EMPTY: JsonObject = {}
 
@@ -140,6 +141,44 @@ class ReadableLevels(PowerLevels):
             return super()._entry(table, name)
         except BadPowerLevel:
             return -INFINITE if table == "users" else INFINITE
+
+
+def integer_levels(content: JsonObject, rules: RoomRules) -> dict[str, Any]:
+    """The content of m.room.power_levels with all its levels as integers, which every room version takes.
+
+    What cannot be read by the rules of the content's own room is left out. Integers that are too large for JSON become
+    the largest of it.
+    """
+    made = {name: value for name, value in content.items() if name not in _NAMED and name not in _TABLES}
+    made |= _integers({name: content[name] for name in _NAMED if name in content}, rules)
+    for table in _TABLES:
+        if table in content:
+            entries = _integers(_table(content, table), rules)
+            made[table] = {name: one for name, one in entries.items() if table != "users" or is_user_id(name)}
+    return made
+
+
+def are_readable(content: JsonObject, rules: RoomRules) -> bool:
+    """True if each level can be read. If one cannot, the room's levels can never be changed."""
+    made = integer_levels(content, rules)
+    pairs = [(content, made, _NAMED), *((_table(content, one), _table(made, one), None) for one in _TABLES)]
+    return all(
+        old[name] is None or name in new
+        for old, new, names in pairs
+        for name in old
+        if names is None or name in names
+    )
+
+
+def _integers(entries: JsonObject, rules: RoomRules) -> dict[str, int]:
+    found = {}
+    for name, value in entries.items():
+        try:
+            level = read_level(value, rules)
+        except BadPowerLevel:
+            continue
+        found[name] = max(-MAX_INTEGER, min(level, MAX_INTEGER))
+    return found
 
 
 def check_power_levels(event: Event, levels: PowerLevels) -> None:

@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 
 from homeserver.errors import TooLarge, Unsupported
 from homeserver.model import KIND_KEY, LINK_EVENT, Content, Draft, Link, Person, RoomKind
+from homeserver.protocol import canonical
 from homeserver.protocol.errors import UnknownRoomVersion
 from homeserver.protocol.ids import UserId
-from homeserver.protocol.power import creators
+from homeserver.protocol.power import creators, integer_levels
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services.rooms import member_events
 from homeserver.settings.models import RoomSettings
@@ -174,10 +175,15 @@ def preset_levels(
 
 def replacing_content(head: Head) -> Content:
     """m.room.create's content for a room that replaces another: the old content, with its `predecessor`."""
-    old = head.state.events["m.room.create", ""].content
+    old = strict_content(head.state.events["m.room.create", ""].content)
     content: Content = {name: value for name, value in old.items() if name not in _OF_ONE_ROOM}
     content["predecessor"] = {"room_id": head.room_id, "event_id": head.extremities[-1]}
     return content
+
+
+def strict_content(content: Mapping[str, Any]) -> Content:
+    """The fields of a content that events of all room versions may have: the oldest had floats, for example."""
+    return {name: value for name, value in content.items() if canonical.is_strict({name: value})}
 
 
 def replacing_levels(head: Head, rules: RoomRules, new_creators: Collection[UserId], own: UserId) -> Content:
@@ -187,8 +193,8 @@ def replacing_levels(head: Head, rules: RoomRules, new_creators: Collection[User
     not.
     """
     event = head.state.events.get((POWER_LEVELS, ""))
-    content: Content = dict(event.content) if event is not None else {}
-    users, events = _table(content, "users"), _table(content, "events")
+    content: Content = {} if event is None else strict_content(integer_levels(event.content, head.rules))
+    users, events = dict(content.get("users", {})), dict(content.get("events", {}))
     had_creators = head.rules.additional_creators
     if rules.additional_creators:
         users = {user_id: level for user_id, level in users.items() if user_id not in new_creators}
@@ -202,8 +208,3 @@ def replacing_levels(head: Head, rules: RoomRules, new_creators: Collection[User
         if event is None:
             users |= creator_users([own], rules)
     return {**content, "users": users, "events": events}
-
-
-def _table(content: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = content.get(name)
-    return dict(found) if isinstance(found, dict) else {}

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Content, Draft, Requester
-from homeserver.protocol.event import Event, StateKey
+from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId, is_room_id, is_user_id
+from homeserver.protocol.power import are_readable, integer_levels
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
@@ -26,6 +27,7 @@ from homeserver.services.rooms.initial_state import (
     replacing_content,
     replacing_levels,
     state_draft,
+    strict_content,
     supported_rules,
 )
 from homeserver.services.rooms.spaces import CHILD, SPACE
@@ -142,7 +144,7 @@ def _carried_state(head: Head, own: UserId) -> list[Draft]:
     """The state copied to the new room: settings, join rules, bans, and a space's children."""
     state = head.state.events
     drafts = [
-        state_draft(kind, own, dict(event.content))
+        state_draft(kind, own, strict_content(event.content))
         for kind in _CARRIED
         if (event := state.get((kind, ""))) is not None
     ]
@@ -153,7 +155,7 @@ def _carried_state(head: Head, own: UserId) -> list[Draft]:
             text = reason if isinstance(reason, str) else ""
             drafts.append(member_events.ban(own, UserId(key), reason=text))
         elif kind == CHILD and is_space and event.content:
-            drafts.append(Draft(kind, own, dict(event.content), state_key=key))
+            drafts.append(Draft(kind, own, strict_content(event.content), state_key=key))
     return drafts
 
 
@@ -165,23 +167,21 @@ def _closing_events(head: Head, own: UserId, new: RoomId) -> list[Draft]:
     levels, state = levels_of(head), head.state.events
     if (CANONICAL, "") in state and levels.user(own) >= levels.event(CANONICAL, is_state=True):
         drafts.append(state_draft(CANONICAL, own, {}))
-    quiet = _read_only_levels(state)
+    event = state.get((POWER_LEVELS, ""))
+    before = {} if event is None else event.content
+    quiet = _read_only_levels(integer_levels(before, head.rules))
     highest = max(quiet["events_default"], quiet["invite"])
+    if not are_readable(before, head.rules):
+        return drafts
     if levels.user(own) >= max(levels.event(POWER_LEVELS, is_state=True), highest):
         drafts.append(state_draft(POWER_LEVELS, own, quiet))
     return drafts
 
 
-def _read_only_levels(state: Mapping[StateKey, Event]) -> Content:
+def _read_only_levels(content: Content) -> Content:
     """Power levels that forbid ordinary members to send and to invite."""
-    event = state.get((POWER_LEVELS, ""))
-    content: Content = dict(event.content) if event is not None else {}
-    default = content.get("users_default")
-    needed = max(50, (default if type(default) is int else 0) + 1)
-    for name in ("events_default", "invite"):
-        level = content.get(name)
-        content[name] = max(needed, level if type(level) is int else 0)
-    return content
+    needed = max(50, content.get("users_default", 0) + 1)
+    return {**content, **{name: max(needed, content.get(name, 0)) for name in ("events_default", "invite")}}
 
 
 async def _move_aliases(conn: AsyncConnection, items: Sequence[Placed[RoomId]]) -> None:

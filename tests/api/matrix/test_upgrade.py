@@ -228,3 +228,70 @@ async def test_a_room_with_too_much_state_is_not_upgraded(alice: Client) -> None
     body = {"new_version": "12"}
     assert await alice.errcode("POST", path(space, "upgrade"), 413, body=body) == "M_TOO_LARGE"
     assert len((await alice.call("GET", "joined_rooms"))["joined_rooms"]) == 1
+
+
+TEXT_LEVELS: dict[str, Any] = {
+    "users_default": " 7 ",
+    "events_default": "-3",
+    "state_default": "+50",
+    "ban": "50",
+    "kick": "1e3",
+    "invite": "60",
+    "redact": None,
+    "notifications": {"room": "20", "other": ["x"]},
+    "org.example": "as it is",
+}
+
+
+async def test_levels_of_old_rooms_are_integers_in_the_new_one(alice: Client, bob: Client) -> None:
+    levels = {
+        **TEXT_LEVELS,
+        "users": {alice.user_id: "100", bob.user_id: "0050"},
+        "events": {"org.example.a": "10", "org.example.b": "x", "org.example.c": None},
+    }
+    old = await create(alice, bob, room_version="9", power_level_content_override=levels)
+    for version in ("10", "11", "12"):
+        new = await upgrade(alice, old, version)
+        found = await state(alice, new, "m.room.power_levels")
+        own = {} if version == "12" else {alice.user_id: 100}
+        assert found["users"] == {**own, bob.user_id: 50}, version
+        assert found["events"]["org.example.a"] == 10
+        assert not {"org.example.b", "org.example.c"} & set(found["events"])
+        assert found["notifications"] == {"room": 20}
+        assert found["org.example"] == "as it is"
+        named = {name: found.get(name) for name in ("users_default", "events_default", "state_default")}
+        assert named == {"users_default": 7, "events_default": -3, "state_default": 50}
+        assert [found.get(name) for name in ("ban", "kick", "invite", "redact")] == [50, None, 60, None]
+        await alice.call("POST", path(new, "invite"), body={"user_id": bob.user_id})
+        assert (await state(alice, old, TOMBSTONE))["replacement_room"] == new
+        kept = await state(alice, old, "m.room.power_levels")
+        assert kept == {**kept, **levels}, "the rules let nobody change these"
+        old = await create(alice, bob, room_version="9", power_level_content_override=levels)
+
+
+async def test_the_old_room_is_not_opened_by_its_upgrade(alice: Client, bob: Client) -> None:
+    levels = {"users": {alice.user_id: "100"}, "events_default": "70", "users_default": "60"}
+    old = await create(alice, bob, room_version="9", power_level_content_override=levels)
+    await upgrade(alice, old, "11")
+    quiet = await state(alice, old, "m.room.power_levels")
+    assert (quiet["events_default"], quiet["invite"]) == (70, 61)
+    assert quiet["users"] == {alice.user_id: 100}
+
+
+async def test_what_only_old_rooms_may_hold_stays_there(alice: Client) -> None:
+    """The oldest versions take floats and integers of any size."""
+    odd = {"allow": ["*"], "deny": [], "org.example": 1.5}
+    old = await create(
+        alice,
+        room_version="5",
+        creation_content={"org.example": 0.5, "type": "org.example.kind"},
+        power_level_content_override={"users": {alice.user_id: 2**60}, "org.example": 1.5, "ban": 50.9},
+        initial_state=[{"type": "m.room.server_acl", "content": odd}],
+    )
+    new = await upgrade(alice, old, "11")
+    found = await whole(alice, new)
+    assert found["m.room.create", ""]["type"] == "org.example.kind"
+    assert found["m.room.server_acl", ""] == {"allow": ["*"], "deny": []}
+    assert found["m.room.power_levels", ""]["ban"] == 50
+    assert "org.example" not in found["m.room.power_levels", ""]
+    await set_state(alice, new, "m.room.name", {"name": "she is in charge"})

@@ -8,6 +8,7 @@ from aiohttp import web
 from homeserver.api.matrix.accountdata import AccountDataCalls
 from homeserver.api.matrix.accounts import AccountCalls
 from homeserver.api.matrix.admin import AdminCalls
+from homeserver.api.matrix.appservices import AppServiceCalls
 from homeserver.api.matrix.backups import BackupCalls
 from homeserver.api.matrix.dehydrated import DehydratedCalls
 from homeserver.api.matrix.delayed import DelayedCalls
@@ -121,7 +122,12 @@ def make(
     discovery = Discovery(server=server, well_known=settings.well_known)
     voip = VoipCalls(turn=settings.turn, clock=clock)
     openid = OpenIdCalls(services.auth.openid, server_name=server.name)
-    outside = (*voip.routes(), *openid.routes(), *ThirdPartyCalls().routes())
+    outside = (
+        *voip.routes(),
+        *openid.routes(),
+        *ThirdPartyCalls().routes(),
+        *AppServiceCalls().routes(),
+    )
     calls = (*discovery.routes(), *logins.routes(), *outside)
     routes = (*calls, *_user_routes(services, logins, passwords, settings))
     faces = [

@@ -14,7 +14,7 @@ from homeserver.settings.section import ROOM_VERSIONS
 
 VERSIONS = (
     "r0.6.1",
-    *(f"v1.{minor}" for minor in range(1, 19)),
+    *(f"v1.{minor}" for minor in range(1, 20)),
 )
 UNSTABLE: Mapping[str, bool] = MappingProxyType(
     {
@@ -29,6 +29,7 @@ UNSTABLE: Mapping[str, bool] = MappingProxyType(
         "org.matrix.msc4222": True,  # state_after in sync
         "org.matrix.simplified_msc3575": True,  # sliding sync
         "uk.half-shot.msc2666.query_mutual_rooms": True,
+        "uk.half-shot.msc2666.query_mutual_rooms.stable": True,
         "uk.tcpip.msc4133.stable": True,  # profile fields
     }
 )

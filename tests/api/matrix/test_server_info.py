@@ -95,8 +95,9 @@ async def test_a_server_without_settings_is_there_for_clients_and_closed_to_stra
 
 async def test_versions_and_capabilities(nobody: Client, alice: Client) -> None:
     versions = await nobody.call("GET", "/_matrix/client/versions")
-    assert {"v1.1", "v1.11", "v1.16"} <= set(versions["versions"])
+    assert {"v1.1", "v1.11", "v1.16", "v1.19"} <= set(versions["versions"])
     assert versions["unstable_features"]["org.matrix.msc4222"] is True
+    assert versions["unstable_features"]["uk.half-shot.msc2666.query_mutual_rooms.stable"] is True
     found = (await alice.call("GET", "capabilities"))["capabilities"]
     assert found["m.room_versions"]["available"][found["m.room_versions"]["default"]] == "stable"
     switches = {name: one["enabled"] for name, one in found.items() if "enabled" in one}

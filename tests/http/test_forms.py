@@ -1,9 +1,11 @@
 """Forms with files, read as a stream."""
 
 import asyncio
+import time
 from io import BytesIO
 from typing import Any
 
+import pytest
 from aiohttp import FormData
 from pytest_aiohttp.plugin import AiohttpClient
 
@@ -61,6 +63,10 @@ async def test_what_is_no_form_is_refused(aiohttp_client: AiohttpClient) -> None
         (kind, b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n--B--\r\n'),
         (kind, b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n\x00\r\n--B--\r\n'),
         (kind, b'--B\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\ncut o'),
+        (
+            kind,
+            b'--B\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n' + b"x" * 40 + b"\r\n--B--\r\n",
+        ),
         (kind, b'--B\r\nContent-Disposition: form-data; name="\x12"\r\n\r\nx\r\n--B--\r\n'),
         (kind, b"--B\r\nContent-Disposition: " + b"x" * 10_000 + b"\r\n\r\nx\r\n--B--\r\n"),
         (
@@ -103,3 +109,74 @@ async def test_a_client_that_goes_away_in_the_middle_harms_nobody(aiohttp_client
     )
     assert answer.status == 200
     del reader
+
+
+def named(disposition: str, data: bytes = b"x", *, kind: str = "application/octet-stream") -> bytes:
+    head = f"--B\r\nContent-Disposition: {disposition}\r\nContent-Type: {kind}\r\n\r\n"
+    return head.encode() + data + b"\r\n"
+
+
+BEFORE = b'--B\r\nContent-Disposition: form-data; name="before"\r\n\r\n1\r\n'
+FORM_KIND = {**ALICE, "Content-Type": "multipart/form-data; boundary=B"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ('"say %22hi%22.png"', 'say "hi".png'),
+        ('"a%0d%0Ab.png"', "a\r\nb.png"),  # the store makes one line of it
+        (r'"C:\fakepath\x.png"', r"C:\fakepath\x.png"),  # and takes the last part
+        (r'"..\..\etc\passwd"', r"..\..\etc\passwd"),
+        (r'"say \"hi\".png"', 'say "hi".png'),
+        (r'"C:\\fakepath\\x.png"', r"C:\fakepath\x.png"),
+        ('"folder\\"', "folder\\"),
+        ('"%2e%2F..%2fa.png"', "%2e/../a.png"),
+        ('"100%25 of a%20b.png"', "100%25 of a%20b.png"),
+        ('"100%.png"', "100%.png"),
+        ('"a;b; filename=c.png"', "a;b; filename=c.png"),
+        ('"it\'s.png"', "it's.png"),
+        ("plain.png", "plain.png"),
+        ('"отчёт.png"', "отчёт.png"),
+        ("\"x.png\"; filename*=UTF-8''%D0%BE%20%22%22.png", 'о "".png'),
+        ("\"x.png\"; filename*=cp500''%D0%BE.png", "x.png"),
+    ],
+)
+async def test_the_name_of_a_file_is_what_the_browser_meant(
+    aiohttp_client: AiohttpClient, sent: str, name: str
+) -> None:
+    client = await aiohttp_client(site(APP_ROUTES))
+    data = BEFORE + named(f'form-data; name="file"; filename={sent}') + b"--B--\r\n"
+    answer = await client.post("/api/form", headers=FORM_KIND, data=data)
+    assert (await answer.json())[1:] == [["file", name, "application/octet-stream", 1]]
+
+
+async def test_a_file_input_that_was_left_alone_is_no_file(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(APP_ROUTES))
+    kind = "application/octet-stream"
+    for parts, files in (
+        ([named('form-data; name="file"; filename=""', b"")], []),
+        ([named('form-data; name="file"; filename=', b"")], []),
+        (
+            [named('form-data; name="file"; filename=""', b"data")],
+            [["file", "", kind, 4]],
+        ),  # a blob of a script
+        ([named('form-data; name="file"; filename="empty.txt"', b"")], [["file", "empty.txt", kind, 0]]),
+        (
+            [named('form-data; name="a"; filename=""', b""), named('form-data; name="b"; filename="b"')],
+            [["b", "b", kind, 1]],
+        ),
+    ):
+        answer = await client.post(
+            "/api/form", headers=FORM_KIND, data=BEFORE + b"".join(parts) + b"--B--\r\n"
+        )
+        assert (answer.status, (await answer.json())[1:]) == (200, files)
+
+
+async def test_a_header_full_of_backslashes_takes_no_time(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(site(APP_ROUTES))
+    for rest in ("\\" * 7000, '\\"' * 3500, "; " * 3500, "; a=" * 2000):
+        data = BEFORE + named(f'form-data; name="file"; filename="{rest}') + b"--B--\r\n"
+        began = time.perf_counter()
+        answer = await client.post("/api/form", headers=FORM_KIND, data=data)
+        assert answer.status in {200, 400}
+        assert time.perf_counter() - began < 2

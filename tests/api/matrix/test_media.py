@@ -48,6 +48,22 @@ async def test_a_file_comes_back_as_it_was_sent(alice: Client, bob: Client) -> N
 
 
 @pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (r"C:\fakepath\x.bin", 'filename="x.bin"'),
+        ("../../etc/passwd", 'filename="passwd"'),
+        ("a\r\nSet-Cookie: b.bin", "filename*=UTF-8''a%20Set-Cookie%3A%20b.bin"),
+        ("100%25.bin", "filename*=UTF-8''100%2525.bin"),
+    ],
+)
+async def test_a_name_is_the_last_part_of_a_path(alice: Client, sent: str, shown: str) -> None:
+    place = await upload(alice, b"x", "application/x-odd", sent)
+    assert (await get(alice, f"download/{place}")).headers["Content-Disposition"].endswith(shown)
+    renamed = await get(alice, f"download/{place}/{quote(sent, safe='')}")
+    assert renamed.headers["Content-Disposition"].endswith(shown)
+
+
+@pytest.mark.parametrize(
     ("sent", "served", "kind"),
     [
         ("image/png", "image/png", "inline"),

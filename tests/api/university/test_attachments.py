@@ -36,6 +36,14 @@ def form(
     return made
 
 
+def browser_form(file_name: str, data: bytes, **fields: str) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of a form, with the name of a file as it stands in the request."""
+    parts = [f'name="{name}"\r\n\r\n{value}'.encode() for name, value in fields.items()]
+    parts.append(f'name="file"; filename="{file_name}"\r\nContent-Type: image/png\r\n\r\n'.encode() + data)
+    body = b"".join(b"--B\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
+    return body + b"--B--\r\n", {"Content-Type": "multipart/form-data; boundary=B"}
+
+
 async def get(user: User, url: str, **options: Any) -> aiohttp.ClientResponse:
     """A file by its whole address, from wherever the test's server listens, without a token."""
     answer = await user.session.get(URL(url).relative(), **options)
@@ -70,6 +78,32 @@ async def test_a_file_becomes_a_message(alice: User, bob: User, fields_last: boo
     assert small.status == 200
     assert max(Image.open(BytesIO(await small.read())).size) <= 640
     assert await bob.chat("GET", f"messages/{group['id']}") == [heard]
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ("say %22hi%22.png", 'say "hi".png'),
+        (r"C:\fakepath\x.png", "x.png"),
+        (r"..\..\etc\passwd", "passwd"),
+        ("..%2F..%2Fa.png", "a.png"),
+        ("a%0D%0Ab.png", "a b.png"),
+    ],
+)
+async def test_a_file_has_the_name_that_its_sender_sees(alice: User, sent: str, name: str) -> None:
+    group = await alice.group()
+    body, headers = browser_form(sent, picture(8, 8), conversation_id=group["id"])
+    added = await alice.chat("POST", "attachments/", data=body, headers=headers)
+    assert added["name"] == name
+    assert (await alice.chat("GET", f"messages/{group['id']}"))[0]["attachments"][0]["name"] == name
+
+
+async def test_a_form_without_a_chosen_file_makes_no_message(alice: User) -> None:
+    group = await alice.group()
+    body, headers = browser_form("", b"", conversation_id=group["id"], text="no file")
+    path = f"{CHAT}/attachments/"
+    assert await alice.code("POST", path, 422, data=body, headers=headers) == "missing_param"
+    assert await alice.texts(group) == []
 
 
 async def test_a_repeated_upload_is_one_message_with_one_file(alice: User) -> None:

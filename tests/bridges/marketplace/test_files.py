@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from bridges.marketplace import schemas, shape
-from tests.api.university.test_attachments import form, picture
+from tests.api.university.test_attachments import browser_form, form, picture
 from tests.api.university.test_conversations import conforms
 from tests.bridges.marketplace.people import API, Shopper, guest
 
@@ -61,6 +61,15 @@ async def test_a_file_without_a_text_has_none(visitor: Shopper, seller: Shopper)
         await own.say("message", message_text="words", message_type=None, file_url=None)
         assert (await ear.until("message"))["message"]["message_text"] == "words"
     assert [one["message_text"] for one in await seller.messages(chat)] == [None, None, "words"]
+
+
+async def test_names_and_files_that_were_not_chosen(buyer: Shopper) -> None:
+    path = f"upload-file?user_id={buyer.name}"
+    for sent, name in ((r"C:\fakepath\a%22b.png", "a_b.png"), ("..%2f..%2Fa.png", "a.png")):
+        body, headers = browser_form(sent, picture(8, 8))
+        assert (await buyer.call("POST", path, data=body, headers=headers))["file_name"] == name
+    body, headers = browser_form("", b"")
+    assert await buyer.call("POST", path, 422, data=body, headers=headers) == "missing_param"
 
 
 async def test_types_are_seen_by_their_bytes(buyer: Shopper) -> None:

@@ -104,6 +104,7 @@ _UNREAD_OF = _ALL.where(
         select(_theirs.c.room_id).where(_theirs.c.user_id.in_(bindparam("senders", expanding=True)))
     ),
     events.c.timeline_order > members.c.seen_position,
+    events.c.position < bindparam("before"),
     ~_is_read,
     _may_count,
 )
@@ -130,10 +131,17 @@ async def unread_of(
     senders: Collection[UserId],
     *,
     types: frozenset[str],
+    before: LogPosition,
     limit: int,
 ) -> list[Notified]:
-    """The newest events of these senders that a user has not read and that are of these types or marked."""
-    values = {"reader": user_id, "senders": list(senders), "types": list(types), "count": limit}
+    """The newest unread events of these senders before a log position that are of these types or marked."""
+    values = {
+        "reader": user_id,
+        "senders": list(senders),
+        "types": list(types),
+        "before": before,
+        "count": limit,
+    }
     return [_notified(row) for row in await conn.execute(_UNREAD_OF, values)]
 
 

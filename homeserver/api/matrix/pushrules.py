@@ -7,11 +7,21 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from homeserver.api.matrix import schemas
+from homeserver.errors import Invalid
 from homeserver.http.body import Body, Flag, JsonObject, Query
 from homeserver.http.routes import Call, Route
 from homeserver.services.clientdata.push_rules import PushRules
 
 AnyCall = Call[Any, Any]
+
+
+_MALFORMED = (
+    "/{scope}",
+    "/{scope}/{kind}",
+    "/{scope}/{kind}/{rule_id}",
+    "/{scope}/{kind}/{rule_id}/{attribute}",
+)
+"""Paths of push rules that are not ours when no other route has them: another scope, no rule id, another attribute."""
 
 
 class RulePosition(Query):
@@ -52,6 +62,13 @@ class PushRuleCalls:
         return (
             Route("GET", rules, self.all, "Get the push rules", answer=anything),
             Route("GET", f"{rules}/global", self.all_global, "Get the global push rules", answer=anything),
+            Route(
+                "GET",
+                f"{rules}/global/{{kind}}",
+                self.all_of_kind,
+                "Get the push rules of a kind",
+                answer=list[Any],
+            ),
             Route("GET", one, self.get, "Get a push rule", answer=anything),
             Route("PUT", one, self.put, "Set a push rule", body=JsonObject, query=RulePosition, answer=empty),
             Route("DELETE", one, self.delete, "Delete a push rule", answer=empty),
@@ -62,6 +79,11 @@ class PushRuleCalls:
             Route("GET", actions, self.actions, "Get a push rule's actions", answer=ActionsAnswer),
             Route(
                 "PUT", actions, self.set_actions, "Set a push rule's actions", body=ActionsBody, answer=empty
+            ),
+            *(
+                Route(method, rules + path, _refuse, "Refuse a malformed path", documented=False)
+                for path in _MALFORMED
+                for method in ("GET", "PUT", "DELETE")
             ),
         )
 
@@ -80,6 +102,14 @@ class PushRuleCalls:
         """
         shown: Mapping[str, Any] = (await self._rules.shown(call.requester.user_id))["global"]
         return shown
+
+    async def all_of_kind(self, call: AnyCall) -> Sequence[Any]:
+        """`GET /_matrix/client/v3/pushrules/global/{kind}`: get the rules of one kind, in order of priority.
+
+        NOTSPEC: as Synapse has it.
+        Errors: M_INVALID_PARAM (unknown kind).
+        """
+        return await self._rules.of_kind(call.requester, call.text("kind"))
 
     async def get(self, call: AnyCall) -> Mapping[str, Any]:
         """`GET /_matrix/client/v3/pushrules/global/{kind}/{rule_id}`: get a default rule or one of the user's
@@ -149,6 +179,14 @@ class PushRuleCalls:
         """
         await self._rules.act(call.requester, *_named(call), call.body.actions)
         return {}
+
+
+async def _refuse(_: AnyCall) -> Mapping[str, Any]:
+    """Any other path of push rules.
+
+    Errors: M_UNRECOGNIZED (400: unknown scope or attribute, missing kind or rule id).
+    """
+    raise Invalid("no such push rules", code="unrecognized")
 
 
 def _named(call: AnyCall) -> tuple[str, str]:

@@ -67,6 +67,12 @@ class PushRules:
         known = await self._find(user_id)
         return AccountDataItem("", PUSH_RULES, orjson.dumps(known.rules.shown(user_id)), known.position)
 
+    async def of_kind(self, requester: Requester, kind: str) -> list[JsonObject]:
+        """The rules of a kind, highest priority first. Raises Invalid("bad_push_rule")."""
+        rules = await self.of(requester.user_id)
+        with _api_errors():
+            return [rule.shown(requester.user_id) for rule in rules.rules(read_kind(kind))]
+
     async def rule(self, requester: Requester, kind: str, rule_id: str) -> JsonObject:
         """One rule. Raises NotFound("push_rule_not_found"), Invalid("bad_push_rule")."""
         rules = await self.of(requester.user_id)

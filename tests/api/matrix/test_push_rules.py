@@ -42,6 +42,34 @@ async def test_everybody_begins_with_the_default_rules(alice: Client) -> None:
     assert await alice.errcode("PUT", at, 405, body={"global": {}}) == "M_BAD_JSON"
 
 
+async def test_the_rules_of_one_kind(alice: Client) -> None:
+    await alice.call("PUT", f"{RULES}/content/cake", body={"pattern": "cake", "actions": []})
+    whole = await call_all(alice)
+    for kind in ("override", "content", "room", "sender", "underride"):
+        for slash in ("", "/"):
+            assert await alice.call("GET", f"{RULES}/{kind}{slash}") == whole[kind]
+    assert await alice.errcode("GET", f"{RULES}/postcontent/", 400) == "M_INVALID_PARAM"
+
+
+MALFORMED = [
+    *(("GET", path) for path in ("nowhere", "nowhere/", "nowhere/override", "nowhere/override/x")),
+    *(("GET", f"global/override/.m.rule.master/{name}") for name in ("colour", "rule_id")),
+    *(
+        ("PUT", path)
+        for path in ("global", "global/override", "nowhere/override/x", "global/override/x/colour")
+    ),
+    *(
+        ("DELETE", path)
+        for path in ("global", "global/override", "nowhere/override/x", "nowhere/content/x/y")
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), MALFORMED)
+async def test_a_malformed_path_is_refused(alice: Client, method: str, path: str) -> None:
+    assert await alice.errcode(method, f"pushrules/{path}", 400, body={"actions": []}) == "M_UNRECOGNIZED"
+
+
 async def call_all(client: Client) -> Any:
     found = (await client.call("GET", "pushrules/"))["global"]
     assert found == await client.call("GET", f"{RULES}/")

@@ -120,7 +120,7 @@ async def test_what_a_gateway_is_told(alice: Client, bob: Client, gateway: Gatew
         True,
         room_id,
     )
-    assert invited["content"]["membership"] == "invite"
+    assert invited["content"]["membership"] == invited["membership"] == "invite"
     device = told["devices"][0]
     assert device.pop("pushkey_ts") > 1_600_000_000
     assert device == {
@@ -130,6 +130,7 @@ async def test_what_a_gateway_is_told(alice: Client, bob: Client, gateway: Gatew
         "tweaks": {"sound": "default"},
     }
     assert told == {
+        "id": first,
         "event_id": first,
         "room_id": room_id,
         "type": "m.room.message",
@@ -145,6 +146,24 @@ async def test_what_a_gateway_is_told(alice: Client, bob: Client, gateway: Gatew
     badge = (await gateway.told(3))[2]
     assert badge["counts"] == {"unread": 0}
     assert "event_id" not in badge
+
+
+async def test_a_gateway_is_told_how_a_room_without_a_name_is_called(
+    alice: Client, bob: Client, gateway: Gateway
+) -> None:
+    alias = f"#den-{alice.name}:test.example"
+    room_id = await create(alice, bob, room_alias_name=f"den-{alice.name}")
+    await gateway.tell(bob, data={"url": gateway.url, "format": "org.example.cards", "cards": [1]})
+    await say(alice, room_id, "hello")
+    await gateway.told(1)
+    await alice.call("PUT", path(room_id, "state/m.room.name/"), body={"name": "Den"})
+    await say(alice, room_id, "again")
+    told = await gateway.told(2)
+    assert [(one["room_name"], one["room_alias"]) for one in told] == [(alias, alias), ("Den", alias)]
+    assert {str(one["devices"][0]["data"]) for one in told} == {
+        "{'format': 'org.example.cards', 'cards': [1]}"
+    }
+    assert "membership" not in told[0]
 
 
 async def test_only_what_one_is_notified_of(alice: Client, bob: Client, gateway: Gateway) -> None:

@@ -70,20 +70,22 @@ def _prio(target: Target, event: Event) -> str:
 
 
 def _described(target: Target, scene: Scene) -> dict[str, Any]:
+    """What a gateway is told beyond the event's id. `id`, `membership` and an alias as the room's name are not in the
+    specification any more, but Synapse sends them, and gateways read them."""
     event, state = scene.event, scene.head.state.events
-    found: dict[str, Any] = {"type": event.type, "sender": event.sender}
+    found: dict[str, Any] = {"id": event.event_id, "type": event.type, "sender": event.sender}
     if event.content and len(orjson.dumps(event.content)) <= _MAX_CONTENT_BYTES:
         found["content"] = event.content
     if event.type == "m.room.member":
         found["user_is_target"] = event.state_key == target.pusher.user_id
-    for name, key, part in (
-        ("sender_display_name", ("m.room.member", event.sender), "displayname"),
-        ("room_name", ("m.room.name", ""), "name"),
-        ("room_alias", ("m.room.canonical_alias", ""), "alias"),
-    ):
-        if text := _text(state, key, part):
-            found[name] = text
-    return found
+        found["membership"] = event.membership
+    alias = _text(state, ("m.room.canonical_alias", ""), "alias")
+    texts = {
+        "sender_display_name": _text(state, ("m.room.member", event.sender), "displayname"),
+        "room_name": _text(state, ("m.room.name", ""), "name") or alias,
+        "room_alias": alias,
+    }
+    return found | {name: text for name, text in texts.items() if text}
 
 
 def _text(state: Mapping[StateKey, Event], key: StateKey, part: str) -> str:

@@ -88,8 +88,6 @@ class Pushers:
         check_endpoint(url, allow_private=self._settings.allow_private)
         if "?" in url or url.partition("://")[2].partition("/")[2] != PATH[1:]:
             raise _bad(f"the path of data.url must be {PATH}")
-        if data.get("format") not in (None, "event_id_only"):
-            raise _bad("data.format can only be event_id_only")
         if len(orjson.dumps(data)) > MAX_DATA_BYTES:
             raise _bad(f"data must have at most {MAX_DATA_BYTES} bytes")
         return data

@@ -56,7 +56,8 @@ class EvaluatedEvent:
 class EvaluatedBatch:
     """The results for a range of the log. `changed`: users whose rules changed, with the position of the change.
 
-    `deafened`: users whose ignored or blocked users changed; `hidden`: marks of what they therefore see no more.
+    `deafened`: users whose ignored or blocked users changed, with the position of the last change; `hidden`: marks of
+    what they therefore see no more.
     """
 
     judged: list[EvaluatedEvent] = field(default_factory=list)
@@ -66,7 +67,7 @@ class EvaluatedBatch:
     changed: list[tuple[UserId, LogPosition]] = field(default_factory=list)
     redacted: set[EventId] = field(default_factory=set)
     read: set[tuple[UserId, RoomId]] = field(default_factory=set)
-    deafened: set[UserId] = field(default_factory=set)
+    deafened: dict[UserId, LogPosition] = field(default_factory=dict)
     hidden: list[Mark] = field(default_factory=list)
 
     @property
@@ -119,10 +120,10 @@ class Evaluator:
             if body["type"] == PUSH_RULES:
                 found.changed.append((user_id, entry.position))
             else:
-                found.deafened.add(user_id)
+                found.deafened[user_id] = entry.position
         elif entry.kind is EntryKind.BLOCKS:
             self._audiences.drop_of([user_id])
-            found.deafened.add(user_id)
+            found.deafened[user_id] = entry.position
         elif entry.kind is EntryKind.RECEIPT:
             found.read.add((user_id, entry.room_id or RoomId(body.get("room_id", ""))))
 

@@ -9,7 +9,7 @@ from homeserver.clock import Clock
 from homeserver.model import EntryKind, LogPosition
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.push.notifications.evaluate import EvaluatedBatch
-from homeserver.services.push.notifications.hidden import HiddenUnread
+from homeserver.services.push.notifications.hidden import HiddenUnread, Pending
 from homeserver.storage import events, log, notify, relations
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
@@ -37,7 +37,9 @@ class NotificationStore:
         # events redacted since their evaluation get no mark
         found.marks, found.common = _without(found.marks, gone), _without(found.common, gone)
         found.marks, found.common = await self._in_threads(found)
-        found.hidden = await self._hidden.marks(found.deafened, [*found.common, *found.marks])
+        found.hidden = await self._hidden.marks(
+            found.deafened, Pending([*found.common, *found.marks], found.spells)
+        )
         self._read |= found.read
         counted = (found.marks, found.common, found.hidden, found.spells, found.changed, gone)
         wanted = (*counted, len(self._read) > _MOST_READ)

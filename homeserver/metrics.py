@@ -4,6 +4,7 @@ Each server has its own `Metrics` with a registry of its own, so that two server
 the server get it through their constructors. `listen` serves the metrics on a separate port.
 """
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -29,27 +30,39 @@ _COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 _BATCH_ENTRIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
 
 
-class DatabaseUse:
-    """The number of database statements that a block of code has sent so far."""
+class Spent:
+    """What a block of code has spent so far: database statements sent, and seconds in which it waited for news."""
 
-    __slots__ = ("statements",)
+    __slots__ = ("statements", "waited_s")
 
     def __init__(self) -> None:
         self.statements = 0
+        self.waited_s = 0.0
 
 
-_spent: ContextVar[DatabaseUse | None] = ContextVar("spent", default=None)
+_spent: ContextVar[Spent | None] = ContextVar("spent", default=None)
 
 
 @contextmanager
-def spending() -> Iterator[DatabaseUse]:
+def spending() -> Iterator[Spent]:
     """Count the statements of this block and of tasks that it starts, not those of concurrent work."""
-    spent = DatabaseUse()
+    spent = Spent()
     token = _spent.set(spent)
     try:
         yield spent
     finally:
         _spent.reset(token)
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Within the context a request waits for something to happen (a long poll): that time makes no request slow."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        if (spent := _spent.get()) is not None:
+            spent.waited_s += time.perf_counter() - began
 
 
 class Metrics:
@@ -74,7 +87,7 @@ class Metrics:
         )
         self._request_seconds = Histogram(
             "homeserver_http_request_seconds",
-            "Seconds from a request to its answer",
+            "Seconds from a request to its answer, without those in which it waited for news",
             ("route", "method"),
             buckets=_REQUEST_SECONDS,
             registry=self.registry,

@@ -2,8 +2,8 @@
 
 `install` must be called on the root application only, before any other middleware: it sees every request, also those
 for unknown paths. A line has the method, the path without its query, the status, the time, the ids of
-the request, of the user and of a service key, and the number of statements that went to the database for it; never a
-header, a query or a body: they hold tokens and users' messages.
+the request, of the user and of a service key, the number of statements that went to the database for it, and the
+milliseconds in which it waited for news; never a header, a query or a body: they hold tokens and users' messages.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from homeserver.logs import request_id
-from homeserver.metrics import Metrics, spending
+from homeserver.metrics import Metrics, Spent, spending
 
 log = logging.getLogger("homeserver.access")
 
@@ -26,8 +26,7 @@ USER_ID = web.RequestKey("user_id", str)
 """The user id, set by a face after authentication, for the log."""
 SERVICE_KEY_ID = web.RequestKey("service_key_id", str)
 """The id of the service key, set after it was checked."""
-WAITS = web.RequestKey("waits", bool)
-"""Set by long polls: such a request is never logged as slow."""
+_IS_SOCKET = web.RequestKey("is_socket", bool)
 
 HEADER = "X-Request-ID"
 UNMATCHED = "unmatched"
@@ -46,7 +45,8 @@ def install(app: web.Application, metrics: Metrics, *, slow_request_ms: int = 10
 
 
 def request_log(metrics: Metrics, *, slow_request_ms: int = 1000) -> Middleware:
-    """The middleware alone. A request that takes longer than `slow_request_ms` is logged as a warning."""
+    """The middleware alone. A request that takes longer than `slow_request_ms`, waiting for news aside, is
+    logged as a warning."""
 
     @web.middleware
     async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -54,11 +54,11 @@ def request_log(metrics: Metrics, *, slow_request_ms: int = 1000) -> Middleware:
         token = request_id.set(identity)
         metrics.request_started()
         began = time.perf_counter()
-        status, is_socket = 500, False
+        status = 500
         try:
             with spending() as spent:
                 answer = await handler(request)
-            status, is_socket = answer.status, isinstance(answer, web.WebSocketResponse)
+            status = answer.status
         except web.HTTPException as error:
             status = error.status
             raise
@@ -69,16 +69,16 @@ def request_log(metrics: Metrics, *, slow_request_ms: int = 1000) -> Middleware:
             return answer
         finally:
             seconds = time.perf_counter() - began
+            busy_s = None if _IS_SOCKET in request else seconds - spent.waited_s
             metrics.request_done(
                 route=route_of(request),
                 method=request.method,
                 status=status,
-                seconds=None if is_socket else seconds,
+                seconds=busy_s,
                 statements=spent.statements,
             )
-            is_long = is_socket or WAITS in request
-            is_slow = not is_long and seconds * 1000 > slow_request_ms
-            _write(request, status, seconds, spent.statements, is_slow=is_slow)
+            is_slow = busy_s is not None and busy_s * 1000 > slow_request_ms
+            _write(request, status, seconds, spent, is_slow=is_slow)
             request_id.reset(token)
 
     return log_request
@@ -88,6 +88,8 @@ async def answer_request_id(request: web.BaseRequest, response: web.StreamRespon
     """Put the request's id into the response just before it is sent, also for streams and sockets."""
     if identity := request.get(REQUEST_ID):
         response.headers[HEADER] = identity
+    if isinstance(response, web.WebSocketResponse):
+        request[_IS_SOCKET] = True  # however its handler ends
 
 
 def route_of(request: web.Request) -> str:
@@ -104,7 +106,7 @@ def _identity(request: web.Request) -> str:
     return given if _GIVEN_ID.fullmatch(given) else f"{next(_numbers) & _MASK:016x}"
 
 
-def _write(request: web.Request, status: int, seconds: float, statements: int, *, is_slow: bool) -> None:
+def _write(request: web.Request, status: int, seconds: float, spent: Spent, *, is_slow: bool) -> None:
     level = logging.INFO
     if status >= 500 or is_slow:
         level = logging.WARNING
@@ -117,7 +119,8 @@ def _write(request: web.Request, status: int, seconds: float, statements: int, *
         path = path[:_MAX_PATH_CHARS] + "..."
     user_id = request.get(USER_ID, "-")
     more = f" key={request[SERVICE_KEY_ID]}" if SERVICE_KEY_ID in request else ""
-    more += f" db={statements}" if statements else ""
+    more += f" db={spent.statements}" if spent.statements else ""
+    more += f" waited={spent.waited_s * 1000:.1f}" if spent.waited_s else ""
     more += " slow" if is_slow else ""
     log.log(
         level, "%s %s %d in %.1f ms user=%s%s", request.method, path, status, seconds * 1000, user_id, more

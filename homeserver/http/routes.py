@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from homeserver.errors import NotFound, Unauthenticated
 from homeserver.http.body import check_body, check_query, read_bytes
-from homeserver.http.requestlog import USER_ID, WAITS
+from homeserver.http.requestlog import USER_ID
 from homeserver.http.tree import RouteTree
 from homeserver.model import Requester
 
@@ -50,10 +50,6 @@ class Call(Generic[B, Q]):
         if self.caller is None:
             raise LookupError("a public route has no requester")
         return self.caller
-
-    def wait(self) -> None:
-        """Mark the request as a long poll, which is never logged as slow."""
-        self.request[WAITS] = True
 
     def uuid(self, name: str) -> uuid.UUID:
         """A path parameter of type uuid."""

@@ -11,9 +11,11 @@ from aiohttp import web
 
 from homeserver import logs
 from homeserver.http import requestlog
-from homeserver.metrics import Metrics
+from homeserver.metrics import Metrics, waiting
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+SLOW_MS = 500
+WAITED_S = 0.8
 
 
 class Server:
@@ -47,6 +49,10 @@ class Server:
         self.socket_closed.set()
         return socket
 
+    async def broken(self, request: web.Request) -> web.WebSocketResponse:
+        socket = await self.socket(request)
+        raise ConnectionResetError(f"{socket.status}: the other side is gone")
+
     def app(self) -> web.Application:
         face = web.Application()
         for path in ("/rooms/{room_id}", "/rooms/{room_id}/"):
@@ -54,6 +60,7 @@ class Server:
         face.router.add_get("/bug", self.bug)
         face.router.add_get("/stream", self.stream)
         face.router.add_get("/ws", self.socket)
+        face.router.add_get("/broken", self.broken)
         app = web.Application()
         app.add_subapp("/api", face)
         app.router.add_get("/health", self.stream)
@@ -177,24 +184,44 @@ async def test_a_slow_request_is_a_warning_unless_it_waits_for_news(
     client: aiohttp.ClientSession, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def answer(_request: web.Request) -> web.Response:
+        await asyncio.sleep(WAITED_S)
         return web.Response()
 
-    async def wait(request: web.Request) -> web.Response:
-        request[requestlog.WAITS] = True
+    async def wait(_request: web.Request) -> web.Response:
+        with waiting():
+            await asyncio.sleep(WAITED_S)
         return web.Response()
 
+    metrics = Metrics()
     app = web.Application()
     app.router.add_get("/", answer)
     app.router.add_get("/wait", wait)
-    requestlog.install(app, Metrics(), slow_request_ms=0)
+    requestlog.install(app, metrics, slow_request_ms=SLOW_MS)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    for path in ("/", "/wait"):
-        async with client.get(f"http://127.0.0.1:{runner.addresses[0][1]}{path}"):
-            pass
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    for answered in await asyncio.gather(client.get(f"{url}/"), client.get(f"{url}/wait")):
+        answered.release()
     await runner.cleanup()
-    slow, waited = [record for record in caplog.records if record.name == "homeserver.access"]
+    records = {record.getMessage().split()[1]: record for record in caplog.records}
+    slow, waited = records["/"], records["/wait"]
     assert slow.levelno == logging.WARNING
-    assert slow.getMessage().endswith(" slow")
-    assert waited.levelno == logging.INFO
+    assert slow.getMessage().endswith(" slow"), slow.getMessage()
+    assert waited.levelno == logging.INFO, waited.getMessage()
+    assert re.search(r" waited=\d+\.\d$", waited.getMessage())
+    assert metrics.value("homeserver_http_request_seconds_sum", route="/wait", method="GET") < WAITED_S
+
+
+async def test_a_socket_that_ends_badly_was_a_socket_all_the_same(
+    client: aiohttp.ClientSession, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with client.ws_connect(f"{server.url}/api/broken"):
+        pass
+    async with asyncio.timeout(10):
+        while not access_lines(caplog):
+            await asyncio.sleep(0)
+    assert access_lines(caplog)[0].startswith("GET /api/broken 499 in")
+    assert (
+        server.metrics.value("homeserver_http_request_seconds_count", route="/api/broken", method="GET") == 0
+    )

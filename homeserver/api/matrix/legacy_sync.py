@@ -103,7 +103,6 @@ class LegacySyncCalls:
         query, requester = call.query, call.requester
         since = None if query.from_ is None else SyncToken.parse(query.from_)
         timeout_s = query.timeout / 1000
-        call.wait()
         if query.room_id is not None:
             return await self._syncs.events_of(requester, RoomId(query.room_id), since, timeout_s=timeout_s)
         return await self._syncs.events(requester, since, timeout_s=timeout_s)

@@ -69,8 +69,6 @@ class SyncCalls:
             state_after=state_after,
             presence=query.set_presence,
         )
-        if request.since is not None and request.timeout_s:
-            call.wait()
         return await self._syncs.sync(requester, request)
 
     async def _filter(self, requester: Requester, text: str | None) -> Filter:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, NotFound, RateLimited, TooLarge, Unavailable
+from homeserver.metrics import waiting
 from homeserver.model import EntryKind, MediaId, Requester
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.media import sniff
@@ -205,8 +206,9 @@ class Repository:
             row, _ = await self._rows(place.media_id)  # it may have been uploaded just before
             if row is None and wait_s > 0:
                 try:
-                    async with asyncio.timeout(wait_s):
-                        await arrived.wait()
+                    with waiting():
+                        async with asyncio.timeout(wait_s):
+                            await arrived.wait()
                 except TimeoutError:
                     raise _not_yet() from None
                 row, _ = await self._rows(place.media_id)

@@ -83,10 +83,7 @@ class SlidingSyncs:
         with self._waiting.waiter(requester.user_id) as waiter:
             seen = await self._changes(requester, request, connection, waiter)
             while not seen.has_news and pos is not None and not waiter.is_over:
-                try:
-                    async with asyncio.timeout_at(end):
-                        await waiter.woken.wait()
-                except TimeoutError:
+                if not await waiter.wait_until(end):
                     break
                 seen = await self._changes(requester, request, connection, waiter)
         if pos is None or seen.has_news:

@@ -111,10 +111,7 @@ class LegacySyncs:
                 page = await self._page(requester, room_id, start)
                 if page.events or page.end is not None or waiter.is_over:
                     break
-                try:
-                    async with asyncio.timeout_at(end):
-                        await waiter.woken.wait()
-                except TimeoutError:
+                if not await waiter.wait_until(end):
                     break
         last = page.events[-1].place if page.events else place_at(start.position)
         place = last if page.end is None else page.end

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from homeserver.errors import Unavailable
+from homeserver.metrics import waiting
 from homeserver.model import EntryKind
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage import members
@@ -25,6 +26,16 @@ class Waiter:
         self.rooms: frozenset[RoomId] = frozenset()
         self.is_over = False
         self.woken = asyncio.Event()
+
+    async def wait_until(self, end: float) -> bool:
+        """Wait until it is woken; False if that has not happened by `end`, a time of the event loop."""
+        try:
+            with waiting():
+                async with asyncio.timeout_at(end):
+                    await self.woken.wait()
+        except TimeoutError:
+            return False
+        return True
 
 
 class LongPolls:

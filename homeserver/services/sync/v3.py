@@ -65,10 +65,7 @@ class Syncs:
         with self._waiting.waiter(requester.user_id) as waiter:
             answer, token = await self._changes(requester, request, waiter)
             while not answer and request.since is not None and not request.full_state and not waiter.is_over:
-                try:
-                    async with asyncio.timeout_at(end):
-                        await waiter.woken.wait()
-                except TimeoutError:
+                if not await waiter.wait_until(end):
                     token = request.since
                     break
                 answer, token = await self._changes(requester, request, waiter)

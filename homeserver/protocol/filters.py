@@ -189,8 +189,8 @@ class _Given:
 
     def limit(self) -> int | None:
         value = self.json.get("limit")
-        if "limit" in self.json and (type(value) is not int or not 0 < value <= MAX_INTEGER):
-            raise BadFilter(f"{self.where}limit is not an integer greater than 0")
+        if "limit" in self.json and (type(value) is not int or not 0 <= value <= MAX_INTEGER):
+            raise BadFilter(f"{self.where}limit is not an integer of at least 0")
         return value
 
     def texts(self, name: str, most: int = MAX_ENTRIES) -> Names | None:

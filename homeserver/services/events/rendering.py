@@ -105,7 +105,7 @@ class Rendering:
                 now_ms,
                 transaction_id=context.txn_ids.get(one.event.event_id),
                 membership=viewer.membership_at(one.place),
-                with_previous=True,
+                with_previous=viewer.sees(one) or one.event.state_key == viewer.user_id,
                 relations=self._bundle(one, context, viewer, now_ms),
             )
             made.append(orjson.Fragment(form.render(aside, room_id=room_id)))

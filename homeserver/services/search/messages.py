@@ -185,7 +185,7 @@ class MessageSearch:
         ordered = [one for one in seen.events if not place.key or _value(one, place.key) == place.value]
         if request.by_rank:
             ordered.sort(key=lambda one: (-one.rank, -one.position))
-        limit = request.filter.limit_within(DEFAULT_LIMIT, self._max_page)
+        limit = max(1, request.filter.limit_within(DEFAULT_LIMIT, self._max_page))
         page = ordered[place.given : place.given + limit]
         async with self._db.read() as conn:
             loaded = await events.events_at(conn, [one.position for one in page]) if page else {}

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 from homeserver.model import FIRST_PLACE, Place, place_at
 from homeserver.protocol.event import Event, StateKey
 from homeserver.protocol.filters import EventFilter
-from homeserver.protocol.ids import RoomId, UserId
+from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.clientdata.accountdata import is_ignored
 from homeserver.services.events.visibility import ViewerVisibility, Visibility
+from homeserver.services.sync.lazy_members import LazyMembers
 from homeserver.services.sync.request import SyncContext
 from homeserver.services.sync.senders import Senders
 from homeserver.storage import sync as stored
@@ -18,6 +20,8 @@ from homeserver.storage.events import StoredEvent
 from homeserver.storage.state import states_at
 from homeserver.storage.sync import OwnRoom
 from homeserver.timeline.build import relation_of
+
+_MOST_LAZY_MEMBERS: Final = 200_000  # members that sessions were told of, kept in memory
 
 
 @dataclass(slots=True)
@@ -55,6 +59,12 @@ class RoomTimeline:
             return True
         last = self.viewer.last_place
         return last is None or place <= last
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the shown events are all of the room."""
+        begins = bool(self.shown) and self.shown[0].event.type == "m.room.create"
+        return begins and len(self.shown) == len(self.raw)
 
     @property
     def senders(self) -> set[UserId]:
@@ -96,6 +106,7 @@ class Timelines:
     def __init__(self, db: Database, visibility: Visibility, *, default: int, most: int) -> None:
         self._db = db
         self._senders = Senders(db)
+        self._lazy = LazyMembers(_MOST_LAZY_MEMBERS)
         self._visibility = visibility
         self._default = default
         self._most = most
@@ -106,7 +117,7 @@ class Timelines:
             return {}
         wanted = context.request.filter.room.timeline
         limit = wanted.limit_within(self._default, self._most)
-        raw = limit if _admits_all(wanted) else self._most  # more, as a filter leaves some out
+        raw = limit if limit == 0 or _admits_all(wanted) else self._most  # more, as a filter leaves some out
         made, found = _calm(context, room_ids, raw)
         others = [room_id for room_id in room_ids if room_id not in made]
         if others:
@@ -118,7 +129,10 @@ class Timelines:
             async with self._db.read() as conn:
                 found |= await stored.last_events(conn, context.reader, starts, until=until, limit=raw + 1)
         for room_id, events in found.items():
-            made[room_id].fill(events, raw, limit, partial(_is_shown, context))
+            one = made[room_id]
+            one.fill(events, raw, limit, partial(_is_shown, context, _current_in(one, events)))
+            if one.is_new and not context.is_first and not one.is_whole:
+                one.limited = True  # the client may have what came before from an earlier stay
         return made
 
     async def add_states(
@@ -138,10 +152,12 @@ class Timelines:
         everybody = set().union(*wanted.values()) if lazy else None
         await self._add_whole(whole, everybody, wanted)
         if lazy:
-            await self._add_senders(part)
+            await self._add_senders(context, part)
         await self._add_gaps(context, part)
         for one in timelines:
             _add_hidden(one, whole_timeline=context.request.state_after is not None)
+        if lazy:
+            self._note_members(context, whole, part)
 
     async def _find_places(self, context: SyncContext, timelines: Collection[RoomTimeline]) -> None:
         """Find the snapshots before timelines that reach back to the client's token."""
@@ -179,14 +195,41 @@ class Timelines:
                     if everybody is None or key[0] != "m.room.member" or key[1] in wanted[one.room_id]
                 }
 
-    async def _add_senders(self, timelines: Collection[RoomTimeline]) -> None:
-        """Add the member events of the shown events' senders, as of before the timeline."""
-        found = await self._senders.of(
-            {one.state_before: one.senders for one in timelines if one.state_before is not None and one.shown}
-        )
+    async def _add_senders(self, context: SyncContext, timelines: Collection[RoomTimeline]) -> None:
+        """Add the member events of the shown events' senders, as of before the timeline; without those that the
+        client has."""
+        wanted: dict[int, set[UserId]] = {}
+        for one in timelines:
+            if one.state_before is not None and (missing := one.senders - self._told(context, one)):
+                wanted[one.state_before] = missing
+        found = await self._senders.of(wanted)
         for one in timelines:
             if one.state_before is not None and one.state_before in found:
                 one.state = dict(found[one.state_before])
+
+    def _told(self, context: SyncContext, one: RoomTimeline) -> set[UserId]:
+        """The members of a room that the client was told of before this sync."""
+        if context.request.filter.room.state.include_redundant_members:
+            return set()
+        return self._lazy.known(context.session_key, one.room_id, context.after)
+
+    def _note_members(
+        self, context: SyncContext, whole: Collection[RoomTimeline], part: Collection[RoomTimeline]
+    ) -> None:
+        """Note the members that this sync tells of, for the next ones."""
+        if context.is_first:
+            self._lazy.forget(context.session_key)
+        for one in whole:
+            self._lazy.forget_room(context.session_key, one.room_id)
+        admits = context.request.filter.room.state.passes
+        for one in (*whole, *part):
+            events = [*one.state.values(), *(event.event for event in one.shown)]
+            people = {
+                UserId(event.state_key or "")
+                for event in events
+                if event.type == "m.room.member" and admits(event)
+            }
+            self._lazy.note(context.session_key, one.room_id, people, context.until)
 
     async def _add_gaps(self, context: SyncContext, timelines: Collection[RoomTimeline]) -> None:
         """Add the state that changed between the client's token and the timeline."""
@@ -198,7 +241,7 @@ class Timelines:
             found = await stored.state_between(conn, starts, until=place_at(context.until))
         for one in limited:
             for changed in found[one.room_id]:
-                is_before = one.start is not None and changed.place < one.start
+                is_before = one.start is None or changed.place < one.start
                 if is_before and one.may_tell_state(changed.place):
                     one.state[changed.event.key] = changed.event
 
@@ -240,11 +283,23 @@ def _is_new(context: SyncContext, viewer: ViewerVisibility) -> bool:
     return any(event.membership == "join" for event in viewer.membership.after(place_at(context.after)))
 
 
-def _is_shown(context: SyncContext, viewer: ViewerVisibility, event: StoredEvent) -> bool:
-    """True if the reader may see the event and the filter admits it."""
-    return context.request.filter.room.timeline.passes(event.event) and is_visible(
-        viewer, context.ignored, event
-    )
+def _current_in(one: RoomTimeline, events: Sequence[StoredEvent]) -> Collection[EventId]:
+    """The state events among the last events of a room that are its current state.
+
+    A joined reader may see them as state, so they stay in the timeline even if history is hidden from the reader.
+    """
+    if one.row.membership != "join" or one.viewer.is_inside:
+        return ()
+    return {event.event.key: event.event.event_id for event in events if event.event.is_state}.values()
+
+
+def _is_shown(
+    context: SyncContext, current: Collection[EventId], viewer: ViewerVisibility, event: StoredEvent
+) -> bool:
+    """True if the reader may see the event, or it is `current` state, and the filter admits it."""
+    if not context.request.filter.room.timeline.passes(event.event):
+        return False
+    return event.event.event_id in current or is_visible(viewer, context.ignored, event)
 
 
 def is_visible(viewer: ViewerVisibility, ignored: Collection[UserId], event: StoredEvent) -> bool:
@@ -260,7 +315,11 @@ def _add_hidden(one: RoomTimeline, *, whole_timeline: bool) -> None:
     shown = {event.event.event_id for event in one.shown}
     for event in one.raw:
         is_told = event.event.event_id in shown and not whole_timeline
-        if not event.event.is_state or is_told:
+        if not event.event.is_state:
+            continue
+        if is_told:
+            if not one.viewer.sees(event):
+                one.state.pop(event.event.key, None)  # what it replaced is hidden like itself
             continue
         # A ban after the reader left is sent all the same.
         if event.event.key == ("m.room.member", one.viewer.user_id) or one.may_tell_state(event.place):

@@ -96,6 +96,7 @@ class Syncs:
         context = SyncContext(
             request=request,
             reader=requester.user_id,
+            session_key=requester.session_key,
             own=status.rooms,
             joined=status.joined,
             after=since.position,

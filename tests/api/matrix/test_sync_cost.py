@@ -42,10 +42,9 @@ async def test_a_message_to_many_costs_few_statements(server: Running, nobody: C
     answers = await asyncio.gather(*(one.sync() for one in readers))
     cost = spent(server) - before
 
-    for reader, answer in zip(readers, answers, strict=True):
+    for answer in answers:
         room = joined(answer, room_id)
-        lazy = [alice.user_id] if reader.query else []
-        assert [one["state_key"] for one in room["state"]["events"]] == lazy
+        assert room["state"]["events"] == []  # those who load lazily know her as well
         assert texts(room["timeline"]["events"]) == ["second"]
         assert room["unread_notifications"] == {"notification_count": 2, "highlight_count": 0}
     assert 0 < cost <= 2 * _TOGETHER, cost

@@ -19,6 +19,10 @@ _POSITION_BITS = 60
 _CHECK_BITS = 62
 
 
+HOST_NUMBERS = range(1 << NAMESPACE_BITS, _LOCAL_SEEN_FROM_OUTSIDE << NAMESPACE_BITS)
+"""The server-wide numbers of users of host applications."""
+
+
 def number_of(namespace: int, local: int) -> int:
     """The server-wide number of user `local` of a namespace."""
     return (namespace << NAMESPACE_BITS) | local
@@ -27,6 +31,11 @@ def number_of(namespace: int, local: int) -> int:
 def namespace_of(number: int) -> int:
     """The namespace that a server-wide number belongs to."""
     return number >> NAMESPACE_BITS
+
+
+def numbers_of(namespace: int) -> range:
+    """The server-wide numbers of a namespace."""
+    return range(number_of(namespace, 0), number_of(namespace + 1, 0))
 
 
 def to_public(number: int, viewer: int) -> int:

@@ -1,7 +1,7 @@
 """The sections about the Matrix client API."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -77,11 +77,21 @@ class NoticeSettings(Section):
 
 
 class UserDirectorySettings(Section):
-    """The user directory of Matrix clients."""
+    """Visibility of users to each other."""
 
     all_users: bool = Field(
         default=False,
-        description="Whether all users are found; else only users in a shared or public room.",
+        description="Whether Matrix clients find all users; else only users in a shared or public room.",
+    )
+    host_users: Advanced[bool] = Field(
+        default=False,
+        description="Whether everyone may look up the users of host applications; else only users of the same host, "
+        "and those who share a room with them.",
+    )
+    profiles: Advanced[Literal["everyone", "shared_rooms"]] = Field(
+        default="everyone",
+        description="Who may read the Matrix profile of a local account: everyone, as the specification has it, or "
+        "only users who share a room with it.",
     )
 
 

@@ -128,7 +128,7 @@ class Settings(Section):
     )
     notices: NoticeSettings = Field(default=NoticeSettings(), description="Server notices.")
     user_directory: UserDirectorySettings = Field(
-        default=UserDirectorySettings(), description="The user directory of Matrix clients."
+        default=UserDirectorySettings(), description="Visibility of users to each other."
     )
     interactions: InteractionSettings = Field(
         default=InteractionSettings(), description="User-interactive authentication (UIA)."

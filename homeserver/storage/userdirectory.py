@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, exists, or_, select
+from sqlalchemy import Select, and_, bindparam, case, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.folding import like_escaped
 from homeserver.model import Person
 from homeserver.protocol.ids import UserId
+from homeserver.publicids import HOST_NUMBERS
 from homeserver.storage.accounts import FIRST_GUEST_NUMBER, PEOPLE, PERSON_COLUMNS, person_of
 from homeserver.storage.schema.directory import room_summaries
 from homeserver.storage.schema.people import users
@@ -25,6 +26,19 @@ _shares_a_room = exists().where(
     _mine.c.room_id == _theirs.c.room_id,
     _mine.c.user_id == bindparam("reader"),
     _mine.c.membership == "join",
+)
+_visible = or_(
+    users.c.number < HOST_NUMBERS.start,
+    and_(users.c.number >= bindparam("first_host"), users.c.number < bindparam("end_of_hosts")),
+    users.c.user_id.in_(
+        select(_theirs.c.user_id)
+        .join_from(_mine, _theirs, _theirs.c.room_id == _mine.c.room_id)
+        .where(
+            _mine.c.user_id == bindparam("reader"),
+            _mine.c.membership == "join",
+            _theirs.c.membership == "join",
+        )
+    ),
 )
 _is_in_the_open = exists().where(
     _theirs.c.user_id == users.c.user_id,
@@ -49,30 +63,39 @@ _others: Select[Any] = (
     )
     .limit(bindparam("count"))
 )
-_PAGE = _others.where(*_names).order_by(users.c.number).offset(bindparam("skip"))
-_ALL = _others.where(~users.c.locked, *_fits).order_by(case((_begins, 0), else_=1), users.c.number)
-_KNOWN = _ALL.where(or_(_shares_a_room, _is_in_the_open))
+_PAGE = _others.where(_visible, *_names).order_by(users.c.number).offset(bindparam("skip"))
+_FITTING = _others.where(~users.c.locked, *_fits).order_by(case((_begins, 0), else_=1), users.c.number)
+_ALL = _FITTING.where(_visible)
+_KNOWN = _FITTING.where(or_(_shares_a_room, _is_in_the_open))
 
 
 async def page_of_people(
-    conn: AsyncConnection, words: Sequence[str], *, reader: UserId, limit: int, offset: int
+    conn: AsyncConnection, words: Sequence[str], *, reader: UserId, hosts: range, limit: int, offset: int
 ) -> list[Person]:
     """Users with all of the words (case-folded) in their names or tag, in the order of their numbers.
 
-    Only the first SEARCH_WORDS words count. Left out are suspended and deactivated accounts, guests, and `reader`.
+    Only the first SEARCH_WORDS words count. Left out are suspended and deactivated accounts, guests, `reader`, and
+    users of host applications whose number is not in `hosts` and who share no room with `reader`.
     """
-    values: dict[str, object] = {"reader": reader, "count": limit, "skip": offset}
+    values: dict[str, object] = {"reader": reader, "count": limit, "skip": offset, **_bounds(hosts)}
     values |= {f"name_{n}": f"%{word}%" for n, word in enumerate(_escaped(words))}
     return [person_of(row) for row in await conn.execute(_PAGE, values)]
 
 
 async def find_people(
-    conn: AsyncConnection, words: Sequence[str], *, reader: UserId, server: str, shows_all: bool, limit: int
+    conn: AsyncConnection,
+    words: Sequence[str],
+    *,
+    reader: UserId,
+    hosts: range | None,
+    server: str,
+    limit: int,
 ) -> list[Person]:
     """Users with all of the words (case-folded) in their names or the local part of their id.
 
     Only the first SEARCH_WORDS words count. Left out are suspended, locked and deactivated accounts, guests, and
-    `reader`.
+    `reader`; with `hosts` also the users that `page_of_people` leaves out, without it (None) all users who are in no
+    room that is public or shared with `reader`.
     """
     escaped = _escaped(words)
     end = f"%:{like_escaped(server)}"
@@ -80,7 +103,13 @@ async def find_people(
     for n, word in enumerate(escaped):
         values |= {f"name_{n}": f"%{word}%", f"id_{n}": f"@%{word}{end}"}
     values |= {"name_begins": f"{escaped[0]}%", "id_begins": f"@{escaped[0]}{end}"}
-    return [person_of(row) for row in await conn.execute(_ALL if shows_all else _KNOWN, values)]
+    if hosts is None:
+        return [person_of(row) for row in await conn.execute(_KNOWN, values)]
+    return [person_of(row) for row in await conn.execute(_ALL, {**values, **_bounds(hosts)})]
+
+
+def _bounds(hosts: range) -> dict[str, object]:
+    return {"first_host": hosts.start, "end_of_hosts": hosts.stop}
 
 
 def _escaped(words: Sequence[str]) -> list[str]:

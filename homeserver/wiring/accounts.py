@@ -8,6 +8,7 @@ from homeserver.services.accounts.profilefields import ProfileFields
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.accounts.userdirectory import UserDirectory
+from homeserver.services.accounts.uservisibility import UserVisibility
 from homeserver.settings.models import Settings
 from homeserver.wiring.core import Core
 
@@ -22,7 +23,10 @@ def build_accounts(settings: Settings, core: Core) -> AccountServices:
         settings.server.name,
     )
     passwords = Passwords(settings.accounts)
-    profiles = Profiles(db=db, timeline=timeline, cached_people=settings.accounts.cached_people)
+    visibility = UserVisibility(db=db, settings=settings.user_directory)
+    profiles = Profiles(
+        db=db, timeline=timeline, cached_people=settings.accounts.cached_people, visibility=visibility
+    )
     return AccountServices(
         accounts=Accounts(
             db=db,
@@ -44,10 +48,18 @@ def build_accounts(settings: Settings, core: Core) -> AccountServices:
         passwords=passwords,
         profiles=profiles,
         profile_fields=ProfileFields(db=db, limits=limits),
-        directory=UserDirectory(
-            db=db, limits=limits, server=server, shows_all=settings.user_directory.all_users
-        ),
+        directory=_directory(settings, core, visibility),
         blocks=_blocks(settings, core, profiles),
+    )
+
+
+def _directory(settings: Settings, core: Core, visibility: UserVisibility) -> UserDirectory:
+    return UserDirectory(
+        db=core.db,
+        visibility=visibility,
+        limits=core.limits,
+        server=settings.server.name,
+        shows_all=settings.user_directory.all_users,
     )
 
 

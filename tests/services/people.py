@@ -12,10 +12,16 @@ from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.accounts.passwords import Passwords
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.userdirectory import UserDirectory
+from homeserver.services.accounts.uservisibility import UserVisibility
 from homeserver.services.auth.jwt_login import Issuer, JwtLogin
 from homeserver.services.auth.sessions import Sessions, Tokens
 from homeserver.services.auth.token_format import TokenKey
-from homeserver.settings.models import AccountSettings, RateLimitSettings, TokenSettings
+from homeserver.settings.models import (
+    AccountSettings,
+    RateLimitSettings,
+    TokenSettings,
+    UserDirectorySettings,
+)
 from homeserver.storage.db import Database
 from tests.timeline.conftest import SERVER, Writing, running
 
@@ -89,8 +95,11 @@ async def working(
         sessions = Sessions(
             db=db, timeline=timeline, key=key, clock=clock, settings=TokenSettings(), limits=rate_limits
         )
-        profiles = Profiles(db=db, timeline=timeline, cached_people=100)
-        directory = UserDirectory(db=db, limits=rate_limits, server=SERVER, shows_all=False)
+        visibility = UserVisibility(db=db, settings=UserDirectorySettings())
+        profiles = Profiles(db=db, timeline=timeline, cached_people=100, visibility=visibility)
+        directory = UserDirectory(
+            db=db, visibility=visibility, limits=rate_limits, server=SERVER, shows_all=False
+        )
         made = Accounts(
             db=db,
             timeline=timeline,

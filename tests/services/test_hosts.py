@@ -140,7 +140,7 @@ async def test_a_changed_profile_is_taken_over_and_an_equal_one_costs_nothing(
     seen = await elsewhere.profiles.own(anna)
     assert seen.host is not None
     assert (seen.display_name, seen.host.study_group, seen.email) == ("Anna", "A1", "anna@portal.example")
-    bob = await people.requester("Bob")
+    bob = await hosts.authenticate(token(user_id=8))
     assert [one.number for one in await people.directory.page(bob, text="anna", page=Page(10))] == [
         anna.number
     ]

@@ -1,4 +1,4 @@
-"""Profiles: display names, avatars and custom fields; readable by everyone."""
+"""Profiles: display names, avatars and custom fields; readable without a token, as far as the settings allow."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,8 +26,24 @@ class ProfileCalls:
         whole = "/client/v3/profile/{user_id}"
         field = f"{whole}/{{field}}"
         return (
-            Route("GET", whole, self.profile, "Get a profile", answer=dict[str, Any], public=True),
-            Route("GET", field, self.field, "Get a profile field", answer=dict[str, Any], public=True),
+            Route(
+                "GET",
+                whole,
+                self.profile,
+                "Get a profile",
+                answer=dict[str, Any],
+                tokenless=True,
+                guests=True,
+            ),
+            Route(
+                "GET",
+                field,
+                self.field,
+                "Get a profile field",
+                answer=dict[str, Any],
+                tokenless=True,
+                guests=True,
+            ),
             Route(
                 "PUT",
                 field,
@@ -52,7 +68,7 @@ class ProfileCalls:
         all other fields.
 
         Spec: client-server API, "User data".
-        Errors: M_NOT_FOUND.
+        Errors: M_NOT_FOUND (no such user, or not for the requester to look up).
         """
         person = await self._person(call)
         return {**_shape(person), **await self._fields.of(person.user_id)}
@@ -61,7 +77,7 @@ class ProfileCalls:
         """`GET /_matrix/client/v3/profile/{user_id}/{field}`: get one field of a user's profile.
 
         Spec: client-server API, "User data".
-        Errors: M_NOT_FOUND (no such user, or the field is not set).
+        Errors: M_NOT_FOUND (as for the whole profile, or the field is not set).
         """
         name = call.text("field")
         if name not in (NAME, PICTURE):
@@ -124,7 +140,7 @@ class ProfileCalls:
     async def _person(self, call: Call[None, None]) -> Person:
         user_id = UserId(call.text("user_id"))
         person = (await self._profiles.people([user_id])).get(user_id)
-        if person is None:
+        if person is None or not await self._profiles.visibility.shows_profile(call.caller, person):
             raise NotFound("no such user on this server", code="user_not_found")
         return person
 

@@ -98,7 +98,7 @@ class Users:
 
     async def search(self, call: Call[None, UserQuery]) -> list[schemas.User]:
         """`GET /api/v1/users`: search people by words of their names or by tag; without a search term list
-        all.
+        all that the requester may look up.
         """
         query = call.query
         people = await self._directory.page(call.requester, text=query.search, page=self._paging.page(query))
@@ -111,7 +111,9 @@ class Users:
         """
         number = number_in_path(call)
         person = (await self._profiles.by_numbers([number])).get(number)
-        if person is None:
+        if person is None or person.user_id not in await self._profiles.visibility.visible(
+            call.requester, [person]
+        ):
             raise NotFound("There is no user with this id.")
         (shown,) = await self._shown(call.requester, [person])
         return shown

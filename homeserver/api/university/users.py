@@ -42,7 +42,7 @@ class Users:
 
     async def search(self, call: Call[None, UserQuery]) -> list[schemas.ChatUser]:
         """`GET /api/unet-chat/users/chat-users`: search people by words of their names; without a search term
-        list all.
+        list all that the requester may look up.
         """
         query = call.query
         people = await self._directory.page(call.requester, text=query.search, page=self._paging.page(query))

@@ -64,8 +64,10 @@ class Blocks:
         """
         self._limits.check("safety", requester.user_id)
         person = (await self._profiles.people([user_id])).get(user_id)
-        if person is None:
-            raise _nobody()
+        if person is None or person.user_id not in await self._profiles.visibility.visible(
+            requester, [person]
+        ):
+            raise _nobody()  # the list of blocked users would tell their names
         if person.user_id == requester.user_id:
             raise Invalid("you cannot block yourself", code="own_block")
         held = (await self._of([requester.user_id]))[requester.user_id]

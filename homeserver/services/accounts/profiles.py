@@ -16,6 +16,7 @@ from homeserver.model import EntryKind, Person, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts import identifiers
 from homeserver.services.accounts.accounts import MAX_NAME_CHARS
+from homeserver.services.accounts.uservisibility import UserVisibility
 from homeserver.storage import accounts as stored
 from homeserver.storage.accounts import ProfileRow
 from homeserver.storage.db import Database
@@ -35,9 +36,12 @@ class _Change(NamedTuple):
 
 
 class Profiles:
-    """Loads profiles in bulk, and changes the requester's own."""
+    """Loads profiles in bulk, and changes the requester's own. `visibility`: which of them a requester may look up."""
 
-    def __init__(self, *, db: Database, timeline: Appends, cached_people: int) -> None:
+    def __init__(
+        self, *, db: Database, timeline: Appends, cached_people: int, visibility: UserVisibility
+    ) -> None:
+        self.visibility = visibility
         self._db = db
         self._timeline = timeline
         self._people: BoundedCache[UserId, Person] = BoundedCache(cached_people)

@@ -1,8 +1,9 @@
 """Search for users by name (client-server API, "User Directory"), in the views of two kinds of API.
 
-The product APIs page through all users of this server. Matrix clients find users by id too, but only those that the
-requester may know of: users who share a room with the requester, or are in a public or world-readable room. Names
-that users have in a single room only are not searched, as only its members know them.
+The product APIs page through all users of this server that are visible to the requester (`uservisibility.py`). Matrix
+clients find users by id too, but only users who share a room with the requester, or are in a public or world-readable
+room; where the settings say so, all that are visible. Names that users have in a single room only are not searched, as
+only its members know them.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Final, NamedTuple
 from homeserver.kit.names import search_words
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Page, Person, Requester
+from homeserver.services.accounts.uservisibility import UserVisibility
 from homeserver.storage import userdirectory as stored
 from homeserver.storage.db import Database
 
@@ -25,20 +27,23 @@ class PeopleFound(NamedTuple):
 
 
 class UserDirectory:
-    """Searches the directory. `shows_all`: every local user may be found by everyone, by Matrix clients too."""
+    """Searches the directory. `shows_all`: Matrix clients, too, find everybody who is visible to them."""
 
-    def __init__(self, *, db: Database, limits: RateLimits, server: str, shows_all: bool) -> None:
+    def __init__(
+        self, *, db: Database, visibility: UserVisibility, limits: RateLimits, server: str, shows_all: bool
+    ) -> None:
         self._db = db
+        self._visibility = visibility
         self._limits = limits
         self._server = server
         self._shows_all = shows_all
 
     async def page(self, requester: Requester, *, text: str, page: Page) -> list[Person]:
-        """Users with all these words in their names or tag, except the requester; all users if `text` is empty."""
-        words = search_words(text)
+        """Users with all these words in their names or tag, except the requester; all if `text` is empty."""
+        words, hosts = search_words(text), self._visibility.host_numbers(requester)
         async with self._db.read() as conn:
             return await stored.page_of_people(
-                conn, words, reader=requester.user_id, limit=page.limit, offset=page.offset
+                conn, words, reader=requester.user_id, hosts=hosts, limit=page.limit, offset=page.offset
             )
 
     async def search(self, requester: Requester, term: str, limit: int) -> PeopleFound:
@@ -57,8 +62,8 @@ class UserDirectory:
                 conn,
                 words,
                 reader=requester.user_id,
+                hosts=self._visibility.host_numbers(requester) if self._shows_all else None,
                 server=self._server,
-                shows_all=self._shows_all,
                 limit=most + 1,
             )
         return PeopleFound(found[:most], limited=len(found) > most)

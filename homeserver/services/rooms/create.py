@@ -115,7 +115,8 @@ class RoomCreation:
         if absent:
             raise Invalid(f"no user {absent[0]} on this server", code="unknown_people")
         await self._blocks.check_people(requester.user_id, invited)
-        return found
+        shown = await self._profiles.visibility.without_hidden_names(requester, found.values())
+        return dict(zip(found, shown, strict=True))
 
 
 def _first_events(

@@ -44,6 +44,8 @@ class Members:
         """
         head = await self.group_to_manage(requester, room_id)
         person = await self._person(number)
+        if not await self._profiles.visibility.visible(requester, [person]):
+            raise _nobody()
         if membership_in(head.state.events, person.user_id) != "join":
             await self._blocks.check_people(requester.user_id, [person.user_id])
         await self._timeline.decide(room_id, lambda head: self.bringing_in(requester, head, person, role))
@@ -145,7 +147,7 @@ class Members:
     async def _person(self, number: int) -> Person:
         person = (await self._profiles.by_numbers([number])).get(number)
         if person is None:
-            raise NotFound("no such user", code="user_not_found")
+            raise _nobody()
         return person
 
 
@@ -157,6 +159,10 @@ def _check_group_to_manage(requester: Requester, head: Head) -> None:
 
 def _not_in_room() -> NotFound:
     return NotFound("this user is not in the room", code="user_not_found")
+
+
+def _nobody() -> NotFound:
+    return NotFound("no such user", code="user_not_found")
 
 
 async def _free_keys(conn: AsyncConnection, rows: Sequence[Placed[RoomId]]) -> None:

@@ -18,6 +18,7 @@ from homeserver.protocol.member import RESTRICTED_RULES, allowed_rooms_in, join_
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
+from homeserver.services.accounts.uservisibility import nameless
 from homeserver.services.events.access import check_joined, head_for_member
 from homeserver.services.rooms import member_events, product_rules
 from homeserver.services.rooms.guestaccess import check_may_enter
@@ -135,8 +136,10 @@ class Membership:
         product_rules.check_others(await head_for_member(self._timeline, requester, room_id))
         person = (await self._profiles.people([user_id])).get(user_id)
         if person is None:
-            raise NotFound(f"no user {user_id} on this server", code="user_not_found")
+            raise _nobody(user_id)
         await self._blocks.check_people(requester.user_id, [user_id])
+        is_visible = bool(await self._profiles.visibility.visible(requester, [person]))
+        invited = person if is_visible else nameless(person)
 
         def decide(head: Head) -> Decided:
             check_joined(requester, head)
@@ -144,8 +147,10 @@ class Membership:
             if membership_in(head.state.events, user_id) == "join":
                 raise Forbidden("this user is already in the room", code="already_joined")
             if product_rules.is_product_room(head):
+                if not is_visible:
+                    raise _nobody(user_id)
                 return self._members.bringing_in(requester, head, person)
-            return _unless_there(head, member_events.invite(requester.user_id, person, reason=reason))
+            return _unless_there(head, member_events.invite(requester.user_id, invited, reason=reason))
 
         await self._timeline.decide(room_id, decide)
 
@@ -239,6 +244,10 @@ class Membership:
 
 async def _forget(conn: AsyncConnection, items: Sequence[Placed[MemberRow]]) -> None:
     await memberships.forget(conn, [item.row for item in items])
+
+
+def _nobody(user_id: UserId) -> NotFound:
+    return NotFound(f"no user {user_id} on this server", code="user_not_found")
 
 
 def _unless_there(head: Head, draft: Draft) -> Decided:

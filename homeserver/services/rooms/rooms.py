@@ -186,8 +186,15 @@ class Rooms:
         if not is_open_to(head, requester.user_id):
             if kind_of(head) == "private":
                 return None
+            await self._check_host(requester, head)
             await self._let_in(requester, room_id)
         return await self.get(requester, room_id)
+
+    async def _check_host(self, requester: Requester, head: Head) -> None:
+        """Raise Forbidden("not_member") where the group belongs to a host whose users the requester may not look up."""
+        founder = await self._profiles.people([head.state.events[("m.room.create", "")].sender])
+        if not await self._profiles.visibility.visible(requester, founder.values()):
+            raise Forbidden("an admin of this group must add you", code="not_member")
 
     async def _let_in(self, requester: Requester, room_id: RoomId) -> None:
         """Add the requester to the group of a host's object: the host decides which users see the object."""
@@ -215,7 +222,8 @@ class Rooms:
             most = self._initial_state.settings.max_participants
             raise TooLarge(f"at most {most} people at once", code="too_many_people", most=most)
         found = await self._profiles.by_numbers(wanted) if wanted else {}
-        if len(found) != len(wanted):
+        visible = await self._profiles.visibility.visible(requester, found.values())
+        if len(found) != len(wanted) or len(visible) != len(found):
             raise Invalid("some of these users are unknown", code="unknown_people")
         return [found[number] for number in wanted]
 

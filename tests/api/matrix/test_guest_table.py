@@ -1,4 +1,5 @@
-"""Which calls are open to guest accounts: those that the specification names, and to join by whatever name."""
+"""Which calls are open to guest accounts: those that the specification names, to join by whatever
+name, and profiles, which need no token."""
 
 import pytest
 
@@ -34,6 +35,8 @@ POST /rooms/{}/leave
 GET /sync
 PUT /sendToDevice/{}/{}
 DELETE /profile/{}/{}
+GET /profile/{}
+GET /profile/{}/{}
 PUT /profile/{}/{}
 """
 

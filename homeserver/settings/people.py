@@ -40,6 +40,12 @@ class TokenSettings(Section):
     cache_entries: Advanced[int] = Field(
         default=10_000, ge=100, le=1_000_000, description="Checked tokens that are cached."
     )
+    max_sessions: Advanced[int] = Field(
+        default=100,
+        ge=5,
+        le=10_000,
+        description="Most sessions (devices) of one user; a log-in above that ends the one that was not used for longest.",
+    )
     purge_interval_s: Advanced[float] = Field(
         default=3600.0, ge=1, le=7 * DAY_S, description="How often ended sessions are deleted."
     )

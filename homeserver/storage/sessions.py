@@ -95,6 +95,17 @@ _OPEN = (
     .order_by(sessions.c.last_used_ms.desc(), sessions.c.session_id)
     .limit(bindparam("count"))
 )
+_BEYOND = (
+    select(sessions.c.session_id)
+    .where(
+        sessions.c.user_id == bindparam("of"),
+        sessions.c.ended_ms.is_(None),
+        sessions.c.refresh_expires_ms > bindparam("now_ms"),
+    )
+    .order_by(sessions.c.last_used_ms.desc(), sessions.c.created_ms.desc())
+    .offset(bindparam("kept"))
+    .limit(bindparam("count"))
+)
 _ON_DEVICES = _SESSIONS.where(
     sessions.c.user_id == bindparam("of"),
     sessions.c.device_id.in_(bindparam("device_ids", expanding=True)),
@@ -200,6 +211,14 @@ async def open_sessions(conn: AsyncConnection, user_id: UserId, *, now_ms: int, 
     """A user's running sessions, the last used first."""
     rows = await conn.execute(_OPEN, {"of": user_id, "now_ms": now_ms, "count": limit})
     return [_session(row) for row in rows]
+
+
+async def sessions_beyond(
+    conn: AsyncConnection, user_id: UserId, *, now_ms: int, kept: int, limit: int
+) -> list[SessionId]:
+    """At most `limit` of a user's running sessions: all but the `kept` last used."""
+    values = {"of": user_id, "now_ms": now_ms, "kept": kept, "count": limit}
+    return [SessionId(one) for one in (await conn.execute(_BEYOND, values)).scalars()]
 
 
 async def sessions_on(

@@ -1,5 +1,6 @@
 """A device ends with its session, however that ends: keys, signatures and messages go, and others hear of it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -132,3 +133,36 @@ async def stays_away(hs: Homeserver, clock: FakeClock) -> None:
     assert (await hs.e2ee.lists.changes(alice.requester, before)).changed == {alice.user_id}
     with pytest.raises(Unauthenticated):
         await hs.auth.sessions.authenticate(alice.token)
+
+
+@pytest.mark.parametrize("overrides", [{"tokens": {"max_sessions": 5}}])
+async def test_a_log_in_too_many_ends_the_device_unused_for_longest(
+    settings: Settings, clock: FakeClock
+) -> None:
+    hs = build(settings, clock=clock)
+    async with working(hs):
+        await logs_in_too_often(hs, clock)
+
+
+async def logs_in_too_often(hs: Homeserver, clock: FakeClock) -> None:
+    alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
+    devices = [alice]
+    for _ in range(4):
+        clock.advance(1000)
+        devices.append(await log_in(hs, alice.person))
+    for one in devices[:2]:
+        await one.publish(hs, "A")
+    clock.advance(600_000)
+    await hs.auth.sessions.authenticate(alice.token)  # noted, and not yet stored
+    before = hs.core.live.position
+    devices.append(await log_in(hs, alice.person))
+    left = {one.device_id for one in await hs.auth.sessions.listing(alice.user_id)}
+    assert left == {one.device_id for one in devices} - {devices[1].device_id}
+    with pytest.raises(Unauthenticated):
+        await hs.auth.sessions.authenticate(devices[1].token)
+    assert (await rows(hs))[:2] == [1, 1], "its keys went with it"
+    assert (await hs.e2ee.lists.changes(alice.requester, before)).changed == {alice.user_id}
+
+    await asyncio.gather(*(log_in(hs, bob.person) for _ in range(30)), return_exceptions=True)
+    assert len(await hs.auth.sessions.listing(bob.user_id)) == 5
+    assert len(await hs.auth.sessions.listing(alice.user_id)) == 5

@@ -108,7 +108,7 @@ class Sessions:
     async def start(self, person: Person, device_name: str = "", device_id: DeviceId | None = None) -> Tokens:
         """Log a user in; the caller has checked the password. Without `device_id` a new device is created.
 
-        An active session of the device is ended. Raises Invalid("bad_device_id").
+        An active session of the device is ended, and above `max_sessions` those that were not used for longest. Raises Invalid("bad_device_id").
         """
         return await self.begin(person, NewSession(device_name, device_id))
 
@@ -224,10 +224,7 @@ class Sessions:
 
         An ended session is only kept for the lifetime of an access token.
         """
-        used = self.access_tokens.take_used()
-        if used:
-            async with self._db.write() as conn:
-                await stored.set_last_used(conn, used)
+        await self._store_used()
         await self._end_expired()
         before_ms = self._clock.now_ms() - self._settings.access_ttl_s * 1000
         purged = 0
@@ -257,7 +254,31 @@ class Sessions:
             await stored.add_sessions(conn, [session])
             return account.person
 
-        return await write_with_retry(self._db, work)
+        found = await write_with_retry(self._db, work)
+        await self._end_beyond(session)
+        return found
+
+    async def _end_beyond(self, newest: Session) -> None:
+        """End the sessions that are too many of one user: those that were not used for longest."""
+        beyond = await self._beyond(newest)
+        if beyond:
+            await self._store_used()  # as the last uses decide
+            beyond = await self._beyond(newest)
+        await self._end([(newest.user_id, one) for one in beyond], "too_many_sessions")
+
+    async def _beyond(self, newest: Session) -> list[SessionId]:
+        now_ms, kept = self._clock.now_ms(), self._settings.max_sessions
+        async with self._db.read() as conn:
+            found = await stored.sessions_beyond(
+                conn, newest.user_id, now_ms=now_ms, kept=kept, limit=_PURGE_BATCH
+            )
+        return [one for one in found if one != newest.session_id]
+
+    async def _store_used(self) -> None:
+        used = self.access_tokens.take_used()
+        if used:
+            async with self._db.write() as conn:
+                await stored.set_last_used(conn, used)
 
     async def _end(self, ended: Sequence[tuple[UserId, SessionId]], reason: str) -> None:
         now_ms = self._clock.now_ms()

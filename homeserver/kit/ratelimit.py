@@ -75,6 +75,13 @@ class RateLimits:
             self._refuse(bucket, held.tokens, rule)
         held.tokens -= 1
 
+    def charge(self, bucket: str, key: str, cost: int) -> None:
+        """Take further tokens for what `check` has just admitted, whether there are as many or not: then later ones
+        wait for longer."""
+        held = self._buckets.get((bucket, key))
+        if held is not None:
+            held.tokens = max(held.tokens - cost, -float(self._rules[bucket].burst))
+
     def check_address(self, bucket: str, address: str) -> None:
         """Like `check`, for a client's IP address."""
         if self._enabled and address:

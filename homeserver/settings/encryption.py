@@ -36,13 +36,19 @@ class EncryptionSettings(Section):
         default=10_000,
         ge=100,
         le=1_000_000,
-        description="Most to-device messages waiting for one device; above that the oldest are dropped.",
+        description="Most to-device messages waiting for one device; then the oldest of who sent most are dropped.",
     )
     max_inbox_bytes: Advanced[int] = Field(
         default=32 * MIB,
         ge=MIB,
         le=1024 * MIB,
         description="Most bytes of to-device messages waiting for one device.",
+    )
+    max_user_inbox_bytes: Advanced[int] = Field(
+        default=256 * MIB,
+        ge=MIB,
+        le=16_384 * MIB,
+        description="Most bytes of to-device messages waiting for all devices of one user; each has an equal share.",
     )
     cached_inboxes: Advanced[int] = Field(
         default=20_000,

@@ -44,7 +44,7 @@ class TokenSettings(Section):
         default=100,
         ge=5,
         le=10_000,
-        description="Most sessions (devices) of one user; a log-in above that ends the one that was not used for longest.",
+        description="Most sessions (devices) of one user; a further log-in ends the one unused for longest.",
     )
     purge_interval_s: Advanced[float] = Field(
         default=3600.0, ge=1, le=7 * DAY_S, description="How often ended sessions are deleted."
@@ -134,7 +134,7 @@ class RateLimitSettings(Section):
     upload: BucketSettings = _bucket(1, 20, "Uploads per user.")
     previews: Advanced[BucketSettings] = _bucket(0.5, 30, "Web pages fetched for URL previews per user.")
     encryption: Advanced[BucketSettings] = _bucket(
-        20, 300, "Claims of one-time keys, and requests to send to-device messages, per user."
+        20, 300, "Claims of one-time keys, and to-device requests and their bytes, per user."
     )
     search: Advanced[BucketSettings] = _bucket(
         2, 30, "Message and user directory searches of Matrix clients per user."

@@ -108,7 +108,8 @@ class Sessions:
     async def start(self, person: Person, device_name: str = "", device_id: DeviceId | None = None) -> Tokens:
         """Log a user in; the caller has checked the password. Without `device_id` a new device is created.
 
-        An active session of the device is ended, and above `max_sessions` those that were not used for longest. Raises Invalid("bad_device_id").
+        An active session of the device is ended, and above `max_sessions` those that were not used for longest. Raises
+        Invalid("bad_device_id").
         """
         return await self.begin(person, NewSession(device_name, device_id))
 

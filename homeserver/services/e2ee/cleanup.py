@@ -15,6 +15,7 @@ from homeserver.storage import accountdata, sessions
 from homeserver.storage.accountdata import DataKey
 from homeserver.storage.e2ee import backups, crosssigning, dehydrated, devices, lists
 from homeserver.storage.e2ee.devices import Device
+from homeserver.storage.e2ee.ending import drop_devices
 
 _LOCAL_SETTINGS: Final = (
     "m.local_notification_settings",
@@ -60,14 +61,14 @@ async def purge_sessions(conn: AsyncConnection, *, before_ms: int, limit: int) -
     """Delete at most `limit` sessions that ended or expired before a time; returns how many were deleted."""
     gone = await sessions.purge_sessions(conn, before_ms=before_ms, limit=limit)
     if gone:  # a to-device message may have been in flight to one of them when it ended
-        await devices.drop_devices(conn, [Device(*one) for one in gone])
+        await drop_devices(conn, [Device(*one) for one in gone])
     return len(gone)
 
 
 async def _drop(conn: AsyncConnection, gone: list[Device], position: LogPosition) -> None:
     if not gone:
         return
-    changed = await devices.drop_devices(conn, gone)
+    changed = await drop_devices(conn, gone)
     if changed:
         await lists.set_changed(conn, sorted(changed), position)
     keys = [DataKey(one.user_id, "", f"{kind}.{one.device_id}") for one in gone for kind in _LOCAL_SETTINGS]

@@ -20,9 +20,9 @@ from homeserver.storage import sessions as stored_sessions
 from homeserver.storage.db import Database
 from homeserver.storage.e2ee import crosssigning, inbox, lists
 from homeserver.storage.e2ee import dehydrated as stored
-from homeserver.storage.e2ee import devices as stored_devices
 from homeserver.storage.e2ee.dehydrated import Dehydrated
 from homeserver.storage.e2ee.devices import Device
+from homeserver.storage.e2ee.ending import drop_devices
 from homeserver.timeline.entries import Appends, devices_changed
 from homeserver.timeline.submission import Placed, SideWrite
 
@@ -112,7 +112,7 @@ class DehydratedDevices:
         latest = {item.row.user_id: item.row for item in items}
         old = await stored.dehydrated_of(conn, latest)
         if old:
-            await stored_devices.drop_devices(conn, [one.device for one in old.values()])
+            await drop_devices(conn, [one.device for one in old.values()])
         gone = [row.user_id for row in latest.values() if row.new is None]
         if gone:
             await stored.drop_dehydrated(conn, gone)

@@ -1,9 +1,9 @@
 """To-device messages (client-server API, "Send-to-Device messaging"). Each is delivered once.
 
-A device's inbox is bounded; when it is full, the oldest messages are dropped. A device that was offline for that long
-should read new messages, and can get older keys from a backup or from its user's other devices, while a sender would
-never learn that a new key was dropped, and not send it again. Refusing the whole request is no option: one lost phone
-would keep a room from being encrypted for all.
+A device's inbox is bounded; when it is full, the oldest messages of who has sent most of it are dropped. A device
+that was offline for that long should read new messages, and can get older keys from a backup or from its user's other
+devices, while a sender would never learn that a new key was dropped, and not send it again. Refusing the whole request
+is no option: one lost phone would keep a room from being encrypted for all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,6 +51,7 @@ class _Sending(NamedTuple):
     """The messages of one request: the body for each device, user by user in the order of their log entries."""
 
     txn: TxnKey
+    sender: UserId
     people: tuple[Mapping[Device, bytes], ...]
 
 
@@ -73,7 +74,9 @@ class ToDevice:
         self._limits = limits
         self._settings = settings
         self._server_name = server_name
-        self._inbox = InboxLimits(settings.max_inbox_messages, settings.max_inbox_bytes)
+        self._inbox = InboxLimits(
+            settings.max_inbox_messages, settings.max_inbox_bytes, settings.max_user_inbox_bytes
+        )
         self._empty: BoundedCache[Device, bool] = BoundedCache(settings.cached_inboxes)
 
     async def send(
@@ -110,11 +113,14 @@ class ToDevice:
         people = _addressed(bodies, known)
         validation.check_count(sum(map(len, people)), self._settings.max_items)
         if people and not repeated:
+            self._limits.charge("encryption", requester.user_id, self._cost(people))
             news = [
                 device_messages(next(iter(devices)).user_id, [device.device_id for device in devices])
                 for devices in people
             ]
-            await self._timeline.append(news, also=[SideWrite(self._write, _Sending(txn, people))])
+            await self._timeline.append(
+                news, also=[SideWrite(self._write, _Sending(txn, requester.user_id, people))]
+            )
 
     def note(self, entry: Entry) -> None:
         """Handle a log entry: inboxes that got messages are no longer known to be empty."""
@@ -152,10 +158,15 @@ class ToDevice:
         body = orjson.dumps({"type": kind, "sender": sender, "content": content})
         if len(body) > self._settings.max_message_bytes:
             raise TooLarge(
-                f"a message must have a message must have at most {self._settings.max_message_bytes} bytes",
+                f"a message must have at most {self._settings.max_message_bytes} bytes",
                 code="message_too_large",
             )
         return body
+
+    def _cost(self, people: Sequence[Mapping[Device, bytes]]) -> int:
+        """The tokens that the bytes of a request cost, as they are stored: one for each `max_message_bytes`."""
+        size = sum(len(body) for devices in people for body in set(devices.values()))
+        return size // self._settings.max_message_bytes
 
     async def _write(self, conn: AsyncConnection, items: Sequence[Placed[_Sending]]) -> None:
         done = await transactions.find(conn, [item.row.txn for item in items])
@@ -164,7 +175,7 @@ class ToDevice:
             if item.row.txn not in done:
                 new.setdefault(item.row.txn, item)
         messages = [
-            DeviceMessage(device, LogPosition(item.position + number), body)
+            DeviceMessage(device, LogPosition(item.position + number), item.row.sender, body)
             for item in new.values()
             for number, devices in enumerate(item.row.people)
             for device, body in devices.items()
@@ -176,7 +187,7 @@ class ToDevice:
         full = await inbox.full_inboxes(conn, {one.device for one in messages}, self._inbox)
         if full:
             # A little more than needed, so that the next message does not need it again.
-            less = InboxLimits(self._inbox.messages * 9 // 10, self._inbox.bytes * 9 // 10)
+            less = InboxLimits(*(limit * 9 // 10 for limit in self._inbox))
             await inbox.trim_inboxes(conn, full, less)
 
 

@@ -1,29 +1,20 @@
-"""Devices and their identity keys, and the rows that are deleted with a device.
+"""Devices and their identity keys.
 
 A device is a session that has not ended, or a user's dehydrated device.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, and_, bindparam, delete, null, select, union_all
+from sqlalchemy import ColumnElement, and_, bindparam, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import Content, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.dialect import Upsert, among, rows_of
-from homeserver.storage.e2ee.crosssigning import Target, drop_signatures
-from homeserver.storage.schema.e2ee import (
-    dehydrated_devices,
-    device_inboxes,
-    device_keys,
-    device_messages,
-    fallback_keys,
-    one_time_keys,
-)
+from homeserver.storage.schema.e2ee import dehydrated_devices, device_keys
 from homeserver.storage.schema.people import sessions
-from homeserver.storage.sqlite import UNANSWERED
 
 
 class Device(NamedTuple):
@@ -106,16 +97,6 @@ _KEYS_OF_DEVICES = select(
     null().label("display_name"),
 ).where(of_devices(device_keys))
 _SET_KEYS = Upsert(device_keys, ["user_id", "device_id"], ["body"])
-_DROP_KEYS = delete(device_keys).where(of_devices(device_keys)).returning(device_keys.c.user_id)
-_DROP_REST = tuple(
-    delete(table).where(of_devices(table)).execution_options(**UNANSWERED)
-    for table in (
-        one_time_keys,
-        fallback_keys,
-        device_inboxes,
-        device_messages,
-    )  # locked in this order everywhere
-)
 
 
 async def lock_running(conn: AsyncConnection, devices: Collection[Device]) -> set[Device]:
@@ -168,13 +149,3 @@ async def set_keys(conn: AsyncConnection, keys: Mapping[Device, Content]) -> Non
     """Set identity keys, replacing existing ones."""
     rows = [{**device._asdict(), "body": orjson.dumps(body)} for device, body in keys.items()]
     await conn.execute(_SET_KEYS.on(conn), rows)
-
-
-async def drop_devices(conn: AsyncConnection, devices: Sequence[Device]) -> set[UserId]:
-    """Delete all rows of these devices but their sessions; returns the users whose identity keys were deleted."""
-    changed = set((await conn.execute(_DROP_KEYS, named(devices))).scalars())
-    for statement in _DROP_REST:  # one per table
-        await conn.execute(statement, named(devices))
-    targets = [Target(device.user_id, device.device_id) for device in devices]
-    await drop_signatures(conn, targets, [(user_id, f"ed25519:{name}") for user_id, name in targets])
-    return changed

@@ -110,8 +110,21 @@ device_messages = Table(
     Column("user_id", Text, primary_key=True),
     Column("device_id", Text, primary_key=True),
     Column("position", BigInteger, primary_key=True, autoincrement=False),  # of its log entry
+    Column("sender", Text, nullable=False, server_default=""),
     Column("size", Integer, nullable=False),  # bytes of the body
-    Column("body", LargeBinary, nullable=False),  # JSON: type, sender, content
+    Column("body", LargeBinary),  # JSON: type, sender, content; none: it is shared
+    Column("shared", Integer),  # number of the shared body at this position
+)
+
+# the body of a message that several devices of a user got
+shared_bodies = Table(
+    "shared_bodies",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("waiting", Integer, nullable=False),  # devices that it still waits for
+    Column("body", LargeBinary, nullable=False),
 )
 
 # the last version number of each user's backups

@@ -37,7 +37,7 @@ from homeserver.wiring.enquiries import build_enquiries
 from homeserver.wiring.events import build_events
 from homeserver.wiring.media import build_media, build_previews
 from homeserver.wiring.messages import build_messages, build_moderation, build_search
-from homeserver.wiring.push import build_notifications, build_push
+from homeserver.wiring.push import build_notifications, build_progress, build_push
 from homeserver.wiring.realtime import build_realtime
 from homeserver.wiring.rooms import build_rooms
 from homeserver.wiring.sync import build_sliding, build_sources, build_sync
@@ -89,7 +89,8 @@ def build(
     messages = build_messages(settings, core, events, rooms, moderation, notices)
     realtime = build_realtime(settings, core, accounts, clientdata, events, rooms)
     sources = build_sources(core, clientdata, realtime, e2ee)
-    sync = build_sync(settings, core, events, realtime, sources)
+    evaluation = build_progress(settings, core)
+    sync = build_sync(settings, core, events, realtime, sources, evaluation)
     return Homeserver(
         settings=settings,
         core=core,
@@ -108,7 +109,7 @@ def build(
         realtime=realtime,
         admin=build_admin(settings, core, accounts, auth, rooms, messages, notices),
         push=build_push(settings, core, accounts, events, realtime),
-        notifications=build_notifications(settings, core, clientdata, events),
+        notifications=build_notifications(settings, core, clientdata, events, evaluation),
         sync=sync,
-        sliding=build_sliding(settings, core, events, sync, sources),
+        sliding=build_sliding(settings, core, events, sync, sources, evaluation),
     )

@@ -216,6 +216,13 @@ class MatrixSettings(Section):
         description="Shortest interval between evaluations of push rules and unread counts in a stream of messages."
         " A single message is evaluated at once.",
     )
+    catch_up_wait_s: Advanced[float] = Field(
+        default=1.0,
+        ge=0,
+        le=60,
+        description="Longest time that a sync waits for the evaluation of push rules, and a search for the index, to"
+        " catch up with the newest messages.",
+    )
     search_gather_s: Advanced[float] = Field(
         default=1.0,
         ge=0,

@@ -1,6 +1,7 @@
 """The loop of every background consumer of the log: read on from a stored cursor, handle, store the cursor."""
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,15 +34,62 @@ class Pace(NamedTuple):
 
 
 AT_ONCE = Pace()
+_FAR = 5000  # entries behind the log from which nobody waits for a consumer
+
+
+class Progress:
+    """How far a consumer of the live log has come in this process, for readers of what it writes.
+
+    `wait_s`: how long they wait at most. A consumer that somebody waits for does not gather entries meanwhile.
+    """
+
+    def __init__(self, live: Live, pace: Pace = AT_ONCE, wait_s: float = 0.0) -> None:
+        self.live = live
+        self.pace = pace
+        self._wait_s = wait_s
+        self._position: LogPosition | None = None  # None: it does not run
+        self._wanted = LOG_START
+        self._hurry = asyncio.Event()
+        self._moved = asyncio.Event()
+
+    async def catch_up(self) -> None:
+        """Return once all entries announced so far are handled; at once if the consumer is far behind or stopped."""
+        position = self.live.position
+        if not self._is_soon(position):
+            return
+        self._wanted = max(self._wanted, position)
+        self._hurry.set()
+        try:
+            async with asyncio.timeout(self._wait_s):
+                while self._is_soon(position):
+                    await self._moved.wait()
+        except TimeoutError:
+            return
+
+    def move(self, position: LogPosition | None) -> None:
+        """Note the position of the last entry handled, None when the consumer stops, and tell those who wait."""
+        self._position = position
+        if position is None or position >= self._wanted:
+            self._hurry.clear()
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless somebody waits for the consumer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+
+    def _is_soon(self, position: LogPosition) -> bool:
+        return self._position is not None and 0 < position - self._position <= _FAR
 
 
 async def consume(
     name: str,
     *,
     db: Database,
-    live: Live,
+    progress: Progress,
     handle: Handler,
-    pace: Pace = AT_ONCE,
     follow: bool = False,
     after: Callable[[], None] | None = None,
 ) -> None:
@@ -57,21 +105,26 @@ async def consume(
     `follow`: the effects may append entries to the log, to be announced at once. `after`: called after each commit, by
     this worker or by a quicker one.
     """
+    live, pace = progress.live, progress.pace
     reader = _Reader(name, db, live, handle, await _begin(name, db, live.position))
     next_round = -math.inf
-    while True:
-        await live.wait_after(reader.at)
-        wait_s = max(pace.gather_s, next_round - time.monotonic())
-        if wait_s > 0 and live.position - reader.at < pace.page and not reader.is_retrying:
-            await asyncio.sleep(wait_s)
-        next_round = time.monotonic() + pace.round_s
-        moved = await reader.read(pace.page)
-        if moved is None:
-            continue
-        if moved and follow:
-            await live.follow()
-        if after is not None:
-            after()
+    try:
+        while True:
+            progress.move(reader.at)
+            await live.wait_after(reader.at)
+            wait_s = max(pace.gather_s, next_round - time.monotonic())
+            if wait_s > 0 and live.position - reader.at < pace.page and not reader.is_retrying:
+                await progress.pause(wait_s)
+            next_round = time.monotonic() + pace.round_s
+            moved = await reader.read(pace.page)
+            if moved is None:
+                continue
+            if moved and follow:
+                await live.follow()
+            if after is not None:
+                after()
+    finally:
+        progress.move(None)
 
 
 class _Reader:

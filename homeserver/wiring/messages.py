@@ -92,13 +92,18 @@ def build_search(
     settings: Settings, core: Core, events: EventServices, clientdata: ClientDataServices
 ) -> SearchServices:
     """Build message search."""
+    matrix = settings.matrix
+    index = SearchIndex(
+        db=core.db, live=core.live, gather_s=matrix.search_gather_s, wait_s=matrix.catch_up_wait_s
+    )
     return SearchServices(
-        index=SearchIndex(db=core.db, live=core.live, gather_s=settings.matrix.search_gather_s),
+        index=index,
         messages=MessageSearch(
             db=core.db,
+            index=index,
             visibility=events.visibility,
             data=clientdata.account_data,
             limits=core.limits,
-            max_page=settings.matrix.max_search_page,
+            max_page=matrix.max_search_page,
         ),
     )

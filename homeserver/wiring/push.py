@@ -23,7 +23,7 @@ from homeserver.services.push.worker import push_worker
 from homeserver.services.realtime.services import RealtimeServices
 from homeserver.settings.models import PushSettings, Settings
 from homeserver.storage import pushers as stored
-from homeserver.timeline.consume import Pace, consume
+from homeserver.timeline.consume import Pace, Progress, consume
 from homeserver.wiring.core import Core
 
 
@@ -50,10 +50,20 @@ def build_push(
     return Push(around, settings.push)
 
 
+def build_progress(settings: Settings, core: Core) -> Progress:
+    """Build the progress of the evaluation of push rules, which syncs wait for."""
+    matrix = settings.matrix
+    return Progress(core.live, Pace(round_s=matrix.notification_pace_s), matrix.catch_up_wait_s)
+
+
 def build_notifications(
-    settings: Settings, core: Core, clientdata: ClientDataServices, events: EventServices
+    settings: Settings,
+    core: Core,
+    clientdata: ClientDataServices,
+    events: EventServices,
+    progress: Progress,
 ) -> Notifications:
-    """Build the evaluation of push rules, and pushes to gateways."""
+    """Build the evaluation of push rules, whose progress is `progress`, and pushes to gateways."""
     heard = speakers(settings.notices, settings.server.name)
     audiences = Audiences(
         db=core.db,
@@ -67,8 +77,7 @@ def build_notifications(
             consume,
             CONSUMER,
             db=core.db,
-            live=core.live,
-            pace=Pace(round_s=settings.matrix.notification_pace_s),
+            progress=progress,
             follow=True,
         ),
         evaluator=Evaluator(audiences),
@@ -79,6 +88,7 @@ def build_notifications(
         listing=Listing(
             db=core.db,
             live=core.live,
+            progress=progress,
             visibility=events.visibility,
             rendering=events.rendering,
             data=clientdata.account_data,

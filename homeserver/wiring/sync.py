@@ -22,6 +22,7 @@ from homeserver.services.sync.services import SyncServices
 from homeserver.services.sync.timelines import Timelines
 from homeserver.services.sync.v3 import Sources, Syncs
 from homeserver.settings.models import Settings
+from homeserver.timeline.consume import Progress
 from homeserver.wiring.core import Core
 
 
@@ -34,7 +35,12 @@ def build_sources(
 
 
 def build_sync(
-    settings: Settings, core: Core, events: EventServices, realtime: RealtimeServices, sources: Sources
+    settings: Settings,
+    core: Core,
+    events: EventServices,
+    realtime: RealtimeServices,
+    sources: Sources,
+    evaluation: Progress,
 ) -> SyncServices:
     """Build /sync and the older calls that it replaced."""
     matrix = settings.matrix
@@ -47,7 +53,7 @@ def build_sync(
     )
     syncs = Syncs(
         db=core.db,
-        live=core.live,
+        evaluation=evaluation,
         waiting=long_polls,
         own=memberships,
         rooms=RoomSections(core.db, timelines, events.rendering, realtime.typing, counts),
@@ -67,7 +73,12 @@ def build_sync(
 
 
 def build_sliding(
-    settings: Settings, core: Core, events: EventServices, sync: SyncServices, sources: Sources
+    settings: Settings,
+    core: Core,
+    events: EventServices,
+    sync: SyncServices,
+    sources: Sources,
+    evaluation: Progress,
 ) -> SlidingServices:
     """Build sliding sync."""
     matrix = settings.matrix
@@ -81,7 +92,7 @@ def build_sliding(
         most_events=matrix.max_sync_timeline,
     )
     syncs = SlidingSyncs(
-        news=NewsDesk(core.db, core.live),
+        news=NewsDesk(core.db, evaluation),
         waiting=sync.long_polls,
         connections=connections,
         room_lists=room_lists,

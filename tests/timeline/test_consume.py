@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -16,7 +15,7 @@ from homeserver.model import LOG_START, EntryKind, LogPosition
 from homeserver.storage import log
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
-from homeserver.timeline.consume import Effect, Pace, consume
+from homeserver.timeline.consume import Effect, Pace, Progress, consume
 from homeserver.timeline.submission import NewEntry
 from tests.timeline.conftest import Writing
 
@@ -45,9 +44,8 @@ class Counting:
     async def reading(
         self, writing: Writing, page: int = 500, round_s: float = 0
     ) -> AsyncIterator[asyncio.Task[None]]:
-        work = consume(
-            "counting", db=writing.db, live=writing.live, handle=self.handle, pace=Pace(page, round_s=round_s)
-        )
+        progress = Progress(writing.live, Pace(page, round_s=round_s))
+        work = consume("counting", db=writing.db, progress=progress, handle=self.handle)
         task = asyncio.create_task(work)
         try:
             yield task
@@ -145,7 +143,9 @@ async def test_an_entry_that_cannot_be_handled_is_set_aside_and_the_rest_goes_on
 
         return write
 
-    task = asyncio.create_task(consume("counting", db=writing.db, live=writing.live, handle=handle))
+    task = asyncio.create_task(
+        consume("counting", db=writing.db, progress=Progress(writing.live), handle=handle)
+    )
     try:
         await until(lambda: task.done() or 7 in written)
         assert written == [1, 2, 3, 5, 6, 7], task
@@ -183,11 +183,11 @@ async def test_a_stream_is_read_in_rounds(writing: Writing, monkeypatch: pytest.
     naps: list[float] = []
     awake = asyncio.Event()
 
-    async def nap(seconds: float) -> None:
+    async def nap(_: Progress, seconds: float) -> None:
         naps.append(seconds)
         await awake.wait()
 
-    monkeypatch.setattr("homeserver.timeline.consume.asyncio", SimpleNamespace(sleep=nap))
+    monkeypatch.setattr(Progress, "pause", nap)
     one = Counting()
     async with one.reading(writing, page=3, round_s=3600):
         await entries(writing, 1)
@@ -203,3 +203,40 @@ async def test_a_stream_is_read_in_rounds(writing: Writing, monkeypatch: pytest.
         awake.set()
         await until(lambda: one.seen == [1, 2, 3, 4, 5, 6])
     assert 3500 < naps[0] <= 3600
+
+
+async def test_a_consumer_that_somebody_waits_for_does_not_gather(writing: Writing) -> None:
+    await begin(writing, LOG_START)
+    progress = Progress(writing.live, Pace(gather_s=3600, round_s=3600), wait_s=30)
+    one = Counting()
+    await progress.catch_up()  # at once, as nobody consumes
+    task = asyncio.create_task(consume("counting", db=writing.db, progress=progress, handle=one.handle))
+    try:
+        for _ in range(3):
+            await entries(writing, 4)
+            await until(lambda: progress._position is not None)
+            await asyncio.gather(*(progress.catch_up() for _ in range(3)))
+            assert one.seen[-1:] == [writing.live.position]
+        assert one.written == [at for at in one.seen if at % 2 == 0]
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await progress.catch_up()
+
+
+async def test_who_waits_for_a_consumer_that_hangs_goes_on(writing: Writing) -> None:
+    await begin(writing, LOG_START)
+    progress, hangs = Progress(writing.live, wait_s=0.01), asyncio.Event()
+
+    async def handle(_: Sequence[Entry]) -> None:
+        hangs.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(consume("counting", db=writing.db, progress=progress, handle=handle))
+    try:
+        await entries(writing, 1)
+        await hangs.wait()
+        await asyncio.wait_for(progress.catch_up(), 30)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

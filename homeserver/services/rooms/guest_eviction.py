@@ -21,7 +21,7 @@ from homeserver.storage import events as stored_events
 from homeserver.storage import guestaccounts as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
-from homeserver.timeline.consume import Effect, consume
+from homeserver.timeline.consume import Effect, Progress, consume
 from homeserver.timeline.live import Live
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class GuestEviction:
 
     async def run(self) -> None:
         """Remove guests from such rooms; runs until cancelled."""
-        await consume("guest exits", db=self._db, live=self._live, handle=self._handle)
+        await consume("guest exits", db=self._db, progress=Progress(self._live), handle=self._handle)
 
     async def _handle(self, entries: Sequence[Entry]) -> Effect | None:
         events = [one.event.event for one in entries if one.event is not None]

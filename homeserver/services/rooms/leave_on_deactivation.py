@@ -20,7 +20,7 @@ from homeserver.services.rooms.product_rules import is_product_room
 from homeserver.storage import members as stored
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
-from homeserver.timeline.consume import Effect, consume
+from homeserver.timeline.consume import Effect, Progress, consume
 from homeserver.timeline.heads import Head
 from homeserver.timeline.live import Live
 from homeserver.timeline.submission import NOTHING, Decided
@@ -40,7 +40,7 @@ class LeaveOnDeactivation:
 
     async def run(self) -> None:
         """Remove deactivated users from their rooms; runs until cancelled."""
-        await consume("farewells", db=self._db, live=self._live, handle=self._handle)
+        await consume("farewells", db=self._db, progress=Progress(self._live), handle=self._handle)
 
     async def _handle(self, entries: Sequence[Entry]) -> Effect | None:
         closed = [one.user_id for one in entries if one.user_id is not None and _closes(one)]

@@ -1,4 +1,4 @@
-"""The search index: follows the log in the background; sending never waits for it.
+"""The search index: follows the log in the background; sending never waits for it, searching does.
 
 An event is found by its current text. After an edit or a redaction its row is made anew from the stored event, so
 that handling a log entry twice is harmless.
@@ -20,7 +20,7 @@ from homeserver.storage.log import Entry
 from homeserver.storage.search import SearchText
 from homeserver.tasks import Tasks
 from homeserver.timeline.build import relation_of
-from homeserver.timeline.consume import Effect, Pace, consume
+from homeserver.timeline.consume import Effect, Pace, Progress, consume
 from homeserver.timeline.live import Live
 
 CONSUMER: Final = "search"
@@ -34,12 +34,13 @@ _PAGE: Final = 200
 
 
 class SearchIndex:
-    """Follows the log. `gather_s`: how long entries are gathered before a write."""
+    """Follows the log. `gather_s`: how long entries are gathered before a write, if nobody searches; `wait_s`: how
+    long a search waits for the newest."""
 
-    def __init__(self, *, db: Database, live: Live, gather_s: float) -> None:
+    def __init__(self, *, db: Database, live: Live, gather_s: float, wait_s: float) -> None:
         self._db = db
         self._live = live
-        self._gather_s = gather_s
+        self._progress = Progress(live, Pace(_PAGE, gather_s), wait_s)
 
     def start(self, tasks: Tasks) -> None:
         """Start following; the first time from the beginning of the log."""
@@ -52,10 +53,14 @@ class SearchIndex:
         await consume(
             CONSUMER,
             db=self._db,
-            live=self._live,
+            progress=self._progress,
             handle=self.handle,
-            pace=Pace(_PAGE, self._gather_s),
         )
+
+    async def catch_up(self) -> None:
+        """Return once everything that was answered before, by any worker, is in the index, but not after `wait_s`."""
+        await self._live.follow()
+        await self._progress.catch_up()
 
     async def handle(self, entries: Sequence[Entry]) -> Effect | None:
         """The index changes for these entries; None if there are none."""

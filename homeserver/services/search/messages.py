@@ -16,7 +16,7 @@ from homeserver.protocol.filters import PASS_ALL, EventFilter
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
 from homeserver.services.events.visibility import ViewerVisibility, Visibility
-from homeserver.services.search.index import KEYS
+from homeserver.services.search.index import KEYS, SearchIndex
 from homeserver.services.search.words import words_of
 from homeserver.storage import events
 from homeserver.storage import search as stored
@@ -107,12 +107,14 @@ class MessageSearch:
         self,
         *,
         db: Database,
+        index: SearchIndex,
         visibility: Visibility,
         data: AccountData,
         limits: RateLimits,
         max_page: int,
     ) -> None:
         self._db = db
+        self._index = index
         self._visibility = visibility
         self._data = data
         self._limits = limits
@@ -121,6 +123,7 @@ class MessageSearch:
     async def search(self, requester: Requester, request: SearchRequest) -> Found:
         """A page of the requester's results. Raises RateLimited."""
         self._limits.check("search", requester.user_id)
+        await self._index.catch_up()
         words = list(dict.fromkeys(words_of(request.term)))[:_MAX_WORDS]
         async with self._db.read() as conn:
             places = await stored.own_places(conn, requester.user_id, _MAX_ROOMS) if words else []

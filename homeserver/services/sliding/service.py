@@ -102,6 +102,7 @@ class SlidingSyncs:
         self, requester: Requester, request: SlidingRequest, connection: Connection, waiter: Waiter
     ) -> _Seen:
         waiter.woken.clear()  # later entries are either read below, or wake it again
+        await self._news.ready()
         room_list = await self._room_lists.of(requester.user_id)
         after = LOG_START if request.pos is None else request.pos.position
         came = [row for row in room_list.rows.values() if row.membership == "join" and row.position > after]

@@ -10,7 +10,7 @@ from homeserver.storage import sync as stored
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.log import Entry
-from homeserver.timeline.live import Live
+from homeserver.timeline.consume import Progress
 
 _LOOKED_THROUGH: Final = 2000  # cached entries that are scanned; above that the database is faster
 _KEYS: Final = frozenset({EntryKind.DEVICES, EntryKind.KEYS_SIGNED, EntryKind.SESSION_ENDED})
@@ -32,11 +32,16 @@ class News:
 
 
 class NewsDesk:
-    """Finds the changes for a user."""
+    """Finds the changes for a user. `evaluation`: of push rules, which events are told with the counts of."""
 
-    def __init__(self, db: Database, live: Live) -> None:
+    def __init__(self, db: Database, evaluation: Progress) -> None:
         self._db = db
-        self._live = live
+        self._live = evaluation.live
+        self._evaluation = evaluation
+
+    async def ready(self) -> None:
+        """Return once the newest events are evaluated, as a rule at once, so that they are told with their counts."""
+        await self._evaluation.catch_up()
 
     async def since(
         self, user_id: UserId, room_ids: Collection[RoomId], *, after: LogPosition, until: LogPosition

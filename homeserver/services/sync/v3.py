@@ -22,7 +22,7 @@ from homeserver.services.sync.tokens import SyncToken
 from homeserver.storage import accountdata as stored_data
 from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.db import Database
-from homeserver.timeline.live import Live
+from homeserver.timeline.consume import Progress
 
 
 class Sources(NamedTuple):
@@ -42,7 +42,7 @@ class Syncs:
         self,
         *,
         db: Database,
-        live: Live,
+        evaluation: Progress,
         waiting: LongPolls,
         own: OwnRooms,
         rooms: RoomSections,
@@ -50,9 +50,9 @@ class Syncs:
         max_wait_s: float,
     ) -> None:
         self._db = db
-        self._live = live
+        self._live = evaluation.live
         self._waiting = waiting
-        self._news = NewsDesk(db, live)
+        self._news = NewsDesk(db, evaluation)
         self._own = own
         self._rooms = rooms
         self._data, self._typing, self._e2ee, self._presence, self._direct = sources
@@ -83,6 +83,7 @@ class Syncs:
         """The response so far, empty if nothing changed, and its next token."""
         since = request.since or SyncToken()
         waiter.woken.clear()  # later entries are either read below, or wake it again
+        await self._news.ready()
         status = await self._admitted(requester, request)
         self._waiting.watch(waiter, status.joined)
         # Before anything else, as what it writes belongs into this response.

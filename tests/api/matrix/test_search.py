@@ -241,3 +241,20 @@ async def test_bad_searches_are_refused(nobody: Client, alice: Client) -> None:
     assert await alice.errcode("POST", "search", 400, body={}) == "M_MISSING_PARAM"
     assert await alice.call("POST", "search", body={"search_categories": {}}) == {"search_categories": {}}
     assert await nobody.errcode("POST", "search", 401, body={}) == "M_MISSING_TOKEN"
+
+
+@pytest.mark.parametrize("overrides", [{"matrix": {"enabled": True, "search_gather_s": 30}}])
+async def test_what_was_answered_is_found_at_once(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, bob)
+    sent = [await say(alice, room_id, f"needle {number}") for number in range(45)]
+    assert (await search(bob, "needle"))["count"] == 45
+    new = {"m.new_content": {"msgtype": "m.text", "body": "thread"}}
+    await say(
+        alice, room_id, "* thread", **new, **{"m.relates_to": {"rel_type": "m.replace", "event_id": sent[0]}}
+    )
+    await alice.call("PUT", path(room_id, f"redact/{quote(sent[1])}/1"), body={})
+    assert (await search(bob, "needle"))["count"] == 43
+    assert [one["result"]["event_id"] for one in (await search(bob, "thread"))["results"]] == [sent[0]]
+    many = await asyncio.gather(*(say(alice, room_id, f"bee {number}") for number in range(9)))
+    found = await asyncio.gather(*(search(bob, "bee") for _ in range(5)))
+    assert [one["count"] for one in found] == [len(many)] * 5

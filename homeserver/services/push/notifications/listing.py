@@ -12,6 +12,7 @@ from homeserver.services.push.notifications.hidden import common_count
 from homeserver.storage import notified as stored
 from homeserver.storage.db import Database
 from homeserver.storage.notified import Notified
+from homeserver.timeline.consume import Progress
 from homeserver.timeline.live import Live
 
 _STRETCH: Final = 50_000  # log entries that are searched for one page
@@ -25,6 +26,7 @@ class Listing:
         *,
         db: Database,
         live: Live,
+        progress: Progress,
         visibility: Visibility,
         rendering: Rendering,
         data: AccountData,
@@ -33,6 +35,7 @@ class Listing:
         self._db = db
         self._data = data
         self._live = live
+        self._progress = progress
         self._visibility = visibility
         self._rendering = rendering
         self._max_page = max_page
@@ -42,6 +45,7 @@ class Listing:
     ) -> Content:
         """The newest notifications before `start`; there may be more even if the page is short. Raises
         Invalid("bad_token")."""
+        await self._progress.catch_up()
         before = LogPosition(self._live.position + 1) if start is None else _position(start)
         after, limit = max(LOG_START, LogPosition(before - _STRETCH)), min(limit, self._max_page)
         async with self._db.read() as conn:

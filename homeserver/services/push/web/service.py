@@ -22,7 +22,7 @@ from homeserver.settings.models import PushSettings
 from homeserver.storage import push as stored
 from homeserver.storage.db import Database
 from homeserver.tasks import Tasks
-from homeserver.timeline.consume import Pace, consume
+from homeserver.timeline.consume import Pace, Progress, consume
 from homeserver.timeline.live import Live
 
 CONSUMER = "push"
@@ -84,9 +84,9 @@ class Push:
         registered before: a push without its face is dropped."""
         if not self._settings.subject:
             return
-        settings = self._settings
-        read = partial(consume, db=self._db, live=self._live, handle=self._decider.handle, after=self._wake)
-        tasks.start("push decisions", partial(read, CONSUMER, pace=Pace(settings.page, settings.gather_s)))
+        progress = Progress(self._live, Pace(self._settings.page, self._settings.gather_s))
+        read = partial(consume, db=self._db, progress=progress, handle=self._decider.handle, after=self._wake)
+        tasks.start("push decisions", partial(read, CONSUMER))
         tasks.start("push sending", self._worker.run)
 
     def _wake(self) -> None:

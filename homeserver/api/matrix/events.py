@@ -126,8 +126,10 @@ class EventCalls:
         return await self._redact(call, None)
 
     async def _redact(self, call: Sending, txn_id: str | None) -> schemas.SentEvent:
-        target = EventId(call.text("event_id"))
-        sent = await self._events.redact(call.requester, _room(call), target, call.body.root, txn_id=txn_id)
+        target, body = EventId(call.text("event_id")), call.body.root
+        if body.get("reason", "") is None:  # the rest is content, and kept as it was sent
+            body = {name: value for name, value in body.items() if name != "reason"}
+        sent = await self._events.redact(call.requester, _room(call), target, body, txn_id=txn_id)
         return {"event_id": sent}
 
     async def _set(self, call: Sending, state_key: str) -> Sent:

@@ -88,13 +88,13 @@ class AttachmentForm(Body):
 
 
 class AttachmentFields(Body):
-    """The fields of that form, without the file."""
+    """The fields of that form, without the file. A form has no null: what nobody filled in is blank."""
 
     message_id: Uuid = None
     conversation_id: Uuid = None
-    text: Text | None = None
+    text: Annotated[Text | None, BLANK_IS_ABSENT] = None
     reply_to: Uuid = None
-    client_id: ClientId | None = None
+    client_id: Annotated[ClientId | None, BLANK_IS_ABSENT] = None
 
     @model_validator(mode="after")
     def _check_target(self) -> Self:

@@ -106,7 +106,8 @@ class History:
     ) -> HistoryPage:
         """A page of events, backward or forward from a place; without `start`, from the newest or the first event.
 
-        It may hold fewer than `limit` events, as those that the requester may not see are left out.
+        It may hold fewer than `limit` events, as those that the requester may not see are left out. After the last
+        events that there are it has an `end` all the same, to go on from; the next page has none.
         """
         viewer = await self._viewer(requester, room_id)
         last = viewer.last_place
@@ -120,11 +121,13 @@ class History:
             else:
                 begin = FIRST_PLACE if start is None else start
                 found = await stored.room_after(conn, room_id, after=begin, limit=limit)
-        is_full = len(found) == limit
+                if last is not None:
+                    found = [one for one in found if one.place <= last]
         seen = await self._shown(requester, viewer, found)
         shown = [one for one in seen if _is_within(one.place, direction, until)]
         end = None
-        if is_full and _is_within(found[-1].place, direction, until):
+        is_over = not found or (direction == "f" and found[-1].place == last)
+        if not is_over and _is_within(found[-1].place, direction, until):
             end = Place(found[-1].place - 1) if direction == "b" else found[-1].place
         if start is None and direction == "b":
             begin = found[0].place if found else FIRST_PLACE

@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path, say, texts
+from tests.api.matrix.synckit import Follower, joined
 
 
 @pytest.fixture
@@ -103,6 +104,51 @@ async def test_pages_lead_through_the_whole_room(alice: Client) -> None:
     assert texts(forward["chunk"]) == [f"m{number}" for number in range(7)]
     assert await alice.errcode("GET", path(room_id, "messages?dir=b&from=nonsense"), 400) == "M_INVALID_PARAM"
     assert await alice.errcode("GET", path(room_id, "messages"), 400) == "M_MISSING_PARAM"
+
+
+@pytest.mark.both
+async def test_a_page_at_the_end_leads_on(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, bob)
+    await say(alice, room_id, "one")
+    messages = path(room_id, "messages")
+
+    async def page(client: Client, way: str, start: str = "", **more: str) -> Any:
+        query = {"dir": way, "limit": "100", **({"from": start} if start else {}), **more}
+        return await client.call("GET", messages, params=query)
+
+    forward = await page(bob, "f")
+    assert texts(forward["chunk"]) == ["one"]
+    assert "end" not in await page(bob, "f", forward["end"])
+    await say(alice, room_id, "two")
+    forward = await page(bob, "f", forward["end"])
+    assert texts(forward["chunk"]) == ["two"]
+    assert "end" in forward
+    assert "end" not in await page(bob, "f", forward["start"], to=forward["start"])
+
+    backward = await page(bob, "b")
+    assert backward["chunk"][-1]["type"] == "m.room.create"
+    last = await page(bob, "b", backward["end"])
+    assert (last["chunk"], "end" in last) == ([], False)
+    again = await page(bob, "f", backward["end"])
+    assert [one["event_id"] for one in again["chunk"]] == [one["event_id"] for one in backward["chunk"]][::-1]
+
+    await bob.call("POST", path(room_id, "leave"), body={})
+    await say(alice, room_id, "unheard")
+    farewell = await page(bob, "f", forward["end"])
+    assert [one["content"]["membership"] for one in farewell["chunk"]] == ["leave"]
+    assert "end" not in farewell
+
+
+async def test_a_whole_timeline_begins_where_the_room_does(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, bob)
+    await say(alice, room_id, "one")
+    timeline = joined(await Follower(bob).sync(), room_id)["timeline"]
+    assert timeline["limited"] is False
+    query = {"from": timeline["prev_batch"], "limit": "100"}
+    back = await bob.call("GET", path(room_id, "messages"), params={**query, "dir": "b"})
+    assert back["chunk"] == []
+    on = await bob.call("GET", path(room_id, "messages"), params={**query, "dir": "f"})
+    assert [one["event_id"] for one in on["chunk"]] == [one["event_id"] for one in timeline["events"]]
 
 
 async def test_filters_and_lazy_members(alice: Client, bob: Client) -> None:

@@ -173,6 +173,12 @@ class MatrixSettings(Section):
         le=3600,
         description="How long after a user's last request they are shown as offline.",
     )
+    presence_idle_s: Advanced[int] = Field(
+        default=300,
+        ge=1,
+        le=86_400,
+        description="How long after a user's last action (sending, reading, typing) they are shown as unavailable.",
+    )
     max_presences: Advanced[int] = Field(
         default=10_000,
         ge=10,

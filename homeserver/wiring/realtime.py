@@ -43,9 +43,8 @@ def build_realtime(
             db=db,
             clock=core.clock,
             blocks=blocks,
-            enabled=settings.matrix.presence,
-            most=settings.matrix.max_presences,
-            forget_s=settings.matrix.presence_forget_s,
+            servers=core.servers,
+            settings=settings.matrix,
         ),
         receipts=Receipts(
             db=db, timeline=timeline, access=access, data=clientdata.account_data, clock=core.clock

@@ -190,7 +190,9 @@ def _user_routes(
     yield from SlidingCalls(services.sliding.syncs).routes()
     yield from LegacySyncCalls(services.sync.legacy, events.history, events.rendering).routes()
     yield from PresenceCalls(services.realtime.presence).routes()
-    yield from ReceiptCalls(services.realtime.receipts, services.realtime.typing).routes()
+    yield from ReceiptCalls(
+        services.realtime.receipts, services.realtime.typing, services.realtime.presence
+    ).routes()
     yield from MediaCalls(services.media, services.previews).routes()
     yield from HistoryCalls(events.history, events.rendering, max_page=settings.matrix.max_page).routes()
     yield from _search_routes(services, settings.matrix)

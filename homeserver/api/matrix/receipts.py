@@ -11,6 +11,7 @@ from homeserver.http.body import Body, Flag
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.clientdata.accountdata import FULLY_READ
+from homeserver.services.realtime.presence import Presence
 from homeserver.services.realtime.receipts import PRIVATE, READ, Receipts
 from homeserver.services.realtime.typing import Typing
 
@@ -33,11 +34,12 @@ class TypingBody(Body):
 
 
 class ReceiptCalls:
-    """The handlers for receipts and typing."""
+    """The handlers for receipts and typing. Who types is active for `presence`, who reads is by the log."""
 
-    def __init__(self, receipts: Receipts, typing: Typing) -> None:
+    def __init__(self, receipts: Receipts, typing: Typing, presence: Presence) -> None:
         self._receipts = receipts
         self._typing = typing
+        self._presence = presence
 
     def routes(self) -> Sequence[Route]:
         """The routes."""
@@ -93,6 +95,8 @@ class ReceiptCalls:
         if call.text("user_id") != requester.user_id:
             raise Forbidden("you can only set your own typing state", code="not_yours")
         await self._receipts.check_joined(requester, _room(call))
+        if call.body.typing:
+            self._presence.act(requester.user_id)
         forget_s = None if timeout is None else timeout / 1000
         await self._typing.set(
             requester,

@@ -78,7 +78,7 @@ class SlidingSyncs:
         """
         end = asyncio.get_running_loop().time() + min(request.timeout_s, self._max_wait_s)
         connection = await self._connections.at(requester, request.conn_id, request.pos)
-        self._sources.presence.touch(requester.user_id, request.presence)
+        self._sources.presence.touch(requester, request.presence)
         pos = request.pos
         with self._waiting.waiter(requester.user_id) as waiter:
             seen = await self._changes(requester, request, connection, waiter)

@@ -97,7 +97,8 @@ class LongPolls:
         _wake(self._by_room, room_id)
 
     def wake_rooms_of(self, user_id: UserId) -> None:
-        """Wake, soon, the long polls of users who share a room with a user."""
+        """Wake the long polls of a user, and soon those of users who share a room with the user."""
+        _wake(self._by_user, user_id)
         if self._count:
             self._changed.add(user_id)
             self._have_changed.set()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -20,9 +20,13 @@ from homeserver.services.sync.request import SyncContext, SyncRequest
 from homeserver.services.sync.rooms import RoomSections, data_event
 from homeserver.services.sync.tokens import SyncToken
 from homeserver.storage import accountdata as stored_data
+from homeserver.storage import members as stored_members
 from homeserver.storage.accountdata import AccountDataItem
 from homeserver.storage.db import Database
+from homeserver.storage.events import StoredEvent
 from homeserver.timeline.consume import Progress
+
+_MOST_MET: Final = 500  # members of a room just joined whose presence is told though they are offline
 
 
 class Sources(NamedTuple):
@@ -61,7 +65,7 @@ class Syncs:
     async def sync(self, requester: Requester, request: SyncRequest) -> Content:
         """The response body, JSON with pre-rendered parts. Without changes until the timeout: the same token again."""
         end = asyncio.get_running_loop().time() + min(request.timeout_s, self._max_wait_s)
-        self._presence.touch(requester.user_id, request.presence)
+        self._presence.touch(requester, request.presence)
         with self._waiting.waiter(requester.user_id) as waiter:
             answer, token = await self._changes(requester, request, waiter)
             while not answer and request.since is not None and not request.full_state and not waiter.is_over:
@@ -152,18 +156,29 @@ class Syncs:
         return [one for one in found if one.position <= context.until and not _is_no_news(context, one)]
 
     async def _add_presence(self, context: SyncContext, after: int, answer: Content) -> None:
-        """Add changed presence of users that the reader shares a room with; after a join of all its members."""
+        """Add changed presence of the reader and of users that the reader shares a room with.
+
+        Users who share a room since this sync are told of in any case: those who joined the reader's rooms, and the
+        members of rooms that the reader joined. On a first sync all who are not offline are.
+        """
         wanted = context.request.filter.presence
         if not wanted.admits_type("m.presence"):
             return
-        came = any(context.moved(context.own[room_id]) for room_id in context.joined)
-        found = await self._presence.changes(context.reader, 0 if came else after, _newcomers(context))
+        came = [] if context.is_first else [row.room_id for row in context.moves if row.membership == "join"]
+        new = _newcomers(context)
+        if came:
+            async with self._db.read() as conn:
+                members = await stored_members.first_members_of(conn, came, _MOST_MET)
+            new.update(one.user_id for of_room in members.values() for one in of_room)
+        reader, serial = context.reader, self._presence.serial if context.is_first else after
+        everybody = context.is_first or bool(came)
+        found = await self._presence.changes(reader, serial, new | _senders(context), everybody=everybody)
+        told = {one["sender"] for one in found}
+        found += await self._presence.of_near(reader, new - told - {reader})
         shown = [
             one
             for one in found
-            if one["sender"] not in context.ignored
-            and wanted.admits_sender(one["sender"])
-            and (not (context.is_first or came) or one["content"]["presence"] != "offline")
+            if one["sender"] not in context.ignored and wanted.admits_sender(one["sender"])
         ]
         if shown:
             answer["presence"] = {"events": shown}
@@ -193,8 +208,23 @@ def _newcomers(context: SyncContext) -> set[UserId]:
     """Users who joined the reader's rooms and stayed, as far as the entries in memory tell."""
     found: set[UserId] = set()
     for events in (context.news.timelines or {}).values():
-        last = {
-            one.event.state_key: one.event.membership for one in events if one.event.type == "m.room.member"
-        }
-        found.update(UserId(key) for key, membership in last.items() if key and membership == "join")
+        found.update(user_id for user_id, membership in _memberships(events).items() if membership == "join")
     return found
+
+
+def _senders(context: SyncContext) -> set[UserId]:
+    """The senders of new events in the reader's rooms who did not leave since: they share a room with the reader."""
+    found: set[UserId] = set()
+    for events in (context.news.timelines or {}).values():
+        last = _memberships(events)
+        found.update(one.event.sender for one in events if last.get(one.event.sender, "join") == "join")
+    return found
+
+
+def _memberships(events: Sequence[StoredEvent]) -> dict[UserId, str | None]:
+    """The last membership that these events of a room set, by user."""
+    return {
+        UserId(one.event.state_key or ""): one.event.membership
+        for one in events
+        if one.event.type == "m.room.member"
+    }

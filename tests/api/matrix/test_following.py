@@ -135,6 +135,9 @@ async def test_a_poll_hears_of_another_worker(workers: list[Homeserver]) -> None
     assert not last.sync.long_polls._by_room
 
 
+@pytest.mark.parametrize(
+    "overrides", [{"matrix": {"presence": False}}]
+)  # who sends is online, which wakes too
 async def test_only_those_concerned_are_woken(hs: Homeserver) -> None:
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     here, there = await group(hs, alice, bob), await group(hs, alice, carol)

@@ -253,37 +253,6 @@ async def test_a_filter_looks_further_back(alice: Client, bob: Client) -> None:
     assert {"topic": "new"} in [one["content"] for one in after if one["type"] == "m.room.topic"]
 
 
-async def test_who_is_online(nobody: Client, alice: Client, bob: Client) -> None:
-    carol = await nobody.register("carol")
-    await create(alice, bob)
-    hers, his = Follower(alice), Follower(bob, query={"set_presence": "offline"})
-    await hers.sync()
-    (shown,) = (await his.sync())["presence"]["events"]
-    assert (shown["sender"], shown["content"]["presence"]) == (alice.user_id, "online")
-    status = f"presence/{quote(bob.user_id)}/status"
-    assert (await alice.call("GET", status))["presence"] == "offline"
-    waiting = asyncio.create_task(hers.until(lambda answer: answer.get("presence")))
-    await bob.call("PUT", status, body={"presence": "unavailable", "status_msg": "at lunch"})
-    (shown,) = (await waiting)["events"]
-    assert (shown["content"]["presence"], shown["content"]["status_msg"]) == ("unavailable", "at lunch")
-    assert "presence" not in await Follower(carol).sync()
-    assert await carol.errcode("GET", status, 403) == "M_FORBIDDEN"
-    assert await carol.errcode("PUT", status, 403, body={"presence": "online"}) == "M_FORBIDDEN"
-
-
-async def test_who_comes_into_a_room_hears_who_is_online(alice: Client, bob: Client) -> None:
-    room_id = await create(alice, preset="public_chat")
-    hers, his = Follower(alice), Follower(bob)
-    await hers.sync()
-    assert "presence" not in await his.sync()
-    assert "presence" not in await hers.sync()
-    await bob.call("POST", path(room_id, "join"), body={})
-    for follower, other in ((his, alice), (hers, bob)):
-        (shown,) = (await follower.sync())["presence"]["events"]
-        assert (shown["sender"], shown["content"]["presence"]) == (other.user_id, "online")
-        assert "presence" not in await follower.sync()
-
-
 async def test_messages_to_devices_come_once(alice: Client, bob: Client) -> None:
     await create(alice, bob)
     his = Follower(bob)

@@ -211,17 +211,27 @@ class WordIndex:
 
 
 def indexed(conn: AsyncConnection, words: Sequence[str]) -> str:
-    """The value of the column `words`: words of letters and digits, each perhaps after an exclamation mark."""
+    """The value of the column `words`: words without spaces, quotes and ASCII punctuation, each perhaps after an
+    exclamation mark."""
     if conn.dialect.name == "sqlite":
         return " ".join(words)
     return " ".join(f"'{word}':{min(at, _LAST_PLACE)}" for at, word in enumerate(words, 1))
 
 
-def words_query(conn: AsyncConnection, words: Sequence[str], any_of: Sequence[str]) -> str:
-    """The query for rows that have all of `words`, and at least one of `any_of` if there are any."""
-    quote, both, either = ('"', " AND ", " OR ") if conn.dialect.name == "sqlite" else ("'", " & ", " | ")
-    wanted = [f"{quote}{word}{quote}" for word in words]
-    return both.join([*wanted, f"({either.join(f'{quote}{word}{quote}' for word in any_of)})"])
+def words_query(
+    conn: AsyncConnection, phrases: Sequence[tuple[Sequence[str], bool]], any_of: Sequence[str]
+) -> str:
+    """The query for rows that have all `phrases`, and at least one of the words `any_of`.
+
+    A phrase is of words in a row; if its flag is set, its last word is the beginning of one.
+    """
+    if conn.dialect.name == "sqlite":
+        wanted = [f'"{" ".join(words)}"{"*" if is_prefix else ""}' for words, is_prefix in phrases]
+        either = " OR ".join(f'"{word}"' for word in any_of)
+        return " AND ".join([*wanted, f"({either})"])
+    rows = [" <-> ".join(f"'{word}'" for word in words) + ":*" * is_prefix for words, is_prefix in phrases]
+    either = " | ".join(f"'{word}'" for word in any_of)
+    return " & ".join([*(f"({row})" for row in rows), f"({either})"])
 
 
 def is_away(error: BaseException) -> bool:

@@ -27,6 +27,14 @@ class SearchText:
     words: Sequence[str]
 
 
+class Term(NamedTuple):
+    """A part of a search: `tokens` in a row, the last of them perhaps only the beginning of one. `text` is as typed."""
+
+    text: str
+    tokens: tuple[str, ...]
+    is_prefix: bool = False
+
+
 class OwnPlace(NamedTuple):
     """A room whose events a user may search. `position` is the room's, `state_id` its current snapshot."""
 
@@ -48,9 +56,9 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchQuery:
-    """A search: all the words, in one of the rooms (by their positions), not after `until`."""
+    """A search: all the terms, in one of the rooms (by their positions), not after `until`."""
 
-    words: Sequence[str]
+    terms: Sequence[Term]
     rooms: Sequence[LogPosition]
     keys: Collection[str]
     senders: Collection[str] | None = None
@@ -166,10 +174,14 @@ async def own_places(conn: AsyncConnection, user_id: UserId, limit: int) -> list
 
 
 async def find(conn: AsyncConnection, query: SearchQuery) -> list[Match]:
-    """The newest events that have all the words."""
+    """The newest events that have all the terms."""
     statement = _FIND[conn.dialect.name, query.senders is not None]
     values = {
-        "query": words_query(conn, query.words, [_room_word(room) for room in query.rooms]),
+        "query": words_query(
+            conn,
+            [(one.tokens, one.is_prefix) for one in query.terms],
+            [_room_word(room) for room in query.rooms],
+        ),
         "keys": list(query.keys),
         "senders": list(query.senders or ()),
         "not_senders": list(query.not_senders),

@@ -4,6 +4,7 @@ An event is found by its current text. After an edit or a redaction its row is m
 that handling a log entry twice is harmless.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -48,6 +49,7 @@ class SearchIndex:
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
+        await asyncio.to_thread(words_of, "é")  # makes the tables of characters
         async with self._db.write() as conn:
             await log.add_cursor(conn, CONSUMER, LOG_START)  # an existing cursor is kept
         await consume(

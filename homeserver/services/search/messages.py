@@ -17,17 +17,18 @@ from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.clientdata.accountdata import AccountData, is_ignored
 from homeserver.services.events.visibility import ViewerVisibility, Visibility
 from homeserver.services.search.index import KEYS, SearchIndex
-from homeserver.services.search.words import words_of
+from homeserver.services.search.words import terms_of
 from homeserver.storage import events
 from homeserver.storage import search as stored
 from homeserver.storage import state as stored_states
 from homeserver.storage.db import Database
 from homeserver.storage.events import NEWEST, StoredEvent
-from homeserver.storage.search import Match, OwnPlace, SearchQuery
+from homeserver.storage.search import Match, OwnPlace, SearchQuery, Term
 
 _MAX_ROOMS: Final = 2000  # rooms of a user that are searched, those with the latest activity
 _MAX_FOUND: Final = 1000  # candidates for one page
 _MAX_WORDS: Final = 16  # words of a search term that are used
+_MAX_TERM: Final = 1000  # characters of a search term that are used
 _MAX_UPGRADES: Final = 10  # predecessors of a room that are searched with it
 DEFAULT_LIMIT: Final = 10
 
@@ -124,14 +125,15 @@ class MessageSearch:
         """A page of the requester's results. Raises RateLimited."""
         self._limits.check("search", requester.user_id)
         await self._index.catch_up()
-        words = list(dict.fromkeys(words_of(request.term)))[:_MAX_WORDS]
+        terms = terms_of(request.term[:_MAX_TERM])[:_MAX_WORDS]
+        words = [one.text for one in terms]
         async with self._db.read() as conn:
             places = await stored.own_places(conn, requester.user_id, _MAX_ROOMS) if words else []
         own = {one.room_id: one for one in places}
         rooms = await self._rooms(own, request.filter)
         if not rooms:
             return Found(words=words)
-        matches = await self._find(request, words, [own[room_id].position for room_id in rooms])
+        matches = await self._find(request, terms, [own[room_id].position for room_id in rooms])
         outlooks = await self._visibility.outlooks(requester.user_id, {one.room_id for one in matches})
         ignored = await self._data.ignored_by(requester.user_id)
         seen = [
@@ -160,11 +162,11 @@ class MessageSearch:
         return found - wanted.not_rooms
 
     async def _find(
-        self, request: SearchRequest, words: Sequence[str], rooms: Sequence[LogPosition]
+        self, request: SearchRequest, terms: Sequence[Term], rooms: Sequence[LogPosition]
     ) -> list[Match]:
         wanted = request.filter
         query = SearchQuery(
-            words=words,
+            terms=terms,
             rooms=rooms,
             keys={key for kind, key in KEYS.items() if key in request.keys and wanted.admits_type(kind)},
             senders=wanted.senders,

@@ -258,3 +258,57 @@ async def test_what_was_answered_is_found_at_once(alice: Client, bob: Client) ->
     many = await asyncio.gather(*(say(alice, room_id, f"bee {number}") for number in range(9)))
     found = await asyncio.gather(*(search(bob, "bee") for _ in range(5)))
     assert [one["count"] for one in found] == [len(many)] * 5
+
+
+SCRIPTS = [
+    "हिन्दी भाषा सुन्दर है",
+    "قال مَرْحَبًا بكم",
+    "שָׁלוֹם לכולם",
+    "東京都庁へ行く",
+    "京都の東京タワー",
+    "iPhone手機殼，很好看",
+    "ภาษาไทยไม่ยาก",
+    "한국어에서 왔어요",
+    "well done 👍🏽👨‍👩‍👧 🇩🇪❤️",
+    "средневеко́вый за́мок",
+    "naïve CAFÉ",
+]
+FOUND = [
+    ("हिन्दी", "हिन्दी भाषा सुन्दर है"),
+    ("भाषा हिन्दी", "हिन्दी भाषा सुन्दर है"),
+    ("مرحبا", "قال مَرْحَبًا بكم"),
+    ("مَرْحَبًا", "قال مَرْحَبًا بكم"),
+    ("שלום", "שָׁלוֹם לכולם"),
+    ("都庁", "東京都庁へ行く"),
+    ("東京都", "東京都庁へ行く"),
+    ("行", "東京都庁へ行く"),
+    ("行く", "東京都庁へ行く"),
+    ("く", "東京都庁へ行く"),
+    ("タワー", "京都の東京タワー"),
+    ("ﾀﾜｰ", "京都の東京タワー"),
+    ("手機", "iPhone手機殼，很好看"),
+    ("iphone 好看", "iPhone手機殼，很好看"),
+    ("ไทย", "ภาษาไทยไม่ยาก"),
+    ("한국", "한국어에서 왔어요"),
+    ("👍", "well done 👍🏽👨‍👩‍👧 🇩🇪❤️"),
+    ("👍🏿 done", "well done 👍🏽👨‍👩‍👧 🇩🇪❤️"),
+    ("👧", "well done 👍🏽👨‍👩‍👧 🇩🇪❤️"),
+    ("🇩🇪", "well done 👍🏽👨‍👩‍👧 🇩🇪❤️"),
+    ("❤", "well done 👍🏽👨‍👩‍👧 🇩🇪❤️"),
+    ("замок", "средневеко́вый за́мок"),
+    ("cafe\u0301", "naïve CAFÉ"),
+]
+NOT_FOUND = ["हद", "हिन्द", "京東", "京都庁東", "都へ", "殼很", "🇩", "🇪🇩", "👎", "vé", "나라", "مر"]
+
+
+async def test_texts_of_all_scripts_are_found(alice: Client) -> None:
+    room_id = await create(alice)
+    for number, text in enumerate(SCRIPTS):
+        body = {"msgtype": "m.text", "body": text}
+        await alice.call("PUT", path(room_id, f"send/m.room.message/{number}"), body=body)
+    for term, text in FOUND:
+        assert bodies(await search(alice, term)) == [text], term
+    for term in NOT_FOUND:
+        assert bodies(await search(alice, term)) == [], term
+    assert sorted(bodies(await search(alice, "東京"))) == sorted(SCRIPTS[3:5])
+    assert (await search(alice, "東京 タワー"))["highlights"] == ["東京", "タワー"]

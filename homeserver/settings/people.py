@@ -109,7 +109,12 @@ class RateLimitSettings(Section):
 
     enabled: bool = Field(default=True, description="Whether rate limits apply at all.")
     login: BucketSettings = _bucket(
-        0.2, 10, "Attempts to log in or refresh, per account and per address; also wrong registration tokens."
+        0.2,
+        10,
+        "Attempts to log in or refresh, per address and per account at an address; also wrong registration tokens.",
+    )
+    login_account: Advanced[BucketSettings] = _bucket(
+        0.2, 30, "Wrong passwords for one account from all addresses that none of its sessions uses."
     )
     registration: BucketSettings = _bucket(0.02, 5, "New accounts per address.")
     guests: Advanced[BucketSettings] = _bucket(0.1, 30, "New guests per address.")

@@ -7,10 +7,11 @@ import pytest
 from homeserver.clock import FakeClock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthenticated
 from homeserver.kit import names
-from homeserver.model import Page
+from homeserver.model import Page, Person
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts import identifiers
 from homeserver.services.accounts.passwords import Passwords, Verdict
+from homeserver.services.auth.sessions import NewSession
 from homeserver.settings.models import BucketSettings, RateLimitSettings
 from homeserver.storage.db import Database
 from tests.services.people import PASSWORD, People, account_settings, working
@@ -146,33 +147,52 @@ async def test_wrong_password_and_unknown_email_look_and_cost_the_same(
     assert len(parameters) == 1  # the hash of nobody is as costly as a real one
 
 
-async def test_guessing_is_slowed_down_per_account_and_per_address(db: Database, clock: FakeClock) -> None:
+async def guess(people: People, name: str, address: str, password: str = "wrong one") -> Person:
+    return await people.accounts.check_password(
+        email=f"{name}@example.org", password=password, address=address
+    )
+
+
+async def test_guessing_is_slowed_down_per_address_and_per_account_at_it(
+    db: Database, clock: FakeClock
+) -> None:
     login = BucketSettings(per_second=0.1, burst=3)
     async with working(db, clock, limits=RateLimitSettings(login=login)) as people:
         await people.register("Alice")
         for _ in range(10):  # her own success costs nothing
-            await people.accounts.check_password(
-                email="alice@example.org", password=PASSWORD, address="1.1.1.1"
-            )
-        for n in range(3):
+            await guess(people, "alice", "1.1.1.1", PASSWORD)
+        for _ in range(3):
             with pytest.raises(Unauthenticated):
-                await people.accounts.check_password(
-                    email="alice@example.org", password="wrong one", address=f"2.2.2.{n}"
-                )
+                await guess(people, "alice", "2.2.2.2")
         with pytest.raises(RateLimited) as limited:
-            await people.accounts.check_password(
-                email="Alice@example.org", password=PASSWORD, address="3.3.3.3"
-            )
+            await guess(people, "Alice", "2.2.2.2", PASSWORD)
         assert 9_000 <= limited.value.retry_ms <= 10_000
+        assert await guess(people, "alice", "3.3.3.3", PASSWORD), "the owner is elsewhere"
         for n in range(3):
             with pytest.raises(Unauthenticated):
-                await people.accounts.check_password(
-                    email=f"{n}@example.org", password="x", address="4.4.4.4"
-                )
+                await guess(people, str(n), "4.4.4.4")
         with pytest.raises(RateLimited):
-            await people.accounts.check_password(email="bob@example.org", password="x", address="4.4.4.4")
+            await guess(people, "bob", "4.4.4.4")
         clock.advance(limited.value.retry_ms)
-        assert await people.accounts.check_password(email="alice@example.org", password=PASSWORD)
+        assert await guess(people, "alice", "2.2.2.2", PASSWORD)
+
+
+@pytest.mark.parametrize("name", ["alice", "nobody"])
+async def test_guessing_from_many_addresses_is_slowed_down_too(
+    db: Database, clock: FakeClock, name: str
+) -> None:
+    limits = RateLimitSettings(login_account=BucketSettings(per_second=0.1, burst=5))
+    async with working(db, clock, limits=limits) as people:
+        alice = await people.register("Alice")
+        await people.sessions.begin(alice, NewSession(address="2001:db8::1"))
+        for n in range(5):
+            with pytest.raises(Unauthenticated):
+                await guess(people, name, f"2.2.2.{n}")
+        with pytest.raises(RateLimited):
+            await guess(people, name, "3.3.3.3", PASSWORD)
+        assert await guess(people, "alice", "2001:db8::2", PASSWORD), "a device of hers is in this network"
+        with pytest.raises(Unauthenticated):
+            await guess(people, "bob", "3.3.3.3")  # another account is not slowed down
 
 
 async def test_registration_is_limited_per_address(db: Database, clock: FakeClock) -> None:

@@ -9,7 +9,7 @@ from homeserver.api.matrix.schemas import Identifier, PasswordStage, UserIdentif
 from homeserver.errors import Forbidden, Invalid
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call
-from homeserver.model import Person
+from homeserver.model import Person, Requester
 from homeserver.protocol.ids import UserId, is_user_id
 from homeserver.services.accounts.accounts import Accounts
 from homeserver.services.auth.uia import PASSWORD, UiaOperation, UiaResult, UserInteractiveAuth
@@ -31,8 +31,13 @@ class Passwords:
         self._server_name = server_name
         self._address = address
 
-    async def check(self, who: UserIdentifier, password: str, request: web.Request) -> Person:
-        """The user with this identifier and password. Raises Unauthenticated, Invalid, RateLimited."""
+    async def check(
+        self, who: UserIdentifier, password: str, request: web.Request, caller: Requester | None = None
+    ) -> Person:
+        """The user with this identifier and password. Raises Unauthenticated, Invalid, RateLimited.
+
+        `caller`: the user whose access token came with the request.
+        """
         identifier = who.identifier or Identifier(
             type="m.id.thirdparty" if who.medium else "m.id.user",
             user=who.user,
@@ -43,11 +48,15 @@ class Passwords:
         if identifier.type == "m.id.user" and identifier.user:
             user_id = self._user_id(identifier.user)
             return await self._accounts.check_password_of(
-                user_id, password=password, address=address, even_suspended=True
+                user_id, password=password, address=address, even_suspended=True, caller=caller
             )
         if identifier.type == "m.id.thirdparty" and identifier.medium == "email" and identifier.address:
             return await self._accounts.check_password(
-                email=identifier.address, password=password, address=address, even_suspended=True
+                email=identifier.address,
+                password=password,
+                address=address,
+                even_suspended=True,
+                caller=caller,
             )
         raise Invalid(
             "identifier: must be m.id.user, or m.id.thirdparty with an e-mail address", code="unknown_stage"
@@ -61,7 +70,7 @@ class Passwords:
 
         async def stage(auth: Mapping[str, Any]) -> UserId:
             shown = check(PasswordStage, auth)
-            return (await self.check(shown, shown.password, call.request)).user_id
+            return (await self.check(shown, shown.password, call.request, call.caller)).user_id
 
         known = call.caller is not None
         wanted = UiaOperation(

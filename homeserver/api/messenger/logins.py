@@ -8,8 +8,9 @@ from homeserver.api.messenger import schemas, shape
 from homeserver.api.messenger.schemas import Login, Refresh, Registration
 from homeserver.api.messenger.shape import Views
 from homeserver.http.routes import Call, Route
+from homeserver.model import Person
 from homeserver.services.accounts.accounts import Accounts
-from homeserver.services.auth.sessions import Sessions, Tokens
+from homeserver.services.auth.sessions import NewSession, Sessions, Tokens
 
 
 class Logins:
@@ -83,7 +84,7 @@ class Logins:
             tag=body.tag or None,
             address=self._address(call.request),
         )
-        return self._shown(await self._sessions.start(person, _device(call.request)))
+        return await self._start(person, call.request)
 
     async def login(self, call: Call[Login, None]) -> schemas.Tokens:
         """`POST /api/v1/auth/login`: start a session with e-mail and password.
@@ -93,7 +94,7 @@ class Logins:
         person = await self._accounts.check_password(
             email=call.body.email, password=call.body.password, address=self._address(call.request)
         )
-        return self._shown(await self._sessions.start(person, _device(call.request)))
+        return await self._start(person, call.request)
 
     async def refresh(self, call: Call[Refresh, None]) -> schemas.Tokens:
         """`POST /api/v1/auth/refresh`: exchange a refresh token for a new pair.
@@ -109,9 +110,10 @@ class Logins:
         """`POST /api/v1/auth/logout`: end the session of the access token and close its WebSockets."""
         await self._sessions.end(call.requester)
 
+    async def _start(self, person: Person, request: web.Request) -> schemas.Tokens:
+        agent = request.headers.get("User-Agent", "")
+        new = NewSession(device_name=agent, address=self._address(request), agent=agent)
+        return self._shown(await self._sessions.begin(person, new))
+
     def _shown(self, made: Tokens) -> schemas.Tokens:
         return shape.tokens(made, self._views.in_namespace(0))
-
-
-def _device(request: web.Request) -> str:
-    return request.headers.get("User-Agent", "")

@@ -11,10 +11,11 @@ from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from homeserver.kit.names import clean_name, search_text
 from homeserver.kit.ratelimit import RateLimits
-from homeserver.model import Page, Person, SessionId
+from homeserver.model import Page, Person, Requester, SessionId
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services.accounts import identifiers
 from homeserver.services.accounts.deactivation import AccountStatusChange, change_standings, erase_people
+from homeserver.services.accounts.guesses import Guess, GuessLimits
 from homeserver.services.accounts.passwords import Passwords
 from homeserver.services.accounts.status import check_account
 from homeserver.services.e2ee import cleanup
@@ -70,6 +71,7 @@ class Accounts:
         self._settings = settings
         self._passwords = passwords
         self._limits = limits
+        self._guesses = GuessLimits(db=db, limits=limits, clock=clock)
         self._server_name = server_name
 
     async def register(
@@ -138,33 +140,44 @@ class Accounts:
         return await write_with_retry(self._db, lambda conn: self._add(conn, new))
 
     async def check_password(
-        self, *, email: str, password: str, address: str = "", even_suspended: bool = False
+        self,
+        *,
+        email: str,
+        password: str,
+        address: str = "",
+        even_suspended: bool = False,
+        caller: Requester | None = None,
     ) -> Person:
         """The user with this e-mail and password. Takes as long for an unknown e-mail, so that timing tells nothing.
 
-        Raises Unauthenticated("bad_credentials"), RateLimited; for the right password also Forbidden("suspended").
+        `caller`: the user whose access token came with the request. Raises Unauthenticated("bad_credentials"),
+        RateLimited; for the right password also Forbidden("suspended").
         """
         try:
             wanted = identifiers.normal_email(email)
         except Invalid:
             wanted = ""
         key = f"account:{wanted}" if wanted else ""
-        self._limit_guesses(key, address)
         async with self._db.read() as conn:
             account = (await stored.accounts_by_email(conn, [wanted])).get(wanted)
-        found = await self._check(account, password, key, address)
+        found = await self._check(account, password, key, address, caller)
         check_account(found, even_suspended=even_suspended)
         return found.person
 
     async def check_password_of(
-        self, user_id: UserId, *, password: str, address: str = "", even_suspended: bool = False
+        self,
+        user_id: UserId,
+        *,
+        password: str,
+        address: str = "",
+        even_suspended: bool = False,
+        caller: Requester | None = None,
     ) -> Person:
         """The user with this Matrix id and password. Raises as `check_password` does."""
         key = f"account:{user_id}"
-        self._limit_guesses(key, address)
         async with self._db.read() as conn:
             account = (await stored.accounts_of(conn, [user_id])).get(user_id)
-        found = await self._check(account, password, key, address)
+        found = await self._check(account, password, key, address, caller)
         check_account(found, even_suspended=even_suspended)
         return found.person
 
@@ -252,19 +265,17 @@ class Accounts:
         async with self._db.read() as conn:
             return await stored.list_accounts(conn, limit=page.limit, offset=page.offset)
 
-    def _limit_guesses(self, key: str, address: str) -> None:
-        self._limits.check_address("login", address)
-        self._limits.check("login", key)
-
-    async def _check(self, account: Account | None, password: str, key: str, address: str) -> Account:
+    async def _check(
+        self, account: Account | None, password: str, key: str, address: str, caller: Requester | None
+    ) -> Account:
+        guess = Guess(key, account.person.user_id if account else None, address, caller)
+        await self._guesses.check(guess)
         too_long = len(password) > MAX_PASSWORD_CHARS
         known_hash = account.password_hash if account and not account.deactivated and not too_long else None
         verdict = await self._passwords.verify(known_hash, "" if too_long else password)
         if account is None or known_hash is None or not verdict.is_right:
             raise Unauthenticated("wrong name or password", code="bad_credentials")
-        # Only failures count: many users share one address, and a successful log-in must not use up the limit.
-        self._limits.give_back_address("login", address)
-        self._limits.give_back("login", key)
+        self._guesses.give_back(guess)
         if verdict.is_outdated:
             await self._rehash(account.person.user_id, known_hash, password)
         return account

@@ -1,9 +1,11 @@
 """Warnings about valid but probably unintended settings: logged at start and shown by `check-config`."""
 
+import stat
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from homeserver.settings.models import Settings
+from homeserver.settings.pairs import is_reachable
 from homeserver.settings.section import is_loopback
 
 
@@ -14,17 +16,23 @@ def advice(settings: Settings) -> list[str]:
         *_about_the_network(settings),
         *_about_the_name(settings),
         *_about_the_words(settings),
+        *_about_the_files(settings),
     ]
 
 
 def _about_the_door(settings: Settings) -> Iterator[str]:
-    is_open = not is_loopback(settings.listen.host)
+    is_open = is_reachable(settings.listen, settings.server)
     if settings.accounts.registration and is_open:
         yield "accounts.registration is true: anybody who reaches this server may make an account"
     if settings.web.demo and is_open:
         yield "web.demo is true: two accounts with known passwords are open to anybody who reaches this server"
     if not settings.rate_limits.enabled and is_open:
         yield "rate_limits.enabled is false: nothing slows down guessing of passwords"
+        if settings.accounts.registration or settings.guest_accounts.enabled:
+            yield (
+                "rate_limits.enabled is false while anybody may register: a server without limits is full of spam "
+                "within hours"
+            )
     if settings.web.enabled and not settings.messenger.enabled:
         yield "web.enabled is true but messenger.enabled is false: nobody can log in on the pages"
     for at, issuer in enumerate(settings.issuers):
@@ -64,3 +72,11 @@ def _about_the_words(settings: Settings) -> Iterator[str]:
     words = settings.moderation.word_list
     if words is not None and not words.is_file():
         yield f"moderation.word_list: there is no file {words}; nothing is refused until there is one"
+
+
+def _about_the_files(settings: Settings) -> Iterator[str]:
+    folder = settings.server.data_dir
+    if folder.is_dir():
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & 0o077:
+            yield f"server.data_dir: others on this machine may use {folder} (mode {mode:04o}); chmod 700 it"

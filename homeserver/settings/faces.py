@@ -81,3 +81,6 @@ class WebSettings(Section):
     demo: bool = Field(
         default=False, description="Create two accounts with known passwords and show them on the login page."
     )
+    demo_public: Advanced[bool] = Field(
+        default=False, description="Whether the demo may run where others than this machine reach it."
+    )

@@ -24,6 +24,7 @@ from homeserver.settings.matrix import (
 )
 from homeserver.settings.moderation import ModerationSettings
 from homeserver.settings.pairs import (
+    check_demo,
     check_issuers,
     check_listeners,
     check_prefixes,
@@ -156,6 +157,7 @@ class Settings(Section):
             *check_prefixes(self.university, self.messenger),
             *check_service_keys(self.university, self.messenger, self.issuers),
             *check_listeners(self.listen, self.metrics),
+            *check_demo(self.web, self.listen, self.server),
             *check_registration(self.accounts, self.guest_accounts, self.rate_limits, self.listen),
         ]
         if clashes:

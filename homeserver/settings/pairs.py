@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from homeserver.settings.faces import MessengerSettings, UniversitySettings
+from homeserver.settings.faces import MessengerSettings, UniversitySettings, WebSettings
 from homeserver.settings.issuers import KEY_SOURCES, IssuerSettings
 from homeserver.settings.matrix import GuestAccountSettings
 from homeserver.settings.people import AccountSettings, RateLimitSettings
-from homeserver.settings.process import ListenSettings, MetricsSettings
+from homeserver.settings.process import ListenSettings, MetricsSettings, ServerSettings
 from homeserver.settings.section import is_loopback
 
 # Paths of the server itself; an API below one of them would hide it or be hidden.
@@ -106,6 +107,22 @@ def check_listeners(listen: ListenSettings, metrics: MetricsSettings) -> Iterato
     """Two listeners cannot have the same port."""
     if metrics.enabled and metrics.port and metrics.port == listen.port:
         yield Clash(("metrics", "port"), f"{metrics.port} is listen.port already")
+
+
+def is_reachable(listen: ListenSettings, server: ServerSettings) -> bool:
+    """True if other machines reach this server, directly or through a proxy."""
+    public = urlsplit(server.public_url).hostname or ""
+    return not is_loopback(listen.host) or bool(listen.trusted_proxies) or not is_loopback(public)
+
+
+def check_demo(web: WebSettings, listen: ListenSettings, server: ServerSettings) -> Iterator[Clash]:
+    """The demo shows passwords: whoever opens it to others must say so."""
+    if web.demo and not web.demo_public and is_reachable(listen, server):
+        yield Clash(
+            ("web", "demo"),
+            "shows passwords to everybody, and others reach this server; "
+            "to run it all the same set web.demo_public to true",
+        )
 
 
 def check_registration(

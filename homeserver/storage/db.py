@@ -18,6 +18,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from homeserver.errors import Unavailable
 from homeserver.settings.models import DatabaseSettings
 from homeserver.storage import dialect
+from homeserver.storage.sqlite import make_private
 
 SQLITE_FILE = "homeserver.db"
 _SQLITE_READERS = 4  # each is a thread with a cache of its own; more than there are cores gain nothing
@@ -53,6 +54,8 @@ class Database:
     ) -> None:
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            make_private(url.database)
         self.statements = 0
         self._settings = settings
         self._on_statement = on_statement

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.engine import URL
 
 from homeserver.errors import Unavailable
+from homeserver.storage.sqlite import make_private
 
 if TYPE_CHECKING:  # Alembic is imported only if there is something to do: most starts are spared its weight
     from alembic.config import Config
@@ -46,6 +47,8 @@ async def upgrade(url: URL, *, allowed: bool = True) -> bool:
 
 def _upgrade(url: URL, allowed: bool) -> bool:
     is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite:
+        make_private(url.database)
     engine = create_engine(url.set(drivername="sqlite" if is_sqlite else "postgresql+psycopg"))
     try:
         with engine.connect() as connection:
@@ -92,6 +95,7 @@ def _copy(connection: Connection, url: URL, revision: str) -> None:
     if url.database is None:
         return
     copy = Path(f"{url.database}.before-upgrade-from-{revision}")
-    if not copy.exists():
+    if not copy.exists() or not copy.stat().st_size:
+        make_private(str(copy))
         connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
         connection.rollback()

@@ -9,7 +9,10 @@ back.
 
 import logging
 import sqlite3
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple, Self
 
@@ -27,6 +30,26 @@ _PRAGMAS = (
 
 logger = logging.getLogger(__name__)
 _Call = Callable[[sqlite3.Connection], sqlite3.Cursor]
+
+
+def make_private(database: str | None) -> None:
+    """Let only the server's user read an SQLite file; one that is not there is created empty.
+
+    The file is never opened here: closing it would drop the locks of other connections of this process.
+    """
+    if not database or database == ":memory:" or database.startswith("file:"):
+        return
+    path = Path(database)
+    with suppress(FileExistsError, FileNotFoundError):
+        path.touch(0o600, exist_ok=False)
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        try:
+            if stat.S_IMODE(file.stat().st_mode) & 0o077:
+                file.chmod(0o600)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            logger.warning("%s: others on this machine may read it, and this user may not change that", file)
 
 
 class _Outcome(NamedTuple):

@@ -139,7 +139,7 @@ def test_the_reference_marks_advanced_keys_and_they_are_taken(tmp_path: Path) ->
 
 
 def test_every_key_is_read_by_some_part_of_the_server() -> None:
-    by_the_settings = {"url_file", "secret_file", "shared_secret_file", "allow_public"}
+    by_the_settings = {"url_file", "secret_file", "shared_secret_file", "allow_public", "demo_public"}
     sources = [path for path in (ROOT / "homeserver").rglob("*.py") if "settings" not in path.parts]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     unread = {key for key in keys_of(Settings) if not re.search(rf"\.{key}\b", text)}
@@ -184,7 +184,7 @@ def test_defaults_raise_no_question() -> None:
     ("text", "said"),
     [
         ("accounts: {registration: true}", "anybody who reaches this server may make an account"),
-        ("web: {demo: true}", "known passwords"),
+        ("web: {demo: true, demo_public: true}", "known passwords"),
         ("rate_limits: {enabled: false}", "nothing slows down"),
         ("server: {public_url: 'http://chat.example.org'}", "use https"),
         ("server: {public_url: 'https://chat.example.org'}", "trusted_proxies is empty"),

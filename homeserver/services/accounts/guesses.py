@@ -20,9 +20,10 @@ _MAX_SESSIONS = 200  # of the account, the last used: their addresses are known
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A password is about to be checked. `name`: how the client names the account; `user_id`: the account, if it exists.
+    """A password that is about to be checked.
 
-    `caller`: the user whose access token came with the request.
+    `name`: how the client names the account; `user_id`: the account, if it exists; `caller`: the user whose access
+    token came with the request.
     """
 
     name: str

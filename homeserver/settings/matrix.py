@@ -271,6 +271,9 @@ class MatrixSettings(Section):
     max_nonces: Advanced[int] = Field(
         default=1000, ge=10, le=100_000, description="Most valid nonces at a time."
     )
+    max_address_nonces: Advanced[int] = Field(
+        default=20, ge=1, le=1000, description="Most valid nonces of one client address at a time."
+    )
 
     @model_validator(mode="after")
     def _check_secret(self) -> Self:

@@ -134,14 +134,30 @@ def make(
         _face("Matrix", "/_matrix", dispatch, (*routes, *_r0_routes(routes)), ABOUT),
         _face("MatrixWellKnown", "/.well-known/matrix", dispatch, discovery.well_known()),
     ]
+    return [
+        *faces,
+        _face(
+            "MatrixTools", "/_synapse/admin/v1", dispatch, _tools(services, logins, clock, settings.matrix)
+        ),
+    ]
+
+
+def _tools(
+    services: MatrixServices, logins: Logins, clock: Clock, settings: MatrixSettings
+) -> Sequence[Route]:
+    """The admin calls of other homeservers' tools."""
     tools = list(NoticeCalls(services.admin.server_notices).routes())
-    if settings.matrix.shared_secret is not None:
-        secret = settings.matrix.shared_secret.get_secret_value()
+    if settings.shared_secret is not None:
         shared = SharedSecret(
-            services.accounts.accounts, logins=logins, clock=clock, secret=secret, settings=settings.matrix
+            services.accounts.accounts,
+            logins=logins,
+            clock=clock,
+            secret=settings.shared_secret.get_secret_value(),
+            settings=settings,
+            address=services.address,
         )
         tools += shared.routes()
-    return [*faces, _face("MatrixTools", "/_synapse/admin/v1", dispatch, tools)]
+    return tools
 
 
 def _logins(services: MatrixServices, passwords: Passwords, settings: MatrixSections) -> Logins:

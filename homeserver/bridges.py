@@ -69,7 +69,12 @@ class Context:
         def limit(request: web.Request) -> None:
             self.hs.core.limits.check_address("address", self.address(request))
 
-        return Dispatcher(admit=admit, limit=limit, max_body_bytes=self.around.listen.max_body_bytes)
+        return Dispatcher(
+            admit=admit,
+            limit=limit,
+            max_body_bytes=self.around.listen.max_body_bytes,
+            places=self.hs.core.places,
+        )
 
     def service_door(self, issuer: str | None) -> ServiceKeyAuth:
         """Admission by service keys with the bridge's name as their scope, for users of one of the issuers."""

@@ -59,7 +59,10 @@ def make_app(
         }
     ).routes()
     public = Dispatcher(
-        admit=_authenticator(hs), limit=lambda _: None, max_body_bytes=settings.listen.max_body_bytes
+        admit=_authenticator(hs),
+        limit=lambda _: None,
+        max_body_bytes=settings.listen.max_body_bytes,
+        places=hs.core.places,
     )
     public.install(root, (*health, *docs))
     if settings.web.enabled:
@@ -96,7 +99,7 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
 
     def dispatcher(admit: Admit, allow: Allow | None = None) -> Dispatcher:
         most = hs.settings.listen.max_body_bytes
-        return Dispatcher(admit=admit, limit=limit, max_body_bytes=most, allow=allow)
+        return Dispatcher(admit=admit, limit=limit, max_body_bytes=most, allow=allow, places=hs.core.places)
 
     def context(scope: str, issuer: str) -> ApiContext:
         keys = ServiceKeyAuth(

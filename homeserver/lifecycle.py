@@ -17,6 +17,7 @@ from homeserver.app import Homeserver, build
 from homeserver.bridges import Bridge, Parts, find
 from homeserver.errors import Unavailable
 from homeserver.faces import make_app, make_bridges
+from homeserver.http.connections import Connections, most_connections, raise_file_limit
 from homeserver.http.sockets import Hub
 from homeserver.services.demo import DemoAccounts
 from homeserver.settings.models import Settings
@@ -26,6 +27,7 @@ from homeserver.timeline.housekeeping import PURGE_INTERVAL_S, follow, purge_tra
 from homeserver.web.pages import DemoAccount
 
 logger = logging.getLogger(__name__)
+_BACKLOG = 512  # connections that the system accepts before we do
 # A long list makes some ten thousand objects that live as long as their response. With the default thresholds the
 # garbage collector scans them, and every so often all that is cached, while every request waits.
 _COLLECTOR = (50_000, 20, 20)
@@ -149,15 +151,23 @@ async def running(
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(hub.stop, settings.listen.shutdown_grace_s)
         metrics_port = await stack.enter_async_context(metrics.listen(hs.core.metrics, settings.metrics))
-        site = web.TCPSite(runner, settings.listen.host, settings.listen.port)
-        await site.start()
-        stack.push_async_callback(site.stop)
+        listener = await _listen(runner, settings)
+        stack.callback(listener.close)
         stack.callback(stopping.set)
         stack.callback(hs.sync.long_polls.close)
         stack.callback(hs.media.repository.close)
-        host, port = runner.addresses[0][:2]
+        host, port = listener.sockets[0].getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         yield Running(hs, hub, url, metrics_port)
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> asyncio.Server:
+    """Listen, with our bounds on connections."""
+    if runner.server is None:
+        raise LookupError("the runner is not set up")
+    make = Connections(settings.listen, most_connections()).protocol(runner.server)
+    listen, loop = settings.listen, asyncio.get_running_loop()
+    return await loop.create_server(make, listen.host, listen.port, backlog=_BACKLOG)
 
 
 def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
@@ -177,6 +187,7 @@ def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:
 async def serve(settings: Settings, ready: Callable[[Running], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish requests in progress and return."""
     memory.spare()
+    raise_file_limit()
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from homeserver.errors import NotFound, Unauthenticated
 from homeserver.http.body import check_body, check_query, read_bytes
+from homeserver.http.places import Places
 from homeserver.http.requestlog import USER_ID
 from homeserver.http.tree import RouteTree
 from homeserver.model import Requester
@@ -143,7 +144,7 @@ class Dispatcher:
     """Dispatches a face's requests: checks the address's rate limit, authenticates the caller, reads the body.
 
     `admit` raises for a request without a valid token, `limit` for an address over its rate limit, `allow` for a caller
-    that may not call the route.
+    that may not call the route. `places` counts what is in progress.
     """
 
     def __init__(
@@ -152,9 +153,11 @@ class Dispatcher:
         admit: Admit,
         limit: Callable[[web.Request], None],
         max_body_bytes: int,
+        places: Places,
         allow: Allow | None = None,
     ) -> None:
         self._admit = admit
+        self._places = places
         self._allow = allow
         self._limit = limit
         self._max_body_bytes = max_body_bytes
@@ -174,10 +177,12 @@ class Dispatcher:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             self._limit(request)
-            caller = None if route.public else await self._caller(route, request)
-            path = _read_path(kinds, request)
-            call = await self._read(route, request, caller, path)
-            return respond(await route.handler(call), route.status)
+            with self._places.of_address(request):
+                caller = None if route.public else await self._caller(route, request)
+                with self._places.of_user(request, caller):
+                    path = _read_path(kinds, request)
+                    call = await self._read(route, request, caller, path)
+                    return respond(await route.handler(call), route.status)
 
         return handle
 

@@ -42,6 +42,9 @@ class MediaSettings(Section):
     max_uploads: Advanced[int] = Field(
         default=100, ge=1, le=10_000, description="Uploads at the same time; more are refused."
     )
+    max_uploads_per_user: Advanced[int] = Field(
+        default=10, ge=1, le=10_000, description="Uploads of one user at the same time; more are refused."
+    )
     upload_idle_s: Advanced[float] = Field(
         default=60.0, ge=0.05, le=3600, description="An upload that sends no data for this long is aborted."
     )

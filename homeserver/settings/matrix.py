@@ -145,6 +145,9 @@ class MatrixSettings(Section):
     max_waiting_syncs: Advanced[int] = Field(
         default=10_000, ge=10, le=1_000_000, description="Most syncs waiting at the same time."
     )
+    max_waiting_syncs_per_user: Advanced[int] = Field(
+        default=40, ge=1, le=10_000, description="Most syncs of one user waiting at the same time."
+    )
     max_sliding_rooms: Advanced[int] = Field(
         default=500,
         ge=10,

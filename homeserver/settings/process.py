@@ -52,6 +52,42 @@ class ListenSettings(Section):
     max_body_bytes: Advanced[int] = Field(
         default=1 * MIB, ge=65536, le=64 * MIB, description="Largest JSON body of a request."
     )
+    first_request_s: Advanced[float] = Field(
+        default=20.0,
+        ge=0.1,
+        le=600,
+        description="A new connection that sends no request for this long is closed.",
+    )
+    keep_alive_s: Advanced[float] = Field(
+        default=75.0,
+        ge=1,
+        le=3600,
+        description="How long a connection may wait for its next request; a proxy in front should wait less.",
+    )
+    stalled_answer_s: Advanced[float] = Field(
+        default=30.0,
+        ge=0.1,
+        le=600,
+        description="An answer of which the client reads nothing for this long is given up.",
+    )
+    max_unread_bytes: Advanced[int] = Field(
+        default=64 * MIB,
+        ge=64 * 1024,
+        le=4096 * MIB,
+        description="Most bytes of answers that wait until one user, or one address, reads them.",
+    )
+    max_connections_per_address: Advanced[int] = Field(
+        default=2000,
+        ge=10,
+        le=1_000_000,
+        description="Most connections of one address, proxies excepted; its oldest idle one is closed for a new one.",
+    )
+    max_requests_per_address: Advanced[int] = Field(
+        default=5000, ge=10, le=1_000_000, description="Most requests and sockets of one address in progress."
+    )
+    max_requests_per_user: Advanced[int] = Field(
+        default=100, ge=10, le=100_000, description="Most requests and sockets of one user in progress."
+    )
     shutdown_grace_s: Advanced[float] = Field(
         default=10.0,
         ge=0,

@@ -6,6 +6,8 @@ from pathlib import Path
 from aiohttp.abc import AbstractResolver
 
 from homeserver.clock import Clock
+from homeserver.http.address import ClientAddress
+from homeserver.http.places import Places
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.metrics import Metrics
 from homeserver.net.client import HttpClient
@@ -55,6 +57,7 @@ class Core:
     metrics: Metrics
     tasks: Tasks
     limits: RateLimits
+    places: Places
     keys: ServerKeys
     servers: Servers
     live: Live
@@ -91,6 +94,7 @@ def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | No
         metrics=metrics,
         tasks=Tasks(metrics),
         limits=RateLimits(settings.rate_limits, clock, metrics.rate_limited),
+        places=Places(settings.listen, ClientAddress(settings.listen.trusted_proxies)),
         keys=keys,
         servers=servers,
         live=live,

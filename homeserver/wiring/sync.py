@@ -44,7 +44,7 @@ def build_sync(
 ) -> SyncServices:
     """Build /sync and the older calls that it replaced."""
     matrix = settings.matrix
-    long_polls = LongPolls(core.db, matrix.max_waiting_syncs)
+    long_polls = LongPolls(core.db, matrix.max_waiting_syncs, matrix.max_waiting_syncs_per_user)
     realtime.typing.listen(long_polls.wake_room)
     realtime.presence.listen(long_polls.wake_rooms_of)
     counts, memberships = Counts(core.db), OwnRooms(core.db, matrix.cached_memberships)

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from homeserver.errors import Unauthenticated
+from homeserver.http.address import ClientAddress
 from homeserver.http.apps import face_application, mount, root_application
 from homeserver.http.cors import Cors
 from homeserver.http.errors import PLAIN, ErrorTable
+from homeserver.http.places import Places
 from homeserver.http.routes import Dispatcher, Face, Route
 from homeserver.metrics import Metrics
 from homeserver.model import Requester
 from homeserver.protocol.ids import UserId
+from homeserver.settings.models import ListenSettings
 
 
 def requester(name: str = "alice", number: int = 1) -> Requester:
@@ -26,6 +29,10 @@ async def admit(request: web.Request) -> Requester:
     return requester(name)
 
 
+def places(listen: ListenSettings | None = None) -> Places:
+    return Places(listen or ListenSettings(), ClientAddress(()))
+
+
 def site(
     routes: Sequence[Route],
     *,
@@ -33,9 +40,10 @@ def site(
     table: ErrorTable = PLAIN,
     limit: Callable[[web.Request], None] = lambda _request: None,
     max_body_bytes: int = 10_000,
+    listen: ListenSettings | None = None,
 ) -> web.Application:
     """A root application with one face under /api."""
-    dispatcher = Dispatcher(admit=admit, limit=limit, max_body_bytes=max_body_bytes)
+    dispatcher = Dispatcher(admit=admit, limit=limit, max_body_bytes=max_body_bytes, places=places(listen))
     face = Face("Test", "/api", face_application(dispatcher, table, routes), routes)
     root = root_application(Cors(origins), Metrics(), slow_request_ms=1000)
     mount(root, [face])

@@ -12,7 +12,7 @@ from yarl import URL
 from homeserver.errors import RateLimited
 from homeserver.http.body import Body, Number, Query, QueryInt
 from homeserver.http.routes import Call, Dispatcher, Handler, Route
-from tests.http.kit import admit, site
+from tests.http.kit import admit, places, site
 
 ALICE = {"Authorization": "Bearer alice"}
 UUID = "6f1c2f1e-7a43-8f0a-9c7d-2f9f6a1b3c4d"
@@ -224,7 +224,7 @@ async def test_a_slash_or_a_percent_sign_within_a_parameter_stays_in_it(
 async def test_two_routes_for_one_call_are_refused() -> None:
     table = [Route("GET", "/a/{x}", echo, "one"), Route("GET", "/a/{y}", echo, "other")]
     with pytest.raises(ValueError, match=r"duplicate route GET /a/\{y\}"):
-        Dispatcher(admit=admit, limit=lambda _request: None, max_body_bytes=1000).install(
+        Dispatcher(admit=admit, limit=lambda _request: None, max_body_bytes=1000, places=places()).install(
             web.Application(), table
         )
 

@@ -202,6 +202,26 @@ async def test_a_stalled_upload_is_given_up_and_only_so_many_run(store: Store) -
     await store.put(b"hello")
 
 
+@pytest.mark.parametrize("settings", [MediaSettings(max_uploads_per_user=2, max_uploads=3)])
+async def test_one_person_does_not_take_all_the_places_to_upload(store: Store) -> None:
+    bob = Requester(UserId("@bob:test.example"), 2, "s")
+    more = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        await more.wait()
+        yield b"data"
+
+    tasks = [asyncio.create_task(store.media.upload(ALICE, name="", chunks=slow())) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(RateLimited) as refused:
+        await store.put(b"hello")
+    assert refused.value.code == "busy"
+    await store.put(b"hello", by=bob)
+    more.set()
+    await asyncio.gather(*tasks)
+    await store.put(b"hello")
+
+
 async def test_the_file_of_a_deleted_message_is_gone_at_once_and_later_from_the_disk(store: Store) -> None:
     made, other = await store.put(picture()), await store.put(b"other")
     url = store.media.url(made.media_id)

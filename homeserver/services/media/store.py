@@ -14,6 +14,7 @@ from pathlib import Path
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Invalid, NotFound, RateLimited, TooLarge
 from homeserver.kit.ratelimit import RateLimits
+from homeserver.kit.shares import Shares
 from homeserver.model import MediaId, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.media import images, sniff
@@ -98,6 +99,7 @@ class Media:
         self._quota = Quota(settings, db, clock)
         self._thumbnails = Thumbnails(places, settings)
         self._uploads = 0
+        self._shares = Shares(settings.max_uploads_per_user, "uploads")
         self._in_flight: Counter[UserId] = Counter()  # bytes being received
 
     async def upload(
@@ -120,13 +122,17 @@ class Media:
         self._limits.check("upload", requester.user_id)
         if self._uploads >= self._settings.max_uploads:
             raise RateLimited("too many uploads at once", retry_ms=_RETRY_MS, code="busy")
+        said = _Said(clean_name(name), declared_type, media_id or new_media_id(), source, is_awaited)
+        with self._shares.take(requester.user_id):
+            return await self._take_in(requester.user_id, chunks, said)
+
+    async def _take_in(self, user_id: UserId, chunks: AsyncIterable[bytes], said: _Said) -> StoredMedia:
         self._uploads += 1
         incoming: Incoming | None = None
         try:
             incoming = await self._disk.run(partial(Incoming, self._places.incoming))
-            received = await self._receive(requester.user_id, incoming, chunks)
-            said = _Said(clean_name(name), declared_type, media_id or new_media_id(), source, is_awaited)
-            return await self._keep(requester.user_id, incoming, received, said)
+            received = await self._receive(user_id, incoming, chunks)
+            return await self._keep(user_id, incoming, received, said)
         finally:
             self._uploads -= 1
             if incoming is not None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from homeserver.errors import Unavailable
+from homeserver.errors import RateLimited, Unavailable
 from homeserver.metrics import waiting
 from homeserver.model import EntryKind
 from homeserver.protocol.ids import RoomId, UserId
@@ -15,6 +15,7 @@ from homeserver.storage.log import Entry
 
 Key = TypeVar("Key", RoomId, UserId)
 _KEYS_CHANGED = frozenset({EntryKind.DEVICES, EntryKind.SESSION_ENDED})
+_RETRY_MS = 5000
 _MOST_ROOMS = 100_000  # rooms of changed users that are looked up at once
 
 
@@ -41,9 +42,10 @@ class Waiter:
 class LongPolls:
     """Wakes long polls. `hear` must be given every new log entry, `wake_room` every room where typing changes."""
 
-    def __init__(self, db: Database, most: int) -> None:
+    def __init__(self, db: Database, most: int, most_per_user: int) -> None:
         self._db = db
         self._most = most
+        self._most_per_user = most_per_user
         self._count = 0
         self._is_closed = False
         self._by_room: dict[RoomId, set[Waiter]] = {}
@@ -53,9 +55,12 @@ class LongPolls:
 
     @contextmanager
     def waiter(self, user_id: UserId) -> Iterator[Waiter]:
-        """Within the context, a long poll of a user. Raises Unavailable if there are too many."""
+        """Within the context, a long poll of a user. Raises Unavailable if there are too many, RateLimited if they have
+        too many."""
         if self._count >= self._most:
             raise Unavailable("too many clients are waiting", code="too_many_waiting")
+        if len(self._by_user.get(user_id, ())) >= self._most_per_user:
+            raise RateLimited("too many of your clients are waiting", retry_ms=_RETRY_MS, code="busy")
         waiter = Waiter(user_id)
         waiter.is_over = self._is_closed
         self._count += 1

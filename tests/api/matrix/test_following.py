@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from homeserver.app import Homeserver, build
-from homeserver.errors import Unavailable
+from homeserver.errors import RateLimited, Unavailable
 from homeserver.lifecycle import working
 from homeserver.model import FIRST_PLACE, Draft, Place, Requester
 from homeserver.protocol.ids import RoomId
@@ -166,4 +166,16 @@ async def test_no_more_wait_than_may(hs: Homeserver) -> None:
             stack.enter_context(hs.sync.long_polls.waiter(alice.user_id))
         with pytest.raises(Unavailable):
             await hs.sync.syncs.sync(alice, SyncRequest())
+    assert (await hs.sync.syncs.sync(alice, SyncRequest()))["next_batch"]
+
+
+@pytest.mark.parametrize("overrides", [{"matrix": {"max_waiting_syncs_per_user": 3}}])
+async def test_one_person_does_not_take_all_the_places_to_wait(hs: Homeserver) -> None:
+    alice, bob = await person(hs, "Alice"), await person(hs, "Bob")
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(hs.sync.long_polls.waiter(alice.user_id))
+        with pytest.raises(RateLimited):
+            await hs.sync.syncs.sync(alice, SyncRequest())
+        assert (await hs.sync.syncs.sync(bob, SyncRequest()))["next_batch"]
     assert (await hs.sync.syncs.sync(alice, SyncRequest()))["next_batch"]

@@ -65,9 +65,9 @@ def build_sync(
         syncs=syncs,
         history=events.history,
         rendering=events.rendering,
+        presence=realtime.presence,
         waiting=long_polls,
-        most=matrix.max_sync_timeline,
-        max_wait_s=matrix.max_sync_wait_s,
+        settings=matrix,
     )
     return SyncServices(syncs, legacy, long_polls, memberships, counts)
 

@@ -22,10 +22,12 @@ class InitialQuery(Query):
 
 
 class EventsQuery(Query):
-    """`timeout` in milliseconds. With `room_id`: of one room; a world-readable one need not be joined."""
+    """`timeout` in milliseconds. With `room_id`: of one room; a world-readable one need not be joined. `limit` is
+    checked only: an answer has all that came."""
 
     from_: str | None = Field(default=None, alias="from", max_length=200)
     timeout: QueryInt = Field(default=0, ge=0)
+    limit: QueryInt = Field(default=10, ge=0)
     room_id: str | None = Field(default=None, max_length=255)
 
 

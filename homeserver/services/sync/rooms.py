@@ -211,7 +211,9 @@ def _is_left(context: SyncContext, row: OwnRoom) -> bool:
 
 def _says_something(context: SyncContext, one: RoomTimeline, body: Content) -> bool:
     """True if a filter has left any of the changes."""
-    if one.is_new or one.limited or context.request.full_state or one.room_id in context.news.counted:
+    if one.is_new or one.limited or context.request.full_state:
+        return True
+    if one.room_id in context.news.counted and not context.request.is_old:
         return True
     state = body[context.request.state_after or "state"]
     parts = (body["timeline"], state, body["ephemeral"], body["account_data"])

@@ -26,7 +26,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
 from homeserver.timeline.consume import Progress
 
-_MOST_MET: Final = 500  # members of a room just joined whose presence is told though they are offline
+_MOST_MET: Final = 500  # members of rooms just joined whose presence is told though they are offline
 
 
 class Sources(NamedTuple):
@@ -136,7 +136,7 @@ class Syncs:
         own = [data_event(one) for one in data if one.room_id == GLOBAL and wanted.admits_type(one.type)]
         if own:
             answer["account_data"] = {"events": own}
-        if context.news.keys and not context.is_first:
+        if context.news.keys and not context.is_first and not context.request.is_old:
             lists = await self._e2ee.lists.changes(requester, context.after)
             if lists.changed or lists.left:
                 answer["device_lists"] = {"changed": sorted(lists.changed), "left": sorted(lists.left)}
@@ -168,7 +168,7 @@ class Syncs:
         new = _newcomers(context)
         if came:
             async with self._db.read() as conn:
-                members = await stored_members.first_members_of(conn, came, _MOST_MET)
+                members = await stored_members.first_members_of(conn, came, max(1, _MOST_MET // len(came)))
             new.update(one.user_id for of_room in members.values() for one in of_room)
         reader, serial = context.reader, self._presence.serial if context.is_first else after
         everybody = context.is_first or bool(came)

@@ -20,6 +20,7 @@ from homeserver.services.sync.rooms import (
     receipts_event,
     typing_event,
 )
+from homeserver.services.sync.tokens import keys_checksum
 from homeserver.services.sync.v3 import Sources
 from homeserver.storage import accountdata as stored_data
 from homeserver.storage import receipts as stored_receipts
@@ -66,12 +67,17 @@ class Extensions:
             await self._add_keys(requester, context, made)
         return made
 
-    async def add_key_counts(self, requester: Requester, answer: Content) -> None:
-        """Add the counts of remaining keys to a response that is otherwise complete."""
-        if "e2ee" in answer:
-            counts = await self._e2ee.device_keys.counts(requester)
-            answer["e2ee"]["device_one_time_keys_count"] = dict(counts.one_time)
-            answer["e2ee"]["device_unused_fallback_key_types"] = list(counts.unused_fallback)
+    async def add_key_counts(self, requester: Requester, answer: Content) -> int | None:
+        """Add the counts of remaining keys to a response that is otherwise complete, if the request asks for them.
+
+        Returns their checksum, as in tokens.
+        """
+        if "e2ee" not in answer:
+            return None
+        counts = await self._e2ee.device_keys.counts(requester)
+        answer["e2ee"]["device_one_time_keys_count"] = dict(counts.one_time)
+        answer["e2ee"]["device_unused_fallback_key_types"] = list(counts.unused_fallback)
+        return keys_checksum(counts)
 
     async def _add_data(self, context: SlidingContext, rooms: Collection[RoomId], made: Extended) -> None:
         request, told_all = context.request.extensions.account_data, context.connection.has_data

@@ -88,15 +88,16 @@ class SlidingSyncs:
                 seen = await self._changes(requester, request, connection, waiter)
         if pos is None or seen.has_news:
             serial = await self._connections.keep(requester, request.conn_id, connection, _after(seen))
-            pos = Pos(seen.context.until, seen.typing, serial)
-        answer: Content = {
+            pos = Pos(seen.context.until, seen.typing, serial, keys=0 if pos is None else pos.keys)
+        keys = await self._extensions.add_key_counts(requester, seen.extended.answer)
+        if keys is not None:
+            pos = pos._replace(keys=keys)
+        return {
             "pos": str(pos),
             "lists": {name: {"count": count} for name, count in seen.view.counts.items()},
             "rooms": seen.told.bodies,
             "extensions": seen.extended.answer,
         }
-        await self._extensions.add_key_counts(requester, seen.extended.answer)
-        return answer
 
     async def _changes(
         self, requester: Requester, request: SlidingRequest, connection: Connection, waiter: Waiter

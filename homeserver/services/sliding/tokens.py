@@ -1,7 +1,7 @@
-"""`pos` tokens of sliding sync: `p<position>_<typing>_<serial>`.
+"""`pos` tokens of sliding sync: `p<position>_<typing>_<serial>_<keys>`.
 
 `position`: of the log; `typing`: a counter of typing changes within one process; `serial`: of the connection state
-after the response that had this `pos`.
+after the response that had this `pos`; `keys`: as in the tokens of /sync.
 """
 
 import re
@@ -13,13 +13,14 @@ from homeserver.model import LogPosition
 NOTHING: Final = "0"
 """The serial of a connection over which no rooms were sent."""
 
-_FORM: Final = re.compile(r"p([0-9]{1,18})_([0-9]{1,18})_([A-Za-z0-9-]{1,40})")
+_FORM: Final = re.compile(r"p([0-9]{1,18})_([0-9]{1,18})_([A-Za-z0-9-]{1,40})(?:_([0-9]{1,10}))?")
 
 
 class Pos(NamedTuple):
     position: LogPosition
     typing: int
     serial: str
+    keys: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -27,10 +28,10 @@ class Pos(NamedTuple):
         found = _FORM.fullmatch(text)
         if found is None:
             raise unknown_pos()
-        return cls(LogPosition(int(found[1])), int(found[2]), found[3])
+        return cls(LogPosition(int(found[1])), int(found[2]), found[3], int(found[4] or 0))
 
     def __str__(self) -> str:
-        return f"p{self.position}_{self.typing}_{self.serial}"
+        return f"p{self.position}_{self.typing}_{self.serial}_{self.keys}"
 
 
 def unknown_pos() -> Invalid:

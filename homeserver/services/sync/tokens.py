@@ -1,16 +1,24 @@
-"""Sync tokens: `s<position>_<device>_<typing>_<presence>`.
+"""Sync tokens: `s<position>_<device>_<typing>_<presence>_<keys>_<turn>`.
 
 `position`: of the log; `device`: the position up to which to-device messages are acknowledged; `typing` and
-`presence`: counters of typing and presence changes, within one process.
+`presence`: counters of typing and presence changes, within one process; `keys`: a checksum of the counts of remaining
+keys that the client was told, 0 before it was; `turn`: makes a token differ from the one before, if nothing else does.
+Some clients (matrix-nio) drop a response that has the token which they have already.
 """
 
 import re
+import zlib
 from typing import Final, NamedTuple, Self
+
+import orjson
 
 from homeserver.errors import Invalid
 from homeserver.model import FIRST_PLACE, LOG_START, LogPosition, Place
+from homeserver.services.e2ee.devicekeys import KeyCounts
 
-_FORM: Final = re.compile(r"s([0-9]{1,18})(?:_([0-9]{1,18})_([0-9]{1,18})_([0-9]{1,18}))?")
+_FORM: Final = re.compile(
+    r"s([0-9]{1,18})(?:_([0-9]{1,18})_([0-9]{1,18})_([0-9]{1,18})(?:_([0-9]{1,10})_([01]))?)?"
+)
 
 
 class SyncToken(NamedTuple):
@@ -18,6 +26,8 @@ class SyncToken(NamedTuple):
     device: LogPosition = LOG_START
     typing: int = 0
     presence: int = 0
+    keys: int = 0
+    turn: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -25,11 +35,21 @@ class SyncToken(NamedTuple):
         found = _FORM.fullmatch(text)
         if found is None:
             raise Invalid("not a valid sync token", code="bad_token")
-        position, device, typing, presence = (int(part) for part in found.groups(default="0"))
-        return cls(LogPosition(position), LogPosition(device), typing, presence)
+        position, device, *rest = (int(part) for part in found.groups(default="0"))
+        return cls(LogPosition(position), LogPosition(device), *rest)
 
     def __str__(self) -> str:
-        return f"s{self.position}_{self.device}_{self.typing}_{self.presence}"
+        return "s" + "_".join(map(str, self))
+
+    def after(self, since: Self) -> Self:
+        """This token for a response that says something to a client with the token `since`."""
+        return self._replace(turn=1 - since.turn) if self._replace(turn=since.turn) == since else self
+
+
+def keys_checksum(counts: KeyCounts) -> int:
+    """The part `keys` of tokens."""
+    told = [sorted(counts.one_time.items()), sorted(counts.unused_fallback)]
+    return zlib.crc32(orjson.dumps(told)) or 1
 
 
 def place_token(place: Place) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -18,7 +18,7 @@ from homeserver.services.sync.long_polls import LongPolls, Waiter
 from homeserver.services.sync.memberships import MembershipPosition, OwnRooms
 from homeserver.services.sync.request import SyncContext, SyncRequest
 from homeserver.services.sync.rooms import RoomSections, data_event
-from homeserver.services.sync.tokens import SyncToken
+from homeserver.services.sync.tokens import SyncToken, keys_checksum
 from homeserver.storage import accountdata as stored_data
 from homeserver.storage import members as stored_members
 from homeserver.storage.accountdata import AccountDataItem
@@ -73,8 +73,14 @@ class Syncs:
                     token = request.since
                     break
                 answer, token = await self._changes(requester, request, waiter)
-        answer["next_batch"] = str(token if answer or request.since is None else request.since)
-        await self._add_key_counts(requester, answer)
+        counts = await self._e2ee.device_keys.counts(requester)
+        token = token._replace(keys=keys_checksum(counts))
+        if request.since is not None:
+            has_new_counts = request.since.keys not in (0, token.keys)
+            token = token.after(request.since) if answer or has_new_counts else request.since
+        answer["next_batch"] = str(token)
+        answer["device_one_time_keys_count"] = dict(counts.one_time)
+        answer["device_unused_fallback_key_types"] = list(counts.unused_fallback)
         return answer
 
     def now(self) -> SyncToken:
@@ -192,11 +198,6 @@ class Syncs:
         if found.bodies:
             answer["to_device"] = {"events": [orjson.Fragment(body) for body in found.bodies]}
         return found.position if found.more else max(found.position, until)
-
-    async def _add_key_counts(self, requester: Requester, answer: dict[str, Any]) -> None:
-        counts = await self._e2ee.device_keys.counts(requester)
-        answer["device_one_time_keys_count"] = dict(counts.one_time)
-        answer["device_unused_fallback_key_types"] = list(counts.unused_fallback)
 
 
 def _is_no_news(context: SyncContext, piece: AccountDataItem) -> bool:

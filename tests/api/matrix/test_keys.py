@@ -9,6 +9,8 @@ from homeserver.protocol.signing import SigningKey
 from homeserver.storage.e2ee.crosssigning import Usage
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create
+from tests.api.matrix.slidekit import Slider
+from tests.api.matrix.synckit import Follower
 from tests.e2ee.world import Crossed, identity, key, signed
 
 OLM = "signed_curve25519"
@@ -166,6 +168,49 @@ async def test_whose_devices_changed(alice: Client, bob: Client) -> None:
     changed = await alice.call("GET", "keys/changes", params={"from": before, "to": after})
     assert changed == {"changed": [bob.user_id], "left": []}
     assert await alice.errcode("GET", "keys/changes", 400) == "M_MISSING_PARAM"
+
+
+async def claim(by: Client, of: Client) -> None:
+    wanted = {"one_time_keys": {of.user_id: {of.device_id: OLM}}}
+    assert (await by.call("POST", "keys/claim", body=wanted))["one_time_keys"][of.user_id]
+
+
+async def test_whoever_is_told_of_fewer_keys_gets_a_new_token(alice: Client, bob: Client) -> None:
+    """matrix-nio drops an answer with the token that it has already."""
+    await publish(bob, "a", "b")
+    his, slider = Follower(bob), Slider(bob, {"extensions": {"e2ee": {"enabled": True}}})
+    for one in (his, slider):
+        await one.sync()
+        await one.sync()
+    seen = []
+    for _ in range(4):
+        tokens = his.token, slider.pos
+        told, slid = await his.sync(), (await slider.sync())["extensions"]["e2ee"]
+        assert (his.token, slider.pos) == tokens, "nothing happened"
+        await claim(alice, bob)
+        told, slid = await his.sync(), (await slider.sync())["extensions"]["e2ee"]
+        keys = told["device_one_time_keys_count"].get(OLM, 0), told["device_unused_fallback_key_types"]
+        assert (
+            slid["device_one_time_keys_count"].get(OLM, 0),
+            slid["device_unused_fallback_key_types"],
+        ) == keys
+        seen.append((*keys, his.token != tokens[0], slider.pos != tokens[1]))
+    told_of = [(1, [OLM], True, True), (0, [OLM], True, True), (0, [], True, True), (0, [], False, False)]
+    assert seen == told_of, "the last claim changes nothing: the fallback key was used before"
+
+
+async def test_whatever_says_something_has_a_new_token(alice: Client, bob: Client) -> None:
+    await create(alice, bob)
+    his = Follower(bob)
+    await his.sync()
+    await his.sync()
+    for _ in range(3):
+        before = his.token
+        assert (await his.sync(full_state="true"))["rooms"]["join"]
+        assert his.token != before
+        before = his.token
+        await his.sync()
+        assert his.token == before
 
 
 async def test_messages_between_devices(alice: Client, bob: Client) -> None:

@@ -59,7 +59,9 @@ class EncryptionSettings(Section):
     max_page: Advanced[int] = Field(
         default=100, ge=1, le=1000, description="Most to-device messages in one response."
     )
-    max_backups: Advanced[int] = Field(default=10, ge=1, le=1000, description="Most key backups of one user.")
+    max_backups: Advanced[int] = Field(
+        default=1000, ge=1, le=10_000, description="Most key backups of one user."
+    )
     max_backup_bytes: Advanced[int] = Field(
         default=128 * MIB, ge=MIB, le=16_384 * MIB, description="Most bytes of one user's key backups."
     )

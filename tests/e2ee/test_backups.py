@@ -32,7 +32,9 @@ async def create(hs: Homeserver, by: Phone) -> str:
 
 async def text_of(hs: Homeserver, by: Phone, version: str) -> str:
     found = await hs.e2ee.backups.keys(by.requester, version, room_id=ONE, session_id="s")
-    return str(found[KeyPlace(ONE, "s")].session_data["ciphertext"])
+    data = found[KeyPlace(ONE, "s")].session_data
+    assert isinstance(data, dict)
+    return str(data["ciphertext"])
 
 
 async def test_versions_come_and_go(hs: Homeserver) -> None:
@@ -51,6 +53,10 @@ async def test_versions_come_and_go(hs: Homeserver) -> None:
     with pytest.raises(Invalid) as error:
         await backups.update(alice.requester, "2", "another", {})
     assert error.value.code == "algorithm_differs"
+    with pytest.raises(Invalid) as error:
+        await backups.update(alice.requester, "2", ALGORITHM, {}, said="1")
+    assert error.value.code == "version_differs"
+    assert (await backups.find(alice.requester, "2")).auth_data == {"public_key": "q"}
     await backups.delete(alice.requester, "3")
     await backups.delete(alice.requester, "3")
     assert (await backups.find(alice.requester)).version == 2
@@ -148,7 +154,7 @@ async def test_backups_have_bounds(hs: Homeserver, elsewhere: Homeserver) -> Non
         copy(forwarded=None),
     ):
         assert await refusal({ONE: {"s": body}}) == "bad_backup_key"
-    assert await refusal({ONE: {"s": {**copy(), "session_data": "x"}}}) == "bad_backup_key"
+    assert await refusal({ONE: {"s": {**copy(), "session_data": None}}}) == "bad_backup_key"
     assert await refusal({ONE: {"s": copy("x" * 20_000)}}) == "key_too_large"
     assert await refusal({RoomId("\0"): {"s": copy()}}) == await refusal({ONE: {"": copy()}}) == "bad_name"
     assert await refusal({ONE: {str(n): copy() for n in range(101)}}) == "too_many"

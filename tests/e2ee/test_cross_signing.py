@@ -64,6 +64,7 @@ async def test_keys_that_are_none_are_refused(hs: Homeserver) -> None:
         crossed.body(MASTER, usage=["self_signing"]),
         crossed.body(MASTER, usage="master"),
         crossed.body(MASTER, keys={}),
+        crossed.body(MASTER, signatures={alice.user_id: "x"}),
         crossed.body(MASTER, keys={f"ed25519:{other}": other, "ed25519:x": "x"}),
         crossed.body(MASTER, keys={f"ed25519:{other}": key().verify_key_base64}),
         crossed.body(MASTER, keys={"ed25519:short": "short"}),
@@ -186,6 +187,22 @@ async def test_a_bad_signature_fails_alone(hs: Homeserver) -> None:
     found = (await seen_by(hs, bob, alice)).devices[alice.user_id]
     made = {name: len(one["signatures"][alice.user_id]) for name, one in found.items()}
     assert made == {alice.device_id: 2, tablet.device_id: 2, laptop.device_id: 1}
+
+
+async def test_a_device_with_odd_keys_hinders_no_other(hs: Homeserver) -> None:
+    alice = await phone(hs, "Alice")
+    laptop, tablet = await log_in(hs, alice.person), await log_in(hs, alice.person)
+    await alice.publish(hs)
+    await hs.e2ee.device_keys.upload(laptop.requester, KeyUpload(laptop.identity(keys={"odd": "x"})))
+    mine = Crossed(alice.user_id)
+    await hs.e2ee.cross_signing.upload(tablet.requester, mine.request())
+    name = mine.master.verify_key_base64
+    by_phone = signed(mine.body(MASTER), alice.user_id, alice.device_id, alice.signing)
+    by_laptop = signed(mine.body(MASTER), alice.user_id, laptop.device_id, laptop.signing)
+    assert await failures_of(hs, alice, {alice.user_id: {name: by_phone}}) == {}
+    assert await failures_of(hs, laptop, {alice.user_id: {name: by_laptop}}) == {name: "invalid_signature"}
+    odd = mine.sign(laptop.identity(keys={"odd": "x"}), mine.self_signing)
+    assert await failures_of(hs, alice, {alice.user_id: {laptop.device_id: odd}}) == {}
 
 
 async def failures_of(

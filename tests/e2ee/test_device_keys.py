@@ -12,7 +12,7 @@ from homeserver.model import Content, EntryKind
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.e2ee.devicekeys import KeyCounts, KeyUpload
 from tests.chat.world import person
-from tests.e2ee.world import OLM, Phone, identity, key, log_in, phone, signed
+from tests.e2ee.world import OLM, Crossed, Phone, identity, key, log_in, phone, signed
 
 NOBODY, REMOTE = UserId("@nobody:test.example"), UserId("@zoe:other.example")
 
@@ -72,16 +72,17 @@ async def test_keys_are_published_and_looked_up(hs: Homeserver) -> None:
 BAD_IDENTITIES: dict[str, Callable[[Phone], Content]] = {
     "somebody else's": lambda one: identity("@eve:test.example", one.device_id, one.signing),
     "another device's": lambda one: identity(one.user_id, "OTHER", one.signing),
-    "no algorithms": lambda one: one.identity(algorithms="olm"),
-    "no keys": lambda one: one.identity(keys=[]),
-    "no signing key": lambda one: one.identity(keys={f"curve25519:{one.device_id}": "curve"}),
-    "a key that is none": lambda one: one.identity(keys={f"ed25519:{one.device_id}": "curve"}),
-    "a key of another name": lambda one: one.identity(
-        keys={f"ed25519:{one.device_id}": one.signing.verify_key_base64, "ed25519:OTHER": "x"}
-    ),
-    "no signature": lambda one: {**one.identity(), "signatures": {}},
-    "signed by another": lambda one: signed(one.identity(), one.user_id, one.device_id, key()),
-    "changed since": lambda one: {**one.identity(), "algorithms": []},
+    **{
+        f"no {part}": lambda one, part=part: {name: x for name, x in one.identity().items() if name != part}  # type: ignore[misc]  # the default names the part
+        for part in ("user_id", "device_id", "algorithms", "keys", "signatures")
+    },
+    "algorithms as text": lambda one: one.identity(algorithms="olm"),
+    "an algorithm that is none": lambda one: one.identity(algorithms=["olm", 1]),
+    "a list of keys": lambda one: one.identity(keys=[]),
+    "a key that is no text": lambda one: one.identity(keys={"x": {}}),
+    "signatures as text": lambda one: {**one.identity(), "signatures": "x"},
+    "a signature as text": lambda one: {**one.identity(), "signatures": {one.user_id: "x"}},
+    "a signature that is none": lambda one: {**one.identity(), "signatures": {one.user_id: {"x": None}}},
 }
 
 
@@ -91,13 +92,39 @@ async def test_what_is_no_key_of_this_device_is_refused(hs: Homeserver) -> None:
         what: await refusal(hs, alice, KeyUpload(make(alice), alice.one_time("A")))
         for what, make in BAD_IDENTITIES.items()
     }
-    unsigned = {"no signature", "signed by another", "changed since"}
-    assert codes == {
-        what: "invalid_signature" if what in unsigned else "bad_device_keys" for what in BAD_IDENTITIES
-    }
+    assert codes == dict.fromkeys(BAD_IDENTITIES, "bad_device_keys")
     assert await hs.e2ee.device_keys.counts(alice.requester) == KeyCounts({}, []), "nothing of it was taken"
     found = await hs.e2ee.device_keys.query(alice.requester, {alice.user_id: []})
     assert found.devices == {alice.user_id: {}}
+
+
+ODD_IDENTITIES: dict[str, Callable[[Phone], Content]] = {
+    "nothing": lambda one: {**one.identity(algorithms=[], keys={}), "signatures": {}},
+    "no signing key": lambda one: one.identity(keys={f"curve25519:{one.device_id}": "curve"}),
+    "a key that is none": lambda one: one.identity(keys={f"ed25519:{one.device_id}": "curve"}),
+    "keys of any names": lambda one: one.identity(keys={"ed25519:OTHER": "x", "y": "z"}),
+    "no signature": lambda one: {**one.identity(), "signatures": {}},
+    "signed by another": lambda one: signed(one.identity(), one.user_id, one.device_id, key()),
+    "changed since": lambda one: {**one.identity(), "algorithms": []},
+    "more": lambda one: one.identity(more={"than": ["is", 1.5, None, True, "known"]}),
+}
+
+
+async def test_well_formed_keys_are_taken_as_they_are(hs: Homeserver) -> None:
+    """Clients check them: whatever names this device is passed on, and replaces what the device had."""
+    alice, bob = await phone(hs, "Alice"), await phone(hs, "Bob")
+    for what, make in ODD_IDENTITIES.items():
+        before, body = hs.core.live.position, make(alice)
+        await hs.e2ee.device_keys.upload(alice.requester, KeyUpload(body))
+        found = await hs.e2ee.device_keys.query(bob.requester, {alice.user_id: []})
+        shown = dict(found.devices[alice.user_id][alice.device_id])
+        assert shown.pop("unsigned") == {"device_display_name": "Alice's phone"}
+        assert shown == body, what
+        assert (await hs.e2ee.lists.changes(alice.requester, before)).changed == {alice.user_id}, what
+    for one in (1, True, 1.0):  # equal to each other for Python, and not in JSON
+        await hs.e2ee.device_keys.upload(alice.requester, KeyUpload(alice.identity(more=one)))
+        found = await hs.e2ee.device_keys.query(bob.requester, {alice.user_id: []})
+        assert repr(found.devices[alice.user_id][alice.device_id]["more"]) == repr(one)
 
 
 async def test_what_is_no_one_time_key_is_refused(hs: Homeserver) -> None:
@@ -108,6 +135,7 @@ async def test_what_is_no_one_time_key_is_refused(hs: Homeserver) -> None:
         (f"{OLM}:", "x"),
         (f"{OLM}:A", {"key": "x"}),
         (f"{OLM}:A", {"signatures": {}}),
+        (f"{OLM}:A", {"key": "x", "signatures": {"@a:b": "x"}}),
         (f"{OLM}:A", 7),
     ):
         assert await refusal(hs, alice, KeyUpload(None, {name: body})) == "bad_one_time_key"
@@ -120,13 +148,36 @@ async def test_what_is_no_one_time_key_is_refused(hs: Homeserver) -> None:
     assert await hs.e2ee.device_keys.counts(alice.requester) == KeyCounts({}, [])
 
 
-async def test_a_key_does_not_change_once_it_is_published(hs: Homeserver) -> None:
+async def test_a_one_time_key_does_not_change_once_it_is_published(hs: Homeserver) -> None:
     alice = await phone(hs, "Alice")
-    await alice.publish(hs, "A")
-    signing, alice.signing = alice.signing, key()
-    assert await refusal(hs, alice, KeyUpload(alice.identity())) == "identity_keys_fixed"
-    alice.signing = signing
+    keys = await alice.publish(hs, "A")
     assert await refusal(hs, alice, KeyUpload(None, alice.one_time("A"))) == "one_time_key_differs"
+    [(name, body)] = keys.items()
+    assert isinstance(body, dict)
+    anew = {name: signed(body, alice.user_id, alice.device_id, key())}
+    assert await hs.e2ee.device_keys.upload(alice.requester, KeyUpload(None, anew)) == {OLM: 1}
+    found = await hs.e2ee.device_keys.claim(alice.requester, {alice.user_id: {alice.device_id: OLM}})
+    assert found.keys[alice.user_id][alice.device_id] == keys, "signed anew it is the same key"
+
+
+async def test_new_identity_keys_end_what_the_old_ones_signed(hs: Homeserver) -> None:
+    alice = await phone(hs, "Alice")
+    await alice.publish(hs, "A", "B")
+    await hs.e2ee.device_keys.upload(alice.requester, KeyUpload(None, {}, alice.one_time("F", fallback=True)))
+    crossed = Crossed(alice.user_id)
+    await hs.e2ee.cross_signing.upload(alice.requester, crossed.request())
+    own = {alice.user_id: {str(alice.device_id): crossed.sign(alice.identity(), crossed.self_signing)}}
+    assert await hs.e2ee.cross_signing.sign(alice.requester, own) == {}
+    alice.signing = key()
+    before = hs.core.live.position
+    new = KeyUpload(alice.identity(), alice.one_time("A", "C"))
+    assert await hs.e2ee.device_keys.upload(alice.requester, new) == {OLM: 2}, "those signed by the new ones"
+    assert await hs.e2ee.device_keys.counts(alice.requester) == KeyCounts({OLM: 2}, [])
+    found = await hs.e2ee.device_keys.query(alice.requester, {alice.user_id: []})
+    shown = found.devices[alice.user_id][alice.device_id]
+    assert shown["signatures"] == alice.identity()["signatures"], "nobody has vouched for these"
+    assert (await hs.e2ee.lists.changes(alice.requester, before)).changed == {alice.user_id}
+    assert await claimed(hs, alice, alice) == [f"{OLM}:A"]
 
 
 async def test_who_asks_wrongly_is_told_so(hs: Homeserver) -> None:

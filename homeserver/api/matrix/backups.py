@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from homeserver.api.matrix import keyschemas as schemas
-from homeserver.api.matrix.keyschemas import AllKeys, BackupKeyBody, NewBackup, RoomKeys, VersionQuery
+from homeserver.api.matrix.keyschemas import (
+    AllKeys,
+    BackupKeyBody,
+    ChangedBackup,
+    NewBackup,
+    RoomKeys,
+    VersionQuery,
+)
 from homeserver.api.matrix.schemas import Empty
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import RoomId
@@ -37,7 +44,9 @@ class BackupCalls:
             ),
             Route("GET", root, self.current, "Get the current key backup version", answer=schemas.Backup),
             Route("GET", one, self.get, "Get a key backup version", answer=schemas.Backup),
-            Route("PUT", one, self.update, "Update a key backup's auth_data", body=NewBackup, answer=Empty),
+            Route(
+                "PUT", one, self.update, "Update a key backup's auth_data", body=ChangedBackup, answer=Empty
+            ),
             Route("DELETE", one, self.delete, "Delete a key backup version", answer=Empty),
         )
 
@@ -93,16 +102,16 @@ class BackupCalls:
         """
         return _backup(await self._backups.find(call.requester, call.text("version")))
 
-    async def update(self, call: Call[NewBackup, None]) -> Empty:
+    async def update(self, call: Call[ChangedBackup, None]) -> Empty:
         """`PUT /_matrix/client/v3/room_keys/version/{version}`: update the auth_data of a backup version.
 
         The algorithm cannot change.
 
         Spec: client-server API, "End-to-end encryption".
-        Errors: M_NOT_FOUND, M_UNKNOWN (another algorithm).
+        Errors: M_NOT_FOUND, M_INVALID_PARAM (another algorithm, or version in the body).
         """
         body, version = call.body, call.text("version")
-        await self._backups.update(call.requester, version, body.algorithm, body.auth_data)
+        await self._backups.update(call.requester, version, body.algorithm, body.auth_data, said=body.version)
         return {}
 
     async def delete(self, call: Call[None, None]) -> Empty:

@@ -90,7 +90,7 @@ class DehydratedCalls:
         with its keys; it replaces the previous one.
 
         Spec: MSC3814.
-        Errors: M_INVALID_PARAM (malformed keys), M_INVALID_SIGNATURE, M_CONFLICT (the id is in use).
+        Errors: M_BAD_JSON (malformed keys), M_CONFLICT (the id is in use).
         """
         request = call.body
         keys = devicekeys.KeyUpload(request.device_keys, request.one_time_keys, request.fallback_keys)

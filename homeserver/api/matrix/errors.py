@@ -26,12 +26,14 @@ _BY_STATUS: Mapping[int, str] = MappingProxyType(
 # our code -> errcode, where it differs from the status's default
 _BY_CODE: Mapping[str, str] = MappingProxyType(
     {
+        "algorithm_differs": "M_INVALID_PARAM",
         "alias_elsewhere": "M_BAD_ALIAS",
         "alias_taken": "M_UNKNOWN",
         "bad_alias": "M_INVALID_PARAM",
+        "bad_backup_key": "M_BAD_JSON",
         "bad_cross_signing_key": "M_INVALID_PARAM",
         "bad_device_id": "M_INVALID_PARAM",
-        "bad_device_keys": "M_INVALID_PARAM",
+        "bad_device_keys": "M_BAD_JSON",
         "bad_email": "M_INVALID_PARAM",
         "bad_field": "M_INVALID_PARAM",
         "bad_json": "M_NOT_JSON",
@@ -41,7 +43,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "bad_push_rule": "M_INVALID_PARAM",
         "bad_receipt": "M_INVALID_PARAM",
         "bad_name": "M_INVALID_PARAM",
-        "bad_one_time_key": "M_INVALID_PARAM",
+        "bad_one_time_key": "M_BAD_JSON",
         "bad_room_id": "M_INVALID_PARAM",
         "bad_token": "M_INVALID_PARAM",
         "bad_room_state": "M_INVALID_ROOM_STATE",
@@ -79,6 +81,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "unknown_stage": "M_UNRECOGNIZED",
         "unrecognized": "M_UNRECOGNIZED",
         "user_id_in_use": "M_USER_IN_USE",
+        "version_differs": "M_INVALID_PARAM",
         "wrong_backup_version": "M_WRONG_ROOM_KEYS_VERSION",
     }
 )

@@ -90,8 +90,8 @@ class KeyCalls:
         device; answers the counts of unused one-time keys.
 
         Spec: client-server API, "End-to-end encryption".
-        Errors: M_INVALID_PARAM (malformed keys), M_INVALID_SIGNATURE, M_UNKNOWN (a published key cannot be
-          replaced), M_TOO_LARGE.
+        Errors: M_BAD_JSON (malformed keys), M_UNKNOWN (a published one-time key cannot be replaced),
+          M_TOO_LARGE.
         """
         body = call.body
         request = devicekeys.KeyUpload(body.device_keys, body.one_time_keys, body.fallback_keys)

@@ -1,15 +1,25 @@
 """Request and response bodies of end-to-end encryption. Keys are passed on unchanged."""
 
 from collections.abc import Mapping
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
 from homeserver.http.body import Body, Flag, Query
 from homeserver.protocol.ids import DeviceId, UserId
 
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must not be null")
+    return value
+
+
 Json = dict[str, Any]
+AnyJson = Annotated[Any, AfterValidator(_given)]
+"""Any JSON value but null. The specification says that these are objects; some clients send text."""
+
 _VERSION = Field(max_length=100)
 
 
@@ -46,7 +56,11 @@ class ToDevice(Body):
 
 class NewBackup(Body):
     algorithm: str = Field(max_length=255)
-    auth_data: Json
+    auth_data: AnyJson
+
+
+class ChangedBackup(NewBackup):
+    version: str | None = None
 
 
 class VersionQuery(Query):
@@ -57,7 +71,7 @@ class BackupKeyBody(Body):
     first_message_index: int = Field(ge=0)
     forwarded_count: int = Field(ge=0)
     is_verified: Flag
-    session_data: Json
+    session_data: AnyJson
 
 
 class RoomKeys(Body):
@@ -100,7 +114,7 @@ class CreatedBackup(TypedDict):
 
 class Backup(TypedDict):
     algorithm: str
-    auth_data: Json
+    auth_data: Any
     count: int
     etag: str
     version: str
@@ -115,7 +129,7 @@ class StoredKey(TypedDict):
     first_message_index: int
     forwarded_count: int
     is_verified: bool
-    session_data: Json
+    session_data: Any
 
 
 class StoredRoom(TypedDict):

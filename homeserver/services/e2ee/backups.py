@@ -35,7 +35,7 @@ class Backups:
         self._db = db
         self._settings = settings
 
-    async def create(self, requester: Requester, algorithm: str, auth_data: Content) -> str:
+    async def create(self, requester: Requester, algorithm: str, auth_data: object) -> str:
         """Create a backup version, which becomes the current one; returns its version.
 
         Raises Forbidden("no_device"), Invalid("bad_name"), TooLarge("too_many_backups").
@@ -46,7 +46,8 @@ class Backups:
 
         async def work(conn: AsyncConnection) -> int:
             version = await stored.take_version(conn, user_id)
-            if len(await stored.backups_of(conn, user_id)) >= self._settings.max_backups:
+            count, _ = await stored.total_of(conn, user_id)
+            if count >= self._settings.max_backups:
                 raise TooLarge("too many backups; delete an old one first", code="too_many_backups")
             await stored.add_backup(conn, Backup(user_id, version, algorithm, auth_data))
             return version
@@ -58,8 +59,21 @@ class Backups:
         async with self._db.read() as conn:
             return await _find(conn, requester.user_id, version)
 
-    async def update(self, requester: Requester, version: str, algorithm: str, auth_data: Content) -> None:
-        """Change the auth_data of a backup. Raises NotFound("no_backup"), Invalid("algorithm_differs")."""
+    async def update(
+        self,
+        requester: Requester,
+        version: str,
+        algorithm: str,
+        auth_data: object,
+        *,
+        said: str | None = None,
+    ) -> None:
+        """Change the auth_data of a backup. `said`: the version that the new data has, if it has one.
+
+        Raises NotFound("no_backup"), Invalid("algorithm_differs", "version_differs").
+        """
+        if said is not None and said != version:
+            raise Invalid("the version in the body is another", code="version_differs")
         user_id = validation.device_of(requester).user_id
         validation.check_size(auth_data, self._settings.max_backup_key_bytes)
 
@@ -155,10 +169,9 @@ class Backups:
         self, conn: AsyncConnection, *, user_id: UserId, version: str, wanted: Mapping[KeyPlace, "_Sized"]
     ) -> BackupState:
         await stored.lock_backups(conn, user_id)
-        everything = await stored.backups_of(conn, user_id)
-        if not everything:
+        current = await stored.current_backup(conn, user_id)
+        if current is None:
             raise _no_backup()
-        current = everything[-1]
         if _number(version) != current.version:
             raise Forbidden(
                 "not the current backup version",
@@ -175,8 +188,10 @@ class Backups:
             key_size(place, validation.json_size(old[place].session_data))
             for place in better.keys() & old.keys()
         )
-        if size > 0 and sum(one.size for one in everything) + size > self._settings.max_backup_bytes:
-            raise TooLarge("the backup is full", code="backup_full")
+        if size > 0:
+            _, total = await stored.total_of(conn, user_id)
+            if total + size > self._settings.max_backup_bytes:
+                raise TooLarge("the backup is full", code="backup_full")
         if better:
             await stored.set_keys(
                 conn, user_id, current.version, {place: one.key for place, one in better.items()}
@@ -190,12 +205,13 @@ class _Sized(NamedTuple):
 
 
 async def _find(conn: AsyncConnection, user_id: UserId, version: str | None) -> Backup:
-    everything = await stored.backups_of(conn, user_id)
-    number = None if version is None else _number(version)
-    found = [one for one in everything if number is None or one.version == number]
-    if not found:
+    if version is None:
+        found = await stored.current_backup(conn, user_id)
+    else:
+        found = await stored.backup_at(conn, user_id, _number(version))
+    if found is None:
         raise _no_backup()
-    return found[-1]
+    return found
 
 
 async def _counted(
@@ -222,7 +238,7 @@ def _checked_key(body: Content, max_bytes: int) -> _Sized:
         raise Invalid(
             "first_message_index, forwarded_count and is_verified are required", code="bad_backup_key"
         )
-    if not isinstance(data, dict):
+    if data is None:
         raise Invalid("session_data is required", code="bad_backup_key")
     size = validation.check_size(data, max_bytes)
     return _Sized(BackupKey(int(first or 0), int(forwarded or 0), verified, data), size)

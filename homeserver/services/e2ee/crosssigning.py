@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound
 from homeserver.model import Content, Requester
+from homeserver.protocol.canonical import same_json
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.protocol.signing import VerifyKey, signatures_of
 from homeserver.services.e2ee import validation
@@ -82,7 +83,7 @@ class CrossSigning:
         wanted, old = await self._current(requester, request)
         if not proven and _needs_proof(wanted, old):
             raise Forbidden("changing these keys requires authentication", code="proof_needed")
-        changed = tuple(key for key in wanted if old.get(key.usage) != key)
+        changed = tuple(key for key in wanted if not _is_stored(key, old))
         if not changed:
             return
         old_master = old[Usage.MASTER].public_key if Usage.MASTER in old else None
@@ -151,6 +152,11 @@ class CrossSigning:
         await self._timeline.append(news, also=[SideWrite(_write_signatures, tuple(good))])
 
 
+def _is_stored(key: CrossKey, old: Mapping[Usage, CrossKey]) -> bool:
+    stored_key = old.get(key.usage)
+    return stored_key is not None and same_json(stored_key.body, key.body)
+
+
 def _needs_proof(wanted: Sequence[CrossKey], old: Mapping[Usage, CrossKey]) -> bool:
     return Usage.MASTER in old and any(
         key.usage not in old or old[key.usage].public_key != key.public_key for key in wanted
@@ -195,7 +201,7 @@ def _claim(signer: UserId, target: Target, body: Content, known: _Known) -> _Cla
         validation.signing_key(Device(signer, device_id), one.keys)
         for device_id, one in known.devices.items()
     ]
-    return _Claim(target, body, master.body, {key.key_id: key for key in keys})
+    return _Claim(target, body, master.body, {key.key_id: key for key in keys if key is not None})
 
 
 def _check(signer: UserId, claim: _Claim) -> list[Signature]:

@@ -89,8 +89,8 @@ class DeviceKeys:
     async def upload(self, requester: Requester, request: KeyUpload) -> Mapping[str, int]:
         """Publish keys of the requester's device; returns the number of its one-time keys by algorithm.
 
-        Idempotent. Raises Forbidden("no_device"), Invalid("bad_device_keys", "invalid_signature",
-        "bad_one_time_key"), and as `Uploads.plan` does.
+        Idempotent. Raises Forbidden("no_device"), Invalid("bad_device_keys", "bad_one_time_key"), and
+        as `Uploads.plan` does.
         """
         upload = self._checked(validation.device_of(requester), request)
         async with self._db.read() as conn:

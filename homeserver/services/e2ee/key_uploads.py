@@ -1,6 +1,6 @@
 """Stores key uploads of devices: identity keys, one-time keys and fallback keys, all or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.errors import Invalid, TooLarge
 from homeserver.model import Content
 from homeserver.protocol.canonical import same_json
+from homeserver.services.e2ee import validation
 from homeserver.settings.models import EncryptionSettings
 from homeserver.storage.e2ee import devices as stored
 from homeserver.storage.e2ee import lists, onetime
 from homeserver.storage.e2ee.devices import Device
+from homeserver.storage.e2ee.ending import drop_signatures_of_devices
 from homeserver.storage.e2ee.onetime import HeldKey, KeyName, OneTimeKey
 from homeserver.timeline.submission import Placed
 
@@ -30,9 +32,11 @@ class Upload(NamedTuple):
 
 @dataclass(slots=True)
 class Plan:
-    """The changes that uploads make, after all checks."""
+    """The changes that uploads make, after all checks. `replaced`: devices that get other identity keys, which end what
+    was signed by the old ones or for them."""
 
     identities: dict[Device, Content] = field(default_factory=dict)
+    replaced: set[Device] = field(default_factory=set)
     new: list[OneTimeKey] = field(default_factory=list)
     renewed: list[OneTimeKey] = field(default_factory=list)
     fallback: dict[tuple[Device, str], OneTimeKey] = field(default_factory=dict)
@@ -47,8 +51,7 @@ class Uploads:
     async def plan(self, conn: AsyncConnection, uploads: Sequence[Upload]) -> Plan:
         """The changes that the uploads would make.
 
-        Raises Invalid("identity_keys_fixed") for identity keys that differ from the device's,
-        Invalid("one_time_key_differs") for another key under a name in use, TooLarge("too_many_one_time_keys",
+        Raises Invalid("one_time_key_differs") for another key under a name in use, TooLarge("too_many_one_time_keys",
         "too_many_fallback_keys").
         """
         plan = Plan()
@@ -66,6 +69,9 @@ class Uploads:
         if not kept:
             return Plan()
         plan = await self.plan(conn, kept)
+        if plan.replaced:
+            await onetime.drop_keys(conn, plan.replaced)
+            await drop_signatures_of_devices(conn, plan.replaced)
         if plan.identities:
             await stored.set_keys(conn, plan.identities)
         if plan.new or plan.renewed:
@@ -96,20 +102,20 @@ class Uploads:
             if body is None or same_json(body, old):
                 continue
             if old is not None and not same_json(old["keys"], body["keys"]):
-                raise Invalid("the identity keys of a device cannot change", code="identity_keys_fixed")
+                plan.replaced.add(upload.device)
             known[upload.device] = plan.identities[upload.device] = body
 
     async def _plan_one_time(self, conn: AsyncConnection, uploads: Sequence[Upload], plan: Plan) -> None:
         devices = {upload.device for upload in uploads if upload.one_time}
         if not devices:
             return
-        held = await onetime.held_keys(conn, devices)
+        held = {**await onetime.held_keys(conn, devices), **{device: {} for device in plan.replaced}}
         for key in (key for upload in uploads for key in upload.one_time):
             mine = held[key.device]
             old = mine.get(key.name)
             if old is None:
                 plan.new.append(key)
-            elif same_json(old.body, key.body):
+            elif _is_same(old.body, key.body):
                 continue  # uploaded twice; if it was claimed, it stays claimed
             elif old.claimed:
                 plan.renewed.append(key)
@@ -127,11 +133,11 @@ class Uploads:
         devices = {upload.device for upload in uploads if upload.fallback}
         if not devices:
             return
-        held = await onetime.fallback_of(conn, devices)
+        held = {**await onetime.fallback_of(conn, devices), **{device: {} for device in plan.replaced}}
         for key in (key for upload in uploads for key in upload.fallback):
             mine = held[key.device]
             same = mine.get(key.name)
-            if same is not None and same_json(same[0], key.body):
+            if same is not None and _is_same(same[0], key.body):
                 continue  # uploaded twice; if it was used, it stays used
             for name in [name for name in mine if name.algorithm == key.name.algorithm]:
                 del mine[name]
@@ -145,3 +151,10 @@ class Uploads:
             raise TooLarge(
                 f"at most {self._settings.max_one_time_keys} one-time keys", code="too_many_one_time_keys"
             )
+
+
+def _is_same(one: object, other: object) -> bool:
+    """True if two one-time or fallback keys are the same: a client that uploads one again may sign it anew."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return validation.same_but_signatures(one, other)
+    return same_json(one, other)

@@ -7,19 +7,19 @@ import orjson
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import Content
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert, among, rows_of
 from homeserver.storage.schema.e2ee import backup_heads, backup_keys, backups
 
 
 class Backup(NamedTuple):
-    """A backup. `etag` counts the changes of its keys; `size` is that of all its keys, in bytes."""
+    """A backup. `auth_data`: any JSON value. `etag` counts the changes of its keys; `size` is that of all its keys, in
+    bytes."""
 
     user_id: UserId
     version: int
     algorithm: str
-    auth_data: Content
+    auth_data: object
     etag: int = 0
     key_count: int = 0
     size: int = 0
@@ -33,12 +33,12 @@ class KeyPlace(NamedTuple):
 
 
 class BackupKey(NamedTuple):
-    """A key in a backup; only its user's clients can read `session_data`."""
+    """A key in a backup; only its user's clients can read `session_data`, any JSON value."""
 
     first_message_index: int
     forwarded_count: int
     is_verified: bool
-    session_data: Content
+    session_data: object
 
 
 _START_HEAD = Upsert(backup_heads, ["user_id"])
@@ -50,7 +50,15 @@ _TAKE_VERSION = (
 )
 _HEAD = select(backup_heads.c.last).where(backup_heads.c.user_id == bindparam("of"))
 _LOCK_HEAD = _HEAD.with_for_update(key_share=True)
-_ALL: Select[Any] = select(backups).where(backups.c.user_id == bindparam("of")).order_by(backups.c.version)
+_AT: Select[Any] = select(backups).where(
+    backups.c.user_id == bindparam("of"), backups.c.version == bindparam("at")
+)
+_CURRENT: Select[Any] = (
+    select(backups).where(backups.c.user_id == bindparam("of")).order_by(backups.c.version.desc()).limit(1)
+)
+_TOTAL = select(func.count(), func.coalesce(func.sum(backups.c.bytes), 0)).where(
+    backups.c.user_id == bindparam("of")
+)
 _ADD = insert(backups)
 _SET_AUTH = (
     update(backups)
@@ -112,9 +120,22 @@ async def lock_backups(conn: AsyncConnection, user_id: UserId) -> None:
     await conn.execute(_LOCK_HEAD, {"of": user_id})
 
 
-async def backups_of(conn: AsyncConnection, user_id: UserId) -> list[Backup]:
-    """A user's backups, the current one last."""
-    return [_backup(row) for row in await conn.execute(_ALL, {"of": user_id})]
+async def backup_at(conn: AsyncConnection, user_id: UserId, version: int) -> Backup | None:
+    """A user's backup of this version."""
+    row = (await conn.execute(_AT, {"of": user_id, "at": version})).one_or_none()
+    return None if row is None else _backup(row)
+
+
+async def current_backup(conn: AsyncConnection, user_id: UserId) -> Backup | None:
+    """A user's newest backup."""
+    row = (await conn.execute(_CURRENT, {"of": user_id})).one_or_none()
+    return None if row is None else _backup(row)
+
+
+async def total_of(conn: AsyncConnection, user_id: UserId) -> tuple[int, int]:
+    """How many backups a user has, and the bytes of their keys."""
+    count, size = (await conn.execute(_TOTAL, {"of": user_id})).one()
+    return count, int(size)
 
 
 async def add_backup(conn: AsyncConnection, new: Backup) -> None:
@@ -128,7 +149,7 @@ async def add_backup(conn: AsyncConnection, new: Backup) -> None:
     await conn.execute(_ADD, row)
 
 
-async def set_auth_data(conn: AsyncConnection, user_id: UserId, version: int, auth_data: Content) -> None:
+async def set_auth_data(conn: AsyncConnection, user_id: UserId, version: int, auth_data: object) -> None:
     """Set a backup's `auth_data`."""
     values = {"of": user_id, "at": version, "new_auth_data": orjson.dumps(auth_data)}
     await conn.execute(_SET_AUTH, values)

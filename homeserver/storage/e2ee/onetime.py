@@ -11,6 +11,7 @@ from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.dialect import Rows, Upsert, among, rows_of
 from homeserver.storage.e2ee.devices import Device, named, of_devices
 from homeserver.storage.schema.e2ee import fallback_keys, one_time_keys
+from homeserver.storage.sqlite import UNANSWERED
 
 
 class KeyName(NamedTuple):
@@ -78,6 +79,10 @@ _RENEW = (
 
 _FORGET_CLAIMED = delete(one_time_keys).where(
     of_devices(one_time_keys), one_time_keys.c.claimed_ms < bindparam("before_ms")
+)
+_DROP = tuple(
+    delete(table).where(of_devices(table)).execution_options(**UNANSWERED)
+    for table in (one_time_keys, fallback_keys)
 )
 _wish = Rows("wishes")
 _candidates = one_time_keys.alias("candidates")
@@ -168,6 +173,12 @@ async def renew_keys(conn: AsyncConnection, keys: Sequence[OneTimeKey]) -> None:
 async def forget_claimed(conn: AsyncConnection, devices: Collection[Device], before_ms: int) -> None:
     """Delete the one-time keys of these devices that were claimed before a time."""
     await conn.execute(_FORGET_CLAIMED, {**named(devices), "before_ms": before_ms})
+
+
+async def drop_keys(conn: AsyncConnection, devices: Collection[Device]) -> None:
+    """Delete all one-time and fallback keys of these devices."""
+    for statement in _DROP:  # one per table
+        await conn.execute(statement, named(devices))
 
 
 async def claim(conn: AsyncConnection, requests: Collection[KeyClaim], now_ms: int) -> list[OneTimeKey]:

@@ -60,7 +60,16 @@ async def test_keys_are_found_and_each_is_given_once(alice: Client, bob: Client)
 async def test_keys_that_are_refused(alice: Client, bob: Client) -> None:
     foreign = identity(bob.user_id, bob.device_id, key())
     wrong = await alice.errcode("POST", "keys/upload", 400, body={"device_keys": foreign})
-    assert wrong == "M_INVALID_PARAM"
+    assert wrong == "M_BAD_JSON"
+    for part in ("user_id", "device_id", "algorithms", "keys", "signatures"):
+        lacking = identity(alice.user_id, alice.device_id, key())
+        del lacking[part]
+        upload = {"device_keys": lacking, "one_time_keys": {}}
+        assert await alice.errcode("POST", "keys/upload", 400, body=upload) == "M_BAD_JSON", part
+    for name in ("one_time_keys", "fallback_keys"):
+        odd_keys: list[Any] = [{f"{OLM}:A": {"key": "x"}}, {f"{OLM}:A": 1}, {"A": "x"}, []]
+        for odd in odd_keys:
+            assert await alice.errcode("POST", "keys/upload", 400, body={name: odd}) == "M_BAD_JSON", odd
     assert await alice.errcode("POST", "keys/query", 400, body={"device_keys": []}) == "M_BAD_JSON"
     assert await alice.errcode("POST", "keys/claim", 400, body={}) == "M_MISSING_PARAM"
 
@@ -144,6 +153,52 @@ async def test_a_backup_from_its_birth_to_its_end(alice: Client, bob: Client) ->
     assert await alice.call("DELETE", f"{root}/version/{version}") == {}
     assert await alice.errcode("GET", f"{root}/version/{version}", 404) == "M_NOT_FOUND"
     assert await alice.errcode("PUT", f"{root}/keys", 400, body=whole) == "M_MISSING_PARAM"
+
+
+async def test_what_a_backup_holds_is_the_clients_affair(alice: Client) -> None:
+    """Any JSON: some clients send text where the specification has objects."""
+    root = "room_keys"
+    everything: list[Any] = ["text", {}, [1], 1.5, False]
+    for data in everything:
+        version = (await alice.call("POST", f"{root}/version", body={**BACKUP, "auth_data": data}))["version"]
+        shown = await alice.call("GET", f"{root}/version/{version}")
+        assert shown["auth_data"] == data
+        at, session = {"version": version}, backed_up("x", session_data=data)
+        await alice.call("PUT", f"{root}/keys/!room:test.example/one", params=at, body=session)
+        rooms = {"rooms": {"!room:test.example": {"sessions": {"two": session}}}}
+        assert (await alice.call("PUT", f"{root}/keys", params=at, body=rooms))["count"] == 2
+        found = (await alice.call("GET", f"{root}/keys", params=at))["rooms"]["!room:test.example"]
+        assert {name: one["session_data"] for name, one in found["sessions"].items()} == {
+            "one": data,
+            "two": data,
+        }
+    refused: list[Any] = [{**BACKUP, "auth_data": None}, {"algorithm": "x"}, {"auth_data": {}}]
+    for lacking in refused:
+        await alice.errcode("POST", f"{root}/version", 400, body=lacking)
+    sessions = {"sessions": {"s": backed_up("x", session_data=None)}}
+    assert (
+        await alice.errcode("PUT", f"{root}/keys/!r:test.example", 400, params=at, body=sessions)
+        == "M_BAD_JSON"
+    )
+
+
+async def test_a_backup_changes_under_its_own_version(alice: Client) -> None:
+    root = "room_keys/version"
+    versions = [(await alice.call("POST", root, body=BACKUP))["version"] for _ in range(25)]
+    assert versions == [str(n) for n in range(1, 26)], "nobody has to delete old ones first"
+    changed: dict[str, Any] = {**BACKUP, "auth_data": {"public_key": "changed"}}
+    for body in ({**changed, "version": "1"}, {**changed, "version": ""}, {**changed, "algorithm": "other"}):
+        assert await alice.errcode("PUT", f"{root}/2", 400, body=body) == "M_INVALID_PARAM"
+    assert await alice.errcode("PUT", f"{root}/2", 400, body={**changed, "version": 2}) == "M_BAD_JSON"
+    assert await alice.errcode("PUT", f"{root}/99", 404, body=changed) == "M_NOT_FOUND"
+    assert await alice.errcode("PUT", f"{root}/99", 404, body={**changed, "version": "99"}) == "M_NOT_FOUND"
+    for version in ("1", "2"):
+        assert (await alice.call("GET", f"{root}/{version}"))["auth_data"] == BACKUP["auth_data"]
+    for said in ({}, {"version": "2"}, {"version": None}):
+        body = {**changed, **said}
+        assert await alice.call("PUT", f"{root}/2", body=body) == {}
+    assert (await alice.call("GET", f"{root}/2"))["auth_data"] == {"public_key": "changed"}
+    assert (await alice.call("GET", root))["version"] == "25"
 
 
 async def test_a_backup_room_by_room(alice: Client) -> None:

@@ -1,5 +1,6 @@
 """Which rules a person has, and what may be changed about them."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -8,7 +9,13 @@ import pytest
 from homeserver.protocol.errors import BadPushRule, UnknownPushRule
 from homeserver.protocol.pushrules.defaults import BELOW, BY_ID, MASTER
 from homeserver.protocol.pushrules.rules import Kind, read_actions, read_kind, read_rule
-from homeserver.protocol.pushrules.ruleset import MAX_OWN_RULES, MAX_SEARCHES, UNCHANGED, Ruleset
+from homeserver.protocol.pushrules.ruleset import (
+    MAX_OWN_BYTES,
+    MAX_OWN_RULES,
+    MAX_SEARCHES,
+    UNCHANGED,
+    Ruleset,
+)
 
 ALICE = "@alice:example.com"
 NOTIFY = {"actions": ["notify"]}
@@ -242,6 +249,35 @@ def test_nobody_can_have_rules_without_end() -> None:
         stored["own"]["room"].append({"rule_id": f"!{number}", "actions": [], "enabled": True})
     with pytest.raises(BadPushRule):
         Ruleset.from_stored(stored).put(Kind.ROOM, "!more", NOTIFY)
+
+
+def test_the_rules_of_one_person_are_no_store_of_data() -> None:
+    large = ["notify", {"set_tweak": "sound", "value": "x" * 7000}]
+    stored: dict[str, Any] = {"own": {"room": []}, "changed": {}}
+    for number in range(MAX_OWN_BYTES // 7100):
+        stored["own"]["room"].append({"rule_id": f"!{number}", "actions": large, "enabled": True})
+    ruleset = Ruleset.from_stored(stored).put(Kind.ROOM, "!small", NOTIFY)
+    taken = 0
+    for rule in ruleset.rules(Kind.OVERRIDE):
+        with contextlib.suppress(BadPushRule):
+            ruleset = ruleset.act(Kind.OVERRIDE, rule.rule_id, tuple(large))
+            taken += 1
+    assert taken < 2
+    with pytest.raises(BadPushRule):
+        ruleset.put(Kind.ROOM, "!more", {"actions": large})
+    assert ruleset.delete(Kind.ROOM, "!1").put(Kind.ROOM, "!1", NOTIFY)
+
+
+def test_rulesets_are_the_same_if_they_say_the_same_in_one_order() -> None:
+    one = keywords("a", "b")
+    assert one.is_same_as(keywords("a", "b"))
+    assert not one.is_same_as(keywords("b", "a"))
+    assert not one.is_same_as(one.put(Kind.ROOM, "!r", NOTIFY))
+    assert not one.is_same_as(one.enable(Kind.OVERRIDE, ".m.rule.master", True))
+    mine = [
+        one.put(Kind.ROOM, "!r", {"actions": [{"set_tweak": "x", "value": value}]}) for value in (1, True)
+    ]
+    assert not mine[0].is_same_as(mine[1])
 
 
 def test_an_upgraded_room_keeps_its_rules() -> None:

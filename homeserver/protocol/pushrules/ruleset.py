@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
+
+import orjson
 
 from homeserver.protocol.canonical import JsonObject, same_json
 from homeserver.protocol.errors import BadPushRule, UnknownPushRule
@@ -14,8 +16,11 @@ from homeserver.protocol.pushrules.defaults import BELOW, BY_ID, MASTER
 from homeserver.protocol.pushrules.rules import Actions, Kind, Rule, read_rule
 
 MAX_OWN_RULES = 1000
+MAX_OWN_BYTES = 512 * 1024
+"""Greatest size of a user's rules as JSON: all of them are sent and stored together, and kept for each room."""
+
 MAX_SEARCHES = 100
-"""Most passes over a text that the globs of one user's rules may need per event; a `?` counts as one more."""
+"""Most searches of a text that the globs of one user's rules may need per event; a `?` counts as one more."""
 
 _Own: TypeAlias = Mapping[Kind, Mapping[str, Rule]]
 _NONE: Mapping[str, Rule] = MappingProxyType({})
@@ -77,7 +82,9 @@ class Ruleset:
             rules = _inserted(rules, rule, before, after)
         changed = self._with_own(kind, rules)
         if not _is_within_bounds(changed):
-            raise BadPushRule(f"at most {MAX_OWN_RULES} rules and {MAX_SEARCHES} searched patterns")
+            raise BadPushRule(
+                f"at most {MAX_OWN_RULES} rules of {MAX_OWN_BYTES} bytes and {MAX_SEARCHES} searched patterns"
+            )
         return changed
 
     def delete(self, kind: Kind, rule_id: str) -> Ruleset:
@@ -92,8 +99,11 @@ class Ruleset:
         return self._with(replace(self.find(kind, rule_id), enabled=enabled))
 
     def act(self, kind: Kind, rule_id: str, actions: Actions) -> Ruleset:
-        """The ruleset with new actions for a rule, from `read_actions`. Raises UnknownPushRule."""
-        return self._with(replace(self.find(kind, rule_id), actions=actions))
+        """The ruleset with new actions for a rule, from `read_actions`. Raises UnknownPushRule, BadPushRule."""
+        changed = self._with(replace(self.find(kind, rule_id), actions=actions))
+        if not _is_within_bounds(changed):
+            raise BadPushRule(f"rules may have at most {MAX_OWN_BYTES} bytes")
+        return changed
 
     def copied(self, old_room: str, new_room: str) -> Ruleset:
         """The ruleset with the rules about a room copied for another one, as for a room upgrade.
@@ -113,7 +123,12 @@ class Ruleset:
 
     def is_same_as(self, other: Ruleset) -> bool:
         """True if two rulesets say the same, in the same order. `==` knows no order, and takes 1 for true."""
-        return self is other or same_json(self.stored(), other.stored())
+        return (
+            self.own.keys() == other.own.keys()
+            and self.changed.keys() == other.changed.keys()
+            and all(_are_same(rules.values(), other.own[kind].values()) for kind, rules in self.own.items())
+            and all(_are_same([rule], [other.changed[rule_id]]) for rule_id, rule in self.changed.items())
+        )
 
     def shown(self, user_id: str) -> JsonObject:
         """The response of GET /pushrules/, and the content of m.push_rules."""
@@ -166,9 +181,18 @@ def _ruleset(own: _Own, changed: Mapping[str, Rule]) -> Ruleset:
     return Ruleset(MappingProxyType(filled), MappingProxyType(dict(changed)))
 
 
+def _are_same(some: Collection[Rule], others: Collection[Rule]) -> bool:
+    return len(some) == len(others) and all(
+        one is other or same_json(_stored(one), _stored(other))
+        for one, other in zip(some, others, strict=True)
+    )
+
+
 def _is_within_bounds(ruleset: Ruleset) -> bool:
     own = [rule for rules in ruleset.own.values() for rule in rules.values()]
-    return len(own) <= MAX_OWN_RULES and sum(rule.searches for rule in own) <= MAX_SEARCHES
+    if len(own) > MAX_OWN_RULES or sum(rule.searches for rule in own) > MAX_SEARCHES:
+        return False
+    return len(orjson.dumps(ruleset.stored())) <= MAX_OWN_BYTES
 
 
 def _inserted(

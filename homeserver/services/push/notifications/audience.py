@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -10,15 +10,17 @@ import orjson
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.protocol.pushrules.evaluate import Reader
-from homeserver.protocol.pushrules.ruleset import UNCHANGED
+from homeserver.protocol.pushrules.ruleset import UNCHANGED, Ruleset
 from homeserver.services.clientdata.accountdata import IGNORED, ignored_in
 from homeserver.services.clientdata.push_rules import rules_from
 from homeserver.storage import accountdata, blocks, notify, pushrules
 from homeserver.storage.db import Database
+from homeserver.storage.pushrules import StoredRules
 from homeserver.timeline.heads import Head
 from homeserver.timeline.writer import Timeline
 
 _AT_A_TIME = 2000  # members examined before the event loop gets its turn
+_BYTES_AT_A_TIME = 65_536  # of push rules, likewise
 
 
 @dataclass(slots=True)
@@ -100,10 +102,11 @@ class Audiences:
     async def _load(self, head: Head) -> Audience:
         room_id = head.room_id
         async with self._db.read() as conn:
-            rules = {row.user_id: rules_from(row) for row in await pushrules.rules_in(conn, room_id)}
+            rows = await pushrules.rules_in(conn, room_id)
             ignoring = await accountdata.pieces_in(conn, room_id, IGNORED)
             shut_out = await blocks.pairs_in(conn, room_id)
             silent = await notify.silent_in(conn, room_id)
+        rules = await _read(rows)
         readers: dict[UserId, Reader] = {}
         for number, (user_id, event) in enumerate(_joined(head), start=1):
             if number % _AT_A_TIME == 0:
@@ -126,6 +129,19 @@ class Audiences:
         while held > self._most and len(self._rooms) > 1:
             _, oldest = self._rooms.popitem(last=False)
             held -= len(oldest.readers)
+
+
+async def _read(rows: Sequence[StoredRules]) -> Mapping[UserId, Ruleset]:
+    """The rules of users."""
+    found: dict[UserId, Ruleset] = {}
+    read = 0
+    for row in rows:
+        read += len(row.rules)
+        if read > _BYTES_AT_A_TIME:
+            read = 0
+            await asyncio.sleep(0)
+        found[row.user_id] = rules_from(row)
+    return found
 
 
 def _joined(head: Head) -> Iterator[tuple[UserId, Event]]:

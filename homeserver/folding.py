@@ -5,6 +5,15 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
+LEFT_OUT = (
+    "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"  # accents without a letter of their own
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # Hebrew points
+    "\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"  # Arabic vowel signs
+    "\U0001f3fb-\U0001f3ff"  # skin tones
+)
+"""Characters that do not count in folded text, as ranges of a regular expression."""
+
+_LEFT_OUT = re.compile(f"[{LEFT_OUT}]+")
 _MAX_MARKS = 30  # combining marks in a row, as in "Stream-Safe Text Format" (UAX #15)
 
 
@@ -17,11 +26,15 @@ def normalized(form: Literal["NFC", "NFKC"], text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Text for comparison without regard to case, width or composition, in any script; ё counts as е."""
+    """Text for comparison without regard to case, width or composition, in any script.
+
+    ё counts as е; vowel signs of Arabic and Hebrew, accents that stand for themselves, and skin tones do not count, if
+    there is anything else.
+    """
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFKC", normalized("NFKC", text).casefold())
-    return folded.replace("ё", "е")
+    folded = unicodedata.normalize("NFKC", normalized("NFKC", text).casefold()).replace("ё", "е")
+    return _LEFT_OUT.sub("", folded) or folded
 
 
 def like_pattern(text: str) -> str:

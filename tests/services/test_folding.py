@@ -31,6 +31,11 @@ def test_words_of_living_languages_keep_all_their_marks() -> None:
         assert normalized("NFC", text) == unicodedata.normalize("NFC", text)
 
 
+def test_nothing_is_folded_to_nothing() -> None:
+    for text in ("\u064e", "\u0640", "🏽", "\u0301"):
+        assert fold(text) == text
+
+
 @pytest.mark.parametrize(
     "text", ["a" + "\u0315\u0301" * 14_000, "\uff9e\u0301" * 14_000, "x\u0345\u0323\u0315" * 9000]
 )

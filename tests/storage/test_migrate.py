@@ -200,3 +200,59 @@ def test_edits_that_replace_nothing_are_taken_back(empty_url: URL) -> None:
 
 def rows(connection: Connection, query: str) -> list[tuple[object, ...]]:
     return [tuple(row) for row in connection.execute(text(query))]
+
+
+def test_members_know_where_they_joined(empty_url: URL) -> None:
+    driver = "sqlite" if empty_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    engine = create_engine(empty_url.set(drivername=driver))
+    member = (
+        "INSERT INTO members (room_id, user_id, membership, sender, event_id, position, joined_ms)"
+        " VALUES ('!r', :user, :membership, :user, '$x', :position, 20)"
+    )
+    event = (
+        "INSERT INTO events (event_id, room_id, position, type, state_key, sender, depth, origin_server_ts, status,"
+        " pdu) VALUES (:id, '!r', :position, 'm.room.member', '@anna:a', '@anna:a', 1, :ms, 0, :pdu)"
+    )
+    with engine.connect() as connection:
+        command.upgrade(alembic_config(connection), "0022")
+        for user, membership, position in (
+            ("@anna:a", "join", 9),
+            ("@bob:a", "join", 5),
+            ("@eve:a", "leave", 7),
+        ):
+            values = {"user": user, "membership": membership, "position": position}
+            connection.execute(text(member), values)
+        for place, ms in ((2, 10), (4, 20), (9, 30)):  # invited, joined, renamed
+            connection.execute(text(event), {"id": f"${place}", "position": place, "ms": ms, "pdu": b"{}"})
+        connection.commit()
+        command.upgrade(alembic_config(connection), "head")
+        connection.commit()
+        found = rows(connection, "SELECT user_id, joined_position FROM members ORDER BY user_id")
+        assert found == [("@anna:a", 4), ("@bob:a", 5), ("@eve:a", 0)]
+    engine.dispose()
+
+
+def test_texts_are_indexed_and_folded_anew(empty_url: URL) -> None:
+    driver = "sqlite" if empty_url.get_backend_name() == "sqlite" else "postgresql+psycopg"
+    engine = create_engine(empty_url.set(drivername=driver))
+    with engine.connect() as connection:
+        command.upgrade(alembic_config(connection), "0024")
+        connection.execute(text("INSERT INTO search_texts VALUES (1, '!r', '@a:a', 'content.body', 'old')"))
+        connection.execute(text("INSERT INTO cursors VALUES ('search', 7), ('other', 7)"))
+        for number, name in enumerate(("مُحَمَّد", "anna", "\u064e")):
+            values = {"number": number, "id": f"@{number}:a", "name": name}
+            statement = (
+                "INSERT INTO users (number, user_id, display_name, created_ms, search_text)"
+                " VALUES (:number, :id, :name, 1, :name)"
+            )
+            connection.execute(text(statement), values)
+        connection.commit()
+        command.upgrade(alembic_config(connection), "head")
+        connection.commit()
+        assert rows(connection, "SELECT * FROM cursors ORDER BY consumer") == [("other", 7), ("search", 0)]
+        assert rows(connection, "SELECT * FROM search_texts") == []
+        found = rows(connection, "SELECT search_text FROM users ORDER BY number")
+        assert found == [("محمد",), ("anna",), ("\u064e",)]
+        connection.execute(text("INSERT INTO search_texts VALUES (2, '!r', '@a:a', 'content.body', 'new')"))
+        connection.execute(text("DELETE FROM search_texts"))
+    engine.dispose()

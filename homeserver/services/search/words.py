@@ -1,10 +1,9 @@
 """Tokens for index and search, the same on both databases.
 
-- Words are runs of letters, digits and the marks that belong to them, folded. Vowel signs of Arabic and Hebrew and
-  accents that stand for themselves are left out: they are written in few texts.
+- Words are runs of letters, digits and the marks that belong to them, folded.
 - Scripts without spaces between words (and Korean, whose words have many endings) are indexed by each two neighbouring
   characters, so that any part of a text is found: "東京都" is 東京, 京都, 都, in this order.
-- Symbols, among them emoji, are a token each; their skin tones are left out.
+- Symbols, among them emoji, are a token each.
 """
 
 import re
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
+from homeserver.folding import LEFT_OUT
 from homeserver.kit.textnorm import plain
 from homeserver.storage.search import Term
 
@@ -25,12 +25,6 @@ _SPACELESS: Final = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u1000-\u103f\u1050-\u109f\u1780-\u17d3"  # Thai, Lao, Burmese, Khmer
     "\u3005-\u3007\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u31f0-\u31ff"  # kana, bopomofo
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u1100-\u11ff\uac00-\ud7ff"  # Han, Hangul
-)
-_LEFT_OUT: Final = (
-    "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"  # accents without a letter of their own
-    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # Hebrew points
-    "\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"  # Arabic vowel signs
-    "\U0001f3fb-\U0001f3ff"  # skin tones
 )
 _FLAG: Final = "\U0001f1e6-\U0001f1ff"  # two letters are one flag
 _PICTURES: Final = (
@@ -71,22 +65,19 @@ def _runs(text: str) -> Iterator[tuple[str, bool]]:
     if folded.isascii():
         yield from ((word, False) for word in _WORD.findall(folded))
         return
-    left_out, runs = _patterns()
-    for match in runs.finditer(left_out.sub("", folded)):
+    for match in _run_pattern().finditer(folded):
         yield match[0], match.lastgroup == "spaceless"
 
 
 @cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns of what is left out, and of runs; made once, as all of Unicode is looked at."""
+def _run_pattern() -> re.Pattern[str]:
+    """Made once, as all of Unicode is looked at."""
     chars = [chr(at) for at in range(0x80, 0x1F000) if not 0xD800 <= at < 0xE000]
-    left_out = re.compile(f"[{_LEFT_OUT}]+")
-    spaceless = re.compile(f"[{_SPACELESS}]")
-    kept = [char for char in chars if not left_out.match(char) and not spaceless.match(char)]
+    others = re.compile(f"[{LEFT_OUT}{_SPACELESS}]")
+    kept = [char for char in chars if not others.match(char)]
     marks = "".join(char for char in kept if unicodedata.category(char) in ("Mn", "Mc", "Me"))
     symbols = "".join(char for char in kept if unicodedata.category(char) == "So")
     letter = rf"(?:[^\W_{_SPACELESS}]|[{marks}])"
-    runs = re.compile(
+    return re.compile(
         f"(?P<spaceless>[{_SPACELESS}]+)|{letter}+|[{_FLAG}]{{2}}|[{symbols}{_PICTURES}{_FLAG}]"
     )
-    return left_out, runs

@@ -41,6 +41,18 @@ async def test_people_of_common_rooms_are_found(nobody: Client, alice: Client, b
     assert await find(alice, "bob") == []
 
 
+async def test_people_are_found_with_and_without_vowel_signs(alice: Client, bob: Client) -> None:
+    await create(alice, bob)
+    for name, terms in (
+        ("مُحَمَّد", ("محمد", "مُحَمَّد", "حم")),
+        ("हिन्दी", ("हिन्दी", "न्दी")),
+        ("東京👍🏽", ("京", "👍", "東京")),
+    ):
+        await call(bob, name)
+        for term in terms:
+            assert await find(alice, term) == [bob.user_id], term
+
+
 @pytest.mark.parametrize("kind", ["public", "world_readable", "private"])
 async def test_people_of_open_rooms_are_found_by_everybody(alice: Client, bob: Client, kind: str) -> None:
     visible = {"type": "m.room.history_visibility", "content": {"history_visibility": kind}}

@@ -35,10 +35,16 @@ class InteractionSettings(Section):
         default=900, ge=60, le=DAY_S, description="How long a user may take to complete all stages."
     )
     max_bytes: Advanced[int] = Field(
-        default=65_536,
-        ge=20_000,
+        default=4096,
+        ge=0,
         le=MIB,
-        description="Largest request that is stored until all stages are completed.",
+        description="Largest request that is stored until all stages are completed; a client repeats a larger one.",
+    )
+    max_sessions: Advanced[int] = Field(
+        default=50,
+        ge=5,
+        le=10_000,
+        description="Most requests of one user, or of one address without a user, that are kept; the oldest go first.",
     )
 
 

@@ -12,7 +12,10 @@ from homeserver.storage.schema.matrix import interactions, registration_tokens
 
 @dataclass(frozen=True, slots=True)
 class UiaSession:
-    """Progress of a UIA session. `user_id` is empty before the user is known; `params` is encrypted."""
+    """Progress of a UIA session. `user_id` is empty before the user is known; `params` and `answer` are encrypted.
+
+    `owner`: the user or the address that began it. `answer`: that of the completed request, None before.
+    """
 
     interaction_id: str
     purpose: str
@@ -20,6 +23,8 @@ class UiaSession:
     done: tuple[str, ...]
     params: bytes
     created_ms: int
+    owner: str
+    answer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,14 @@ _SET_PROGRESS = (
     .values(done=bindparam("passed"), user_id=bindparam("whose"))
 )
 _TAKE = delete(interactions).where(interactions.c.interaction_id == bindparam("of"))
+_TRIM = delete(interactions).where(
+    interactions.c.interaction_id.in_(
+        select(interactions.c.interaction_id)
+        .where(interactions.c.owner == bindparam("whose"))
+        .order_by(interactions.c.created_ms.desc(), interactions.c.interaction_id)
+        .offset(bindparam("most"))
+    )
+)
 _PURGE = delete(interactions).where(
     interactions.c.interaction_id.in_(
         select(interactions.c.interaction_id)
@@ -84,11 +97,20 @@ async def _one(conn: AsyncConnection, statement: Select[Any], interaction_id: st
     if row is None:
         return None
     done = tuple(orjson.loads(row.done))
-    return UiaSession(row.interaction_id, row.purpose, row.user_id, done, row.params, row.created_ms)
+    return UiaSession(
+        row.interaction_id,
+        row.purpose,
+        row.user_id,
+        done,
+        row.params,
+        row.created_ms,
+        row.owner,
+        row.answer,
+    )
 
 
-async def add_interaction(conn: AsyncConnection, new: UiaSession) -> None:
-    """Insert a UIA session."""
+async def add_interaction(conn: AsyncConnection, new: UiaSession, *, most: int) -> None:
+    """Insert a UIA session, and delete the oldest ones of its owner beyond `most`."""
     values: dict[str, Any] = {
         "interaction_id": new.interaction_id,
         "purpose": new.purpose,
@@ -96,8 +118,11 @@ async def add_interaction(conn: AsyncConnection, new: UiaSession) -> None:
         "done": _text(new.done),
         "params": new.params,
         "created_ms": new.created_ms,
+        "owner": new.owner,
+        "answer": new.answer,
     }
     await conn.execute(_ADD, values)
+    await conn.execute(_TRIM, {"whose": new.owner, "most": most})
 
 
 async def set_progress(conn: AsyncConnection, one: UiaSession) -> None:

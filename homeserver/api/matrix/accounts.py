@@ -24,7 +24,7 @@ from homeserver.model import SessionId
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.accounts.status import is_matrix_guest
 from homeserver.services.auth.services import AuthServices
-from homeserver.services.auth.uia import TOKEN
+from homeserver.services.auth.uia import TOKEN, UiaResult
 
 
 class AccountCalls:
@@ -128,7 +128,8 @@ class AccountCalls:
         first session.
 
         `kind=guest` makes a guest account.
-        The caller passes the stages (UIA) that the settings ask for.
+        The caller passes the stages (UIA) that the settings ask for. A completed request that is repeated, as the
+        answer was lost, gets the same answer.
 
         Spec: client-server API, "Account management".
         Errors: 401 with `flows` (UIA), M_FORBIDDEN (registration is closed), M_USER_IN_USE,
@@ -139,11 +140,23 @@ class AccountCalls:
                 return await self._register_guest(call)
             raise Invalid("kind must be user or guest", code="invalid_param")
         self._accounts.check_open()
-        first = check(Registration, call.body.root)
-        if first.username is not None:
-            await self._accounts.check_name(first.username)
-        address = self._address(call.request)
-        passed = await self._auth.uia.passed(self._auth.registration.wanted(address), call.body.root)
+        address, first = self._address(call.request), check(Registration, call.body.root)
+
+        async def check_name() -> None:
+            if first.username is not None:
+                await self._accounts.check_name(first.username)
+
+        return await self._auth.uia.answered(
+            self._auth.registration.wanted(address),
+            call.body.root,
+            lambda passed: self._register(call, passed, address),
+            check=check_name,
+        )
+
+    async def _register(
+        self, call: Call[JsonObject, RegistrationQuery], passed: UiaResult, address: str
+    ) -> schemas.LoggedIn:
+        """Register the account of a request that passed all stages."""
         request = check(Registration, passed.params)
         if request.password is None:
             raise Invalid("password: is required", code="missing_param")

@@ -80,6 +80,7 @@ class Passwords:
             flows=[[PASSWORD]],
             stages={PASSWORD: stage},
             address=self._address(call.request),
+            limited=True,
         )
         return await self._interactions.passed(wanted, call.body.root)
 

@@ -103,7 +103,7 @@ class Registering:
             stages[TERMS] = _agreed
         if not stages:
             stages[DUMMY] = _agreed
-        return UiaOperation("POST register", [list(stages)], stages, self._params)
+        return UiaOperation("POST register", [list(stages)], stages, self._params, address=address)
 
 
 async def _agreed(_: Mapping[str, Any]) -> None:

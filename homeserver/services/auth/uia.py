@@ -1,22 +1,24 @@
 """User-interactive authentication (UIA): requests that need the user to authenticate again, in stages.
 
 Client-server API, "User-Interactive Authentication API". Completed stages are stored in the database, so that any
-worker can go on. The first request's body is stored too, encrypted: clients may leave it out of later requests.
+worker can go on. A small body of the first request is stored too, encrypted: clients may leave it out of later
+requests. Of a larger one there is a digest, which tells whether a later request is the same.
 """
 
+import hashlib
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from homeserver.clock import Clock
-from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, TooLarge, Unauthenticated
-from homeserver.kit.ratelimit import RateLimits
-from homeserver.protocol.canonical import same_json
+from homeserver.errors import Forbidden, HomeserverError, Invalid, NotFound, Unauthenticated
+from homeserver.kit.ratelimit import RateLimits, address_key
+from homeserver.kit.singleflight import SingleFlight
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import InteractionSettings
 from homeserver.storage import uia as stored
@@ -49,7 +51,8 @@ class UiaOperation:
     """The stages that an endpoint asks for. `purpose` names the endpoint; `user_id` is empty if nobody is logged in.
 
     `flows`: lists of stages, one of which must be completed; `stages` has the check of each stage, and `params` what a
-    client must know to pass it. `address`: for the rate limit of clients that are not logged in, as for log-ins.
+    client must know to pass it. `address`: the client's; `limited`: beginning without being logged in counts as an
+    attempt to log in.
     """
 
     purpose: str
@@ -58,6 +61,7 @@ class UiaOperation:
     params: Mapping[str, Json] = field(default_factory=dict)
     user_id: str = ""
     address: str = ""
+    limited: bool = False
 
 
 class UiaResult(NamedTuple):
@@ -65,6 +69,9 @@ class UiaResult(NamedTuple):
 
     params: Json
     user_id: UserId
+
+
+Answer = TypeVar("Answer", bound=Mapping[str, Any])
 
 
 class UserInteractiveAuth:
@@ -83,6 +90,7 @@ class UserInteractiveAuth:
         self._clock = clock
         self._settings = settings
         self._limits = limits
+        self._flights: SingleFlight[tuple[str, str], Json] = SingleFlight()
         self._cipher = AESGCM(hmac.digest(secret, b"interactive authentication", "sha256"))
 
     async def passed(self, wanted: UiaOperation, body: Json) -> UiaResult:
@@ -90,16 +98,62 @@ class UserInteractiveAuth:
 
         Raises UiaRequired until then, Invalid for a malformed `auth`, an unknown session or an unknown stage.
         """
-        params = {name: value for name, value in body.items() if name != "auth"}
-        auth = body.get("auth")
-        if auth is not None and not isinstance(auth, dict):
-            raise Invalid("auth must be an object", code="invalid_param")
-        one = await self._begun(wanted, auth or {}, params)
-        first = self._decrypt(one)
-        if params and not same_json(params, first):
-            raise Forbidden(
-                "the request differs from the one that started this session", code="request_changed"
-            )
+        result, _ = await self._finished(wanted, body)
+        return result
+
+    async def answered(
+        self,
+        wanted: UiaOperation,
+        body: Json,
+        work: Callable[[UiaResult], Awaitable[Answer]],
+        *,
+        check: Callable[[], Awaitable[None]],
+    ) -> Answer:
+        """What `work` answers to the request, once one flow is completed; for requests that cannot be repeated.
+
+        The answer is kept as long as a session: who repeats the whole request, as the answer was lost, gets it again.
+        `check` raises for a request that could not be done anyway. Raises as `passed` does.
+        """
+        params, auth = _parts(body)
+        session = auth.get("session")
+        if not params or not isinstance(session, str):
+            await check()
+            return await self._answer(wanted, body, work)
+
+        async def once() -> Answer:
+            earlier = await self._earlier(wanted, session, params)
+            if earlier is not None:
+                return cast("Answer", earlier)
+            await check()
+            return await self._answer(wanted, body, work)
+
+        # Two at once get one answer, if they say the same.
+        return cast("Answer", await self._flights.run((session, _digest(body)), once))
+
+    async def _answer(
+        self, wanted: UiaOperation, body: Json, work: Callable[[UiaResult], Awaitable[Answer]]
+    ) -> Answer:
+        result, one = await self._finished(wanted, body)
+        answer = await work(result)
+        digest = self._encrypt(one.interaction_id, {"digest": _digest(result.params)})
+        sealed = self._encrypt(one.interaction_id, dict(answer))
+        async with self._db.write() as conn:
+            done = replace(one, params=digest, answer=sealed)
+            await stored.add_interaction(conn, done, most=self._settings.max_sessions)
+        return answer
+
+    async def _earlier(self, wanted: UiaOperation, session: str, params: Json) -> dict[str, Any] | None:
+        """The answer to the same request, if it was completed before in this session."""
+        found = await self._kept(session)
+        if found is None or found.answer is None or found.purpose != wanted.purpose:
+            return None
+        said = self._decrypt(found, found.params)
+        return self._decrypt(found, found.answer) if said["digest"] == _digest(params) else None
+
+    async def _finished(self, wanted: UiaOperation, body: Json) -> tuple[UiaResult, UiaSession]:
+        params, auth = _parts(body)
+        one = await self._begun(wanted, auth, params)
+        first = self._first(one, params)
         if auth and auth.get("type") is not None:
             one = await self._pass(wanted, one, auth)
         if not any(set(flow) <= set(one.done) for flow in wanted.flows):
@@ -107,7 +161,7 @@ class UserInteractiveAuth:
         async with self._db.write() as conn:
             if not await stored.take_interaction(conn, one.interaction_id):
                 raise _unknown()
-        return UiaResult(first, UserId(one.user_id))
+        return UiaResult(first, UserId(one.user_id)), one
 
     async def check_stage(self, wanted: UiaOperation, session: str, kind: str) -> None:
         """Raise NotFound, Invalid or Forbidden unless this stage of this session can be completed on its own."""
@@ -141,17 +195,22 @@ class UserInteractiveAuth:
         return await self._found(wanted, session)
 
     async def _found(self, wanted: UiaOperation, session: str) -> UiaSession:
-        async with self._db.read() as conn:
-            found = await stored.interaction(conn, session)
-        oldest_ms = self._clock.now_ms() - self._settings.ttl_s * 1000
-        if found is None or found.created_ms < oldest_ms:
+        found = await self._kept(session)
+        if found is None or found.answer is not None:
             raise _unknown()
         if found.purpose != wanted.purpose or (wanted.user_id and wanted.user_id != found.user_id):
             raise Forbidden("this session was started for another request", code="request_changed")
         return found
 
+    async def _kept(self, session: str) -> UiaSession | None:
+        """A session that has not expired."""
+        async with self._db.read() as conn:
+            found = await stored.interaction(conn, session)
+        oldest_ms = self._clock.now_ms() - self._settings.ttl_s * 1000
+        return found if found is not None and found.created_ms >= oldest_ms else None
+
     async def _begin(self, wanted: UiaOperation, params: Json) -> UiaSession:
-        if not wanted.user_id:
+        if wanted.limited and not wanted.user_id:
             self._limits.check_address("login", wanted.address)
         interaction_id = secrets.token_urlsafe(18)
         one = UiaSession(
@@ -159,11 +218,12 @@ class UserInteractiveAuth:
             purpose=wanted.purpose,
             user_id=wanted.user_id,
             done=(),
-            params=self._encrypt(interaction_id, params),
+            params=self._encrypt(interaction_id, self._kept_of(params)),
             created_ms=self._clock.now_ms(),
+            owner=wanted.user_id or address_key(wanted.address),
         )
         async with self._db.write() as conn:
-            await stored.add_interaction(conn, one)
+            await stored.add_interaction(conn, one, most=self._settings.max_sessions)
         return one
 
     async def _pass(self, wanted: UiaOperation, one: UiaSession, auth: Json) -> UiaSession:
@@ -202,16 +262,50 @@ class UserInteractiveAuth:
             data["failed"] = error
         return UiaRequired(data)
 
-    def _encrypt(self, interaction_id: str, params: Json) -> bytes:
-        nonce, plain, most = secrets.token_bytes(_NONCE_BYTES), orjson.dumps(params), self._settings.max_bytes
-        if len(plain) > most:
-            raise TooLarge(f"the body may have at most {most} bytes", max_bytes=most)
-        return nonce + self._cipher.encrypt(nonce, plain, interaction_id.encode())
+    def _kept_of(self, params: Json) -> Json:
+        """What is stored of a body: its digest, and if it is small the body."""
+        digest = _digest(params)
+        is_small = len(orjson.dumps(params)) <= self._settings.max_bytes
+        return {"digest": digest, "params": params} if is_small else {"digest": digest}
 
-    def _decrypt(self, one: UiaSession) -> dict[str, Any]:
-        nonce, sealed = one.params[:_NONCE_BYTES], one.params[_NONCE_BYTES:]
-        found: dict[str, Any] = orjson.loads(self._cipher.decrypt(nonce, sealed, one.interaction_id.encode()))
+    def _first(self, one: UiaSession, params: Json) -> Json:
+        """The body that a session began with, which a later request may leave out if it is small.
+
+        Raises Forbidden("request_changed") for another one, Invalid if it must be repeated.
+        """
+        said = self._decrypt(one, one.params)
+        if params and _digest(params) != said["digest"]:
+            raise Forbidden(
+                "the request differs from the one that started this session", code="request_changed"
+            )
+        if params:
+            return params
+        if "params" not in said:
+            raise Invalid("repeat the whole request with auth", code="missing_param")
+        first: Json = said["params"]
+        return first
+
+    def _encrypt(self, interaction_id: str, value: Json) -> bytes:
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, orjson.dumps(value), interaction_id.encode())
+
+    def _decrypt(self, one: UiaSession, sealed: bytes) -> dict[str, Any]:
+        nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        found: dict[str, Any] = orjson.loads(self._cipher.decrypt(nonce, text, one.interaction_id.encode()))
         return found
+
+
+def _parts(body: Json) -> tuple[Json, Json]:
+    """The body without `auth`, and `auth`. Raises Invalid."""
+    auth = body.get("auth")
+    if auth is not None and not isinstance(auth, dict):
+        raise Invalid("auth must be an object", code="invalid_param")
+    return {name: value for name, value in body.items() if name != "auth"}, auth or {}
+
+
+def _digest(value: Json) -> str:
+    """Equal for equal JSON."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _check_same(one: UiaSession, named: UserId | None) -> None:

@@ -12,8 +12,12 @@ interactions = Table(
     Column("purpose", Text, nullable=False),  # method and path of the request
     Column("user_id", Text, nullable=False, server_default=""),  # empty: not known yet
     Column("done", Text, nullable=False, server_default="[]"),  # JSON list of the completed stages
-    Column("params", LargeBinary, nullable=False),  # the first request's body, encrypted
+    Column("params", LargeBinary, nullable=False),  # the first request's body, or only its digest; encrypted
     Column("created_ms", BigInteger, nullable=False, index=True),
+    Column(
+        "owner", Text, nullable=False, index=True
+    ),  # a user id, or a client's address: to bound their sessions
+    Column("answer", LargeBinary),  # of the completed request, encrypted: to repeat it
 )
 
 # registration tokens, made by operators

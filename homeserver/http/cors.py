@@ -16,7 +16,9 @@ METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ALLOWED_HEADERS = (
     "Authorization, WWW-Authenticate, Content-Type, X-Request-ID, X-Requested-With, Accept, Range"
 )
-EXPOSED_HEADERS = "X-Request-ID, Retry-After, WWW-Authenticate, Content-Disposition, ETag"
+EXPOSED_HEADERS = (
+    "X-Request-ID, Retry-After, WWW-Authenticate, Content-Disposition, Content-Range, Accept-Ranges, ETag"
+)
 MAX_AGE_S = "7200"  # the longest that browsers keep it
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from homeserver.api.matrix import schemas
 from homeserver.errors import TooLarge
 from homeserver.http.body import BODY_TIMEOUT_S, Query, QueryInt, body_chunks
+from homeserver.http.files import FileResponse
 from homeserver.http.routes import Call, Handler, Route
 from homeserver.model import MediaId
 from homeserver.services.media.images import Size, ThumbnailParams
@@ -216,8 +217,10 @@ def _place(call: Call[None, Any]) -> Place:
 def _respond(call: Call[None, Any], served: Served) -> web.StreamResponse:
     """The file. It never changes, so it may be cached; one that needs a token by the client only."""
     scope = "public" if call.caller is None else "private"
-    return web.FileResponse(
+    return FileResponse(
         served.path,
+        size=served.size,
+        etag=served.etag,
         headers={
             **_SAFE,
             "Content-Type": served.content_type,

@@ -14,6 +14,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound
 from homeserver.http.apps import face_application
 from homeserver.http.body import Query, QueryInt, check_query
+from homeserver.http.files import FileResponse
 from homeserver.http.routes import Call, Dispatcher, Face, Route
 from homeserver.services.media.store import Media, Served
 
@@ -86,8 +87,10 @@ class Files:
         """The file; ranges are supported. It never changes, so it may be cached while its
         URL is valid."""
         keep_s = max(0, (expiry_ms - self._clock.now_ms()) // 1000)
-        return web.FileResponse(
+        return FileResponse(
             served.path,
+            size=served.size,
+            etag=served.etag,
             headers={
                 **_SAFE,
                 "Content-Type": served.content_type,

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from homeserver.errors import RateLimited
 from homeserver.http.errors import PLAIN, Failure
@@ -207,7 +207,11 @@ class Connection(web.RequestHandler):
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         logger.info("malformed request of %s: %s", self.key or "a proxy", type(exc).__name__)
-        answer = PLAIN.answer(Failure(status, "bad_request", "This is not HTTP that can be understood."))
+        if isinstance(exc, ContentEncodingError):
+            failure = PLAIN.http_failure(web.HTTPUnsupportedMediaType())
+        else:
+            failure = Failure(status, "bad_request", "This is not HTTP that can be understood.")
+        answer = PLAIN.answer(failure)
         answer.headers["Server"] = "homeserver"
         answer.force_close()
         return answer

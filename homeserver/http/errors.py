@@ -37,6 +37,8 @@ _HTTP_CODES: Mapping[int, tuple[str, str]] = {
     404: ("not_found", "There is no such path."),
     405: ("method_not_allowed", "This method is not allowed for this path."),
     413: ("too_large", "The body is too large."),
+    415: ("unsupported_encoding", "A body may be compressed with gzip or deflate only."),
+    417: ("expectation_failed", "Nothing can be expected but 100-continue."),
 }
 
 

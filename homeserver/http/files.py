@@ -40,7 +40,7 @@ class FileResponse(web.StreamResponse):
         try:
             return await self._respond(request, file)
         finally:
-            await asyncio.to_thread(file.close)
+            asyncio.get_running_loop().run_in_executor(None, file.close)  # also if this task is cancelled
 
     async def _respond(self, request: web.BaseRequest, file: BinaryIO) -> AbstractStreamWriter | None:
         first, count = self._judged(request)

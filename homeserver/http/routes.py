@@ -18,7 +18,7 @@ from homeserver.errors import NotFound, Unauthenticated
 from homeserver.http.body import check_body, check_query, read_bytes
 from homeserver.http.places import Places
 from homeserver.http.requestlog import USER_ID
-from homeserver.http.tree import RouteTree
+from homeserver.http.tree import CONTINUE, RouteTree
 from homeserver.model import Requester
 
 B = TypeVar("B")
@@ -26,6 +26,7 @@ Q = TypeVar("Q")
 
 _PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 _INT = re.compile(r"[1-9][0-9]{0,18}")
 _MAX_INT = 2**63 - 1
 
@@ -176,6 +177,7 @@ class Dispatcher:
         kinds = route.parameters
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            _check_headers(request)
             self._limit(request)
             with self._places.of_address(request):
                 caller = None if route.public else await self._caller(route, request)
@@ -206,6 +208,15 @@ class Dispatcher:
         if route.body is not None and not (route.form is not None and is_multipart(request)):
             body = check_body(route.body, await read_bytes(request, self._max_body_bytes))
         return Call(request, caller, path, body, query)
+
+
+def _check_headers(request: web.Request) -> None:
+    """Raise for what a client expects, or an encoding of its body, that this server does not know."""
+    expected = request.headers.get("Expect", "")
+    if expected and expected.lower() != CONTINUE:
+        raise web.HTTPExpectationFailed
+    if request.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
+        raise web.HTTPUnsupportedMediaType
 
 
 def is_multipart(request: web.Request) -> bool:

@@ -7,10 +7,12 @@ The router of aiohttp tries one pattern after the other among those with the sam
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 from aiohttp.web_urldispatcher import PlainResource, ResourceRoute, UrlMappingMatchInfo
 from yarl import URL
+
+CONTINUE = "100-continue"
 
 
 class _Call(NamedTuple):
@@ -60,7 +62,8 @@ class RouteTree(web.AbstractResource):
         if method in node.calls:
             raise ValueError(f"duplicate route {method} {template}")
         resource = self._resources.setdefault(template, PlainResource(template))
-        node.calls[method] = _Call(resource.add_route(method, handler), tuple(places))
+        route = resource.add_route(method, handler, expect_handler=_expect)
+        node.calls[method] = _Call(route, tuple(places))
 
     async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
         """The route and its parameters, or the allowed methods of this path."""
@@ -104,6 +107,13 @@ class RouteTree(web.AbstractResource):
     def __iter__(self) -> Iterator[ResourceRoute]:
         for resource in self._resources.values():
             yield from resource
+
+
+async def _expect(request: web.Request) -> None:
+    """Ask for the body if the client waits to be asked. What else it expects is refused later, in the face's form."""
+    if request.version == HttpVersion11 and request.headers.get("Expect", "").lower() == CONTINUE:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the response has not begun
 
 
 def _ends(node: _Node, segments: list[str], at: int) -> Iterator[_Node]:

@@ -234,3 +234,13 @@ async def test_an_upload_that_is_cancelled_is_no_error(caplog: pytest.LogCapture
         writer.transport.abort()
         await until(lambda: len(here.open) == 0)
     assert [one.getMessage() for one in caplog.records if one.levelno > logging.INFO or one.exc_info] == []
+
+
+async def test_what_is_expected_of_an_unknown_path_is_refused_in_our_form() -> None:
+    async with listening() as here:
+        reader, _ = await here.connect(
+            b"GET /nowhere HTTP/1.1\r\nHost: x\r\nExpect: 200-foo\r\nConnection: close\r\n\r\n"
+        )
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 417")
+    assert b'"code":"expectation_failed"' in answer

@@ -109,7 +109,7 @@ async def test_a_bug_is_a_500_with_its_trace_in_the_log_only(
 
 async def test_errors_of_the_http_library_take_the_same_form(aiohttp_client: AiohttpClient) -> None:
     answer = await (await aiohttp_client(app(web.HTTPUnsupportedMediaType()))).get("/api/x")
-    assert (answer.status, (await answer.json())["code"]) == (415, "unsupported_media_type")
+    assert (answer.status, (await answer.json())["code"]) == (415, "unsupported_encoding")
     moved = await (await aiohttp_client(app(web.HTTPFound("/api/y")))).get("/api/x", allow_redirects=False)
     assert moved.status == 302
 

@@ -51,7 +51,7 @@ def path(tmp_path: Path) -> Path:
         ({"Range": "bytes=5-4"}, 200, DATA),
         ({"Range": "bytes=a-b"}, 200, DATA),
         ({"Range": "bytes=-"}, 200, DATA),
-        ({"Range": "bytes=" + "9" * 5000 + "-"}, 200, DATA),
+        ({"Range": "bytes=" + "9" * 50 + "-"}, 200, DATA),
         ({"Range": ""}, 200, DATA),
         ({"Range": "bytes=0-9", "If-Range": TAG}, 206, DATA[:10]),
         ({"Range": "bytes=0-9", "If-Range": '"old"'}, 200, DATA),

@@ -130,6 +130,29 @@ async def test_a_compressed_bomb_is_bounded(aiohttp_client: AiohttpClient) -> No
     assert answer.status == 413
 
 
+@pytest.mark.parametrize(
+    ("header", "value", "status", "code"),
+    [
+        ("Expect", "200-foo", 417, "expectation_failed"),
+        ("Expect", "100-Continue", 201, ""),
+        ("Content-Encoding", "br", 415, "unsupported_encoding"),
+        ("Content-Encoding", "foo", 415, "unsupported_encoding"),
+        ("Content-Encoding", "gzip, gzip", 415, "unsupported_encoding"),
+        ("Content-Encoding", "Identity", 201, ""),
+    ],
+)
+async def test_what_is_expected_and_cannot_be_is_told_in_the_form_of_the_face(
+    aiohttp_client: AiohttpClient, header: str, value: str, status: int, code: str
+) -> None:
+    client = await aiohttp_client(site(ROUTES, origins=["*"]))
+    headers = {**ALICE, header: value, "Origin": "https://a.example"}
+    answer = await client.post("/api/notes", headers=headers, data=b'{"id": 7}')
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.status == status, await answer.text()
+    if code:
+        assert (await answer.json())["code"] == code
+
+
 async def test_bodies_that_are_broken_as_http(aiohttp_client: AiohttpClient) -> None:
     client = await aiohttp_client(site(ROUTES))
     for headers, body in (

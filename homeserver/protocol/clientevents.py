@@ -103,14 +103,21 @@ def form_of(
 
 
 def federation_form_of(
-    event: Event, *, replaced: Event | None = None, because: ClientEventBytes | None = None
+    event: Event,
+    *,
+    replaced: Event | None = None,
+    because: ClientEventBytes | None = None,
+    fields: Iterable[Path] | None = None,
 ) -> ClientEventBytes:
     """The federation format for clients (filter `event_format`): with hashes and signatures.
 
     It has the event id in all room versions, as clients cannot compute it. `room_id` is included whenever the PDU
-    has it.
+    has it. Arguments as those of `form_of`.
     """
-    head = _open(event_in_full(event))
+    shown = event_in_full(event)
+    if fields is not None:
+        shown = {"content": {}, **paths.pick(shown, (*_ALWAYS, *fields))}
+    head = _open(shown)
     return _with_replaced(ClientEventBytes(event.origin_server_ts, head, b"", because=because), replaced)
 
 

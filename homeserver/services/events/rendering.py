@@ -12,7 +12,13 @@ import orjson
 from homeserver.clock import Clock
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester
-from homeserver.protocol.clientevents import ClientEventBytes, ReaderUnsigned, bare, form_of
+from homeserver.protocol.clientevents import (
+    ClientEventBytes,
+    ReaderUnsigned,
+    bare,
+    federation_form_of,
+    form_of,
+)
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.paths import Path
@@ -29,6 +35,24 @@ from homeserver.storage.state import redacted_state
 REFERENCE: Final = "m.reference"
 _MAX_REFERENCES = 1000  # of a whole page
 _CACHED_ROOMS: Final = 100_000  # rooms whose redacted state events are cached: mostly none
+
+
+@dataclass(frozen=True, slots=True)
+class EventShape:
+    """How a filter wants events: which `fields` (None for all), and whether as servers get them."""
+
+    fields: Sequence[Path] | None = None
+    federation: bool = False
+
+    def form_of(
+        self, event: Event, *, replaced: Event | None = None, because: ClientEventBytes | None = None
+    ) -> ClientEventBytes:
+        """The rendered form of an event; not cached."""
+        make = federation_form_of if self.federation else form_of
+        return make(event, replaced=replaced, because=because, fields=self.fields)
+
+
+CLIENT_SHAPE: Final = EventShape()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +86,9 @@ class Rendering:
         events: Sequence[StoredEvent],
         *,
         room_id: bool = True,
-        fields: Sequence[Path] | None = None,
     ) -> list[orjson.Fragment]:
         """Events of one room that the requester may see. `room_id=False`: without `room_id`, for /sync."""
-        (made,) = await self.pages(requester, [(viewer, events)], room_id=room_id, fields=fields)
+        (made,) = await self.pages(requester, [(viewer, events)], room_id=room_id)
         return made
 
     async def pages(
@@ -75,14 +98,14 @@ class Rendering:
         *,
         untouched: Collection[RoomId] = (),
         room_id: bool = True,
-        fields: Sequence[Path] | None = None,
+        shape: EventShape = CLIENT_SHAPE,
     ) -> list[list[orjson.Fragment]]:
         """The same for many rooms, with the same number of queries. `untouched`: rooms whose events have no
         relations."""
         context = await self._load_context(
             requester, [one for _, events in pages for one in events], untouched
         )
-        return [self._page(viewer, events, context, room_id, fields) for viewer, events in pages]
+        return [self._page(viewer, events, context, room_id, shape) for viewer, events in pages]
 
     def _page(
         self,
@@ -90,17 +113,13 @@ class Rendering:
         events: Sequence[StoredEvent],
         context: _PageContext,
         room_id: bool,
-        fields: Sequence[Path] | None,
+        shape: EventShape,
     ) -> list[orjson.Fragment]:
         now_ms = self._clock.now_ms()
         made = []
         for one in events:
             is_bare = not one.event.is_state and viewer.is_bare(one.event.sender, one.place)
-            form = (
-                form_of(bare(one.event), fields=fields)
-                if is_bare
-                else self._form(one, context, viewer, fields)
-            )
+            form = shape.form_of(bare(one.event)) if is_bare else self._form(one, context, viewer, shape)
             aside = ReaderUnsigned(
                 now_ms,
                 transaction_id=context.txn_ids.get(one.event.event_id),
@@ -119,7 +138,11 @@ class Rendering:
         return made
 
     async def states(
-        self, states: Sequence[tuple[ViewerVisibility, Collection[Event]]], *, room_id: bool = True
+        self,
+        states: Sequence[tuple[ViewerVisibility, Collection[Event]]],
+        *,
+        room_id: bool = True,
+        shape: EventShape = CLIENT_SHAPE,
     ) -> list[list[orjson.Fragment]]:
         """The same for many rooms, with at most two queries. The redacted state events of recently used rooms are
         cached."""
@@ -138,9 +161,9 @@ class Rendering:
         made = []
         for viewer, events in states:
             forms = [
-                form_of(one, because=_because(viewer, redactions.get(redaction_ids[one.event_id])))
+                shape.form_of(one, because=_because(viewer, redactions.get(redaction_ids[one.event_id])))
                 if one.event_id in redaction_ids
-                else self.form(one)
+                else self._plain(one, shape)
                 for one in events
             ]
             made.append([orjson.Fragment(form.render(aside, room_id=room_id)) for form in forms])
@@ -167,13 +190,16 @@ class Rendering:
             self._redactions.put(event.room_id, {})  # a new room has no redacted events
 
     def _form(
-        self, one: StoredEvent, context: _PageContext, viewer: ViewerVisibility, fields: Sequence[Path] | None
+        self, one: StoredEvent, context: _PageContext, viewer: ViewerVisibility, shape: EventShape
     ) -> ClientEventBytes:
         replaced = context.replaced.get(one.event.event_id)
-        if one.redacted_by is not None or fields is not None or replaced is not None:
+        if one.redacted_by is not None or replaced is not None:
             cut = None if one.redacted_by is None else context.because.get(one.redacted_by)
-            return form_of(one.event, replaced=replaced, because=_because(viewer, cut), fields=fields)
-        return self.form(one.event)
+            return shape.form_of(one.event, replaced=replaced, because=_because(viewer, cut))
+        return self._plain(one.event, shape)
+
+    def _plain(self, event: Event, shape: EventShape) -> ClientEventBytes:
+        return self.form(event) if shape == CLIENT_SHAPE else shape.form_of(event)
 
     async def _redactions_of(self, room_ids: Collection[RoomId]) -> Mapping[EventId, EventId]:
         """The redacted state events of these rooms, each with its redaction."""

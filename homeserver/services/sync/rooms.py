@@ -9,7 +9,7 @@ from homeserver.model import Content, Requester, place_at
 from homeserver.protocol.filters import EventFilter
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.clientdata.accountdata import GLOBAL
-from homeserver.services.events.rendering import Rendering
+from homeserver.services.events.rendering import EventShape, Rendering
 from homeserver.services.push.notifications.counts import Counts
 from homeserver.services.realtime.receipts import READ
 from homeserver.services.realtime.typing import Typing
@@ -87,13 +87,14 @@ class RoomSections:
     async def _bodies(
         self, requester: Requester, context: SyncContext, found: Mapping[RoomId, RoomTimeline]
     ) -> dict[RoomId, Content]:
-        stretches = list(found.values())
+        stretches, whole = list(found.values()), context.request.filter
+        shape = EventShape(whole.event_fields, federation=whole.event_format == "federation")
         timelines = await self._rendering.pages(
             requester,
             [(one.viewer, one.shown) for one in stretches],
             untouched={one.room_id for one in stretches if one.is_untouched},
             room_id=context.request.is_old,
-            fields=context.request.filter.event_fields,
+            shape=shape,
         )
         wanted = context.request.filter.room.state
         states = await self._rendering.states(
@@ -102,6 +103,7 @@ class RoomSections:
                 for one in stretches
             ],
             room_id=context.request.is_old,
+            shape=EventShape(federation=shape.federation),
         )
         bodies: dict[RoomId, Content] = {}
         for one, timeline, state in zip(stretches, timelines, states, strict=True):

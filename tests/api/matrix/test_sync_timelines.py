@@ -153,3 +153,25 @@ async def test_who_comes_back_is_told_of_all_members_again(alice: Client, bob: C
     await say(alice, room_id, "two")
     room = joined(await his.sync(), room_id)
     assert states(room)["m.room.member", alice.user_id]["displayname"] == "A."
+
+
+async def test_events_as_servers_get_them(alice: Client, bob: Client) -> None:
+    room_id = await create(alice, bob, name="Hall")
+    await set_state(alice, room_id, "m.room.name", {"name": "Lobby"})
+    gone = await say(alice, room_id, "secret")
+    await alice.call("PUT", path(room_id, f"redact/{gone}/1"), body={})
+    await say(alice, room_id, "hello")
+    raw = {"event_format": "federation", "room": {"timeline": {"limit": 3}}}
+    room = joined(await Follower(bob, query={"filter": json.dumps(raw)}).sync(), room_id)
+    told = [*room["timeline"]["events"], *room["state"]["events"]]
+    for event in told:
+        assert {"auth_events", "prev_events", "depth", "hashes", "signatures", "unsigned"} <= set(event)
+        assert event["room_id"] == room_id or event["type"] == "m.room.create"
+        assert event["event_id"].startswith("$")
+    assert texts(room["timeline"]["events"]) == ["", "hello"]
+    assert "secret" not in json.dumps(room)
+    raw["event_fields"] = ["content.body"]
+    room = joined(await Follower(bob, query={"filter": json.dumps(raw)}).sync(), room_id)
+    assert texts(room["timeline"]["events"]) == ["", "hello"]
+    assert "auth_events" not in room["timeline"]["events"][-1]
+    assert "room_id" not in joined(await Follower(bob).sync(), room_id)["timeline"]["events"][-1]

@@ -1,7 +1,8 @@
 """What is answered and what is shown is stored: while a commit is held back, nobody is told of what it would bring."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +11,11 @@ import pytest
 from homeserver.storage import log
 from homeserver.storage.db import Database
 from tests.api.matrix.driver import Client
-from tests.api.matrix.roomkit import create, path, set_state
+from tests.api.matrix.roomkit import create, path, say, set_state
+from tests.api.matrix.slidekit import ALL_STATE, PATH, Slider, a_list
+from tests.api.matrix.synckit import Follower
+
+pytestmark = pytest.mark.both
 
 HELD_S = 0.3  # what would answer from memory does so within milliseconds
 
@@ -77,3 +82,58 @@ async def test_state_is_shown_when_stored(alice: Client, bob: Client, db: Databa
         assert answers[0] in [one["event_id"] for one in answers[1]]
     found = await bob.call("GET", path(room_id, f"event/{answers[0]}"))
     assert found["content"] == {"a": 1}
+
+
+def readings(room_id: str, event_id: str, his: Follower, slider: Slider) -> dict[str, Callable[[], Any]]:
+    """Every call that shows a room to one of its members."""
+    bob = his.client
+    return {
+        "sync": lambda: bob.call("GET", "sync"),
+        "sync since": lambda: Follower(bob, his.token).sync(),
+        "sync waiting": lambda: Follower(bob, his.token).sync(5000),
+        "sliding": lambda: bob.call("POST", PATH, body=slider.body),
+        "sliding since": lambda: bob.call("POST", PATH, body=slider.body, params={"pos": slider.pos}),
+        "initialSync": lambda: bob.call("GET", "initialSync"),
+        "room initialSync": lambda: bob.call("GET", path(room_id, "initialSync")),
+        "events": lambda: bob.call("GET", "events", params={"from": his.token}),
+        "state": lambda: bob.call("GET", path(room_id, "state")),
+        "name": lambda: bob.call("GET", path(room_id, "state/m.room.name")),
+        "members": lambda: bob.call("GET", path(room_id, "members")),
+        "joined members": lambda: bob.call("GET", path(room_id, "joined_members")),
+        "context": lambda: bob.call("GET", path(room_id, f"context/{event_id}")),
+        "messages": lambda: bob.call("GET", path(room_id, "messages"), params={"dir": "b"}),
+        "hierarchy": lambda: bob.call("GET", path(room_id, "hierarchy", "v1")),
+        "summary": lambda: bob.call("GET", f"/_matrix/client/v1/room_summary/{room_id}"),
+        "rooms": lambda: bob.call("GET", "joined_rooms"),
+    }
+
+
+async def test_nothing_is_shown_before_it_is_stored(alice: Client, bob: Client, db: Database) -> None:
+    """While a name, a text and a leave wait to be written, no call tells of them; afterwards all that do are right."""
+    room_id = await create(alice, bob, name="Hall")
+    first = await say(alice, room_id, "hello")
+    his, slider = Follower(bob), Slider(bob, {"lists": {"all": a_list(state=ALL_STATE)}})
+    await his.sync()
+    await slider.sync()
+    calls = readings(room_id, first, his, slider)
+    async with held(db):
+        writes = [
+            asyncio.ensure_future(write)
+            for write in (
+                set_state(alice, room_id, "m.room.name", {"name": "unstored"}),
+                say(alice, room_id, "unstored"),
+                alice.call("POST", path(room_id, "leave"), body={"reason": "unstored"}),
+            )
+        ]
+        await asyncio.wait(writes, timeout=HELD_S)
+        asked = {name: asyncio.ensure_future(call()) for name, call in calls.items()}
+        await asyncio.wait(asked.values(), timeout=HELD_S)
+        early = {name: json.dumps(task.result()) for name, task in asked.items() if task.done()}
+        assert not [task for task in writes if task.done()]
+        assert not [name for name, answer in early.items() if "unstored" in answer]
+        assert alice.user_id in early.get("sync", alice.user_id)
+    name_id, _, _ = await asyncio.gather(*writes)
+    for name, answer in zip(asked, await asyncio.gather(*asked.values()), strict=True):
+        assert answer, name
+    found = await bob.call("GET", path(room_id, f"event/{name_id}"))
+    assert found["content"] == {"name": "unstored"}

@@ -182,8 +182,20 @@ class PushRuleCalls:
 
 
 async def _refuse(_: AnyCall) -> Mapping[str, Any]:
-    """Any other path of push rules.
+    """`GET /_matrix/client/v3/pushrules/{scope}`,
+    `PUT /_matrix/client/v3/pushrules/{scope}`,
+    `DELETE /_matrix/client/v3/pushrules/{scope}`,
+    `GET /_matrix/client/v3/pushrules/{scope}/{kind}`,
+    `PUT /_matrix/client/v3/pushrules/{scope}/{kind}`,
+    `DELETE /_matrix/client/v3/pushrules/{scope}/{kind}`,
+    `GET /_matrix/client/v3/pushrules/{scope}/{kind}/{rule_id}`,
+    `PUT /_matrix/client/v3/pushrules/{scope}/{kind}/{rule_id}`,
+    `DELETE /_matrix/client/v3/pushrules/{scope}/{kind}/{rule_id}`,
+    `GET /_matrix/client/v3/pushrules/{scope}/{kind}/{rule_id}/{attribute}`,
+    `PUT /_matrix/client/v3/pushrules/{scope}/{kind}/{rule_id}/{attribute}`,
+    `DELETE /_matrix/client/v3/pushrules/{scope}/{kind}/{rule_id}/{attribute}`: refuse a path that no other call has.
 
+    NOTSPEC: as Synapse has it.
     Errors: M_UNRECOGNIZED (400: unknown scope or attribute, missing kind or rule id).
     """
     raise Invalid("no such push rules", code="unrecognized")

@@ -6,9 +6,11 @@ Messages of the server itself are not checked. All checks use memory only.
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from homeserver.errors import TooLarge
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.kit.textnorm import plain
 from homeserver.model import Requester
+from homeserver.protocol.canonical import MAX_PDU_BYTES
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.accounts.status import is_guest, is_matrix_guest
@@ -60,11 +62,13 @@ class SendPolicy:
         admins).
 
         `edits`: the message whose text is replaced. Raises Forbidden("blocked", "word_refused"),
-        RateLimited("repeated_message", "link_flood"), Invalid("too_many_links").
+        RateLimited("repeated_message", "link_flood"), Invalid("too_many_links"), TooLarge("event_too_large").
         """
         await self._blocks.check_room(requester, head)
         if text is None:
             return ()
+        if len(text) > MAX_PDU_BYTES:  # no event can have it; a longer text takes long to compare
+            raise TooLarge(f"an event must have at most {MAX_PDU_BYTES} bytes", code="event_too_large")
         compared = plain(text)
         told = self._words.check(compared)
         self._spam.check(requester.user_id, compared, txn)

@@ -4,13 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, Text, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, Select, Text, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.storage.accounts import AccountStatus
 from homeserver.storage.schema.people import sessions, users
+from homeserver.storage.schema.timeline import members
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,17 @@ _BEYOND = (
     .order_by(sessions.c.last_used_ms.desc(), sessions.c.created_ms.desc())
     .offset(bindparam("kept"))
     .limit(bindparam("count"))
+)
+_IS_NOTICED = select(
+    or_(
+        exists().where(
+            sessions.c.user_id == bindparam("of"),
+            sessions.c.session_id != bindparam("but"),
+            sessions.c.ended_ms.is_(None),
+            sessions.c.refresh_expires_ms > bindparam("now_ms"),
+        ),
+        exists().where(members.c.user_id == bindparam("of"), members.c.membership == "join"),
+    )
 )
 _ON_DEVICES = _SESSIONS.where(
     sessions.c.user_id == bindparam("of"),
@@ -221,6 +233,12 @@ async def sessions_beyond(
     return [SessionId(one) for one in (await conn.execute(_BEYOND, values)).scalars()]
 
 
+async def is_noticed(conn: AsyncConnection, session: Session, now_ms: int) -> bool:
+    """True if anybody looks at the devices of a session's user: their other devices, or people in their rooms."""
+    values = {"of": session.user_id, "but": session.session_id, "now_ms": now_ms}
+    return bool((await conn.execute(_IS_NOTICED, values)).scalar_one())
+
+
 async def sessions_on(
     conn: AsyncConnection, user_id: UserId, device_ids: Collection[DeviceId]
 ) -> dict[DeviceId, Session]:
@@ -234,9 +252,10 @@ async def drop_ended(conn: AsyncConnection, user_id: UserId, device_id: DeviceId
     await conn.execute(_DROP_ENDED, {"of": user_id, "device": device_id})
 
 
-async def rename_device(conn: AsyncConnection, user_id: UserId, device_id: DeviceId, name: str) -> bool:
-    """Set the display name of a running session's device; False if there is no such session."""
-    return (await conn.execute(_RENAME, {"of": user_id, "device": device_id, "name": name})).rowcount == 1
+async def rename_devices(conn: AsyncConnection, names: Sequence[tuple[UserId, DeviceId, str]]) -> None:
+    """Set the display names of the devices of running sessions."""
+    rows = [{"of": user_id, "device": device_id, "name": name} for user_id, device_id, name in names]
+    await conn.execute(_RENAME, rows)
 
 
 async def add_sessions(conn: AsyncConnection, new: Sequence[Session]) -> None:

@@ -44,7 +44,7 @@ def devices_changed(user_id: UserId) -> NewEntry:
 
 
 def keys_signed(signer: UserId, user_ids: Sequence[UserId]) -> NewEntry:
-    """The entry that announces that a user signed keys of others. Nobody else may see such signatures."""
+    """The entry that announces that a user signed keys of others, or changed the key for it. Only they may see that."""
     return NewEntry(kind=EntryKind.KEYS_SIGNED, user_id=signer, body={"user_ids": list(user_ids)})
 
 

@@ -29,7 +29,7 @@ def build_auth(settings: Settings, core: Core, accounts: AccountServices) -> Aut
     registration_tokens = RegistrationTokens(db=db, clock=clock, limits=limits)
     return AuthServices(
         sessions=sessions,
-        devices=Devices(db=db, sessions=sessions),
+        devices=Devices(db=db, timeline=core.timeline, sessions=sessions),
         jwt_login=_jwt_login(settings, core, accounts),
         service_keys=_service_keys(settings, core),
         login_tokens=LoginTokens(

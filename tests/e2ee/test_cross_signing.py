@@ -10,6 +10,7 @@ from homeserver.errors import Forbidden, HomeserverError, Invalid
 from homeserver.model import Content, EntryKind, LogPosition
 from homeserver.protocol.ids import UserId
 from homeserver.services.e2ee.devicekeys import FoundKeys, KeyUpload
+from homeserver.services.rooms.create import CreateRoomRequest
 from homeserver.storage.e2ee.crosssigning import Usage
 from tests.e2ee.world import Crossed, Phone, key, log_in, phone, signed
 
@@ -110,7 +111,8 @@ async def vouching(hs: Homeserver) -> Pair:
 
 
 async def test_people_vouch_for_their_devices_and_for_each_other(hs: Homeserver) -> None:
-    pair, carol = await vouching(hs), await phone(hs, "Carol")
+    carol = await phone(hs, "Carol")
+    pair = await vouching(hs)
     alice, bob, mine = pair.alice, pair.bob, pair.mine
     news = hs.core.live.recent(LogPosition(hs.core.live.position - 2), 2)
     assert news is not None
@@ -142,6 +144,26 @@ async def test_a_new_identity_takes_the_signatures_of_the_old_one_with_it(hs: Ho
     assert set(made) == {f"ed25519:{alice.device_id}"}
     assert "signatures" not in found.master[alice.user_id]
     assert "signatures" not in found.master[bob.user_id]
+
+
+async def test_a_new_user_signing_key_is_its_owners_affair(hs: Homeserver) -> None:
+    pair = await vouching(hs)
+    alice, bob = pair.alice, pair.bob
+    shared = await hs.rooms.creation.create(alice.requester, CreateRoomRequest(preset="public_chat"))
+    await hs.rooms.membership.join(bob.requester, shared)
+
+    async def told_of(usage: Usage) -> tuple[bool, bool]:
+        """Who hears of another key: its owner's devices, and others."""
+        before = hs.core.live.position
+        new = Crossed(alice.user_id, master=pair.mine.master)
+        await hs.e2ee.cross_signing.upload(alice.requester, new.request(usage), proven=True)
+        heard = [(await hs.e2ee.lists.changes(one.requester, before)).changed for one in (alice, bob)]
+        assert set().union(*heard) <= {alice.user_id}
+        return bool(heard[0]), bool(heard[1])
+
+    assert await told_of(USER) == (True, False)
+    assert await told_of(SELF) == (True, True)
+    assert await told_of(USER) == (True, False)
 
 
 async def test_signatures_stay_when_a_device_publishes_its_keys_again(hs: Homeserver) -> None:

@@ -3,11 +3,12 @@
 import pytest
 
 from homeserver.app import Homeserver
+from homeserver.errors import NotFound
 from homeserver.metrics import spending
 from homeserver.model import LogPosition
-from homeserver.protocol.ids import RoomId
+from homeserver.protocol.ids import DeviceId, RoomId
 from homeserver.services.e2ee.device_lists import ListChanges
-from homeserver.services.rooms.create import CreateRoomRequest
+from homeserver.services.rooms.create import CreateRoomRequest, InitialState
 from tests.conftest import QUIET
 from tests.e2ee.world import Phone, log_in, phone
 
@@ -44,13 +45,56 @@ async def test_changes_are_heard_of_by_those_who_share_a_room(hs: Homeserver) ->
     assert await since(hs, bob, after) == ({"carol"}, set())
     assert await since(hs, alice, after) == (set(), set())
     laptop = await log_in(hs, bob.person)
+    logged_in = hs.core.live.position
+    assert await since(hs, alice, after) == ({"bob"}, set()), "a new device, without keys as yet"
     await laptop.publish(hs)
     published = hs.core.live.position
+    assert await since(hs, alice, logged_in) == ({"bob"}, set())
     await hs.auth.sessions.end(laptop.requester)
-    assert await since(hs, alice, published) == ({"bob"}, set()), "a device with keys went"
+    assert await since(hs, alice, published) == ({"bob"}, set()), "a device went"
+    tablet = await log_in(hs, bob.person)
     ended = hs.core.live.position
-    await hs.auth.sessions.end((await log_in(hs, bob.person)).requester)
-    assert await since(hs, alice, ended) == (set(), set()), "one without keys changes nothing"
+    await hs.auth.sessions.end(tablet.requester)
+    assert await since(hs, alice, ended) == ({"bob"}, set()), "one without keys too"
+
+
+async def test_a_new_name_of_a_device_is_heard_of(hs: Homeserver) -> None:
+    alice, bob, carol = await phone(hs, "Alice"), await phone(hs, "Bob"), await phone(hs, "Carol")
+    await room(hs, alice, bob)
+    await bob.publish(hs)
+    rename = hs.auth.devices.rename
+    start = hs.core.live.position
+    await rename(bob.requester, bob.device_id, "Tablet")
+    renamed = hs.core.live.position
+    assert await since(hs, alice, start) == await since(hs, bob, start) == ({"bob"}, set())
+    assert await since(hs, carol, start) == (set(), set())
+    found = await hs.e2ee.device_keys.query(alice.requester, {bob.user_id: []})
+    shown = found.devices[bob.user_id][bob.device_id]
+    assert shown["unsigned"] == {"device_display_name": "Tablet"}
+    await rename(bob.requester, bob.device_id, " Tablet ")
+    assert hs.core.live.position == renamed, "the same name is no news"
+    for device_id in (DeviceId("NONE"), alice.device_id):
+        with pytest.raises(NotFound):
+            await rename(bob.requester, device_id, "x")
+    assert await since(hs, alice, renamed) == (set(), set())
+
+
+async def test_people_who_are_invited_or_knock_are_told_of(hs: Homeserver) -> None:
+    """What is said from now on may be for them too."""
+    alice, bob, carol, dora = [await phone(hs, name) for name in ("Alice", "Bob", "Carol", "Dora")]
+    inside = await room(hs, alice, carol)
+    knocking = [InitialState("m.room.join_rules", {"join_rule": "knock"})]
+    made = CreateRoomRequest(preset="private_chat", initial_state=knocking)
+    door = await hs.rooms.creation.create(alice.requester, made)
+    start = hs.core.live.position
+    await hs.rooms.membership.invite(alice.requester, inside, bob.user_id)
+    await hs.rooms.membership.knock(dora.requester, door)
+    asked = hs.core.live.position
+    assert await since(hs, alice, start) == ({"bob", "dora"}, set())
+    assert await since(hs, carol, start) == ({"bob"}, set())
+    assert await since(hs, bob, start) == await since(hs, dora, start) == (set(), set())
+    await hs.rooms.membership.leave(bob.requester, inside)
+    assert await since(hs, carol, asked) == (set(), {"bob"}), "and that they do not come"
 
 
 async def test_who_comes_and_who_goes(hs: Homeserver) -> None:

@@ -203,6 +203,13 @@ async def events_of_the_dehydrated(w: World) -> Ask:
     return Ask(path={"device_id": "dry"})
 
 
+@case(f"PUT {M}/room_keys/version/{{version}}")
+async def backup(w: World) -> Ask:
+    made = {"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": {}}
+    version = (await w.clients[0].call("POST", "room_keys/version", body=made))["version"]
+    return Ask(made, path={"version": version})
+
+
 @case(f"POST {M}/join/{{room}}", f"POST {M}/rooms/{{room_id}}/join")
 async def join(w: World) -> Ask:
     return Ask(path=await w.room(preset="public_chat"), token=w.clients[1].token)

@@ -1,15 +1,21 @@
 """Devices: a user's sessions, by device id (client-server API, "Device Management")."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import NotFound
 from homeserver.model import Requester, SessionId
-from homeserver.protocol.ids import DeviceId
+from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.auth.sessions import Sessions, clean_device_name
 from homeserver.storage import sessions as stored
 from homeserver.storage.db import Database
+from homeserver.storage.e2ee import lists
 from homeserver.storage.sessions import Session
+from homeserver.timeline.entries import Appends, devices_changed
+from homeserver.timeline.submission import Placed, SideWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +28,18 @@ class Device:
     last_ip: str
 
 
+class _NewName(NamedTuple):
+    user_id: UserId
+    device_id: DeviceId
+    name: str
+
+
 class Devices:
     """Lists, renames and ends the requester's own devices."""
 
-    def __init__(self, *, db: Database, sessions: Sessions) -> None:
+    def __init__(self, *, db: Database, timeline: Appends, sessions: Sessions) -> None:
         self._db = db
+        self._timeline = timeline
         self._sessions = sessions
 
     async def listing(self, requester: Requester) -> list[Device]:
@@ -41,11 +54,16 @@ class Devices:
         return _device(self._sessions.access_tokens.as_used(found[device_id]))
 
     async def rename(self, requester: Requester, device_id: DeviceId, name: str) -> None:
-        """Change a device's display name. Raises NotFound."""
-        async with self._db.write() as conn:
-            done = await stored.rename_device(conn, requester.user_id, device_id, clean_device_name(name))
-        if not done:
+        """Change a device's display name, which is shown with its keys. Raises NotFound."""
+        found = (await self._running(requester, [device_id])).get(device_id)
+        if found is None:
             raise _no_device()
+        wanted = clean_device_name(name)
+        if wanted != found.device_name:
+            await self._timeline.append(
+                [devices_changed(requester.user_id)],
+                also=[SideWrite(_rename, _NewName(requester.user_id, device_id, wanted))],
+            )
 
     async def end(self, requester: Requester, device_ids: Collection[DeviceId]) -> None:
         """Delete these devices, ending their sessions; unknown ids are ignored."""
@@ -63,6 +81,12 @@ class Devices:
         async with self._db.read() as conn:
             found = await stored.sessions_on(conn, requester.user_id, device_ids)
         return {device_id: one for device_id, one in found.items() if one.ended_ms is None}
+
+
+async def _rename(conn: AsyncConnection, items: Sequence[Placed[_NewName]]) -> None:
+    await stored.rename_devices(conn, [item.row for item in items])
+    users = sorted({item.row.user_id for item in items})
+    await lists.set_changed(conn, users, max(item.position for item in items))
 
 
 def _device(session: Session) -> Device:

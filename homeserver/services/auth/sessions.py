@@ -27,10 +27,11 @@ from homeserver.settings.models import TokenSettings
 from homeserver.storage import accounts as stored_accounts
 from homeserver.storage import sessions as stored
 from homeserver.storage.db import Database
+from homeserver.storage.e2ee import lists
 from homeserver.storage.log import Entry
 from homeserver.storage.retry import write_with_retry
 from homeserver.storage.sessions import Session
-from homeserver.timeline.entries import Appends, session_ended
+from homeserver.timeline.entries import Appends, devices_changed, session_ended
 from homeserver.timeline.submission import Placed, SideWrite
 
 MAX_DEVICE_NAME_CHARS = 100
@@ -256,8 +257,18 @@ class Sessions:
             return account.person
 
         found = await write_with_retry(self._db, work)
+        await self._tell_of(session)
         await self._end_beyond(session)
         return found
+
+    async def _tell_of(self, session: Session) -> None:
+        """A new device is a change of its user's devices before it has keys: messages can be sent to it."""
+        async with self._db.read() as conn:
+            is_noticed = await stored.is_noticed(conn, session, self._clock.now_ms())
+        if is_noticed:
+            user_id = session.user_id
+            also = [SideWrite(_note_devices, user_id)]
+            await self._timeline.append([devices_changed(user_id)], also=also)
 
     async def _end_beyond(self, newest: Session) -> None:
         """End the sessions that are too many of one user: those that were not used for longest."""
@@ -312,6 +323,10 @@ async def _end_sessions(conn: AsyncConnection, items: Sequence[Placed[_Ending]])
     await cleanup.end_sessions(
         conn, [item.row.session_id for item in items], now_ms=now_ms, position=position
     )
+
+
+async def _note_devices(conn: AsyncConnection, items: Sequence[Placed[UserId]]) -> None:
+    await lists.set_changed(conn, sorted({item.row for item in items}), max(item.position for item in items))
 
 
 async def _end_all_sessions(conn: AsyncConnection, items: Sequence[Placed[_EndingOfAll]]) -> None:

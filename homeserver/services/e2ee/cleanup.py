@@ -68,8 +68,7 @@ async def purge_sessions(conn: AsyncConnection, *, before_ms: int, limit: int) -
 async def _drop(conn: AsyncConnection, gone: list[Device], position: LogPosition) -> None:
     if not gone:
         return
-    changed = await drop_devices(conn, gone)
-    if changed:
-        await lists.set_changed(conn, sorted(changed), position)
+    await drop_devices(conn, gone)
+    await lists.set_changed(conn, sorted({one.user_id for one in gone}), position)
     keys = [DataKey(one.user_id, "", f"{kind}.{one.device_id}") for one in gone for kind in _LOCAL_SETTINGS]
     await accountdata.empty_pieces(conn, keys, position)

@@ -87,9 +87,9 @@ class CrossSigning:
         if not changed:
             return
         old_master = old[Usage.MASTER].public_key if Usage.MASTER in old else None
-        await self._timeline.append(
-            [devices_changed(requester.user_id)], also=[SideWrite(_write_keys, _NewKeys(changed, old_master))]
-        )
+        user_id = requester.user_id
+        news = keys_signed(user_id, []) if _are_own(changed) else devices_changed(user_id)
+        await self._timeline.append([news], also=[SideWrite(_write_keys, _NewKeys(changed, old_master))])
 
     async def sign(self, requester: Requester, signed: Mapping[UserId, Mapping[str, Content]]) -> Failures:
         """Add signatures to keys: {user id: {device id or public key: the unchanged key with new signatures}}.
@@ -242,7 +242,18 @@ async def _write_keys(conn: AsyncConnection, items: Sequence[Placed[_NewKeys]]) 
     if replaced:
         await stored.drop_signatures_of_keys(conn, replaced)
     await stored.set_cross_keys(conn, list(wanted.values()))
-    await lists.set_changed(conn, users, max(item.position for item in items))
+    position = max(item.position for item in items)
+    own = {row.keys[0].user_id for row in rows if _are_own(row.keys)}
+    others = {row.keys[0].user_id for row in rows if not _are_own(row.keys)}
+    if own:
+        await lists.set_own_changed(conn, sorted(own), position)
+    if others:
+        await lists.set_changed(conn, sorted(others), position)
+
+
+def _are_own(keys: Sequence[CrossKey]) -> bool:
+    """True if only their user may see these keys."""
+    return all(key.usage is Usage.USER_SIGNING for key in keys)
 
 
 async def _write_signatures(conn: AsyncConnection, items: Sequence[Placed[tuple[Signature, ...]]]) -> None:

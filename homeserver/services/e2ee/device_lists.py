@@ -1,6 +1,6 @@
 """Device list updates (client-server API, "Tracking the device list for a user"): for users who share a room."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from homeserver.model import LogPosition, Requester
 from homeserver.protocol.ids import UserId
@@ -8,6 +8,8 @@ from homeserver.services.e2ee import validation
 from homeserver.storage.db import Database
 from homeserver.storage.e2ee import crosssigning, lists
 from homeserver.storage.members import sharing_a_room
+
+_GONE: Final = ("leave", "ban")
 
 
 class ListChanges(NamedTuple):
@@ -26,6 +28,8 @@ class DeviceLists:
     async def changes(self, requester: Requester, after: LogPosition) -> ListChanges:
         """Device list changes for the requester after a log position, up to now.
 
+        People who were invited, or knocked, are among the changed: what is said now may be for them too.
+
         No relevant change is missing; `changed` may include users who only changed their display name. Only log
         entries DEVICES, KEYS_SIGNED and SESSION_ENDED and member events can make the result non-empty.
         """
@@ -36,8 +40,8 @@ class DeviceLists:
             changed |= await crosssigning.signed_since(conn, reader, after)
             moves = await lists.moves_since(conn, reader, after)
             own = await lists.own_moves_since(conn, reader, after)
-            changed |= {move.user_id for move in moves if move.membership == "join"}
-            gone = {move.user_id for move in moves if move.membership != "join"}
+            changed |= {move.user_id for move in moves if move.membership not in _GONE}
+            gone = {move.user_id for move in moves if move.membership in _GONE}
             if own:
                 were_in = await lists.rooms_joined_at(conn, reader, {move.room_id for move in own}, after)
                 entered = {

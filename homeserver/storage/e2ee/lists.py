@@ -4,10 +4,10 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, exists, or_, select
+from sqlalchemy import bindparam, exists, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import LogPosition
+from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.schema.e2ee import device_lists
@@ -25,12 +25,12 @@ class Move(NamedTuple):
 
 
 _SET = Upsert(device_lists, ["user_id"], ["position"])
+_SET_OWN = Upsert(device_lists, ["user_id"], ["own_position"])
 _mine = members.alias("mine")
 _theirs = members.alias("theirs")
-_CHANGED = select(device_lists.c.user_id).where(
-    device_lists.c.position > bindparam("after"),
-    or_(
-        device_lists.c.user_id == bindparam("reader"),
+_CHANGED = union(
+    select(device_lists.c.user_id).where(
+        device_lists.c.position > bindparam("after"),
         exists().where(
             _theirs.c.user_id == device_lists.c.user_id,
             _theirs.c.membership == "join",
@@ -38,6 +38,10 @@ _CHANGED = select(device_lists.c.user_id).where(
             _mine.c.user_id == bindparam("reader"),
             _mine.c.membership == "join",
         ),
+    ),
+    select(device_lists.c.user_id).where(
+        device_lists.c.user_id == bindparam("reader"),
+        or_(device_lists.c.position > bindparam("after"), device_lists.c.own_position > bindparam("after")),
     ),
 )
 _MOVED = (
@@ -48,7 +52,6 @@ _MOVED = (
         _mine.c.membership == "join",
         _theirs.c.user_id != bindparam("reader"),
         _theirs.c.position > bindparam("after"),
-        _theirs.c.membership.in_(("join", "leave", "ban")),
     )
 )
 _OWN_MOVES = select(members.c.room_id, members.c.user_id, members.c.membership, members.c.position).where(
@@ -107,6 +110,12 @@ _THEN = (
 async def set_changed(conn: AsyncConnection, user_ids: Collection[UserId], position: LogPosition) -> None:
     """Store that these users' devices or keys changed at a position."""
     await conn.execute(_SET.on(conn), [{"user_id": user_id, "position": position} for user_id in user_ids])
+
+
+async def set_own_changed(conn: AsyncConnection, user_ids: Collection[UserId], position: LogPosition) -> None:
+    """Store that keys of these users that only they may see changed at a position."""
+    rows = [{"user_id": user_id, "position": LOG_START, "own_position": position} for user_id in user_ids]
+    await conn.execute(_SET_OWN.on(conn), rows)
 
 
 async def changed_since(conn: AsyncConnection, reader: UserId, after: LogPosition) -> set[UserId]:

@@ -91,6 +91,9 @@ device_lists = Table(
     metadata,
     Column("user_id", Text, primary_key=True),
     Column("position", BigInteger, nullable=False, index=True),
+    Column(
+        "own_position", BigInteger, nullable=False, server_default="0"
+    ),  # of changes that only the user may see
 )
 
 # how much waits for each device

@@ -46,7 +46,7 @@ def build_sync(
     matrix = settings.matrix
     long_polls = LongPolls(core.db, matrix.max_waiting_syncs, matrix.max_waiting_syncs_per_user)
     realtime.typing.listen(long_polls.wake_room)
-    realtime.presence.listen(long_polls.wake_rooms_of)
+    realtime.presence.listen(long_polls.hear_presence)
     counts, memberships = Counts(core.db), OwnRooms(core.db, matrix.cached_memberships)
     timelines = Timelines(
         core.db, events.visibility, default=matrix.sync_timeline, most=matrix.max_sync_timeline

@@ -80,7 +80,7 @@ class SlidingSyncs:
         connection = await self._connections.at(requester, request.conn_id, request.pos)
         self._sources.presence.touch(requester, request.presence)
         pos = request.pos
-        with self._waiting.waiter(requester.user_id) as waiter:
+        with self._waiting.waiter(requester.user_id, hears_presence=False) as waiter:
             seen = await self._changes(requester, request, connection, waiter)
             while not seen.has_news and pos is not None and not waiter.is_over:
                 if not await waiter.wait_until(end):

@@ -159,7 +159,7 @@ class LegacySyncs:
             return await self.events(requester, since, timeout_s=timeout_s, only=room_id)
         start = since or self._syncs.now()
         end = asyncio.get_running_loop().time() + min(timeout_s, self._max_wait_s)
-        with self._waiting.waiter(requester.user_id) as waiter:
+        with self._waiting.waiter(requester.user_id, hears_presence=False) as waiter:
             self._waiting.watch(waiter, [room_id])
             while True:
                 waiter.woken.clear()

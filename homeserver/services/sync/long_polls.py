@@ -1,7 +1,7 @@
 """Long polls, by the rooms and users that they wait for. A log entry only wakes the polls that it concerns."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -20,10 +20,12 @@ _MOST_ROOMS = 100_000  # rooms of changed users that are looked up at once
 
 
 class Waiter:
-    """One long poll: woken by changes of its user and its rooms. `is_over`: it should respond with what it has."""
+    """One long poll: woken by changes of its user and its rooms. `is_over`: it should respond with what it has.
+    `hears_presence`: changed presence wakes it."""
 
-    def __init__(self, user_id: UserId) -> None:
+    def __init__(self, user_id: UserId, *, hears_presence: bool = True) -> None:
         self.user_id = user_id
+        self.hears_presence = hears_presence
         self.rooms: frozenset[RoomId] = frozenset()
         self.is_over = False
         self.woken = asyncio.Event()
@@ -51,17 +53,18 @@ class LongPolls:
         self._by_room: dict[RoomId, set[Waiter]] = {}
         self._by_user: dict[UserId, set[Waiter]] = {}
         self._changed: set[UserId] = set()
+        self._present: set[UserId] = set()
         self._have_changed = asyncio.Event()
 
     @contextmanager
-    def waiter(self, user_id: UserId) -> Iterator[Waiter]:
+    def waiter(self, user_id: UserId, *, hears_presence: bool = True) -> Iterator[Waiter]:
         """Within the context, a long poll of a user. Raises Unavailable if there are too many, RateLimited if they have
         too many."""
         if self._count >= self._most:
             raise Unavailable("too many clients are waiting", code="too_many_waiting")
         if len(self._by_user.get(user_id, ())) >= self._most_per_user:
             raise RateLimited("too many of your clients are waiting", retry_ms=_RETRY_MS, code="busy")
-        waiter = Waiter(user_id)
+        waiter = Waiter(user_id, hears_presence=hears_presence)
         waiter.is_over = self._is_closed
         self._count += 1
         self._by_user.setdefault(user_id, set()).add(waiter)
@@ -101,9 +104,16 @@ class LongPolls:
         """Wake the long polls that wait for a room."""
         _wake(self._by_room, room_id)
 
+    def hear_presence(self, user_id: UserId) -> None:
+        """Wake the long polls that hear of presence: those of a user whose presence changed, and soon those of users
+        who share a room with the user."""
+        _wake(self._by_user, user_id, _hears_presence)
+        if self._count:
+            self._present.add(user_id)
+            self._have_changed.set()
+
     def wake_rooms_of(self, user_id: UserId) -> None:
-        """Wake the long polls of a user, and soon those of users who share a room with the user."""
-        _wake(self._by_user, user_id)
+        """Wake, soon, the long polls of users who share a room with a user."""
         if self._count:
             self._changed.add(user_id)
             self._have_changed.set()
@@ -114,10 +124,12 @@ class LongPolls:
             await self._have_changed.wait()
             self._have_changed.clear()
             changed, self._changed = self._changed, set()
+            present, self._present = self._present, set()
             async with self._db.read() as conn:
-                found = await members.room_places(conn, changed, _MOST_ROOMS)
-            for place in {place.room_id for places in found.values() for place in places}:
-                self.wake_room(place)
+                found = await members.room_places(conn, changed | present, _MOST_ROOMS)
+            for user_id, places in found.items():
+                for place in places:
+                    _wake(self._by_room, place.room_id, _all if user_id in changed else _hears_presence)
 
     def close(self) -> None:
         """End all long polls; the server stops."""
@@ -128,9 +140,18 @@ class LongPolls:
                 waiter.woken.set()
 
 
-def _wake(waiters: Mapping[Key, set[Waiter]], key: Key) -> None:
+def _all(_waiter: Waiter) -> bool:
+    return True
+
+
+def _hears_presence(waiter: Waiter) -> bool:
+    return waiter.hears_presence
+
+
+def _wake(waiters: Mapping[Key, set[Waiter]], key: Key, is_meant: Callable[[Waiter], bool] = _all) -> None:
     for waiter in waiters.get(key, ()):
-        waiter.woken.set()
+        if is_meant(waiter):
+            waiter.woken.set()
 
 
 def _discard(waiters: dict[Key, set[Waiter]], key: Key, waiter: Waiter) -> None:

@@ -66,7 +66,8 @@ class Syncs:
         """The response body, JSON with pre-rendered parts. Without changes until the timeout: the same token again."""
         end = asyncio.get_running_loop().time() + min(request.timeout_s, self._max_wait_s)
         self._presence.touch(requester, request.presence)
-        with self._waiting.waiter(requester.user_id) as waiter:
+        hears_presence = request.filter.presence.admits_type("m.presence")
+        with self._waiting.waiter(requester.user_id, hears_presence=hears_presence) as waiter:
             answer, token = await self._changes(requester, request, waiter)
             while not answer and request.since is not None and not request.full_state and not waiter.is_over:
                 if not await waiter.wait_until(end):

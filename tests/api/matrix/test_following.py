@@ -135,14 +135,12 @@ async def test_a_poll_hears_of_another_worker(workers: list[Homeserver]) -> None
     assert not last.sync.long_polls._by_room
 
 
-@pytest.mark.parametrize(
-    "overrides", [{"matrix": {"presence": False}}]
-)  # who sends is online, which wakes too
 async def test_only_those_concerned_are_woken(hs: Homeserver) -> None:
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     here, there = await group(hs, alice, bob), await group(hs, alice, carol)
     waiting = hs.sync.long_polls
-    with waiting.waiter(bob.user_id) as his, waiting.waiter(carol.user_id) as hers:
+    deaf = {"hears_presence": False}  # who sends is online, which would wake them all
+    with waiting.waiter(bob.user_id, **deaf) as his, waiting.waiter(carol.user_id, **deaf) as hers:
         waiting.watch(his, [here.room_id])
         waiting.watch(hers, [there.room_id])
         await hs.core.timeline.send(there.room_id, [Draft("m.room.message", alice.user_id, {"body": "hi"})])
@@ -156,6 +154,21 @@ async def test_only_those_concerned_are_woken(hs: Homeserver) -> None:
         assert (his.is_over, hers.is_over) == (False, True)
         waiting.close()
         assert his.is_over
+
+
+async def test_presence_wakes_only_those_who_hear_of_it(hs: Homeserver) -> None:
+    alice, bob = [await person(hs, name) for name in ("Alice", "Bob")]
+    room = await group(hs, alice, bob)
+    waiting = hs.sync.long_polls
+    with waiting.waiter(bob.user_id) as hears, waiting.waiter(bob.user_id, hears_presence=False) as deaf:
+        for waiter in (hears, deaf):
+            waiting.watch(waiter, [room.room_id])
+        hs.realtime.presence.show(alice, "online", None)
+        await asyncio.wait_for(hears.woken.wait(), 10)
+        assert not deaf.woken.is_set()
+        hears.woken.clear()
+        hs.realtime.presence.show(bob, "online", None)
+        assert (hears.woken.is_set(), deaf.woken.is_set()) == (True, False)
 
 
 @pytest.mark.parametrize("overrides", [{"matrix": {"max_waiting_syncs": 10}}])

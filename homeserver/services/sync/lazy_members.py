@@ -1,4 +1,4 @@
-"""The members that each session was told of by lazy loading (client-server API, "Lazy-loading room members").
+"""The members that each client was told of by lazy loading (client-server API, "Lazy-loading room members").
 
 A client that was told of a member hears of each later change of theirs, so there is no need to tell it again. A
 member counts as told only if the client's token is at or after the response that told it: a lost response is made
@@ -12,11 +12,11 @@ from typing import Final
 from homeserver.model import LogPosition
 from homeserver.protocol.ids import RoomId, UserId
 
-_MOST_OF_SESSION: Final = 5000  # a session with more begins anew
+_MOST_OF_CHAIN: Final = 5000  # one with more begins anew
 
 
 class LazyMembers:
-    """Keeps them in memory, for the most recently used sessions; `most`: members of all of them together.
+    """Keeps them in memory, for the most recently used chains; `most`: members of all of them together.
 
     Members that are not known here, for example after a restart, are told again.
     """
@@ -24,35 +24,33 @@ class LazyMembers:
     def __init__(self, most: int) -> None:
         self._most = most
         self._count = 0
-        self._sessions: OrderedDict[str, dict[RoomId, dict[UserId, LogPosition]]] = OrderedDict()
+        self._chains: OrderedDict[str, dict[RoomId, dict[UserId, LogPosition]]] = OrderedDict()
 
-    def known(self, session_key: str, room_id: RoomId, after: LogPosition) -> set[UserId]:
-        """The members of a room that a session has which comes with a token of this position."""
-        told = self._sessions.get(session_key, {}).get(room_id, {})
+    def known(self, chain: str, room_id: RoomId, after: LogPosition) -> set[UserId]:
+        """The members of a room that a client has which comes with a token of this position."""
+        told = self._chains.get(chain, {}).get(room_id, {})
         return {user_id for user_id, position in told.items() if position <= after}
 
-    def note(
-        self, session_key: str, room_id: RoomId, user_ids: Collection[UserId], until: LogPosition
-    ) -> None:
+    def note(self, chain: str, room_id: RoomId, user_ids: Collection[UserId], until: LogPosition) -> None:
         """Note that a response up to a position tells of these members of a room."""
         if not user_ids:
             return
-        rooms = self._sessions.setdefault(session_key, {})
-        self._sessions.move_to_end(session_key)
+        rooms = self._chains.setdefault(chain, {})
+        self._chains.move_to_end(chain)
         told = rooms.setdefault(room_id, {})
         before = len(told)
         told.update(dict.fromkeys(user_ids, until))
         self._count += len(told) - before
-        if len(told) > before and sum(map(len, rooms.values())) > _MOST_OF_SESSION:
-            self.forget(session_key)
+        if len(told) > before and sum(map(len, rooms.values())) > _MOST_OF_CHAIN:
+            self.forget(chain)
         while self._count > self._most:
-            self.forget(next(iter(self._sessions)))
+            self.forget(next(iter(self._chains)))
 
-    def forget(self, session_key: str) -> None:
-        """Forget what a session was told: it begins anew."""
-        rooms = self._sessions.pop(session_key, {})
+    def forget(self, chain: str) -> None:
+        """Forget what a client was told: it begins anew."""
+        rooms = self._chains.pop(chain, {})
         self._count -= sum(map(len, rooms.values()))
 
-    def forget_room(self, session_key: str, room_id: RoomId) -> None:
-        """Forget what a session was told of a room: it gets the room anew."""
-        self._count -= len(self._sessions.get(session_key, {}).pop(room_id, {}))
+    def forget_room(self, chain: str, room_id: RoomId) -> None:
+        """Forget what a client was told of a room: it gets the room anew."""
+        self._count -= len(self._chains.get(chain, {}).pop(room_id, {}))

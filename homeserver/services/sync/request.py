@@ -30,11 +30,11 @@ class SyncRequest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncContext:
     """The log entries of one sync: everything after `after` up to `until`, for a reader with member events in the rooms
-    `own`, who is joined to those in `joined`. `session_key`: of the client."""
+    `own`, who is joined to those in `joined`. `chain`: names the chain of syncs from the client's first one on."""
 
     request: SyncRequest
     reader: UserId
-    session_key: str
+    chain: str
     own: Mapping[RoomId, OwnRoom]
     joined: Collection[RoomId]
     after: LogPosition

@@ -162,7 +162,8 @@ class RoomSections:
         if receipts and wanted.admits_type("m.receipt"):
             found.append(receipts_event(receipts))
         typing = [user_id for user_id in self._typing.in_room(one.room_id) if user_id not in context.ignored]
-        if wanted.admits_type("m.typing") and (one.room_id in context.typing or (one.is_new and typing)):
+        is_due = bool(typing) if one.is_new else one.room_id in context.typing
+        if wanted.admits_type("m.typing") and is_due:
             found.append(typing_event(typing))
         return found
 

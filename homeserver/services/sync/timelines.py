@@ -21,7 +21,7 @@ from homeserver.storage.state import states_at
 from homeserver.storage.sync import OwnRoom
 from homeserver.timeline.build import relation_of
 
-_MOST_LAZY_MEMBERS: Final = 200_000  # members that sessions were told of, kept in memory
+_MOST_LAZY_MEMBERS: Final = 200_000  # members that clients were told of, kept in memory
 
 
 @dataclass(slots=True)
@@ -211,16 +211,16 @@ class Timelines:
         """The members of a room that the client was told of before this sync."""
         if context.request.filter.room.state.include_redundant_members:
             return set()
-        return self._lazy.known(context.session_key, one.room_id, context.after)
+        return self._lazy.known(context.chain, one.room_id, context.after)
 
     def _note_members(
         self, context: SyncContext, whole: Collection[RoomTimeline], part: Collection[RoomTimeline]
     ) -> None:
         """Note the members that this sync tells of, for the next ones."""
         if context.is_first:
-            self._lazy.forget(context.session_key)
+            self._lazy.forget(context.chain)
         for one in whole:
-            self._lazy.forget_room(context.session_key, one.room_id)
+            self._lazy.forget_room(context.chain, one.room_id)
         admits = context.request.filter.room.state.passes
         for one in (*whole, *part):
             events = [*one.state.values(), *(event.event for event in one.shown)]
@@ -229,7 +229,7 @@ class Timelines:
                 for event in events
                 if event.type == "m.room.member" and admits(event)
             }
-            self._lazy.note(context.session_key, one.room_id, people, context.until)
+            self._lazy.note(context.chain, one.room_id, people, context.until)
 
     async def _add_gaps(self, context: SyncContext, timelines: Collection[RoomTimeline]) -> None:
         """Add the state that changed between the client's token and the timeline."""

@@ -1,9 +1,10 @@
-"""Sync tokens: `s<position>_<device>_<typing>_<presence>_<keys>_<turn>`.
+"""Sync tokens: `s<position>_<device>_<typing>_<presence>_<keys>_<turn>_<begun>`.
 
 `position`: of the log; `device`: the position up to which to-device messages are acknowledged; `typing` and
 `presence`: counters of typing and presence changes, within one process; `keys`: a checksum of the counts of remaining
 keys that the client was told, 0 before it was; `turn`: makes a token differ from the one before, if nothing else does.
-Some clients (matrix-nio) drop a response that has the token which they have already.
+Some clients (matrix-nio) drop a response that has the token which they have already. `begun`: the position of the
+first sync of this chain of syncs, which tells what the client has from what another one of the same device has.
 """
 
 import re
@@ -17,7 +18,7 @@ from homeserver.model import FIRST_PLACE, LOG_START, LogPosition, Place
 from homeserver.services.e2ee.devicekeys import KeyCounts
 
 _FORM: Final = re.compile(
-    r"s([0-9]{1,18})(?:_([0-9]{1,18})_([0-9]{1,18})_([0-9]{1,18})(?:_([0-9]{1,10})_([01]))?)?"
+    r"s([0-9]{1,18})(?:_([0-9]{1,18})_([0-9]{1,18})_([0-9]{1,18})(?:_([0-9]{1,10})_([01])(?:_([0-9]{1,18}))?)?)?"
 )
 
 
@@ -28,6 +29,7 @@ class SyncToken(NamedTuple):
     presence: int = 0
     keys: int = 0
     turn: int = 0
+    begun: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -102,13 +102,14 @@ class Syncs:
         typing, presence = self._typing.serial, self._presence.serial
         # A member event that was read is committed, and with it everything before it in the log.
         until = max(self._live.position, since.position, status.newest)
+        begun = until if request.since is None else since.begun
         news = News(data=True)
         if request.since is not None:
             news = await self._news.since(requester.user_id, status.joined, after=since.position, until=until)
         context = SyncContext(
             request=request,
             reader=requester.user_id,
-            session_key=requester.session_key,
+            chain=f"{requester.session_key} {begun}",
             own=status.rooms,
             joined=status.joined,
             after=since.position,
@@ -122,7 +123,7 @@ class Syncs:
         device = since.device
         if not request.is_old:
             device = await self._add_messages(requester, since, until, answer)
-        return answer, SyncToken(until, device, typing, presence)
+        return answer, SyncToken(until, device, typing, presence, begun=begun)
 
     async def _admitted(self, requester: Requester, request: SyncRequest) -> MembershipPosition:
         """The reader's rooms that the filter admits."""

@@ -129,7 +129,7 @@ class PushRules:
             self._known.drop(entry.user_id)
 
     async def _change(self, requester: Requester, change: Change) -> None:
-        rules = await self.of(requester.user_id)
+        rules = (await self._stored(requester.user_id)).rules  # a cached one may lack another worker's change
         with _api_errors():
             changed = change(rules)
         if not changed.is_same_as(rules):
@@ -144,11 +144,14 @@ class PushRules:
         known = self._known.get(user_id)
         if known is None:
             age = self._known.age
-            async with self._db.read() as conn:
-                row = (await stored.rules_of(conn, [user_id])).get(user_id)
-            known = Known(UNCHANGED, LOG_START) if row is None else Known(_read(row.rules), row.position)
+            known = await self._stored(user_id)
             self._known.put(user_id, known, age)
         return known
+
+    async def _stored(self, user_id: UserId) -> Known:
+        async with self._db.read() as conn:
+            row = (await stored.rules_of(conn, [user_id])).get(user_id)
+        return Known(UNCHANGED, LOG_START) if row is None else Known(_read(row.rules), row.position)
 
 
 def rules_from(row: StoredRules) -> Ruleset:

@@ -12,6 +12,8 @@ from tests.api.matrix.slidekit import Slider, a_list
 from tests.api.matrix.synckit import WAIT_MS, Follower, joined
 from tests.api.matrix.test_highlights import mention
 
+pytestmark = pytest.mark.both
+
 RULES = "pushrules/global"
 LOUD = {"set_tweak": "highlight"}
 PACE: dict[str, object] = {"matrix": {"enabled": True, "notification_pace_s": 5}}

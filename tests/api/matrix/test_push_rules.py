@@ -1,5 +1,6 @@
 """Push rules: read, made, moved, switched; and told to one's other devices."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
@@ -49,6 +50,45 @@ async def test_the_rules_of_one_kind(alice: Client) -> None:
         for slash in ("", "/"):
             assert await alice.call("GET", f"{RULES}/{kind}{slash}") == whole[kind]
     assert await alice.errcode("GET", f"{RULES}/postcontent/", 400) == "M_INVALID_PARAM"
+
+
+@pytest.mark.both
+async def test_changes_at_once(alice: Client) -> None:
+    other = await alice.login("alice")
+    body = {"actions": ["notify"], "conditions": []}
+    names = [f"rule{number}" for number in range(6)]
+    await asyncio.gather(
+        *(
+            one.call("PUT", f"{RULES}/override/{name}", body=body)
+            for name, one in zip(names, [alice, other] * 3, strict=True)
+        )
+    )
+    assert sorted(await own(alice, "override")) == names
+    last = (await own(alice, "override"))[-1]
+    moves = [name for name in names if name != last]
+    await asyncio.gather(
+        *(
+            alice.call("PUT", f"{RULES}/override/{name}", body=body, params={"after": last})
+            for name in moves * 2
+        )
+    )
+    assert sorted(await own(alice, "override")) == names
+    assert (await own(alice, "override"))[0] == last
+    at = f"{RULES}/override/{last}"
+    found = await asyncio.gather(
+        *(_status(one, at) for one in [alice, other] * 3), alice.call("GET", "pushers")
+    )
+    assert sorted(found[:-1]) == [200, *[404] * 5]
+    assert last not in await own(other, "override")
+
+
+async def _status(client: Client, at: str) -> int:
+    """The status of deleting a rule."""
+    answer = await client.session.delete(
+        f"/_matrix/client/v3/{at}", headers={"Authorization": f"Bearer {client.token}"}
+    )
+    async with answer:
+        return answer.status
 
 
 MALFORMED = [

@@ -16,6 +16,7 @@ from tests.api.matrix.gateways import QUICK, Gateway, push_gateway
 from tests.api.matrix.roomkit import create, path, say
 from tests.api.matrix.synckit import judged
 from tests.api.matrix.test_highlights import mention
+from tests.api.matrix.test_relations import ignore
 from tests.api.matrix.test_unread import answer, read
 from tests.chat.world import ByIds, group, person
 
@@ -164,6 +165,20 @@ async def test_a_gateway_is_told_how_a_room_without_a_name_is_called(
         "{'format': 'org.example.cards', 'cards': [1]}"
     }
     assert "membership" not in told[0]
+
+
+async def test_the_badge_loses_what_is_ignored(alice: Client, bob: Client, gateway: Gateway) -> None:
+    carol = await alice.register("carol")
+    room_id = await create(alice, bob, carol)
+    await gateway.tell(bob)
+    await say(alice, room_id, "one")
+    await gateway.told(1)
+    await say(carol, room_id, "two")
+    assert (await gateway.told(2))[1]["counts"] == {"unread": 2}
+    await ignore(bob, carol)
+    assert (await gateway.told(3))[2]["counts"] == {"unread": 1}
+    await ignore(bob, carol, alice)
+    assert (await gateway.told(4))[3]["counts"] == {"unread": 0}
 
 
 async def test_only_what_one_is_notified_of(alice: Client, bob: Client, gateway: Gateway) -> None:

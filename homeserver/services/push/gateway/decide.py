@@ -51,7 +51,7 @@ class GatewayDecider:
         Sets `has_decided`: True if there are pushes among that.
         """
         ended = [ended_by(one) for one in entries if one.kind is EntryKind.SESSION_ENDED]
-        read = {user_id for user_id, _ in found.read}
+        read = {user_id for user_id, _ in found.read} | {mark.user_id for mark in found.hidden}
         rooms = {one.event.room_id for one in found.judged}
         async with self._db.read() as conn:
             people = await stored.candidates(conn, rooms) if rooms else []

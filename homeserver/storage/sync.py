@@ -147,7 +147,7 @@ _ranked = (
         members.c.user_id,
         members.c.membership,
         func.row_number()
-        .over(partition_by=members.c.room_id, order_by=(_is_here, members.c.joined_ms, members.c.user_id))
+        .over(partition_by=members.c.room_id, order_by=(_is_here, members.c.joined_ms, members.c.position))
         .label("place"),
     )
     .where(members.c.room_id.in_(_in_rooms), members.c.user_id != _reader)

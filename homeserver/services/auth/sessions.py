@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.errors import Invalid, NotFound, Unauthenticated
+from homeserver.errors import Invalid, NotFound, Unauthenticated, Unavailable
 from homeserver.kit.names import one_line
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import Person, Requester, SessionId
@@ -38,6 +38,7 @@ MAX_DEVICE_NAME_CHARS = 100
 MAX_DEVICE_ID_CHARS = 255
 _MAX_LISTED = 200
 _PURGE_BATCH = 500
+_TAKEOVERS = 20  # attempts of a log-in whose device others log in on at the same time
 _FOR_GOOD_MS = 2**52  # a time that never comes
 
 
@@ -238,28 +239,31 @@ class Sessions:
                 return purged
 
     async def _open(self, session: Session, *, even_suspended: bool) -> Person:
-        """Insert a new session, replacing an earlier one of the device."""
+        """Insert a new session, ending an earlier one of the device. Of concurrent ones on a device the last stays."""
         user_id, device_id = session.user_id, session.device_id
-        async with self._db.read() as conn:
-            earlier = (await stored.sessions_on(conn, user_id, [device_id])).get(device_id)
-        if earlier is not None and earlier.ended_ms is None:
-            await self._end([(user_id, earlier.session_id)], "replaced")
 
-        async def work(conn: AsyncConnection) -> Person:
+        async def work(conn: AsyncConnection) -> Person | SessionId:
             # The lock orders this before or after a suspension, never concurrent with it.
             await stored_accounts.lock_users(conn, [user_id])
             account = (await stored_accounts.accounts_of(conn, [user_id])).get(user_id)
             if account is None:
                 raise token_format.unknown_token()
             check_account(account, even_suspended=even_suspended)
+            earlier = (await stored.sessions_on(conn, user_id, [device_id])).get(device_id)
+            if earlier is not None and earlier.ended_ms is None:
+                return earlier.session_id
             await stored.drop_ended(conn, user_id, device_id)
             await stored.add_sessions(conn, [session])
             return account.person
 
-        found = await write_with_retry(self._db, work)
-        await self._tell_of(session)
-        await self._end_beyond(session)
-        return found
+        for _ in range(_TAKEOVERS):
+            done = await write_with_retry(self._db, work)
+            if isinstance(done, Person):
+                await self._tell_of(session)
+                await self._end_beyond(session)
+                return done
+            await self._end([(user_id, done)], "replaced")
+        raise Unavailable("too many log-ins on this device at once; try again", code="busy")
 
     async def _tell_of(self, session: Session) -> None:
         """A new device is a change of its user's devices before it has keys: messages can be sent to it."""

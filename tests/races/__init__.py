@@ -1,0 +1,1 @@
+"""Every writing call of every API, many times at once."""

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import AsyncIterator, Sequence
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from bridges.marketplace import schemas, shape
 from bridges.marketplace.auth import Caller, Callers
@@ -12,6 +12,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route, is_multipart
+from homeserver.kit.text import file_name, file_name_in
 from homeserver.model import AttachmentKind, MediaId
 from homeserver.services.events.content import NewFile, uploaded_file
 from homeserver.services.media.disk import new_media_id
@@ -144,7 +145,7 @@ class Files:
         if path.startswith(_MEDIA):
             file = uploaded_file(await self._own(path))
             return file if file.kind == "image" else file._replace(kind="file")  # this API has no video type
-        name = new.file_name or unquote(urlsplit(url).path.rpartition("/")[2]) or "file"
+        name = file_name(new.file_name) if new.file_name else file_name_in(url)
         kind: AttachmentKind = "image" if new.message_type == "image" else "file"
         return NewFile(kind=kind, name=shape.neutral_name(name), size=new.file_size or 0, file_url=url)
 
@@ -166,7 +167,7 @@ class Files:
         media, settings = self._market.media, self._market.settings
         stored = await media.upload(
             caller.requester,
-            name=shape.neutral_name(part.file_name),
+            name=shape.neutral_name(file_name(part.file_name)),
             chunks=_bounded(part.chunks, settings.max_upload_bytes),
             declared_type=part.content_type,
             media_id=media_id,
@@ -179,7 +180,7 @@ class Files:
     def _shown(self, stored: StoredMedia) -> schemas.File:
         return {
             "file_id": stored.media_id,
-            "file_name": shape.neutral_name(stored.name),
+            "file_name": shape.neutral_name(file_name(stored.name)),
             "file_size": stored.size,
             "public_url": self._own_url + self._market.media.url(stored.media_id, stored.name),
         }

@@ -30,6 +30,6 @@ class Posting:
         return await self._messages.send_file(
             room,
             file=await self._files.named(new),
-            text=new.message_text if new.message_text.strip() else None,
+            text=new.message_text or None,
             txn_id=new.client_id,
         )

@@ -16,7 +16,6 @@ from homeserver.http.body import BODY_TIMEOUT_S, BROKEN, slow_body
 T = TypeVar("T")
 
 MAX_PARTS = 20
-MAX_NAME_BYTES = 1000  # of a file
 CHUNK_BYTES = 64 * 1024
 
 # A quoted value, in which `\"` and `\\` stand for one character, or one that ends in a backslash, or a token.
@@ -46,7 +45,10 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class FormFile:
-    """A field with a file. `chunks` must be read before the next part of the form is asked for."""
+    """A field with a file, under the name that the browser gave, whatever that is.
+
+    `chunks` must be read before the next part of the form is asked for.
+    """
 
     name: str
     file_name: str
@@ -70,7 +72,7 @@ async def form_parts(request: web.Request, max_field_bytes: int) -> AsyncIterato
                 yield FormField(name, await _text(part, name, max_field_bytes))
             elif (chunks := await _chosen(part, said["filename"])) is not None:
                 kind = part.headers.get("Content-Type", "")
-                yield FormFile(name, _file_name(said["filename"]), kind, chunks)
+                yield FormFile(name, said["filename"], kind, chunks)
     except _NO_FORM:
         raise _bad_form("it is malformed") from None
     raise _bad_form("too many parts")
@@ -148,10 +150,6 @@ async def _in_time(step: Awaitable[T]) -> T:
             return await step
     except TimeoutError:
         raise slow_body() from None
-
-
-def _file_name(given: str) -> str:
-    return given.replace("\x00", "").encode(errors="replace")[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
 def _bad_form(what: str) -> Invalid:

@@ -1,35 +1,15 @@
-"""Text typed by users: names cleaned for display, folded for search."""
+"""Names of people: their fields, and the text that they are found by."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields as fields_of
 from dataclasses import replace
 from typing import Any, cast
 
-from homeserver.errors import Invalid
-from homeserver.folding import fold, normalized
+from homeserver.folding import fold
+from homeserver.kit.text import one_line
 from homeserver.model import HostProfile, Person
 
 HOST_FIELDS = tuple(field.name for field in fields_of(HostProfile))
-
-# Control characters, lone surrogates, and marks that change the direction of the surrounding text.
-_UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
-_SPACES = re.compile(r"\s+")
-
-
-def one_line(text: str) -> str:
-    """Text without line breaks, control characters and direction marks; runs of spaces become one."""
-    return _SPACES.sub(" ", _UNSAFE.sub(" ", normalized("NFC", text))).strip()
-
-
-def clean_name(text: str, *, max_chars: int, what: str) -> str:
-    """A name as stored. Raises Invalid if nothing is left of it or it is too long."""
-    cleaned = one_line(text[: 4 * max_chars])
-    if not cleaned:
-        raise Invalid(f"{what} must not be empty", code="empty_name")
-    if len(cleaned) > max_chars or len(text) > 4 * max_chars:
-        raise Invalid(f"{what} must have at most {max_chars} characters", code="name_too_long")
-    return cleaned
 
 
 def search_words(text: str) -> list[str]:

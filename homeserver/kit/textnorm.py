@@ -3,9 +3,8 @@
 import re
 
 from homeserver.folding import fold
+from homeserver.kit.text import without_unseen
 
-# Soft hyphens, joiners, direction marks, variation selectors: they split words for programs, not for readers.
-_UNSEEN = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+")
 _WORD = re.compile(r"[^\W_]+")
 _LINK = re.compile(
     r"(?:https?://|(?<!\w)www\.)\S*"
@@ -14,8 +13,9 @@ _LINK = re.compile(
 
 
 def plain(text: str) -> str:
-    """Normalised text; equal for texts that read the same."""
-    return fold(text if text.isascii() else _UNSEEN.sub("", text))
+    """Normalised text; equal for texts that read the same. What is not seen splits words for programs, not for
+    readers."""
+    return fold(without_unseen(text))
 
 
 def words_of(plain_text: str) -> list[str]:

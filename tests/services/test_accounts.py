@@ -6,7 +6,7 @@ import pytest
 
 from homeserver.clock import FakeClock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthenticated
-from homeserver.kit import names
+from homeserver.kit.text import checked_name, one_line
 from homeserver.model import Page, Person
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts import identifiers
@@ -283,8 +283,8 @@ def test_tags_are_made_from_what_there_is() -> None:
 
 
 def test_names_are_cleaned() -> None:
-    assert names.one_line("  Ann\t\u202e\n Lee\0 ") == "Ann Lee"
+    assert one_line("  Ann\t\u202e\n Lee\0 ") == "Ann Lee"
     with pytest.raises(Invalid):
-        names.clean_name("\u200e \n", max_chars=10, what="the name")
+        checked_name("\u200e \n", most=10, what="the name")
     with pytest.raises(Invalid):
-        names.clean_name("x" * 11, max_chars=10, what="the name")
+        checked_name("x" * 11, most=10, what="the name")

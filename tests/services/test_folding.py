@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from homeserver.folding import fold, normalized
-from homeserver.kit.names import one_line
+from homeserver.kit.text import one_line
 from homeserver.kit.textnorm import plain
 
 

@@ -112,7 +112,7 @@ class Chats:
     async def group(self, call: Call[NewGroupChat, None]) -> schemas.Chat:
         """`POST /api/v1/chats/group`: create a group chat; its creator is its admin.
 
-        Errors: unknown_people, too_many_people, title_too_long, blocked.
+        Errors: unknown_people, too_many_people, empty_title, title_too_long, blocked.
         """
         requester, body = call.requester, call.body
         people = [publicids.from_public(n, requester.namespace) for n in body.user_ids]

@@ -5,10 +5,13 @@ from typing import Any, Literal
 
 from homeserver.api.messenger.schemas import NewMessage
 from homeserver.errors import Forbidden
+from homeserver.kit.text import file_name, file_name_in
+from homeserver.model import Content
 from homeserver.services.events.access import OpenRoom
 from homeserver.services.events.content import Extras, NewFile
 from homeserver.services.messages.messages import Messages, Sent
 
+_NAMES = ("name", "file_name", "filename")
 _MAX_NUMBER = 2**53 - 1  # the largest integer of JavaScript
 
 
@@ -33,7 +36,7 @@ class Posting:
         file = file_of(kind, new.content, payload or {})
         if file is not None:
             return await self._messages.send_file(
-                room, file=file, text=new.content, txn_id=new.client_id, payload=payload
+                room, file=file, text=new.content, txn_id=new.client_id, payload=_with_clean_names(payload)
             )
         extras = Extras(payload, called=kind)
         return await self._messages.send(room, text=new.content, txn_id=new.client_id, extras=extras)
@@ -46,9 +49,10 @@ def file_of(kind: Literal["image", "file"], content: str, payload: Mapping[str, 
         url = content
     if not url:
         return None
+    name = _text(payload, *_NAMES)
     return NewFile(
         kind=kind,
-        name=_text(payload, "name", "file_name", "filename") or _last_part(url) or content,
+        name=name or file_name_in(url),
         size=_number(payload, "size", "file_size") or 0,
         file_url=url,
         content_type=_text(payload, "content_type", "mime_type"),
@@ -57,8 +61,12 @@ def file_of(kind: Literal["image", "file"], content: str, payload: Mapping[str, 
     )
 
 
-def _last_part(url: str) -> str:
-    return url.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
+def _with_clean_names(payload: Content | None) -> Content | None:
+    """The payload of a file, with the file's names as every API shows them."""
+    if payload is None:
+        return None
+    names = {name: file_name(said) for name in _NAMES if (said := _text(payload, name))}
+    return {**payload, **names}
 
 
 def _text(payload: Mapping[str, Any], *names: str) -> str:

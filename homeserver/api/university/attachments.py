@@ -9,6 +9,7 @@ from homeserver.errors import HomeserverError, Invalid, Unavailable
 from homeserver.http.body import check
 from homeserver.http.forms import FormFile, form_parts
 from homeserver.http.routes import Call, Route, is_multipart
+from homeserver.kit.text import file_name_in
 from homeserver.model import Attachment, Requester
 from homeserver.services.events.access import Access, SeenMessage
 from homeserver.services.events.content import NewFile, uploaded_file
@@ -55,7 +56,7 @@ class Attachments:
             return await self._upload(call)
         body = call.body
         message = await self._access.message_by_uuid(requester, body.message_id)
-        name = body.file_url.partition("?")[0].rstrip("/").rpartition("/")[2]
+        name = file_name_in(body.file_url)
         file = NewFile(kind=body.file_type, name=name, size=body.file_size, file_url=body.file_url)
         added = await self._messages.attach(message, file)
         return shape.attachment(added, str(body.message_id), self._views.of(requester))

@@ -184,7 +184,7 @@ class Conversations:
 
         For admins of the conversation.
 
-        Errors: room_not_found, not_admin, title_too_long, topic_too_long.
+        Errors: room_not_found, not_admin, empty_title, title_too_long, topic_too_long.
         """
         room_id = (await self._named(call)).room_id
         room = await self._rooms.change(

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from homeserver.kit.names import clean_name, search_text
+from homeserver.kit.names import search_text
 from homeserver.kit.ratelimit import RateLimits
+from homeserver.kit.text import checked_name
 from homeserver.model import Page, Person, Requester, SessionId
 from homeserver.protocol.ids import UserId, make_user_id
 from homeserver.services.accounts import identifiers
@@ -124,7 +125,7 @@ class Accounts:
         """Create an account even while registration is closed (for the command line and demos)."""
         new = NewAccount(
             email=identifiers.normal_email(email) if email else "",
-            display_name=clean_name(display_name, max_chars=MAX_NAME_CHARS, what="the display name"),
+            display_name=checked_name(display_name, most=MAX_NAME_CHARS, what="the display name"),
             tag=identifiers.checked_tag(tag) if tag else None,
             password_hash=None,
             user_id=None

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 
 from homeserver.errors import Conflict, Invalid
-from homeserver.kit.names import one_line
+from homeserver.kit.text import one_line
 from homeserver.protocol.errors import BadIdentifier
 from homeserver.protocol.ids import UserId, make_user_id
 

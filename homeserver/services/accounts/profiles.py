@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Conflict, NotFound
 from homeserver.kit.cache import BoundedCache
-from homeserver.kit.names import clean_name, search_text, with_fields
+from homeserver.kit.names import search_text, with_fields
+from homeserver.kit.text import checked_name
 from homeserver.model import EntryKind, Person, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.accounts import identifiers
@@ -120,9 +121,7 @@ class Profiles:
         """
         changes: dict[str, str] = {}
         if display_name is not None:
-            changes["display_name"] = clean_name(
-                display_name, max_chars=MAX_NAME_CHARS, what="the display name"
-            )
+            changes["display_name"] = checked_name(display_name, most=MAX_NAME_CHARS, what="the display name")
         if avatar_url is not None:
             changes["avatar_url"] = identifiers.checked_avatar_url(avatar_url)
         wanted_tag = None if tag is None else identifiers.checked_tag(tag)

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from homeserver.errors import HomeserverError, Invalid
-from homeserver.kit.names import HOST_FIELDS, one_line, with_fields
+from homeserver.kit.names import HOST_FIELDS, with_fields
+from homeserver.kit.text import one_line
 from homeserver.model import Person
 from homeserver.services.accounts import identifiers
 from homeserver.services.auth import token_format

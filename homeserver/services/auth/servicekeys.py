@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound, Unauthenticated
 from homeserver.kit.cache import BoundedCache
-from homeserver.kit.names import clean_name
 from homeserver.kit.ratelimit import RateLimits
+from homeserver.kit.text import checked_name
 from homeserver.model import EntryKind, Page
 from homeserver.storage import servicekeys as stored
 from homeserver.storage.db import Database
@@ -76,7 +76,7 @@ class ServiceKeys:
         secret = f"sk_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
         made = ServiceKey(
             key_id=key_id,
-            name=clean_name(name, max_chars=MAX_NAME_CHARS, what="the name"),
+            name=checked_name(name, most=MAX_NAME_CHARS, what="the name"),
             scope=scope,
             key_hash=_hash(secret),
             created_ms=self._clock.now_ms(),

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound, Unauthenticated, Unavailable
-from homeserver.kit.names import one_line
 from homeserver.kit.ratelimit import RateLimits
+from homeserver.kit.text import one_line
 from homeserver.model import Person, Requester, SessionId
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.accounts.status import check_account

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound
-from homeserver.kit.names import one_line
+from homeserver.kit.text import one_line
 from homeserver.model import LOG_START, Content, LogPosition, Requester
 from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.e2ee import validation

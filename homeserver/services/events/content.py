@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from homeserver.kit.text import file_name
 from homeserver.model import (
     ATTACHMENT_REL,
     CALLED_KEY,
@@ -125,12 +126,13 @@ def file_content(
         info["mimetype"] = file.content_type
     if file.width and file.height:
         info |= {"w": file.width, "h": file.height}
-    content: Content = {"filename": file.name, "info": info, **_extra(beside.payload)}
+    name = file_name(file.name)
+    content: Content = {"filename": name, "info": info, **_extra(beside.payload)}
     if file.media_id is not None:
         content |= {"msgtype": _MSGTYPES[file.kind], "url": f"mxc://{server}/{file.media_id}"}
     else:  # Matrix has no files on other hosts: its clients show a text with the URL
         content |= {"msgtype": "m.text", CALLED_KEY: file.kind, FILE_URL_KEY: file.file_url}
-    content["body"] = _with_address(text or file.name, content)
+    content["body"] = _with_address(text or name, content)
     if part_of is not None:
         content["m.relates_to"] = {"rel_type": ATTACHMENT_REL, "event_id": part_of}
     elif beside.reply_to is not None:
@@ -211,7 +213,7 @@ def attachment_of(stored: StoredEvent, server: str) -> Attachment | None:
         event_id=event.event_id,
         kind=kind,
         size=_number(info.get("size")) or 0,
-        name=name if isinstance(name, str) else "",
+        name=file_name(name if isinstance(name, str) else ""),
         created_ms=event.origin_server_ts,
         media_id=media_id,
         file_url=None if media_id is not None else str(file_url),

@@ -15,11 +15,12 @@ from homeserver.clock import Clock
 from homeserver.errors import Conflict, Invalid, NotFound, RateLimited, TooLarge
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.kit.shares import Shares
+from homeserver.kit.text import file_name
 from homeserver.model import MediaId, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.media import images, sniff
 from homeserver.services.media.disk import Disk, Incoming, Places, new_media_id
-from homeserver.services.media.disposition import clean_name, content_disposition
+from homeserver.services.media.disposition import content_disposition
 from homeserver.services.media.images import ThumbnailParams
 from homeserver.services.media.quota import Quota
 from homeserver.services.media.thumbs import Thumbnails
@@ -122,7 +123,7 @@ class Media:
         self._limits.check("upload", requester.user_id)
         if self._uploads >= self._settings.max_uploads:
             raise RateLimited("too many uploads at once", retry_ms=_RETRY_MS, code="busy")
-        said = _Said(clean_name(name), declared_type, media_id or new_media_id(), source, is_awaited)
+        said = _Said(name and file_name(name), declared_type, media_id or new_media_id(), source, is_awaited)
         with self._shares.take(requester.user_id):
             return await self._take_in(requester.user_id, chunks, said)
 
@@ -143,7 +144,7 @@ class Media:
         incoming = await self._disk.run(partial(Incoming, self._places.incoming))
         try:
             await self._disk.run(partial(incoming.write, data))
-            said = _Said(clean_name(name), "", new_media_id(), source, is_awaited=False)
+            said = _Said(name and file_name(name), "", new_media_id(), source, is_awaited=False)
             received = _Received(data[: sniff.HEAD_BYTES], len(data))
             return await self._keep(_NOBODY, incoming, received, said)
         finally:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
-from homeserver.errors import Forbidden, Invalid, TooLarge
+from homeserver.errors import Forbidden, Invalid
+from homeserver.kit.text import check_text, shows
 from homeserver.model import (
     ATTACHMENT_REL,
     LAST_PLACE,
@@ -122,6 +123,7 @@ class Messages:
     ) -> Sent:
         """Send a file as a message, with `text` as its caption. Raises what `send` raises."""
         self.admit(room.requester)
+        text = text if text and shows(text) else None
         if text:
             self._check_text(text)
         check_file(file)
@@ -272,11 +274,7 @@ class Messages:
         return [*edits.get(event_id, ()), *files.get(event_id, ())]
 
     def _check_text(self, text: str) -> None:
-        if not text.strip():
-            raise Invalid("the text must not be empty", code="empty_text")
-        if len(text) > self._settings.max_message_chars:
-            most = self._settings.max_message_chars
-            raise TooLarge(f"a message must have at most {most} characters", code="text_too_long", most=most)
+        check_text(text, self._settings.max_message_chars)
 
 
 class Files:

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound, TooLarge
-from homeserver.kit.names import one_line
 from homeserver.kit.ratelimit import RateLimits
+from homeserver.kit.text import one_line
 from homeserver.model import Page, Person, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId

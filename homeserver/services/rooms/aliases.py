@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.clock import Clock
 from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
+from homeserver.folding import normalized
 from homeserver.kit.ratelimit import RateLimits
+from homeserver.kit.text import one_line
 from homeserver.model import Content, Requester
 from homeserver.protocol.ids import RoomAlias, RoomId, UserId, domain_of, is_room_alias
 from homeserver.protocol.member import membership_in
@@ -156,8 +158,9 @@ class Aliases:
         name = _checked(alias)
         if domain_of(name) != self._server:
             raise Invalid("not an alias of this server", code="bad_alias")
-        if _SPACE.search(name):
-            raise Invalid("an alias must not have spaces", code="bad_alias")
+        localpart = name[1:].partition(":")[0]
+        if _SPACE.search(name) or one_line(localpart) != normalized("NFC", localpart):
+            raise Invalid("an alias must not have spaces or hidden characters", code="bad_alias")
         return name
 
     async def _find(self, alias: RoomAlias) -> AliasRow:

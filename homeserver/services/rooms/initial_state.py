@@ -7,7 +7,8 @@ levels and may not be listed there. In these versions only a creator can upgrade
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from homeserver.errors import TooLarge, Unsupported
+from homeserver.errors import Unsupported
+from homeserver.kit.text import checked_title, checked_topic
 from homeserver.model import KIND_KEY, LINK_EVENT, Content, Draft, Link, Person, RoomKind
 from homeserver.protocol import canonical
 from homeserver.protocol.errors import UnknownRoomVersion
@@ -126,22 +127,18 @@ class ProductInitialState:
             linked = {"service": link.service, "service_id": link.service_id}
             drafts.append(state_draft(LINK_EVENT, own, linked))
         if title:
-            drafts.append(state_draft("m.room.name", own, {"name": title.strip()}))
+            drafts.append(state_draft("m.room.name", own, {"name": title}))
         if topic:
             drafts.append(state_draft("m.room.topic", own, {"topic": topic}))
         return drafts + member_events.bring_in(own, others, is_direct=kind == "private")
 
-    def check_texts(self, title: str | None, topic: str | None) -> None:
-        """Raise TooLarge if the title or the topic is over its limit."""
-        if title is not None and len(title) > self.settings.max_title_chars:
-            most = self.settings.max_title_chars
-            raise TooLarge(f"a title must have at most {most} characters", code="title_too_long", most=most)
-        if topic is not None and len(topic) > MAX_TOPIC_CHARS:
-            raise TooLarge(
-                f"a description must have at most {MAX_TOPIC_CHARS} characters",
-                code="topic_too_long",
-                most=MAX_TOPIC_CHARS,
-            )
+    def title(self, text: str) -> str:
+        """A title as it is stored. Raises Invalid("empty_title"), TooLarge."""
+        return checked_title(text, self.settings.max_title_chars)
+
+    def topic(self, text: str) -> str:
+        """A topic as it is stored. Raises TooLarge."""
+        return checked_topic(text, MAX_TOPIC_CHARS)
 
 
 def preset_state(preset: Preset) -> dict[tuple[str, str], Content]:

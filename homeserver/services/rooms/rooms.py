@@ -60,11 +60,12 @@ class Rooms:
         """Create a room, or get an existing one: the private room of the same two users and link, or the group of the
         same link. `people` are users' numbers; the requester is added anyway, as an admin.
 
-        Raises Invalid("unknown_people", "private_needs_two"), TooLarge, RateLimited, and Forbidden("blocked") if a
-        new room or member would bring together users with a block between them.
+        Raises Invalid("unknown_people", "private_needs_two", "empty_title"), TooLarge, RateLimited,
+        and Forbidden("blocked") if a new room or member would bring together users with a block between them.
         """
         self._limits.check("create", requester.user_id)
-        self._initial_state.check_texts(title, topic)
+        title = self._initial_state.title(title) if title else None
+        topic = self._initial_state.topic(topic)
         others = await self._people(requester, people)
         if kind == "private" and len(others) != 1:
             raise Invalid("a direct chat must have two people", code="private_needs_two")
@@ -122,14 +123,16 @@ class Rooms:
     async def change(
         self, requester: Requester, room_id: RoomId, *, title: str | None = None, topic: str | None = None
     ) -> Room:
-        """Set the title or the topic; for admins. Raises Forbidden("not_admin", "blocked"), TooLarge, NotFound."""
-        self._initial_state.check_texts(title, topic)
-        await self._members.check_reach(requester, await self._access.room_to_manage(requester, room_id))
+        """Set the title or the topic; for admins.
+
+        Raises Forbidden("not_admin", "blocked"), Invalid("empty_title"), TooLarge, NotFound.
+        """
         wanted: dict[str, Content] = {}
         if title is not None:
-            wanted["m.room.name"] = {"name": title.strip()}
+            wanted["m.room.name"] = {"name": self._initial_state.title(title)}
         if topic is not None:
-            wanted["m.room.topic"] = {"topic": topic}
+            wanted["m.room.topic"] = {"topic": self._initial_state.topic(topic)}
+        await self._members.check_reach(requester, await self._access.room_to_manage(requester, room_id))
 
         def decide(head: Head) -> Decided:
             check_may_manage(requester, head)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from homeserver.errors import NotFound
 from homeserver.folding import like_pattern
+from homeserver.kit.text import one_line
 from homeserver.model import Member, Message, Page, Person, Room, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.profiles import Profiles
@@ -165,13 +166,14 @@ def _room(
     people: tuple[Person, ...] | None,
 ) -> Room:
     room = listed.room
-    named_after_other = room.kind == "private" and not room.name and other is not None
+    name = one_line(room.name)  # and the topic: Matrix clients may have set any
+    named_after_other = room.kind == "private" and not name and other is not None
     return Room(
         room_id=room.room_id,
         position=room.position,
         kind=room.kind,
-        name=other.display_name if named_after_other and other is not None else room.name,
-        topic=room.topic,
+        name=other.display_name if named_after_other and other is not None else name,
+        topic=one_line(room.topic),
         creator=room.creator,
         creator_number=creator.number if creator is not None else 0,
         created_ms=room.created_ms,

@@ -147,7 +147,7 @@ async def test_files_are_added_to_ones_own_message(alice: User, bob: User) -> No
         conforms(schemas.Attachment, second)
         assert (await ear.next())["payload"]["attachments"] == [first, second]
     assert (second["file_url"], second["file_type"], second["file_size"]) == (LINK["file_url"], "file", 123)
-    assert (second["name"], second["thumbnail_url"], second["width"]) == ("a%20b.pdf", None, None)
+    assert (second["name"], second["thumbnail_url"], second["width"]) == ("a b.pdf", None, None)
     (shown,) = await bob.chat("GET", f"messages/{group['id']}")
     assert shown["attachments"] == [first, second]
     assert shown["is_edited"] is False, "files are no edit of the text"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 
 from homeserver.clock import Clock
-from homeserver.kit.names import one_line
+from homeserver.kit.text import one_line
 from homeserver.model import Content, LogPosition, Message, Person
 from homeserver.protocol.ids import EventId, UserId
 from homeserver.services.accounts.profiles import Profiles

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Select, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -48,6 +48,13 @@ class ReadMove:
     seen: LogPosition | None = None
     main: LogPosition | None = None
     main_seq: int = 0
+
+
+class ReadSpan(NamedTuple):
+    """What a joined member has read: everything after their join, up to `upto`."""
+
+    joined: LogPosition
+    upto: LogPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,7 @@ _UNREAD_REMOVED = (
     )
     .values(unread_removed=members.c.unread_removed + 1)
 )
-_READERS = select(members.c.user_id, members.c.read_position).where(
+_READERS = select(members.c.user_id, members.c.joined_position, members.c.read_position).where(
     members.c.room_id == bindparam("of_room"),
     members.c.membership == "join",
     members.c.read_position >= bindparam("since"),
@@ -292,10 +299,10 @@ async def count_removed(conn: AsyncConnection, removed: Sequence[tuple[RoomId, L
 
 async def readers_since(
     conn: AsyncConnection, room_id: RoomId, position: LogPosition
-) -> dict[UserId, LogPosition]:
-    """The joined members who have read up to `position` or further, with their read positions."""
+) -> dict[UserId, ReadSpan]:
+    """What the joined members have read who have read up to `position` or further."""
     rows = await conn.execute(_READERS, {"of_room": room_id, "since": position})
-    return {row.user_id: row.read_position for row in rows}
+    return {row.user_id: ReadSpan(row.joined_position, row.read_position) for row in rows}
 
 
 async def rooms_of(

@@ -261,6 +261,19 @@ async def test_a_guest_becomes_an_account_with_all_their_rooms(hs: Homeserver) -
         await ByIds(hs).send(guest, rooms[0], text="and I?")
 
 
+async def test_what_a_guest_has_read_the_account_has_read(hs: Homeserver) -> None:
+    """And has not read its own words for that."""
+    seller, alice = await person(hs, "Seller"), await person(hs, "Alice")
+    made = await hs.enquiries.guests.enter(new_name())
+    room_id = await chat_of(hs, made.requester, seller)
+    await ByIds(hs).send(made.requester, room_id, text="is it still there?")
+    await ByIds(hs).send(seller, room_id, text="yes")
+    await hs.realtime.receipts.mark_read(made.requester, room_id)
+    await ByIds(hs).send(seller, room_id, text="come and see")
+    await hs.enquiries.guests.claim(alice, name=made.name, cookie=made.cookie or "")
+    assert [one.read_by_count for one in await ByIds(hs).page(seller, room_id, limit=9)] == [1, 1, 0]
+
+
 async def test_an_account_changes_and_deletes_what_it_wrote_as_a_guest(hs: Homeserver) -> None:
     alice, bob, made = (
         await person(hs, "Alice"),

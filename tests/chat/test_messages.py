@@ -189,6 +189,31 @@ async def test_texts_are_bounded(hs: Homeserver) -> None:
     await ByIds(hs).send(alice, room.room_id, text="я" * 10_000)
 
 
+async def test_who_joins_later_has_read_nothing_before(hs: Homeserver) -> None:
+    """Neither by the join, nor by reading up to the end; what comes after the join counts."""
+    alice, bob, room = await pair(hs)
+    carol = await person(hs, "Carol")
+    mark, members = hs.realtime.receipts.mark_read, hs.rooms.members
+    old = [await ByIds(hs).send(who, room.room_id, text="old") for who in (alice, bob)]
+    await mark(bob, room.room_id)
+
+    async def counts() -> list[int]:
+        return [one.read_by_count for one in await ByIds(hs).page(alice, room.room_id, limit=9)]
+
+    for _ in range(2):  # leaving and coming again begins anew
+        await members.add(alice, room.room_id, carol.number)
+        assert await counts() == [1, 0]
+        await mark(carol, room.room_id, event_id=old[0].event_id)
+        await mark(carol, room.room_id)
+        assert await counts() == [1, 0]
+        await members.remove(alice, room.room_id, carol.number)
+    await members.add(alice, room.room_id, carol.number)
+    await ByIds(hs).send(alice, room.room_id, text="new")
+    assert await counts() == [1, 1, 0], "who writes has read what was there"
+    await mark(carol, room.room_id)
+    assert await counts() == [1, 1, 1]
+
+
 async def test_reading_is_counted_once_and_never_backwards(hs: Homeserver) -> None:
     alice, bob, room = await pair(hs)
     sent = [await ByIds(hs).send(alice, room.room_id, text=str(n)) for n in range(4)]

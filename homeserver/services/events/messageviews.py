@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from homeserver.model import (
     ATTACHMENT_REL,
     CLIENT_ID_KEY,
-    LOG_START,
     Attachment,
     LogPosition,
     Message,
     MessageRef,
+    Person,
 )
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.accounts.profiles import Profiles
@@ -29,6 +29,7 @@ from homeserver.services.events.content import (
 from homeserver.storage import events, members, relations, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.events import StoredEvent
+from homeserver.storage.members import ReadSpan
 from homeserver.timeline.writer import Timeline
 
 _MAX_FILES = 1000  # of all messages of one page
@@ -118,15 +119,15 @@ class MessageViews:
         room_positions: Mapping[RoomId, LogPosition],
         readers: "_Readers | None" = None,
     ) -> list[Message]:
-        numbers = await self._numbers({one.event.sender for one in page})
+        senders = await self._profiles.people({one.event.sender for one in page})
         return [
             self._message(
                 one,
                 room_position=room_positions[one.event.room_id],
-                sender_number=numbers.get(one.event.sender, 0),
+                sender_number=senders[one.event.sender].number if one.event.sender in senders else 0,
                 reply_to=_reply(one, parts.replies),
                 parts=parts.files.get(one.event.event_id, ()),
-                read_by=readers.of(one) if readers is not None else 0,
+                read_by=readers.of(one, senders) if readers is not None else 0,
             )
             for one in page
         ]
@@ -197,12 +198,17 @@ class _Parts(NamedTuple):
 
 
 class _Readers:
-    """Counts the users who have read a message, without its sender."""
+    """Counts the users who have read a message: neither its sender, nor those who joined after it."""
 
-    def __init__(self, readers: Mapping[UserId, LogPosition]) -> None:
-        self._by_user = readers
-        self._positions = sorted(readers.values())
+    def __init__(self, spans: Mapping[UserId, ReadSpan]) -> None:
+        self._spans = spans
+        self._joined = sorted(span.joined for span in spans.values())
+        self._read = sorted(span.upto for span in spans.values())
 
-    def of(self, stored: StoredEvent) -> int:
-        count = len(self._positions) - bisect_left(self._positions, stored.arrived)
-        return count - (self._by_user.get(stored.event.sender, LOG_START) >= stored.arrived)
+    def of(self, stored: StoredEvent, senders: Mapping[UserId, Person]) -> int:
+        """The count for a message. `senders`: who the senders are now, also those who were guests then."""
+        position, sender = stored.arrived, senders.get(stored.event.sender)
+        read = len(self._read) - bisect_left(self._read, position)
+        joined_later = len(self._joined) - bisect_left(self._joined, position)
+        own = self._spans.get(stored.event.sender if sender is None else sender.user_id)
+        return read - joined_later - (own is not None and own.joined < position <= own.upto)

@@ -95,7 +95,7 @@ _KEEP_READ = (
         {
             name: select(_theirs.c[name]).where(*_own_of_guest).scalar_subquery()
             for name in (
-                *("joined_position", "read_position", "read_seq", "unread_removed"),
+                *("joined_position", "read_position", "own_position", "read_seq", "unread_removed"),
                 *("seen_position", "main_position", "main_seq"),
             )
         }

@@ -18,7 +18,10 @@ from homeserver.storage.sqlite import UNANSWERED
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
-    """The current member event of a user in a room. Users who left keep their row."""
+    """The current member event of a user in a room. Users who left keep their row.
+
+    `read_position`: how far they have read, as others see it; `own_position`: the same with private receipts.
+    """
 
     room_id: RoomId
     user_id: UserId
@@ -28,6 +31,7 @@ class MemberRow:
     position: LogPosition
     joined_ms: int
     read_position: LogPosition = LOG_START
+    own_position: LogPosition = LOG_START
     read_seq: int = 0
     unread_removed: int = 0
     main_seq: int = 0
@@ -35,7 +39,7 @@ class MemberRow:
 
 @dataclass(frozen=True, slots=True)
 class ReadMove:
-    """A user has read a room up to `position`, where its `message_seq` was `seq`.
+    """A user has read a room up to `own`, where its `message_seq` was `seq`; others see that up to `position`.
 
     For the counts of Matrix clients: `seen` is the position up to which the room is read with all its threads, `main`
     that without threads, where the room's `notify_seq` was `main_seq`. None leaves the stored value unchanged.
@@ -44,6 +48,7 @@ class ReadMove:
     room_id: RoomId
     user_id: UserId
     position: LogPosition | None = None
+    own: LogPosition | None = None
     seq: int = 0
     seen: LogPosition | None = None
     main: LogPosition | None = None
@@ -70,8 +75,8 @@ _SET_JOINED = Upsert(
     members,
     ["room_id", "user_id"],
     [
-        *(*_CHANGED, "joined_ms", "joined_position", "read_position", "read_seq", "unread_removed"),
-        *("seen_position", "main_position", "main_seq"),
+        *(*_CHANGED, "joined_ms", "joined_position", "read_position", "own_position", "read_seq"),
+        *("unread_removed", "seen_position", "main_position", "main_seq"),
     ],
 )
 _SET_OTHERS = Upsert(members, ["room_id", "user_id"], _CHANGED)
@@ -120,7 +125,7 @@ _WITH = (
 )
 _JOINED_AMONG = _JOINED.where(members.c.room_id.in_(bindparam("room_ids", expanding=True)))
 _room = rooms.c.room_id == bindparam("of_room")
-_is_further = members.c.read_position < bindparam("at", type_=BigInteger)
+_is_further = members.c.own_position < bindparam("own", type_=BigInteger)
 _READ = (
     update(members)
     .where(
@@ -128,17 +133,19 @@ _READ = (
         members.c.user_id == bindparam("of_user"),
         or_(
             _is_further,
+            members.c.read_position < bindparam("at", type_=BigInteger),
             members.c.seen_position < bindparam("seen", type_=BigInteger),
             members.c.main_position < bindparam("main", type_=BigInteger),
         ),
     )
     .values(
         read_position=larger(members.c.read_position, bindparam("at", type_=BigInteger)),
+        own_position=larger(members.c.own_position, bindparam("own", type_=BigInteger)),
         # Messages deleted after the room's last one are not unread either.
         read_seq=case(
             (~_is_further, members.c.read_seq),
             (
-                select(rooms.c.last_message_position).where(_room).scalar_subquery() <= bindparam("at"),
+                select(rooms.c.last_message_position).where(_room).scalar_subquery() <= bindparam("own"),
                 select(rooms.c.message_seq).where(_room).scalar_subquery(),
             ),
             else_=bindparam("seq"),
@@ -154,7 +161,7 @@ _UNREAD_REMOVED = (
     update(members)
     .where(
         members.c.room_id == bindparam("of_room"),
-        members.c.read_position < bindparam("at"),
+        members.c.own_position < bindparam("at"),
         members.c.membership == "join",
     )
     .values(unread_removed=members.c.unread_removed + 1)
@@ -281,6 +288,7 @@ async def move_read(conn: AsyncConnection, moves: Sequence[ReadMove]) -> None:
             "of_room": move.room_id,
             "of_user": move.user_id,
             "at": LOG_START if move.position is None else move.position,
+            "own": LOG_START if move.own is None else move.own,
             "seq": move.seq,
             "seen": LOG_START if move.seen is None else move.seen,
             "main": LOG_START if move.main is None else move.main,
@@ -355,6 +363,7 @@ def _member(row: Any) -> MemberRow:
         position=row.position,
         joined_ms=row.joined_ms,
         read_position=row.read_position,
+        own_position=row.own_position,
         read_seq=row.read_seq,
         unread_removed=row.unread_removed,
     )
@@ -371,6 +380,7 @@ def _row(row: MemberRow) -> dict[str, Any]:
         "joined_ms": row.joined_ms,
         "joined_position": row.position,
         "read_position": row.read_position,
+        "own_position": row.own_position,
         "read_seq": row.read_seq,
         "unread_removed": 0,
         "seen_position": row.read_position,

@@ -38,7 +38,7 @@ class Candidate:
     room_id: RoomId
     user_id: UserId
     number: int
-    read_position: LogPosition
+    own_position: LogPosition
     endpoint_hash: str
     since_ms: int
 
@@ -69,7 +69,7 @@ class Target:
     key: Key
     subscription: Subscription
     number: int
-    read_position: LogPosition
+    own_position: LogPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ _CANDIDATES = (
         members.c.room_id,
         members.c.user_id,
         users.c.number,
-        members.c.read_position,
+        members.c.own_position,
         push_subscriptions.c.endpoint_hash,
         push_subscriptions.c.created_ms,
     )
@@ -159,7 +159,7 @@ _TARGETS = (
         push_subscriptions,
         push_outbox.c.position,
         users.c.number,
-        members.c.read_position,
+        members.c.own_position,
     )
     .join_from(
         push_outbox,
@@ -249,7 +249,7 @@ async def candidates(conn: AsyncConnection, room_ids: Collection[RoomId]) -> lis
             room_id=row.room_id,
             user_id=row.user_id,
             number=row.number,
-            read_position=row.read_position,
+            own_position=row.own_position,
             endpoint_hash=row.endpoint_hash,
             since_ms=row.created_ms,
         )
@@ -287,7 +287,7 @@ def _target(row: Row[Any]) -> Target:
         key=Key(row.endpoint_hash, row.position),
         subscription=_subscription(row),
         number=row.number,
-        read_position=row.read_position,
+        own_position=row.own_position,
     )
 
 

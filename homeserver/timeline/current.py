@@ -88,6 +88,7 @@ class CurrentState:
             position=at.position,
             joined_ms=event.origin_server_ts,
             read_position=at.position,
+            own_position=at.position,
             read_seq=at.message_seq,
             main_seq=at.notify_seq,
         )

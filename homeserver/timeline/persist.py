@@ -85,7 +85,7 @@ class RoomRows:
         """Sending marks everything earlier as read for the sender, within the thread."""
         move = self.read.get(built.event.sender) or ReadMove(self.room_id, built.event.sender)
         if built.shown:
-            move = replace(move, position=built.position, seq=built.message_seq)
+            move = replace(move, position=built.position, own=built.position, seq=built.message_seq)
         if not is_in_thread(built.event):
             move = replace(move, main=built.position, main_seq=built.notify_seq)
         return move

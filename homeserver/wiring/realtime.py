@@ -47,6 +47,11 @@ def build_realtime(
             settings=settings.matrix,
         ),
         receipts=Receipts(
-            db=db, timeline=timeline, access=access, data=clientdata.account_data, clock=core.clock
+            db=db,
+            timeline=timeline,
+            access=access,
+            blocks=blocks,
+            data=clientdata.account_data,
+            clock=core.clock,
         ),
     )

@@ -12,6 +12,7 @@ from homeserver.model import Link, Message, Page, Requester
 from homeserver.protocol.ids import RoomId
 from homeserver.services.enquiries.enquiryviews import Enquiry
 from homeserver.services.events.content import NewFile
+from homeserver.services.realtime.records import ReadMoved
 from homeserver.settings.models import Settings
 from tests.chat.test_statements import statements
 from tests.chat.world import ByIds, Watch, enquiry, group, person
@@ -44,6 +45,38 @@ def all_ways(hs: Homeserver, who: Requester, room_id: RoomId, own: Message) -> S
         messages.attach(who, own.event_id, FILE),
         hs.realtime.typing.set(who, room_id, is_typing=True),
     )
+
+
+async def test_neither_sees_how_far_the_other_has_read(hs: Homeserver) -> None:
+    """Whoever blocked whom, by whatever API it is read; for oneself it is read, and what was seen before stays."""
+    alice, bob = [await person(hs, name) for name in ("Alice", "Bob")]
+    room_id, watch = await private(hs, alice, bob), Watch(hs)
+    receipts = hs.realtime.receipts
+
+    async def seen(reader: Requester) -> list[int]:
+        page = await ByIds(hs).page(reader, room_id, limit=9)
+        return [one.read_by_count for one in page if one.sender == reader.user_id]
+
+    async def unread(who: Requester) -> int:
+        (listed,) = await hs.rooms.rooms.listing(who, page=Page(9))
+        return listed.unread_count
+
+    for reader, writer in ((bob, alice), (alice, bob)):
+        sent = [await ByIds(hs).send(writer, room_id, text=text) for text in ("one", "two", "three")]
+        await receipts.mark_read(reader, room_id, event_id=sent[0].event_id)
+        before = await seen(writer)
+        await hs.accounts.blocks.block(alice, bob.user_id)
+        watch.records.clear()
+        await receipts.set(reader, room_id, "m.read", sent[1].event_id)
+        assert await unread(reader) == 1
+        assert await receipts.mark_read(reader, room_id) == 1
+        assert await receipts.mark_read(reader, room_id) == 0
+        assert await unread(reader) == 0
+        assert await seen(writer) == before == [*before[:-2], 0, 0]
+        await hs.accounts.blocks.unblock(alice, bob.user_id)
+        assert [one for one in watch.records if isinstance(one, ReadMoved)] == []
+        await receipts.mark_read(reader, room_id)
+        assert await seen(writer) == [*before[:-2], 1, 1]
 
 
 async def test_neither_reaches_the_other_and_both_are_told_the_same(hs: Homeserver) -> None:

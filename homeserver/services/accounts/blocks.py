@@ -109,6 +109,11 @@ class Blocks:
         if other is not None:
             await self.check_people(requester.user_id, [other])
 
+    async def is_silent(self, requester: Requester, head: Head) -> bool:
+        """True where `check_room` raises."""
+        other = other_of_two(head, requester.user_id)
+        return other is not None and bool(await self.between(requester.user_id, [other]))
+
     async def check_people(self, user_id: UserId, others: Collection[UserId]) -> None:
         """Raise Forbidden("blocked") if there is a block between a user and any of the others, in either direction."""
         if await self.between(user_id, others):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from homeserver.model import Requester
 from homeserver.protocol.ids import RoomId, UserId
-from homeserver.services.accounts.blocks import Blocks, other_of_two
+from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.events.access import Access
 from homeserver.services.realtime.feed import Feed
 from homeserver.services.realtime.records import PresenceChanged
@@ -33,8 +33,7 @@ class LiveConnections:
         Raises NotFound for a room that the requester has not joined.
         """
         head = (await self._access.room(requester, room_id)).head
-        other = other_of_two(head, requester.user_id)
-        if other is not None and await self._blocks.between(requester.user_id, [other]):
+        if await self._blocks.is_silent(requester, head):
             yield [requester.number]
             return
         self.enter(requester, room_id)

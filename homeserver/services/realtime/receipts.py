@@ -14,6 +14,7 @@ from homeserver.clock import Clock
 from homeserver.errors import Invalid, NotFound
 from homeserver.model import LOG_START, EntryKind, Requester
 from homeserver.protocol.ids import EventId, RoomId, is_event_id
+from homeserver.services.accounts.blocks import Blocks
 from homeserver.services.clientdata.accountdata import FULLY_READ, AccountData
 from homeserver.services.events.access import Access, head_for_member, not_joined
 from homeserver.storage import events, members, notify, relations
@@ -23,6 +24,7 @@ from homeserver.storage.events import StoredEvent
 from homeserver.storage.members import ReadMove
 from homeserver.storage.notify import ThreadRead
 from homeserver.storage.receipts import Receipt
+from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import NewEntry, Placed, SideWrite
 from homeserver.timeline.writer import Timeline
 
@@ -37,9 +39,17 @@ class Receipts:
     each method."""
 
     def __init__(
-        self, *, db: Database, timeline: Timeline, access: Access, data: AccountData, clock: Clock
+        self,
+        *,
+        db: Database,
+        timeline: Timeline,
+        access: Access,
+        blocks: Blocks,
+        data: AccountData,
+        clock: Clock,
     ) -> None:
         self._db = db
+        self._blocks = blocks
         self._timeline = timeline
         self._access = access
         self._data = data
@@ -53,16 +63,18 @@ class Receipts:
         The message may have been deleted just before. A receipt that is further ahead stays, and nothing is
         announced.
         """
-        await self._access.room(requester, room_id)
+        kind = await self._kind(requester, (await self._access.room(requester, room_id)).head, READ)
         target = await self._message(requester, room_id, event_id)
         if target is None:
             return 0
         async with self._db.read() as conn:
             own = await members.member(conn, room_id, requester.user_id)
-        if own is None or target.position is None or own.read_position >= target.position:
+        if own is None or target.position is None:
             return 0  # backfilled history counts as read
+        if (own.read_position if kind == READ else own.own_position) >= target.position:
+            return 0
         count = max(0, target.message_seq - own.read_seq)
-        await self._write(self._receipt(requester, target, READ, ""), target, count)
+        await self._write(self._receipt(requester, target, kind, ""), target, count)
         return count
 
     async def set(
@@ -76,7 +88,7 @@ class Receipts:
             raise Invalid(f"unknown receipt type {kind[:50]}", code="bad_receipt")
         if thread_id and (kind == FULLY_READ or (thread_id != MAIN and not is_event_id(thread_id))):
             raise Invalid("not a valid thread_id", code="bad_receipt")
-        await self.check_joined(requester, room_id)
+        kind = await self._kind(requester, await self._joined_head(requester, room_id), kind)
         target = await self._event(room_id, event_id)
         if thread_id:
             await self._check_thread(target, EventId(thread_id))
@@ -92,10 +104,17 @@ class Receipts:
 
     async def check_joined(self, requester: Requester, room_id: RoomId) -> None:
         """Raise Forbidden("not_joined") unless the requester has joined the room; also if there is no such room."""
+        await self._joined_head(requester, room_id)
+
+    async def _joined_head(self, requester: Requester, room_id: RoomId) -> Head:
         try:
-            await head_for_member(self._timeline, requester, room_id)
+            return await head_for_member(self._timeline, requester, room_id)
         except NotFound:
             raise not_joined() from None
+
+    async def _kind(self, requester: Requester, head: Head, kind: str) -> str:
+        """The receipt type to write: between two of whom one has blocked the other, what is read stays private."""
+        return PRIVATE if kind == READ and await self._blocks.is_silent(requester, head) else kind
 
     async def _message(
         self, requester: Requester, room_id: RoomId, event_id: EventId | None
@@ -159,6 +178,7 @@ def _move(receipt: Receipt, target: StoredEvent) -> ReadMove:
         room_id=receipt.room_id,
         user_id=receipt.user_id,
         position=None if receipt.receipt_type == PRIVATE else target.arrived,
+        own=target.arrived,
         seq=target.message_seq,
         seen=None if receipt.thread_id == MAIN else target.arrived,
         main=target.arrived,

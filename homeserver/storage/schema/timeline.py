@@ -215,8 +215,11 @@ members = Table(
     Column("position", BigInteger, nullable=False),
     Column("joined_ms", BigInteger, nullable=False),
     Column("joined_position", BigInteger, nullable=False, server_default="0"),  # of the last join
-    Column("read_position", BigInteger, nullable=False, server_default="0"),  # everything up to here is read
-    Column("read_seq", BigInteger, nullable=False, server_default="0"),  # rooms.message_seq at that position
+    Column(
+        "read_position", BigInteger, nullable=False, server_default="0"
+    ),  # read up to here, as others see it
+    Column("own_position", BigInteger, nullable=False, server_default="0"),  # the same, with private receipts
+    Column("read_seq", BigInteger, nullable=False, server_default="0"),  # rooms.message_seq at own_position
     Column("unread_removed", BigInteger, nullable=False, server_default="0"),  # deleted since, so not unread
     Column(
         "seen_position", BigInteger, nullable=False, server_default="0"

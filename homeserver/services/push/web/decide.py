@@ -100,7 +100,7 @@ class Decider:
     def _shall_hear(self, one: Candidate, entry: Entry) -> bool:
         if entry.event is None or entry.event.event.sender == one.user_id:
             return False
-        if one.read_position >= entry.position or one.since_ms > entry.created_ms:
+        if one.own_position >= entry.position or one.since_ms > entry.created_ms:
             return False
         return not self._attendance.has(one.user_id, one.number, one.room_id)
 

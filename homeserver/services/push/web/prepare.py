@@ -88,7 +88,7 @@ class Packer:
         )
 
     def _is_wanted(self, target: Target, message: StoredEvent) -> bool:
-        if not message.shown or target.read_position >= message.arrived:
+        if not message.shown or target.own_position >= message.arrived:
             return False  # deleted, or read in the meantime
         if self._until_ms(message) <= self._clock.now_ms():
             return False

@@ -141,22 +141,22 @@ async def test_a_known_member_is_not_told_again(alice: Client, bob: Client, nobo
         assert people(joined(await Follower(bob, token, more).sync(), room_id)) == told
 
 
-async def test_two_processes_of_a_device_are_told_each(alice: Client, bob: Client) -> None:
+async def test_two_processes_of_a_device_are_told_each(alice: Client, bob: Client, carol: Client) -> None:
     """As an app and its extension that fetches notifications: each has a chain of syncs of its own."""
-    room_id = await create(alice, bob, name="Hall")
+    room_id = await create(alice, bob, carol, name="Hall")
     await say(bob, room_id, "one")
     lazy = query(state={"lazy_load_members": True}, timeline={"limit": 1})
     app, extension = Follower(bob, query=lazy), Follower(bob, query=lazy)
     await extension.sync()
-    await set_state(bob, room_id, "m.room.member", {"membership": "join", "displayname": "B"}, bob.user_id)
+    await say(bob, room_id, "two")
     await app.sync()
-    await say(alice, room_id, "two")
-    for follower in (app, extension):
-        assert people(joined(await follower.sync(), room_id)) >= {alice.user_id}
-        await follower.sync()
-    await say(alice, room_id, "three")
-    for follower in (app, extension):
-        assert people(joined(await follower.sync(), room_id)) == set()
+    await say(carol, room_id, "three")
+    assert people(joined(await app.sync(), room_id)) == {carol.user_id}
+    await say(bob, room_id, "four")
+    assert people(joined(await extension.sync(), room_id)) == set()
+    await say(carol, room_id, "five")
+    assert people(joined(await app.sync(), room_id)) == set()
+    assert people(joined(await extension.sync(), room_id)) == {carol.user_id}
 
 
 async def test_who_comes_back_is_told_of_all_members_again(alice: Client, bob: Client) -> None:

@@ -37,7 +37,7 @@ def build_realtime(
     return RealtimeServices(
         feed=feed,
         catch_up=CatchUp(db=db, access=access, views=events.message_views),
-        typing=Typing(feed, access, blocks, core.servers),
+        typing=Typing(feed, access, blocks, core.servers, core.clock),
         connections=LiveConnections(feed, access, blocks),
         presence=Presence(
             db=db,

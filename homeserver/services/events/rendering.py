@@ -161,7 +161,9 @@ class Rendering:
         made = []
         for viewer, events in states:
             forms = [
-                shape.form_of(one, because=_because(viewer, redactions.get(redaction_ids[one.event_id])))
+                shape.form_of(
+                    one, because=_because(viewer, redactions.get(redaction_ids[one.event_id]), shape)
+                )
                 if one.event_id in redaction_ids
                 else self._plain(one, shape)
                 for one in events
@@ -195,7 +197,7 @@ class Rendering:
         replaced = context.replaced.get(one.event.event_id)
         if one.redacted_by is not None or replaced is not None:
             cut = None if one.redacted_by is None else context.because.get(one.redacted_by)
-            return shape.form_of(one.event, replaced=replaced, because=_because(viewer, cut))
+            return shape.form_of(one.event, replaced=replaced, because=_because(viewer, cut, shape))
         return self._plain(one.event, shape)
 
     def _plain(self, event: Event, shape: EventShape) -> ClientEventBytes:
@@ -285,6 +287,8 @@ class Rendering:
         return bundle
 
 
-def _because(viewer: ViewerVisibility, redaction: StoredEvent | None) -> ClientEventBytes | None:
+def _because(
+    viewer: ViewerVisibility, redaction: StoredEvent | None, shape: EventShape
+) -> ClientEventBytes | None:
     """The form of a redaction for `redacted_because`; None if the reader may not see it."""
-    return form_of(redaction.event) if redaction is not None and viewer.sees(redaction) else None
+    return shape.form_of(redaction.event) if redaction is not None and viewer.sees(redaction) else None

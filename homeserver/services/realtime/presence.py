@@ -84,8 +84,8 @@ class Presence:
         self._users: OrderedDict[UserId, _User] = OrderedDict()
         self._changes: OrderedDict[UserId, int] = OrderedDict()  # serials, in order
         self._listeners: list[Callable[[UserId], None]] = []
-        self.serial = 0
-        """Count of changes since the server started."""
+        self.serial = clock.now_ms()
+        """Counts changes; from the time of the start on, so that no token of an earlier process has a later one."""
 
     def listen(self, listener: Callable[[UserId], None]) -> None:
         """Call `listener` with each user whose presence changes. It must not block or raise."""

@@ -12,6 +12,7 @@ from itertools import takewhile
 from typing import NamedTuple, TypeVar
 
 from homeserver import product_state
+from homeserver.clock import Clock
 from homeserver.model import EntryKind, Requester
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import RoomId, UserId
@@ -50,22 +51,19 @@ class _Typist:
 class Typing:
     """Announces typing to the watchers of a room, once per change. `hear` must be given every new log entry."""
 
-    def __init__(
-        self, feed: Feed, access: Access, blocks: Blocks, servers: Servers, *, forget_s: float = _FORGET_S
-    ) -> None:
+    def __init__(self, feed: Feed, access: Access, blocks: Blocks, servers: Servers, clock: Clock) -> None:
         self._feed = feed
         self._access = access
         self._blocks = blocks
         self._servers = servers
-        self._forget_s = forget_s
         self._count = 0  # of connections of typing users
         self._rooms: dict[RoomId, dict[UserId, _Typist]] = {}
         self._places: dict[Hashable, set[_Place]] = {}  # by connection
         self._about: dict[UserId, set[_Place]] = {}  # where a user types, or the only other member does
         self._changes: OrderedDict[RoomId, int] = OrderedDict()
         self._listeners: list[Callable[[RoomId], None]] = []
-        self.serial = 0
-        """Count of changes since the server started."""
+        self.serial = clock.now_ms()
+        """Counts changes; from the time of the start on, so that no token of an earlier process has a later one."""
 
     async def set(
         self,
@@ -88,7 +86,7 @@ class Typing:
         await self._blocks.check_room(requester, head)
         if self._count < _MOST:
             typist = _Typist(requester.number, other_of_two(head, requester.user_id))
-            self._start(place, typist, connection, min(forget_s or self._forget_s, _LONGEST_S))
+            self._start(place, typist, connection, min(forget_s or _FORGET_S, _LONGEST_S))
 
     def disconnect(self, connection: Hashable) -> None:
         """Note that a connection ended, with all typing on it."""

@@ -1,7 +1,7 @@
 """Sync tokens: `s<position>_<device>_<typing>_<presence>_<keys>_<turn>_<begun>`.
 
 `position`: of the log; `device`: the position up to which to-device messages are acknowledged; `typing` and
-`presence`: counters of typing and presence changes, within one process; `keys`: a checksum of the counts of remaining
+`presence`: counters of typing and presence changes of one process; `keys`: a checksum of the counts of remaining
 keys that the client was told, 0 before it was; `turn`: makes a token differ from the one before, if nothing else does.
 Some clients (matrix-nio) drop a response that has the token which they have already. `begun`: the position of the
 first sync of this chain of syncs, which tells what the client has from what another one of the same device has.

@@ -137,3 +137,24 @@ async def test_who_chose_to_be_offline_may_act(alice: Client, bob: Client) -> No
     await say(bob, room_id, "unseen")
     await hers.until_text(room_id, "unseen")
     assert (await alice.call("GET", status_of(bob)))["presence"] == "offline"
+
+
+async def test_a_token_from_before_a_restart_misses_nothing(alice: Client, bob: Client) -> None:
+    """Presence and typing are counted by each process; a token may name the counts of an earlier one."""
+    room_id = await create(alice, bob)
+    his = Follower(bob)
+    await his.sync()
+    await Follower(alice).sync()
+    typing = {"typing": True, "timeout": 60_000}
+    await alice.call("PUT", path(room_id, f"typing/{quote(alice.user_id)}"), body=typing)
+    await his.until(lambda answer: answer.get("rooms"))
+    position, device, *counts = his.token.split("_")
+    earlier = [
+        str(min(int(count), 1_000_000)) for count in counts[:2]
+    ]  # that came as far as this one, or not
+    his.token = "_".join([position, device, *earlier, *counts[2:]])
+    answer = await his.sync()
+    assert told(answer)[alice.user_id] == "online"
+    assert answer["rooms"]["join"][room_id]["ephemeral"]["events"][0]["content"]["user_ids"] == [
+        alice.user_id
+    ]

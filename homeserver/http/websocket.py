@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from homeserver.errors import HomeserverError, RateLimited
+from homeserver.errors import HomeserverError, Invalid, RateLimited, TooLarge
 from homeserver.model import SessionId
 from homeserver.protocol.ids import UserId
 from homeserver.settings.models import SocketSettings
@@ -24,7 +24,12 @@ logger = logging.getLogger(__name__)
 CLOSE_TIMEOUT_S = 5.0  # for the close handshake, and for frames still queued
 MAX_REASON_BYTES = 123  # RFC 6455, section 5.5
 
+_MAX_BAD_FRAMES = 5  # one after the other, of bytes or too large, before the socket is closed
+_REFUSED_SIZES = 4  # times the limit: such a frame is read and refused; a larger one closes the socket
 _PING = None  # marks a ping in the queue
+
+
+_DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
 
 
 class SocketMetrics(Protocol):
@@ -62,7 +67,7 @@ class Socket:
             timeout=CLOSE_TIMEOUT_S,
             autoping=False,  # pings and pongs are handled here, so that a pong has a deadline of its own
             compress=False,  # compression would be done once per socket, not once per frame
-            max_msg_size=settings.max_frame_bytes + 1,  # aiohttp refuses from there on
+            max_msg_size=_REFUSED_SIZES * settings.max_frame_bytes + 1,  # aiohttp closes from there on
         )
         self.first_live: int | None = None  # position of the first live frame that was queued
         self._settings = settings
@@ -74,6 +79,7 @@ class Socket:
         self._moved = asyncio.Event()  # set whenever the queue got shorter or the socket was closed
         self._bucket = _Bucket(settings.max_frames_per_s, settings.frames_burst)
         self._heard = 0.0
+        self._bad_frames = 0
         self._is_busy = False
         self._is_asked = False
         self._timer: asyncio.TimerHandle | None = None
@@ -200,19 +206,37 @@ class Socket:
         """The client's text frames within its rate limit, until the socket closes."""
         async for message in self.response:
             self._lives()
-            if message.type is WSMsgType.TEXT:
-                wait_ms = self._bucket.take(self._heard)
-                if wait_ms:
-                    error = RateLimited("Too many frames; slow down.", retry_ms=wait_ms)
-                    self.put(self.visitor.refusal(error))
-                    continue
+            if message.type is WSMsgType.PING:
+                await self._pong(message.data)
+            elif message.type in _DATA and self._admits(message):
                 self._is_busy = True
                 yield message.data
                 self._is_busy = False
-            elif message.type is WSMsgType.PING:
-                await self._pong(message.data)
-            elif message.type is WSMsgType.BINARY:
-                self.close(WSCloseCode.UNSUPPORTED_DATA, "only text frames")
+
+    def _admits(self, message: WSMessage) -> bool:
+        """Whether a frame is to be handled. A refused one is answered, and ends the socket only if more follow."""
+        wait_ms = self._bucket.take(self._heard)
+        most = self._settings.max_frame_bytes
+        if wait_ms:
+            self.put(self.visitor.refusal(RateLimited("Too many frames; slow down.", retry_ms=wait_ms)))
+        elif message.type is WSMsgType.BINARY:
+            error = Invalid("Only frames of text are understood.", code="binary_frame")
+            self._refuse_bad(error, WSCloseCode.UNSUPPORTED_DATA)
+        elif len(message.data) > most or len(message.data.encode()) > most:
+            large = TooLarge(
+                f"A frame may have at most {most} bytes.", code="frame_too_large", max_bytes=most
+            )
+            self._refuse_bad(large, WSCloseCode.MESSAGE_TOO_BIG)
+        else:
+            self._bad_frames = 0
+            return True
+        return False
+
+    def _refuse_bad(self, error: HomeserverError, code: WSCloseCode) -> None:
+        self._bad_frames += 1
+        self.put(self.visitor.refusal(error))
+        if self._bad_frames >= _MAX_BAD_FRAMES:
+            self.close(code, error.message)
 
     async def _pong(self, data: bytes) -> None:
         try:

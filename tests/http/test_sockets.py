@@ -160,9 +160,17 @@ async def test_too_many_frames_are_refused_one_by_one(place: Place, client: Clie
     assert not ws.closed
 
 
-async def test_binary_frames_are_refused(place: Place, client: Client) -> None:
+async def test_binary_frames_are_refused_and_close_the_socket_if_they_go_on(
+    place: Place, client: Client
+) -> None:
     ws = await connect(client, place)
     await ws.send_bytes(b"\x00")
+    assert await ws.receive_str() == "error binary_frame"
+    await ws.send_str("text")
+    await until(lambda: place.heard == ["text"])
+    for _ in range(5):
+        await ws.send_bytes(b"\x00")
+    assert [await ws.receive_str() for _ in range(5)] == ["error binary_frame"] * 5
     assert (await closed(ws))[0] == 1003
 
 
@@ -171,7 +179,21 @@ async def test_large_frames_are_refused(place: Place, client: Client) -> None:
     ws = await connect(client, place)
     await ws.send_str("x" * 1024)
     await until(lambda: len(place.heard) == 1)
-    await ws.send_str("x" * 1025)
+    for large in ("x" * 1025, "ж" * 600, "x" * 4096):
+        await ws.send_str(large)
+        assert await ws.receive_str() == "error frame_too_large"
+    await ws.send_str("small")
+    await until(lambda: len(place.heard) == 2)
+    await ws.send_str("x" * 4097)
+    assert (await closed(ws))[0] == 1009
+
+
+@pytest.mark.parametrize("place", [{"max_frame_bytes": 1024}], indirect=True)
+async def test_large_frames_that_go_on_close_the_socket(place: Place, client: Client) -> None:
+    ws = await connect(client, place)
+    for _ in range(5):
+        await ws.send_str("x" * 2000)
+    assert [await ws.receive_str() for _ in range(5)] == ["error frame_too_large"] * 5
     assert (await closed(ws))[0] == 1009
 
 

@@ -1,9 +1,9 @@
 """CORS: the origins whose pages may call this server from a browser.
 
 With "*" any origin may, without the browser's credentials; our tokens are sent in headers, so nothing is lost.
-With a list, an origin on it is echoed and may use credentials; others get no permission, and the browser
-keeps the answer from them. Preflights are answered for every path, also unknown ones, so that the request
-itself gets its 401 or 404 through to the page.
+With a list, an origin on it is echoed and may use credentials; others get no permission, the browser keeps
+the answer from them, and their preflights are refused, with the reason. Preflights that are allowed are answered for every
+path, also unknown ones, so that the request itself gets its 401 or 404 through to the page.
 """
 
 from collections.abc import Collection
@@ -11,6 +11,8 @@ from collections.abc import Collection
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
+
+from homeserver.http.errors import PLAIN, Failure
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ALLOWED_HEADERS = (
@@ -22,6 +24,14 @@ EXPOSED_HEADERS = (
 MAX_AGE_S = "7200"  # the longest that browsers keep it
 
 
+_UNANSWERED = frozenset({404, 405})
+_REFUSED = Failure(
+    403,
+    "origin_not_allowed",
+    "Pages of this origin may not call this server: it is not among the cors.origins of its settings.",
+)
+
+
 class Cors:
     """The CORS rules; `install` applies them to an application."""
 
@@ -31,18 +41,21 @@ class Cors:
 
     def install(self, app: web.Application) -> None:
         """Answer preflights of `app` and add CORS headers to all its responses, those of sub-applications too."""
+        app.middlewares.append(self.middleware())
         if self._origins:
-            app.middlewares.append(self.middleware())
             app.on_response_prepare.append(self._mark)
 
     def middleware(self) -> Middleware:
-        """Answers preflights."""
+        """Answers preflights. Those of other origins are refused, unless an application inside allows them."""
 
         @web.middleware
         async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+                return await handler(request)
+            if self._allows(request.headers.get("Origin", "")):
                 return web.Response(status=204)
-            return await handler(request)
+            answer = await handler(request)
+            return PLAIN.answer(_REFUSED) if answer.status in _UNANSWERED else answer
 
         return preflight
 

@@ -41,10 +41,13 @@ def site(
     limit: Callable[[web.Request], None] = lambda _request: None,
     max_body_bytes: int = 10_000,
     listen: ListenSettings | None = None,
+    face_origins: Sequence[str] = (),
 ) -> web.Application:
     """A root application with one face under /api."""
     dispatcher = Dispatcher(admit=admit, limit=limit, max_body_bytes=max_body_bytes, places=places(listen))
     face = Face("Test", "/api", face_application(dispatcher, table, routes), routes)
+    if face_origins:
+        Cors(face_origins).install(face.application)
     root = root_application(Cors(origins), Metrics(), slow_request_ms=1000)
     mount(root, [face])
     return root

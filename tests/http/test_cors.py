@@ -1,5 +1,8 @@
 """Cross-origin requests."""
 
+from collections.abc import Sequence
+
+import pytest
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
 
@@ -56,6 +59,7 @@ async def test_other_origins_get_no_permission(aiohttp_client: AiohttpClient) ->
     client = await aiohttp_client(app(PORTAL))
     for origin in ("https://evil.test", "https://portal.test.evil.test", "null", "http://portal.test"):
         answer = await client.options("/api/hello", headers={**PREFLIGHT, "Origin": origin})
+        assert (answer.status, (await answer.json())["code"]) == (403, "origin_not_allowed")
         assert "Access-Control-Allow-Origin" not in answer.headers
         assert "Origin" in answer.headers["Vary"]
 
@@ -74,3 +78,19 @@ async def test_without_origins_in_the_settings_nothing_is_said(aiohttp_client: A
     answer = await client.get("/api/hello", headers={"Origin": PORTAL, "Authorization": "Bearer a"})
     assert answer.status == 200
     assert not [name for name in answer.headers if name.startswith("Access-Control")]
+    for path in ("/api/hello", "/api/unknown", "/outside"):
+        refused = await client.options(path, headers=PREFLIGHT)
+        assert (refused.status, (await refused.json())["code"]) == (403, "origin_not_allowed")
+        assert not [name for name in refused.headers if name.startswith("Access-Control")]
+    assert (await client.options("/api/hello")).status == 405, "no preflight"
+
+
+@pytest.mark.parametrize("origins", [(), (PORTAL,)])
+async def test_a_face_may_allow_more_than_the_rest(
+    aiohttp_client: AiohttpClient, origins: Sequence[str]
+) -> None:
+    client = await aiohttp_client(
+        site([Route("GET", "/hello", hello, "Hello")], origins=origins, face_origins=["*"])
+    )
+    answer = await client.options("/api/hello", headers={**PREFLIGHT, "Origin": "https://any.test"})
+    assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, "*")

@@ -139,6 +139,9 @@ def make(
         _face(
             "MatrixTools", "/_synapse/admin/v1", dispatch, _tools(services, logins, clock, settings.matrix)
         ),
+        _face(
+            "MatrixOtherTools", "/_synapse", dispatch, ()
+        ),  # what is not there fails as Matrix tools expect
     ]
 
 

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing_extensions import TypedDict
 
 from homeserver.clock import Clock
-from homeserver.errors import NotFound
 from homeserver.http.routes import Call, Route
 from homeserver.services.voip.turn import turn_credentials
 from homeserver.settings.models import TurnSettings
 
 
-class TurnServer(TypedDict):
+class TurnServer(TypedDict, total=False):
     username: str
     password: str
     uris: list[str]
@@ -34,21 +33,19 @@ class VoipCalls:
                 self.turn,
                 "Get TURN server credentials",
                 answer=TurnServer,
-                errors={404: "This server has no TURN servers."},
             ),
         )
 
     async def turn(self, call: Call[None, None]) -> TurnServer:
         """`GET /_matrix/client/v3/voip/turnServer`: URIs and time-limited credentials of the TURN servers.
 
-        All fields of the answer are required, so without TURN servers the call fails as MSC4166 proposes.
+        Without TURN servers the answer is empty: clients in use ask at every start, and take an error for a fault.
 
         Spec: client-server API, "VOIP".
-        Errors: M_NOT_FOUND (no TURN servers are set).
         """
         made = turn_credentials(self._turn, call.requester.user_id, self._clock.now_ms())
         if made is None:
-            raise NotFound("this server has no TURN servers", code="turn_not_found")
+            return {}
         return {
             "username": made.username,
             "password": made.password,

@@ -32,7 +32,15 @@ SETTINGS: dict[str, Any] = {
 async def test_what_is_not_set_is_not_there(nobody: Client, alice: Client) -> None:
     for name in ("server", "support", "policy_server"):
         assert await nobody.errcode("GET", f"{WELL_KNOWN}/{name}", 404) == "M_NOT_FOUND"
-    assert await alice.errcode("GET", "voip/turnServer", 404) == "M_NOT_FOUND"
+    assert await alice.call("GET", "voip/turnServer") == {}
+    for path in (
+        "/_synapse/admin/v2/users",
+        "/_synapse/admin/v1/rooms",
+        "/_synapse/client/x",
+        "/_matrix/client/v3/none",
+    ):
+        for method in ("GET", "PUT"):
+            assert await alice.errcode(method, path, 404) == "M_UNRECOGNIZED"
     for version in ("v1", "unstable/org.matrix.msc2965"):
         assert (
             await nobody.errcode("GET", f"/_matrix/client/{version}/auth_metadata", 404) == "M_UNRECOGNIZED"

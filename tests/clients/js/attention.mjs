@@ -109,7 +109,7 @@ async function vouch() {
     assert.equal(other.user_id, bob.getUserId());
     assert.notEqual(other.device_id, bob.getDeviceId());
     await assert.rejects(bob.loginWithToken(once), { httpStatus: 403 });
-    await assert.rejects(bob.turnServer(), { errcode: "M_NOT_FOUND" });
+    assert.deepEqual(await bob.turnServer(), {});
     saw("tokens");
 }
 

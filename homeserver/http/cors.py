@@ -2,8 +2,8 @@
 
 With "*" any origin may, without the browser's credentials; our tokens are sent in headers, so nothing is lost.
 With a list, an origin on it is echoed and may use credentials; others get no permission, the browser keeps
-the answer from them, and their preflights are refused, with the reason. Preflights that are allowed are answered for every
-path, also unknown ones, so that the request itself gets its 401 or 404 through to the page.
+the answer from them, and their preflights are refused, with the reason. Preflights that are allowed are answered
+for every path, also unknown ones, so that the request itself gets its 401 or 404 through to the page.
 """
 
 from collections.abc import Collection

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from homeserver.services.previews.encodings import decoded, is_utf8, known_codec
+
 MAX_FACTS = 30
 _MAX_FACT_CHARS = 1000
 _MAX_TEXT_CHARS = 500  # of a description made from the page's first words
@@ -15,10 +17,9 @@ _IMAGES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "
 _QUIET = frozenset({"script", "style", "noscript", "nav", "header", "footer", "template", "svg", "select"})
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
-# Encodings of web pages. Python knows more, some of which are slow or no text encodings.
-_ENCODINGS = re.compile(
-    r"utf-8|utf-16(-[lb]e)?|cp125\d|cp866|iso8859-\d+|koi8-[ru]|gb2312|gbk|gb18030|big5|euc_(jp|kr)|shift_jis|mac-cyrillic"
-)
+_XML_CHARSET = re.compile(rb"<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,40})[\"']")
+_COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
+_SCANNED_BYTES = 2048
 _SPACES = re.compile(r"\s+")
 
 
@@ -35,7 +36,7 @@ def read_page(data: bytes, charset: str) -> Read:
     from lxml import etree  # 6 MiB that servers without previews do not need
 
     parser = etree.HTMLParser(target=reader, encoding="utf-8", no_network=True, huge_tree=False)
-    text = data.decode(_encoding(data, charset), errors="replace").replace("\0", "")
+    text = decoded(data, _codec(data, charset)).replace("\0", "")
     try:
         parser.feed(text.encode(errors="replace"))
         parser.close()
@@ -103,28 +104,18 @@ class _Reader:
                 yield name, value
 
 
-def _encoding(data: bytes, charset: str) -> str:
-    """The encoding: from the BOM, the header, the page's meta tags; else UTF-8 if valid, else windows-1252."""
+def _codec(data: bytes, charset: str) -> str:
+    """The codec: by the BOM, the header, what the page says itself; else UTF-8 if it is that, else windows-1252."""
     for bom, name in _BOMS:
         if data.startswith(bom):
             return name
-    said = _META_CHARSET.search(data[:2048])
-    for name in (charset, said[1].decode() if said else ""):
-        known = _known(name)
-        if known:
-            return known
-    try:
-        data[:-4].decode()
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+    return known_codec(charset) or _said_codec(data) or ("utf-8" if is_utf8(data) else "cp1252")
 
 
-def _known(name: str) -> str:
-    try:
-        found = codecs.lookup(name).name if name else ""
-    except (LookupError, ValueError):
-        return ""
-    if found in {"iso8859-1", "ascii"}:
-        return "cp1252"  # as browsers do
-    return found if _ENCODINGS.fullmatch(found) else ""
+def _said_codec(data: bytes) -> str | None:
+    """The codec that a page's own markup names (HTML, "prescan a byte stream to determine its encoding")."""
+    head = _COMMENT.sub(b"", data[:_SCANNED_BYTES])
+    said = _XML_CHARSET.match(head) or _META_CHARSET.search(head)
+    codec = known_codec(said[1].decode()) if said else None
+    # Markup that could be read so far is in neither of these.
+    return {"utf-16-le": "utf-8", "utf-16-be": "utf-8", "ascii": "cp1252"}.get(codec or "", codec)

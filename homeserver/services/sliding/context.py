@@ -21,6 +21,7 @@ class SlidingContext:
 
     request: SlidingRequest
     reader: UserId
+    session_key: str
     connection: Connection
     room_list: RoomList
     after: LogPosition
@@ -32,6 +33,16 @@ class SlidingContext:
     @property
     def is_first(self) -> bool:
         return self.request.pos is None
+
+    @property
+    def begun(self) -> int:
+        """The position of the connection's first response."""
+        return self.until if self.request.pos is None else self.request.pos.begun
+
+    @property
+    def chain(self) -> str:
+        """Names the chain of responses from the connection's first one on."""
+        return f"{self.session_key} {self.begun} {self.request.conn_id}"
 
     @property
     def keys_from(self) -> LogPosition:

@@ -8,14 +8,16 @@ from typing import Final
 from orjson import Fragment
 
 from homeserver.model import FIRST_PLACE, Content, Place, Requester, place_at
-from homeserver.protocol.ids import EventId, RoomId
+from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.services.events.rendering import Rendering
 from homeserver.services.events.visibility import ViewerVisibility, Visibility
 from homeserver.services.push.notifications.counts import Unread, unread_of
 from homeserver.services.sliding.connections import DM, Sent
 from homeserver.services.sliding.context import RequestedRoom, SlidingContext, View
+from homeserver.services.sliding.request import MEMBER
 from homeserver.services.sliding.states import AVATAR, NAME, Room, States
 from homeserver.services.sync.invite_state import PENDING, previews
+from homeserver.services.sync.lazy_members import LazyMembers
 from homeserver.services.sync.rooms import fitting
 from homeserver.services.sync.timelines import RoomTimeline, is_visible
 from homeserver.services.sync.tokens import place_token
@@ -26,6 +28,8 @@ from homeserver.storage.log import Entry
 from homeserver.storage.sync import OwnRoom
 
 _SIZES: Final = (1, 5, 20)  # timeline sizes that are read together: each size is a statement
+
+_MOST_LAZY_MEMBERS: Final = 200_000  # members that clients were told of, kept in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class SlidingRooms:
         self._visibility = visibility
         self._rendering = rendering
         self._states = States(db)
+        self._lazy = LazyMembers(_MOST_LAZY_MEMBERS)
         self._most_rooms = most_rooms
         self._most_events = most_events
 
@@ -94,6 +99,7 @@ class SlidingRooms:
         rooms = {room_id: _room(context, one, outlooks[room_id]) for room_id, one in wanted.items()}
         await self._add_timelines(context, rooms)
         await self._states.add_changes(context, rooms.values())
+        self._add_known(context, rooms)
         await self._add_heroes(context, rooms.values())
         await self._states.add_states(context, rooms.values())
         return rooms
@@ -115,6 +121,25 @@ class SlidingRooms:
                 limit = min(rooms[room_id].config.limit, self._most_events)
                 is_shown = partial(_is_shown, context)
                 rooms[room_id].timeline.fill(events[-limit - 1 :], limit, limit, is_shown)
+
+    def _add_known(self, context: SlidingContext, rooms: Mapping[RoomId, Room]) -> None:
+        """Add the members that the client knows from lazy loading."""
+        if context.is_first:
+            self._lazy.forget(context.chain)
+        for room_id, one in rooms.items():
+            if one.continues:
+                one.known = self._lazy.known(context.chain, room_id, context.after)
+            else:
+                self._lazy.forget_room(context.chain, room_id)
+
+    def _note_members(self, context: SlidingContext, rooms: Mapping[RoomId, Room]) -> None:
+        """Note the members that this response tells of, for the next ones."""
+        for room_id, one in rooms.items():
+            if one.config.required.is_lazy:
+                told = {
+                    UserId(event.state_key or "") for event in one.state_to_send() if event.type == MEMBER
+                }
+                self._lazy.note(context.chain, room_id, told, context.until)
 
     async def _add_heroes(self, context: SlidingContext, rooms: Collection[Room]) -> None:
         """Add heroes to each room without a name whose members changed."""
@@ -148,6 +173,7 @@ class SlidingRooms:
         states = await self._rendering.states(
             [(one.timeline.viewer, one.state_to_send()) for one in rooms.values()], room_id=False
         )
+        self._note_members(context, rooms)
         joined = [room_id for room_id, one in rooms.items() if one.is_joined]
         peopled = [one.row.room_id for one in rooms.values() if one.is_joined and one.has_new_members]
         async with self._db.read() as conn:

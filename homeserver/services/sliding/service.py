@@ -88,10 +88,11 @@ class SlidingSyncs:
                 seen = await self._changes(requester, request, connection, waiter)
         if pos is None or seen.has_news:
             serial = await self._connections.keep(requester, request.conn_id, connection, _after(seen))
-            pos = Pos(seen.context.until, seen.typing, serial, keys=0 if pos is None else pos.keys)
-        keys = await self._extensions.add_key_counts(requester, seen.extended.answer)
-        if keys is not None:
-            pos = pos._replace(keys=keys)
+            keys = 0 if pos is None else pos.keys
+            pos = Pos(seen.context.until, seen.typing, serial, keys, seen.context.begun)
+        told_keys = await self._extensions.add_key_counts(requester, seen.extended.answer)
+        if told_keys is not None:
+            pos = pos._replace(keys=told_keys)
         return {
             "pos": str(pos),
             "lists": {name: {"count": count} for name, count in seen.view.counts.items()},
@@ -121,6 +122,7 @@ class SlidingSyncs:
         context = SlidingContext(
             request=request,
             reader=requester.user_id,
+            session_key=requester.session_key,
             connection=connection,
             room_list=room_list,
             after=after,

@@ -25,7 +25,8 @@ AVATAR: Final = ("m.room.avatar", "")
 class Room:
     """A room of the response while it is built.
 
-    `changes`: state set since the room was last sent. `state`: the current state, as far as it is needed.
+    `changes`: state set since the room was last sent. `state`: the current state, as far as it is needed. `known`: the
+    members that lazy loading told of before.
     """
 
     wanted: RequestedRoom
@@ -35,6 +36,7 @@ class Room:
     changes: Sequence[StoredEvent] = ()
     heroes: Sequence[RoomPeer] | None = None
     state: Mapping[StateKey, Event] = field(default_factory=dict)
+    known: Collection[UserId] = ()
 
     @property
     def row(self) -> OwnRoom:
@@ -70,6 +72,12 @@ class Room:
         return None if self.config.required.pairs <= self.sent.required.pairs else self.config.required
 
     @property
+    def continues(self) -> bool:
+        """True if a client that loads members lazily hears of all changes since the room was last sent."""
+        was_lazy = self.sent is not None and self.sent.required.is_lazy
+        return was_lazy and not self.is_new and not self.timeline.limited
+
+    @property
     def has_new_members(self) -> bool:
         return self.is_new or any(one.event.type == MEMBER for one in self.changes)
 
@@ -78,10 +86,10 @@ class Room:
         """The user ids whose member events are needed in any case."""
         people = {one.user_id for one in self.heroes or ()}
         if self.config.required.is_lazy:
-            people |= self.timeline.senders
-            people |= {
+            speaking = self.timeline.senders | {
                 UserId(one.event.state_key or "") for one in self.timeline.shown if one.event.type == MEMBER
             }
+            people |= speaking.difference(self.known)
         if self.added is not None:
             people |= self.added.people
         if not self.is_joined:

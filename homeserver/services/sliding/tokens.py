@@ -1,7 +1,7 @@
-"""`pos` tokens of sliding sync: `p<position>_<typing>_<serial>_<keys>`.
+"""`pos` tokens of sliding sync: `p<position>_<typing>_<serial>_<keys>_<begun>`.
 
 `position`: of the log; `typing`: a counter of typing changes within one process; `serial`: of the connection state
-after the response that had this `pos`; `keys`: as in the tokens of /sync.
+after the response that had this `pos`; `keys` and `begun`: as in the tokens of /sync.
 """
 
 import re
@@ -13,7 +13,9 @@ from homeserver.model import LogPosition
 NOTHING: Final = "0"
 """The serial of a connection over which no rooms were sent."""
 
-_FORM: Final = re.compile(r"p([0-9]{1,18})_([0-9]{1,18})_([A-Za-z0-9-]{1,40})(?:_([0-9]{1,10}))?")
+_FORM: Final = re.compile(
+    r"p([0-9]{1,18})_([0-9]{1,18})_([A-Za-z0-9-]{1,40})(?:_([0-9]{1,10})(?:_([0-9]{1,18}))?)?"
+)
 
 
 class Pos(NamedTuple):
@@ -21,6 +23,7 @@ class Pos(NamedTuple):
     typing: int
     serial: str
     keys: int = 0
+    begun: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -28,10 +31,12 @@ class Pos(NamedTuple):
         found = _FORM.fullmatch(text)
         if found is None:
             raise unknown_pos()
-        return cls(LogPosition(int(found[1])), int(found[2]), found[3], int(found[4] or 0))
+        return cls(
+            LogPosition(int(found[1])), int(found[2]), found[3], int(found[4] or 0), int(found[5] or 0)
+        )
 
     def __str__(self) -> str:
-        return f"p{self.position}_{self.typing}_{self.serial}_{self.keys}"
+        return "p" + "_".join(map(str, self))
 
 
 def unknown_pos() -> Invalid:

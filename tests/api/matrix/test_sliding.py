@@ -8,7 +8,7 @@ import pytest
 
 from homeserver.lifecycle import Running
 from tests.api.matrix.driver import Client
-from tests.api.matrix.roomkit import create, path, say, texts
+from tests.api.matrix.roomkit import create, path, say, set_state, texts
 from tests.api.matrix.slidekit import ALL_STATE, PATH, Slider, a_list, ids
 from tests.api.matrix.synckit import judged, spent
 
@@ -224,7 +224,8 @@ async def test_members_and_names(nobody: Client, alice: Client, bob: Client) -> 
     assert alice.user_id not in known
     assert bob.user_id in known
     await say(carol, room_id, "two")
-    assert carol.user_id in str((await hers.sync())["rooms"][room_id]["required_state"])
+    assert (await hers.sync())["rooms"][room_id]["required_state"] == []  # she is known as a hero
+    assert ("m.room.member", carol.user_id) in hers.state[room_id]
     await bob.call("POST", path(room_id, "leave"), body={})
     room = (await hers.sync())["rooms"][room_id]
     assert (room["joined_count"], [one["user_id"] for one in room["heroes"]]) == (2, [carol.user_id])
@@ -232,6 +233,44 @@ async def test_members_and_names(nobody: Client, alice: Client, bob: Client) -> 
     for content, told in ((picture, picture["url"]), ({}, None)):
         await alice.call("PUT", path(room_id, "state/m.room.avatar"), body=content)
         assert (await hers.sync())["rooms"][room_id]["avatar"] == told
+
+
+async def test_a_known_member_is_not_told_again(alice: Client, bob: Client, carol: Client) -> None:
+    room_id = await create(alice, bob, carol, name="Hall")
+    for text in ("zero", "one"):
+        await say(bob, room_id, text)
+    lazy = [["m.room.member", "$LAZY"]]
+    hers = Slider(alice, {"lists": {"all": a_list([0, 9], limit=2, state=lazy)}})
+
+    async def people() -> set[str]:
+        room = (await hers.sync())["rooms"][room_id]
+        return {one["state_key"] for one in room["required_state"]}
+
+    await hers.sync()
+    await say(carol, room_id, "two")
+    lost = hers.pos
+    assert await people() == {carol.user_id}
+    hers.pos = lost
+    assert await people() == {carol.user_id}
+    await say(carol, room_id, "three")
+    assert await people() == set()
+    # What changed within a gap is not told by itself, so all who speak after it are.
+    member = {"membership": "join", "displayname": "C."}
+    await set_state(carol, room_id, "m.room.member", member, carol.user_id)
+    for text in ("four", "five", "six"):
+        await say(carol, room_id, text)
+    assert await people() == {carol.user_id}
+    assert hers.state[room_id]["m.room.member", carol.user_id]["content"]["displayname"] == "C."
+    # So are they after a time without lazy loading, and to a client that begins anew.
+    await say(carol, room_id, "seven")
+    assert await people() == set()
+    for state in ((), lazy):
+        hers.body["lists"]["all"] = a_list([0, 9], limit=2, state=state)
+        await say(carol, room_id, f"with {state}")
+        found = await people()
+    assert found == {carol.user_id}
+    hers.pos = ""
+    assert await people() == {carol.user_id}
 
 
 async def test_filters(alice: Client, bob: Client) -> None:

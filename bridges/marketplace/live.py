@@ -183,8 +183,7 @@ class Live:
             message.room_id, lambda view: shape.message_frame(message, view), position=message.position
         )
         if message.kind == shape.SYSTEM and message.text == self._called_text:
-            called = shape.frame("support_invited", message=self._called_text)
-            self._tell(message.room_id, lambda _view: called)
+            self._tell(message.room_id, lambda view: shape.message_frame(message, view, "support_invited"))
         seller = self._sellers.get(message.room_id)
         # The widget shows frames of this socket and of the chat's own: the seller's own messages must not come twice.
         if seller is not None:

@@ -8,6 +8,7 @@ from bridges.marketplace.schemas import NewMessage, PageQuery, WhoQuery
 from bridges.marketplace.sending import Posting
 from bridges.marketplace.service import Market, route
 from homeserver.http.routes import Call, Route
+from homeserver.model import LogPosition
 
 _WITH_CHAT = 500  # messages in the answer for a chat
 
@@ -65,15 +66,19 @@ class MessageCalls:
         return {**shape.chat(found, view), "messages": [shape.message(one, view) for one in page]}
 
     async def page(self, call: Call[None, PageQuery]) -> list[schemas.Message]:
-        """`GET /api/chat/chats/{chat_id}/messages`: the newest `limit` messages after `offset` of them are
-        skipped.
+        """`GET /api/chat/chats/{chat_id}/messages`: a page of messages, counted from the oldest: `offset` are
+        skipped. With `before` the newest of those before a message.
 
         Errors: room_not_found.
         """
         query = call.query
         caller = await self._callers.of(call.request, query.user_id)
         found = await self._market.room(caller.requester, call.number("chat_id"))
-        page = await self._market.messages.page(found.room, limit=query.limit, offset=query.offset)
+        messages = self._market.messages
+        if query.before is None:
+            page = await messages.oldest(found.room, limit=query.limit, offset=query.offset)
+        else:
+            page = await messages.page(found.room, limit=query.limit, before=LogPosition(query.before))
         view = self._market.view(caller)
         return [shape.message(one, view) for one in page]
 

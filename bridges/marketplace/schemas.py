@@ -51,7 +51,12 @@ class WhoQuery(Query):
 
 class PageQuery(WhoQuery):
     limit: QueryInt = Field(default=100, ge=1, le=500)
-    offset: QueryInt = Field(default=0, ge=0, le=1_000_000)
+    offset: QueryInt = Field(
+        default=0, ge=0, le=1_000_000, description="So many you have already, from the oldest."
+    )
+    before: Id | None = Field(
+        default=None, description="Instead of `offset`: the newest before this message id."
+    )
 
 
 class StaffQuery(Query):

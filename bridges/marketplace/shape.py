@@ -7,7 +7,8 @@ from typing import Final, Literal, Protocol
 import orjson
 
 from bridges.marketplace import schemas
-from homeserver.errors import HomeserverError, RateLimited
+from homeserver.errors import HomeserverError
+from homeserver.http.frames import error_data
 from homeserver.http.times import iso
 from homeserver.model import Attachment, Message, Person
 from homeserver.product_api.views import NumberView
@@ -132,7 +133,6 @@ def typing_frame(user_id: str, *, is_typing: bool) -> bytes:
     return frame("typing", user_id=user_id, is_typing=is_typing)
 
 
-def error_frame(error: HomeserverError) -> bytes:
-    """The frame for a refused frame; the socket stays open."""
-    more = {"retry_ms": error.retry_ms} if isinstance(error, RateLimited) else {}
-    return frame("error", detail=error.message, code=error.code, **more)
+def error_frame(error: HomeserverError, client_id: str | None = None) -> bytes:
+    """The frame for a refused frame; `client_id` names the message that was not sent."""
+    return frame("error", **error_data(error, client_id))

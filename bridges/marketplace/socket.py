@@ -3,7 +3,7 @@
 A browser learns nothing from a refused handshake, so a refused socket is accepted and closed at once with 1008.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,9 +17,9 @@ from bridges.marketplace.schemas import NewMessage, TypingFrame
 from bridges.marketplace.sending import Posting
 from bridges.marketplace.service import Market, no_chat, route
 from bridges.marketplace.support import Support
-from homeserver.errors import HomeserverError, Invalid, Unauthenticated
+from homeserver.errors import Invalid
 from homeserver.http.body import check, parse_json
-from homeserver.http.frames import open_socket
+from homeserver.http.frames import ClientFrame, FrameHandler, open_socket
 from homeserver.http.routes import Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket, Visitor
@@ -58,12 +58,18 @@ class Sockets:
         self._live = live
         self._posting = posting
         self._support = support
-        self._verbs: Mapping[str, Callable[[SocketSession, Mapping[str, Any]], Awaitable[None]]] = {
-            "message": self._say,
-            "typing": self._type,
-            "read": self._read,
-            "invite_support": self._invite,
-        }
+        self._chat_frames = FrameHandler(
+            {
+                "message": self._say,
+                "typing": self._type,
+                "read": self._read,
+                "invite_support": self._invite,
+                PING: self._ping,
+            },
+            _parse,
+            shape.error_frame,
+        )
+        self._inbox_frames = FrameHandler({PING: _pong}, _parse, shape.error_frame)
 
     def routes(self) -> Sequence[Route]:
         """The routes; a bad credential is answered by a close code."""
@@ -133,7 +139,8 @@ class Sockets:
                         if user_id != requester.user_id:
                             socket.put(shape.typing_frame(view.person_id(user_id, number), is_typing=True))
                     await socket.start(request)
-                    await self._listen(SocketSession(socket, caller, room_id, chat_id))
+                    session = SocketSession(socket, caller, room_id, chat_id)
+                    await self._chat_frames.listen(socket, session)
                 finally:
                     self._live.leave_chat(socket, room_id, view)
                     self._market.typing.disconnect(socket)
@@ -156,33 +163,17 @@ class Sockets:
                 )
                 self._live.learn(requester.user_id, rooms)
                 await socket.start(request)
-                async for text in socket.frames():
-                    _answer(socket, text)
+                await self._inbox_frames.listen(socket, socket)
             finally:
                 self._live.leave_inbox(socket, requester.user_id)
         return socket.response
 
-    async def _listen(self, session: SocketSession) -> None:
-        async for text in session.socket.frames():
-            try:
-                if text == PING:
-                    session.socket.put(shape.frame("pong"))
-                    continue
-                frame = parse_json(text)
-                kind = frame.get("type") if isinstance(frame, dict) else None
-                verb = self._verbs.get(kind) if isinstance(kind, str) else None
-                if verb is None or not isinstance(frame, dict):
-                    raise Invalid("unknown frame type", code="unknown_type")
-                await verb(session, frame)
-            except Unauthenticated:
-                raise
-            except HomeserverError as error:
-                session.socket.put(shape.error_frame(error))
-
     async def _say(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         new = check(NewMessage, frame)
         own_id(new.sender_id, session.caller)
-        await self._posting.send(await self._room(session), new)
+        sent = await self._posting.send(await self._room(session), new)
+        if sent.repeated:  # nobody will be told again, but this client waits for it
+            session.socket.put(shape.message_frame(sent.message, self._market.view(session.caller)))
 
     async def _type(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, frame)
@@ -199,6 +190,9 @@ class Sockets:
     async def _invite(self, session: SocketSession, _frame: Mapping[str, Any]) -> None:
         await self._support.call_in(await self._market.enquiries.about(await self._room(session)))
 
+    async def _ping(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
+        await _pong(session.socket, frame)
+
     async def _room(self, session: SocketSession) -> OpenRoom:
         """The room, if the caller is still in it."""
         return await self._market.access.room(session.caller.requester, session.room_id)
@@ -208,17 +202,13 @@ def _visitor(caller: Caller) -> Visitor:
     return Visitor(FACE, caller.requester.user_id, caller.requester.session_id, shape.error_frame)
 
 
-def _answer(socket: Socket, text: str) -> None:
-    """Answer a client's frame on the inbox socket, which takes pings only."""
-    if text == PING:
-        socket.put(shape.frame("pong"))
-        return
-    try:
-        frame = parse_json(text)
-    except Invalid as error:
-        socket.put(shape.error_frame(error))
-        return
-    if isinstance(frame, dict) and frame.get("type") == PING:
-        socket.put(shape.frame("pong"))
-    else:
-        socket.put(shape.error_frame(Invalid("unknown frame type", code="unknown_type")))
+async def _pong(socket: Socket, _frame: Mapping[str, Any]) -> None:
+    socket.put(shape.frame("pong"))
+
+
+def _parse(text: str) -> ClientFrame:
+    """A client's frame; the text `ping` is one as well."""
+    frame = {"type": PING} if text == PING else parse_json(text)
+    if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
+        raise Invalid("unknown frame type", code="unknown_type")
+    return ClientFrame(frame["type"], frame)

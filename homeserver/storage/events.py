@@ -97,6 +97,7 @@ _AFTER = (
     _SHOWN.where(events.c.timeline_order > bindparam("after"))
     .order_by(events.c.timeline_order)
     .limit(bindparam("count"))
+    .offset(bindparam("skip"))
 )
 _part = select(relations.c.event_id).where(
     relations.c.event_id == events.c.event_id, relations.c.rel_type.in_(PARTS)
@@ -256,10 +257,11 @@ async def shown_before(
 
 
 async def shown_after(
-    conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int
+    conn: AsyncConnection, room_id: RoomId, *, after: Place, limit: int, offset: int = 0
 ) -> list[StoredEvent]:
-    """A room's product messages after a place, oldest first."""
-    rows = await conn.execute(_AFTER, {"in_room": room_id, "after": after, "count": limit})
+    """A room's product messages after a place, oldest first, after skipping `offset` of them."""
+    values = {"in_room": room_id, "after": after, "count": limit, "skip": offset}
+    rows = await conn.execute(_AFTER, values)
     return [stored_event(row) for row in rows]
 
 

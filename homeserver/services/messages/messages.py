@@ -16,6 +16,7 @@ from homeserver.errors import Forbidden, Invalid
 from homeserver.kit.text import check_text, shows
 from homeserver.model import (
     ATTACHMENT_REL,
+    FIRST_PLACE,
     LAST_PLACE,
     Attachment,
     Content,
@@ -236,6 +237,12 @@ class Messages:
                 newest = await events.shown_before(conn, room_id, before=top, limit=limit, offset=offset)
                 page = newest[::-1]
         return await self._views.complete(room_id, page)
+
+    async def oldest(self, room: OpenRoom, *, limit: int, offset: int) -> list[Message]:
+        """The oldest `limit` messages after skipping `offset`, oldest first."""
+        async with self._db.read() as conn:
+            page = await events.shown_after(conn, room.room_id, after=FIRST_PLACE, limit=limit, offset=offset)
+        return await self._views.complete(room.room_id, page)
 
     async def newest_position(self) -> LogPosition:
         """The end of the log: no message has a greater position yet."""

@@ -119,8 +119,15 @@ async def test_a_chat_with_its_messages(buyer: Shopper) -> None:
     whole = await buyer.call("GET", f"chats/{chat['id']}")
     conforms(schemas.ChatWithMessages, whole)
     assert [one["message_text"] for one in whole["messages"]] == ["0", "1", "2", "3", "4"]
-    assert [one["message_text"] for one in await buyer.messages(chat, limit=2)] == ["3", "4"]
-    assert [one["message_text"] for one in await buyer.messages(chat, limit=2, offset=2)] == ["1", "2"]
+    assert [one["message_text"] for one in await buyer.messages(chat, limit=2)] == ["0", "1"]
+    page = await buyer.messages(chat, limit=2, offset=2)
+    assert [one["message_text"] for one in page] == ["2", "3"], "what comes after the two one has"
+    assert [one["message_text"] for one in await buyer.messages(chat, offset=4)] == ["4"]
+    assert await buyer.messages(chat, offset=5) == []
+    newest = await buyer.messages(chat, limit=2, before=2**53 - 1)
+    assert [one["message_text"] for one in newest] == ["3", "4"]
+    older = await buyer.messages(chat, limit=2, before=newest[0]["id"])
+    assert [one["message_text"] for one in older] == ["1", "2"]
     for bad in (0, 501, "x"):
         assert await buyer.call("GET", f"chats/{chat['id']}/messages?limit={bad}", 422) == "invalid_param"
 

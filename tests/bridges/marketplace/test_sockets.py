@@ -76,7 +76,7 @@ async def test_support_is_called_by_a_frame(visitor: Shopper, seller: Shopper, s
         for one in (ear, other):
             message = (await one.until("message"))["message"]
             assert (message["message_type"], message["sender_id"]) == ("system", "system")
-            assert (await one.until("support_invited"))["message"] == message["message_text"]
+            assert (await one.until("support_invited"))["message"] == message
         await ear.say("invite_support")
         assert (await ear.until("error"))["code"] == "help_called"
         await support.post(chat, "join-support", who="support_user_id")
@@ -86,6 +86,43 @@ async def test_support_is_called_by_a_frame(visitor: Shopper, seller: Shopper, s
             assert await other.until("message", lambda one: one["message"]["sender_id"] == support.name)
             await support.post(chat, "leave-support", who="support_user_id")
             assert await helper.closed() == 1008
+
+
+async def test_a_frame_sent_again_is_answered_by_the_first_message(visitor: Shopper, seller: Shopper) -> None:
+    chat = await visitor.open()
+    async with visitor.socket(chat) as ear, seller.socket(chat) as other:
+        first: list[Any] = []
+        for _ in range(3):
+            await ear.say("message", message_text="once", client_id="a")
+            first.append(await ear.until("message"))
+        assert first == [first[0]] * 3
+        await ear.say("message", message_text="", client_id="b")
+        await ear.say("no such", client_id="c")
+        await ear.say("message", message_text="good", client_id="d")
+        assert [(await ear.next()).get("client_id") for _ in range(2)] == ["b", "c"]
+        assert (await ear.next())["message"]["message_text"] == "good"
+        told = [(await other.until("message"))["message"]["message_text"] for _ in range(2)]
+        assert told == ["once", "good"], "the others hear of each once"
+
+
+async def test_a_file_without_words(visitor: Shopper, seller: Shopper) -> None:
+    """The original widgets say null, and a client of forms nothing at all."""
+    chat = await visitor.open()
+    file: dict[str, Any] = {
+        "message_type": "file",
+        "file_url": "https://files.example/a.pdf",
+        "file_name": "a.pdf",
+    }
+    async with visitor.socket(chat) as ear, seller.socket(chat) as other:
+        for text in (None, ""):
+            await ear.say("message", message_text=text, **file, sender_is_registered=False)
+            sent = await visitor.say(chat, "", 200, **{**file, "message_text": text})
+            for one in (ear, other):
+                frames = [(await one.until("message"))["message"] for _ in range(2)]
+                assert [frame["message_text"] for frame in frames] == [None, None]
+                assert sent["id"] in [frame["id"] for frame in frames]
+            assert sent["message_text"] is None
+    assert {one["message_text"] for one in await seller.messages(chat)} == {None}
 
 
 async def test_frames_that_are_refused(visitor: Shopper) -> None:

@@ -49,26 +49,26 @@ export class History {
 
   async #fill() {
     const log = this.#log;
-    let all = await this.#page(0);
+    let all = await this.#page();
     let hasOlder = all.length === PAGE;
     if (!log.isLoaded) return log.reset(all, hasOlder);
     for (let count = 0; !log.merge(all, hasOlder); count += 1) {
       // After a very long break the newest messages are enough; the rest can be scrolled to.
       if (count === MOST_FILL_PAGES) return log.reset(all, hasOlder);
-      const page = await this.#page(all.length);
+      const page = await this.#page(all[0]?.id);
       hasOlder = page.length === PAGE;
-      all = [...page.filter((one) => one.id < all[0].id), ...all];
+      all = [...page, ...all];
     }
   }
 
   async #loadOlder() {
     if (!this.#log.hasOlder) return;
-    const page = await this.#page(this.#log.messages.length);
+    const page = await this.#page(this.#log.messages[0]?.id);
     this.#log.prepend(page, page.length === PAGE);
   }
 
-  /** @param {number} offset */
-  #page(offset) {
-    return this.#market.messages(this.#chatId, { limit: PAGE, offset });
+  /** @param {number} [before] a message's id */
+  #page(before = Number.MAX_SAFE_INTEGER) {
+    return this.#market.messages(this.#chatId, { limit: PAGE, before });
   }
 }

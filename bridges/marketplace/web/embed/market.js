@@ -117,9 +117,9 @@ export class Market {
     return this.#call("GET", `chats/${id}/info`);
   }
 
-  /** A page of messages, oldest first. @param {number} id @param {{limit?: number, offset?: number}} [page] @returns {Promise<Message[]>} */
-  messages(id, { limit = 50, offset = 0 } = {}) {
-    return this.#call("GET", `chats/${id}/messages`, { query: { limit, offset } });
+  /** A page of messages, oldest first. @param {number} id @param {{limit: number, before: number}} page @returns {Promise<Message[]>} */
+  messages(id, page) {
+    return this.#call("GET", `chats/${id}/messages`, { query: page });
   }
 
   /** @param {number} id @param {NewMessage} message @returns {Promise<Message>} */

@@ -17,7 +17,7 @@ def _account(world: World, name: str = "seller", **claims: Any) -> Shopper:
     return registered(world.session, next(_numbers), username=name, **claims)
 
 
-def _seen(who: Shopper, chat: Any) -> list[Look]:
+def seen_of(who: Shopper, chat: Any) -> list[Look]:
     seller = str(who.name == str(chat["seller_id"])).lower()
     return sees(
         who,
@@ -26,7 +26,7 @@ def _seen(who: Shopper, chat: Any) -> list[Look]:
     )
 
 
-async def _chat(world: World) -> tuple[Shopper, Shopper, Any]:
+async def sending_chat(world: World) -> tuple[Shopper, Shopper, Any]:
     """A guest who asks a seller, and their chat."""
     buyer, seller = guest(world.session), _account(world)
     await seller.call("GET", f"chats/my?user_id={seller.name}&is_seller=true")  # is known by now
@@ -37,10 +37,10 @@ async def _chat(world: World) -> tuple[Shopper, Shopper, Any]:
 
 async def _race(world: World, method: str, verb: str, *, who: str = "buyer", **options: Any) -> Race:
     """A call about a chat, by the guest or by the seller."""
-    buyer, seller, chat = await _chat(world)
+    buyer, seller, chat = await sending_chat(world)
     caller = buyer if who == "buyer" else seller
     at = f"{API}/chats/{chat['id']}{verb}?user_id={caller.name}"
-    return calls([caller], method, at, looks=[*_seen(seller, chat), *_seen(buyer, chat)], **options)
+    return calls([caller], method, at, looks=[*seen_of(seller, chat), *seen_of(buyer, chat)], **options)
 
 
 @case("POST", f"{API}/chats")
@@ -73,15 +73,15 @@ async def hide_for_order(world: World) -> Race:
     chat = await buyer.open(listing=int(seller.name), seller=int(seller.name))
     backend = Shopper(world.session, "", {"X-Service-Key": world.service_key})
     at = f"{API}/chats/hide-for-order?post_id={seller.name}&buyer_id={buyer.name}"
-    return calls([backend], "POST", at, looks=_seen(seller, chat))
+    return calls([backend], "POST", at, looks=seen_of(seller, chat))
 
 
 @case("POST", f"{API}/guests/claim")
 async def claim(world: World) -> Race:
-    buyer, seller, chat = await _chat(world)
+    buyer, seller, chat = await sending_chat(world)
     account = _account(world)
     body = {"guest_id": buyer.name}
-    looks = [*_seen(seller, chat), *_seen(account, chat)]
+    looks = [*seen_of(seller, chat), *seen_of(account, chat)]
     return calls([account], "POST", f"{API}/guests/claim", json=body, looks=looks)
 
 
@@ -91,7 +91,7 @@ async def invite_support(world: World) -> Race:
 
 
 async def _support(world: World, verb: str, *, joined: bool) -> Race:
-    buyer, seller, chat = await _chat(world)
+    buyer, seller, chat = await sending_chat(world)
     await buyer.post(chat, "invite-support")
     one, two = [_account(world, user_type="support") for _ in range(2)]
     for each in (one, two):
@@ -100,7 +100,7 @@ async def _support(world: World, verb: str, *, joined: bool) -> Race:
         await one.post(chat, "join-support", who="support_user_id")
     at = f"{API}/chats/{chat['id']}/{verb}"
     callers = [one] if joined else [one, two]
-    return calls(callers, "POST", at, looks=[*_seen(seller, chat), *_seen(buyer, chat)])
+    return calls(callers, "POST", at, looks=[*seen_of(seller, chat), *seen_of(buyer, chat)])
 
 
 @case("POST", f"{CHAT}/join-support", several=True)
@@ -120,15 +120,15 @@ async def block(world: World) -> Race:
 
 @case("DELETE", f"{CHAT}/block")
 async def unblock(world: World) -> Race:
-    _, seller, chat = await _chat(world)
+    _, seller, chat = await sending_chat(world)
     await seller.call("POST", f"chats/{chat['id']}/block?user_id={seller.name}")
     at = f"{API}/chats/{chat['id']}/block?user_id={seller.name}"
-    return calls([seller], "DELETE", at, looks=_seen(seller, chat))
+    return calls([seller], "DELETE", at, looks=seen_of(seller, chat))
 
 
 @case("POST", f"{CHAT}/report")
 async def report(world: World) -> Race:
-    buyer, seller, chat = await _chat(world)
+    buyer, seller, chat = await sending_chat(world)
     said = await buyer.say(chat, "spam")
     at = f"{API}/chats/{chat['id']}/report?user_id={seller.name}"
     return calls([seller], "POST", at, json={"message_id": said["id"], "reason": "spam"})
@@ -136,10 +136,10 @@ async def report(world: World) -> Race:
 
 @case("POST", f"{CHAT}/messages")
 async def send(world: World) -> Race:
-    buyer, seller, chat = await _chat(world)
+    buyer, seller, chat = await sending_chat(world)
     body = {"message_text": "once", "sender_id": buyer.name, "client_id": "once"}
     at = f"{API}/chats/{chat['id']}/messages"
-    return calls([buyer], "POST", at, json=body, looks=_seen(seller, chat))
+    return calls([buyer], "POST", at, json=body, looks=seen_of(seller, chat))
 
 
 def _file() -> aiohttp.FormData:
@@ -150,20 +150,20 @@ def _file() -> aiohttp.FormData:
 
 @case("POST", f"{API}/upload-file")
 async def upload(world: World) -> Race:
-    buyer, _, _ = await _chat(world)
+    buyer, _, _ = await sending_chat(world)
     return calls([buyer], "POST", f"{API}/upload-file?user_id={buyer.name}", data=_file)
 
 
 @case("POST", f"{API}/upload-url")
 async def upload_url(world: World) -> Race:
-    buyer, _, _ = await _chat(world)
+    buyer, _, _ = await sending_chat(world)
     at = f"{API}/upload-url?file_name=a.pdf&content_type=application/pdf&user_id={buyer.name}"
     return calls([buyer], "POST", at)
 
 
 @case("POST", f"{API}/file-uploaded")
 async def file_uploaded(world: World) -> Race:
-    buyer, _, _ = await _chat(world)
+    buyer, _, _ = await sending_chat(world)
     query = f"file_name=a.pdf&content_type=application/pdf&user_id={buyer.name}"
     place = await buyer.call("POST", f"upload-url?{query}")
     address = place["upload_url"].partition(API + "/")[2]
@@ -180,14 +180,14 @@ def _subscription(world: World) -> dict[str, Any]:
 
 @case("POST", f"{API}/push/subscribe")
 async def subscribe(world: World) -> Race:
-    _, seller, _ = await _chat(world)
+    _, seller, _ = await sending_chat(world)
     at = f"{API}/push/subscribe?user_id={seller.name}"
     return calls([seller], "POST", at, json=_subscription(world))
 
 
 @case("POST", f"{API}/push/unsubscribe")
 async def unsubscribe(world: World) -> Race:
-    _, seller, _ = await _chat(world)
+    _, seller, _ = await sending_chat(world)
     body = _subscription(world)
     await seller.call("POST", f"push/subscribe?user_id={seller.name}", json=body)
     at = f"{API}/push/unsubscribe?user_id={seller.name}"

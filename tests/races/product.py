@@ -24,7 +24,7 @@ def inside(user: User, conversation: Any) -> list[Look]:
     return sees(user, at, f"{at}/participants", f"{CHAT}/messages/{conversation['id']}")
 
 
-async def _group(world: World, *, admins: bool = True) -> tuple[User, User, Any]:
+async def sending_group(world: World, *, admins: bool = True) -> tuple[User, User, Any]:
     """Alice and Bob, both admins unless it is said otherwise, and their group."""
     alice, bob = await world.users("alice", "bob")
     made = await alice.group()
@@ -59,28 +59,28 @@ async def private_conversation(world: World) -> Race:
 
 @case("PATCH", CONVERSATION, several=True)
 async def change_conversation(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     at = f"{CHAT}/conversations/{made['id']}"
     return calls([alice, bob], "PATCH", at, json={"title": "New"}, looks=inside(alice, made))
 
 
 @case("DELETE", CONVERSATION, several=True)
 async def leave_conversation(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     at = f"{CHAT}/conversations/{made['id']}"
     return calls([alice, bob], "DELETE", at, looks=listed(alice, bob))
 
 
 @case("DELETE", CONVERSATION)
 async def leave_as_a_member(world: World) -> Race:
-    alice, bob, made = await _group(world, admins=False)
+    alice, bob, made = await sending_group(world, admins=False)
     at = f"{CHAT}/conversations/{made['id']}"
     return calls([bob], "DELETE", at, looks=[*listed(bob), *inside(alice, made)])
 
 
 @case("POST", f"{CONVERSATION}/participants", several=True)
 async def add_participant(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     (carol,) = await world.users("carol")
     at = f"{CHAT}/conversations/{made['id']}/participants/"
     looks = [*inside(alice, made), *listed(carol)]
@@ -90,7 +90,7 @@ async def add_participant(world: World) -> Race:
 @case("POST", f"{CONVERSATION}/participants", survives=False)  # the end tells which was answered
 async def add_many_admins(world: World) -> Race:
     """Four people at once: all are admins."""
-    alice, _, made = await _group(world)
+    alice, _, made = await sending_group(world)
     others = await world.users(*(f"carol{n}" for n in range(4)))
 
     def body(_: Person, n: int) -> Any:
@@ -106,7 +106,7 @@ async def add_many_admins(world: World) -> Race:
 
 @case("DELETE", f"{CONVERSATION}/participants/{{user_id:int}}", several=True)
 async def remove_participant(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     (carol,) = await world.users("carol")
     await alice.chat("POST", f"conversations/{made['id']}/participants/", json={"user_id": carol.id})
     at = f"{CHAT}/conversations/{made['id']}/participants/{carol.id}"
@@ -116,7 +116,7 @@ async def remove_participant(world: World) -> Race:
 @case("DELETE", f"{CONVERSATION}/participants/{{user_id:int}}", several=True)
 async def all_admins_leave(world: World) -> Race:
     """Both admins go at once: the third is left, as an admin."""
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     (carol,) = await world.users("carol")
     await alice.chat("POST", f"conversations/{made['id']}/participants/", json={"user_id": carol.id})
 
@@ -129,7 +129,7 @@ async def all_admins_leave(world: World) -> Race:
 
 @case("POST", f"{CONVERSATION}/read", several=True)
 async def read(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     (carol,) = await world.users("carol")
     await alice.chat("POST", f"conversations/{made['id']}/participants/", json={"user_id": carol.id})
     await carol.say(made, "hello")
@@ -139,14 +139,14 @@ async def read(world: World) -> Race:
 
 @case("POST", f"{CHAT}/messages", several=True)
 async def send(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     body = {"conversation_id": made["id"], "text": "once", "client_id": "once"}
     return calls([alice, bob], "POST", f"{CHAT}/messages/", json=body, looks=inside(bob, made))
 
 
 @case("PUT", f"{CHAT}/messages/{{message_id:uuid}}")
 async def edit(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     said = await alice.say(made, "hello")
     at = f"{CHAT}/messages/{said['id']}"
     return calls([alice], "PUT", at, json={"text": "hallo"}, looks=inside(bob, made))
@@ -154,21 +154,21 @@ async def edit(world: World) -> Race:
 
 @case("DELETE", f"{CHAT}/messages/{{message_id:uuid}}", several=True)
 async def delete(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     said = await alice.say(made, "hello")
     return calls([alice, bob], "DELETE", f"{CHAT}/messages/{said['id']}", looks=inside(bob, made))
 
 
 @case("POST", f"{CHAT}/messages/{{message_id:uuid}}/report")
 async def report(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
     said = await bob.say(made, "hello")
     return calls([alice], "POST", f"{CHAT}/messages/{said['id']}/report", json={"reason": "spam"})
 
 
 @case("POST", f"{CHAT}/attachments")
 async def attach(world: World) -> Race:
-    alice, bob, made = await _group(world)
+    alice, bob, made = await sending_group(world)
 
     def form() -> aiohttp.FormData:
         data = aiohttp.FormData()
@@ -181,14 +181,14 @@ async def attach(world: World) -> Race:
 
 @case("POST", f"{CHAT}/users/{{user_id:int}}/block")
 async def block(world: World) -> Race:
-    alice, bob, _ = await _group(world)
+    alice, bob, _ = await sending_group(world)
     at = f"{CHAT}/users/{bob.id}/block"
     return calls([alice], "POST", at, looks=sees(alice, f"{CHAT}/users/blocked/"))
 
 
 @case("DELETE", f"{CHAT}/users/{{user_id:int}}/block")
 async def unblock(world: World) -> Race:
-    alice, bob, _ = await _group(world)
+    alice, bob, _ = await sending_group(world)
     await alice.chat("POST", f"users/{bob.id}/block", 204)
     at = f"{CHAT}/users/{bob.id}/block"
     return calls([alice], "DELETE", at, looks=sees(alice, f"{CHAT}/users/blocked/"))
@@ -248,9 +248,9 @@ async def group(world: World) -> Race:
     return calls([alice], "POST", f"{API}/chats/group", json=body, looks=listed(alice, bob))
 
 
-async def _chat(world: World) -> tuple[User, User, Any]:
+async def sending_chat(world: World) -> tuple[User, User, Any]:
     """A group of which both are admins, as the messenger has it."""
-    alice, bob, _ = await _group(world)
+    alice, bob, _ = await sending_group(world)
     (chat,) = await alice.call("GET", f"{API}/chats/")
     return alice, bob, chat
 
@@ -261,7 +261,7 @@ def seen_in(user: User, chat: Any) -> list[Look]:
 
 @case("POST", f"{API}/chats/{{chat_id:int}}/members/{{user_id:int}}", several=True)
 async def add_member(world: World) -> Race:
-    alice, bob, chat = await _chat(world)
+    alice, bob, chat = await sending_chat(world)
     (carol,) = await world.users("carol")
     at = f"{API}/chats/{chat['id']}/members/{carol.id}"
     return calls([alice, bob], "POST", at, looks=[*seen_in(bob, chat), *listed(carol)])
@@ -269,7 +269,7 @@ async def add_member(world: World) -> Race:
 
 @case("DELETE", f"{API}/chats/{{chat_id:int}}/members/{{user_id:int}}", several=True)
 async def remove_member(world: World) -> Race:
-    alice, bob, chat = await _chat(world)
+    alice, bob, chat = await sending_chat(world)
     (carol,) = await world.users("carol")
     at = f"{API}/chats/{chat['id']}/members/{carol.id}"
     await alice.call("POST", at, 200)
@@ -278,7 +278,7 @@ async def remove_member(world: World) -> Race:
 
 @case("POST", f"{API}/messages", several=True)
 async def send_message(world: World) -> Race:
-    alice, bob, chat = await _chat(world)
+    alice, bob, chat = await sending_chat(world)
     body = {"chat_id": chat["id"], "type": "text", "content": "once", "client_id": "once"}
     return calls([alice, bob], "POST", f"{API}/messages", json=body, looks=seen_in(bob, chat))
 
@@ -290,26 +290,26 @@ async def _said(who: User, chat: Any) -> str:
 
 @case("PATCH", f"{API}/messages/{{message_id:int}}")
 async def edit_message(world: World) -> Race:
-    alice, bob, chat = await _chat(world)
+    alice, bob, chat = await sending_chat(world)
     at = await _said(alice, chat)
     return calls([alice], "PATCH", at, json={"content": "hallo"}, looks=seen_in(bob, chat))
 
 
 @case("DELETE", f"{API}/messages/{{message_id:int}}", several=True)
 async def delete_message(world: World) -> Race:
-    alice, bob, chat = await _chat(world)
+    alice, bob, chat = await sending_chat(world)
     return calls([alice, bob], "DELETE", await _said(alice, chat), looks=seen_in(bob, chat))
 
 
 @case("POST", f"{API}/messages/{{message_id:int}}/report")
 async def report_message(world: World) -> Race:
-    alice, bob, chat = await _chat(world)
+    alice, bob, chat = await sending_chat(world)
     return calls([alice], "POST", f"{await _said(bob, chat)}/report", json={"reason": "spam"})
 
 
 @case("POST", f"{API}/chats/{{chat_id:int}}/read")
 async def read_chat(world: World) -> Race:
-    alice, bob, chat = await _chat(world)
+    alice, bob, chat = await sending_chat(world)
     await _said(bob, chat)
     at = f"{API}/chats/{chat['id']}/read"
     return calls([alice], "POST", at, json={}, looks=[*seen_in(alice, chat), *seen_in(bob, chat)])

@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from tests.bridges.marketplace.people import SECRET
 from tests.names import fresh
 from tests.process import ServerProcess
-from tests.races import market, matrix_admin, matrix_keys, matrix_people, matrix_rooms, product  # noqa: F401 - they register their cases
+from tests.races import market, matrix_admin, matrix_keys, matrix_people, matrix_rooms, product, sockets  # noqa: F401 - they register their cases
 from tests.races.kit import CASES, TIMES, Answer, Case, Race, World
 from tests.test_crash import durable  # noqa: F401 - a fixture
 

@@ -12,7 +12,7 @@ import pytest
 from homeserver.lifecycle import Running
 from tests.faces.walk import every_face
 from tests.names import fresh
-from tests.races import market, matrix_admin, matrix_keys, matrix_people, matrix_rooms, product  # noqa: F401 - they register their cases
+from tests.races import market, matrix_admin, matrix_keys, matrix_people, matrix_rooms, product, sockets  # noqa: F401 - they register their cases
 from tests.races.kit import CASES, Case, World
 
 pytestmark = pytest.mark.both

@@ -21,7 +21,7 @@ from homeserver.http.body import Body
 from homeserver.http.routes import Route
 from homeserver.lifecycle import Running
 from tests.api.matrix.mediakit import picture
-from tests.api.matrix.roomkit import path, say
+from tests.api.matrix.roomkit import create, path, say
 from tests.api.university.test_attachments import form
 from tests.faces.cases import CASES, Ask, K, M
 from tests.faces.walk import calls, every_face, form_of, has_optional, optional_of, variants
@@ -324,3 +324,9 @@ async def test_null_stays_in_what_is_peoples_own(world: World) -> None:
         "reason": "there",
         "org.test": None,
     }
+
+
+async def test_a_blank_alias_asks_for_none(world: World) -> None:
+    for blank in ("", " ", None):
+        room_id = await create(world.clients[0], room_alias_name=blank)
+        assert await world.clients[0].call("GET", path(room_id, "aliases")) == {"aliases": []}

@@ -1,11 +1,11 @@
 """Request and response bodies for accounts, devices, room creation and membership."""
 
-from typing import Any, Literal, NotRequired, Self
+from typing import Annotated, Any, Literal, NotRequired, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
-from homeserver.http.body import Body, Flag, Query
+from homeserver.http.body import BLANK_IS_ABSENT, Body, Flag, Query
 from homeserver.http.credentials import MAX_TOKEN_CHARS
 
 _NAME = Field(max_length=1000)
@@ -212,7 +212,7 @@ class NewRoom(Body):
 
     visibility: Literal["public", "private"] = "private"
     preset: Literal["private_chat", "trusted_private_chat", "public_chat"] | None = None
-    room_alias_name: str | None = Field(default=None, max_length=255)
+    room_alias_name: Annotated[str | None, BLANK_IS_ABSENT] = Field(default=None, max_length=255)
     name: str | None = Field(default=None, max_length=10_000)
     topic: str | None = Field(default=None, max_length=50_000)
     invite: list[str] = Field(default_factory=list, max_length=10_000)

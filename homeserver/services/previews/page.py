@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from homeserver.kit.text import one_line
 from homeserver.services.previews.encodings import decoded, is_utf8, known_codec
 
 MAX_FACTS = 30
@@ -20,7 +21,6 @@ _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-
 _XML_CHARSET = re.compile(rb"<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,40})[\"']")
 _COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
 _SCANNED_BYTES = 2048
-_SPACES = re.compile(r"\s+")
 
 
 class Read(NamedTuple):
@@ -58,7 +58,7 @@ class _Reader:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "meta":
             name = (attributes.get("property") or attributes.get("name") or "").strip().lower()
-            content = _SPACES.sub(" ", attributes.get("content", "")[: 4 * _MAX_FACT_CHARS]).strip()
+            content = one_line(attributes.get("content", "")[: 4 * _MAX_FACT_CHARS])
             if name and content and len(self._meta) < 10 * MAX_FACTS:
                 self._meta.setdefault(name[:100], content[:_MAX_FACT_CHARS])
         self._quiet += tag in _QUIET
@@ -85,8 +85,8 @@ class _Reader:
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         meta = self._meta
-        title = _SPACES.sub(" ", self._title).strip()[:_MAX_FACT_CHARS]
-        words = _SPACES.sub(" ", self._text).strip()[:_MAX_TEXT_CHARS]
+        title = one_line(self._title)[:_MAX_FACT_CHARS]
+        words = one_line(self._text)[:_MAX_TEXT_CHARS]
         found = {
             "og:title": meta.get("og:title") or meta.get("twitter:title") or title,
             "og:description": meta.get("og:description")

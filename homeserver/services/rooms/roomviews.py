@@ -16,6 +16,10 @@ from homeserver.storage.rooms import RoomRow
 from homeserver.timeline.heads import Head
 from homeserver.timeline.reading import levels_of, role_of_level
 
+# Of what Matrix clients have set. The product APIs take no more than that.
+_MAX_NAME_CHARS = 1000
+_MAX_TOPIC_CHARS = 4000
+
 
 class RoomViews:
     """Makes Room and Member records of stored rooms."""
@@ -166,14 +170,14 @@ def _room(
     people: tuple[Person, ...] | None,
 ) -> Room:
     room = listed.room
-    name = one_line(room.name)  # and the topic: Matrix clients may have set any
+    name = one_line(room.name[:_MAX_NAME_CHARS])  # and the topic: Matrix clients may have set any
     named_after_other = room.kind == "private" and not name and other is not None
     return Room(
         room_id=room.room_id,
         position=room.position,
         kind=room.kind,
         name=other.display_name if named_after_other and other is not None else name,
-        topic=one_line(room.topic),
+        topic=one_line(room.topic[:_MAX_TOPIC_CHARS]),
         creator=room.creator,
         creator_number=creator.number if creator is not None else 0,
         created_ms=room.created_ms,

@@ -52,6 +52,7 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
         await core.live.start()
         for listener in _listeners(hs):
             core.live.listen(listener)
+        core.live.listen_own(hs.realtime.presence.note_own)
         if settings.matrix.enabled:
             await hs.events.visibility.load()
             await hs.admin.server_notices.prepare()

@@ -39,6 +39,7 @@ class Live:
         self._metrics = metrics
         self._ring: deque[Entry] = deque(maxlen=ring_entries)
         self._listeners: list[Listener] = []
+        self._own_listeners: list[Listener] = []
         self._order = asyncio.Lock()
         self._moved = asyncio.Event()
         self.position = LOG_START
@@ -53,6 +54,10 @@ class Live:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def listen_own(self, listener: Listener) -> None:
+        """Call `listener` with the entries that this process wrote, after the others. It must not block or raise."""
+        self._own_listeners.append(listener)
+
     def set_aside(self, reader: str, entry: Entry, error: Exception) -> None:
         """Log and count an entry that `reader` cannot handle. It is passed over, so that later entries are handled."""
         event_id = entry.event.event.event_id if entry.event is not None else None
@@ -62,11 +67,13 @@ class Live:
     async def publish(self, entries: Sequence[Entry]) -> None:
         """Announce entries that were just committed here, after any of other workers that come before them."""
         async with self._order:
-            if not entries or entries[-1].position <= self.position:
-                return  # already fetched as another worker's entries
-            if entries[0].position > self.position + 1:
-                await self._fetch(LogPosition(entries[0].position - 1))
-            self._announce([entry for entry in entries if entry.position > self.position])
+            if (
+                entries and entries[-1].position > self.position
+            ):  # else already fetched as another worker's entries
+                if entries[0].position > self.position + 1:
+                    await self._fetch(LogPosition(entries[0].position - 1))
+                self._announce([entry for entry in entries if entry.position > self.position])
+            self._tell(entries, self._own_listeners)
 
     async def follow(self) -> None:
         """Announce all entries of the log after `position`: those of other processes."""
@@ -104,8 +111,11 @@ class Live:
         self.position = entries[-1].position
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
+        self._tell(entries, self._listeners)
+
+    def _tell(self, entries: Sequence[Entry], listeners: Sequence[Listener]) -> None:
         for entry in entries:
-            for listener in tuple(self._listeners):
+            for listener in tuple(listeners):
                 try:
                     listener(entry)
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is logged and counted

@@ -1,8 +1,7 @@
 """Presence of Matrix users (client-server API, "Presence"), in memory only.
 
-Each process knows what its own clients set, and hears of messages and receipts from the log; after a restart all users
-are offline until their next request. This is unrelated to the live connections of the product APIs (see
-`services/realtime/connections.py`).
+Each process knows what its own clients set and do; after a restart all users are offline until their next request. This
+is unrelated to the live connections of the product APIs (see `services/realtime/connections.py`).
 """
 
 import asyncio
@@ -113,15 +112,18 @@ class Presence:
         self._mark_active(user)
         self._set(user_id, user, key, "online")
 
-    def note(self, entry: Entry) -> None:
-        """Handle a log entry: messages and receipts are actions of their users; when a user joins a room, its members
-        are told the user's presence."""
+    def note_own(self, entry: Entry) -> None:
+        """Handle a log entry that this process wrote: messages and receipts are actions of their users."""
         event = None if entry.event is None else entry.event.event
         if entry.kind is EntryKind.RECEIPT and entry.user_id is not None:
             self.act(entry.user_id)
         elif event is not None and not event.is_state:
             self.act(event.sender)
-        elif event is not None and event.membership == "join":
+
+    def note(self, entry: Entry) -> None:
+        """Handle a log entry: when a user joins a room, its members are told the user's presence."""
+        event = None if entry.event is None else entry.event.event
+        if event is not None and event.membership == "join":
             user_id = UserId(event.state_key or "")
             user = self._users.get(user_id)
             if user is not None and user.presence != "offline":
@@ -188,6 +190,7 @@ class Presence:
 
     def close(self) -> None:
         """Drop all state, at shutdown."""
+        self._enabled = False
         for user in self._users.values():
             user.stop_timer()
 

@@ -135,6 +135,24 @@ async def test_a_poll_hears_of_another_worker(workers: list[Homeserver]) -> None
     assert not last.sync.long_polls._by_room
 
 
+@pytest.mark.parametrize("overrides", [{"timeline": {"follow_interval_ms": 50}, "matrix": {"enabled": True}}])
+async def test_another_worker_does_not_tell_of_who_is_invisible(workers: list[Homeserver]) -> None:
+    """What alice's client set is known where she sends, and only there is she known to act."""
+    here, there = workers[0], workers[-1]
+    alice, bob = [await person(here, name) for name in ("Alice", "Bob")]
+    room = await group(here, alice, bob)
+    here.realtime.presence.touch(alice, "offline")
+    for sender in (alice, bob):
+        await here.core.timeline.send(room.room_id, [Draft("m.room.message", sender.user_id, {"body": "hi"})])
+    async with asyncio.timeout(30):
+        while there.core.live.position < here.core.live.position:
+            await there.core.live.wait_after(there.core.live.position)
+    for worker in workers:
+        found = await worker.realtime.presence.of(bob, alice.user_id)
+        assert found["presence"] == "offline"
+    assert (await here.realtime.presence.of(alice, bob.user_id))["presence"] == "online"
+
+
 async def test_only_those_concerned_are_woken(hs: Homeserver) -> None:
     alice, bob, carol = [await person(hs, name) for name in ("Alice", "Bob", "Carol")]
     here, there = await group(hs, alice, bob), await group(hs, alice, carol)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from homeserver.errors import Forbidden
+from homeserver.errors import Forbidden, Unauthenticated
 from homeserver.http.body import JsonObject, Query
 from homeserver.http.routes import Call, Route
 from homeserver.services.auth.openid import TTL_S, OpenIds
@@ -23,7 +23,7 @@ class UserInfo(TypedDict):
 
 
 class UserInfoQuery(Query):
-    access_token: str = Field(max_length=1000)
+    access_token: str | None = Field(default=None)  # absent is 401, as for other calls
 
 
 class OpenIdCalls:
@@ -52,7 +52,7 @@ class OpenIdCalls:
                 query=UserInfoQuery,
                 answer=UserInfo,
                 public=True,
-                errors={401: "The token is unknown or has expired."},
+                errors={401: "The token is missing, unknown or has expired."},
             ),
         )
 
@@ -78,6 +78,8 @@ class OpenIdCalls:
         Called by other services; the token in the query is the credential.
 
         Spec: server-server API, "OpenID".
-        Errors: M_UNKNOWN_TOKEN (unknown or expired token, or a deactivated account).
+        Errors: M_MISSING_TOKEN, M_UNKNOWN_TOKEN (unknown or expired token, or a deactivated account).
         """
+        if call.query.access_token is None:
+            raise Unauthenticated("an OpenID token is required", code="missing_token")
         return {"sub": await self._openids.person(call.query.access_token)}

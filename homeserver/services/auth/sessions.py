@@ -7,7 +7,7 @@ import hmac
 import secrets
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -239,10 +239,13 @@ class Sessions:
                 return purged
 
     async def _open(self, session: Session, *, even_suspended: bool) -> Person:
-        """Insert a new session, ending an earlier one of the device. Of concurrent ones on a device the last stays."""
+        """Insert a new session, ending an earlier one of the device, which keeps its display name.
+
+        Of concurrent ones on a device the last stays.
+        """
         user_id, device_id = session.user_id, session.device_id
 
-        async def work(conn: AsyncConnection) -> Person | SessionId:
+        async def work(conn: AsyncConnection) -> Person | Session:
             # The lock orders this before or after a suspension, never concurrent with it.
             await stored_accounts.lock_users(conn, [user_id])
             account = (await stored_accounts.accounts_of(conn, [user_id])).get(user_id)
@@ -251,7 +254,7 @@ class Sessions:
             check_account(account, even_suspended=even_suspended)
             earlier = (await stored.sessions_on(conn, user_id, [device_id])).get(device_id)
             if earlier is not None and earlier.ended_ms is None:
-                return earlier.session_id
+                return earlier
             await stored.drop_ended(conn, user_id, device_id)
             await stored.add_sessions(conn, [session])
             return account.person
@@ -262,7 +265,8 @@ class Sessions:
                 await self._tell_of(session)
                 await self._end_beyond(session)
                 return done
-            await self._end([(user_id, done)], "replaced")
+            session = replace(session, device_name=done.device_name)
+            await self._end([(user_id, done.session_id)], "replaced")
         raise Unavailable("too many log-ins on this device at once; try again", code="busy")
 
     async def _tell_of(self, session: Session) -> None:

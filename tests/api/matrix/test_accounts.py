@@ -170,12 +170,23 @@ async def test_log_ins_that_are_refused(nobody: Client, alice: Client) -> None:
     assert await nobody.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"
 
 
-async def test_a_device_is_logged_in_anew(nobody: Client, alice: Client) -> None:
-    again = await nobody.login("alice", device_id=alice.device_id, initial_device_display_name="Laptop")
-    assert again.device_id == alice.device_id
-    assert await alice.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"
-    (device,) = (await again.call("GET", "devices"))["devices"]
-    assert (device["device_id"], device["display_name"]) == (alice.device_id, "Laptop")
+@pytest.mark.both
+@pytest.mark.parametrize("wish", [{}, {"initial_device_display_name": "Laptop"}, {"refresh_token": True}])
+async def test_a_device_is_logged_in_anew_and_keeps_its_name(
+    nobody: Client, alice: Client, wish: dict[str, Any]
+) -> None:
+    async def shown(client: Client) -> list[tuple[str, str]]:
+        devices = (await client.call("GET", "devices"))["devices"]
+        return [(one["device_id"], one.get("display_name")) for one in devices]
+
+    await alice.call("PUT", f"devices/{alice.device_id}", body={"display_name": "Her phone"})
+    for _ in range(2):
+        again = await nobody.login("alice", device_id=alice.device_id, **wish)
+        assert await alice.errcode("GET", "account/whoami", 401) == "M_UNKNOWN_TOKEN"
+        assert await shown(again) == [(alice.device_id, "Her phone")]
+    await again.call("POST", "logout", body={})
+    anew = await nobody.login("alice", device_id=alice.device_id, initial_device_display_name="New")
+    assert await shown(anew) == [(alice.device_id, "New")], "the device was gone"
 
 
 async def test_tokens_that_are_refreshed(nobody: Client, alice: Client) -> None:

@@ -134,7 +134,9 @@ async def test_another_service_learns_who_alice_is(nobody: Client, alice: Client
     assert await nobody.errcode("POST", "user/@bob:test.example/openid/request_token", 401, body={})
     theirs = "user/@bob:test.example/openid/request_token"
     assert await alice.errcode("POST", theirs, 403, body={}) == "M_FORBIDDEN"
-    for wrong in (alice.token, f"{token['access_token']}x", "oid.x.y", "é"):
+    for params in ({}, {"access_token": ""}):
+        assert await nobody.errcode("GET", asks, 401, params=params) == "M_MISSING_TOKEN"
+    for wrong in ("x" * 2000, alice.token, f"{token['access_token']}x", "oid.x.y", "é"):
         params = {"access_token": wrong}
         assert await nobody.errcode("GET", asks, 401, params=params) == "M_UNKNOWN_TOKEN"
     nobody.token = token["access_token"]

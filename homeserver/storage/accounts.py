@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from sqlalchemy import Row, Select, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import GUEST_NAMESPACE, HostProfile, Person
 from homeserver.protocol.ids import UserId
+from homeserver.publicids import UserNumber, namespace_of, user_number, wanted
 from homeserver.storage.dialect import Upsert
 from homeserver.storage.schema.people import host_profiles, number_heads, successors, users
 
@@ -24,6 +25,7 @@ _HOST_FIELDS = tuple(field.name for field in fields(HostProfile))
 PERSON_COLUMNS = (
     users.c.user_id,
     users.c.number,
+    users.c.host_id,
     users.c.display_name,
     users.c.created_ms,
     users.c.tag,
@@ -94,7 +96,12 @@ _PEOPLE_BY_ID: Select[Any] = (
     .outerjoin(host_profiles, host_profiles.c.user_id == users.c.user_id)
     .where(_asked.c.user_id.in_(bindparam("user_ids", expanding=True)))
 )
-_PEOPLE_BY_NUMBER = _PEOPLE.where(users.c.number.in_(bindparam("numbers", expanding=True)))
+_PEOPLE_BY_NUMBER = _PEOPLE.where(
+    or_(
+        users.c.number.in_(bindparam("numbers", expanding=True)),
+        users.c.host_id.in_(bindparam("host_ids", expanding=True)),
+    )
+)
 _ACCOUNTS: Select[Any] = select(
     *PERSON_COLUMNS,
     users.c.password_hash,
@@ -183,9 +190,24 @@ async def people_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict
 
 
 async def people_by_number(conn: AsyncConnection, numbers: Collection[int]) -> dict[int, Person]:
-    """Users by number, unknown ones left out."""
-    rows = await conn.execute(_PEOPLE_BY_NUMBER, {"numbers": list(numbers)})
-    return {row.number: person_of(row) for row in rows}
+    """Users by number, unknown ones left out. Numbers below -1 are looked up as `publicids.wanted` has them."""
+    large = {one: wanted(one) for one in numbers if one < -1}
+    values = {
+        "numbers": [*(one for one in numbers if one >= 0), *(one.number for one in large.values())],
+        "host_ids": [one.host_id for one in large.values()],
+    }
+    people = [person_of(row) for row in await conn.execute(_PEOPLE_BY_NUMBER, values)]
+    found = {one.number: one for one in people}
+    own = {
+        (namespace_of(one.number), one.number.host_id): one
+        for one in people
+        if isinstance(one.number, UserNumber)
+    }
+    for asked, one in large.items():
+        person = own.get((one.namespace, one.host_id)) or found.get(one.number)
+        if person is not None:
+            found[asked] = person
+    return {number: found[number] for number in numbers if number in found}
 
 
 async def accounts_of(conn: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, Account]:
@@ -298,7 +320,7 @@ def person_of(row: Row[Any]) -> Person:
     """The Person of a row that has PERSON_COLUMNS."""
     return Person(
         user_id=row.user_id,
-        number=row.number,
+        number=user_number(row.number, row.host_id),
         display_name=row.display_name,
         created_ms=row.created_ms,
         tag=row.tag or "",
@@ -325,7 +347,8 @@ def _row(account: Account, search_text: str) -> dict[str, object]:
     return {
         **values,
         "user_id": person.user_id,
-        "number": person.number,
+        "number": int(person.number),
+        "host_id": person.number.host_id if isinstance(person.number, UserNumber) else None,
         "email": person.email or None,
         "tag": person.tag or None,
         "password_hash": account.password_hash,

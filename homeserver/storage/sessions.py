@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.model import SessionId
 from homeserver.protocol.ids import DeviceId, UserId
+from homeserver.publicids import user_number
 from homeserver.storage.accounts import AccountStatus
 from homeserver.storage.schema.people import sessions, users
 from homeserver.storage.schema.timeline import members
@@ -52,6 +53,7 @@ class Holder:
     device_id: DeviceId
     ended: bool
     status: AccountStatus
+    number: int
     unused_hash: str | None  # `refresh_hash` while the previous tokens are still valid, else None
 
 
@@ -79,6 +81,8 @@ _HOLDERS = (
         sessions.c.ended_ms,
         sessions.c.refresh_hash,
         sessions.c.spent_hash,
+        users.c.number,
+        users.c.host_id,
         users.c.suspended,
         users.c.deactivated,
         users.c.locked,
@@ -213,6 +217,7 @@ async def holders_of(conn: AsyncConnection, session_ids: Collection[SessionId]) 
             row.device_id,
             row.ended_ms is not None,
             AccountStatus(row.suspended, row.deactivated, row.locked, row.admin),
+            user_number(row.number, row.host_id),
             row.refresh_hash if row.spent_hash is not None else None,
         )
         for row in rows

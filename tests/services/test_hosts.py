@@ -9,7 +9,8 @@ from typing import Any
 import jwt
 import pytest
 
-from homeserver.errors import Conflict, Forbidden
+from homeserver import publicids
+from homeserver.errors import Conflict, Forbidden, Unauthenticated
 from homeserver.model import Page, Requester
 from homeserver.services.auth.jwt_claims import host_person
 from homeserver.settings.models import ClaimSettings
@@ -69,24 +70,44 @@ async def test_a_student_of_the_portal_is_known_here(people: People) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user_id", "number"),
+    ("user_id", "number", "localpart"),
     [
-        (1, 1),
-        ("17", 17),
-        (2**31 - 1, 2**31 - 1),
-        (2**31, 2**31),
-        ("0", 2**31),
-        ("007", 2**31),
-        ("anna", 2**31),
-        ("٣", 2**31),
-        (-5, 2**31),
-        ("9" * 200, 2**31),
+        (1, 1, "unet_1"),
+        ("17", 17, "unet_17"),
+        (2**31 - 1, 2**31 - 1, "unet_2147483647"),
+        (2**31, 2**31, "unet_2147483648"),
+        (str(2**53 - 1), 2**31, "unet_9007199254740991"),
+        ("007", 2**31, "unet_02147483648"),
+        ("anna", 2**31, "unet_02147483648"),
+        ("٣", 2**31, "unet_02147483648"),
     ],
 )
-async def test_host_ids_become_numbers(people: People, user_id: object, number: int) -> None:
+async def test_host_ids_become_numbers(people: People, user_id: object, number: int, localpart: str) -> None:
     requester = await people.hosts(secret_issuer(people.clock)).authenticate(token(user_id=user_id))
     assert requester.number == 2**32 + number
-    assert requester.user_id == f"@unet_{number}:test.example"
+    assert requester.user_id == f"@{localpart}:test.example"
+
+
+async def test_a_number_that_cannot_be_an_id_is_refused_and_says_so(people: People) -> None:
+    hosts = people.hosts(
+        secret_issuer(people.clock), secret_issuer(people.clock, name="shop", namespace=7, issuer="s")
+    )
+    slots = [2**52, 2**52 + (3 << 32) + 5, 2**52 + (4 << 32) + 5, 2**52 + (10 << 32)]  # of others
+    for user_id in (0, "0", -5, "-5", 2**53, str(2**53), 2**64, "9" * 200, *slots):
+        with pytest.raises(Unauthenticated, match=r"user id|not valid"):
+            await hosts.authenticate(token(user_id=user_id))
+    assert await hosts.authenticate(token(user_id=2**52 + (11 << 32)))
+
+
+async def test_an_id_that_was_somebody_elses_matrix_id_gets_another(people: People) -> None:
+    """Earlier versions gave ids such as this one to users whose own id is a text."""
+    anna = await people.register("Anna")
+    async with people.db.write() as conn:
+        taken = {"id": "@unet_2147483648:test.example", "of": anna.number}
+        await conn.exec_driver_sql(f"UPDATE users SET user_id = '{taken['id']}' WHERE number = {taken['of']}")
+    requester = await people.hosts(secret_issuer(people.clock)).authenticate(token(user_id=2**31))
+    assert requester.user_id == "@unet_02147483648:test.example"
+    assert publicids.to_public(requester.number, 1) == 2**31
 
 
 async def test_ids_that_are_no_numbers_get_the_next_free_ones(people: People) -> None:

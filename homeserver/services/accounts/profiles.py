@@ -82,7 +82,7 @@ class Profiles:
         return found
 
     async def by_numbers(self, numbers: Collection[int]) -> dict[int, Person]:
-        """These users, by number; unknown numbers are missing. At most one query."""
+        """These users, by number as `publicids.from_public` gives it; unknown ones are missing. At most one query."""
         found: dict[int, Person] = {}
         absent: list[int] = []
         for number in numbers:
@@ -97,6 +97,8 @@ class Profiles:
             async with self._db.read() as conn:
                 loaded = await stored.people_by_number(conn, absent)
             self._keep(loaded.values(), age)
+            for asked, person in loaded.items():
+                self._user_ids.put(asked, person.user_id)
             found.update(loaded)
         return found
 

@@ -28,16 +28,19 @@ class UserVisibility:
         """The numbers of the host users that the reader may list; None: anybody, without an account."""
         if self._hosts_are_open:
             return publicids.HOST_NUMBERS
-        if reader is None or reader.number not in publicids.HOST_NUMBERS:
+        if reader is None or not publicids.is_within(reader.number, publicids.HOST_NUMBERS):
             return range(0)
         return publicids.numbers_of(publicids.namespace_of(reader.number))
 
     async def visible(self, reader: Requester | None, people: Collection[Person]) -> set[UserId]:
         """Those of `people` that the reader may look up; None: anybody, without an account. At most one query."""
         listed = self.host_numbers(reader)
-        return await self._filtered(
-            reader, people, lambda one: one.number not in publicids.HOST_NUMBERS or one.number in listed
-        )
+
+        def is_open(one: Person) -> bool:
+            is_of_host = publicids.is_within(one.number, publicids.HOST_NUMBERS)
+            return not is_of_host or publicids.is_within(one.number, listed)
+
+        return await self._filtered(reader, people, is_open)
 
     async def shows_profile(self, reader: Requester | None, person: Person) -> bool:
         """True if the reader may see the profile of a user whose Matrix id is all that they know."""

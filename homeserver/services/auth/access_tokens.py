@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from homeserver.clock import Clock
 from homeserver.kit.cache import BoundedCache
 from homeserver.model import Requester, SessionId
+from homeserver.publicids import namespace_of
 from homeserver.services.accounts.status import check_requester, check_standing
 from homeserver.services.auth import token_format
 from homeserver.services.auth.revocation import RevocationFlag, Revocations
@@ -116,6 +117,8 @@ class AccessTokens:
                 await stored.spend_earlier(conn, {claims.session_id: holder.unused_hash})
         known.requester = replace(
             known.requester,
+            number=holder.number,
+            namespace=namespace_of(holder.number),
             device_id=holder.device_id,
             suspended=holder.status.suspended,
             locked=holder.status.locked,
@@ -140,7 +143,6 @@ def _requester(claims: AccessClaims, address: str) -> Requester:
         number=claims.number,
         session_key=claims.session_id,
         session_id=claims.session_id,
-        namespace=claims.number >> 32,
         address=address,
         expires_ms=claims.expires_ms,
     )

@@ -2,23 +2,25 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from homeserver.errors import HomeserverError, Invalid
+from homeserver.errors import HomeserverError, Invalid, Unauthenticated
 from homeserver.kit.names import HOST_FIELDS, with_fields
 from homeserver.kit.text import one_line
 from homeserver.model import Person
+from homeserver.publicids import MAX_ID
 from homeserver.services.accounts import identifiers
 from homeserver.services.auth import token_format
 from homeserver.settings.models import ClaimSettings, IssuerSettings
 
-FIRST_FREE_NUMBER = 2**31
-"""Host ids that are positive integers below this are used as the user's number; others get a number from here on."""
-
+_NUMBER = re.compile(r"[1-9][0-9]*")
+_LIKE_NUMBER = re.compile(r"0|-[0-9]+|[1-9][0-9]*")  # a text with zeros before it is an id of its own
+_MAX_SHOWN_CHARS = 40
 _MAX_SUBJECT_CHARS = 255
 _MAX_CHARS = 200
 _MAX_BIO_CHARS = 2000
@@ -33,13 +35,9 @@ class HostPerson:
     email: str
 
     @property
-    def number(self) -> int | None:
-        """The host's own user id, if it is a number that can be used here in the host's namespace."""
-        text = self.subject
-        if not (text.isascii() and text.isdecimal() and len(text) <= 10) or text.startswith("0"):
-            return None
-        number = int(text)
-        return number if number < FIRST_FREE_NUMBER else None
+    def host_id(self) -> int | None:
+        """The host's own id of the user if it is a number, None if it is any other text."""
+        return int(self.subject) if _NUMBER.fullmatch(self.subject) else None
 
     def applied_to(self, person: Person) -> Person:
         """The user's profile with the host's claims applied."""
@@ -75,10 +73,15 @@ def check_claims(claims: Mapping[str, Any], issuer: IssuerSettings, now_ms: int)
 
 
 def host_person(claims: Mapping[str, Any], settings: ClaimSettings) -> HostPerson:
-    """The user in the claims. Raises Unauthenticated without a usable id; other unusable claims are left out."""
+    """The user in the claims. Raises Unauthenticated without a usable id; other unusable claims are left out.
+
+    An id is a whole number from 1 to 2^53 - 1, in JSON or as text, or any other line of text.
+    """
     subject = _text(at_path(claims, settings.user_id))
     if not subject or len(subject) > _MAX_SUBJECT_CHARS or one_line(subject) != subject:
         raise token_format.unknown_token()
+    if _LIKE_NUMBER.fullmatch(subject) and not (_NUMBER.fullmatch(subject) and int(subject) <= MAX_ID):
+        raise unusable_id(subject)
     fields: dict[str, str] = {}
     for name in HOST_FIELDS:
         value = _text(at_path(claims, getattr(settings, name)))
@@ -95,6 +98,15 @@ def host_person(claims: Mapping[str, Any], settings: ClaimSettings) -> HostPerso
         except Invalid:
             fields["avatar_url"] = ""
     return HostPerson(subject, fields, _email(at_path(claims, settings.email)))
+
+
+def unusable_id(subject: str) -> Unauthenticated:
+    """The error for a user id that cannot be admitted."""
+    return Unauthenticated(
+        f"the user id {subject[:_MAX_SHOWN_CHARS]} in this token cannot be used here: "
+        f"ids are text, or whole numbers from 1 to {MAX_ID}",
+        code="unknown_token",
+    )
 
 
 def at_path(claims: Mapping[str, Any], path: str) -> Any:

@@ -22,11 +22,12 @@ from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import Person, Requester
 from homeserver.net.client import HttpClient
 from homeserver.protocol.ids import UserId, make_user_id
+from homeserver.publicids import FIRST_FREE_NUMBER
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_account
 from homeserver.services.auth import token_format
 from homeserver.services.auth.jwks import KeySource, VerifyKey, source_of
-from homeserver.services.auth.jwt_claims import FIRST_FREE_NUMBER, HostPerson, check_claims, host_person
+from homeserver.services.auth.jwt_claims import HostPerson, check_claims, host_person, unusable_id
 from homeserver.services.auth.revocation import RevocationFlag, Revocations
 from homeserver.services.auth.token_format import Unverified
 from homeserver.settings.models import IssuerSettings
@@ -121,7 +122,7 @@ class JwtLogin:
         Only for callers that know that the host has such a user. Raises NotFound("user_not_found").
         """
         settings = self._settings_of(issuer)
-        if settings is None or not 0 < number < FIRST_FREE_NUMBER:
+        if settings is None or not 0 < number <= publicids.MAX_ID or self._is_ambiguous(number):
             raise _no_person()
         described = HostPerson(str(number), {}, "")
         async with self._db.read() as conn:
@@ -140,10 +141,10 @@ class JwtLogin:
             raise _no_person()
         namespace = publicids.LOCAL if settings is None else settings.namespace
         wanted = publicids.from_public(number, namespace)
-        if publicids.namespace_of(wanted) != namespace or publicids.to_public(wanted, namespace) != number:
-            raise _no_person()
         person = (await self._profiles.by_numbers([wanted])).get(wanted)
         if person is None and settings is None:
+            raise _no_person()
+        if person is not None and publicids.namespace_of(person.number) != namespace:
             raise _no_person()
         if person is None:
             person = await self.introduce(issuer, number)
@@ -213,7 +214,12 @@ class JwtLogin:
             return [one for one in allowed if one.settings.issuer == named]
         return [one for one in allowed if one.settings.issuer is None]
 
+    def _is_ambiguous(self, host_id: int) -> bool:
+        return publicids.is_ambiguous(host_id, [one.settings.namespace for one in self._issuers])
+
     async def _person_for(self, issuer: IssuerSettings, described: HostPerson) -> UserId:
+        if described.host_id is not None and self._is_ambiguous(described.host_id):
+            raise unusable_id(described.subject)
         async with self._db.read() as conn:
             found = await hostusers.host_users_of(conn, issuer.name, [described.subject])
         user = found.get(described.subject)
@@ -228,14 +234,11 @@ class JwtLogin:
         found = await hostusers.host_users_of(conn, issuer.name, [described.subject])
         if found:
             return found[described.subject]
-        number = described.number
-        if number is None:
-            number = await stored.take_numbers(conn, issuer.namespace, first=FIRST_FREE_NUMBER)
-        user_id = make_user_id(f"{issuer.name}_{number}", self._server_name)
+        number, user_id = await self._free_number(conn, issuer, described.host_id)
         is_taken = bool(described.email) and bool(await stored.accounts_by_email(conn, [described.email]))
         person = Person(
             user_id=user_id,
-            number=(issuer.namespace << 32) + number,
+            number=number,
             display_name=described.subject,
             created_ms=self._clock.now_ms(),
             # E-mails are unique here, and a host's claim does not take one from another account.
@@ -246,6 +249,23 @@ class JwtLogin:
         user = HostUser(issuer.name, described.subject, user_id, described.hash)
         await hostusers.add_host_users(conn, [user])
         return user
+
+    async def _free_number(
+        self, conn: AsyncConnection, issuer: IssuerSettings, host_id: int | None
+    ) -> tuple[int, UserId]:
+        """Number and Matrix id of a new user. The id says the host's number, unless it has none or it is taken."""
+        if host_id is not None and host_id < FIRST_FREE_NUMBER:
+            return publicids.number_of(issuer.namespace, host_id), self._user_id(issuer, str(host_id))
+        local = await stored.take_numbers(conn, issuer.namespace, first=FIRST_FREE_NUMBER)
+        number = publicids.user_number(publicids.number_of(issuer.namespace, local), host_id)
+        if host_id is not None:
+            wanted = self._user_id(issuer, str(host_id))
+            if not await stored.taken_user_ids(conn, [wanted]):
+                return number, wanted
+        return number, self._user_id(issuer, f"0{local}")  # no number of a host begins with 0
+
+    def _user_id(self, issuer: IssuerSettings, digits: str) -> UserId:
+        return make_user_id(f"{issuer.name}_{digits}", self._server_name)
 
     async def _introduced(self, issuer: IssuerSettings, described: HostPerson) -> HostUser:
         return await write_with_retry(self._db, lambda conn: self._add(conn, issuer, described))

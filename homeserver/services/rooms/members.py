@@ -50,7 +50,7 @@ class Members:
             await self._blocks.check_people(requester.user_id, [person.user_id])
         await self._timeline.decide(room_id, lambda head: self.bringing_in(requester, head, person, role))
         everybody = await self._views.members(await self._access.stored_room(requester, room_id))
-        added = next((one for one in everybody if one.person.number == number), None)
+        added = next((one for one in everybody if one.person.user_id == person.user_id), None)
         if added is None:  # left, or was removed, since
             raise _not_in_room()
         return added
@@ -80,11 +80,13 @@ class Members:
     async def remove(self, requester: Requester, room_id: RoomId, number: int) -> None:
         """Remove a user from a room; for admins, or the user themselves. Raises NotFound("user_not_found") if not a
         member."""
-        if number == requester.number:
+        person = (await self._profiles.by_numbers([number])).get(number)
+        if person is not None and person.user_id == requester.user_id:
             await self.leave(requester, room_id)
             return
         await self.group_to_manage(requester, room_id)
-        person = await self._person(number)
+        if person is None:
+            raise _nobody()
 
         def decide(head: Head) -> Decided:
             _check_group_to_manage(requester, head)

@@ -226,9 +226,10 @@ class Rooms:
             raise TooLarge(f"at most {most} people at once", code="too_many_people", most=most)
         found = await self._profiles.by_numbers(wanted) if wanted else {}
         visible = await self._profiles.visibility.visible(requester, found.values())
-        if len(found) != len(wanted) or len(visible) != len(found):
+        if len(found) != len(wanted) or any(one.user_id not in visible for one in found.values()):
             raise Invalid("some of these users are unknown", code="unknown_people")
-        return [found[number] for number in wanted]
+        people = {one.user_id: one for one in found.values()}
+        return [one for one in people.values() if one.user_id != requester.user_id]
 
 
 def _leaving_closed(own: UserId, head: Head) -> Decided:

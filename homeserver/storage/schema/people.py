@@ -42,6 +42,8 @@ users = Table(
     Column("admin", Boolean, nullable=False, server_default=text("false")),
     # deactivated with the request for erasure: what they wrote is hidden from users who join later
     Column("erased", Boolean, nullable=False, server_default=text("false")),
+    # the host's own id of them, where `number` does not contain it: 2^31 or more
+    Column("host_id", BigInteger, index=True),
     Index("ix_users_erased", "user_id", sqlite_where=text("erased"), postgresql_where=text("erased")),
 )
 

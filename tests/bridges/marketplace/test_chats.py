@@ -258,7 +258,7 @@ async def test_bad_bodies_and_queries(buyer: Shopper) -> None:
         await buyer.call("POST", "chats", 422, json={**good, "buyer_is_registered": False}) == "invalid_param"
     )
     assert await buyer.call("POST", "chats", 400, json={**good, "seller_id": BUYER}) == "own_object"
-    assert await buyer.call("POST", "chats", 404, json={**good, "seller_id": 2**31}) == "user_not_found"
+    assert await buyer.call("POST", "chats", 404, json={**good, "seller_id": 2**52 + 1}) == "user_not_found"
     assert await buyer.call("GET", "chats/find?iphone_id=1", 422) == "missing_param"
     assert await buyer.call("GET", "chats/my", 422) == "missing_param"
     chat = await buyer.open()

@@ -56,7 +56,7 @@ async def test_a_key_makes_nobody_more_than_they_are(
     other = acting(backend, stranger.name)
     assert await other.say(chat, "not in it", 404) == "room_not_found"
     local = await server.hs.accounts.accounts.create(display_name="Alice")
-    for nobody in (local.number + 2**52, (6 << 32) + 1, 0, 2**31, 10**16 - 1):
+    for nobody in (local.number + 2**52, 2**52 + (8 << 32) + 1, 0, 2**53, 10**16 - 1):
         assert await (acting(backend, nobody)).open(status=404) == "user_not_found"
     for nonsense in ("system", "-7", "7.0", "9" * 200):
         assert await (acting(backend, nonsense)).open(status=422) == "invalid_param"

@@ -25,8 +25,12 @@ _IGNORABLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_BLANK = "\u2800\U0001d159"  # a letter of Braille and a note that have no ink
-_UNSEEN = re.compile(f"[{_IGNORABLE}{_BLANK}]+")
+# A letter of Braille and a note without ink, marks of annotations and of what was lost in pasting, hieroglyph joiners.
+_BLANK = "\u2800\U0001d159\ufff9-\ufffc\U00013430-\U0001343f"
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF)
+)
+_UNSEEN = re.compile(f"[{_IGNORABLE}{_BLANK}{_NONCHARACTERS}]+")
 _INKLESS = frozenset({"Cc", "Cs", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"})  # marks alone have nothing to stand on
 _PLAIN = re.compile(r"[!-~]")
 
@@ -34,7 +38,8 @@ _PLAIN = re.compile(r"[!-~]")
 _BREAKS = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 # Direction marks, and others that no name needs; joiners and variation selectors are parts of words and emoji.
 _HIDDEN = re.compile(
-    "[\u00ad\u061c\u180e\u200b\u200e\u200f\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a]+"
+    f"[{_NONCHARACTERS}\u00ad\u061c\u180e\u200b\u200e\u200f\u2060-\u2065\u206a-\u206f"
+    "\ufeff\ufff9-\ufffc\U0001d173-\U0001d17a]+"
 )
 _SPACES = re.compile(r"\s+")
 _SLASHES = re.compile(r"[/\\]+")

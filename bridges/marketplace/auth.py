@@ -26,6 +26,7 @@ from homeserver.services.enquiries.guests import Guest, is_plain
 from homeserver.settings.section import is_loopback
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
+_OWN_SITES = frozenset({"same-origin", "none"})  # none: the user typed the address
 _FORWARDED = frozenset({"Forwarded", "X-Forwarded-For", "X-Real-IP"})
 
 
@@ -126,12 +127,12 @@ class Callers:
         if not token and named is not None:
             raise _no_credential()
         try:
-            caller = await self._registered(request, token) if token else None
+            caller = await self._registered(request, token, opens=may_be_new) if token else None
         except Unauthenticated:
             if named is not None or not self._is_from_cookie(request):
                 raise
             caller = None  # a stale account cookie; the guest's cookie may still be valid
-        caller = caller or await self._by_cookie(request)
+        caller = caller or await self._by_cookie(request, opens=may_be_new)
         if named is not None and caller.name != named:
             raise Forbidden("user_id is not yours", code="wrong_user")
         return caller
@@ -149,9 +150,9 @@ class Callers:
             raise UnknownGuest("no such guest")
         return Caller(guest.requester, guest.name, is_guest=True)
 
-    async def _registered(self, request: web.Request, token: str) -> Caller:
+    async def _registered(self, request: web.Request, token: str, *, opens: bool = False) -> Caller:
         if self._is_from_cookie(request):
-            self._check_origin(request)
+            self._check_origin(request, opens=opens)
         requester = await self._context.authenticator.admit(request, token)
         name = str(publicids.to_public(requester.number, self.namespace))
         return Caller(requester, name, is_guest=False, is_staff=self._is_staff(requester, token))
@@ -175,12 +176,12 @@ class Callers:
             self._cookie.give(request, guest.cookie)
         return Caller(guest.requester, guest.name, is_guest=True)
 
-    async def _by_cookie(self, request: web.Request) -> Caller:
+    async def _by_cookie(self, request: web.Request, *, opens: bool) -> Caller:
         cookie = self._cookie.read(request)
         guest = await self._guests.recognise(cookie=cookie, address=self._context.address(request))
         if guest is None:
             raise _no_credential()
-        self._check_origin(request)
+        self._check_origin(request, opens=opens)
         return Caller(guest.requester, guest.name, is_guest=True)
 
     async def _trusted(self, request: web.Request, named: str, *, may_be_new: bool) -> Caller:
@@ -215,17 +216,35 @@ class Callers:
     def _is_from_cookie(self, request: web.Request) -> bool:
         return not (header_token(request) or query_token(request))
 
-    def _check_origin(self, request: web.Request) -> None:
-        """Raise Forbidden unless the origin is allowed: other sites must not act with a visitor's cookies."""
-        origin = request.headers.get("Origin")
+    def _check_origin(self, request: web.Request, *, opens: bool) -> None:
+        """Raise Forbidden unless the origin is allowed: other sites must not act with a visitor's cookies.
+
+        `opens`: the call may open a chat, even by GET. Browsers send no Origin with the GET of an image or a link, but
+        Sec-Fetch-Site, or at least the address of the page.
+        """
         is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
-        if origin is None or (request.method in _SAFE_METHODS and not is_socket):
+        if request.method in _SAFE_METHODS and not is_socket and not opens:
             return
+        origin = request.headers.get("Origin")
+        site = request.headers.get("Sec-Fetch-Site")
+        if origin is None and site is not None:
+            if site not in _OWN_SITES:
+                raise _wrong_origin()
+            return
+        if origin is None:
+            page = urlsplit(request.headers.get("Referer", ""))
+            if not page.netloc:
+                return  # no browser
+            origin = f"{page.scheme}://{page.netloc}"
         around = self._context.around
         own = urlsplit(around.server.public_url)
         allowed = {f"{own.scheme}://{own.netloc}".lower(), *around.cors.origins}
         if origin.lower() not in allowed and urlsplit(origin).netloc.lower() != request.host.lower():
-            raise Forbidden("this origin is not allowed", code="wrong_origin")
+            raise _wrong_origin()
+
+
+def _wrong_origin() -> Forbidden:
+    return Forbidden("this origin is not allowed", code="wrong_origin")
 
 
 def is_public(context: Context) -> bool:

@@ -15,7 +15,17 @@ from bridges.marketplace import BRIDGE
 from homeserver.errors import Invalid
 from homeserver.lifecycle import Running, running
 from homeserver.settings.models import Settings
-from tests.bridges.marketplace.people import API, BUYER, SECRET, SELLER, Shopper, guest, registered, token
+from tests.bridges.marketplace.people import (
+    API,
+    BUYER,
+    LISTING,
+    SECRET,
+    SELLER,
+    Shopper,
+    guest,
+    registered,
+    token,
+)
 
 MINE = f"{API}/chats/my?user_id={BUYER}"
 
@@ -143,6 +153,38 @@ async def test_a_stale_token_in_the_browser_does_not_lock_its_guest_out(
     async with browser.get(f"{API}/chats/{chat['id']}/messages") as answer:
         assert answer.status == 200
     assert await visitor.say(chat, "still me")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Referer": "https://evil.example/page"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Referer": "https://evil.example/"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Origin": "OWN"}, 200),
+        ({"Referer": "OWN/product.html"}, 200),
+        ({}, 200),
+    ],
+)
+async def test_another_site_opens_no_chat_by_an_image(
+    browser: aiohttp.ClientSession, buyer: Shopper, headers: dict[str, str], status: int
+) -> None:
+    own = str(browser._base_url).rstrip("/")
+    sent = {name: value.replace("OWN", own) for name, value in headers.items()}
+    browser.cookie_jar.update_cookies({"access_token": token(BUYER)}, URL(own))
+    query = f"iphone_id={LISTING}&seller_id={SELLER}&buyer_id={BUYER}"
+    async with browser.get(f"{API}/chats/find?{query}", headers=sent) as answer:
+        assert answer.status == status, await answer.text()
+    assert len(await buyer.mine(is_seller=False)) == (1 if status == 200 else 0)
+    async with browser.get(f"{API}/chats/my?user_id={BUYER}&is_seller=false", headers=sent) as answer:
+        assert answer.status == 200, "looking changes nothing"
+    body = {"iphone_id": LISTING, "seller_id": SELLER, "buyer_id": str(BUYER), "buyer_is_registered": True}
+    async with browser.post(f"{API}/chats", json=body, headers=sent) as answer:
+        assert answer.status == status, await answer.text()
 
 
 async def test_pages_of_other_sites_cannot_act_with_the_cookies(browser: aiohttp.ClientSession) -> None:

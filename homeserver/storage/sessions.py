@@ -107,7 +107,8 @@ _BEYOND = (
         sessions.c.ended_ms.is_(None),
         sessions.c.refresh_expires_ms > bindparam("now_ms"),
     )
-    .order_by(sessions.c.last_used_ms.desc(), sessions.c.created_ms.desc())
+    # One order for all who ask at once: then what is left is as many as may be.
+    .order_by(sessions.c.last_used_ms.desc(), sessions.c.created_ms.desc(), sessions.c.session_id)
     .offset(bindparam("kept"))
     .limit(bindparam("count"))
 )

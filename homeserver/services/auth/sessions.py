@@ -289,10 +289,9 @@ class Sessions:
     async def _beyond(self, newest: Session) -> list[SessionId]:
         now_ms, kept = self._clock.now_ms(), self._settings.max_sessions
         async with self._db.read() as conn:
-            found = await stored.sessions_beyond(
+            return await stored.sessions_beyond(
                 conn, newest.user_id, now_ms=now_ms, kept=kept, limit=_PURGE_BATCH
             )
-        return [one for one in found if one != newest.session_id]
 
     async def _store_used(self) -> None:
         used = self.access_tokens.take_used()

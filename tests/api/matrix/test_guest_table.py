@@ -21,6 +21,7 @@ GET /rooms/{}/state/{}/{}
 POST /join/{}
 POST /rooms/{}/join
 PUT /rooms/{}/send/{}/{}
+POST /rooms/{}/send/{}
 PUT /rooms/{}/state/{}
 PUT /rooms/{}/state/{}/{}
 GET /devices/{}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from aiohttp import web
 
@@ -67,6 +68,14 @@ from homeserver.services.sync.services import SyncServices
 from homeserver.settings.models import MatrixSettings, ServerSettings, TurnSettings, WellKnownSettings
 
 ABOUT = "## Matrix\n\nThe client-server API of the Matrix specification, under `/_matrix/client`."
+_ONCE_UNSTABLE: Final = (
+    "/client/v3/account/3pid",
+    "/client/v3/delete_devices",
+    "/client/v3/devices",
+    "/client/v3/keys/",
+    "/client/v3/room_keys/",
+    "/client/v3/sendToDevice/",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,7 @@ def make(
     calls = (*discovery.routes(), *logins.routes(), *outside)
     routes = (*calls, *_user_routes(services, logins, passwords, settings))
     faces = [
-        _face("Matrix", "/_matrix", dispatch, (*routes, *_r0_routes(routes)), ABOUT),
+        _face("Matrix", "/_matrix", dispatch, (*routes, *_older_routes(routes)), ABOUT),
         _face("MatrixWellKnown", "/.well-known/matrix", dispatch, discovery.well_known()),
     ]
     return [
@@ -226,11 +235,14 @@ def _search_routes(services: MatrixServices, settings: MatrixSettings) -> Iterat
     yield from DelayedCalls(services.messages.delayed).routes()
 
 
-def _r0_routes(routes: Iterable[Route]) -> Iterator[Route]:
-    """The r0 paths, for clients written before version 1.1 of the specification."""
+def _older_routes(routes: Iterable[Route]) -> Iterator[Route]:
+    """The r0 paths, for clients written before version 1.1 of the specification; and the unstable ones of what clients
+    used before it was in any version."""
     for route in routes:
         if "/v3/" in route.path:
             yield replace(route, path=route.path.replace("/v3/", "/r0/", 1), documented=False)
+            if route.path.startswith(_ONCE_UNSTABLE):
+                yield replace(route, path=route.path.replace("/v3/", "/unstable/", 1), documented=False)
 
 
 def _face(name: str, prefix: str, dispatcher: Dispatcher, routes: Sequence[Route], about: str = "") -> Face:

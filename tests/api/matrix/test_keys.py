@@ -279,3 +279,34 @@ async def test_messages_between_devices(alice: Client, bob: Client) -> None:
     after = await bob.call("GET", "sync", params={"since": found["next_batch"], "timeout": 0})
     assert not after.get("to_device", {}).get("events")
     assert await alice.errcode("PUT", "sendToDevice/a.b/2", 400, body={"messages": 5}) == "M_BAD_JSON"
+
+
+@pytest.mark.parametrize("root", ["r0", "unstable"])
+async def test_older_names_of_the_same_calls(alice: Client, bob: Client, root: str) -> None:
+    """Clients knew these calls before they were in the specification."""
+    root = f"/_matrix/client/{root}"
+    before = (await bob.call("GET", "sync"))["next_batch"]
+    by = key()
+    keys = {
+        "device_keys": identity(alice.user_id, alice.device_id, by),
+        "one_time_keys": one_time(alice, by, "a"),
+    }
+    assert (await alice.call("POST", f"{root}/keys/upload", body=keys))["one_time_key_counts"] == {OLM: 1}
+    wanted: dict[str, Any] = {"device_keys": {alice.user_id: []}}
+    found = await bob.call("POST", f"{root}/keys/query", body=wanted)
+    assert list(found["device_keys"][alice.user_id]) == [alice.device_id]
+    wanted = {"one_time_keys": {alice.user_id: {alice.device_id: OLM}}}
+    assert await bob.call("POST", f"{root}/keys/claim", body=wanted)
+    assert await bob.call("GET", f"{root}/keys/changes", params={"from": before, "to": before})
+    crossed = Crossed(UserId(alice.user_id))
+    master = {"master_key": crossed.body(Usage.MASTER)}
+    assert await alice.call("POST", f"{root}/keys/device_signing/upload", body=master) == {}
+    assert await alice.call("POST", f"{root}/keys/signatures/upload", body={}) == {"failures": {}}
+    version = await alice.call("POST", f"{root}/room_keys/version", body=BACKUP)
+    assert (await alice.call("GET", f"{root}/room_keys/keys", params=version)) == {"rooms": {}}
+    message: dict[str, Any] = {"messages": {bob.user_id: {"*": {}}}}
+    assert await alice.call("PUT", f"{root}/sendToDevice/a.b/1", body=message) == {}
+    assert await alice.call("GET", f"{root}/account/3pid") == {"threepids": []}
+    assert (await alice.call("GET", f"{root}/devices/{alice.device_id}"))["device_id"] == alice.device_id
+    assert await alice.errcode("GET", f"{root}/keys/none", 404) == "M_UNRECOGNIZED"
+    assert await alice.errcode("GET", f"{root}/keys/query", 405) == "M_UNRECOGNIZED"

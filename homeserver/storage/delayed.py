@@ -1,10 +1,10 @@
 """Delayed events (MSC4140), waiting and finished ones."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Row, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.protocol.ids import RoomId, UserId
@@ -51,12 +51,21 @@ _due = (
     .limit(bindparam("count"))
     .with_for_update(skip_locked=True)
 )
-_claim = update(delayed_events).values(due_ms=bindparam("until_ms")).returning(delayed_events)
+_own_time = _c.started_ms + _c.delay_ms
+_until = bindparam("until_ms", type_=BigInteger)
+_claim = (
+    update(delayed_events)
+    .values(due_ms=case((_until == _own_time, _until + 1), else_=_until))  # any time but its own
+    .returning(delayed_events)
+)
 _CLAIM_DUE = _claim.where(_c.delay_id.in_(_due))
 _CLAIM_ONE = _claim.where(_c.delay_id == bindparam("of"), _waits)
+_RELEASE = update(delayed_events).where(_c.delay_id == bindparam("of"), _waits).values(due_ms=_own_time)
+# Nobody is sending it: it has its own time, or whoever claimed it did not send it in time.
+_is_free = or_(_c.due_ms == _own_time, _c.due_ms <= bindparam("now_ms"))
 _RESTART = (
     update(delayed_events)
-    .where(_c.delay_id == bindparam("of"), _waits)
+    .where(_c.delay_id == bindparam("of"), _waits, _is_free)
     .values(started_ms=bindparam("now_ms"), due_ms=bindparam("now_ms") + _c.delay_ms)
 )
 _FINISH = (
@@ -64,6 +73,7 @@ _FINISH = (
     .where(_c.delay_id == bindparam("of"), _waits)
     .values(done_ms=bindparam("now_ms"), outcome=bindparam("result"))
 )
+_CANCEL = _FINISH.where(_is_free)
 _old = select(_c.delay_id).where(_c.done_ms < bindparam("before_ms")).limit(bindparam("count"))
 _DROP = delete(delayed_events).where(_c.delay_id.in_(_old))
 _DROP_OF_USERS = delete(delayed_events).where(_c.user_id.in_(bindparam("user_ids", expanding=True)))
@@ -120,15 +130,25 @@ async def claim(conn: AsyncConnection, delay_id: str, until_ms: int) -> DelayedR
     return None if row is None else _row(row)
 
 
+async def release(conn: AsyncConnection, delay_id: str) -> None:
+    """Give up a claim: the event is due again when it was before."""
+    await conn.execute(_RELEASE, {"of": delay_id})
+
+
 async def restart(conn: AsyncConnection, delay_id: str, now_ms: int) -> bool:
-    """Restart an event's delay; False if it does not wait any more."""
+    """Restart an event's delay; False if it does not wait any more, or is being sent."""
     return (await conn.execute(_RESTART, {"of": delay_id, "now_ms": now_ms})).rowcount == 1
 
 
-async def finish(conn: AsyncConnection, outcomes: Sequence[tuple[str, str]], now_ms: int) -> int:
-    """Store the outcomes of events, as (delay id, outcome); returns how many of them still waited."""
-    rows = [{"of": delay_id, "result": outcome, "now_ms": now_ms} for delay_id, outcome in outcomes]
-    return (await conn.execute(_FINISH, rows)).rowcount
+async def cancel(conn: AsyncConnection, delay_id: str, outcome: str, now_ms: int) -> bool:
+    """Store that an event was cancelled; False if it does not wait any more, or is being sent."""
+    values = {"of": delay_id, "result": outcome, "now_ms": now_ms}
+    return (await conn.execute(_CANCEL, values)).rowcount == 1
+
+
+async def finish(conn: AsyncConnection, delay_id: str, outcome: str, now_ms: int) -> None:
+    """Store the outcome of an event, if it still waits."""
+    await conn.execute(_FINISH, {"of": delay_id, "result": outcome, "now_ms": now_ms})
 
 
 async def drop_before(conn: AsyncConnection, before_ms: int, limit: int) -> None:

@@ -130,7 +130,7 @@ class DelayedEvents:
             return
         async with self._db.write() as conn:
             if action == "cancel":
-                done = await stored.finish(conn, [(delay_id, DelayedOutcome.CANCELLED)], now_ms) == 1
+                done = await stored.cancel(conn, delay_id, DelayedOutcome.CANCELLED, now_ms)
             else:
                 done = await stored.restart(conn, delay_id, now_ms)
         if not done:
@@ -187,6 +187,8 @@ class DelayedEvents:
         try:
             await self._send(row)
         except (RateLimited, Unavailable):
+            async with self._db.write() as conn:
+                await stored.release(conn, delay_id)
             raise
         except HomeserverError:
             await self._finish(row, DelayedOutcome.REFUSED)
@@ -218,7 +220,7 @@ class DelayedEvents:
 
     async def _finish(self, row: DelayedRow, outcome: DelayedOutcome) -> None:
         async with self._db.write() as conn:
-            await stored.finish(conn, [(row.delay_id, outcome)], self._clock.now_ms())
+            await stored.finish(conn, row.delay_id, outcome, self._clock.now_ms())
 
     async def _explain(self, delay_id: str, wanted: DelayedOutcome | None) -> None:
         """Raise why a delayed event is no longer scheduled, unless its outcome is the wanted one."""

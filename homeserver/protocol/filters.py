@@ -20,6 +20,9 @@ from homeserver.protocol.paths import Path
 MAX_ENTRIES = 1000
 """Most entries in a list of a filter."""
 
+MAX_FIELDS = 100
+"""Most paths in `event_fields`, each of which is looked up in every event."""
+
 MAX_TYPES = 200
 """Most entries in a list of types."""
 
@@ -150,7 +153,7 @@ def read_filter(json: object) -> Filter:
     event_format = given.json.get("event_format", "client")
     if event_format not in ("client", "federation"):
         raise BadFilter("event_format must be client or federation")
-    fields = given.texts("event_fields")
+    fields = given.texts("event_fields", MAX_FIELDS)
     return Filter(
         event_fields=None if fields is None else tuple(sorted(paths.parse(text) for text in fields)),
         event_format=event_format,

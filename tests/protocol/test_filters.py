@@ -193,6 +193,7 @@ FILTERS: list[Any] = [
     {"event_format": "other"},
     {"event_fields": "type"},
     {"event_fields": [["type"]]},
+    {"event_fields": [f"content.{number}" for number in range(101)]},
     {"room": []},
     {"room": {"rooms": ["r"]}},
     {"room": {"not_rooms": ["#foo:example.com"]}},

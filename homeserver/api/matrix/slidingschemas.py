@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from homeserver.folding import fold
 from homeserver.http.body import Body, Flag, Query, QueryInt
 from homeserver.model import LOG_START, LogPosition
 from homeserver.protocol.ids import RoomId, UserId
@@ -62,7 +63,7 @@ class Filters(Body):
             spaces=None if self.spaces is None else [RoomId(space) for space in self.spaces],
             tags=None if self.tags is None else frozenset(self.tags),
             not_tags=frozenset(self.not_tags or ()),
-            name=self.room_name_like,
+            name=fold(self.room_name_like),
         )
 
 

@@ -1,7 +1,7 @@
 """The lists of a request: the rooms in each, and those within its ranges."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from homeserver.folding import fold
 from homeserver.model import place_at
@@ -14,7 +14,16 @@ from homeserver.storage.db import Database
 from homeserver.storage.state import states_at
 from homeserver.storage.sync import OwnRoom
 
+_MAX_NAME: Final = 1000  # characters of a name that are searched
 CHILD: Final = "m.space.child"
+
+
+class _Known(NamedTuple):
+    """What filters ask of rooms, looked up once for all lists: attributes, children of spaces, folded names."""
+
+    facts: Mapping[RoomId, RoomAttributes]
+    children: Mapping[RoomId, Collection[str]]
+    names: Mapping[RoomId, str]
 
 
 class Lists:
@@ -28,12 +37,14 @@ class Lists:
         """The rooms that the client asks for: the windows of its lists, and its room subscriptions."""
         request = context.request
         rows = [row for row in context.room_list.order if is_listed(context, row)]
-        facts = await self._facts(request.lists.values(), rows)
-        children = await self._children(context, request.lists.values())
+        lists = request.lists.values()
+        known = _Known(
+            await self._facts(lists, rows), await self._children(context, lists), _folded_names(lists, rows)
+        )
         counts: dict[str, int] = {}
         windows: dict[str, Sequence[RoomId]] = {}
         for name, one in request.lists.items():
-            found = [row.room_id for row in rows if fits(context, one.filters, row, facts, children)]
+            found = [row.room_id for row in rows if fits(context, one.filters, row, known)]
             counts[name] = len(found)
             windows[name] = found if one.ranges is None else _window(found, one.ranges)
         return View(counts, windows, _wanted(context, windows))
@@ -62,6 +73,12 @@ class Lists:
         }
 
 
+def _folded_names(lists: Iterable[ListRequest], rows: Iterable[OwnRoom]) -> Mapping[RoomId, str]:
+    if not any(one.filters.name for one in lists):
+        return {}
+    return {row.room_id: fold(row.name[:_MAX_NAME]) for row in rows}
+
+
 def is_listed(context: SlidingContext, row: OwnRoom) -> bool:
     """True if lists include a room: joined, knocked, invited, kicked or banned from; one that the reader left or forgot
     only until the client was sent the leave."""
@@ -78,13 +95,7 @@ def is_listed(context: SlidingContext, row: OwnRoom) -> bool:
     return was_removed(row, context.reader) and row.room_id not in context.room_list.never_joined
 
 
-def fits(
-    context: SlidingContext,
-    filters: RoomFilters,
-    row: OwnRoom,
-    facts: Mapping[RoomId, RoomAttributes],
-    children: Mapping[RoomId, Collection[str]],
-) -> bool:
+def fits(context: SlidingContext, filters: RoomFilters, row: OwnRoom, known: "_Known") -> bool:
     """True if a list with these filters includes a room."""
     room_id, room_list = row.room_id, context.room_list
     if filters.is_invite is not None and filters.is_invite is not (row.membership == "invite"):
@@ -96,11 +107,13 @@ def fits(
         return False
     if filters.tags is not None and not any(tag in filters.tags for tag in tags):
         return False
-    if filters.spaces is not None and not any(room_id in children.get(one, ()) for one in filters.spaces):
+    if filters.spaces is not None and not any(
+        room_id in known.children.get(one, ()) for one in filters.spaces
+    ):
         return False
-    if filters.name and not (row.membership == "join" and fold(filters.name) in fold(row.name)):
+    if filters.name and not (row.membership == "join" and filters.name in known.names[room_id]):
         return False
-    return not filters.asks_for_facts or _facts_fit(filters, facts[room_id])
+    return not filters.asks_for_facts or _facts_fit(filters, known.facts[room_id])
 
 
 def _facts_fit(filters: RoomFilters, facts: RoomAttributes) -> bool:

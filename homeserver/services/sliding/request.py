@@ -75,7 +75,8 @@ class Config(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomFilters:
-    """Filters of a list; None: not filtered. Room types may be None, for rooms without one. `name`: a substring."""
+    """Filters of a list; None: not filtered. Room types may be None, for rooms without one. `name`: a part of the name,
+    folded."""
 
     is_dm: bool | None = None
     is_encrypted: bool | None = None

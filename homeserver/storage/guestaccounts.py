@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.model import MATRIX_GUESTS
+from homeserver.kit.names import search_text
+from homeserver.model import MATRIX_GUESTS, Person
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.storage.schema.directory import room_summaries
 from homeserver.storage.schema.people import sessions, users
@@ -23,6 +24,16 @@ _IDLE = (
     .order_by(users.c.number)
     .limit(bindparam("count"))
 )
+_UPGRADE = (
+    update(users)
+    .where(users.c.user_id == bindparam("of"), _is_guest, ~users.c.deactivated)
+    .values(
+        number=bindparam("account_number"),
+        tag=bindparam("account_tag"),
+        password_hash=bindparam("hash"),
+        search_text=bindparam("text"),
+    )
+)
 _UNWANTED = (
     select(members.c.room_id, members.c.user_id)
     .join_from(room_summaries, members, members.c.room_id == room_summaries.c.room_id)
@@ -35,6 +46,18 @@ _UNWANTED = (
     )
     .order_by(members.c.position)
 )
+
+
+async def upgrade_guest(conn: AsyncConnection, person: Person, *, password_hash: str) -> bool:
+    """Make a guest the account `person`, under the same Matrix id; False if there is no such guest any more."""
+    values = {
+        "of": person.user_id,
+        "account_number": person.number,
+        "account_tag": person.tag,
+        "hash": password_hash,
+        "text": search_text(person),
+    }
+    return (await conn.execute(_UPGRADE, values)).rowcount == 1
 
 
 async def idle_guests(conn: AsyncConnection, *, before_ms: int, limit: int) -> list[UserId]:

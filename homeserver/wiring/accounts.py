@@ -27,22 +27,24 @@ def build_accounts(settings: Settings, core: Core) -> AccountServices:
     profiles = Profiles(
         db=db, timeline=timeline, cached_people=settings.accounts.cached_people, visibility=visibility
     )
+    accounts = Accounts(
+        db=db,
+        timeline=timeline,
+        clock=clock,
+        settings=settings.accounts,
+        passwords=passwords,
+        limits=limits,
+        server_name=server,
+    )
     return AccountServices(
-        accounts=Accounts(
-            db=db,
-            timeline=timeline,
-            clock=clock,
-            settings=settings.accounts,
-            passwords=passwords,
-            limits=limits,
-            server_name=server,
-        ),
+        accounts=accounts,
         guest_accounts=GuestAccounts(
             db=db,
             timeline=timeline,
             clock=clock,
             settings=settings.guest_accounts,
             limits=limits,
+            accounts=accounts,
             server_name=server,
         ),
         passwords=passwords,

@@ -17,12 +17,14 @@ from homeserver.api.matrix.schemas import (
     TokenQuery,
 )
 from homeserver.api.matrix.uia import Passwords
-from homeserver.errors import Invalid
+from homeserver.errors import Invalid, Unauthenticated
 from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.model import SessionId
+from homeserver.protocol.ids import UserId
+from homeserver.services.accounts.guestaccounts import no_guest
 from homeserver.services.accounts.services import AccountServices
-from homeserver.services.accounts.status import is_matrix_guest
+from homeserver.services.accounts.status import check_standing, is_matrix_guest
 from homeserver.services.auth.services import AuthServices
 from homeserver.services.auth.uia import TOKEN, UiaResult
 
@@ -127,12 +129,14 @@ class AccountCalls:
         """`POST /_matrix/client/v3/register`: register an account and, unless `inhibit_login`, start its
         first session.
 
-        `kind=guest` makes a guest account.
+        `kind=guest` makes a guest account; `guest_access_token` makes the guest account `username` a full one,
+        with the same id and rooms.
         The caller passes the stages (UIA) that the settings ask for. A completed request that is repeated, as the
         answer was lost, gets the same answer.
 
         Spec: client-server API, "Account management".
-        Errors: 401 with `flows` (UIA), M_FORBIDDEN (registration is closed), M_USER_IN_USE,
+        Errors: 401 with `flows` (UIA), M_FORBIDDEN (registration is closed, or the guest's
+          token is another's), M_USER_IN_USE,
           M_INVALID_USERNAME, M_WEAK_PASSWORD, M_MISSING_PARAM.
         """
         if call.query.kind != "user":
@@ -143,7 +147,9 @@ class AccountCalls:
         address, first = self._address(call.request), check(Registration, call.body.root)
 
         async def check_name() -> None:
-            if first.username is not None:
+            if first.guest_access_token is not None:
+                await self._guest(first, address)
+            elif first.username is not None:
                 await self._accounts.check_name(first.username)
 
         return await self._auth.uia.answered(
@@ -160,12 +166,32 @@ class AccountCalls:
         request = check(Registration, passed.params)
         if request.password is None:
             raise Invalid("password: is required", code="missing_param")
-        person = await self._accounts.register_named(
-            localpart=request.username, password=request.password, address=address
-        )
+        if request.guest_access_token is not None:
+            guest = await self._guest(request, address)
+            person = await self._guests.upgrade(guest, password=request.password, address=address)
+        else:
+            person = await self._accounts.register_named(
+                localpart=request.username, password=request.password, address=address
+            )
         if request.inhibit_login:
             return {"user_id": person.user_id}
         return await self._logins.open(person, request, call.request)
+
+    async def _guest(self, request: Registration, address: str) -> UserId:
+        """The guest account that `guest_access_token` proves. It must be the one that `username` names."""
+        if request.username is None:
+            raise Invalid("username: is required", code="missing_param")
+        try:
+            guest = await self._auth.sessions.access_tokens.recognise(
+                request.guest_access_token or "", address
+            )
+        except Unauthenticated as refused:
+            raise no_guest() from refused
+        localpart = guest.user_id[1:].partition(":")[0]
+        if not is_matrix_guest(guest.number) or request.username.lower() != localpart:
+            raise no_guest()
+        check_standing(suspended=guest.suspended, locked=guest.locked)
+        return guest.user_id
 
     async def _register_guest(self, call: Call[JsonObject, RegistrationQuery]) -> schemas.LoggedIn:
         """Register a guest. Only the device's display name is taken from the body."""

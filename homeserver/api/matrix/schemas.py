@@ -52,6 +52,7 @@ class Registration(DeviceParams):
     username: str | None = Field(default=None, max_length=1000)
     password: str | None = Field(default=None, max_length=10_000)
     inhibit_login: Flag = False
+    guest_access_token: str | None = Field(default=None, max_length=10_000)
 
 
 class RegistrationQuery(Query):

@@ -203,6 +203,11 @@ class Accounts:
             news or [profile_changed(user_id)], also=[SideWrite(_set_passwords, made)]
         )
 
+    async def hash_new(self, password: str) -> str:
+        """The hash of a new password. Raises Invalid."""
+        self._check_new_password(password)
+        return await self._passwords.hash(password)
+
     async def suspend(self, user_id: UserId, *, ends_sessions: bool = True) -> None:
         """Suspend a user until `unsuspend`: they may only read, on most APIs not even that.
 

@@ -159,18 +159,21 @@ async def test_two_processes_of_a_device_are_told_each(alice: Client, bob: Clien
     assert people(joined(await extension.sync(), room_id)) == {carol.user_id}
 
 
-async def test_who_comes_back_is_told_of_all_members_again(alice: Client, bob: Client) -> None:
-    room_id = await create(alice, bob, preset="public_chat", name="Hall")
+async def test_who_comes_back_is_told_of_all_members_again(alice: Client, bob: Client, carol: Client) -> None:
+    room_id = await create(alice, bob, carol, preset="public_chat", name="Hall")
     his = Follower(bob, query=query(state={"lazy_load_members": True}, timeline={"limit": 1}))
-    await say(alice, room_id, "one")
-    await his.sync()
+    for client in (carol, alice):
+        await say(client, room_id, "one")
+        await his.sync()
     await bob.call("POST", path(room_id, "leave"), body={})
     await his.sync()
-    await rename(alice, room_id, "A.")
+    for client in (carol, alice):
+        await rename(client, room_id, "Renamed")
     await bob.call("POST", path(room_id, "join"), body={})
-    await say(alice, room_id, "two")
-    room = joined(await his.sync(), room_id)
-    assert states(room)["m.room.member", alice.user_id]["displayname"] == "A."
+    for client in (alice, carol):
+        await say(client, room_id, "two")
+        room = joined(await his.sync(), room_id)
+        assert states(room)["m.room.member", client.user_id]["displayname"] == "Renamed"
 
 
 async def test_events_as_servers_get_them(alice: Client, bob: Client) -> None:

@@ -13,6 +13,7 @@ from homeserver.protocol.errors import BadFilter
 from homeserver.protocol.filters import Filter, read_filter
 from homeserver.protocol.ids import UserId
 from homeserver.storage import accountdata as stored
+from homeserver.storage.accounts import lock_users
 from homeserver.storage.db import Database
 
 _MAX_BYTES: Final = 65_536
@@ -37,9 +38,10 @@ class Filters:
         async with self._db.read() as conn:
             if await stored.find_filter(conn, requester.user_id, filter_id) is not None:
                 return filter_id
+        async with self._db.write() as conn:
+            await lock_users(conn, [requester.user_id])
             if await stored.count_filters(conn, requester.user_id) >= self._max_filters:
                 raise TooLarge(f"at most {self._max_filters} filters", code="too_many_filters")
-        async with self._db.write() as conn:
             await stored.add_filter(conn, requester.user_id, filter_id, body)
         return filter_id
 

@@ -90,10 +90,9 @@ class DelayedEvents:
         txn_key = _key(requester, room_id, kind, txn_id)
         async with self._db.read() as conn:
             before = await stored.by_txn(conn, requester.user_id, txn_key)
-            held = await stored.count_waiting(conn, requester.user_id)
         if before is not None:
             return before.delay_id
-        self._check(delay_ms, held)
+        self._check(delay_ms)
         await head_for_member(self._timeline, requester, room_id)
         now_ms = self._clock.now_ms()
         row = DelayedRow(
@@ -110,7 +109,9 @@ class DelayedEvents:
             due_ms=now_ms + delay_ms,
         )
         async with self._db.write() as conn:
+            await accounts.lock_users(conn, [requester.user_id])
             made = await stored.add(conn, row)
+            self._check_count(await stored.count_waiting(conn, requester.user_id))
         self._new.set()
         return made.delay_id
 
@@ -155,14 +156,16 @@ class DelayedEvents:
             except TimeoutError:
                 continue
 
-    def _check(self, delay_ms: int, held: int) -> None:
+    def _check(self, delay_ms: int) -> None:
         most_ms = self._settings.max_delay_s * 1000
         if delay_ms > most_ms:
             raise Invalid(
                 f"the delay must be at most {most_ms} ms", code="max_delay_exceeded", max_delay=most_ms
             )
+
+    def _check_count(self, held: int) -> None:
         most = self._settings.max_delayed_events
-        if held >= most:
+        if held > most:
             raise Invalid(f"at most {most} delayed events at a time", code="too_many_delayed")
 
     async def _send_due(self, now_ms: int) -> None:

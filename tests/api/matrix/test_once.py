@@ -173,3 +173,24 @@ async def test_a_transaction_happens_once(alice: Client, bob: Client) -> None:
     told = await his.sync()
     assert len(told["to_device"]["events"]) == 1
     assert texts(told["rooms"]["join"][room_id]["timeline"]["events"]) == ["once"]
+
+
+BOUNDS = {"matrix": {"enabled": True, "max_filters": 10, "max_delayed_events": 5}}
+
+
+@pytest.mark.parametrize("overrides", [BOUNDS])
+async def test_bounds_hold_for_what_comes_at_once(alice: Client) -> None:
+    filters = f"user/{alice.user_id.replace('@', '%40')}/filter"
+    wanted = [{"room": {"timeline": {"limit": n}}} for n in range(1, MANY + 1)]
+    assert await statuses(answer(alice, "POST", filters, body) for body in wanted) == {
+        200: 10,
+        413: MANY - 10,
+    }
+    room_id = await create(alice)
+    text = {"msgtype": "m.text", "body": "later"}
+    delay = "org.matrix.msc4140.delay=100000"
+    calls = [
+        answer(alice, "PUT", f"{path(room_id, f'send/m.room.message/{n}')}?{delay}", text)
+        for n in range(MANY)
+    ]
+    assert await statuses(calls) == {200: 5, 400: MANY - 5}

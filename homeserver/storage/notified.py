@@ -98,15 +98,20 @@ _may_count = or_(events.c.type.in_(bindparam("types", expanding=True)), _is_mark
 _COUNTED = _PAGE.where(_may_count)
 _MARKED = _PAGE.where(_is_marked)
 _theirs = members.alias("theirs")
-_UNREAD_OF = _ALL.where(
-    events.c.sender.in_(bindparam("senders", expanding=True)),
-    events.c.room_id.in_(
-        select(_theirs.c.room_id).where(_theirs.c.user_id.in_(bindparam("senders", expanding=True)))
-    ),
-    events.c.timeline_order > members.c.seen_position,
-    events.c.position < bindparam("before"),
-    ~_is_read,
-    _may_count,
+_newest_first = (events.c.position + 0).desc()  # the sum, as its index would lead through all events
+_UNREAD_OF = (
+    _ALL.order_by(None)
+    .order_by(_newest_first)
+    .where(
+        events.c.sender.in_(bindparam("senders", expanding=True)),
+        events.c.room_id.in_(
+            select(_theirs.c.room_id).where(_theirs.c.user_id.in_(bindparam("senders", expanding=True)))
+        ),
+        events.c.timeline_order > members.c.seen_position,
+        events.c.position < bindparam("before"),
+        ~_is_read,
+        _may_count,
+    )
 )
 
 

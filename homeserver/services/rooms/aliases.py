@@ -24,6 +24,7 @@ from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
 from homeserver.services.rooms.initial_state import state_draft
 from homeserver.storage import aliases as stored
+from homeserver.storage import rooms
 from homeserver.storage.aliases import AliasRow
 from homeserver.storage.db import Database
 from homeserver.storage.summaries import rooms_at
@@ -81,6 +82,7 @@ class Aliases:
         row = AliasRow(name, room_id, requester.user_id, self._clock.now_ms())
         try:
             async with self._db.write() as conn:
+                await rooms.lock_heads(conn, [room_id])  # concurrent calls count one after the other
                 if name in await stored.find(conn, [name]):
                     raise _taken(name)
                 if await stored.count(conn, room_id) >= self._max_of_room:

@@ -175,7 +175,7 @@ async def test_a_transaction_happens_once(alice: Client, bob: Client) -> None:
     assert texts(told["rooms"]["join"][room_id]["timeline"]["events"]) == ["once"]
 
 
-BOUNDS = {"matrix": {"enabled": True, "max_filters": 10, "max_delayed_events": 5}}
+BOUNDS = {"matrix": {"enabled": True, "max_filters": 10, "max_delayed_events": 5, "max_room_aliases": 4}}
 
 
 @pytest.mark.parametrize("overrides", [BOUNDS])
@@ -194,3 +194,9 @@ async def test_bounds_hold_for_what_comes_at_once(alice: Client) -> None:
         for n in range(MANY)
     ]
     assert await statuses(calls) == {200: 5, 400: MANY - 5}
+    aliases = [f"directory/room/{room_alias(f'one{n}').replace('#', '%23')}" for n in range(MANY)]
+    calls = [answer(alice, "PUT", alias, {"room_id": room_id}) for alias in aliases]
+    found = await statuses(calls)
+    assert found == {200: 4, 413: MANY - 4}
+    kept = await alice.call("GET", path(room_id, "aliases"))
+    assert len(kept["aliases"]) == 4

@@ -396,4 +396,5 @@ async def test_what_a_buyer_sends_keeps_no_seller_from_hearing(story: Story, ser
     )
     assert len(await seller.mine(is_seller=True)) == len({story.chat["id"], beside["id"]}) == 2
     assert await seller.call("GET", f"chats/seller/{seller.name}/grouped?user_id={seller.name}")
-    assert [one["message_text"] for one in await seller.messages(story.chat)][-1] == "list"
+    shown = await seller.call("GET", f"chats/{story.chat['id']}?user_id={seller.name}")
+    assert [one["message_text"] for one in shown["messages"]][-1] == "list"

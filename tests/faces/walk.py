@@ -17,6 +17,7 @@ from homeserver.http.sockets import Hub
 from homeserver.settings.models import Settings
 from tests.test_house import quiet_settings
 
+_OLDER = re.compile(r"/client/(r0|unstable)/")
 _NAME = re.compile(r"[a-z_]+")
 
 
@@ -39,12 +40,11 @@ async def every_face(folder: Path) -> AsyncIterator[list[Face]]:
 
 def calls(faces: list[Face]) -> dict[str, Route]:
     """The routes by method and path; without the older names of calls below v3."""
-    return {
-        f"{route.method} {face.prefix}{route.plain_path}": route
-        for face in faces
-        for route in face.routes
-        if "/r0/" not in route.path
+    routes = {
+        f"{route.method} {face.prefix}{route.plain_path}": route for face in faces for route in face.routes
     }
+    older = {name for name in routes if _OLDER.search(name) and _OLDER.sub("/client/v3/", name) in routes}
+    return {name: route for name, route in routes.items() if name not in older}
 
 
 class Variant(NamedTuple):

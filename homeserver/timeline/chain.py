@@ -2,10 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from homeserver.clock import Clock
-from homeserver.timeline.build import Signer, extend
+from homeserver.model import Draft
+from homeserver.timeline.build import Built, Signer, extend
+from homeserver.timeline.heads import Head
 from homeserver.timeline.submission import Submission
 
 _EVENTS_PER_TURN = 32  # of a new room with many members: a few milliseconds of the event loop's time
@@ -25,6 +27,13 @@ class Chainer:
         for _ in self._steps(submission):
             pass
 
+    def built_on(self, head: Head, drafts: Sequence[Draft]) -> tuple[Head, list[Built]]:
+        """The events of drafts on a head, and the head after them. No tip moves."""
+        now_ms, built = self._clock.now_ms(), list[Built]()
+        for draft in drafts:
+            head = self._extend(head, draft, now_ms, built)
+        return head, built
+
     async def chain_new(self, submission: Submission) -> None:
         """`chain` for a new room, whose tip is not shared yet: other tasks run in between."""
         for step in self._steps(submission):
@@ -40,10 +49,14 @@ class Chainer:
         now_ms = self._clock.now_ms()
         if head.rules.room_id_is_hash and not head.extremities:  # equal create events would have one room id
             now_ms = self._last_created_ms = max(now_ms, self._last_created_ms + 1)
-        built = []
+        built: list[Built] = []
         for draft in submission.drafts:
-            head, one = extend(head, draft, self._signer, now_ms, secrets.token_urlsafe(18))
-            built.append(one)
+            head = self._extend(head, draft, now_ms, built)
             yield len(built)
         submission.tip.head = head
         submission.built = built
+
+    def _extend(self, head: Head, draft: Draft, now_ms: int, built: list[Built]) -> Head:
+        head, one = extend(head, draft, self._signer, now_ms, secrets.token_urlsafe(18))
+        built.append(one)
+        return head

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from homeserver.errors import HomeserverError, NotFound, Unavailable
 from homeserver.model import LOG_START, Draft, LogPosition, RoomKind
-from homeserver.protocol.ids import RoomId, make_room_id
+from homeserver.protocol.ids import EventId, RoomId, make_room_id
 from homeserver.protocol.versions import rules_for
 from homeserver.servers import Servers
 from homeserver.storage import events, transactions
@@ -30,6 +31,7 @@ from homeserver.timeline.submission import (
     Written,
 )
 
+_ROOM_MOVED = "room_moved"
 _TRIES = 4  # attempts of a call that was refused for what others were writing
 
 
@@ -156,28 +158,37 @@ class Timeline:
         """Create a room with its first events, m.room.create first. KeyTaken if `room_key` has a room already."""
 
         async def parts() -> Sequence[Submission]:
-            return [await self._begin_room(drafts, version, kind, also=also, room_key=room_key)]
+            room_id = self._new_room_id()
+            return [
+                await self._begin_room(
+                    drafts, room_id, version=version, kind=kind, also=also, room_key=room_key
+                )
+            ]
 
         return await self._found_or_again(parts)
 
     async def replace_room(
         self,
         old: RoomId,
-        drafts: Sequence[Draft],
+        opening: Callable[[EventId | None], Sequence[Draft]],
         farewell: Callable[[RoomId, Head], Sequence[Draft]],
         *,
         version: str,
         kind: RoomKind,
         also: Sequence[SideWrite[Any]] = (),
     ) -> Written:
-        """Create a room that replaces another. `farewell` decides the old room's events by the new room's id; the
-        events of both rooms are one transaction. Raises as `decide` does, and then there is no new room.
+        """Create a room that replaces another. `farewell` decides the old room's events by the new room's id; `opening`
+        makes the new room's events by the id of the first of those, or by None where the room's id is its create
+        event's hash. The events of both rooms are one transaction. Raises as `decide` does, and then there is no new
+        room.
         """
-        tip = await self._heads.tip(old)
+        part = partial(self._begin_room, version=version, kind=kind, also=also)
 
         async def parts() -> Sequence[Submission]:
-            bundle = object()
-            submission = await self._begin_room(drafts, version, kind, also=also, bundle=bundle)
+            if not rules_for(version).room_id_is_hash:
+                return await self._farewell_first(old, opening, farewell, part)
+            tip, bundle = await self._heads.tip(old), object()
+            submission = await part(opening(None), self._new_room_id(), bundle=bundle)
             new = submission.room_id
             if new is None:
                 raise AssertionError("a new room has a tip")
@@ -186,26 +197,67 @@ class Timeline:
 
         return await self._found_or_again(parts)
 
-    async def _found_or_again(self, parts: Callable[[], Awaitable[Sequence[Submission]]]) -> Written:
-        """Create a room; once more if another worker made one with the same id: by the same creator, of equal content,
-        in the same millisecond. The second attempt has another time.
+    async def _farewell_first(
+        self,
+        old: RoomId,
+        opening: Callable[[EventId | None], Sequence[Draft]],
+        farewell: Callable[[RoomId, Head], Sequence[Draft]],
+        part: Callable[..., Awaitable[Submission]],
+    ) -> Sequence[Submission]:
+        """The parts of a new room and of the old room's last events, of which the new room names the first.
+
+        These are built on the old room's head without moving it, and then the new room; both are queued if the head is
+        still the same. The last attempt lets no other task run in between.
         """
-        try:
-            return await self._found(await parts())
-        except Unavailable as error:
-            if error.code != ROOM_ID_TAKEN:
-                raise
-            return await self._found(await parts())
+        for attempt in range(_TRIES):
+            tip, new, bundle = await self._heads.tip(old), self._new_room_id(), object()
+            head, is_last = tip.head, attempt == _TRIES - 1
+            drafts = farewell(new, head)
+            moved, built = self._chainer.built_on(head, drafts)
+            submission = await part(opening(built[0].event.event_id), new, bundle=bundle, at_once=is_last)
+            if tip.stale or tip.head is not head or self._heads.known(old) is not tip:
+                continue
+            self._appender.check_open(submission.size + len(drafts))
+            tip.head = moved
+            return [
+                submission,
+                Submission(tip=tip, drafts=drafts, built=built, decide=_has_moved, bundle=bundle),
+            ]
+        raise Unavailable("the room is changing too fast; try again", code="room_changing")
+
+    async def _found_or_again(self, parts: Callable[[], Awaitable[Sequence[Submission]]]) -> Written:
+        """Create a room; again if another worker made one with the same id (by the same creator, of equal content,
+        in the same millisecond), or wrote into the room that it replaces.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._found(await parts())
+            except Unavailable as error:
+                if error.code not in (ROOM_ID_TAKEN, _ROOM_MOVED):
+                    raise
+        return await self._found(await parts())
+
+    def _new_room_id(self) -> RoomId:
+        return make_room_id(secrets.token_urlsafe(18).replace("-", "A").replace("_", "B"), self._server)
 
     async def _begin_room(
-        self, drafts: Sequence[Draft], version: str, kind: RoomKind, **more: Any
+        self,
+        drafts: Sequence[Draft],
+        room_id: RoomId,
+        *,
+        version: str,
+        kind: RoomKind,
+        at_once: bool = False,
+        **more: Any,
     ) -> Submission:
-        """A submission with the first events of a room, built."""
-        room_id = make_room_id(secrets.token_urlsafe(18).replace("-", "A").replace("_", "B"), self._server)
+        """A submission with the first events of a room, built; `at_once`: no other task runs meanwhile."""
         tip = Tip(new_head(room_id, rules_for(version), self._heads.servers), base=LOG_START)
         submission = Submission(tip=tip, drafts=drafts, kind=kind, **more)
         self._appender.check_open(submission.size)
-        await self._chainer.chain_new(submission)
+        if at_once:
+            self._chainer.chain(submission)
+        else:
+            await self._chainer.chain_new(submission)
         return submission
 
     async def _found(self, parts: Sequence[Submission]) -> Written:
@@ -272,6 +324,11 @@ class Timeline:
                 return
         # On a stale tip the appender builds, once it has loaded the room anew.
         self._appender.put(submission)
+
+
+def _has_moved(_: Head) -> Decided:
+    """The decision for events that another room names: they cannot be built anew."""
+    raise Unavailable("the room has changed; try again", code=_ROOM_MOVED)
 
 
 async def _is_stored(last: asyncio.Future[Written]) -> bool:

@@ -9,7 +9,7 @@ of a kind that none gets when they follow each other, and if one succeeds then, 
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -201,7 +201,8 @@ class Case:
     """A call to be raced. `route`: method and path as the API's table has them.
 
     `several`: also by the callers in turn, not only by the first. `survives`: what an acknowledged call did must be
-    there after a crash; not so for what is kept in memory only.
+    there after a crash; not so for what is kept in memory only. `refusals`: status and code of answers that
+    only calls at once get.
     """
 
     name: str
@@ -209,19 +210,25 @@ class Case:
     prepare: Callable[[World], Awaitable[Race]]
     several: bool
     survives: bool
+    refusals: frozenset[tuple[int, str]]
 
 
 CASES: list[Case] = []
 
 
 def case(
-    method: str, path: str, *, several: bool = False, survives: bool = True
+    method: str,
+    path: str,
+    *,
+    several: bool = False,
+    survives: bool = True,
+    refusals: Collection[tuple[int, str]] = (),
 ) -> Callable[[Callable[[World], Awaitable[Race]]], Callable[[World], Awaitable[Race]]]:
     """Register a case."""
 
     def register(prepare: Callable[[World], Awaitable[Race]]) -> Callable[[World], Awaitable[Race]]:
         name = f"{prepare.__module__.rpartition('.')[2]}.{prepare.__name__}"
-        CASES.append(Case(name, f"{method} {path}", prepare, several, survives))
+        CASES.append(Case(name, f"{method} {path}", prepare, several, survives, frozenset(refusals)))
         return prepare
 
     return register

@@ -93,7 +93,7 @@ async def forget(world: World) -> Race:
     return calls([bob], "POST", path(room_id, "forget"), json={}, looks=synced(bob))
 
 
-@case("POST", f"{ROOM}/upgrade", several=True)
+@case("POST", f"{ROOM}/upgrade", several=True, refusals=[(409, "M_CONFLICT")])
 async def upgrade(world: World) -> Race:
     alice, bob, room_id = await _two_and_a_room(world)
     body = {"new_version": "11"}

@@ -12,7 +12,7 @@ from homeserver.kit.text import checked_title, checked_topic
 from homeserver.model import KIND_KEY, LINK_EVENT, Content, Draft, Link, Person, RoomKind
 from homeserver.protocol import canonical
 from homeserver.protocol.errors import UnknownRoomVersion
-from homeserver.protocol.ids import UserId
+from homeserver.protocol.ids import EventId, UserId
 from homeserver.protocol.power import creators, integer_levels
 from homeserver.protocol.versions import RoomRules, rules_for
 from homeserver.services.rooms import member_events
@@ -170,11 +170,14 @@ def preset_levels(
     }
 
 
-def replacing_content(head: Head) -> Content:
-    """m.room.create's content for a room that replaces another: the old content, with its `predecessor`."""
+def replacing_content(head: Head, tombstone: EventId | None) -> Content:
+    """m.room.create's content for a room that replaces another: the old content, with its `predecessor`.
+
+    Without a tombstone, as the tombstone names the room whose id is this event's hash, it names the last event before.
+    """
     old = strict_content(head.state.events["m.room.create", ""].content)
     content: Content = {name: value for name, value in old.items() if name not in _OF_ONE_ROOM}
-    content["predecessor"] = {"room_id": head.room_id, "event_id": head.extremities[-1]}
+    content["predecessor"] = {"room_id": head.room_id, "event_id": tombstone or head.extremities[-1]}
     return content
 
 

@@ -4,17 +4,19 @@ The new room, the tombstone in the old one, its aliases and its directory entry 
 the carry-overs run, which copy the members' own data about the room.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.errors import Forbidden, Invalid, NotFound, TooLarge
+from homeserver.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from homeserver.kit.ratelimit import RateLimits
+from homeserver.kit.singleflight import SingleFlight
 from homeserver.model import Content, Draft, Requester
 from homeserver.protocol.event import Event
-from homeserver.protocol.ids import RoomId, UserId, is_room_id, is_user_id
+from homeserver.protocol.ids import EventId, RoomId, UserId, is_room_id, is_user_id
 from homeserver.protocol.power import are_readable, integer_levels
+from homeserver.protocol.versions import RoomRules
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.accounts.status import check_may_act
 from homeserver.services.events.access import head_for_member
@@ -68,46 +70,90 @@ class Upgrades:
         self._limits = limits
         self._carry_overs = carry_overs
         self._max_events = max_events
+        self._flights: SingleFlight[tuple[RoomId, UserId, str, tuple[UserId, ...]], RoomId] = SingleFlight()
 
     async def upgrade(
         self, requester: Requester, room_id: RoomId, version: str, more_creators: Sequence[str] = ()
     ) -> RoomId:
         """Replace a room with a new one, and return the new room's id.
 
+        Of equal calls at once the first makes a room and the others return it.
+
         Raises NotFound("room_not_found"), Forbidden("not_joined", "low_power", "product_room"),
-        Invalid("bad_user_id"), Unsupported("room_version"), TooLarge("too_much_state").
+        Conflict("room_upgraded"), Invalid("bad_user_id"), Unsupported("room_version"), TooLarge("too_much_state").
         """
         check_may_act(requester)
         self._limits.check("create", requester.user_id)
         rules = supported_rules(version)
         head = await head_for_member(self._timeline, requester, room_id)
-        own = requester.user_id
-        _check_power(head, own)
+        _check_power(head, requester.user_id)
         if rules.additional_creators and not all(is_user_id(one) for one in more_creators):
             raise Invalid("additional_creators must be user ids", code="bad_user_id")
-        makers = [UserId(one) for one in dict.fromkeys(more_creators) if one != own]
+        makers = tuple(UserId(one) for one in dict.fromkeys(more_creators) if one != requester.user_id)
+        key = (room_id, requester.user_id, version, makers)
+        return await self._flights.run(key, lambda: self._upgrade(requester, head, rules, makers))
+
+    async def _upgrade(
+        self, requester: Requester, head: Head, rules: RoomRules, makers: Sequence[UserId]
+    ) -> RoomId:
+        own, room_id = requester.user_id, head.room_id
         person = await self._profiles.own(requester)
-        drafts = [
-            *opening(person, rules, replacing_content(head), more_creators=makers),
+        carried = [
             *_carried_state(head, own),
             # Last: until the power levels are set the creator may send all of the above.
             state_draft(POWER_LEVELS, own, replacing_levels(head, rules, {own, *makers}, own)),
         ]
-        if len(drafts) > self._max_events:
+
+        def first_events(tombstone: EventId | None) -> list[Draft]:
+            begun = opening(person, rules, replacing_content(head, tombstone), more_creators=makers)
+            return [*begun, *carried]
+
+        if len(first_events(None)) > self._max_events:
             raise TooLarge(
                 f"a new room can take over at most {self._max_events} events", code="too_much_state"
             )
-        written = await self._timeline.replace_room(
-            room_id,
-            drafts,
-            lambda new, head: _closing_events(head, own, new),
-            version=rules.version,
-            kind="group",
-            also=[SideWrite(_move_aliases, room_id)],
-        )
-        new = written.events[0].event.room_id
+        try:
+            new = await self._replace(head, own, first_events, rules.version)
+        except Conflict:  # through another worker
+            made = await self._made_meanwhile(room_id, own, rules.version)
+            if made is None:
+                raise
+            return made
         await self._carry_over(room_id, new)
         return new
+
+    async def _replace(
+        self, head: Head, own: UserId, first_events: Callable[[EventId | None], Sequence[Draft]], version: str
+    ) -> RoomId:
+        """Write both rooms' events. Raises Conflict if the old room has another tombstone than at `head`."""
+        key = (TOMBSTONE, "")
+
+        def last_events(new: RoomId, now: Head) -> list[Draft]:
+            if now.state.events.get(key) != head.state.events.get(key):
+                raise Conflict("this room was upgraded in the meantime", code="room_upgraded")
+            return _closing_events(now, own, new)
+
+        written = await self._timeline.replace_room(
+            head.room_id,
+            first_events,
+            last_events,
+            version=version,
+            kind="group",
+            also=[SideWrite(_move_aliases, head.room_id)],
+        )
+        return written.events[0].event.room_id
+
+    async def _made_meanwhile(self, room_id: RoomId, own: UserId, version: str) -> RoomId | None:
+        """The room by which an equal call replaced this one; None if it was another."""
+        tombstone = (await self._timeline.stored_head(room_id)).state.events.get((TOMBSTONE, ""))
+        new = None if tombstone is None else tombstone.content.get("replacement_room")
+        if tombstone is None or tombstone.sender != own or not isinstance(new, str):
+            return None
+        try:
+            made = await self._timeline.stored_head(RoomId(new))
+        except NotFound:
+            return None
+        return made.room_id if made.rules.version == version else None
 
     async def note_tombstone(self, room_id: RoomId, content: Content) -> None:
         """Handle a tombstone that a client sent itself: carry over if the new room names the old one as its

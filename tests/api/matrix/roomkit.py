@@ -37,6 +37,12 @@ async def state(client: Client, room_id: str, kind: str, key: str = "") -> Any:
     return await client.call("GET", path(room_id, f"state/{kind}/{quote(key, safe='')}"))
 
 
+async def state_event(client: Client, room_id: str, kind: str, key: str = "") -> Any:
+    """A piece of state as a whole event."""
+    at = path(room_id, f"state/{kind}/{quote(key, safe='')}?format=event")
+    return await client.call("GET", at)
+
+
 async def set_state(client: Client, room_id: str, kind: str, content: Any, key: str = "") -> str:
     """Set it; answers the event's id."""
     at = path(room_id, f"state/{kind}/{quote(key, safe='')}")

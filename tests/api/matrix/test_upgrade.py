@@ -1,12 +1,13 @@
 """Rooms that take the place of others."""
 
+import asyncio
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from tests.api.matrix.driver import Client
-from tests.api.matrix.roomkit import create, named, path, say, set_state, state
+from tests.api.matrix.roomkit import create, named, path, say, set_state, state, state_event
 from tests.api.matrix.synckit import Follower
 from tests.names import fresh, room_alias
 
@@ -72,16 +73,16 @@ async def test_what_goes_into_the_new_room(alice: Client, bob: Client, carol: Cl
     levels = await state(alice, old, "m.room.power_levels")
     levels["users"][bob.user_id] = 50
     await set_state(alice, old, "m.room.power_levels", levels)
-    last = await say(alice, old, "last")
 
     new = await upgrade(alice, old, "11")
-    assert (await state(alice, old, "m.room.tombstone"))["replacement_room"] == new
+    tombstone = await state_event(alice, old, TOMBSTONE)
+    assert tombstone["content"]["replacement_room"] == new
     found = await whole(alice, new)
     assert found["m.room.create", ""] == {
         "room_version": "11",
         "type": "org.example.kind",
         "m.federate": False,
-        "predecessor": {"room_id": old, "event_id": last},
+        "predecessor": {"room_id": old, "event_id": tombstone["event_id"]},
     }
     assert {kind: found[kind, ""] for kind in MORE} == MORE
     assert found["m.room.name", ""] == {"name": "Old and new"}
@@ -295,3 +296,73 @@ async def test_what_only_old_rooms_may_hold_stays_there(alice: Client) -> None:
     assert found["m.room.power_levels", ""]["ban"] == 50
     assert "org.example" not in found["m.room.power_levels", ""]
     await set_state(alice, new, "m.room.name", {"name": "she is in charge"})
+
+
+@pytest.mark.parametrize("version", ["11", "12"])
+async def test_who_upgrades_a_room_twice_at_once_gets_one_room(
+    alice: Client, bob: Client, version: str
+) -> None:
+    levels = {"users": {alice.user_id: 100, bob.user_id: 60}}
+    old = await create(alice, bob, room_version="11", power_level_content_override=levels)
+    talk = (say(bob, old, f"meanwhile {number}") for number in range(5))
+    made = [*await asyncio.gather(*(upgrade(alice, old, version) for _ in range(4)), *talk)][:4]
+    assert len(set(made)) == 1
+    tombstones = [
+        one["event_id"]
+        for one in (await alice.call("GET", path(old, "messages?dir=b&limit=50")))["chunk"]
+        if one["type"] == TOMBSTONE
+    ]
+    assert len(tombstones) == 1
+    before = (await whole(alice, made[0]))["m.room.create", ""]["predecessor"]
+    assert before["room_id"] == old
+    assert (before["event_id"] == tombstones[0]) == (version == "11"), (
+        "from 12 on the tombstone names its hash"
+    )
+    again = await upgrade(alice, old, version)
+    assert again not in made, "later is another upgrade"
+
+
+async def test_of_upgrades_by_two_people_at_once_one_is_refused(alice: Client, bob: Client) -> None:
+    levels = {"users": {alice.user_id: 100, bob.user_id: 100}}
+    old = await create(alice, bob, room_version="10", power_level_content_override=levels)
+
+    async def attempt(client: Client) -> tuple[int, str]:
+        headers, body = {"Authorization": f"Bearer {client.token}"}, {"new_version": "11"}
+        async with client.session.post(path(old, "upgrade"), json=body, headers=headers) as answer:
+            found = await answer.json()
+            return answer.status, found.get("errcode", "")
+
+    found = sorted([*await asyncio.gather(attempt(alice), attempt(bob))])
+    assert found[0] == (200, "")
+    assert found[1] in ((409, "M_CONFLICT"), (403, "M_FORBIDDEN"), (200, ""))
+    tombstones = [
+        one
+        for one in (await alice.call("GET", path(old, "messages?dir=b&limit=50")))["chunk"]
+        if one["type"] == TOMBSTONE
+    ]
+    assert len(tombstones) == [status for status, _ in found].count(200)
+
+
+async def test_the_new_room_names_the_tombstone_however_busy_the_old_one_is(
+    alice: Client, bob: Client, carol: Client
+) -> None:
+    levels = {"users": {alice.user_id: 100, bob.user_id: 60}}
+    old = await create(alice, bob, room_version="10", power_level_content_override=levels)
+    for number in range(40):  # so many that others write while the new room is built
+        await alice.call("POST", path(old, "ban"), body={"user_id": f"@banned{number}:test.example"})
+    done = asyncio.Event()
+
+    async def talk(name: str) -> None:
+        number = 0
+        while not done.is_set():
+            await say(bob, old, f"{name} says {(number := number + 1)}")
+
+    talking = [asyncio.create_task(talk(name)) for name in ("one", "another", "a third")]
+    new = await upgrade(alice, old, "11")
+    done.set()
+    await asyncio.gather(*talking)
+    found = await whole(alice, new)
+    event_id = found["m.room.create", ""]["predecessor"]["event_id"]
+    told = await alice.call("GET", path(old, f"event/{quote(event_id)}"))
+    assert (told["type"], told["content"]["replacement_room"]) == (TOMBSTONE, new)
+    assert len([key for kind, key in found if kind == "m.room.member"]) == 41

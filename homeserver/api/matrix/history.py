@@ -95,7 +95,7 @@ class HistoryCalls:
             direction=query.dir,
             start=place_of(query.from_),
             until=place_of(query.to),
-            limit=min(max(query.limit, 1), self._max_page),
+            limit=min(query.limit, self._max_page),
         )
         passing = [one for one in page.events if wanted.passes(one.event)]
         shown = await self._history.having_related(passing, wanted)
@@ -237,7 +237,7 @@ class HistoryCalls:
             _room(call),
             own_only=query.include == "participated",
             start=place_of(query.from_),
-            limit=min(max(query.limit, 1), self._max_page),
+            limit=min(query.limit, self._max_page),
         )
         answer: schemas.Threads = {"chunk": await self._chunk(call, page)}
         if page.end is not None:
@@ -261,7 +261,7 @@ class HistoryCalls:
             start=place_of(query.from_),
             until=place_of(query.to),
             recurse=query.recurse,
-            limit=min(max(query.limit, 1), self._max_page),
+            limit=min(query.limit, self._max_page),
         )
         page = await self._history.related(call.requester, _room(call), _event(call), request)
         answer: schemas.Related = {"chunk": await self._chunk(call, page)}

@@ -38,14 +38,14 @@ class RelationsQuery(Query):
     dir: Literal["b", "f"] = "b"
     from_: str | None = Field(default=None, max_length=200, alias="from")
     to: str | None = _TOKEN
-    limit: QueryInt = Field(default=10, ge=0)
+    limit: QueryInt = Field(default=10, ge=1)
     recurse: Flag = False
 
 
 class ThreadsQuery(Query):
     include: Literal["all", "participated"] = "all"
     from_: str | None = Field(default=None, max_length=200, alias="from")
-    limit: QueryInt = Field(default=10, ge=0)
+    limit: QueryInt = Field(default=10, ge=1)
 
 
 class TimeQuery(Query):

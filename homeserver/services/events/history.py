@@ -107,7 +107,8 @@ class History:
         """A page of events, backward or forward from a place; without `start`, from the newest or the first event.
 
         It may hold fewer than `limit` events, as those that the requester may not see are left out. After the last
-        events that there are it has an `end` all the same, to go on from; the next page has none.
+        events that there are it has an `end` all the same, to go on from; the next page has none. A page of 0
+        events ends where it starts.
         """
         viewer = await self._viewer(requester, room_id)
         last = viewer.last_place
@@ -116,11 +117,11 @@ class History:
                 top = LAST_PLACE if start is None else Place(start + 1)
                 if last is not None:
                     top = min(top, Place(last + 1))
-                found = await stored.room_before(conn, room_id, before=top, limit=limit)
+                found = await stored.room_before(conn, room_id, before=top, limit=max(limit, 1))
                 begin = Place(top - 1)
             else:
                 begin = FIRST_PLACE if start is None else start
-                found = await stored.room_after(conn, room_id, after=begin, limit=limit)
+                found = await stored.room_after(conn, room_id, after=begin, limit=max(limit, 1))
                 if last is not None:
                     found = [one for one in found if one.place <= last]
         seen = await self._shown(requester, viewer, found)
@@ -131,6 +132,8 @@ class History:
             end = Place(found[-1].place - 1) if direction == "b" else found[-1].place
         if start is None and direction == "b":
             begin = found[0].place if found else FIRST_PLACE
+        if limit == 0:
+            return HistoryPage(viewer, [], begin, begin)
         return HistoryPage(viewer, shown, begin, end)
 
     async def around(

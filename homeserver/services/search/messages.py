@@ -190,7 +190,7 @@ class MessageSearch:
         ordered = [one for one in seen.events if not place.key or _value(one, place.key) == place.value]
         if request.by_rank:
             ordered.sort(key=lambda one: (-one.rank, -one.position))
-        limit = max(1, request.filter.limit_within(DEFAULT_LIMIT, self._max_page))
+        limit = request.filter.limit_within(DEFAULT_LIMIT, self._max_page)
         page = ordered[place.given : place.given + limit]
         async with self._db.read() as conn:
             loaded = await events.events_at(conn, [one.position for one in page]) if page else {}
@@ -204,7 +204,9 @@ class MessageSearch:
             hits=await self._with_surroundings(request.surround, shown, seen.ignored),
             count=len(ordered),
             words=words,
-            next=_next(
+            next=None
+            if limit == 0
+            else _next(
                 request, SearchPlace(until, place.given + len(page), place.key, place.value), ordered, seen
             ),
             states=await self._states(shown, seen.own) if request.with_state else None,

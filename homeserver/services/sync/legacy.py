@@ -102,9 +102,7 @@ class LegacySyncs:
         async with self._db.read() as conn:
             own = await stored.own_rooms_among(conn, requester.user_id, [room_id])
             data = await stored_data.of_rooms(conn, requester.user_id, [room_id])
-        start = place_at(end.position) if limit == 0 else page.start
-        if page.events:
-            start = Place(page.events[-1].place - 1)
+        start = Place(page.events[-1].place - 1) if page.events else page.start
         membership = {"membership": own[0].membership} if own else {}
         visibilities = await self._directory_visibilities([room_id])
         return {

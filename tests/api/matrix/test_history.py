@@ -139,6 +139,22 @@ async def test_a_page_at_the_end_leads_on(alice: Client, bob: Client) -> None:
     assert "end" not in farewell
 
 
+async def test_no_events_are_asked_for(alice: Client) -> None:
+    room_id = await create(alice)
+    said = await say(alice, room_id, "hello")
+    messages = path(room_id, "messages")
+    for way in ("b", "f"):
+        page = await alice.call("GET", messages, params={"dir": way, "limit": "0"})
+        assert (page["chunk"], page["end"]) == ([], page["start"])
+        page = await alice.call("GET", messages, params={"dir": way, "limit": "99", "from": page["end"]})
+        assert texts(page["chunk"]) == ["hello"]
+    for rest in ("threads", f"relations/{quote(said)}"):
+        await alice.errcode("GET", path(room_id, rest, "v1"), 400, params={"limit": "0"})
+    search = {"search_categories": {"room_events": {"search_term": "hello", "filter": {"limit": 0}}}}
+    found = (await alice.call("POST", "search", body=search))["search_categories"]["room_events"]
+    assert (found["results"], found["count"], "next_batch" in found) == ([], 1, False)
+
+
 async def test_a_whole_timeline_begins_where_the_room_does(alice: Client, bob: Client) -> None:
     room_id = await create(alice, bob)
     await say(alice, room_id, "one")

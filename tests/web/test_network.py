@@ -193,47 +193,87 @@ async def test_uploads_show_progress_and_can_be_cancelled(
     assert [[one["name"] for one in message["attachments"]] for message in page] == [["second.txt"]]
 
 
-async def test_an_old_access_token_is_renewed_by_one_tab_only(people: People, browsers: Browsers) -> None:
-    """Two tabs of one browser find their token refused at the same time; the refresh token is used once."""
+MAKE_OLD = """() => {
+    const data = JSON.parse(localStorage.getItem("auth_data"));
+    localStorage.setItem("auth_data", JSON.stringify({...data, access: "no.longer.good"}));
+    window.dispatchEvent(new Event("focus"));
+}"""
+"""Takes the access token for one that the server refuses, and lets the page look for news."""
+
+
+@pytest.mark.parametrize("tabs", [2, 3])
+async def test_an_old_access_token_is_renewed_by_one_tab_only(
+    people: People, browsers: Browsers, tabs: int
+) -> None:
+    """All tabs of one browser find their token refused at the same time; the refresh token is used once."""
     alice, bob = await people("Alice", "Bob")
     await alice.private(bob)
     hers = await browsers.open(alice)
     browsers.expect_complaint("401")
     context = hers.page.context
-    second = await context.new_page()
+    others = [await context.new_page() for _ in range(tabs - 1)]
     refused: set[Page] = set()
     refreshes: list[str] = []
-    both_refused = asyncio.Event()
+    all_refused = asyncio.Event()
 
     def heard(response: Response) -> None:
         if response.status == 401:
             refused.add(response.frame.page)
-        if len(refused) == 2:
-            both_refused.set()
+        if len(refused) == tabs:
+            all_refused.set()
 
     async def hold(route: Route) -> None:
         refreshes.append(route.request.url)
-        await both_refused.wait()
+        await all_refused.wait()
         await route.continue_()
 
     context.on("response", heard)
     await context.route("**/auth/refresh", hold)
     # A look at the list that is still under way would have the token that was good.
     await expect(hers.page.locator(".item")).to_have_count(1)
-    await hers.page.evaluate(
-        """() => {
-            const data = JSON.parse(localStorage.getItem("auth_data"));
-            localStorage.setItem("auth_data", JSON.stringify({...data, access: "no.longer.good"}));
-            window.dispatchEvent(new Event("focus"));
-        }"""
-    )
+    await hers.page.evaluate(MAKE_OLD)
     # Another tab sees what was stored a moment later; it must start with the token that is refused.
-    await second.goto("/static/js/api.js")
-    await second.wait_for_function("() => localStorage.getItem('auth_data').includes('no.longer.good')")
-    await second.goto("/chat")
-    await expect(second.locator(".item")).to_have_count(1)
+    for other in others:
+        await other.goto("/static/js/api.js")
+        await other.wait_for_function("() => localStorage.getItem('auth_data').includes('no.longer.good')")
+        await other.goto("/chat")
+    for other in others:
+        await expect(other.locator(".item")).to_have_count(1)
     await hers.enter("Bob")
     await hers.write("Still here")
     await hers.sees("Still here")
-    assert refused == {hers.page, second}
+    assert refused == {hers.page, *others}
     assert len(refreshes) == 1
+
+
+async def test_a_renewal_whose_answer_is_lost_is_repeated(people: People, browsers: Browsers) -> None:
+    """The server has exchanged the token, and the page does not know it; nobody is signed out."""
+    alice, bob = await people("Alice", "Bob")
+    await alice.private(bob)
+    hers = await browsers.open(alice)
+    browsers.expect_complaint("401")
+    browsers.expect_complaint("ERR_FAILED")
+    given: list[str] = []
+    lost, repeated = asyncio.Event(), asyncio.Event()
+
+    async def lose_the_first(route: Route) -> None:
+        answer = await route.fetch()
+        given.append((await answer.json())["refresh_token"])
+        if len(given) == 1:
+            await route.abort()
+            lost.set()
+        else:
+            await route.fulfill(response=answer)
+            repeated.set()
+
+    await hers.page.route("**/auth/refresh", lose_the_first)
+    await expect(hers.page.locator(".item")).to_have_count(1)
+    await hers.page.evaluate(MAKE_OLD)
+    async with asyncio.timeout(30):
+        await lost.wait()
+        await hers.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
+        await repeated.wait()
+    await hers.enter("Bob")
+    await hers.write("Still here")
+    await hers.sees("Still here")
+    assert given[0] == given[1], "a repeat is the same renewal"

@@ -147,6 +147,12 @@ class MatrixSettings(Section):
     max_sync_timeline: Advanced[int] = Field(
         default=50, ge=1, le=1000, description="Most timeline events per room in a sync."
     )
+    max_sync_timeline_bytes: Advanced[int] = Field(
+        default=16 * MIB,
+        ge=MIB,
+        le=1024 * MIB,
+        description="Most bytes of the timelines of a sync together; above that each room has fewer events.",
+    )
     max_sync_wait_s: Advanced[int] = Field(default=60, ge=1, le=600, description="Longest timeout of a sync.")
     max_waiting_syncs: Advanced[int] = Field(
         default=10_000, ge=10, le=1_000_000, description="Most syncs waiting at the same time."

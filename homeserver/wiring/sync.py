@@ -49,7 +49,11 @@ def build_sync(
     realtime.presence.listen(long_polls.hear_presence)
     counts, memberships = Counts(core.db), OwnRooms(core.db, matrix.cached_memberships)
     timelines = Timelines(
-        core.db, events.visibility, default=matrix.sync_timeline, most=matrix.max_sync_timeline
+        core.db,
+        events.visibility,
+        default=matrix.sync_timeline,
+        most=matrix.max_sync_timeline,
+        most_bytes=matrix.max_sync_timeline_bytes,
     )
     syncs = Syncs(
         db=core.db,

@@ -99,17 +99,31 @@ class RoomTimeline:
             self.page_start = shown[0].place
         self.shown = shown
 
+    def cut(self, most_bytes: int) -> None:
+        """Leave the newest events, of at most `most_bytes` together, but at least one."""
+        size = 0
+        for kept, event in enumerate(reversed(self.shown)):
+            size += len(event.event.json)
+            if kept and size > most_bytes:
+                self.limited, self.shown = True, self.shown[-kept:]
+                self.page_start = self.shown[0].place
+                return
+
 
 class Timelines:
-    """Loads timelines with a fixed number of statements. `default`, `most`: events per room."""
+    """Loads timelines with a fixed number of statements. `default`, `most`: events per room; `most_bytes`: of all rooms
+    together."""
 
-    def __init__(self, db: Database, visibility: Visibility, *, default: int, most: int) -> None:
+    def __init__(
+        self, db: Database, visibility: Visibility, *, default: int, most: int, most_bytes: int
+    ) -> None:
         self._db = db
         self._senders = Senders(db)
         self._lazy = LazyMembers(_MOST_LAZY_MEMBERS)
         self._visibility = visibility
         self._default = default
         self._most = most
+        self._most_bytes = most_bytes
 
     async def of(self, context: SyncContext, room_ids: Collection[RoomId]) -> dict[RoomId, RoomTimeline]:
         """The timelines of these rooms."""
@@ -133,6 +147,10 @@ class Timelines:
             one.fill(events, raw, limit, partial(_is_shown, context, _current_in(one, events)))
             if one.is_new and not context.is_first and not one.is_whole:
                 one.limited = True  # the client may have what came before from an earlier stay
+        size = sum(len(event.event.json) for one in made.values() for event in one.shown)
+        if size > self._most_bytes:
+            for one in made.values():
+                one.cut(self._most_bytes // len(made))
         return made
 
     async def add_states(

@@ -114,6 +114,7 @@ class SlidingSyncs:
         self._waiting.watch(waiter, joined)
         # A member event that was read is committed, and with it everything before it in the log.
         until = max(room_list.seen, after, *(row.position for row in room_list.rows.values()))
+        await self._news.ready()  # again, for what was announced since the first time
         news = News(data=True)
         if request.pos is not None:
             news = await self._news.since(requester.user_id, joined, after=after, until=until)

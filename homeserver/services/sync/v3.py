@@ -102,6 +102,7 @@ class Syncs:
         typing, presence = self._typing.serial, self._presence.serial
         # A member event that was read is committed, and with it everything before it in the log.
         until = max(self._live.position, since.position, status.newest)
+        await self._news.ready()  # again, for what was announced since the first time
         begun = until if request.since is None else since.begun
         news = News(data=True)
         if request.since is not None:

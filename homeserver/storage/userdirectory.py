@@ -52,21 +52,17 @@ _begins = or_(
     users.c.search_text.like(bindparam("name_begins"), escape="\\"),
     users.c.user_id.like(bindparam("id_begins"), escape="\\"),
 )
-_others: Select[Any] = (
+_people: Select[Any] = (
     select(*PERSON_COLUMNS)
     .select_from(PEOPLE)
-    .where(
-        ~users.c.suspended,
-        ~users.c.deactivated,
-        users.c.user_id != bindparam("reader"),
-        users.c.number < FIRST_GUEST_NUMBER,
-    )
+    .where(~users.c.suspended, ~users.c.deactivated, users.c.number < FIRST_GUEST_NUMBER)
     .limit(bindparam("count"))
 )
-_PAGE = _others.where(_visible, *_names).order_by(users.c.number).offset(bindparam("skip"))
-_FITTING = _others.where(~users.c.locked, *_fits).order_by(case((_begins, 0), else_=1), users.c.number)
-_ALL = _FITTING.where(_visible)
-_KNOWN = _FITTING.where(or_(_shares_a_room, _is_in_the_open))
+_is_other = users.c.user_id != bindparam("reader")
+_PAGE = _people.where(_is_other, _visible, *_names).order_by(users.c.number).offset(bindparam("skip"))
+_FITTING = _people.where(~users.c.locked, *_fits).order_by(case((_begins, 0), else_=1), users.c.number)
+_ALL = _FITTING.where(_is_other, _visible)
+_KNOWN = _FITTING.where(or_(and_(_is_other, _shares_a_room), _is_in_the_open))
 
 
 async def page_of_people(
@@ -93,9 +89,9 @@ async def find_people(
 ) -> list[Person]:
     """Users with all of the words (case-folded) in their names or the local part of their id.
 
-    Only the first SEARCH_WORDS words count. Left out are suspended, locked and deactivated accounts, guests, and
-    `reader`; with `hosts` also the users that `page_of_people` leaves out, without it (None) all users who are in no
-    room that is public or shared with `reader`.
+    Only the first SEARCH_WORDS words count. Left out are suspended, locked and deactivated accounts, and guests; with
+    `hosts` also the users that `page_of_people` leaves out, without it (None) all users who are in no room that is
+    public or shared with `reader`, who is found too, where everybody finds them.
     """
     escaped = _escaped(words)
     end = f"%:{like_escaped(server)}"

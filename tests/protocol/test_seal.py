@@ -192,3 +192,14 @@ def test_another_server_can_countersign(version: str) -> None:
     assert content_hash_matches(both.pdu)
     given = add_signature(event, rules, "two", other.key_id, both.pdu["signatures"]["two"][other.key_id])
     assert given == both
+
+
+@pytest.mark.parametrize("version", RULES)
+def test_what_our_clients_may_not_say_other_servers_may(version: str) -> None:
+    """NUL in texts, and deep nesting: refused where clients send, as others choke on it, but no fault of an event."""
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    event = seal(draft(version, content={"body": "a\0b", "deep": deep}), RULES[version], "one", KEY)
+    assert_received(event, version)
+    assert event_id_of(redact(event.pdu, RULES[version]), RULES[version]) == event.event_id

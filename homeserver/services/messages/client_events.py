@@ -114,6 +114,8 @@ class RoomEvents:
         if draft.type in _STATE_BY_OTHER_WAYS:
             raise Forbidden("m.room.create can only be the first event of a room", code="auth_rule")
         product_rules.check_state(requester, head, draft.type, state_key, draft.content)
+        if (draft.type, draft.content.get("replacement_room")) == (TOMBSTONE, head.room_id):
+            raise Invalid("a room cannot be replaced by itself", code="invalid_param")
         if draft.type == "m.room.member":
             check_member_state(requester, head, state_key, draft.content)
             if (state_key, draft.content.get("membership")) == (requester.user_id, "leave"):

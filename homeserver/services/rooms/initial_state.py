@@ -25,10 +25,10 @@ POWER_LEVELS: Final = "m.room.power_levels"
 MAX_TOPIC_CHARS = 2000
 _CREATOR_LEVEL: Final = 100
 _UPGRADE_LEVEL: Final = 150  # above every admin; creators (room version 12) are above it
-_PRESETS: Final[Mapping[Preset, tuple[str, str, str]]] = {  # join rule, history visibility, guest access
-    "private_chat": ("invite", "shared", "can_join"),
-    "trusted_private_chat": ("invite", "shared", "can_join"),
-    "public_chat": ("public", "shared", "forbidden"),
+_PRESETS: Final[Mapping[Preset, tuple[str, bool]]] = {  # join rule, and whether guests can join
+    "private_chat": ("invite", True),
+    "trusted_private_chat": ("invite", True),
+    "public_chat": ("public", False),  # without m.room.guest_access guests are forbidden
 }
 _EVENT_LEVELS: Final[Mapping[str, int]] = {
     "m.room.name": 50,
@@ -143,12 +143,14 @@ class ProductInitialState:
 
 def preset_state(preset: Preset) -> dict[tuple[str, str], Content]:
     """The state that a createRoom preset sets besides the power levels, by event type and state key."""
-    join_rule, visibility, guest_access = _PRESETS[preset]
-    return {
+    join_rule, takes_guests = _PRESETS[preset]
+    state: dict[tuple[str, str], Content] = {
         ("m.room.join_rules", ""): {"join_rule": join_rule},
-        ("m.room.history_visibility", ""): {"history_visibility": visibility},
-        ("m.room.guest_access", ""): {"guest_access": guest_access},
+        ("m.room.history_visibility", ""): {"history_visibility": "shared"},
     }
+    if takes_guests:
+        state["m.room.guest_access", ""] = {"guest_access": "can_join"}
+    return state
 
 
 def preset_levels(

@@ -19,6 +19,7 @@ from homeserver.product_api.sockets import end_sockets
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.servers import Servers
 from homeserver.services.realtime import records
+from homeserver.services.realtime.catch_up import Told
 
 FACE = "marketplace"
 
@@ -139,14 +140,11 @@ class Live:
             case records.MessageNew(message=message):
                 self._message(message)
             case records.MessageEdited(message=message):
-                self._tell(message.room_id, lambda view: shape.message_frame(message, view, "message_edited"))
-                self._tell_seller(
-                    message.room_id, shape.message_frame(message, self._plain, "message_edited")
-                )
-            case records.MessageDeleted(room_id=room_id, room_position=chat_id, ref=ref):
-                gone = shape.frame("message_deleted", id=ref.position, chat_id=chat_id)
-                self._tell(room_id, lambda _view: gone)
-                self._tell_seller(room_id, gone)
+                self._tell(message.room_id, lambda view: told_frame(record, view))
+                self._tell_seller(message.room_id, told_frame(record, self._plain))
+            case records.MessageDeleted(room_id=room_id):
+                self._tell(room_id, lambda view: told_frame(record, view))
+                self._tell_seller(room_id, told_frame(record, self._plain))
             case records.SessionEnded() | records.NewsLost():
                 end_sockets(self._hub, record, "reconnect")
             case _:
@@ -251,3 +249,14 @@ class Live:
             return
         for guest, view in chat.views.items():
             self._hub.broadcast(ChatKey(FACE, room_id, guest), frame(view), position=position, but=but)
+
+
+def told_frame(record: Told, view: View) -> bytes:
+    """The frame of a message's record."""
+    match record:
+        case records.MessageNew(message=message):
+            return shape.message_frame(message, view)
+        case records.MessageEdited(message=message):
+            return shape.message_frame(message, view, "message_edited")
+        case records.MessageDeleted(room_position=chat_id, ref=ref):
+            return shape.frame("message_deleted", id=ref.position, chat_id=chat_id)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bridges.marketplace import shape
 from bridges.marketplace.auth import Caller, Callers, own_id
-from bridges.marketplace.live import FACE, Live
+from bridges.marketplace.live import FACE, Live, told_frame
 from bridges.marketplace.schemas import NewMessage, TypingFrame
 from bridges.marketplace.sending import Posting
 from bridges.marketplace.service import Market, no_chat, route
@@ -23,6 +23,7 @@ from homeserver.http.frames import ClientFrame, FrameHandler, open_socket
 from homeserver.http.routes import Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket, Visitor
+from homeserver.product_api.sockets import told_again
 from homeserver.protocol.ids import RoomId
 from homeserver.services.events.access import OpenRoom
 
@@ -172,8 +173,8 @@ class Sockets:
         new = check(NewMessage, frame)
         own_id(new.sender_id, session.caller)
         sent = await self._posting.send(await self._room(session), new)
-        if sent.repeated:  # nobody will be told again, but this client waits for it
-            session.socket.put(shape.message_frame(sent.message, self._market.view(session.caller)))
+        for record in told_again(sent):
+            session.socket.put(told_frame(record, self._market.view(session.caller)))
 
     async def _type(self, session: SocketSession, frame: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, frame)

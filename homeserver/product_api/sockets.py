@@ -1,6 +1,6 @@
 """Steps of a socket that are the same in each product API: admission, its end, and the replay of what was missed."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -14,6 +14,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.http.sockets import Hub
 from homeserver.http.websocket import Socket, Visitor
 from homeserver.model import LogPosition, Requester
+from homeserver.services.messages.messages import Sent
 from homeserver.services.realtime import records
 from homeserver.services.realtime.catch_up import LogPage, Told
 
@@ -67,6 +68,17 @@ def socket_route(
 ) -> Route:
     """The route of a socket. It is public to the router: a bad token is answered by a close code."""
     return Route("GET", path, handler, summary, public=True, documented=False)
+
+
+def told_again(sent: Sent) -> Sequence[Told]:
+    """What a client is told whose message was sent before: nobody is told again, but this client waits for it."""
+    if not sent.repeated:
+        return ()
+    message = sent.message
+    new = records.MessageNew(message)
+    if not sent.is_deleted:
+        return (new,)
+    return (new, records.MessageDeleted(message.room_id, message.room_position, message.ref))
 
 
 def end_sockets(hub: Hub, record: Ended, advice: str) -> None:

@@ -21,7 +21,7 @@ from homeserver.http.frames import SYNC, ClientFrame
 from homeserver.http.routes import Call, Route
 from homeserver.http.websocket import Socket
 from homeserver.model import LogPosition, Requester
-from homeserver.product_api.sockets import Entrance, replay, socket_route
+from homeserver.product_api.sockets import Entrance, replay, socket_route, told_again
 from homeserver.protocol.ids import EventId, RoomId
 from homeserver.services.realtime.catch_up import LogPage
 
@@ -112,9 +112,8 @@ class PersonSocket:
         new = check(NewMessage, data)
         room = await self._services.events.access.room_by_number(session.requester, new.chat_id)
         sent = await self._posting.send(room, new)
-        if sent.repeated:  # nobody will be told again, but this client waits for it
-            again = shape.message(sent.message, self._views.of(session.requester))
-            session.socket.put(shape.frame("message.created", {**again}))
+        for record in told_again(sent):
+            session.socket.put(told_frame(record, self._views.of(session.requester)))
 
     async def _type(self, session: SocketSession, data: Mapping[str, Any]) -> None:
         wanted = check(TypingData, data)

@@ -22,7 +22,7 @@ from homeserver.http.routes import Call, Route
 from homeserver.http.websocket import Socket
 from homeserver.model import LogPosition, Requester
 from homeserver.product_api.rooms import ReadMarks
-from homeserver.product_api.sockets import Entrance, replay, socket_route
+from homeserver.product_api.sockets import Entrance, replay, socket_route, told_again
 from homeserver.protocol.ids import RoomId
 from homeserver.services.realtime.catch_up import LogPage
 
@@ -121,9 +121,8 @@ class ConversationSocket:
         new = check(MessageFrame, payload)
         room = await self._services.events.access.room(session.requester, session.room_id)
         sent = await self._posting.send(room, new)
-        if sent.repeated:  # nobody will be told again, but this client waits for it
-            payload_again = shape.message(sent.message, self._views.of(session.requester))
-            session.socket.put(shape.frame("message:new", {**payload_again}))
+        for record in told_again(sent):
+            session.socket.put(shape.frame(*told(record, self._views.of(session.requester))))
 
     async def _type(self, session: SocketSession, payload: Mapping[str, Any]) -> None:
         wanted = check(TypingFrame, payload)

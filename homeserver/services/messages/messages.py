@@ -60,10 +60,12 @@ _MAX_PARTS = 500  # edits or files of one message that a deletion takes along
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message after a send or an edit. `repeated`: an earlier call with the same `txn_id` did it."""
+    """A message after a send or an edit. `repeated`: an earlier call with the same `txn_id` did it; `is_deleted`: and
+    the message was deleted since."""
 
     message: Message
     repeated: bool
+    is_deleted: bool = False
 
 
 class Messages:
@@ -261,8 +263,9 @@ class Messages:
         written = await self.write(room.requester, room.head, draft, text=text, txn=txn)
         sent = written.events[0]
         if written.repeated:  # it may have been edited or deleted since
-            now = await self._access.message(room.requester, sent.event.event_id)
-            return Sent(await self._views.one(now.stored), repeated=True)
+            found = await self._access.message(room.requester, sent.event.event_id, or_deleted=True)
+            now = replace(await self._views.one(found.stored), client_id=txn_id)
+            return Sent(now, repeated=True, is_deleted=not found.stored.shown)
         answered = None
         if reply_to is not None:
             answered = MessageRef(reply_to.event.event_id, reply_to.stored.arrived)

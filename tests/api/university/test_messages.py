@@ -7,7 +7,9 @@ import pytest
 
 from homeserver.api.university import schemas
 from tests.api.driver import User
+from tests.api.messenger.wire import line
 from tests.api.university.test_conversations import UTC_TIME, conforms
+from tests.faces.hands import place
 
 
 @pytest.mark.both
@@ -35,6 +37,28 @@ async def test_nobody_sends_in_anothers_name(alice: User, bob: User) -> None:
     group = await alice.group(bob)
     body = {"conversation_id": group["id"], "text": "x", "sender_id": bob.id}
     assert await alice.code("POST", "/api/unet-chat/messages/", 403, json=body) == "wrong_sender"
+    assert await bob.texts(group) == []
+
+
+async def test_a_retry_of_what_was_deleted_answers_the_deleted_message(alice: User, bob: User) -> None:
+    """By each API and by a socket, which says at once that it is gone; nothing new is sent."""
+    group = await alice.group(bob)
+    sent = await alice.say(group, "once", client_id="c")
+    await alice.chat("DELETE", f"messages/{sent['id']}", 204)
+    again = await alice.say(group, "once", client_id="c")
+    assert again == {**sent, "text": again["text"]}
+    assert not again["text"]
+    chat = place(group["id"])
+    body = {"chat_id": chat, "type": "text", "content": "once", "client_id": "c"}
+    shown = await alice.call("POST", "/api/v1/messages", 201, json=body)
+    assert shown["id"] == place(sent["id"])
+    async with alice.socket(group) as ear, line(alice) as hers:
+        await ear.say("message:new", text="once", client_id="c")
+        assert await ear.until("message:new") == again
+        assert (await ear.until("message:deleted"))["id"] == sent["id"]
+        await hers.say("message.send", **body)
+        assert (await hers.until("message.created"))["id"] == shown["id"]
+        assert await hers.until("message.deleted") == {"id": shown["id"], "chat_id": chat}
     assert await bob.texts(group) == []
 
 

@@ -14,6 +14,14 @@ LEFT_OUT = (
 """Characters that do not count in folded text, as ranges of a regular expression."""
 
 _LEFT_OUT = re.compile(f"[{LEFT_OUT}]+")
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+_PLAIN_LETTERS: dict[int, str | int | None] = {
+    **str.maketrans("ıłøđðħŋəƒȷĸ", "iloddhnefjk"),
+    ord("æ"): "ae",
+    ord("œ"): "oe",
+    ord("þ"): "th",
+    **dict.fromkeys(map(ord, "'’‘‛ʼʻʹʾʿ`´′＇"), None),
+}
 _MAX_MARKS = 30  # combining marks in a row, as in "Stream-Safe Text Format" (UAX #15)
 
 
@@ -37,9 +45,19 @@ def fold(text: str) -> str:
     return _LEFT_OUT.sub("", folded) or folded
 
 
-def like_pattern(text: str) -> str:
-    """A LIKE pattern (escape character: backslash) that matches folded text containing this text."""
-    return f"%{like_escaped(fold(text.strip()))}%"
+def fold_name(text: str) -> str:
+    """A name for comparison, folded as it is typed on a plain keyboard: letters without their accents and strokes, and
+    no apostrophes, if there is anything else."""
+    folded = fold(text)
+    bare = folded.translate(_PLAIN_LETTERS)
+    if not bare.isascii():
+        bare = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", bare)))
+    return bare or folded
+
+
+def like_pattern(folded: str) -> str:
+    """A LIKE pattern (escape character: backslash) that matches folded text containing this folded text."""
+    return f"%{like_escaped(folded)}%"
 
 
 def like_escaped(text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import fields as fields_of
 from dataclasses import replace
 from typing import Any, cast
 
-from homeserver.folding import fold
+from homeserver.folding import fold_name
 from homeserver.kit.text import one_line
 from homeserver.model import HostProfile, Person
 
@@ -14,7 +14,7 @@ HOST_FIELDS = tuple(field.name for field in fields_of(HostProfile))
 
 def search_words(text: str) -> list[str]:
     """The distinct words of a search term, folded; only the first 200 characters are used."""
-    return list(dict.fromkeys(fold(one_line(text[:200])).split()))
+    return list(dict.fromkeys(fold_name(one_line(text[:200])).split()))
 
 
 def with_fields(person: Person, fields: Mapping[str, str]) -> Person:
@@ -36,4 +36,4 @@ def search_text(person: Person) -> str:
         host.middle_name,
         person.tag,
     )
-    return fold(" ".join(dict.fromkeys(part for part in parts if part)))
+    return fold_name(" ".join(dict.fromkeys(part for part in parts if part)))

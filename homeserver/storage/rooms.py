@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from homeserver.folding import fold
+from homeserver.folding import fold_name
 from homeserver.model import Link, LogPosition, RoomKind
 from homeserver.protocol.ids import EventId, RoomId, UserId
 from homeserver.storage.schema.timeline import events, room_keys, rooms, snapshots
@@ -194,7 +194,7 @@ async def move_heads(conn: AsyncConnection, moves: Sequence[HeadMove]) -> None:
 
 async def set_names(conn: AsyncConnection, names: Mapping[RoomId, str]) -> None:
     """Set the rooms' names in room lists."""
-    rows = [{"of_room": r, "new_name": name, "new_folded": fold(name)} for r, name in names.items()]
+    rows = [{"of_room": r, "new_name": name, "new_folded": fold_name(name)} for r, name in names.items()]
     await conn.execute(_SET_NAME, rows)
 
 

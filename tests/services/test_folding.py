@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from homeserver.folding import fold, normalized
+from homeserver.folding import fold, fold_name, normalized
 from homeserver.kit.text import one_line
 from homeserver.kit.textnorm import plain
 
@@ -24,6 +24,31 @@ from homeserver.kit.textnorm import plain
 )
 def test_texts_that_read_alike_are_folded_alike(one: str, other: str) -> None:
     assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("İbrahim", "ibrahim"),
+        ("Işık", "isik"),
+        ("Çağla", "cagla"),
+        ("José", "jose"),
+        ("Łukasz", "lukasz"),
+        ("Müller", "muller"),
+        ("Ørsted Þór", "orsted thor"),
+        ("Əliyev", "eliyev"),
+        ("O’Brien", "o'brien"),
+        ("OʻZBEK", "ozbek"),
+        ("Алёна Андрей", "алена андреи"),
+        ("한국", "한국"),
+        ("हिन्दी", "हिन्दी"),
+        ("が", "が"),
+        ("'", "'"),
+    ],
+)
+def test_names_are_folded_as_they_are_typed(name: str, typed: str) -> None:
+    assert fold_name(name) == fold_name(typed)
+    assert fold_name(fold_name(name)) == fold_name(name)
 
 
 def test_words_of_living_languages_keep_all_their_marks() -> None:

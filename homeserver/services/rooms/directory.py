@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from homeserver.errors import Forbidden, Invalid, NotFound, Unsupported
-from homeserver.folding import like_pattern
+from homeserver.folding import fold, like_pattern
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.model import LogPosition, Requester
 from homeserver.protocol.ids import RoomId
@@ -113,7 +113,7 @@ class Directory:
             limit=limit + 1,
             place=place,
             backward=backward,
-            pattern=like_pattern(request.search) if request.search.strip() else "",
+            pattern=like_pattern(fold(request.search.strip())) if request.search.strip() else "",
             room_types=request.room_types,
         )
         async with self._db.read() as conn:

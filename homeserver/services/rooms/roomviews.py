@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from homeserver.errors import NotFound
-from homeserver.folding import like_pattern
+from homeserver.folding import fold_name, like_pattern
 from homeserver.kit.text import one_line
 from homeserver.model import Member, Message, Page, Person, Room, RoomNow, RoomPlace
 from homeserver.protocol.ids import RoomId, UserId
@@ -47,7 +47,7 @@ class RoomViews:
                 viewer,
                 service=service,
                 service_id=service_id,
-                pattern=like_pattern(search) if search else "",
+                pattern=like_pattern(fold_name(search.strip())) if search else "",
                 limit=page.limit,
                 offset=page.offset,
             )

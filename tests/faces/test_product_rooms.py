@@ -282,3 +282,27 @@ async def test_a_message_answers_nothing_of_another_room(people: People) -> None
         last = await ear.until("message:new")
         assert last["text"] == "the last"
         assert [frame for frame in ear.seen if frame["type"] == "message:edited"] == []
+
+
+async def test_what_edits_nothing_is_no_news(people: People) -> None:
+    """An m.replace by somebody else, of an edit, or without new content: the message stays, and nobody is told."""
+    made, room_id = await people.group()
+    alice, bob = people.clients[ALICE], people.clients[BOB]
+    said = await say(alice, room_id, "first")
+    new = {"m.new_content": {"msgtype": "m.text", "body": "changed"}}
+
+    def replaces(event_id: str) -> dict[str, Any]:
+        return {"m.relates_to": {"rel_type": "m.replace", "event_id": event_id}}
+
+    async with people.users[BOB].socket(made) as ear:
+        edit = await say(alice, room_id, "* edited", **new, **replaces(said))
+        assert (await ear.until("message:edited"))["text"] == "changed"
+        told = len(ear.seen)
+        await say(bob, room_id, "* by another", **new, **replaces(said))
+        await say(alice, room_id, "* of an edit", **new, **replaces(edit))
+        await say(alice, room_id, "* empty", **replaces(said))
+        await say(alice, room_id, "the last")
+        await ear.until("message:new", lambda one: one["text"] == "the last")
+        kinds = [frame["type"] for frame in ear.seen[told:]]
+        assert "message:edited" not in kinds, kinds
+    assert await people.users[BOB].texts(made) == ["changed", "the last"]

@@ -243,15 +243,23 @@ class Feed:
             return RoomClosed(event.room_id)
         relation = relation_of(event.content)
         if relation is not None and relation[0] in ("m.replace", ATTACHMENT_REL):
-            return await self._edited(event.room_id, relation[1])
+            edit = event.event_id if relation[0] == "m.replace" else None
+            return await self._edited(event.room_id, relation[1], edit=edit)
         return None
 
-    async def _edited(self, room_id: RoomId, event_id: EventId) -> MessageEdited | None:
-        """The message in its current form, if it is in this room: an event may relate to any event id."""
+    async def _edited(
+        self, room_id: RoomId, event_id: EventId, *, edit: EventId | None = None
+    ) -> MessageEdited | None:
+        """The message in its current form, if it is in this room: an event may relate to any event id.
+
+        `edit`: it must be the latest edit. Not every m.replace is one, and a later one has a record of its own.
+        """
         async with self._db.read() as conn:
             found = await events.events_by_id(conn, [event_id])
         target = found.get(event_id)
         if target is None or target.event.room_id != room_id or not target.shown:
+            return None
+        if edit is not None and (target.edit is None or target.edit.event_id != edit):
             return None
         return MessageEdited(await self._views.one(target))
 

@@ -17,6 +17,12 @@ class EncryptionSettings(Section):
     max_one_time_keys: Advanced[int] = Field(
         default=1000, ge=50, le=10_000, description="Most unclaimed one-time keys of one device."
     )
+    max_one_time_bytes: Advanced[int] = Field(
+        default=MIB,
+        ge=65_536,
+        le=64 * MIB,
+        description="Most bytes of the unclaimed one-time keys of one device.",
+    )
     max_fallback_keys: Advanced[int] = Field(
         default=10, ge=1, le=100, description="Most fallback keys of one device, one for each algorithm."
     )

@@ -257,6 +257,25 @@ async def test_claims_of_many_people_at_once(hs: Homeserver, elsewhere: Homeserv
     assert got == Counter(f"{OLM}:P{number}K{n}" for number in range(6) for n in range(4))
 
 
+@pytest.mark.parametrize("overrides", [{"e2ee": {"max_one_time_bytes": 65_536}}])
+async def test_there_is_a_bound_to_the_bytes_of_keys(hs: Homeserver) -> None:
+    alice, large = await phone(hs, "Alice"), "x" * 10_000
+    for n in range(6):
+        await hs.e2ee.device_keys.upload(
+            alice.requester, KeyUpload(None, alice.one_time(f"A{n}", more=large))
+        )
+    one_more = KeyUpload(None, alice.one_time("B", more=large))
+    assert await refusal(hs, alice, one_more) == "too_many_one_time_keys"
+    uploads = [
+        hs.e2ee.device_keys.upload(alice.requester, KeyUpload(None, alice.one_time(f"C{n}", more="x" * 1000)))
+        for n in range(20)
+    ]
+    done = await asyncio.gather(*uploads, return_exceptions=True)
+    assert 1 <= sum(not isinstance(one, Exception) for one in done) <= 4
+    assert await claimed(hs, alice, alice) == [f"{OLM}:A0"]
+    await hs.e2ee.device_keys.upload(alice.requester, one_more)
+
+
 @pytest.mark.parametrize("overrides", [{"e2ee": {"max_one_time_keys": 50, "max_items": 100}}])
 async def test_there_is_a_bound_to_keys(hs: Homeserver) -> None:
     alice = await phone(hs, "Alice")

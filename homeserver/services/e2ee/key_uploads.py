@@ -147,9 +147,11 @@ class Uploads:
             raise TooLarge("too many fallback keys", code="too_many_fallback_keys")
 
     def _check_room(self, held: dict[KeyName, HeldKey]) -> None:
-        if sum(not key.claimed for key in held.values()) > self._settings.max_one_time_keys:
+        left = [key.body for key in held.values() if not key.claimed]
+        count, size = self._settings.max_one_time_keys, self._settings.max_one_time_bytes
+        if len(left) > count or sum(map(validation.json_size, left)) > size:
             raise TooLarge(
-                f"at most {self._settings.max_one_time_keys} one-time keys", code="too_many_one_time_keys"
+                f"at most {count} one-time keys of {size} bytes together", code="too_many_one_time_keys"
             )
 
 

@@ -120,7 +120,7 @@ class Conversations:
                 "POST",
                 _PEOPLE,
                 self.add,
-                "Add a participant",
+                "Add a participant, or change their role",
                 body=NewParticipant,
                 answer=schemas.Participant,
                 tags=tags,
@@ -213,11 +213,12 @@ class Conversations:
         ]
 
     async def add(self, call: Call[NewParticipant, None]) -> schemas.Participant:
-        """`POST /api/unet-chat/conversations/{conversation_id}/participants`: add a person with a role.
+        """`POST /api/unet-chat/conversations/{conversation_id}/participants`: add a person with a role, or
+        change the role of one who is there.
 
         For admins of the conversation.
 
-        Errors: room_not_found, user_not_found, not_admin, private_room, blocked.
+        Errors: room_not_found, user_not_found, not_admin, private_room, blocked, low_power, last_admin.
         """
         requester = call.requester
         room_id = (await self._named(call)).room_id

@@ -40,7 +40,9 @@ class ConversationChange(Body):
 
 class NewParticipant(Body):
     user_id: Number
-    role: Literal["admin", "member"] = "member"
+    role: Literal["admin", "member"] | None = Field(
+        default=None, description="Of a new participant `member`, if not given; a participant keeps theirs."
+    )
 
 
 class NewMessage(Body):

@@ -4,7 +4,7 @@ Every API builds its member events here. Whether a change is allowed is decided 
 event is built, and by the calling service. `reason` is human-readable text; it may be empty.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from homeserver.model import Content, Draft, Person
@@ -76,10 +76,19 @@ def bring_in(inviter: UserId, people: Sequence[Person], *, is_direct: bool = Fal
 
 def promotion(head: Head, by: UserId, to: UserId) -> Draft:
     """m.room.power_levels with one more admin, sent by `by`."""
+    return _levels(head, by, lambda users: {**users, to: ADMIN_LEVEL})
+
+
+def demotion(head: Head, by: UserId, to: UserId) -> Draft:
+    """m.room.power_levels with one admin less, sent by `by`."""
+    return _levels(head, by, lambda users: {one: level for one, level in users.items() if one != to})
+
+
+def _levels(head: Head, by: UserId, change: Callable[[Content], Content]) -> Draft:
     current = head.state.events.get(("m.room.power_levels", ""))
     content: Content = dict(current.content) if current is not None else {}
     users = content.get("users")
-    content["users"] = {**(users if isinstance(users, dict) else {}), to: ADMIN_LEVEL}
+    content["users"] = change(users if isinstance(users, dict) else {})
     return Draft("m.room.power_levels", by, content, state_key="")
 
 

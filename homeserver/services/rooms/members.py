@@ -37,10 +37,14 @@ class Members:
         """All members of a room, in the order of their joins."""
         return await self._views.members(await self._access.stored_room(requester, room_id))
 
-    async def add(self, requester: Requester, room_id: RoomId, number: int, role: Role = "member") -> Member:
-        """Add a user to a group; for admins. A user who is a member already keeps their role.
+    async def add(
+        self, requester: Requester, room_id: RoomId, number: int, role: Role | None = None
+    ) -> Member:
+        """Add a user to a group, or change a member's role; for admins. Without a role a new member is no admin, and
+        who is a member already keeps theirs.
 
-        Raises NotFound("user_not_found"), Invalid("private_room"), Forbidden("not_admin", "blocked").
+        Raises NotFound("user_not_found"), Invalid("private_room"),
+        Forbidden("not_admin", "blocked", "low_power", "last_admin").
         """
         head = await self.group_to_manage(requester, room_id)
         person = await self._person(number)
@@ -64,14 +68,16 @@ class Members:
         _check_group_to_manage(requester, head)
         return head
 
-    def bringing_in(self, requester: Requester, head: Head, person: Person, role: Role = "member") -> Decided:
-        """The events that add a user to a group; a user who is a member already keeps their role.
+    def bringing_in(
+        self, requester: Requester, head: Head, person: Person, role: Role | None = None
+    ) -> Decided:
+        """The events that add a user to a group with a role, or change a member's role, as `add` says.
 
         Raises as `group_to_manage`, and Forbidden("guests_refused"). Blocks are of the caller to check.
         """
         _check_group_to_manage(requester, head)
         if membership_in(head.state.events, person.user_id) == "join":
-            return NOTHING
+            return _new_role(requester.user_id, head, person.user_id, role)
         drafts = member_events.bring_in(requester.user_id, [person])
         if role == "admin":
             drafts.append(member_events.promotion(head, requester.user_id, person.user_id))
@@ -92,9 +98,7 @@ class Members:
             _check_group_to_manage(requester, head)
             if membership_in(head.state.events, person.user_id) != "join":
                 raise _not_in_room()
-            levels = levels_of(head)
-            if levels.user(person.user_id) >= levels.user(requester.user_id):
-                raise Forbidden("this person is as much an admin as you are", code="low_power")
+            _check_above(requester.user_id, head, person.user_id)
             return Decided([member_events.kick(requester.user_id, person.user_id)])
 
         await self._timeline.decide(room_id, decide)
@@ -157,6 +161,25 @@ def _check_group_to_manage(requester: Requester, head: Head) -> None:
     check_may_manage(requester, head)
     if kind_of(head) == "private":
         raise Invalid("a private conversation stays between two people", code="private_room")
+
+
+def _new_role(own: UserId, head: Head, user_id: UserId, role: Role | None) -> Decided:
+    """The event that gives a member another role, if it is another one."""
+    if role is None or role_in(head, user_id) == role:
+        return NOTHING
+    if role == "admin":
+        return Decided([member_events.promotion(head, own, user_id)])
+    if user_id != own:
+        _check_above(own, head, user_id)
+    elif not any(role_in(head, one) == "admin" for one in joined_in(head.state.events) if one != own):
+        raise Forbidden("the last admin stays one", code="last_admin")
+    return Decided([member_events.demotion(head, own, user_id)])
+
+
+def _check_above(own: UserId, head: Head, user_id: UserId) -> None:
+    levels = levels_of(head)
+    if levels.user(user_id) >= levels.user(own):
+        raise Forbidden("this person is as much an admin as you are", code="low_power")
 
 
 def _not_in_room() -> NotFound:

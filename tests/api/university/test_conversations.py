@@ -206,6 +206,34 @@ async def test_a_second_admin(alice: User, bob: User, carol: User) -> None:
     await carol.chat("DELETE", f"{people}/{bob.id}", 204)
 
 
+async def test_a_member_becomes_an_admin_and_steps_back(alice: User, bob: User, carol: User) -> None:
+    group = await alice.group(bob, carol)
+    people = f"conversations/{group['id']}/participants"
+
+    async def change(who: User, whom: User, role: str | None, status: int = 200) -> Any:
+        return await who.chat("POST", people, status, json={"user_id": whom.id, "role": role})
+
+    async def roles() -> list[str]:
+        return [one["role"] for one in await carol.chat("GET", people)]
+
+    assert (await change(bob, carol, "admin", 403))["code"] == "not_admin"
+    async with carol.socket(group) as ear:
+        for _ in range(2):
+            assert (await change(alice, bob, "admin"))["role"] == "admin"
+        await ear.until("conversation:updated")
+    assert (await change(alice, bob, None))["role"] == "admin", "who names no role changes none"
+    assert await roles() == ["admin", "admin", "member"]
+    assert (await change(bob, alice, "member", 403))["code"] == "low_power"
+    assert (await change(bob, carol, "admin"))["role"] == "admin"
+    for one in (bob, carol):
+        assert (await change(one, one, "member"))["role"] == "member"
+    assert (await change(alice, alice, "member", 403))["code"] == "last_admin"
+    assert await roles() == ["admin", "member", "member"]
+    private = await alice.private(bob)
+    body = {"user_id": bob.id, "role": "admin"}
+    await alice.chat("POST", f"conversations/{private['id']}/participants", 400, json=body)
+
+
 async def test_a_private_conversation_stays_between_two(alice: User, bob: User, carol: User) -> None:
     private = await alice.private(bob)
     people = f"conversations/{private['id']}/participants/"

@@ -83,7 +83,7 @@ def build_notifications(
         evaluator=Evaluator(audiences),
         keeper=NotificationStore(db=core.db, clock=core.clock, hidden=HiddenUnread(db=core.db, heard=heard)),
         decider=_decider(settings, core, clientdata),
-        sender=_sender(settings.push, core),
+        sender=_sender(settings.push, core, clientdata),
         pushers=Pushers(db=core.db, clock=core.clock, settings=settings.push, limits=core.limits),
         listing=Listing(
             db=core.db,
@@ -107,12 +107,13 @@ def _decider(settings: Settings, core: Core, clientdata: ClientDataServices) -> 
     )
 
 
-def _sender(settings: PushSettings, core: Core) -> Worker[PushJob]:
+def _sender(settings: PushSettings, core: Core, clientdata: ClientDataServices) -> Worker[PushJob]:
     sending = GatewayPushes(
         db=core.db,
         clock=core.clock,
         timeline=core.timeline,
         counts=Counts(core.db),
+        data=clientdata.account_data,
         push_client=PushClient(core.outgoing.pushes, core.clock, timeout_s=settings.timeout_s),
         settings=settings,
     )

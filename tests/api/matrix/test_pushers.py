@@ -181,6 +181,25 @@ async def test_the_badge_loses_what_is_ignored(alice: Client, bob: Client, gatew
     assert (await gateway.told(4))[3]["counts"] == {"unread": 0}
 
 
+async def test_a_push_that_waits_is_dropped_when_its_sender_is_ignored(
+    alice: Client, bob: Client, gateway: Gateway, server: Running
+) -> None:
+    carol = await alice.register("carol")
+    room_id = await create(alice, bob, carol)
+    await gateway.tell(bob)
+    gateway.failures.extend([503] * 4)
+    await say(carol, room_id, "unwanted")
+    await gateway.told(1)
+    await ignore(bob, carol)
+    await judged(server)
+    before = (await gateway.texts(1)).count("unwanted")
+    await say(alice, room_id, "wanted")
+    while gateway.failures or gateway.got[-1].get("sender") != alice.user_id:
+        await gateway.told(len(gateway.got) + 1)
+    assert gateway.got[-1]["counts"] == {"unread": 1}
+    assert (await gateway.texts(1)).count("unwanted") <= before + 1, "one may have been on its way"
+
+
 async def test_only_what_one_is_notified_of(alice: Client, bob: Client, gateway: Gateway) -> None:
     carol = await alice.register("carol")
     room_id = await create(alice, bob, carol)

@@ -10,6 +10,7 @@ from homeserver.clock import Clock
 from homeserver.errors import NotFound
 from homeserver.outbox.worker import Outcome, Prepared, Sending, SendResult, Tried
 from homeserver.protocol.ids import RoomId
+from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.push.client import PushClient
 from homeserver.services.push.gateway.gateway_api import Scene, notification, rejected
 from homeserver.services.push.notifications.counts import Count, Counts
@@ -46,6 +47,7 @@ class GatewayPushes(Sending[PushJob]):
         clock: Clock,
         timeline: Timeline,
         counts: Counts,
+        data: AccountData,
         push_client: PushClient,
         settings: PushSettings,
     ) -> None:
@@ -53,6 +55,7 @@ class GatewayPushes(Sending[PushJob]):
         self._clock = clock
         self._timeline = timeline
         self._counts = counts
+        self._data = data
         self._push_client = push_client
         self._settings = settings
 
@@ -62,12 +65,17 @@ class GatewayPushes(Sending[PushJob]):
         async with self._db.read() as conn:
             targets = await stored.targets(conn, of_keys)
             found = await events.events_at(conn, {key.position for key in of_keys}) if targets else {}
-        unread = await self._counts.totals({one.pusher.user_id for one in targets})
+        people = {one.pusher.user_id for one in targets}
+        unread = await self._counts.totals(people)
+        ignored = {user_id: await self._data.ignored_by(user_id) for user_id in people}
         heads = await self._heads({one.event.room_id for one in found.values()})
         jobs = []
         for target in targets:
-            if self._is_wanted(target, found.get(target.key.position), unread[target.pusher.user_id]):
-                scene = _scene(found.get(target.key.position), heads)
+            about = found.get(target.key.position)
+            if about is not None and about.event.sender in ignored[target.pusher.user_id]:
+                continue  # since the push was decided on
+            if self._is_wanted(target, about, unread[target.pusher.user_id]):
+                scene = _scene(about, heads)
                 count = unread[target.pusher.user_id]
                 job = PushJob(target, notification(target, count, scene), count.notify)
                 jobs.append((of_keys[target.key], job))

@@ -140,7 +140,7 @@ def make(
     calls = (*discovery.routes(), *logins.routes(), *outside)
     routes = (*calls, *_user_routes(services, logins, passwords, settings))
     faces = [
-        _face("Matrix", "/_matrix", dispatch, (*routes, *_older_routes(routes)), ABOUT),
+        _matrix_face(dispatch, routes),
         _face("MatrixWellKnown", "/.well-known/matrix", dispatch, discovery.well_known()),
     ]
     return [
@@ -235,18 +235,30 @@ def _search_routes(services: MatrixServices, settings: MatrixSettings) -> Iterat
     yield from DelayedCalls(services.messages.delayed).routes()
 
 
-def _older_routes(routes: Iterable[Route]) -> Iterator[Route]:
-    """The r0 paths, for clients written before version 1.1 of the specification; and the unstable ones of what clients
-    used before it was in any version."""
+def _matrix_face(dispatch: Dispatcher, routes: Sequence[Route]) -> Face:
+    """The face of these calls, with their older names."""
+    old = _older_routes(routes, "r0", ("/client/v3/", "/media/v3/"))
+    unstable = _older_routes(routes, "unstable", _ONCE_UNSTABLE)
+    return _face("Matrix", "/_matrix", dispatch, (*routes, *old), ABOUT, unlisted=unstable)
+
+
+def _older_routes(routes: Iterable[Route], version: str, beginnings: tuple[str, ...]) -> Iterator[Route]:
+    """The paths of these calls under an older name of v3: r0 for clients written before version 1.1 of the
+    specification, unstable for what they used before it was in any version."""
     for route in routes:
-        if "/v3/" in route.path:
-            yield replace(route, path=route.path.replace("/v3/", "/r0/", 1), documented=False)
-            if route.path.startswith(_ONCE_UNSTABLE):
-                yield replace(route, path=route.path.replace("/v3/", "/unstable/", 1), documented=False)
+        if route.path.startswith(beginnings):
+            yield replace(route, path=route.path.replace("/v3/", f"/{version}/", 1), documented=False)
 
 
-def _face(name: str, prefix: str, dispatcher: Dispatcher, routes: Sequence[Route], about: str = "") -> Face:
-    application = face_application(dispatcher, ERRORS, routes)
+def _face(
+    name: str,
+    prefix: str,
+    dispatcher: Dispatcher,
+    routes: Sequence[Route],
+    about: str = "",
+    unlisted: Iterable[Route] = (),
+) -> Face:
+    application = face_application(dispatcher, ERRORS, (*routes, *unlisted))
     Cors(("*",)).install(application)  # web clients are served from any origin; the token is in a header
     return Face(name, prefix, application, routes, about, FORM, document="matrix")
 

@@ -20,6 +20,7 @@ from homeserver.faces import make_app, make_bridges
 from homeserver.http.connections import Connections, most_connections, raise_file_limit
 from homeserver.http.sockets import Hub
 from homeserver.services.demo import DemoAccounts
+from homeserver.services.media.disk import check_space
 from homeserver.settings.models import Settings
 from homeserver.storage.log import Entry
 from homeserver.storage.migrate import upgrade
@@ -137,6 +138,9 @@ async def running(
         if stopping.is_set():
             raise Unavailable("the server is stopping", code="stopping")
         await hs.core.db.check()
+        await hs.media.disk.run(
+            partial(check_space, Path(settings.server.data_dir), settings.server.min_free_bytes)
+        )
 
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(working(hs))

@@ -19,6 +19,7 @@ class Places:
 
     def __init__(self, settings: ListenSettings, address: Callable[[web.Request], str]) -> None:
         self._address = address
+        self.max_public_body_bytes = settings.max_public_body_bytes
         self._by_address = Shares(settings.max_requests_per_address, _REQUESTS)
         self._by_user = Shares(settings.max_requests_per_user, _REQUESTS)
 

@@ -206,7 +206,10 @@ class Dispatcher:
         query = check_query(route.query, request.rel_url.query) if route.query else None
         body = None
         if route.body is not None and not (route.form is not None and is_multipart(request)):
-            body = check_body(route.body, await read_bytes(request, self._max_body_bytes))
+            most = self._max_body_bytes
+            if caller is None:  # anybody may send it, and parsing takes the loop's time
+                most = min(most, self._places.max_public_body_bytes)
+            body = check_body(route.body, await read_bytes(request, most))
         return Call(request, caller, path, body, query)
 
 

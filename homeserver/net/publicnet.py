@@ -86,6 +86,8 @@ class Guard:
         try:
             return self.admits(host)
         except ValueError:  # not an IP address
+            if self._networks and host.rstrip(".").lower() == "localhost":
+                return self.admits("127.0.0.1") or self.admits("::1")
             return self._networks is None or is_name(host, also_private=bool(self._networks))
 
     def socket(self, info: AddressInfo) -> socket.socket:

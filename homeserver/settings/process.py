@@ -37,6 +37,12 @@ class ServerSettings(Section):
         default=Path("data"),
         description="Folder for keys, media and the SQLite database; created if it does not exist.",
     )
+    min_free_bytes: Advanced[int] = Field(
+        default=64 * MIB,
+        ge=0,
+        le=2**60,
+        description="With less free space in data_dir, /ready says that the server is not ready.",
+    )
     default_room_version: RoomVersion = Field(
         default="11", description="Room version of new rooms; most clients support 11."
     )
@@ -51,6 +57,12 @@ class ListenSettings(Section):
     )
     max_body_bytes: Advanced[int] = Field(
         default=1 * MIB, ge=65536, le=64 * MIB, description="Largest JSON body of a request."
+    )
+    max_public_body_bytes: Advanced[int] = Field(
+        default=64 * 1024,
+        ge=4096,
+        le=64 * MIB,
+        description="Largest JSON body of a request without a token, such as a log-in.",
     )
     first_request_s: Advanced[float] = Field(
         default=20.0,

@@ -104,3 +104,11 @@ async def test_faces_that_are_switched_off_are_not_there(client: aiohttp.ClientS
     assert not [path for path in (await document(client))["paths"] if path.startswith("/api/unet-chat")]
     async with client.get("/api/unet-chat/conversations") as answer:
         assert answer.status == 404
+
+
+@pytest.mark.parametrize("overrides", [{"server": {"min_free_bytes": 2**60}}])
+async def test_a_server_without_space_is_not_ready(client: aiohttp.ClientSession) -> None:
+    async with client.get("/ready") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (503, "disk_full")
+    async with client.get("/health") as answer:
+        assert answer.status == 200

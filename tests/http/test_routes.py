@@ -12,6 +12,7 @@ from yarl import URL
 from homeserver.errors import RateLimited
 from homeserver.http.body import Body, Number, Query, QueryInt
 from homeserver.http.routes import Call, Dispatcher, Handler, Route
+from homeserver.settings.models import ListenSettings
 from tests.http.kit import admit, places, site
 
 ALICE = {"Authorization": "Bearer alice"}
@@ -118,6 +119,16 @@ async def test_a_body_without_a_length_is_bounded_too(aiohttp_client: AiohttpCli
 
     answer = await client.post("/api/notes", headers=ALICE, data=endless())
     assert answer.status == 413
+
+
+async def test_who_has_no_token_sends_little(aiohttp_client: AiohttpClient) -> None:
+    route = Route("POST", "/login", nothing, "Log in", body=Note, status=204, public=True)
+    small = ListenSettings(max_public_body_bytes=4096)
+    client = await aiohttp_client(site([*ROUTES, route], listen=small))
+    for size, status in ((4000, 204), (5000, 413)):
+        body = b'{"id": 7, "x": "' + b"x" * (size - 18) + b'"}'
+        assert (await client.post("/api/login", data=body)).status == status
+    assert (await client.post("/api/notes", headers=ALICE, data=body)).status == 201
 
 
 async def test_a_compressed_bomb_is_bounded(aiohttp_client: AiohttpClient) -> None:

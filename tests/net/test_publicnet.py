@@ -127,6 +127,12 @@ def test_hosts_that_are_no_public_names(host: str) -> None:
     assert not Guard([ip_network("10.0.0.0/8")]).admits_host(host)
 
 
+def test_this_machine_has_a_name_where_it_is_allowed() -> None:
+    assert Guard([ip_network("127.0.0.0/8")]).admits_host("localhost")
+    assert Guard([ip_network("::1/128")]).admits_host("LOCALHOST.")
+    assert not Guard([ip_network("127.0.0.0/8")]).admits_host("a.localhost")
+
+
 def test_a_socket_leads_nowhere_else() -> None:
     with pytest.raises(PrivateAddressError):
         Guard().socket((2, 1, 6, "", ("127.0.0.1", 80)))

@@ -1,12 +1,13 @@
 """Files: taken in, handed out by signed addresses, and deleted."""
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator
 
 import pytest
 
-from homeserver.errors import Invalid, NotFound, RateLimited, TooLarge
+from homeserver.errors import Invalid, NotFound, RateLimited, TooLarge, Unavailable
 from homeserver.model import MediaId, Requester
 from homeserver.protocol.ids import UserId
 from homeserver.services.media.disk import Places, is_media_id, new_media_id
@@ -221,6 +222,19 @@ async def test_one_person_does_not_take_all_the_places_to_upload(store: Store) -
     await store.put(b"hello", by=bob)
     more.set()
     await asyncio.gather(*tasks)
+    await store.put(b"hello")
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_handle: int, _data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("homeserver.services.media.disk.os.write", full)
+        with pytest.raises(Unavailable) as refused:
+            await store.put(b"hello")
+    assert refused.value.code == "disk_full"
+    assert store.on_disk() == []
     await store.put(b"hello")
 
 

@@ -56,7 +56,7 @@ class Health:
     async def ready(self, _call: Call[None, None]) -> Ready:
         """`GET /ready`: the server has started and reaches its database.
 
-        Errors: 503 while it starts or stops, or the database is away.
+        Errors: 503 while it starts or stops, the database is away, or hardly any disk space is left.
         """
         await self._check()
         return {"status": "ready"}

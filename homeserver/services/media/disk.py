@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from homeserver.errors import Conflict, NotFound
+from homeserver.errors import Conflict, NotFound, Unavailable
 from homeserver.model import MediaId
 
 T = TypeVar("T")
@@ -134,6 +135,12 @@ class Disk:
     def close(self) -> None:
         """Wait for running work and start no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def check_space(folder: Path, min_free_bytes: int) -> None:
+    """Raise Unavailable("disk_full") if less than this is free on the file system of a folder. Blocking."""
+    if shutil.disk_usage(folder).free < min_free_bytes:
+        raise Unavailable("the server has hardly any space left", code="disk_full")
 
 
 def sync_folder(folder: Path) -> None:

@@ -161,7 +161,7 @@ class Repository:
         if place.server != self._server:
             return await self._elsewhere_for(place).file(place)
         row = await self._arrived(place)
-        kind = row.declared_type or (
+        kind = sniff.declared_type(row.declared_type) or (
             sniff.BINARY if row.source == "matrix" else sniff.served_type(row.content_type)
         )
         return await self._media.whole(

@@ -51,6 +51,10 @@ _HTML = re.compile(
     rb"[\s/>]",
     re.IGNORECASE,
 )
+# JavaScript's types (WHATWG MIME Sniffing, "JavaScript MIME type"): with `nosniff` no other is run as a script.
+_SCRIPT = re.compile(
+    r"(?:application|text)/(?:x-)?(?:ecmascript|javascript)|text/(?:javascript1\.[0-5]|jscript|livescript)"
+)
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -72,6 +76,12 @@ def sniff(head: bytes, declared: str = "") -> str:
         return "text/html"
     said = declared.partition(";")[0].strip().lower()
     return said if said in _TEXT_TYPES else "text/plain"
+
+
+def declared_type(content_type: str) -> str:
+    """The Content-Type to serve for a declared one: a script gets none that a page could load it by."""
+    name = content_type.partition(";")[0].strip().lower()
+    return BINARY if _SCRIPT.fullmatch(name) else content_type
 
 
 def is_inline(content_type: str) -> bool:

@@ -5,6 +5,7 @@ sniffed, it is moved to its final path, and last its row is inserted. A file wit
 """
 
 import asyncio
+import errno
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Collection
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from homeserver.clock import Clock
-from homeserver.errors import Conflict, Invalid, NotFound, RateLimited, TooLarge
+from homeserver.errors import Conflict, Invalid, NotFound, RateLimited, TooLarge, Unavailable
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.kit.shares import Shares
 from homeserver.kit.text import file_name
@@ -32,6 +33,7 @@ from homeserver.storage.media import MediaRow, Source, StoredTotals
 
 _WRITE_BYTES = 256 * 1024  # buffered per write to disk
 _RETRY_MS = 5000
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOBODY = UserId("")
 
 
@@ -134,6 +136,10 @@ class Media:
             incoming = await self._disk.run(partial(Incoming, self._places.incoming))
             received = await self._receive(user_id, incoming, chunks)
             return await self._keep(user_id, incoming, received, said)
+        except OSError as error:
+            if error.errno in _NO_SPACE:
+                raise Unavailable("the server has no space left for files", code="disk_full") from error
+            raise
         finally:
             self._uploads -= 1
             if incoming is not None:

@@ -1,4 +1,4 @@
-"""A user's membership in each of many rooms, rooms in common with another user, and forgotten rooms."""
+"""A user's membership in each of many rooms, rooms in common with another user, forgotten rooms, and former members."""
 
 from collections.abc import Collection
 
@@ -33,6 +33,14 @@ _FORGOTTEN = select(members.c.room_id).where(
     members.c.room_id.in_(bindparam("room_ids", expanding=True)),
     members.c.forgotten,
 )
+_GONE = (
+    select(members.c.room_id, members.c.user_id)
+    .where(
+        members.c.room_id.in_(bindparam("room_ids", expanding=True)),
+        members.c.membership.in_(("leave", "ban")),
+    )
+    .order_by(members.c.position)
+)
 
 
 async def memberships(
@@ -61,3 +69,9 @@ async def forgotten_among(
     """Those of the rooms that a user has forgotten and not rejoined or been invited to since."""
     values = {"of_user": user_id, "room_ids": list(room_ids)}
     return set((await conn.execute(_FORGOTTEN, values)).scalars())
+
+
+async def last_gone_of(conn: AsyncConnection, room_ids: Collection[RoomId]) -> dict[RoomId, UserId]:
+    """The former member of each room who left it last."""
+    rows = await conn.execute(_GONE, {"room_ids": list(room_ids)})
+    return {row.room_id: row.user_id for row in rows}

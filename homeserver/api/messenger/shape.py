@@ -76,7 +76,7 @@ def chat(room: Room, view: View, *, unread: int | None = None) -> schemas.Chat:
 def _title(room: Room, people: Sequence[Person]) -> str:
     names = [person.display_name for person in people]
     if room.kind == "private":
-        return " & ".join(names)
+        return " & ".join([*names, room.name] if len(names) == 1 and room.name else names)
     return room.name or ", ".join(names[:_NAMES_IN_TITLE])
 
 

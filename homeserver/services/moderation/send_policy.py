@@ -6,7 +6,7 @@ Messages of the server itself are not checked. All checks use memory only.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from homeserver.errors import TooLarge
+from homeserver.errors import Forbidden, TooLarge
 from homeserver.kit.ratelimit import RateLimits
 from homeserver.kit.textnorm import plain
 from homeserver.model import Requester
@@ -19,6 +19,7 @@ from homeserver.services.moderation.spam import Spam
 from homeserver.services.moderation.wordlist import WordList
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.heads import Head
+from homeserver.timeline.reading import joined_in, kind_of
 from homeserver.timeline.submission import SideWrite
 
 
@@ -61,10 +62,12 @@ class SendPolicy:
         """Check a text that the requester sends to a room; returns side writes to be stored with it (reports for the
         admins).
 
-        `edits`: the message whose text is replaced. Raises Forbidden("blocked", "word_refused"),
+        `edits`: the message whose text is replaced. Raises Forbidden("blocked", "other_left", "word_refused"),
         RateLimited("repeated_message", "link_flood"), Invalid("too_many_links"), TooLarge("event_too_large").
         """
         await self._blocks.check_room(requester, head)
+        if edits is None and _is_left_alone(requester.user_id, head):
+            raise Forbidden("the other person has left; open a new conversation", code="other_left")
         if text is None:
             return ()
         if len(text) > MAX_PDU_BYTES:  # no event can have it; a longer text takes long to compare
@@ -73,3 +76,11 @@ class SendPolicy:
         told = self._words.check(compared)
         self._spam.check(requester.user_id, compared, txn)
         return () if told is None else (self._reports.found(told, edits),)
+
+
+def _is_left_alone(own: UserId, head: Head) -> bool:
+    """True in a private conversation that everybody else has left, so that nobody would read it."""
+    if kind_of(head) != "private" or joined_in(head.state.events) != [own]:
+        return False
+    members = (event for (kind, _), event in head.state.events.items() if kind == "m.room.member")
+    return any(event.membership in ("leave", "ban") for event in members)

@@ -9,7 +9,7 @@ from homeserver.model import Member, Message, Page, Person, Room, RoomNow, RoomP
 from homeserver.protocol.ids import RoomId, UserId
 from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.events.messageviews import MessageViews
-from homeserver.storage import members, rooms
+from homeserver.storage import members, memberships, rooms
 from homeserver.storage.db import Database
 from homeserver.storage.members import ListedRoom, MemberRow
 from homeserver.storage.rooms import RoomRow
@@ -79,11 +79,12 @@ class RoomViews:
             raise NotFound("no such room", code="room_not_found")
         everybody = await self._members(head, rows)
         last = await self._last_messages([room])
-        creator = (await self._profiles.people([room.creator])).get(room.creator)
+        gone = (await self._gone([room])).get(room.room_id)
+        named = await self._profiles.people({room.creator} | ({gone} if gone is not None else set()))
         shown = _room(
             ListedRoom(room, unread_count=0),
-            creator=creator,
-            other=None,
+            creator=named.get(room.creator),
+            other=named.get(gone) if gone is not None else None,
             last_message=last.get(room.room_id),
             everybody=everybody,
             people=tuple(one.person for one in everybody),
@@ -135,6 +136,7 @@ class RoomViews:
             room_id: next((row.user_id for row in people if row.user_id != viewer), None)
             for room_id, people in rows.items()
         }
+        others |= await self._gone([one.room for one in listed])
         wanted = {one.room.creator for one in listed} | {one for one in others.values() if one is not None}
         if shows_people:
             wanted |= {row.user_id for those in rows.values() for row in those}
@@ -150,6 +152,14 @@ class RoomViews:
             )
             for one in listed
         ]
+
+    async def _gone(self, shown: Sequence[RoomRow]) -> dict[RoomId, UserId]:
+        """The former members of the private rooms in which one is alone, as these keep the other's name."""
+        alone = [room.room_id for room in shown if room.kind == "private" and room.member_count == 1]
+        if not alone:
+            return {}
+        async with self._db.read() as conn:
+            return await memberships.last_gone_of(conn, alone)
 
     async def _last_messages(self, listed: Sequence[RoomRow]) -> dict[RoomId, Message]:
         places = [one.last_message_position for one in listed if one.last_message_position is not None]

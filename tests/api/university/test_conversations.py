@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from homeserver.api.university import schemas
 from tests.api.driver import User
+from tests.api.messenger.wire import line
 
 UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -232,6 +233,31 @@ async def test_a_member_becomes_an_admin_and_steps_back(alice: User, bob: User, 
     private = await alice.private(bob)
     body = {"user_id": bob.id, "role": "admin"}
     await alice.chat("POST", f"conversations/{private['id']}/participants", 400, json=body)
+
+
+async def test_who_stays_in_a_private_conversation(alice: User, bob: User) -> None:
+    """It keeps the other's name, says that nobody is there, and makes way for a new one."""
+    private = await alice.private(bob)
+    said = await alice.say(private, "hello")
+    async with line(alice) as hers:
+        await bob.chat("DELETE", f"conversations/{private['id']}", 204)
+        assert (await hers.until("chat.updated"))["title"] == "Alice & Bob"
+    for shown in (
+        await alice.chat("GET", f"conversations/{private['id']}"),
+        *await alice.chat("GET", "conversations/"),
+    ):
+        assert shown["title"] == "Bob"
+    (chat,) = await alice.call("GET", "/api/v1/chats/")
+    assert chat["title"] == "Alice & Bob"
+    body = {"conversation_id": private["id"], "text": "are you there?"}
+    assert (await alice.chat("POST", "messages/", 403, json=body))["code"] == "other_left"
+    body = {"chat_id": chat["id"], "type": "text", "content": "are you there?"}
+    assert (await alice.call("POST", "/api/v1/messages", 403, json=body))["code"] == "other_left"
+    await alice.chat("PUT", f"messages/{said['id']}", json={"text": "hello?"})
+    again = await alice.private(bob)
+    assert again["id"] != private["id"]
+    await alice.say(again, "here then")
+    assert await bob.texts(again) == ["here then"]
 
 
 async def test_a_private_conversation_stays_between_two(alice: User, bob: User, carol: User) -> None:

@@ -12,12 +12,18 @@ class BoundedCache(Generic[K, V]):
     """Keeps the most recently used entries.
 
     Read `age` before loading a value from the database and pass it to `put`: if anything was dropped in between, the
-    value may have been read before the change, and is not stored.
+    value may have been read before the change, and is not stored. `weigh` tells the bytes of a value, where all values
+    together are bounded by `max_bytes` as well.
     """
 
-    def __init__(self, max_entries: int) -> None:
+    def __init__(
+        self, max_entries: int, *, max_bytes: int = 0, weigh: Callable[[V], int] = lambda _value: 0
+    ) -> None:
         self._entries: OrderedDict[K, V] = OrderedDict()
         self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._weigh = weigh
+        self.bytes = 0
         self.age = 0
 
     def __len__(self) -> int:
@@ -34,23 +40,34 @@ class BoundedCache(Generic[K, V]):
         """Store a value that was loaded at `age` (None: it cannot be out of date)."""
         if age is not None and age != self.age:
             return
+        self._remove(key)
+        size = self._weigh(value)
+        if size > self._max_bytes > 0:
+            return  # all others would have to go for it
         self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)
+        self.bytes += size
+        while len(self._entries) > self._max_entries or self.bytes > self._max_bytes:
+            _, oldest = self._entries.popitem(last=False)
+            self.bytes -= self._weigh(oldest)
 
     def drop(self, key: K) -> None:
         """Drop an entry that changed; values that are being loaded now will not be stored."""
         self.age += 1
-        self._entries.pop(key, None)
+        self._remove(key)
 
     def drop_where(self, fits: Callable[[K, V], bool]) -> None:
         """Drop all entries for which `fits` is true; values that are being loaded now will not be stored. O(n)."""
         self.age += 1
         for key in [key for key, value in self._entries.items() if fits(key, value)]:
-            del self._entries[key]
+            self._remove(key)
 
     def clear(self) -> None:
         """Drop all entries."""
         self.age += 1
         self._entries.clear()
+        self.bytes = 0
+
+    def _remove(self, key: K) -> None:
+        value = self._entries.pop(key, None)
+        if value is not None:
+            self.bytes -= self._weigh(value)

@@ -111,6 +111,9 @@ class MatrixSettings(Section):
     cached_events: Advanced[int] = Field(
         default=20_000, ge=100, le=1_000_000, description="Events whose JSON is cached."
     )
+    max_cached_event_bytes: Advanced[int] = Field(
+        default=64 * MIB, ge=MIB, le=65_536 * MIB, description="Most bytes of that JSON."
+    )
     cached_memberships: Advanced[int] = Field(
         default=50_000,
         ge=100,

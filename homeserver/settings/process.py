@@ -169,6 +169,9 @@ class TimelineSettings(Section):
     ring_entries: Advanced[int] = Field(
         default=5000, ge=100, le=5_000_000, description="Recent log entries kept in memory for readers."
     )
+    max_ring_bytes: Advanced[int] = Field(
+        default=64 * MIB, ge=MIB, le=65_536 * MIB, description="Most bytes of the events among them."
+    )
     snapshot_chain: Advanced[int] = Field(
         default=100,
         ge=1,

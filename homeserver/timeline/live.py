@@ -31,13 +31,20 @@ def is_outage(error: Exception) -> bool:
     return isinstance(error, Unavailable) or is_away(error) or may_pass_when_repeated(error)
 
 
+def _size(entry: Entry) -> int:
+    return 0 if entry.event is None else len(entry.event.event.json)
+
+
 class Live:
     """The last announced `position` and the entries shortly before it."""
 
-    def __init__(self, db: Database, ring_entries: int, metrics: Metrics) -> None:
+    def __init__(self, db: Database, ring_entries: int, ring_bytes: int, metrics: Metrics) -> None:
         self._db = db
         self._metrics = metrics
-        self._ring: deque[Entry] = deque(maxlen=ring_entries)
+        self._ring: deque[Entry] = deque()
+        self._ring_entries = ring_entries
+        self._ring_bytes = ring_bytes
+        self._held_bytes = 0
         self._listeners: list[Listener] = []
         self._own_listeners: list[Listener] = []
         self._order = asyncio.Lock()
@@ -107,11 +114,18 @@ class Live:
             self._announce(entries)
 
     def _announce(self, entries: Sequence[Entry]) -> None:
-        self._ring.extend(entries)
+        self._keep(entries)
         self.position = entries[-1].position
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
         self._tell(entries, self._listeners)
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        """Keep new entries, and of the oldest as many as the bounds leave room for."""
+        self._ring.extend(entries)
+        self._held_bytes += sum(map(_size, entries))
+        while self._ring and (len(self._ring) > self._ring_entries or self._held_bytes > self._ring_bytes):
+            self._held_bytes -= _size(self._ring.popleft())
 
     def _tell(self, entries: Sequence[Entry], listeners: Sequence[Listener]) -> None:
         for entry in entries:

@@ -72,7 +72,7 @@ def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | No
     keys = open_keys(data_dir)
     metrics = Metrics()
     db = Database(database_url(settings.database, data_dir), settings.database, metrics.statement_sent)
-    live = Live(db, settings.timeline.ring_entries, metrics)
+    live = Live(db, settings.timeline.ring_entries, settings.timeline.max_ring_bytes, metrics)
     signer = Signer(settings.server.name, keys.signing, settings.timeline.snapshot_chain)
     chainer = Chainer(signer, clock)
     servers = Servers(settings.server.name)

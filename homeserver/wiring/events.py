@@ -22,7 +22,7 @@ def build_events(
         access=Access(db, timeline, visibility, cached_rooms=settings.timeline.cached_rooms),
         visibility=visibility,
         history=History(db=db, timeline=timeline, visibility=visibility, data=data),
-        rendering=Rendering(db=db, clock=core.clock, data=data, cached_events=settings.matrix.cached_events),
+        rendering=Rendering(db=db, clock=core.clock, data=data, settings=settings.matrix),
         message_views=MessageViews(
             db=db, timeline=timeline, profiles=accounts.profiles, server=settings.server.name
         ),

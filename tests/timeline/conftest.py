@@ -81,7 +81,7 @@ async def running(
 ) -> AsyncIterator[Writing]:
     settings = settings or TimelineSettings()
     metrics = Metrics()
-    live = Live(db, settings.ring_entries, metrics)
+    live = Live(db, settings.ring_entries, settings.max_ring_bytes, metrics)
     await live.start()
     chainer = Chainer(Signer(SERVER, key, settings.snapshot_chain), clock)
     heads = Heads(db, settings.cached_rooms, SERVERS)

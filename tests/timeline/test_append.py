@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from homeserver.errors import Forbidden, NotFound, Unavailable
-from homeserver.model import LOG_START, Draft, EntryKind
+from homeserver.model import LOG_START, Draft, EntryKind, LogPosition
 from homeserver.protocol.ids import RoomId
 from homeserver.settings.models import TimelineSettings
 from homeserver.storage import events, log, members, rooms
@@ -161,3 +161,16 @@ async def test_a_full_queue_refuses_and_recovers(
     assert refused
     await worker.timeline.send(room_id, [message("later")])
     assert await worker.faults(room_id) == []
+
+
+async def test_recent_entries_are_bounded_by_their_bytes(workers: Callable[..., Any]) -> None:
+    writing: Writing = await workers(TimelineSettings(max_ring_bytes=2**20))
+    room_id = await writing.new_room()
+    start = writing.live.position
+    for n in range(30):
+        await writing.timeline.send(room_id, [message(f"{n}" + "x" * 50_000)])
+    end = writing.live.position
+    assert writing.live.recent(start, 100) is None, "these are read from the database"
+    kept = writing.live.recent(LogPosition(end - 15), 100)
+    assert kept is not None
+    assert [one.position for one in kept] == list(range(end - 14, end + 1))

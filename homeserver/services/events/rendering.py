@@ -24,6 +24,7 @@ from homeserver.protocol.ids import EventId, RoomId
 from homeserver.protocol.paths import Path
 from homeserver.services.clientdata.accountdata import AccountData
 from homeserver.services.events.visibility import ViewerVisibility
+from homeserver.settings.models import MatrixSettings
 from homeserver.storage import events as stored
 from homeserver.storage import relations, transactions
 from homeserver.storage.db import Database
@@ -34,6 +35,7 @@ from homeserver.storage.state import redacted_state
 
 REFERENCE: Final = "m.reference"
 _MAX_REFERENCES = 1000  # of a whole page
+_FORM_BYTES: Final = 200  # of a cached event, besides its JSON
 _CACHED_ROOMS: Final = 100_000  # rooms whose redacted state events are cached: mostly none
 
 
@@ -69,14 +71,16 @@ class _PageContext:
 class Rendering:
     """Renders events as JSON bytes."""
 
-    def __init__(self, *, db: Database, clock: Clock, data: AccountData, cached_events: int) -> None:
+    def __init__(self, *, db: Database, clock: Clock, data: AccountData, settings: MatrixSettings) -> None:
         self._db = db
         self._data = data
         self._clock = clock
         self._forms: BoundedCache[tuple[EventId, EventId | None], ClientEventBytes] = BoundedCache(
-            cached_events
+            settings.cached_events,
+            max_bytes=settings.max_cached_event_bytes,
+            weigh=lambda form: len(form.head) + len(form.replaces) + len(form.previous) + _FORM_BYTES,
         )
-        self._redacted: BoundedCache[EventId, bool] = BoundedCache(cached_events)
+        self._redacted: BoundedCache[EventId, bool] = BoundedCache(settings.cached_events)
         self._redactions: BoundedCache[RoomId, Mapping[EventId, EventId]] = BoundedCache(_CACHED_ROOMS)
 
     async def page(

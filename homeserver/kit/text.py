@@ -42,7 +42,7 @@ _HIDDEN = re.compile(
     "\ufeff\ufff9-\ufffc\U0001d173-\U0001d17a]+"
 )
 _SPACES = re.compile(r"\s+")
-_SLASHES = re.compile(r"[/\\]+")
+_SLASHES = re.compile(r"(?:[/\\]|%2f|%5c)+", re.IGNORECASE)  # encoded too, as some clients send them
 
 
 def shows(text: str) -> bool:

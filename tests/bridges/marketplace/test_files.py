@@ -189,3 +189,11 @@ async def test_quotes_and_brackets_are_neutral_in_addresses_and_names(buyer: Sho
 )
 def test_which_addresses_are_shown(url: str, safe: str | None) -> None:
     assert shape.neutral_url(url) == safe
+
+
+async def test_the_name_of_a_linked_file_is_no_path(visitor: Shopper) -> None:
+    """Not one that is encoded either, as a browser's form or a script sends it."""
+    chat = await visitor.open()
+    for name in ("../../a.png", "..%2F..%2Fa.png", "..\\..\\a.png", "%2e%2e%5Ca.png", "C:\\fakepath\\a.png"):
+        file = {"message_type": "file", "file_url": "https://files.example/a", "file_name": name}
+        assert (await visitor.say(chat, "", 200, **file))["file_name"] == "a.png", name

@@ -154,9 +154,9 @@ class Connection(web.RequestHandler):
         transport = self.transport
         return 0 if transport is None else transport.get_write_buffer_size()
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: str, level: int = logging.INFO) -> None:
         """Abort the connection."""
-        logger.info("connection of %s closed: %s", self.key or "a proxy", why)
+        logger.log(level, "connection of %s closed: %s", self.key or "a proxy", why)
         if self.transport is not None:
             self.transport.abort()
 
@@ -226,7 +226,7 @@ class Connection(web.RequestHandler):
 
     def _check_first(self) -> None:
         if self._request_count == 0:
-            self.give_up("no request came")
+            self.give_up("no request came", logging.DEBUG)  # browsers open some in advance
 
     def _watch_reading(self) -> None:
         self._waited = self.unsent

@@ -8,6 +8,7 @@ import pytest
 from tests.api.driver import API, CHAT, User, register
 from tests.api.matrix.driver import Client
 from tests.api.matrix.roomkit import create, path
+from tests.api.matrix.test_keys import publish
 from tests.api.university.test_auth import PORTAL, SECRET, host_token, student
 from tests.names import fresh_number
 
@@ -151,6 +152,27 @@ async def test_an_invite_by_id_does_not_tell_the_name(client: aiohttp.ClientSess
     await guest.call("POST", path(room, "join"), body={})
     assert (await alice.call("GET", path(room, member)))["displayname"] == "Ivan"
     assert (await alice.call("GET", profile(ivan)))["displayname"] == "Ivan"
+
+
+async def test_devices_do_not_tell_the_name(client: aiohttp.ClientSession, ivan: User, olga: User) -> None:
+    alice, phone, colleague = (
+        await Client(client).register("alice"),
+        await on_matrix(client, ivan),
+        await on_matrix(client, olga),
+    )
+    await phone.call("PUT", f"devices/{phone.device_id}", body={"display_name": "Ivan Petrov's phone"})
+    await publish(phone)
+
+    async def shown(reader: Client) -> dict[str, Any]:
+        body: dict[str, Any] = {"device_keys": {phone.user_id: []}}
+        found = await reader.call("POST", "keys/query", body=body)
+        unsigned: dict[str, Any] = found["device_keys"][phone.user_id][phone.device_id]["unsigned"]
+        return unsigned
+
+    name = {"device_display_name": "Ivan Petrov's phone"}
+    assert (await shown(phone), await shown(colleague), await shown(alice)) == (name, name, {})
+    await create(alice, phone)
+    assert await shown(alice) == name
 
 
 @pytest.mark.parametrize("overrides", [{**HOSTS, "user_directory": {"all_users": True}}])

@@ -196,7 +196,7 @@ def _user_routes(
     ).routes()
     yield from AdminCalls(services.admin.accounts).routes()
     yield from DeviceCalls(devices=services.auth.devices, passwords=passwords).routes()
-    yield from KeyCalls(services.e2ee, passwords=passwords).routes()
+    yield from KeyCalls(services.e2ee, passwords=passwords, profiles=accounts.profiles).routes()
     yield from BackupCalls(services.e2ee.backups).routes()
     yield from DehydratedCalls(services.e2ee.dehydrated).routes()
     yield from ProfileCalls(accounts.profiles, accounts.profile_fields).routes()

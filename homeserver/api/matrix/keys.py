@@ -22,6 +22,7 @@ from homeserver.http.body import JsonObject, check
 from homeserver.http.routes import Call, Route
 from homeserver.model import LOG_START
 from homeserver.protocol.ids import DeviceId, UserId
+from homeserver.services.accounts.profiles import Profiles
 from homeserver.services.e2ee import devicekeys
 from homeserver.services.e2ee.crosssigning import CrossSigningUpload, Usage
 from homeserver.services.e2ee.encryption import Encryption
@@ -32,8 +33,9 @@ _UNREACHABLE: Json = {"errcode": "M_UNKNOWN", "error": "Federation is not availa
 class KeyCalls:
     """The handlers under keys, and of sendToDevice."""
 
-    def __init__(self, e2ee: Encryption, *, passwords: Passwords) -> None:
+    def __init__(self, e2ee: Encryption, *, passwords: Passwords, profiles: Profiles) -> None:
         self._e2ee = e2ee
+        self._profiles = profiles
         self._passwords = passwords
 
     def routes(self) -> Sequence[Route]:
@@ -101,7 +103,8 @@ class KeyCalls:
         """`POST /_matrix/client/v3/keys/query`: device keys and cross-signing keys of users; an empty list of
         devices means all of a user's.
 
-        Users of other servers stand in `failures`, by server.
+        Users of other servers stand in `failures`, by server. Devices of users whom the requester may not look up have
+        no display name, as that often is the user's.
 
         Spec: client-server API, "End-to-end encryption".
         """
@@ -110,9 +113,14 @@ class KeyCalls:
             for user_id, devices in call.body.device_keys.items()
         }
         found = await self._e2ee.device_keys.query(call.requester, wanted)
+        people = await self._profiles.people(found.devices)
+        visible = await self._profiles.visibility.visible(call.requester, people.values())
         return {
             "failures": dict.fromkeys(found.elsewhere, _UNREACHABLE),
-            "device_keys": found.devices,
+            "device_keys": {
+                user_id: devices if user_id in visible else _nameless(devices)
+                for user_id, devices in found.devices.items()
+            },
             "master_keys": found.master,
             "self_signing_keys": found.self_signing,
             "user_signing_keys": found.user_signing,
@@ -225,3 +233,7 @@ def _signed(body: Mapping[str, Any]) -> dict[UserId, dict[str, Json]]:
 
 def _error(error: HomeserverError) -> Json:
     return dict(ERRORS.shape(ERRORS.failure(error)))
+
+
+def _nameless(devices: Mapping[DeviceId, Json]) -> dict[DeviceId, Json]:
+    return {device_id: {**keys, "unsigned": {}} for device_id, keys in devices.items()}

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from homeserver.errors import RateLimited
-from homeserver.http.errors import PLAIN, Failure
+from homeserver.http.errors import PLAIN, UNREADABLE, Failure
 from homeserver.kit.ratelimit import address_key
 from homeserver.settings.models import ListenSettings
 
@@ -208,10 +208,10 @@ class Connection(web.RequestHandler):
             return super().handle_error(request, status, exc, message)
         logger.info("malformed request of %s: %s", self.key or "a proxy", type(exc).__name__)
         if isinstance(exc, ContentEncodingError):
-            failure = PLAIN.http_failure(web.HTTPUnsupportedMediaType())
+            failure = UNREADABLE.http_failure(web.HTTPUnsupportedMediaType())
         else:
             failure = Failure(status, "bad_request", "This is not HTTP that can be understood.")
-        answer = PLAIN.answer(failure)
+        answer = UNREADABLE.answer(failure)
         answer.headers["Server"] = "homeserver"
         answer.force_close()
         return answer

@@ -115,6 +115,14 @@ PLAIN = ErrorTable(PLAIN_STATUSES, {"slow_body": 408}, detail_body)
 """For paths that belong to no face."""
 
 
+def _every_body(failure: Failure) -> Mapping[str, object]:
+    return {**detail_body(failure), "errcode": "M_UNKNOWN", "error": failure.detail}
+
+
+UNREADABLE = ErrorTable(PLAIN_STATUSES, {"slow_body": 408}, _every_body)
+"""For what is no HTTP request: its path cannot be told, so this is in the form of every API."""
+
+
 def error_middleware(table: ErrorTable, request_id: Callable[[], str]) -> Middleware:
     """The middleware of a face. `request_id` names the request that is being served."""
 

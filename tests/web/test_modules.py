@@ -43,6 +43,18 @@ async def test_live_messages_wait_for_a_page(page: Page) -> None:
     assert await _run(page, body, TIMELINE) == "a b c d"
 
 
+async def test_an_edit_is_newer_than_the_page_that_was_asked_for(page: Page) -> None:
+    body = """
+        timeline.hold();
+        timeline.update(message("b", {text: "B"}));
+        timeline.update(message("older", {text: "Not on the page"}));
+        timeline.reset(page("a", "b", "c"), true);
+        timeline.release();
+        return shown();
+    """
+    assert await _run(page, body, TIMELINE) == "a B c"
+
+
 async def test_a_page_brings_changes_and_deletions(page: Page) -> None:
     body = """
         timeline.reset(page("a", "b", "c", "d"), true);

@@ -43,7 +43,8 @@ export class History {
   async #refresh() {
     do {
       this.#again = false;
-      await this.#fill();
+      this.#log.hold();
+      await this.#fill().finally(() => this.#log.release());
     } while (this.#again);
   }
 

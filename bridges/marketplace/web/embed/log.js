@@ -39,6 +39,8 @@ export class Log extends Emitter {
   #deleted = new Set();
   /** @type {Message[]} our own, held back while it is not known which of the pending ones they are */
   #held = [];
+  /** @type {Map<number, Message> | null} what was heard while a page is on its way, which may be older than that */
+  #heard = null;
 
   /** @param {string} ownId */
   constructor(ownId) {
@@ -48,6 +50,19 @@ export class Log extends Emitter {
 
   get last() {
     return this.messages.at(-1) ?? null;
+  }
+
+  /** A page is asked for: remember what is heard from now on, until `release`. */
+  hold() {
+    this.#heard = new Map();
+  }
+
+  /** The page is here, or will not come: what was heard meanwhile is newer. */
+  release() {
+    const heard = [...(this.#heard?.values() ?? [])].sort((one, other) => one.id - other.id);
+    this.#heard = null;
+    // An edit of what lies before the page does not bring it here.
+    this.#take(heard.filter((one) => one.id > (this.last?.id ?? 0) || this.#has(one.id)));
   }
 
   /** Start from a newest page. @param {Message[]} page @param {boolean} hasOlder */
@@ -101,7 +116,8 @@ export class Log extends Emitter {
 
   /** A message as it reads now, if we have it. @param {Message} message */
   update(message) {
-    if (!this.messages.some((one) => one.id === message.id)) return;
+    this.#heard?.set(message.id, message);
+    if (!this.#has(message.id)) return;
     this.#put(message);
     this.emit("change", null);
   }
@@ -129,27 +145,38 @@ export class Log extends Emitter {
   /** @param {string} clientId @param {Partial<Pending>} change */
   changePending(clientId, change) {
     this.pending = this.pending.map((one) => (one.clientId === clientId ? { ...one, ...change } : one));
-    this.#release();
+    this.#settle();
   }
 
   /** The server has it, or it was given up. @param {string} clientId @param {Message | null} [message] what became of it */
   dropPending(clientId, message = null) {
     this.pending = this.pending.filter((one) => one.clientId !== clientId);
-    this.#release(message ? [message] : []);
+    this.#settle(message ? [message] : []);
   }
 
   /** @param {Message[]} [confirmed] */
-  #release(confirmed = []) {
+  #settle(confirmed = []) {
     const isOver = !this.pending.some((one) => one.state === "sending");
     const released = isOver ? [...confirmed, ...this.#held] : confirmed;
     if (isOver) this.#held = [];
-    const arrived = released.filter((one) => this.#put(one));
+    this.#take(released);
+  }
+
+  /** @param {Message[]} messages */
+  #take(messages) {
+    const arrived = messages.filter((one) => this.#put(one));
     this.emit("change", null);
     for (const one of arrived) this.emit("arrived", one);
   }
 
+  /** @param {number} id */
+  #has(id) {
+    return this.messages.some((one) => one.id === id);
+  }
+
   /** @param {Message} message @returns {boolean} whether it was not known */
   #put(message) {
+    this.#heard?.set(message.id, message);
     if (this.#deleted.has(message.id) || !this.isLoaded) return false;
     const at = this.messages.findIndex((one) => one.id >= message.id);
     const isKnown = this.messages[at]?.id === message.id;

@@ -94,6 +94,35 @@ async def test_what_is_said_while_the_list_loads_counts_once(shop: Shop, seller:
     await theirs.has_unread(3)
 
 
+async def test_what_is_said_while_a_chat_loads_is_shown(shop: Shop, seller: Shopper) -> None:
+    """The seller writes, the buyer writes and edits, all before the first page of messages arrives."""
+    bert = await _buyer(seller.session, "Bert")
+    chat = await bert.open(LISTING, int(seller.name))
+    first = await bert.say(chat, "Frist")
+    theirs = await shop.seller()
+    page, heard = theirs.page, asyncio.Queue[str]()
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: heard.put_nowait(str(data))))
+
+    async def hold(route: Route) -> None:
+        if route.request.method != "GET":
+            await route.continue_()
+            return
+        made = await route.fetch()
+        async with page.expect_response(lambda answer: answer.request.method == "POST"):
+            await theirs.write("Mine")
+        url = f"/api/v1/messages/{first['id']}"
+        await bert.session.patch(url, json={"content": "First"}, headers=bert.headers)
+        await bert.say(chat, "Theirs")
+        await _until(heard, "Theirs")
+        await route.fulfill(response=made)
+        await page.unroute("**/messages?*")
+
+    await page.route("**/messages?*", hold)
+    await theirs.enter("Bert")
+    await theirs.sees("Theirs")
+    assert await theirs.texts() == ["First", "Mine", "Theirs"]
+
+
 async def _until(heard: asyncio.Queue[str], text: str) -> None:
     async with asyncio.timeout(30):
         while text not in await heard.get():

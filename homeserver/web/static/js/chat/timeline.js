@@ -40,6 +40,8 @@ export class Timeline extends Emitter {
   #deleted = new Set();
   /** @type {Message[]} */
   #held = [];
+  /** @type {Map<string, Message>} edited while a page is being loaded, which may be older than that */
+  #edited = new Map();
   #holds = 0;
   /** @type {Map<number, string>} how far each person has read, as far as we have heard */
   #readers = new Map();
@@ -62,8 +64,11 @@ export class Timeline extends Emitter {
     this.#holds -= 1;
     if (this.#holds > 0) return;
     const held = this.#held;
+    const edited = this.#edited;
     this.#held = [];
+    this.#edited = new Map();
     for (const message of held) this.add(message);
+    for (const message of edited.values()) this.update(message);
   }
 
   /**
@@ -115,6 +120,7 @@ export class Timeline extends Emitter {
   /** A message as it reads now, if we have it. @param {Message} message */
   update(message) {
     this.#held = this.#held.map((held) => (held.id === message.id ? message : held));
+    if (this.#holds > 0) this.#edited.set(message.id, message);
     if (!this.#byId.has(message.id)) return;
     this.#put(message);
     this.emit("change", null);

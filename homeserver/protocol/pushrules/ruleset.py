@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-import orjson
-
+from homeserver.protocol import canonical
 from homeserver.protocol.canonical import JsonObject, same_json
 from homeserver.protocol.errors import BadPushRule, UnknownPushRule
 from homeserver.protocol.pushrules.conditions import EventMatch, read_condition
@@ -192,7 +191,7 @@ def _is_within_bounds(ruleset: Ruleset) -> bool:
     own = [rule for rules in ruleset.own.values() for rule in rules.values()]
     if len(own) > MAX_OWN_RULES or sum(rule.searches for rule in own) > MAX_SEARCHES:
         return False
-    return len(orjson.dumps(ruleset.stored())) <= MAX_OWN_BYTES
+    return len(canonical.encode(ruleset.stored())) <= MAX_OWN_BYTES
 
 
 def _inserted(

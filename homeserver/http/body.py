@@ -7,7 +7,8 @@ One parser reads a body once: JSON in UTF-8, no NUL characters, no lone surrogat
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, TypeVar
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 import orjson
 from aiohttp import web
@@ -233,11 +234,19 @@ def check_body(model: type[M], raw: bytes) -> M:
 
 def check_query(model: type[M], query: Mapping[str, str]) -> M:
     """The query as a record; of a duplicate parameter the first counts. Raises Invalid."""
+    if not query:
+        return cast(M, _no_query(model))
     values: dict[str, str] = {}
     for name, value in query.items():
         _check_text(value)
         values.setdefault(name, value)
     return check(model, values)
+
+
+@lru_cache(512)  # more than there are models
+def _no_query(model: type[BaseModel]) -> BaseModel:
+    """The record of an empty query: one for all requests, as records do not change."""
+    return check(model, {})
 
 
 def check(model: type[M], value: object) -> M:

@@ -1,7 +1,7 @@
 """Requests in progress: how many one user and one address may have, so that nobody takes the server's places."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from aiohttp import web
 
@@ -23,22 +23,19 @@ class Places:
         self._by_address = Shares(settings.max_requests_per_address, _REQUESTS)
         self._by_user = Shares(settings.max_requests_per_user, _REQUESTS)
 
-    @contextmanager
-    def of_address(self, request: web.Request) -> Iterator[None]:
-        """Within the context, a request of its address. Raises RateLimited."""
+    def of_address(self, request: web.Request) -> AbstractContextManager[None]:
+        """A context for a request of its address. Both raise RateLimited."""
         key = address_key(self._address(request))
-        with self._by_address.take(key):
-            _carry(request, key)
-            yield
+        _carry(request, key)
+        return self._by_address.take(key)
 
-    @contextmanager
-    def of_user(self, request: web.Request, caller: Requester | None) -> Iterator[None]:
-        """Within the context, a request of an authenticated user. Raises RateLimited."""
-        user_id = "" if caller is None else str(caller.user_id)
-        with self._by_user.take(user_id):
-            if user_id:
-                _carry(request, user_id, address_key(self._address(request)))
-            yield
+    def of_user(self, request: web.Request, caller: Requester | None) -> AbstractContextManager[None]:
+        """A context for a request of an authenticated user. Both raise RateLimited."""
+        if caller is None:
+            return self._by_user.take("")
+        user_id = str(caller.user_id)
+        _carry(request, user_id, address_key(self._address(request)))
+        return self._by_user.take(user_id)
 
 
 def _carry(request: web.Request, *owners: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from homeserver.protocol import paths
+from homeserver.protocol.canonical import JsonObject
 from homeserver.protocol.errors import BadPowerLevel
 from homeserver.protocol.event import Event
 from homeserver.protocol.globs import GlobText
@@ -27,7 +28,15 @@ class Occasion:
         self.event = event
         self.member_count = member_count
         self.levels = levels
-        self._whole = {**event.pdu, "event_id": event.event_id, "room_id": event.room_id}
+        self._usual: dict[str, Any] = {
+            "type": event.type,
+            "sender": event.sender,
+            "content": event.content,
+            "room_id": event.room_id,
+            "event_id": event.event_id,
+            "state_key": paths.MISSING if event.state_key is None else event.state_key,
+        }
+        self._pdu: JsonObject | None = None  # parsed only for a rule about another property
         self._values: dict[str, Any] = {}
         self._texts: dict[str, str | None] = {}
         self._globs: dict[str, GlobText] = {}
@@ -44,7 +53,8 @@ class Occasion:
     def value(self, key: str) -> Any:
         """The value at a dot-separated path of the event in client format, or `paths.MISSING`."""
         if key not in self._values:
-            self._values[key] = paths.find(self._whole, paths.parse(key))
+            path = paths.parse(key)
+            self._values[key] = paths.find(self._usual if path[0] in self._usual else self._others(), path)
         return self._values[key]
 
     def text(self, key: str) -> str | None:
@@ -82,6 +92,11 @@ class Occasion:
             body = self.text(BODY)
             self._searches[latin] = None if body is None else WordSearch(body, latin=latin)
         return self._searches[latin]
+
+    def _others(self) -> JsonObject:
+        if self._pdu is None:
+            self._pdu = self.event.pdu
+        return self._pdu
 
     def _match(self, key: str, pattern: str) -> bool:
         if key == BODY:

@@ -25,10 +25,14 @@ _EDGE = "\ud800"  # in no text, as it cannot be encoded
 
 
 class _Sought(NamedTuple):
-    """A pattern. `pieces`: the texts between its stars, with boundaries; `word`: a whole word of it, "" for none."""
+    """A pattern. `pieces`: the texts between its stars, with boundaries; `word`: a whole word of it, "" for none.
+
+    `part`: the longest of the texts, without boundaries.
+    """
 
     pieces: tuple[str, ...]
     word: str
+    part: str
 
 
 class WordSearch:
@@ -46,6 +50,8 @@ class WordSearch:
 
     def has_name(self, name: str) -> bool:
         """True if a name, in lower case, is in the text, without wildcards. An empty name never is."""
+        if self._words is None and name not in self._text:  # the usual case, and the cheapest
+            return False
         return bool(name) and self._has(_name(name, self._flags))
 
     def has(self, pattern: str) -> bool:
@@ -56,7 +62,7 @@ class WordSearch:
 
     def _read(self, text: str) -> None:
         self._text = text
-        self._marked = _marked(text, self._flags)
+        self._marked: str | None = None  # made for the first search that needs it
         self._globs: GlobText | None = None
         self._edges = 0
         self._words = None if len(text) <= _SHORT else frozenset(re.findall(r"\w+", text, self._flags))
@@ -65,6 +71,10 @@ class WordSearch:
         if self._words is not None and sought.word and sought.word not in self._words:
             return False
         self._spend()
+        if sought.part not in self._text:
+            return False
+        if self._marked is None:
+            self._marked = _marked(self._text, self._flags)
         at = 0
         for piece in sought.pieces:
             found = self._marked.find(piece, at)
@@ -104,7 +114,7 @@ class WordSearch:
 @lru_cache(4096)
 def _name(name: str, flags: re.RegexFlag) -> _Sought:
     word = re.search(r"\w+", name, flags)
-    return _Sought((_marked(name, flags),), word[0] if word else "")
+    return _Sought((_marked(name, flags),), word[0] if word else "", name)
 
 
 @lru_cache(4096)
@@ -118,7 +128,7 @@ def _pattern(pattern: str, flags: re.RegexFlag) -> _Sought:
         if index < len(texts) - 1:
             marked[index] = marked[index].removesuffix(_EDGE)
     word = re.search(rf"{_EDGE}(\w+){_EDGE}", "*".join(marked), flags)
-    return _Sought(tuple(piece for piece in marked if piece), word[1] if word else "")
+    return _Sought(tuple(piece for piece in marked if piece), word[1] if word else "", max(texts, key=len))
 
 
 def _marked(text: str, flags: re.RegexFlag) -> str:

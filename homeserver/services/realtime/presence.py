@@ -25,6 +25,7 @@ from homeserver.storage.log import Entry
 PresenceState: TypeAlias = Literal["online", "offline", "unavailable"]
 _MAX_STATUS_CHARS: Final = 1000
 _MOST_DEVICES: Final = 50  # of a user; more are not told apart
+_ACTS_ANEW_S: Final = 1.0  # an action so soon after another changes only when the user was last active
 _BY_ACTION: Final = ""  # stands for the device of a user who acts without syncing
 
 
@@ -41,13 +42,15 @@ class _User:
     """A user's presence as others see it, and what it comes from.
 
     `active_ms`: the last action, for clients; `active_at` the same as a time of the event loop. `serial`: of the last
-    change that other users are told of. `timer`: when the presence may change by itself.
+    change that other users are told of. `timer`: when the presence may change by itself. `acted_at`: the last action
+    since a device set anything.
     """
 
     presence: PresenceState = "offline"
     status: str = ""
     active_ms: int = 0
     active_at: float = 0.0
+    acted_at: float = -_ACTS_ANEW_S
     serial: int = 0
     devices: dict[str, _Device] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
@@ -102,6 +105,10 @@ class Presence:
 
     def act(self, user_id: UserId) -> None:
         """Note that a user did something: who was idle or away is online; who chose to be offline stays so."""
+        now, known = asyncio.get_running_loop().time(), self._users.get(user_id)
+        if known is not None and known.presence == "online" and now < known.acted_at + _ACTS_ANEW_S:
+            self._mark_active(known)
+            return
         user = self._tracked(user_id)
         if user is None or (user.devices and user.of_devices() == "offline"):
             return
@@ -111,6 +118,7 @@ class Presence:
         key = next((key for key, one in user.devices.items() if one.presence == "online"), _BY_ACTION)
         self._mark_active(user)
         self._set(user_id, user, key, "online")
+        user.acted_at = now
 
     def note_own(self, entry: Entry) -> None:
         """Handle a log entry that this process wrote: messages and receipts are actions of their users."""
@@ -213,6 +221,7 @@ class Presence:
         self, user_id: UserId, user: _User, device: str, presence: PresenceState, status: str | None = None
     ) -> None:
         """Set the presence of one device, and the status message."""
+        user.acted_at = -_ACTS_ANEW_S
         before = user.devices.pop(device, None)
         if presence == "online" and (before is None or before.presence != "online"):
             self._mark_active(user)

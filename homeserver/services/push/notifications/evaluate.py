@@ -39,6 +39,12 @@ class EvaluatedEvent:
     position: LogPosition
     evaluation: Evaluation
     audience: Audience
+    unreached: Collection[UserId] = field(init=False)
+    """The sender, and who ignores or blocks the sender."""
+
+    def __post_init__(self) -> None:
+        sender = self.event.sender
+        self.unreached = {*self.audience.deaf_to(sender), sender}
 
     @property
     def event(self) -> Event:
@@ -46,8 +52,7 @@ class EvaluatedEvent:
 
     def outcome(self, reader: Reader) -> Outcome:
         """The actions for a reader; none for the sender, and for readers who ignore or block the sender."""
-        sender = self.event.sender
-        if reader.user_id == sender or reader.user_id in self.audience.deaf_to(sender):
+        if reader.user_id in self.unreached:
             return SILENCE
         return self.evaluation.outcome(reader)
 
@@ -166,6 +171,8 @@ async def mark(judged: EvaluatedEvent, stored: StoredEvent, found: EvaluatedBatc
         outcome, user_id = judged.outcome(reader), reader.user_id
         if user_id in silent:
             usual = SILENCE
+        elif outcome is common:
+            continue
         elif _falls_silent(judged, reader, outcome) and not ordinary.is_told_to(reader):
             silent.add(user_id)
             found.spells.append(_spell(stored, user_id, counted))

@@ -34,7 +34,8 @@ class StoredEvent:
     `position`: its log position; None for an event that clients never got as new, such as backfilled history. Such an
     event is not `shown` either, as ids of product messages are made from log positions.
     `message_seq` counts the room's countable messages up to and including this event, `notify_seq` those events
-    outside of threads that notify by the default push rules.
+    outside of threads that notify by the default push rules. `own_id` and `before_id` are only written here: see
+    `storage/graph.py`.
     """
 
     event: Event
@@ -48,6 +49,8 @@ class StoredEvent:
     edit_place: Place | None = None
     notify_seq: int = 0
     status: Status = Status.ACCEPTED
+    own_id: int | None = None
+    before_id: int | None = None
 
     @property
     def arrived(self) -> LogPosition:
@@ -370,6 +373,8 @@ def _row(stored: StoredEvent) -> dict[str, Any]:
         "origin_server_ts": event.origin_server_ts,
         "status": int(stored.status),
         "state_id": stored.state_id,
+        "own_state_id": stored.own_id,
+        "before_state_id": stored.before_id,
         "message_seq": stored.message_seq,
         "notify_seq": stored.notify_seq,
         "shown": stored.shown,

@@ -68,6 +68,20 @@ class Appender:
         if self._size + size > self._settings.max_waiting:
             raise Unavailable("the write queue is full", code="overloaded")
 
+    def submit(self, submission: Submission) -> None:
+        """Build and queue in one step without an await, so that the chain and the queue have one order.
+
+        Raises as `Chainer.chain` does; then nothing is queued.
+        """
+        tip = submission.tip
+        if tip is not None and not tip.stale:
+            self._chainer.chain(submission)
+            if not submission.size and tip.waiting == 0:  # nothing to write, and all of the head is stored
+                submission.finish(Written())
+                return
+        # On a stale tip the submission is built before it is written, once the room is loaded anew.
+        self.put(submission)
+
     def put(self, submission: Submission) -> None:
         """Queue a submission, which was built just before on its room's tip."""
         self._waiting.append(submission)

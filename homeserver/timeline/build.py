@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.versions import EventIdFormat, RoomRules
 from homeserver.servers import Servers
 from homeserver.timeline.current import Change, Delta
-from homeserver.timeline.heads import EMPTY, Changes, Head, Snapshot
+from homeserver.timeline.heads import EMPTY, Changes, Head, Made, Snapshot
 
 MESSAGE_TYPES = frozenset({"m.room.message", "m.room.encrypted"})
 THREAD = "m.thread"
@@ -28,13 +28,27 @@ ANNOTATION = "m.annotation"
 _PARTS_OF_OTHERS = frozenset({REPLACE, ATTACHMENT_REL})  # rel_types of parts of other messages
 
 
+@dataclass(frozen=True, slots=True)
+class InGraph:
+    """The states of a received event in the event graph.
+
+    `own`: after it, None if that is the room's current state; `before`: before it. `made`: which of them are to be
+    stored, each after its parent. `was_outlier`: whether the event was stored without a place before.
+    """
+
+    own: Snapshot | None
+    before: Snapshot
+    made: tuple[Made, ...] = ()
+    was_outlier: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class Built:
-    """An event ready to be stored, with the room's state `before` and `after` it.
+    """An event ready to be stored, with the room's current state `before` and `after` it.
 
     `given`: its position, assigned by the appender together with `place`. `changes`: how the state after the event
     differs from that before; without changes both are one snapshot. `notifies`: unread for all members with the default
-    push rules.
+    push rules. `extremities` and `depth`: those of the room's head after it. `graph`: for an event of another server.
     """
 
     event: Event
@@ -43,10 +57,18 @@ class Built:
     changes: Changes
     message_seq: int
     shown: bool
+    extremities: tuple[EventId, ...]
+    depth: int
     given: LogPosition | None = None
     place: Place | None = None
     notify_seq: int = 0
     notifies: bool = False
+    graph: InGraph | None = None
+
+    @property
+    def made(self) -> Sequence[Made]:
+        """The snapshots to be stored with the event, besides `after`."""
+        return () if self.graph is None else self.graph.made
 
     @property
     def position(self) -> LogPosition:
@@ -95,20 +117,45 @@ def extend(head: Head, draft: Draft, signer: Signer, now_ms: int, opaque: str) -
         raise Invalid(str(error), code="bad_event") from error
     changes: Changes = {event.key: event} if event.is_state else {}
     after = head.state.changed(changes, signer.snapshot_chain) if changes else head.state
+    return grown(head, event, after, changes, (event.event_id,))
+
+
+def grown(
+    head: Head,
+    event: Event,
+    after: Snapshot,
+    changes: Changes,
+    extremities: tuple[EventId, ...],
+    graph: InGraph | None = None,
+) -> tuple[Head, Built]:
+    """The head after an event, and the event with what is counted and stored with it."""
     shown = is_message(event)
     seq = head.message_seq + shown
     notifies = notifies_everybody(event)
     notify_seq = head.notify_seq + (notifies and not is_in_thread(event))
+    depth = max(head.depth, event.depth)
     moved = replace(
         head,
         room_id=event.room_id,
-        extremities=(event.event_id,),
-        depth=event.depth,
+        extremities=extremities,
+        depth=depth,
         state=after,
         message_seq=seq,
         notify_seq=notify_seq,
     )
-    built = Built(event, head.state, after, changes, seq, shown, notify_seq=notify_seq, notifies=notifies)
+    built = Built(
+        event,
+        head.state,
+        after,
+        changes,
+        seq,
+        shown,
+        extremities,
+        depth,
+        notify_seq=notify_seq,
+        notifies=notifies,
+        graph=graph,
+    )
     return moved, built
 
 

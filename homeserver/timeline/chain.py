@@ -8,6 +8,7 @@ from homeserver.clock import Clock
 from homeserver.model import Draft
 from homeserver.timeline.build import Built, Signer, extend
 from homeserver.timeline.heads import Head
+from homeserver.timeline.received import append
 from homeserver.timeline.submission import Submission
 
 _EVENTS_PER_TURN = 32  # of a new room with many members: a few milliseconds of the event loop's time
@@ -20,6 +21,11 @@ class Chainer:
         self._signer = signer
         self._clock = clock
         self._last_created_ms = 0
+
+    @property
+    def snapshot_chain(self) -> int:
+        """The maximum length of a chain of state deltas."""
+        return self._signer.snapshot_chain
 
     def chain(self, submission: Submission) -> None:
         """Decide, build every draft on the tip, and move the tip. If one is refused, the tip stays and the error is
@@ -53,6 +59,9 @@ class Chainer:
         for draft in submission.drafts:
             head = self._extend(head, draft, now_ms, built)
             yield len(built)
+        if submission.received is not None:
+            head, one = append(head, submission.received, self._signer.snapshot_chain)
+            built.append(one)
         submission.tip.head = head
         submission.built = built
 

@@ -58,6 +58,15 @@ class Snapshot:
             self.events = self.events.set(event.key, event)
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new snapshot to be stored, by its difference to `parent`."""
+
+    snapshot: Snapshot
+    parent: Snapshot
+    changes: Changes
+
+
 EMPTY = Snapshot({}, chain=-1)  # the state before a create event; its first delta is whole
 
 

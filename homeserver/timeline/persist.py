@@ -4,7 +4,7 @@ Two inputs: what accepted events contain (relations, edits, redactions, counts),
 (see `timeline/current.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,10 +14,10 @@ from homeserver.protocol import canonical
 from homeserver.protocol.auth import may_redact
 from homeserver.protocol.event import Event
 from homeserver.protocol.ids import EventId, RoomId, UserId
-from homeserver.protocol.power import PowerLevels
+from homeserver.protocol.power import CREATE_KEY, PowerLevels
 from homeserver.protocol.redact import redact
 from homeserver.protocol.versions import RoomRules
-from homeserver.storage import edits, events, members, relations, rooms, state
+from homeserver.storage import edits, events, graph, members, relations, rooms, state
 from homeserver.storage.events import StoredEvent
 from homeserver.storage.members import ReadMove
 from homeserver.storage.relations import Relation
@@ -26,7 +26,7 @@ from homeserver.storage.state import SnapshotRow
 from homeserver.timeline.build import Built, annotation_of, edited_by, is_in_thread, relation_of
 from homeserver.timeline.counting import count_threads, uncount
 from homeserver.timeline.current import CurrentState, Moment, write_lists, write_members
-from homeserver.timeline.heads import Changes, Snapshot
+from homeserver.timeline.heads import Changes, Made, Snapshot
 from homeserver.timeline.projection import Projection
 
 _BUMPS = frozenset(  # event types that move a room up in lists
@@ -104,6 +104,7 @@ def stored(built: Built) -> StoredEvent:
     """The record of a placed event."""
     if built.place is None:
         raise AssertionError("an event is written only after it was given a place")
+    in_graph = built.graph
     return StoredEvent(
         built.event,
         built.given,
@@ -112,6 +113,8 @@ def stored(built: Built) -> StoredEvent:
         built.message_seq,
         built.shown,
         notify_seq=built.notify_seq,
+        own_id=None if in_graph is None or in_graph.own is None else _id_of(in_graph.own),
+        before_id=None if in_graph is None else _id_of(in_graph.before),
     )
 
 
@@ -119,6 +122,8 @@ async def write_rooms(conn: AsyncConnection, work: Sequence[RoomRows], projectio
     """Write everything that follows from the rooms' new events, but for the entries of the log."""
     placed = [built for room in work for built in room.built]
     await _add_rooms(conn, work)
+    if known := [one.event.event_id for one in placed if one.graph is not None and one.graph.was_outlier]:
+        await graph.remove_outliers(conn, known)
     await events.add_events(conn, [stored(built) for built in placed])
     await _add_state(conn, work)
     await rooms.move_heads(conn, [_move(room) for room in work])
@@ -142,38 +147,51 @@ async def _add_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
 
 
 def _new_room(room: RoomRows, kind: RoomKind) -> NewRoom:
-    create, last = room.built[0], room.last
+    first, last = room.built[0], room.last
+    create = first.after.events.get(
+        CREATE_KEY, first.event
+    )  # of a room joined elsewhere it comes with the state
     head = HeadRow(
         room_id=room.room_id,
-        position=create.position,
+        position=first.position,
         version=room.rules.version,
         head_position=last.position,
-        extremities=(last.event.event_id,),
-        depth=last.event.depth,
+        extremities=last.extremities,
+        depth=last.depth,
         state_id=_id_of(last.after),
         state_chain=last.after.chain,
         message_seq=last.message_seq,
         notify_seq=last.notify_seq,
     )
-    return NewRoom(head, create.event.sender, create.event.origin_server_ts, kind)
+    return NewRoom(head, create.sender, create.origin_server_ts, kind)
 
 
 async def _add_state(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
-    rows = [_snapshot_row(room.room_id, built) for room in work for built in room.built if built.changes]
+    rows = [row for room in work for built in room.built for row in _snapshot_rows(room.room_id, built)]
     if rows:
         await state.add_snapshots(conn, rows)
+    if in_chains := [one.event for room in work for one in room.built if one.event.is_state]:
+        await graph.add_auth(conn, in_chains)
     await write_members(conn, [room.current for room in work])
 
 
-def _snapshot_row(room_id: RoomId, built: Built) -> SnapshotRow:
-    after = built.after
-    whole = after.chain == 0
-    changes: Changes = after.events if whole else built.changes
+def _snapshot_rows(room_id: RoomId, built: Built) -> Iterator[SnapshotRow]:
+    if built.changes:
+        yield snapshot_row(room_id, Made(built.after, built.before, built.changes))
+    for one in built.made:
+        yield snapshot_row(room_id, one)
+
+
+def snapshot_row(room_id: RoomId, made: Made) -> SnapshotRow:
+    """The row of a snapshot that has its id: its changes, or all of it."""
+    whole = made.snapshot.chain == 0
+    changes: Changes = made.snapshot.events if whole else made.changes
     entries = tuple(
         (kind, state_key, None if held is None else held.event_id)
         for (kind, state_key), held in changes.items()
     )
-    return SnapshotRow(_id_of(after), room_id, built.before.state_id, after.chain, whole, entries)
+    chain = made.snapshot.chain
+    return SnapshotRow(_id_of(made.snapshot), room_id, made.parent.state_id, chain, whole, entries)
 
 
 def _move(room: RoomRows) -> HeadMove:
@@ -181,8 +199,8 @@ def _move(room: RoomRows) -> HeadMove:
     return HeadMove(
         room_id=room.room_id,
         head_position=last.position,
-        extremities=(last.event.event_id,),
-        depth=last.event.depth,
+        extremities=last.extremities,
+        depth=last.depth,
         state_id=_id_of(last.after),
         message_seq=last.message_seq,
         notify_seq=last.notify_seq,

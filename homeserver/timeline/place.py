@@ -50,6 +50,9 @@ def _number_states(submission: Submission, state_id: int) -> int:
         if built.changes:
             built.after.state_id = state_id
             state_id += 1
+        for made in built.made:
+            made.snapshot.state_id = state_id
+            state_id += 1
     return state_id
 
 

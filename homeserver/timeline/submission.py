@@ -15,6 +15,7 @@ from homeserver.storage.log import Entry
 from homeserver.storage.transactions import TxnKey
 from homeserver.timeline.build import Built
 from homeserver.timeline.heads import Head, Tip
+from homeserver.timeline.received import Received
 
 RowT = TypeVar("RowT")
 
@@ -95,12 +96,14 @@ class Submission:
     Submissions of one `bundle` are committed together, or none of them.
     `kind` is set for a new room, whose first draft is its create event. `room_key` must be free, or the
     submission fails with KeyTaken. `built` follows the room's tip and is built anew when that moves; with `decide`,
-    the drafts and `also` are decided anew too. `queued`: the size it was queued with.
+    the drafts and `also` are decided anew too. `received`: an event of another server, instead of drafts. `queued`: the
+    size it was queued with.
     """
 
     tip: Tip | None = None
     drafts: Sequence[Draft] = ()
     decide: Decide | None = None
+    received: Received | None = None
     entries: Sequence[NewEntry] = ()
     also: Sequence[SideWrite[Any]] = ()
     txn: TxnKey | None = None
@@ -119,12 +122,12 @@ class Submission:
     @property
     def size(self) -> int:
         """How many log positions the submission takes."""
-        return len(self.drafts) + len(self.entries)
+        return len(self.drafts) + len(self.entries) + (self.received is not None)
 
     @property
     def states(self) -> int:
         """How many state snapshots the submission creates."""
-        return sum(bool(built.changes) for built in self.built or ())
+        return sum(bool(built.changes) + len(built.made) for built in self.built or ())
 
     def finish(self, written: Written) -> None:
         """Resolve the caller's future, unless it is done already."""

@@ -20,6 +20,7 @@ from homeserver.timeline.appender import Appender
 from homeserver.timeline.build import new_head
 from homeserver.timeline.chain import Chainer
 from homeserver.timeline.heads import Head, Heads, Tip
+from homeserver.timeline.received import ROOM_MOVED
 from homeserver.timeline.submission import (
     ROOM_ID_TAKEN,
     Decide,
@@ -31,7 +32,6 @@ from homeserver.timeline.submission import (
     Written,
 )
 
-_ROOM_MOVED = "room_moved"
 _TRIES = 4  # attempts of a call that was refused for what others were writing
 
 
@@ -121,7 +121,7 @@ class Timeline:
             self._appender.check_open(submission.size)
             before = tip.last
             try:
-                self._put(submission)
+                self._appender.submit(submission)
             except HomeserverError:
                 if before is not None and not await _is_stored(before):
                     continue
@@ -233,7 +233,7 @@ class Timeline:
             try:
                 return await self._found(await parts())
             except Unavailable as error:
-                if error.code not in (ROOM_ID_TAKEN, _ROOM_MOVED):
+                if error.code not in (ROOM_ID_TAKEN, ROOM_MOVED):
                     raise
         return await self._found(await parts())
 
@@ -282,7 +282,7 @@ class Timeline:
         """Append entries that are no events."""
         submission = Submission(entries=entries, also=also)
         self._appender.check_open(submission.size)
-        self._put(submission)
+        self._appender.submit(submission)
         written = await asyncio.shield(submission.done)
         return list(written.entries)
 
@@ -314,21 +314,10 @@ class Timeline:
         await asyncio.shield(asyncio.gather(*(one.done for one in together), return_exceptions=True))
         return list((await last.done).entries)
 
-    def _put(self, submission: Submission) -> None:
-        """Build and queue in one step without an await, so that the chain and the queue have one order."""
-        tip = submission.tip
-        if tip is not None and not tip.stale:
-            self._chainer.chain(submission)
-            if not submission.size and tip.waiting == 0:  # nothing to write, and all of the head is stored
-                submission.finish(Written())
-                return
-        # On a stale tip the appender builds, once it has loaded the room anew.
-        self._appender.put(submission)
-
 
 def _has_moved(_: Head) -> Decided:
     """The decision for events that another room names: they cannot be built anew."""
-    raise Unavailable("the room has changed; try again", code=_ROOM_MOVED)
+    raise Unavailable("the room has changed; try again", code=ROOM_MOVED)
 
 
 async def _is_stored(last: asyncio.Future[Written]) -> bool:

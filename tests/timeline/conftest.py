@@ -19,7 +19,9 @@ from homeserver.storage.db import Database
 from homeserver.timeline.appender import Appender
 from homeserver.timeline.build import Signer
 from homeserver.timeline.chain import Chainer
+from homeserver.timeline.graph import Graph
 from homeserver.timeline.heads import Heads
+from homeserver.timeline.incoming import Incoming
 from homeserver.timeline.live import Live
 from homeserver.timeline.verify import Fault, verify_room
 from homeserver.timeline.writer import Timeline
@@ -56,6 +58,9 @@ class Writing:
     db: Database
     key: SigningKey
     metrics: Metrics
+    incoming: Incoming
+    graph: Graph
+    server: str = SERVER
 
     async def new_room(self, *, key: str | None = None, version: str = "11") -> RoomId:
         drafts = self.drafts(version)
@@ -70,21 +75,27 @@ class Writing:
             drafts[2] = Draft("m.room.power_levels", ALICE, {"state_default": 50}, state_key="")
         return drafts
 
-    async def faults(self, room_id: RoomId) -> list[Fault]:
-        keys = {SERVER: {self.key.key_id: self.key.verify_key}}
+    async def faults(self, room_id: RoomId, *others: "Writing") -> list[Fault]:
+        """What the verifier says of a room that these servers took part in."""
+        keys = {one.server: {one.key.key_id: one.key.verify_key} for one in (self, *others)}
         return [fault async for fault in verify_room(self.db, room_id, keys)]
 
 
 @asynccontextmanager
 async def running(
-    db: Database, clock: FakeClock, key: SigningKey, settings: TimelineSettings | None = None
+    db: Database,
+    clock: FakeClock,
+    key: SigningKey,
+    settings: TimelineSettings | None = None,
+    server: str = SERVER,
 ) -> AsyncIterator[Writing]:
     settings = settings or TimelineSettings()
+    servers = Servers(server)
     metrics = Metrics()
     live = Live(db, settings.ring_entries, settings.max_ring_bytes, metrics)
     await live.start()
-    chainer = Chainer(Signer(SERVER, key, settings.snapshot_chain), clock)
-    heads = Heads(db, settings.cached_rooms, SERVERS)
+    chainer = Chainer(Signer(server, key, settings.snapshot_chain), clock)
+    heads = Heads(db, settings.cached_rooms, servers)
     live.listen(heads.note)
     appender = Appender(
         db=db,
@@ -93,12 +104,14 @@ async def running(
         clock=clock,
         settings=settings,
         metrics=metrics,
-        projection=ProductProjection(SERVERS),
+        projection=ProductProjection(servers),
     )
-    timeline = Timeline(db=db, server=SERVER, heads=heads, chainer=chainer, appender=appender)
+    timeline = Timeline(db=db, server=server, heads=heads, chainer=chainer, appender=appender)
     task = asyncio.create_task(appender.run())
     try:
-        yield Writing(timeline, live, heads, appender, db, key, metrics)
+        incoming = Incoming(db=db, heads=heads, chainer=chainer, appender=appender)
+        graph = Graph(db, settings.snapshot_chain)
+        yield Writing(timeline, live, heads, appender, db, key, metrics, incoming, graph, server)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

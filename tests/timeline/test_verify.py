@@ -72,5 +72,5 @@ async def test_a_wrong_head_and_a_wrong_state_are_found(writing: Writing) -> Non
         await conn.execute(update(rooms).values(extremities='["$nothing"]'))
         await conn.execute(text("DELETE FROM snapshot_entries WHERE type = 'm.room.join_rules'"))
     whats = [fault.what for fault in await writing.faults(room_id)]
-    assert "the room's head is not its last event" in whats
+    assert "the room's head is not its last events" in whats
     assert "the stored state is not the one that the events make" in whats

@@ -69,7 +69,13 @@ events = Table(
     Column("depth", BigInteger, nullable=False),
     Column("origin_server_ts", BigInteger, nullable=False),
     Column("status", SmallInteger, nullable=False),  # storage.events.Status
-    Column("state_id", BigInteger),  # state snapshot after the event
+    Column(
+        "state_id", BigInteger
+    ),  # the room's state when the event had come; without a place: that after the event
+    # In forked rooms: the states right after and before the event in the graph; NULL where it is as in a room of one
+    # line: after it `state_id`, before it that after its only prev event.
+    Column("own_state_id", BigInteger),
+    Column("before_state_id", BigInteger),
     Column("message_seq", BigInteger, nullable=False, server_default="0"),  # countable messages up to here
     Column("notify_seq", BigInteger, nullable=False, server_default="0"),  # notifying events without threads
     Column(
@@ -101,6 +107,22 @@ events = Table(
         sqlite_where=text("state_key IS NOT NULL AND redacted_by IS NOT NULL"),
         postgresql_where=text("state_key IS NOT NULL AND redacted_by IS NOT NULL"),
     ),
+)
+
+# auth_events of state events, the only ones that other events' auth chains are made of
+event_auth = Table(
+    "event_auth",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("auth_id", Text, primary_key=True),
+)
+
+# prev_events that are not here: where history goes on at other servers
+backward_extremities = Table(
+    "backward_extremities",
+    metadata,
+    Column("room_id", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
 )
 
 # relations between events (m.relates_to)

@@ -1,0 +1,1 @@
+"""Federation: rooms that other servers take part in (server-server API)."""

@@ -1,0 +1,1 @@
+"""Events and ephemeral data from other servers."""

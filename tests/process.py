@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -81,3 +82,55 @@ class ServerProcess:
                             return
                 except aiohttp.ClientError:
                     await asyncio.sleep(0.02)  # polling another process; the deadline is above
+
+
+class ForkedProcess(ServerProcess):
+    """The same, forked from a process that has loaded everything: for tests that start it very often."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        super().__init__(folder, settings)
+        self._mother: asyncio.subprocess.Process | None = None
+        self._pid = 0
+
+    async def start(self) -> None:
+        """Start it and return when it is ready to work."""
+        if self._mother is None:
+            with self._log.open("ab") as log:
+                self._mother = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "tests.mother",
+                    env=self._env,
+                    cwd=Path(__file__).parent.parent,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log,
+                )
+        assert self._mother.stdin is not None
+        self._mother.stdin.write(b"start\n")
+        self._pid = int(await self._said())
+        async with asyncio.timeout(START_S):
+            await self._until_ready(self._mother)
+
+    async def close(self) -> None:
+        """Kill it, and end the process that it was forked from."""
+        await self.kill()
+        if self._mother is not None:
+            self._mother.kill()
+            await self._mother.wait()
+
+    async def _end(self, number: signal.Signals) -> int:
+        if not self._pid:
+            return 0
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, number)
+        self._pid = 0
+        return int(await self._said())
+
+    async def _said(self) -> bytes:
+        assert self._mother is not None
+        assert self._mother.stdout is not None
+        async with asyncio.timeout(START_S):
+            line = await self._mother.stdout.readline()
+        assert line, f"the process ended: {self._log.read_text()[-3000:]}"
+        return line

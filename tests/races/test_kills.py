@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL
 
 from tests.bridges.marketplace.people import SECRET
 from tests.names import fresh
-from tests.process import ServerProcess
+from tests.process import ForkedProcess, ServerProcess
 from tests.races import market, matrix_admin, matrix_keys, matrix_people, matrix_rooms, product, sockets  # noqa: F401 - they register their cases
 from tests.races.kit import CASES, TIMES, Answer, Case, Race, World
 from tests.test_crash import durable  # noqa: F401 - a fixture
@@ -36,7 +36,7 @@ SURVIVING = [one for one in CASES if one.survives]
 @pytest.fixture
 async def process(durable: None, database_url: URL, tmp_path: Path) -> AsyncIterator[ServerProcess]:  # noqa: F811
     plain = database_url.set(drivername=database_url.get_backend_name())
-    made = ServerProcess(
+    made = ForkedProcess(
         tmp_path,
         {
             "HOMESERVER__SERVER__NAME": "test.example",
@@ -60,7 +60,7 @@ async def process(durable: None, database_url: URL, tmp_path: Path) -> AsyncIter
     )
     await made.start()
     yield made
-    await made.kill()
+    await made.close()
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ async def test_nothing_acknowledged_is_lost(
 ) -> None:
     known: dict[str, list[str]] = {}
     acknowledged: Counter[str] = Counter()
-    for _ in range(KILLS):
+    for number in range(1, KILLS + 1):
         least = sorted(SURVIVING, key=lambda one: (acknowledged[one.name], dice.random()))[:TOGETHER]
         for case in least:
             if case.name not in known:
@@ -128,5 +128,15 @@ async def test_nothing_acknowledged_is_lost(
             allowed = known[case.name][1 if count else 0 :]
             found = await race.seen()
             assert found in allowed, f"{case.name}: {count} answered, seen {found}\nin a row {allowed}"
-    print(f"{KILLS} kills; acknowledged before one: {sorted(acknowledged.items())}")
+        if number in (KILLS, KILLS // 2) or number % 100 == 0:
+            print(_figures(number, acknowledged), flush=True)
     assert acknowledged.total() >= KILLS // 2, acknowledged
+
+
+def _figures(kills: int, acknowledged: Counter[str]) -> str:
+    counts = sorted(acknowledged[one.name] for one in SURVIVING)
+    least = [one.name for one in SURVIVING if acknowledged[one.name] == counts[0]]
+    return (
+        f"{kills} kills, {len(counts)} kinds; acknowledged before a kill {sum(counts)} in all, at least {counts[0]} "
+        f"and at the median {counts[len(counts) // 2]} of a kind; least often {', '.join(least[:10])}"
+    )

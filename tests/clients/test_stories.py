@@ -56,3 +56,9 @@ async def test_matrix_js_sdk_draws_attention(told: Teller) -> None:
 async def test_matrix_js_sdk_rehydrates(told: Teller) -> None:
     seen = await told("dehydration.mjs")
     assert ["RehydrationCompleted"] in seen["waking"]
+
+
+async def test_matrix_bot_sdk_moderates(told: Teller) -> None:
+    """It sends a reason of null where a moderator gives none."""
+    seen = await told("bot.mjs")
+    assert seen["removed"] == "leave"

@@ -79,9 +79,10 @@ class ReceiptCalls:
         Errors: M_INVALID_PARAM, M_NOT_FOUND, M_FORBIDDEN.
         """
         body = call.body
-        for kind, event_id in ((FULLY_READ, body.fully_read), (READ, body.read), (PRIVATE, body.private)):
-            if event_id is not None:
-                await self._receipts.set(call.requester, _room(call), kind, EventId(event_id))
+        wanted = {FULLY_READ: body.fully_read, READ: body.read, PRIVATE: body.private}
+        marks = {kind: EventId(event_id) for kind, event_id in wanted.items() if event_id is not None}
+        if marks:
+            await self._receipts.set_all(call.requester, _room(call), marks)
         return {}
 
     async def typing(self, call: Call[TypingBody, None]) -> schemas.Empty:

@@ -5,7 +5,7 @@ announced to the user's other devices.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +22,7 @@ from homeserver.storage.accountdata import GONE, AccountDataItem, DataKey, DataT
 from homeserver.storage.db import Database
 from homeserver.storage.log import Entry
 from homeserver.timeline.entries import Appends, account_data_changed
-from homeserver.timeline.submission import Placed, SideWrite
+from homeserver.timeline.submission import NewEntry, Placed, SideWrite
 
 GLOBAL: Final = ""
 TAGS: Final = "m.tag"
@@ -143,6 +143,12 @@ class AccountData:
         """Set a type that clients may not set themselves too; for other services. Raises TooLarge as `set` does."""
         await self._write(requester, _Change(DataKey(requester.user_id, room_id, kind), content))
 
+    async def prepared(
+        self, requester: Requester, room_id: Where, kind: str, content: Content
+    ) -> tuple[NewEntry, SideWrite[Any]]:
+        """What `put` writes, for a transaction that writes more: the entry must be its first. Raises TooLarge."""
+        return await self._prepared(requester, _Change(DataKey(requester.user_id, room_id, kind), content))
+
     async def changed_after(self, user_id: UserId, after: LogPosition) -> list[AccountDataItem]:
         """A user's account data changed after a log position, push rules included; after LOG_START all of it."""
         rules = await self._rules.piece(user_id)
@@ -208,15 +214,17 @@ class AccountData:
         return content
 
     async def _write(self, requester: Requester, change: _Change) -> None:
+        news, also = await self._prepared(requester, change)
+        for entry in await self._timeline.append([news], also=[also]):
+            self.note(entry)  # this worker at once; other workers read it from the log
+
+    async def _prepared(self, requester: Requester, change: _Change) -> tuple[NewEntry, SideWrite[Any]]:
         _, room_id, kind = change.key
         if not kind or not fits(kind) or not fits(room_id):
             raise Invalid("a type must have 1 to 255 bytes", code="invalid_param")
         await self._check_place(change)
         where: Where = RoomId(room_id) if room_id else ""
-        news = account_data_changed(requester.user_id, where, kind)
-        also = SideWrite(self._write_changes, change)
-        for entry in await self._timeline.append([news], also=[also]):
-            self.note(entry)  # this worker at once; other workers read it from the log
+        return account_data_changed(requester.user_id, where, kind), SideWrite(self._write_changes, change)
 
     async def _check_place(self, change: _Change) -> None:
         """Raise TooLarge if there is no place for a change; decided again at the write."""

@@ -5,7 +5,7 @@ Matrix client, or one of the main timeline, moves it as well. A private receipt 
 moves nothing that other users can see. The fully read marker, `m.fully_read`, is account data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -84,23 +84,53 @@ class Receipts:
 
         Raises Invalid("bad_receipt"), Forbidden("not_joined"), NotFound("event_not_found").
         """
-        if kind not in KINDS:
-            raise Invalid(f"unknown receipt type {kind[:50]}", code="bad_receipt")
-        if thread_id and (kind == FULLY_READ or (thread_id != MAIN and not is_event_id(thread_id))):
-            raise Invalid("not a valid thread_id", code="bad_receipt")
-        kind = await self._kind(requester, await self._joined_head(requester, room_id), kind)
-        target = await self._event(room_id, event_id)
+        await self.set_all(requester, room_id, {kind: event_id}, thread_id=thread_id)
+
+    async def set_all(
+        self, requester: Requester, room_id: RoomId, marks: Mapping[str, EventId], *, thread_id: str = ""
+    ) -> None:
+        """`set` for several types, all or none."""
+        for kind in marks:
+            if kind not in KINDS:
+                raise Invalid(f"unknown receipt type {kind[:50]}", code="bad_receipt")
+            if thread_id and (kind == FULLY_READ or (thread_id != MAIN and not is_event_id(thread_id))):
+                raise Invalid("not a valid thread_id", code="bad_receipt")
+        head = await self._joined_head(requester, room_id)
+        targets = {kind: await self._event(room_id, event_id) for kind, event_id in marks.items()}
         if thread_id:
-            await self._check_thread(target, EventId(thread_id))
-        if kind == FULLY_READ:
-            await self._data.put(requester, room_id, FULLY_READ, {"event_id": event_id})
-            return
-        if target.position is None:
-            return  # backfilled history counts as read
+            for target in targets.values():
+                await self._check_thread(target, EventId(thread_id))
+        entries, also = list[NewEntry](), list[SideWrite[Any]]()
+        if FULLY_READ in targets:
+            content = {"event_id": targets.pop(FULLY_READ).event.event_id}
+            news, write = await self._data.prepared(requester, room_id, FULLY_READ, content)
+            entries.append(news)
+            also.append(write)
+        for receipt, target in await self._further(requester, head, targets, thread_id):
+            entries.append(_entry(receipt, None))
+            also += _writes(receipt, target)
+        if entries:
+            await self._timeline.append(entries, also=also)
+
+    async def _further(
+        self, requester: Requester, head: Head, targets: Mapping[str, StoredEvent], thread_id: str
+    ) -> list[tuple[Receipt, StoredEvent]]:
+        """The receipts that are further ahead than those held; each type that is written once, the furthest."""
+        wanted: dict[str, StoredEvent] = {}
+        for kind, target in targets.items():
+            written = await self._kind(requester, head, kind)
+            other = wanted.get(written)
+            if target.position is not None and (other is None or other.arrived < target.position):
+                wanted[written] = target  # backfilled history counts as read
+        if not wanted:
+            return []
         async with self._db.read() as conn:
-            held = await stored.own_receipts(conn, room_id, requester.user_id)
-        if held.get((kind, thread_id), LOG_START) < target.position:
-            await self._write(self._receipt(requester, target, kind, thread_id), target)
+            held = await stored.own_receipts(conn, head.room_id, requester.user_id)
+        return [
+            (self._receipt(requester, target, kind, thread_id), target)
+            for kind, target in wanted.items()
+            if held.get((kind, thread_id), LOG_START) < target.arrived
+        ]
 
     async def check_joined(self, requester: Requester, room_id: RoomId) -> None:
         """Raise Forbidden("not_joined") unless the requester has joined the room; also if there is no such room."""
@@ -157,16 +187,21 @@ class Receipts:
             created_ms=self._clock.now_ms(),
         )
 
-    async def _write(self, receipt: Receipt, target: StoredEvent, count: int | None = None) -> None:
+    async def _write(self, receipt: Receipt, target: StoredEvent, count: int) -> None:
         """Write a receipt and what it marks as read. `count`: the count of messages newly read, as the product
         APIs count."""
-        also: list[SideWrite[Any]] = [SideWrite(_set_receipts, receipt)]
-        if receipt.thread_id in ("", MAIN):
-            also.append(SideWrite(_move_read, _move(receipt, target)))
-        else:
-            place = ThreadRead(receipt.user_id, receipt.room_id, EventId(receipt.thread_id), receipt.position)
-            also.append(SideWrite(_move_thread_reads, place))
-        await self._timeline.append([_entry(receipt, count)], also=also)
+        await self._timeline.append([_entry(receipt, count)], also=_writes(receipt, target))
+
+
+def _writes(receipt: Receipt, target: StoredEvent) -> list[SideWrite[Any]]:
+    """The rows of a receipt, and of what it marks as read."""
+    also: list[SideWrite[Any]] = [SideWrite(_set_receipts, receipt)]
+    if receipt.thread_id in ("", MAIN):
+        also.append(SideWrite(_move_read, _move(receipt, target)))
+    else:
+        place = ThreadRead(receipt.user_id, receipt.room_id, EventId(receipt.thread_id), receipt.position)
+        also.append(SideWrite(_move_thread_reads, place))
+    return also
 
 
 def _move(receipt: Receipt, target: StoredEvent) -> ReadMove:

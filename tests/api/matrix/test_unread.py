@@ -160,3 +160,26 @@ async def test_of_two_receipts_at_one_event_that_without_a_thread_is_told(alice:
     for follower in (hers, Follower(alice)):
         told = joined(await follower.sync(), room_id)["ephemeral"]["events"][0]["content"]
         assert "thread_id" not in told[event_id]["m.read"][bob.user_id]
+
+
+async def test_markers_are_set_together_or_not_at_all(alice: Client, bob: Client) -> None:
+    """One that names no event of the room leaves the others where they are; both receipts may be set at once."""
+    room_id = await create(alice, bob)
+    first, second = await say(alice, room_id, "one"), await say(alice, room_id, "two")
+    wrong = {"m.fully_read": second, "m.read": "$nothing"}
+    await bob.errcode("POST", path(room_id, "read_markers"), 404, body=wrong)
+    stranger = {"m.fully_read": "$nothing", "m.read": second}
+    await bob.errcode("POST", path(room_id, "read_markers"), 404, body=stranger)
+    assert await unread(bob, room_id) == (2, 0)
+    at = f"user/{quote(bob.user_id)}/rooms/{quote(room_id)}/account_data/m.fully_read"
+    await bob.errcode("GET", at, 404)
+    both = {"m.fully_read": first, "m.read": first, "m.read.private": second}
+    await bob.call("POST", path(room_id, "read_markers"), body=both)
+    assert await unread(bob, room_id) == (0, 0)
+    assert await bob.call("GET", at) == {"event_id": first}
+    room = joined(await Follower(bob).sync(), room_id)
+    receipts = next(one["content"] for one in room["ephemeral"]["events"] if one["type"] == "m.receipt")
+    assert {event_id: [*kinds] for event_id, kinds in receipts.items()} == {
+        first: ["m.read"],
+        second: ["m.read.private"],
+    }

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from aiohttp import web
 
@@ -21,7 +22,7 @@ from homeserver.http.apps import ApiContext, mount, root_application
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Authenticator
 from homeserver.http.openapi import About, document
-from homeserver.http.routes import Admit, Allow, Dispatcher, Face
+from homeserver.http.routes import Admit, Dispatcher, Face
 from homeserver.http.service_key import ServiceKeyAuth
 from homeserver.http.sockets import Hub
 from homeserver.web.pages import DemoAccount, Pages
@@ -97,9 +98,9 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
     """The APIs that the settings enable, not yet mounted."""
     address, authenticator, limit = _address(hs), _authenticator(hs), _limit(hs)
 
-    def dispatcher(admit: Admit, allow: Allow | None = None) -> Dispatcher:
+    def dispatcher(admit: Admit, **more: Any) -> Dispatcher:
         most = hs.settings.listen.max_body_bytes
-        return Dispatcher(admit=admit, limit=limit, max_body_bytes=most, allow=allow, places=hs.core.places)
+        return Dispatcher(admit=admit, limit=limit, max_body_bytes=most, places=hs.core.places, **more)
 
     def context(scope: str, issuer: str) -> ApiContext:
         keys = ServiceKeyAuth(
@@ -179,7 +180,7 @@ def _products(hs: Homeserver, context_of: Callable[[str, str], ApiContext]) -> l
     return faces
 
 
-def _matrix(hs: Homeserver, dispatcher: Callable[[Admit, Allow], Dispatcher]) -> Sequence[Face]:
+def _matrix(hs: Homeserver, dispatcher: Callable[..., Dispatcher]) -> Sequence[Face]:
     settings = hs.settings
     if not settings.matrix.enabled:
         return ()

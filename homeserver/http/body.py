@@ -215,9 +215,9 @@ def _count_names(value: object) -> int:
     raise _bad_json("is nested too deeply")
 
 
-def _check_text(text: str) -> None:
+def _check_text(text: str, code: str = "invalid_param") -> None:
     if "\x00" in text:
-        raise Invalid("NUL characters are not allowed.", code="invalid_param")
+        raise Invalid("NUL characters are not allowed.", code=code)
 
 
 def _bad_json(what: str) -> Invalid:
@@ -232,32 +232,33 @@ def check_body(model: type[M], raw: bytes) -> M:
     return check(model, value)
 
 
-def check_query(model: type[M], query: Mapping[str, str]) -> M:
-    """The query as a record; of a duplicate parameter the first counts. Raises Invalid."""
+def check_query(model: type[M], query: Mapping[str, str], code: str = "invalid_param") -> M:
+    """The query as a record; of a duplicate parameter the first counts. Raises Invalid, with `code` where no parameter
+    is missing."""
     if not query:
-        return cast(M, _no_query(model))
+        return cast(M, _no_query(model, code))
     values: dict[str, str] = {}
     for name, value in query.items():
-        _check_text(value)
+        _check_text(value, code)
         values.setdefault(name, value)
-    return check(model, values)
+    return check(model, values, code)
 
 
 @lru_cache(512)  # more than there are models
-def _no_query(model: type[BaseModel]) -> BaseModel:
+def _no_query(model: type[BaseModel], code: str) -> BaseModel:
     """The record of an empty query: one for all requests, as records do not change."""
-    return check(model, {})
+    return check(model, {}, code)
 
 
-def check(model: type[M], value: object) -> M:
-    """`value` as a record of `model`. Raises Invalid (code missing_param or invalid_param) with all reasons."""
+def check(model: type[M], value: object, code: str = "invalid_param") -> M:
+    """`value` as a record of `model`. Raises Invalid (missing_param, or else `code`) with all reasons."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
         reasons = error.errors(include_url=False, include_context=False, include_input=False)
     missing = all(reason["type"] == "missing" for reason in reasons)
     text = "; ".join(_reason(reason["loc"], reason["msg"]) for reason in reasons[:_MAX_REASONS])
-    raise Invalid(text, code="missing_param" if missing else "invalid_param")
+    raise Invalid(text, code="missing_param" if missing else code)
 
 
 _PLAIN = {"Field required": "is required"}

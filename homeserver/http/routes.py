@@ -145,7 +145,7 @@ class Dispatcher:
     """Dispatches a face's requests: checks the address's rate limit, authenticates the caller, reads the body.
 
     `admit` raises for a request without a valid token, `limit` for an address over its rate limit, `allow` for a caller
-    that may not call the route. `places` counts what is in progress.
+    that may not call the route. `places` counts what is in progress. `bad_query`: the code of a malformed query.
     """
 
     def __init__(
@@ -156,12 +156,14 @@ class Dispatcher:
         max_body_bytes: int,
         places: Places,
         allow: Allow | None = None,
+        bad_query: str = "invalid_param",
     ) -> None:
         self._admit = admit
         self._places = places
         self._allow = allow
         self._limit = limit
         self._max_body_bytes = max_body_bytes
+        self._bad_query = bad_query
 
     def install(self, app: web.Application, routes: Iterable[Route]) -> None:
         """Add all routes, each with and without a trailing slash."""
@@ -203,7 +205,9 @@ class Dispatcher:
     async def _read(
         self, route: Route, request: web.Request, caller: Requester | None, path: Mapping[str, Any]
     ) -> Call[Any, Any]:
-        query = check_query(route.query, request.rel_url.query) if route.query else None
+        query = None
+        if route.query:
+            query = check_query(route.query, request.rel_url.query, self._bad_query)
         body = None
         if route.body is not None and not (route.form is not None and is_multipart(request)):
             most = self._max_body_bytes

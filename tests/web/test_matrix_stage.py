@@ -107,7 +107,7 @@ async def test_pages_that_are_refused(nobody: Client, server: Running) -> None:
     for stage, one, status, errcode in (
         (TERMS, "unknown", 400, "M_UNKNOWN"),
         (TERMS, "", 400, "M_UNKNOWN"),
-        (TERMS, "%00", 400, "M_BAD_JSON"),
+        (TERMS, "%00", 400, "M_INVALID_PARAM"),
         (TERMS, created["session"], 403, "M_FORBIDDEN"),
         ("m.login.password", created["session"], 404, "M_UNRECOGNIZED"),  # no page may ask for it
         ("m.login.dummy", session, 404, "M_UNRECOGNIZED"),  # not of this registration

@@ -46,7 +46,7 @@ from homeserver.clock import Clock
 from homeserver.http.apps import face_application
 from homeserver.http.cors import Cors
 from homeserver.http.credentials import Authenticator, header_token
-from homeserver.http.routes import Admit, Allow, Dispatcher, Face, Route
+from homeserver.http.routes import Admit, Dispatcher, Face, Route
 from homeserver.model import Requester
 from homeserver.services.accounts.services import AccountServices
 from homeserver.services.accounts.status import check_caller
@@ -113,17 +113,15 @@ class MatrixSections:
 
 def make(
     services: MatrixServices,
-    dispatcher: Callable[[Admit, Allow], Dispatcher],
+    dispatcher: Callable[..., Dispatcher],
     authenticator: Authenticator,
     *,
     settings: MatrixSections,
     clock: Clock,
 ) -> Sequence[Face]:
     """The faces. `dispatcher` makes a dispatcher from this API's admission rules."""
-    dispatch, server = (
-        dispatcher(_admit(authenticator, services.auth.sessions.access_tokens.saw), _allow),
-        settings.server,
-    )
+    admit = _admit(authenticator, services.auth.sessions.access_tokens.saw)
+    dispatch, server = dispatcher(admit, allow=_allow, bad_query="invalid_query"), settings.server
     passwords = Passwords(
         services.accounts.accounts, services.auth.uia, server_name=server.name, address=services.address
     )

@@ -57,6 +57,7 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "guests_refused": "M_GUEST_ACCESS_FORBIDDEN",
         "identity_server": "M_SERVER_NOT_TRUSTED",
         "invalid_param": "M_BAD_JSON",
+        "invalid_query": "M_INVALID_PARAM",
         "invalid_signature": "M_INVALID_SIGNATURE",
         "key_too_large": "M_KEY_TOO_LARGE",
         "locked": "M_USER_LOCKED",

@@ -103,7 +103,7 @@ async def test_bad_wishes_are_refused(nobody: Client, alice: Client, bob: Client
     assert too_long["org.matrix.msc4140.max_delay"] == 7 * 24 * 3600 * 1000
     for bad in ("0", "-1", "soon", "1.5"):
         params = {"org.matrix.msc4140.delay": bad}
-        assert await alice.errcode("PUT", at, 400, body={}, params=params) == "M_BAD_JSON"
+        assert await alice.errcode("PUT", at, 400, body={}, params=params) == "M_INVALID_PARAM"
     assert await bob.errcode("PUT", at, 403, body={}, params=after(LONG)) == "M_FORBIDDEN"
     assert await alice.errcode("PUT", at, 400, body={"a": 1.5}, params=after(LONG)) == "M_BAD_JSON"
     big = {"body": "x" * 66_000}

@@ -166,6 +166,9 @@ class TimelineSettings(Section):
     cached_rooms: Advanced[int] = Field(
         default=5000, ge=10, le=1_000_000, description="Rooms whose state is cached."
     )
+    max_state_bytes: Advanced[int] = Field(
+        default=128 * MIB, ge=MIB, le=65_536 * MIB, description="Most bytes of the state events among them."
+    )
     ring_entries: Advanced[int] = Field(
         default=5000, ge=100, le=5_000_000, description="Recent log entries kept in memory for readers."
     )

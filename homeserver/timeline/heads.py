@@ -28,24 +28,27 @@ Changes = Mapping[StateKey, Event | None]  # new events of changed keys; None: t
 
 
 class Snapshot:
-    """A room's state: `events` by (type, state key). `state_id` is None until the snapshot has its id."""
+    """A room's state: `events` by (type, state key), with `size` bytes of JSON. `state_id`: None until it has one."""
 
-    __slots__ = ("chain", "events", "state_id")
+    __slots__ = ("chain", "events", "size", "state_id")
 
     def __init__(self, events: Mapping[StateKey, Event], chain: int, state_id: int | None = None) -> None:
         self.events: immutables.Map[StateKey, Event] = immutables.Map(events.items())
+        self.size = sum(len(event.json) for event in events.values())
         self.chain = chain
         self.state_id = state_id
 
     def changed(self, changes: Changes, whole_after: int) -> "Snapshot":
         """The state after changes. Chains of deltas are kept short relative to the size of the state."""
         after = Snapshot({}, self.chain + 1)
+        after.size = self.size
         with self.events.mutate() as events:
             for key, event in changes.items():
+                before = events.pop(key, None)
+                after.size -= 0 if before is None else len(before.json)
                 if event is not None:
                     events[key] = event
-                else:
-                    events.pop(key, None)
+                    after.size += len(event.json)
             after.events = events.finish()
         if after.chain > max(whole_after, len(after.events) // 4):
             after.chain = 0
@@ -56,6 +59,7 @@ class Snapshot:
         held = self.events.get(event.key)
         if held is not None and held.event_id == event.event_id:
             self.events = self.events.set(event.key, event)
+            self.size += len(event.json) - len(held.json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +141,16 @@ async def load_tip(conn: AsyncConnection, room_id: RoomId, servers: Servers) -> 
 
 
 class Heads:
-    """The tips of the rooms in use, at most `limit` of them, not counting those with waiting submissions."""
+    """The tips of the rooms in use, at most `limit` of them with `max_bytes` of state events, not counting those with
+    waiting submissions."""
 
-    def __init__(self, db: Database, limit: int, servers: Servers) -> None:
+    def __init__(self, db: Database, limit: int, max_bytes: int, servers: Servers) -> None:
         self.servers = servers
         self._db = db
         self._limit = limit
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._sizes: dict[RoomId, int] = {}
         self._tips: OrderedDict[RoomId, Tip] = OrderedDict()
         self._loading: dict[RoomId, asyncio.Task[Tip]] = {}
         self._heard: dict[RoomId, LogPosition] = {}  # positions heard of while the room is loading
@@ -152,6 +160,7 @@ class Heads:
         tip = self._tips.get(room_id)
         if tip is not None and not tip.is_behind:
             self._tips.move_to_end(room_id)
+            self._weigh(tip)  # its state may have grown since
             return tip
         loading = self._loading.get(room_id)
         if loading is None:  # one load for all concurrent callers
@@ -174,12 +183,13 @@ class Heads:
     def add(self, tip: Tip) -> Tip:
         """Keep a tip and return it; if the room has a tip already, that one is kept and returned."""
         tip = self._tips.setdefault(tip.head.room_id, tip)
-        self._evict()
+        self._weigh(tip)
         return tip
 
     def drop(self, room_id: RoomId) -> None:
-        """Forget a room whose creation failed."""
+        """Forget a room, such as one whose creation failed."""
         self._tips.pop(room_id, None)
+        self._bytes -= self._sizes.pop(room_id, 0)
 
     def note(self, entry: Entry) -> None:
         """Note an entry of the log: another worker may have changed a room's state, or redacted a part of it."""
@@ -209,13 +219,18 @@ class Heads:
             self._loading.pop(room_id, None)
             self._heard.pop(room_id, None)
 
-    def _evict(self) -> None:
-        over = len(self._tips) - self._limit
-        if over <= 0:
-            return
-        idle = [room_id for room_id, tip in self._tips.items() if tip.waiting == 0]
-        for room_id in idle[:over]:
-            del self._tips[room_id]
+    def _weigh(self, tip: Tip) -> None:
+        """Count the size of a tip's state, and drop the tips least used if there are too many, or too large ones."""
+        room_id, size = tip.head.room_id, tip.head.state.size
+        self._bytes += size - self._sizes.get(room_id, 0)
+        self._sizes[room_id] = size
+        while len(self._tips) > self._limit or self._bytes > self._max_bytes:
+            idle = next(
+                (one for one, held in self._tips.items() if held.waiting == 0 and held is not tip), None
+            )
+            if idle is None:
+                return
+            self.drop(idle)
 
 
 def _holds(state: Snapshot, event_id: EventId) -> bool:

@@ -76,7 +76,7 @@ def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | No
     signer = Signer(settings.server.name, keys.signing, settings.timeline.snapshot_chain)
     chainer = Chainer(signer, clock)
     servers = Servers(settings.server.name)
-    heads = Heads(db, settings.timeline.cached_rooms, servers)
+    heads = Heads(db, settings.timeline.cached_rooms, settings.timeline.max_state_bytes, servers)
     live.listen(heads.note)
     appender = Appender(
         db=db,

@@ -95,7 +95,7 @@ async def running(
     live = Live(db, settings.ring_entries, settings.max_ring_bytes, metrics)
     await live.start()
     chainer = Chainer(Signer(server, key, settings.snapshot_chain), clock)
-    heads = Heads(db, settings.cached_rooms, servers)
+    heads = Heads(db, settings.cached_rooms, settings.max_state_bytes, servers)
     live.listen(heads.note)
     appender = Appender(
         db=db,

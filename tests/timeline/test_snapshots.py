@@ -1,12 +1,16 @@
 """States in memory: one step sets and takes out any number of keys."""
 
+from collections.abc import Awaitable, Callable
+
 from homeserver.clock import FakeClock
+from homeserver.model import Draft
 from homeserver.protocol.ids import make_room_id
 from homeserver.protocol.signing import SigningKey
 from homeserver.protocol.versions import rules_for
+from homeserver.settings.models import TimelineSettings
 from homeserver.timeline.build import Signer, extend, new_head
 from homeserver.timeline.heads import Changes, Snapshot
-from tests.timeline.conftest import SERVER, SERVERS, message, room_drafts
+from tests.timeline.conftest import ALICE, SERVER, SERVERS, Writing, message, room_drafts
 
 
 def a_state(key: SigningKey) -> Snapshot:
@@ -49,3 +53,21 @@ def test_what_is_no_state_changes_none(key: SigningKey) -> None:
     after, built = extend(head, message("hi"), signer, 1, "")
     assert not built.changes
     assert built.before is built.after is after.state is head.state
+
+
+async def test_rooms_with_large_states_leave_the_cache(workers: Callable[..., Awaitable[Writing]]) -> None:
+    """The bytes of the state events count, also those that come while a room is in use."""
+    writing = await workers(TimelineSettings(max_state_bytes=2**20))
+    rooms = [await writing.new_room() for _ in range(3)]
+    for room_id in rooms:
+        large = [
+            Draft("org.example.large", ALICE, {"text": "x" * 60_000}, state_key=str(n)) for n in range(9)
+        ]
+        await writing.timeline.send(room_id, large)
+        await writing.timeline.send(room_id, [message("there")])
+    await writing.timeline.head(rooms[2])
+    assert [writing.heads.known(room_id) is not None for room_id in rooms] == [False, False, True]
+    for room_id in rooms:
+        state = (await writing.timeline.head(room_id)).state
+        assert state.size == sum(len(event.json) for event in state.events.values()) > 500_000
+        assert await writing.faults(room_id) == []

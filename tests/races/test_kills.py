@@ -30,6 +30,8 @@ KILLS = int(os.environ.get("HOMESERVER_TEST_KILLS", "3"))
 TOGETHER = 6
 """Cases of one kill."""
 _numbers = itertools.count(1)
+RESUMED = frozenset({"matrix_rooms.send_delayed"})
+"""Work in steps that the server goes on with later; a call that was not answered may be seen half done."""
 SURVIVING = [one for one in CASES if one.survives]
 
 
@@ -128,7 +130,7 @@ async def test_nothing_acknowledged_is_lost(
             acknowledged[case.name] += count > 0
             allowed = known[case.name][1 if count else 0 :]
             found = await race.seen()
-            if found not in allowed:
+            if found not in allowed and (count or case.name not in RESUMED):
                 wrong.append(f"{case.name}: {count} answered, seen {found}\nin a row {allowed}")
                 print(f"WRONG after {number} kills: {case.name}, {count} answered", flush=True)
         if number in (KILLS, KILLS // 2) or number % 100 == 0:

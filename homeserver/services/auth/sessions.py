@@ -8,7 +8,8 @@ import secrets
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +22,7 @@ from homeserver.protocol.ids import DeviceId, UserId
 from homeserver.services.accounts.status import check_account
 from homeserver.services.auth import token_format
 from homeserver.services.auth.access_tokens import AccessTokens
+from homeserver.services.auth.opening import Opening, Taken, open_one, open_sessions
 from homeserver.services.auth.token_format import AccessClaims, TokenKey
 from homeserver.services.e2ee import cleanup
 from homeserver.settings.models import TokenSettings
@@ -239,35 +241,32 @@ class Sessions:
                 return purged
 
     async def _open(self, session: Session, *, even_suspended: bool) -> Person:
-        """Insert a new session, ending an earlier one of the device, which keeps its display name.
-
-        Of concurrent ones on a device the last stays.
-        """
-        user_id, device_id = session.user_id, session.device_id
-
-        async def work(conn: AsyncConnection) -> Person | Session:
-            # The lock orders this before or after a suspension, never concurrent with it.
-            await stored_accounts.lock_users(conn, [user_id])
-            account = (await stored_accounts.accounts_of(conn, [user_id])).get(user_id)
-            if account is None:
-                raise token_format.unknown_token()
-            check_account(account, even_suspended=even_suspended)
-            earlier = (await stored.sessions_on(conn, user_id, [device_id])).get(device_id)
-            if earlier is not None and earlier.ended_ms is None:
-                return earlier
-            await stored.drop_ended(conn, user_id, device_id)
-            await stored.add_sessions(conn, [session])
-            return account.person
-
+        """Insert a session; one that the device has is ended with it. Of concurrent log-ins the last one stays."""
         for _ in range(_TAKEOVERS):
-            done = await write_with_retry(self._db, work)
-            if isinstance(done, Person):
+            opening = Opening(session, even_suspended=even_suspended)
+            person, earlier = await write_with_retry(self._db, partial(open_one, opening=opening))
+            if earlier is None or await self._take_over(earlier, opening):
                 await self._tell_of(session)
                 await self._end_beyond(session)
-                return done
-            session = replace(session, device_name=done.device_name)
-            await self._end([(user_id, done.session_id)], "replaced")
+                return person
         raise Unavailable("too many log-ins on this device at once; try again", code="busy")
+
+    async def _take_over(self, earlier: Session, opening: Opening) -> bool:
+        """End a device's session and begin the next one, both or none; False if another log-in was quicker."""
+        session = opening.session
+        opening = opening._replace(session=replace(session, device_name=earlier.device_name))
+        also: list[SideWrite[Any]] = [
+            SideWrite(_end_sessions, _Ending(earlier.session_id, self._clock.now_ms())),
+            SideWrite(open_sessions, opening),
+        ]
+        try:
+            ended = session_ended(session.user_id, earlier.session_id, "replaced")
+            entries = await self._timeline.append([ended], also=also)
+        except Taken:
+            return False
+        for entry in entries:  # this worker at once; other workers read them from the log
+            self.note(entry)
+        return True
 
     async def _tell_of(self, session: Session) -> None:
         """A new device is a change of its user's devices before it has keys: messages can be sent to it."""

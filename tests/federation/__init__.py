@@ -1,0 +1,1 @@
+"""Federation with other servers."""

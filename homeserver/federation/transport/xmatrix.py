@@ -67,8 +67,10 @@ def signed_bytes(
     method: str, uri: str, origin: str, destination: str, content: JsonObject | None = None
 ) -> bytes:
     """What the signature of a request covers. `uri`: path and query as on the request line; `content`: None without a
-    body."""
-    request: JsonObject = {"method": method, "uri": uri, "origin": origin, "destination": destination}
+    body; `destination`: "" from old servers, which do not name it."""
+    request: JsonObject = {"method": method, "uri": uri, "origin": origin}
+    if destination:
+        request = {**request, "destination": destination}
     return canonical.encode(request if content is None else {**request, "content": content})
 
 

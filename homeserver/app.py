@@ -35,6 +35,7 @@ from homeserver.wiring.clientdata import build_clientdata, build_encryption
 from homeserver.wiring.core import Core, build_core
 from homeserver.wiring.enquiries import build_enquiries
 from homeserver.wiring.events import build_events
+from homeserver.wiring.federation import Federation, build_federation
 from homeserver.wiring.media import build_media, build_previews
 from homeserver.wiring.messages import build_messages, build_moderation, build_search
 from homeserver.wiring.push import build_notifications, build_progress, build_push
@@ -49,6 +50,7 @@ class Homeserver:
 
     settings: Settings
     core: Core
+    federation: Federation | None
     clientdata: ClientDataServices
     e2ee: Encryption
     accounts: AccountServices
@@ -77,6 +79,7 @@ def build(
     `resolver` finds the addresses of names in outgoing requests; the system's if there is none.
     """
     core = build_core(settings, clock or SystemClock(), resolver)
+    federation = build_federation(settings, core, resolver)
     clientdata = build_clientdata(settings, core)
     e2ee = build_encryption(settings, core)
     accounts = build_accounts(settings, core)
@@ -94,6 +97,7 @@ def build(
     return Homeserver(
         settings=settings,
         core=core,
+        federation=federation,
         clientdata=clientdata,
         e2ee=e2ee,
         accounts=accounts,

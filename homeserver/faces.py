@@ -7,7 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
+from homeserver.api.federation import app as federation
 from homeserver.api.matrix import app as matrix
+from homeserver.api.matrix.openid import OpenIdCalls
 from homeserver.api.media import app as media
 from homeserver.api.messenger import app as messenger
 from homeserver.api.messenger.services import MessengerServices
@@ -98,9 +100,7 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
     """The APIs that the settings enable, not yet mounted."""
     address, authenticator, limit = _address(hs), _authenticator(hs), _limit(hs)
 
-    def dispatcher(admit: Admit, **more: Any) -> Dispatcher:
-        most = hs.settings.listen.max_body_bytes
-        return Dispatcher(admit=admit, limit=limit, max_body_bytes=most, places=hs.core.places, **more)
+    dispatcher = partial(_dispatcher, hs, limit)
 
     def context(scope: str, issuer: str) -> ApiContext:
         keys = ServiceKeyAuth(
@@ -121,7 +121,30 @@ def make_faces(hs: Homeserver, hub: Hub) -> list[Face]:
         )
 
     files = media.make(hs.media.store, dispatcher=dispatcher(authenticator), clock=hs.core.clock)
-    return [files, *_products(hs, context), *_matrix(hs, dispatcher)]
+    # The paths of federation are below those of the Matrix API, so they stand first.
+    return [files, *_products(hs, context), *_federation(hs, dispatcher), *_matrix(hs, dispatcher)]
+
+
+def make_federation_app(hs: Homeserver) -> web.Application:
+    """The application of the listener for other servers, with nothing but what they call."""
+    slow_ms = hs.settings.logs.slow_request_ms
+    root = root_application(Cors(()), hs.core.metrics, slow_request_ms=slow_ms)
+    mount(root, _federation(hs, partial(_dispatcher, hs, _limit(hs))))
+    return root
+
+
+def _dispatcher(
+    hs: Homeserver, limit: Callable[[web.Request], None], admit: Admit, **more: Any
+) -> Dispatcher:
+    most = hs.settings.listen.max_body_bytes
+    return Dispatcher(admit=admit, limit=limit, max_body_bytes=most, places=hs.core.places, **more)
+
+
+def _federation(hs: Homeserver, dispatcher: Callable[..., Dispatcher]) -> Sequence[Face]:
+    if hs.federation is None:
+        return ()
+    openid = OpenIdCalls(hs.auth.openid, server_name=hs.settings.server.name)
+    return federation.make(hs.federation.keys, dispatcher, [openid.route("/v1/openid/userinfo")])
 
 
 def _address(hs: Homeserver) -> ClientAddress:

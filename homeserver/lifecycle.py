@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -16,9 +17,10 @@ from homeserver import memory, metrics
 from homeserver.app import Homeserver, build
 from homeserver.bridges import Bridge, Parts, find
 from homeserver.errors import Unavailable
-from homeserver.faces import make_app, make_bridges
+from homeserver.faces import make_app, make_bridges, make_federation_app
 from homeserver.http.connections import Connections, most_connections, raise_file_limit
 from homeserver.http.sockets import Hub
+from homeserver.http.tls import Certificate
 from homeserver.services.demo import DemoAccounts
 from homeserver.services.media.disk import check_space
 from homeserver.settings.models import Settings
@@ -28,6 +30,7 @@ from homeserver.timeline.housekeeping import PURGE_INTERVAL_S, follow, purge_tra
 from homeserver.web.pages import DemoAccount
 
 logger = logging.getLogger(__name__)
+_CERTIFICATE_S = 60.0  # how often the certificate's files are looked at
 _BACKLOG = 512  # connections that the system accepts before we do
 # A long list makes some ten thousand objects that live as long as their response. With the default thresholds the
 # garbage collector scans them, and every so often all that is cached, while every request waits.
@@ -41,6 +44,7 @@ class Running(NamedTuple):
     hub: Hub
     url: str
     metrics_port: int | None
+    federation_port: int | None = None
 
 
 @asynccontextmanager
@@ -71,6 +75,8 @@ async def working(hs: Homeserver) -> AsyncIterator[None]:
             logger.exception("not everything that waited could be written before the end")
         await core.tasks.stop(settings.listen.shutdown_grace_s)
         await core.outgoing.close()
+        if hs.federation is not None:
+            await hs.federation.http.close()
         hs.media.store.close()
         hs.media.disk.close()
         hs.accounts.passwords.close()
@@ -158,21 +164,54 @@ async def running(
         metrics_port = await stack.enter_async_context(metrics.listen(hs.core.metrics, settings.metrics))
         listener = await _listen(runner, settings)
         stack.callback(listener.close)
+        federation_port = await _listen_for_servers(stack, hs)
         stack.callback(stopping.set)
         stack.callback(hs.sync.long_polls.close)
         stack.callback(hs.media.repository.close)
         host, port = listener.sockets[0].getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        yield Running(hs, hub, url, metrics_port)
+        yield Running(hs, hub, url, metrics_port, federation_port)
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> asyncio.Server:
-    """Listen, with our bounds on connections."""
+async def _listen_for_servers(stack: AsyncExitStack, hs: Homeserver) -> int | None:
+    """Listen for other servers; the port, None without federation."""
+    around, listen = hs.settings.federation, hs.settings.listen
+    if hs.federation is None:
+        return None
+    context = None
+    if around.certificate_file is not None and around.private_key_file is not None:
+        certificate = Certificate(around.certificate_file, around.private_key_file)
+        certificate.load()
+        context = certificate.context
+        hs.core.tasks.repeat("certificate", certificate.reload, every_s=_CERTIFICATE_S)
+    runner = web.AppRunner(
+        make_federation_app(hs),
+        access_log=None,
+        shutdown_timeout=listen.shutdown_grace_s,
+        handle_signals=False,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    listener = await _listen(runner, hs.settings, (around.host, around.port), context)
+    stack.callback(listener.close)
+    port: int = listener.sockets[0].getsockname()[1]
+    logger.info("listening for other servers at port %d", port)
+    return port
+
+
+async def _listen(
+    runner: web.AppRunner,
+    settings: Settings,
+    at: tuple[str, int] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> asyncio.Server:
+    """Listen, with our bounds on connections; `at` another host and port than those of `listen`."""
     if runner.server is None:
         raise LookupError("the runner is not set up")
     make = Connections(settings.listen, most_connections()).protocol(runner.server)
-    listen, loop = settings.listen, asyncio.get_running_loop()
-    return await loop.create_server(make, listen.host, listen.port, backlog=_BACKLOG)
+    host, port = at or (settings.listen.host, settings.listen.port)
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(make, host, port, backlog=_BACKLOG, ssl=tls)
 
 
 def _start_bridges(hs: Homeserver, bridges: Mapping[str, Parts]) -> None:

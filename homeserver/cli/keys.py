@@ -70,4 +70,4 @@ def rotate(
 def _print(keys: ServerKeys) -> None:
     typer.echo(f"{keys.signing.key_id} {keys.signing.verify_key_base64} (signs)")
     for old in keys.old_signing:
-        typer.echo(f"{old.key_id} {old.verify_key_base64} (old)")
+        typer.echo(f"{old.key.key_id} {old.key.verify_key_base64} (old)")

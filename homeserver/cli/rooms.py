@@ -42,7 +42,7 @@ async def _verify(settings: Settings, room_id: RoomId) -> int:
     """Print the first faults as they are found; returns the number of all faults."""
     data_dir = settings.server.data_dir
     keys = open_keys(data_dir)
-    own = {key.key_id: key.verify_key for key in (keys.signing, *keys.old_signing)}
+    own = {key.key_id: key.verify_key for key in (keys.signing, *(old.key for old in keys.old_signing))}
     db = Database(database_url(settings.database, data_dir), settings.database)
     count = 0
     try:

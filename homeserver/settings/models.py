@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from homeserver.settings.chat import MediaSettings, RoomSettings, SocketSettings, ThumbnailSize
 from homeserver.settings.encryption import EncryptionSettings
 from homeserver.settings.faces import CorsSettings, MessengerSettings, UniversitySettings, WebSettings
+from homeserver.settings.federation import FederationSettings
 from homeserver.settings.issuers import Algorithm, ClaimSettings, IssuerSettings
 from homeserver.settings.matrix import (
     GuestAccountSettings,
@@ -60,6 +61,7 @@ __all__ = [
     "CorsSettings",
     "DatabaseSettings",
     "EncryptionSettings",
+    "FederationSettings",
     "GuestAccountSettings",
     "GuestSettings",
     "InteractionSettings",
@@ -137,6 +139,7 @@ class Settings(Section):
     well_known: WellKnownSettings = Field(
         default=WellKnownSettings(), description="Files below /.well-known/matrix."
     )
+    federation: FederationSettings = Field(default=FederationSettings(), description="Other homeservers.")
     turn: TurnSettings = Field(default=TurnSettings(), description="TURN servers for calls.")
     cors: CorsSettings = Field(
         default=CorsSettings(), description="Cross-origin requests from other web sites."

@@ -5,7 +5,8 @@
     guests.key         makes the hashes by which guests are recognised (32 bytes, base64); a new one forgets all guests
     vapid.key          signs requests to push services (a P-256 key of 32 bytes, base64); after a new one browsers
                        must subscribe again
-    signing.key        signs events: `ed25519 version seed`; the first line signs, older keys are only published
+    signing.key        signs events: `ed25519 version seed`; the first line signs, former keys are only published, with
+                       the time of the first start without them in milliseconds
 
 The folder has mode 0700 and each file 0600; keys that other system users can read are refused, as they are not secret.
 Several processes may start at once: files are created atomically, and all processes use the one created first.
@@ -16,7 +17,8 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +33,8 @@ MEDIA_URL_FILE = "media_url.key"
 GUESTS_FILE = "guests.key"
 VAPID_FILE = "vapid.key"
 SIGNING_FILE = "signing.key"
+_WORDS_OF_FORMER = 4  # ed25519, version, seed, time
+_IN_USE = 0  # no time yet: of the current key, and of one that the running server may still sign with
 _MAX_FILE_BYTES = 64 * 1024
 
 
@@ -38,6 +42,14 @@ class BadKeys(Invalid):
     """A key cannot be read, is readable by others or is malformed. The message names the file and what to do."""
 
     code = "bad_keys"
+
+
+@dataclass(frozen=True, slots=True)
+class FormerKey:
+    """A former signing key, and when it was last in use at the latest."""
+
+    key: SigningKey
+    expired_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +61,31 @@ class ServerKeys:
     guests: bytes = field(repr=False)
     vapid: bytes = field(repr=False)
     signing: SigningKey
-    old_signing: tuple[SigningKey, ...] = ()
+    old_signing: tuple[FormerKey, ...] = ()
 
 
-def open_keys(data_dir: Path) -> ServerKeys:
-    """Load the keys in data_dir/keys; missing ones are created. Raises BadKeys."""
+def open_keys(data_dir: Path, *, starts: bool = False) -> ServerKeys:
+    """Load the keys in data_dir/keys; missing ones are created. Raises BadKeys.
+
+    `starts`: for a server that signs with them from now on, so that former keys are out of use.
+    """
     folder = _folder(data_dir)
-    signing = _signing_keys(folder / SIGNING_FILE)
+    signing, *former = _signing_keys(folder / SIGNING_FILE, starts=starts)
     return ServerKeys(
         access_token=_secret(folder / ACCESS_FILE),
         media_url=_secret(folder / MEDIA_URL_FILE),
         guests=_secret(folder / GUESTS_FILE),
         vapid=_vapid_key(folder / VAPID_FILE),
-        signing=signing[0],
-        old_signing=tuple(signing[1:]),
+        signing=signing.key,
+        old_signing=tuple(former),
     )
 
 
 def rotate_signing(data_dir: Path) -> ServerKeys:
     """Sign events with a new key from the next start on; the old one stays published. Raises BadKeys."""
     path = _folder(data_dir) / SIGNING_FILE
-    keys = [_new_signing_key(), *_signing_keys(path)]
+    current, *former = _signing_keys(path, starts=False)
+    keys = [FormerKey(_new_signing_key(), _IN_USE), FormerKey(current.key, _IN_USE), *former]
     _write(path, _signing_text(keys), replace=True)
     return open_keys(data_dir)
 
@@ -117,17 +133,29 @@ def _vapid_key(path: Path) -> bytes:
     return key
 
 
-def _signing_keys(path: Path) -> list[SigningKey]:
-    text = _read_or_make(path, lambda: _signing_text([_new_signing_key()]))
+def _signing_keys(path: Path, *, starts: bool) -> list[FormerKey]:
+    """The keys of the file, the current one first. At a start, one that was in use until then gets its time."""
+    text = _read_or_make(path, lambda: _signing_text([FormerKey(_new_signing_key(), _IN_USE)]))
     try:
-        keys = [SigningKey.from_text(line) for line in text.splitlines() if line.strip()]
+        keys = [_signing_key(line) for line in text.splitlines() if line.strip()]
     except ValueError as error:
         raise BadKeys(f"{path}: {error}") from None
     if not keys:
         raise BadKeys(f"{path}: holds no key")
-    if len({key.key_id for key in keys}) != len(keys):
+    if len({one.key.key_id for one in keys}) != len(keys):
         raise BadKeys(f"{path}: has two keys of one version")
+    if starts and any(one.expired_ms == _IN_USE for one in keys[1:]):
+        now_ms = time.time_ns() // 1_000_000
+        former = [FormerKey(one.key, one.expired_ms or now_ms) for one in keys[1:]]
+        keys = [keys[0], *former]
+        _write(path, _signing_text(keys), replace=True)
     return keys
+
+
+def _signing_key(line: str) -> FormerKey:
+    words = line.split()
+    expired_ms = int(words.pop()) if len(words) == _WORDS_OF_FORMER else _IN_USE
+    return FormerKey(SigningKey.from_text(" ".join(words)), expired_ms)
 
 
 def _new_secret() -> str:
@@ -143,8 +171,10 @@ def _new_signing_key() -> SigningKey:
     return SigningKey.generate("a_" + secrets.token_hex(4))
 
 
-def _signing_text(keys: list[SigningKey]) -> str:
-    return "".join(key.to_text() + "\n" for key in keys)
+def _signing_text(keys: Sequence[FormerKey]) -> str:
+    return "".join(
+        one.key.to_text() + (f" {one.expired_ms}" if one.expired_ms != _IN_USE else "") + "\n" for one in keys
+    )
 
 
 def _read_or_make(path: Path, make: Callable[[], str]) -> str:

@@ -69,7 +69,7 @@ class Core:
 def build_core(settings: Settings, clock: Clock, resolver: AbstractResolver | None = None) -> Core:
     """Build the core. Creates the keys at the first start. `resolver`: DNS resolver for outgoing requests."""
     data_dir = Path(settings.server.data_dir)
-    keys = open_keys(data_dir)
+    keys = open_keys(data_dir, starts=True)
     metrics = Metrics()
     db = Database(database_url(settings.database, data_dir), settings.database, metrics.statement_sent)
     live = Live(db, settings.timeline.ring_entries, settings.timeline.max_ring_bytes, metrics)

@@ -216,7 +216,7 @@ def test_a_key_is_replaced_after_a_question(cli: Cli) -> None:
     assert open_keys(cli.folder / "data") == first
     said = cli("keys", "rotate", "signing", "--yes")
     second = open_keys(cli.folder / "data")
-    assert second.old_signing == (first.signing,)
+    assert [one.key for one in second.old_signing] == [first.signing]
     assert f"{second.signing.key_id} {second.signing.verify_key_base64} (signs)\n" in said
     assert f"{first.signing.key_id} {first.signing.verify_key_base64} (old)\n" in said
     cli("keys", "rotate", "access-token", "--yes")

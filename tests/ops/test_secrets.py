@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import stat
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -133,10 +134,22 @@ def test_a_new_signing_key_leaves_the_old_one_known(tmp_path: Path) -> None:
     first = open_keys(tmp_path)
     second = secrets.rotate_signing(tmp_path)
     third = secrets.rotate_signing(tmp_path)
-    assert second.old_signing == (first.signing,)
-    assert third.old_signing == (second.signing, first.signing)
+    assert [one.key for one in second.old_signing] == [first.signing]
+    assert [one.key for one in third.old_signing] == [second.signing, first.signing]
     assert third.access_token == first.access_token
     assert open_keys(tmp_path) == third
+    assert [one.expired_ms for one in third.old_signing] == [0, 0], (
+        "the server that runs may still sign with them"
+    )
+    before_ms = time.time_ns() // 1_000_000
+    started = open_keys(tmp_path, starts=True)
+    assert all(one.expired_ms >= before_ms for one in started.old_signing)
+    assert started == open_keys(tmp_path, starts=True) == open_keys(tmp_path), "the time stays"
+    fourth = secrets.rotate_signing(tmp_path)
+    assert [one.expired_ms for one in fourth.old_signing] == [
+        0,
+        *(one.expired_ms for one in started.old_signing),
+    ]
     assert mode(tmp_path / "keys/signing.key") == 0o600
     assert len(list((tmp_path / "keys").iterdir())) == 5
 

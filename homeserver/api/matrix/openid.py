@@ -44,16 +44,20 @@ class OpenIdCalls:
                 body=JsonObject,
                 answer=OpenIdToken,
             ),
-            Route(
-                "GET",
-                "/federation/v1/openid/userinfo",
-                self.userinfo,
-                "Look up an OpenID token's user",
-                query=UserInfoQuery,
-                answer=UserInfo,
-                public=True,
-                errors={401: "The token is missing, unknown or has expired."},
-            ),
+            self.route("/federation/v1/openid/userinfo"),
+        )
+
+    def route(self, path: str) -> Route:
+        """The call of other services, at this path: it is one of the server-server API."""
+        return Route(
+            "GET",
+            path,
+            self.userinfo,
+            "Look up an OpenID token's user",
+            query=UserInfoQuery,
+            answer=UserInfo,
+            public=True,
+            errors={401: "The token is missing, unknown or has expired."},
         )
 
     async def openid(self, call: Call[JsonObject, None]) -> OpenIdToken:

@@ -24,7 +24,7 @@ from homeserver.protocol.signing import (
 from homeserver.protocol.versions import RoomRules
 from homeserver.storage import serverkeys
 from homeserver.storage.db import Database
-from homeserver.storage.serverkeys import ServerKey
+from homeserver.storage.serverkeys import KeyAnswer, ServerKey
 
 _MOST_SERVERS: Final = 10_000
 _ASK_AGAIN_MS: Final = 60_000  # a server that answered, but not with the key that is wanted
@@ -93,6 +93,19 @@ class Keyring:
             wanted = signatures_of(pdu, server).keys() - {POLICY_SERVER_KEY_ID}
             keys = await self._keys(server, wanted, was_valid)
             verify_event(pdu, rules, server, keys)
+
+    async def answer(self, server: ServerName, until_ms: int) -> KeyAnswer | None:
+        """The last answer of a server about its keys. It is asked if there is none that is valid until then; None if it
+        never answered."""
+        async with self._db.read() as conn:
+            held = (await serverkeys.answers_of(conn, [server])).get(server)
+        half_ms = 0 if held is None else (held.fetched_ms + held.valid_until_ms) // 2
+        is_fresh = held is not None and self._clock.now_ms() < half_ms and held.valid_until_ms >= until_ms
+        if is_fresh or not self._may_ask(server):
+            return held
+        await self._asking.run(server, lambda: self._ask(server))
+        async with self._db.read() as conn:
+            return (await serverkeys.answers_of(conn, [server])).get(server)
 
     async def _keys(
         self, server: ServerName, wanted: Collection[str], fits: Callable[[ServerKey], bool]

@@ -36,7 +36,9 @@ class RegistrationTokens:
         self, *, token: str | None = None, uses: int | None = None, ttl_s: int | None = None
     ) -> RegistrationToken:
         """Create a token; without `token` its text is random. Raises Invalid("bad_token"), Conflict("token_in_use")."""
-        text = token if token is not None else secrets.token_urlsafe(12)
+        text = (
+            token if token is not None else secrets.token_urlsafe(12).replace("-", "_")
+        )  # no option of a command line
         if not _TOKEN.fullmatch(text):
             raise Invalid("a token must have 1 to 64 letters, digits, and any of . _ ~ -", code="bad_token")
         now_ms = self._clock.now_ms()

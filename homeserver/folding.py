@@ -22,14 +22,19 @@ _PLAIN_LETTERS: dict[int, str | int | None] = {
     ord("þ"): "th",
     **dict.fromkeys(map(ord, "'’‘‛ʼʻʹʾʿ`´′＇"), None),
 }
+_LONG_WORDS = "\ufdfa\ufdfb"  # single characters that are 18 and 8 in normal form NFKC
+_MAX_LONG_WORDS = 100
 _MAX_MARKS = 30  # combining marks in a row, as in "Stream-Safe Text Format" (UAX #15)
 
 
 def normalized(form: Literal["NFC", "NFKC"], text: str) -> str:
-    """A normal form of Unicode, in linear time: more than 30 combining marks in a row are cut, as sorting them takes
-    time by the square of their number."""
+    """A normal form of Unicode in linear time: more than 30 combining marks in a row are cut, as sorting them takes
+    time by the square of their number. In NFKC the two characters that stand for whole sentences become spaces in
+    texts with more than 100 of them, which would become many times as long."""
     if text.isascii():
         return text
+    if form == "NFKC" and sum(map(text.count, _LONG_WORDS)) > _MAX_LONG_WORDS:
+        text = text.translate(dict.fromkeys(map(ord, _LONG_WORDS), " "))
     return unicodedata.normalize(form, _too_many_marks().sub(r"\1", text))
 
 

@@ -70,3 +70,11 @@ def test_no_text_takes_long(text: str) -> None:
     assert len(one_line(text)) <= len(text)
     assert plain(plain(text)) == plain(text)
     assert time.process_time() - started < 2
+
+
+def test_sentences_of_one_character_do_not_blow_a_text_up() -> None:
+    few, many = "\ufdfa" * 2 + "ends", "\ufdfa" * 20_000 + "ends"
+    assert len(fold(few)) > 30
+    assert "ends" in fold(many)
+    assert len(fold(many)) <= len(many)
+    assert normalized("NFC", many) == many, "what people wrote stays"

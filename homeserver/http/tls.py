@@ -22,6 +22,8 @@ class Certificate:
         """Read the files. Raises Invalid("bad_certificate")."""
         try:
             read = tuple(file.stat().st_mtime_ns for file in self._files)
+            # Tried first: a certificate without its key would spoil the context that is in use.
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*self._files)
             self.context.load_cert_chain(*self._files)
         except (OSError, ssl.SSLError) as error:
             names = " and ".join(map(str, self._files))

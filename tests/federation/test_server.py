@@ -139,6 +139,9 @@ async def test_as_a_notary(server: Running, peer: Peer, session: aiohttp.ClientS
         assert one["server_keys"] == [found[peer.name]]
     assert peer.asked[f"{KEYS}/server"] == 1
     assert await get(session, f"{server.url}{KEYS}/query/private.example:1") == {"server_keys": []}
+    for port in ("99999", "0"):
+        none = await get(session, f"{server.url}{KEYS}/query/a.example:{port}")
+        assert none == {"server_keys": []}
     refused = await get(session, f"{server.url}{KEYS}/query/a.example?minimum_valid_until_ts=soon", 400)
     assert refused["errcode"] == "M_INVALID_PARAM"
     async with session.post(f"{server.url}{KEYS}/query", json={"server_keys": [1]}) as answer:
@@ -183,6 +186,10 @@ async def test_a_new_certificate_is_served_without_a_restart(server: Running, au
     around.certificate_file.write_text("no certificate")
     await certificate.reload()
     assert await serial() == first, "one that is no good is not taken"
+    other = authority.issue(["other.example"])[0]
+    around.certificate_file.write_bytes(other.read_bytes())
+    await certificate.reload()
+    assert await serial() == first, "nor one without its key, as in the middle of a renewal"
     authority.issue(["localhost"])  # into the same files
     await certificate.reload()
     assert await serial() != first

@@ -103,8 +103,13 @@ class Discovery:
         self._asking: SingleFlight[ServerName, Name | None] = SingleFlight()
 
     async def targets(self, server: ServerName) -> list[Target]:
-        """Where a server may be reached, in the order of the attempts; at least one."""
+        """Where a server may be reached, in the order of the attempts; at least one.
+
+        Raises Refused for a port that there cannot be.
+        """
         name = parse_name(server)
+        if not _has_port(name):
+            raise Refused("there is no such port")
         if name.is_literal or name.port is not None:
             return [_direct(name)]
         delegated = await self._delegate(server)
@@ -174,6 +179,11 @@ def _direct(name: Name) -> Target:
     )
 
 
+def _has_port(name: Name) -> bool:
+    """Whether there can be a server at the name's port, if it has one."""
+    return name.port is None or 0 < name.port < 65_536
+
+
 def _check_redirect(url: URL) -> URL:
     if url.scheme != "https":
         raise Refused("a redirect to plain HTTP")
@@ -191,7 +201,7 @@ def _named(answer: Response) -> Name | None:
     if not isinstance(named, str) or not is_server_name(named):
         return None
     name = parse_name(named)
-    return None if name.port is not None and not 0 < name.port < 65_536 else name
+    return name if _has_port(name) else None
 
 
 def _keep_ms(headers: Mapping[str, str]) -> int:

@@ -24,7 +24,7 @@ export class ChatList extends Emitter {
   #chats = new Map();
   /** @type {Group[] | null} what `groups` answered last */
   #groups = null;
-  /** @type {Message[] | null} what was said while the list was on its way; null: it is not */
+  /** @type {(() => void)[] | null} what to do again once the list that is on its way is here; null: none is */
   #early = null;
   #isStale = false;
   #loadedAt = 0;
@@ -113,9 +113,7 @@ export class ChatList extends Emitter {
     }
     const early = this.#early;
     this.#early = null;
-    for (const message of early) {
-      if (!this.#isCounted(message)) this.#take(message);
-    }
+    for (const again of early) again();
     this.#changed();
     if (this.#isStale) await this.load();
   }
@@ -135,6 +133,7 @@ export class ChatList extends Emitter {
 
   /** What the open chat shows is the last word of it, whoever said it. @param {Message} message */
   shown(message) {
+    this.#early?.push(() => this.shown(message));
     const chat = this.#chats.get(message.chat_id);
     if (chat && !this.#isCounted(message)) this.#put({ ...chat, ...lastOf(message) });
   }
@@ -152,7 +151,7 @@ export class ChatList extends Emitter {
       // Also after a break: the list then tells what was missed.
       if (this.isLoaded) void this.load();
     } else if (frame.type === "message") {
-      if (this.#early) this.#early.push(frame.message);
+      if (this.#early) this.#early.push(() => this.#isCounted(frame.message) || this.#take(frame.message));
       else this.#take(frame.message);
       this.emit("message", frame.message);
     } else if (frame.type === "messages_read" && String(frame.user_id) === this.#sellerId) {

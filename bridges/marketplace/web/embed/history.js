@@ -32,6 +32,12 @@ export class History {
     return this.#refreshing;
   }
 
+  /** A message was edited: a page that is on its way may be older. @param {import("./market.js").Message} message */
+  edited(message) {
+    this.#log.update(message);
+    this.#again = true;
+  }
+
   /** Load the page before the oldest message we have. */
   older() {
     this.#older ??= this.#loadOlder().finally(() => {
@@ -43,8 +49,7 @@ export class History {
   async #refresh() {
     do {
       this.#again = false;
-      this.#log.hold();
-      await this.#fill().finally(() => this.#log.release());
+      await this.#fill();
     } while (this.#again);
   }
 

@@ -39,8 +39,6 @@ export class Log extends Emitter {
   #deleted = new Set();
   /** @type {Message[]} our own, held back while it is not known which of the pending ones they are */
   #held = [];
-  /** @type {Map<number, Message> | null} what was heard while a page is on its way, which may be older than that */
-  #heard = null;
 
   /** @param {string} ownId */
   constructor(ownId) {
@@ -52,22 +50,10 @@ export class Log extends Emitter {
     return this.messages.at(-1) ?? null;
   }
 
-  /** A page is asked for: remember what is heard from now on, until `release`. */
-  hold() {
-    this.#heard = new Map();
-  }
-
-  /** The page is here, or will not come: what was heard meanwhile is newer. */
-  release() {
-    const heard = [...(this.#heard?.values() ?? [])].sort((one, other) => one.id - other.id);
-    this.#heard = null;
-    // An edit of what lies before the page does not bring it here.
-    this.#take(heard.filter((one) => one.id > (this.last?.id ?? 0) || this.#has(one.id)));
-  }
-
-  /** Start from a newest page. @param {Message[]} page @param {boolean} hasOlder */
+  /** Start from a newest page; what was heard while it was on its way stays behind it. @param {Message[]} page @param {boolean} hasOlder */
   reset(page, hasOlder) {
-    this.messages = page.filter((one) => !this.#deleted.has(one.id));
+    const end = page.at(-1)?.id ?? 0;
+    this.messages = [...page, ...this.messages.filter((one) => one.id > end)].filter((one) => !this.#deleted.has(one.id));
     this.hasOlder = hasOlder;
     this.isLoaded = true;
     this.emit("change", null);
@@ -116,8 +102,7 @@ export class Log extends Emitter {
 
   /** A message as it reads now, if we have it. @param {Message} message */
   update(message) {
-    this.#heard?.set(message.id, message);
-    if (!this.#has(message.id)) return;
+    if (!this.messages.some((one) => one.id === message.id)) return;
     this.#put(message);
     this.emit("change", null);
   }
@@ -145,39 +130,28 @@ export class Log extends Emitter {
   /** @param {string} clientId @param {Partial<Pending>} change */
   changePending(clientId, change) {
     this.pending = this.pending.map((one) => (one.clientId === clientId ? { ...one, ...change } : one));
-    this.#settle();
+    this.#release();
   }
 
   /** The server has it, or it was given up. @param {string} clientId @param {Message | null} [message] what became of it */
   dropPending(clientId, message = null) {
     this.pending = this.pending.filter((one) => one.clientId !== clientId);
-    this.#settle(message ? [message] : []);
+    this.#release(message ? [message] : []);
   }
 
   /** @param {Message[]} [confirmed] */
-  #settle(confirmed = []) {
+  #release(confirmed = []) {
     const isOver = !this.pending.some((one) => one.state === "sending");
     const released = isOver ? [...confirmed, ...this.#held] : confirmed;
     if (isOver) this.#held = [];
-    this.#take(released);
-  }
-
-  /** @param {Message[]} messages */
-  #take(messages) {
-    const arrived = messages.filter((one) => this.#put(one));
+    const arrived = released.filter((one) => this.#put(one));
     this.emit("change", null);
     for (const one of arrived) this.emit("arrived", one);
   }
 
-  /** @param {number} id */
-  #has(id) {
-    return this.messages.some((one) => one.id === id);
-  }
-
   /** @param {Message} message @returns {boolean} whether it was not known */
   #put(message) {
-    this.#heard?.set(message.id, message);
-    if (this.#deleted.has(message.id) || !this.isLoaded) return false;
+    if (this.#deleted.has(message.id)) return false;
     const at = this.messages.findIndex((one) => one.id >= message.id);
     const isKnown = this.messages[at]?.id === message.id;
     const rest = at < 0 ? [] : this.messages.slice(isKnown ? at + 1 : at);

@@ -246,7 +246,7 @@ export class Thread extends Emitter {
     if (type === "message" && message) {
       this.#othersTyping.note("", message.sender_id, false);
       this.#log?.add(message);
-    } else if (type === "message_edited" && message) this.#log?.update(message);
+    } else if (type === "message_edited" && message) this.#history?.edited(message);
     else if (type === "message_deleted" && frame.id) this.#log?.remove(frame.id);
     else if (type === "messages_read" && person !== this.#ownId) this.#log?.othersRead();
     else if (type === "typing" && person !== this.#ownId) this.#othersTyping.note("", person, Boolean(frame.is_typing));

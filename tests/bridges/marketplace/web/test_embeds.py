@@ -35,7 +35,7 @@ async def test_widgets_are_small(client: aiohttp.ClientSession) -> None:
             async with client.request("GET", path, headers=headers, auto_decompress=False) as answer:
                 assert answer.status == 200, path
                 whole += len(await answer.read())
-        assert whole < MOST_BYTES, loader
+        assert whole < MOST_BYTES, (loader, whole)
 
 
 async def test_all_sites_may_load_the_scripts(client: aiohttp.ClientSession) -> None:

@@ -226,3 +226,30 @@ async def test_a_phone_and_axe(shop: Shop, seller: Shopper) -> None:
     await desktop.enter("Guest 3")
     await expect(desktop.log.locator(".text")).to_have_text(["Question 2"])
     assert await violations(desktop.page) == []
+
+
+async def test_an_answer_while_the_list_loads_is_in_the_list(shop: Shop, seller: Shopper) -> None:
+    """The list that arrives is older than what the seller has just sent from the open chat."""
+    (chat, *_) = await _guests_ask(seller, 2)
+    theirs = await shop.seller(f"/profile.html#chat={chat['id']}")
+    page = theirs.page
+    await expect(theirs.composer).to_be_focused()
+
+    async def hold(route: Route) -> None:
+        made = await route.fetch()
+        await theirs.write("Yes")
+        await theirs.sees("Yes")
+        await route.fulfill(response=made)
+        await page.unroute("**/grouped")
+
+    await page.route("**/grouped", hold)
+    async with page.expect_response("**/grouped"):
+        # Back after a long time, the page looks at the whole list again.
+        await page.evaluate(
+            """() => {
+                Date.now = () => performance.timeOrigin + performance.now() + 600_000;
+                document.dispatchEvent(new Event("visibilitychange"));
+            }"""
+        )
+    await expect(theirs.frame.locator(".item-frame").first).to_contain_text("Yes")
+    await expect(theirs.row("Guest 1").locator(".item-last")).to_contain_text("Yes")

@@ -103,10 +103,14 @@ async def test_what_is_said_while_a_chat_loads_is_shown(shop: Shop, seller: Shop
     page, heard = theirs.page, asyncio.Queue[str]()
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: heard.put_nowait(str(data))))
 
+    is_held = False
+
     async def hold(route: Route) -> None:
-        if route.request.method != "GET":
+        nonlocal is_held
+        if is_held or route.request.method != "GET":
             await route.continue_()
             return
+        is_held = True
         made = await route.fetch()
         async with page.expect_response(lambda answer: answer.request.method == "POST"):
             await theirs.write("Mine")
@@ -115,12 +119,10 @@ async def test_what_is_said_while_a_chat_loads_is_shown(shop: Shop, seller: Shop
         await bert.say(chat, "Theirs")
         await _until(heard, "Theirs")
         await route.fulfill(response=made)
-        await page.unroute("**/messages?*")
 
     await page.route("**/messages?*", hold)
     await theirs.enter("Bert")
-    await theirs.sees("Theirs")
-    assert await theirs.texts() == ["First", "Mine", "Theirs"]
+    await expect(theirs.log.locator(".text")).to_have_text(["First", "Mine", "Theirs"])
 
 
 async def _until(heard: asyncio.Queue[str], text: str) -> None:
@@ -235,12 +237,18 @@ async def test_an_answer_while_the_list_loads_is_in_the_list(shop: Shop, seller:
     page = theirs.page
     await expect(theirs.composer).to_be_focused()
 
+    is_held = False
+
     async def hold(route: Route) -> None:
+        nonlocal is_held
+        if is_held:
+            await route.continue_()
+            return
+        is_held = True
         made = await route.fetch()
         await theirs.write("Yes")
         await theirs.sees("Yes")
         await route.fulfill(response=made)
-        await page.unroute("**/grouped")
 
     await page.route("**/grouped", hold)
     async with page.expect_response("**/grouped"):

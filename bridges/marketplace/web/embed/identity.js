@@ -90,7 +90,7 @@ export class Identity extends Emitter {
     }
     const other = await this.#currentToken(token);
     this.#person = null;
-    return other !== token;
+    return other !== null && other !== token; // who signed out does not go on as a guest
   }
 
   /** Ask again who the reader is, at the next call. */

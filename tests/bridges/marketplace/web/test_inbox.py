@@ -180,8 +180,9 @@ async def test_markup_stays_text(shop: Shop, seller: Shopper) -> None:
     assert "owned" not in await theirs.page.evaluate(title)
 
 
-async def test_by_keyboard_until_signed_out(shop: Shop, seller: Shopper) -> None:
-    """Nothing is left on the page of who signs out."""
+async def test_by_keyboard_until_signed_out(shop: Shop, seller: Shopper, browsers: Browsers) -> None:
+    """Nothing is left on the page of who signs out, and they do not become a guest."""
+    browsers.expect_complaint("401")  # what was under way when they signed out
     (chat, *_) = await _guests_ask(seller, 2)
     theirs = await shop.seller(f"/profile.html#chat={chat['id']}")
     keyboard = theirs.page.keyboard
@@ -207,6 +208,7 @@ async def test_by_keyboard_until_signed_out(shop: Shop, seller: Shopper) -> None
     await theirs.has_unread(0)
     sign_in = theirs.frame.get_by_role("link", name="Sign in")
     await expect(sign_in).to_have_attribute("href", re.compile("next=%2Fprofile.html"))
+    assert await theirs.page.evaluate("localStorage.getItem('anonymous_user_id')") is None
 
 
 async def test_a_phone_and_axe(shop: Shop, seller: Shopper) -> None:

@@ -79,6 +79,23 @@ def check_alone(
     _check_auth_events(event, auth_events, rules, rejected)
 
 
+def check_by_own(
+    event: Event,
+    auth_events: Sequence[Event],
+    rules: RoomRules,
+    *,
+    rejected: Collection[EventId] = (),
+    create: Event | None = None,
+) -> None:
+    """All rules by the auth events of the event: `check_alone`, and the others against the state that they make.
+    Arguments and errors are those of `check_alone`."""
+    check_alone(event, auth_events, rules, rejected=rejected, create=create)
+    state = {one.key: one for one in auth_events if one.is_state}
+    if create is not None:
+        state.setdefault(CREATE_KEY, create)
+    check_against_state(event, state, rules)
+
+
 def _check_create(event: Event, rules: RoomRules) -> None:
     if event.prev_events:
         raise AuthRefused("1.1", "a create event must be the first event")

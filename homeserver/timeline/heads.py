@@ -7,7 +7,8 @@ chain builds on; if the database disagrees, another worker has written, and the 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,6 +186,16 @@ class Heads:
         tip = self._tips.setdefault(tip.head.room_id, tip)
         self._weigh(tip)
         return tip
+
+    @contextmanager
+    def begun(self, tip: Tip) -> Iterator[None]:
+        """Keep the tip of a new room, and forget it if what is awaited within fails."""
+        self.add(tip)
+        try:
+            yield
+        except Exception:
+            self.drop(tip.head.room_id)
+            raise
 
     def drop(self, room_id: RoomId) -> None:
         """Forget a room, such as one whose creation failed."""

@@ -71,7 +71,7 @@ class Incoming:
         outliers = tuple(one for one in room.outliers if one != room.event)
         submission = Submission(
             tip=tip,
-            received=joined(tip.head, room.event, room.state, snapshot_chain=self._chainer.snapshot_chain),
+            received=joined(tip.head, room.event, room.state, self._chainer.snapshot_chain),
             kind=room.kind if is_new else None,
             also=[SideWrite(_write_outliers, outliers), *also],
         )
@@ -79,12 +79,8 @@ class Incoming:
             return await self._append(submission)
         self._appender.check_open(submission.size)
         self._appender.submit(submission)
-        self._heads.add(tip)
-        try:
+        with self._heads.begun(tip):
             return await asyncio.shield(submission.done)
-        except Exception:
-            self._heads.drop(room_id)
-            raise
 
     async def set_aside(self, event: Event, status: Status, states: States, *, was_outlier: bool) -> None:
         """Store an event that the room's timeline does not show: a rejected or soft-failed one.

@@ -148,9 +148,8 @@ async def _add_rooms(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
 
 def _new_room(room: RoomRows, kind: RoomKind) -> NewRoom:
     first, last = room.built[0], room.last
-    create = first.after.events.get(
-        CREATE_KEY, first.event
-    )  # of a room joined elsewhere it comes with the state
+    # Of a room that began elsewhere the create event comes with the state.
+    create = first.after.events.get(CREATE_KEY, first.event)
     head = HeadRow(
         room_id=room.room_id,
         position=first.position,
@@ -170,8 +169,7 @@ async def _add_state(conn: AsyncConnection, work: Sequence[RoomRows]) -> None:
     rows = [row for room in work for built in room.built for row in _snapshot_rows(room.room_id, built)]
     if rows:
         await state.add_snapshots(conn, rows)
-    if in_chains := [one.event for room in work for one in room.built if one.event.is_state]:
-        await graph.add_auth(conn, in_chains)
+    await graph.add_auth(conn, [built.event for room in work for built in room.built])
     await write_members(conn, [room.current for room in work])
 
 

@@ -87,13 +87,7 @@ def place_in(
     return Received(event, head.extremities, (*left, event.event_id), changes, graph)
 
 
-def joined(
-    head: Head,
-    join: Event,
-    state: Mapping[StateKey, Event],
-    *,
-    snapshot_chain: int,
-) -> Received:
+def joined(head: Head, join: Event, state: Mapping[StateKey, Event], snapshot_chain: int) -> Received:
     """What the first event of ours makes of a room that other servers know: its state is the one before it."""
     current = {**state, join.key: join}
     changes = difference(head.state.events, current)
@@ -125,8 +119,7 @@ def needed(made: Sequence[Made], wanted: Sequence[Snapshot]) -> tuple[Made, ...]
         one = by_snapshot.get(id(todo.pop()))
         if one is not None and id(one.snapshot) not in found:
             found.add(id(one.snapshot))
-            if one.parent is not None:
-                todo.append(one.parent)
+            todo.append(one.parent)
     return tuple(one for one in made if id(one.snapshot) in found)
 
 

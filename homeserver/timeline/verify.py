@@ -196,12 +196,7 @@ def _check_chain(walk: _Walk, stored: StoredEvent) -> None:
 def _check_auth(walk: _Walk, stored: StoredEvent) -> None:
     event = stored.event
     used = [walk.state_events.get(one) or walk.known[one].event for one in event.auth_events]
-    create = walk.state.get(("m.room.create", ""))
-    auth.check_alone(event, used, walk.rules, create=create)
-    by_auth_events = {one.key: one for one in used}
-    if create is not None:
-        by_auth_events.setdefault(create.key, create)
-    auth.check_against_state(event, by_auth_events, walk.rules)
+    auth.check_by_own(event, used, walk.rules, create=walk.state.get(("m.room.create", "")))
     auth.check_against_state(event, walk.state, walk.rules)
 
 

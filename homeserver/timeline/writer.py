@@ -268,13 +268,9 @@ class Timeline:
         self._appender.check_open(sum(part.size for part in parts))
         for part in parts:
             self._appender.put(part)
-        self._heads.add(tip)
-        try:
+        with self._heads.begun(tip):
             await asyncio.shield(asyncio.gather(*(part.done for part in parts), return_exceptions=True))
             return await parts[0].done
-        except Exception:
-            self._heads.drop(tip.head.room_id)
-            raise
 
     async def append(
         self, entries: Sequence[NewEntry], *, also: Sequence[SideWrite[Any]] = ()

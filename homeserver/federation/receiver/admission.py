@@ -5,7 +5,7 @@ hash were checked before.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from homeserver.protocol import auth
 from homeserver.protocol.errors import AuthRefused
@@ -17,7 +17,7 @@ from homeserver.storage.db import Database
 from homeserver.storage.events import Status
 from homeserver.storage.graph import GraphEvent
 from homeserver.timeline.graph import Branches, Graph
-from homeserver.timeline.heads import Head, Snapshot
+from homeserver.timeline.heads import Head
 from homeserver.timeline.incoming import Incoming
 from homeserver.timeline.received import Received, States, place_in, superseded_by
 from homeserver.timeline.submission import Written
@@ -64,15 +64,15 @@ class Admission:
                 outcome = Outcome(step.status)
                 return None
             states = await self._states(step, given)
-            outcome = await self._judge(step, states)
+            outcome = self._judge(step, states)
             if outcome.status is Status.REJECTED:
-                states = States(states.before, states.before, states.before, states.made)
+                states = replace(states, own=states.before)
             if outcome.status is not Status.ACCEPTED:
                 await self._incoming.set_aside(event, outcome.status, states, was_outlier=step.was_outlier)
                 return None
-            current = await self._current(step, states)
             superseded = superseded_by(event, step.branches.known)
-            return place_in(head, event, current, superseded, was_outlier=step.was_outlier)
+            states = await self._with_current(step, states, superseded)
+            return place_in(head, event, states, superseded, was_outlier=step.was_outlier)
 
         written = await self._incoming.receive(event.room_id, prepare)
         return Outcome(outcome.status, outcome.reason, written)
@@ -103,18 +103,14 @@ class Admission:
             own = self._graph.changed(branches, before, {event.key: event})
         return States(before, own, own, branches.made)
 
-    async def _judge(self, step: "_Step", states: States) -> Outcome:
+    def _judge(self, step: "_Step", states: States) -> Outcome:
         """Checks 4, 5 and 6. The state after a rejected event is that before it."""
         head, event = step.head, step.event
         auth_events = [one.event for one in step.auth.values()]
         rejected = {one.event.event_id for one in step.auth.values() if one.status is Status.REJECTED}
         create = states.before.events.get(CREATE_KEY)
-        by_auth_events = {one.key: one for one in auth_events if one.is_state}
-        if create is not None:
-            by_auth_events.setdefault(CREATE_KEY, create)
         try:
-            auth.check_alone(event, auth_events, head.rules, rejected=rejected, create=create)
-            auth.check_against_state(event, by_auth_events, head.rules)
+            auth.check_by_own(event, auth_events, head.rules, rejected=rejected, create=create)
             auth.check_against_state(event, states.before.events, head.rules)
         except AuthRefused as refused:
             return Outcome(Status.REJECTED, str(refused))
@@ -124,16 +120,13 @@ class Admission:
             return Outcome(Status.SOFT_FAILED, str(refused))
         return Outcome(Status.ACCEPTED)
 
-    async def _current(self, step: "_Step", states: States) -> States:
+    async def _with_current(self, step: "_Step", states: States, superseded: Collection[EventId]) -> States:
         """The same with the room's current state after the event, resolved from all its extremities."""
-        branches = step.branches
-        superseded = superseded_by(step.event, branches.known)
-        branches.states[step.event.event_id] = states.own
         left = [one for one in step.head.extremities if one not in superseded]
-        current: Snapshot = states.own
-        if left:
-            current = await self._graph.merged(branches, [*left, step.event.event_id])
-        return States(states.before, states.own, current, branches.made)
+        if not left:
+            return states
+        step.branches.states[step.event.event_id] = states.own
+        return replace(states, current=await self._graph.merged(step.branches, [*left, step.event.event_id]))
 
 
 @dataclass(slots=True)

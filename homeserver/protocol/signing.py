@@ -122,6 +122,14 @@ class SigningKey:
         return encode_base64(self._private.sign(data))
 
 
+@dataclass(frozen=True, slots=True)
+class FormerKey:
+    """A signing key of ours that is out of use, and when it was last in use at the latest."""
+
+    key: SigningKey
+    expired_ms: int
+
+
 Keys = Mapping[str, VerifyKey]
 """The public keys of one server, by key id."""
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key, generate_private_key
 
 from homeserver.errors import Invalid
-from homeserver.protocol.signing import SigningKey
+from homeserver.protocol.signing import FormerKey, SigningKey
 
 KEY_BYTES = 32
 ACCESS_FILE = "access_token.key"
@@ -42,14 +42,6 @@ class BadKeys(Invalid):
     """A key cannot be read, is readable by others or is malformed. The message names the file and what to do."""
 
     code = "bad_keys"
-
-
-@dataclass(frozen=True, slots=True)
-class FormerKey:
-    """A former signing key, and when it was last in use at the latest."""
-
-    key: SigningKey
-    expired_ms: int
 
 
 @dataclass(frozen=True, slots=True)

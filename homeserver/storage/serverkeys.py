@@ -1,7 +1,7 @@
 """Public keys of other servers."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +15,7 @@ from homeserver.storage.schema.federation import server_key_answers, server_keys
 class ServerKey:
     """A public key. `valid_until_ms`: as the server said. `expired_ms`: of a former key, when it was last used."""
 
-    server: ServerName
+    server_name: ServerName
     key_id: str
     public_key: str
     valid_until_ms: int
@@ -26,7 +26,7 @@ class ServerKey:
 class KeyAnswer:
     """What a server said of its keys, as canonical JSON with its signatures."""
 
-    server: ServerName
+    server_name: ServerName
     answer: bytes
     fetched_ms: int
     valid_until_ms: int
@@ -46,47 +46,23 @@ async def keys_of(
     """The keys of each server by their ids."""
     found: dict[ServerName, dict[str, ServerKey]] = {server: {} for server in servers}
     for row in await conn.execute(_OF, {"servers": list(servers)}):
-        found[row.server_name][row.key_id] = ServerKey(
-            row.server_name, row.key_id, row.public_key, row.valid_until_ms, row.expired_ms
-        )
+        found[row.server_name][row.key_id] = ServerKey(**row._asdict())
     return found
 
 
 async def set_keys(conn: AsyncConnection, keys: Sequence[ServerKey]) -> None:
     """Insert keys, or replace what was known of them."""
-    rows = [
-        {
-            "server_name": one.server,
-            "key_id": one.key_id,
-            "public_key": one.public_key,
-            "valid_until_ms": one.valid_until_ms,
-            "expired_ms": one.expired_ms,
-        }
-        for one in keys
-    ]
-    if rows:
-        await conn.execute(_SET.on(conn), rows)
+    if keys:
+        await conn.execute(_SET.on(conn), [asdict(one) for one in keys])
 
 
 async def answers_of(conn: AsyncConnection, servers: Collection[ServerName]) -> dict[ServerName, KeyAnswer]:
     """The last answer of each server; those that were never asked are left out."""
     rows = await conn.execute(_ANSWERS, {"servers": list(servers)})
-    return {
-        row.server_name: KeyAnswer(row.server_name, row.answer, row.fetched_ms, row.valid_until_ms)
-        for row in rows
-    }
+    return {row.server_name: KeyAnswer(**row._asdict()) for row in rows}
 
 
 async def set_answers(conn: AsyncConnection, answers: Sequence[KeyAnswer]) -> None:
     """Keep the last answers of servers."""
-    rows = [
-        {
-            "server_name": one.server,
-            "answer": one.answer,
-            "fetched_ms": one.fetched_ms,
-            "valid_until_ms": one.valid_until_ms,
-        }
-        for one in answers
-    ]
-    if rows:
-        await conn.execute(_SET_ANSWER.on(conn), rows)
+    if answers:
+        await conn.execute(_SET_ANSWER.on(conn), [asdict(one) for one in answers])

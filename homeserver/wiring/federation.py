@@ -8,7 +8,6 @@ from aiohttp.abc import AbstractResolver
 from homeserver.federation.transport.client import FederationClient, Lists
 from homeserver.federation.transport.discovery import Discovery
 from homeserver.federation.transport.dns import DnsServices
-from homeserver.federation.transport.keyanswers import OldKey
 from homeserver.federation.transport.keyring import Keyring
 from homeserver.federation.transport.keyserver import KeyServer
 from homeserver.net.client import HttpClient
@@ -46,15 +45,14 @@ def build_federation(settings: Settings, core: Core, resolver: AbstractResolver 
         server=server,
         key=keys.signing,
     )
-    former = [OldKey(one.key, one.expired_ms) for one in keys.old_signing]
-    own = [keys.signing, *(one.key for one in former)]
+    own = [keys.signing, *(one.key for one in keys.old_signing)]
     keyring = Keyring(core.db, client, core.clock, server=server, own=own)
     said = KeyServer(
         keyring,
         core.clock,
         server=server,
         key=keys.signing,
-        former=former,
+        former=keys.old_signing,
         valid_ms=around.key_valid_s * 1000,
     )
     return Federation(http, client, keyring, said)

@@ -14,7 +14,7 @@ from homeserver.errors import Unauthenticated
 from homeserver.federation.transport import xmatrix
 from homeserver.federation.transport.client import Call, Denied, FederationClient, Lists, RemoteError
 from homeserver.federation.transport.discovery import Discovery
-from homeserver.federation.transport.keyanswers import OldKey, own_answer
+from homeserver.federation.transport.keyanswers import own_answer
 from homeserver.federation.transport.keyring import Keyring
 from homeserver.net.client import HttpClient
 from homeserver.net.errors import BodyTooLarge, Refused, RequestFailed, Unreachable
@@ -22,7 +22,7 @@ from homeserver.net.publicnet import Guard
 from homeserver.protocol.errors import BadSignature
 from homeserver.protocol.ids import ServerName
 from homeserver.protocol.seal import seal
-from homeserver.protocol.signing import SigningKey, sign_json
+from homeserver.protocol.signing import FormerKey, SigningKey, sign_json
 from homeserver.protocol.versions import rules_for
 from homeserver.storage.db import Database
 from tests.federation.authority import Authority
@@ -147,7 +147,7 @@ async def test_a_new_key_is_found_and_an_old_one_signs_no_requests(world: World)
     expired_ms = world.clock.now_ms()
     world.peer.key = SigningKey.generate("new")
     world.peer.answers[KEYS] = own_answer(
-        world.peer.name, world.peer.key, [OldKey(old, expired_ms)], world.peer.valid_until_ms
+        world.peer.name, world.peer.key, [FormerKey(old, expired_ms)], world.peer.valid_until_ms
     )
     assert await world.asks() == world.peer.name
     with pytest.raises(Unauthenticated):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from homeserver.federation.transport.keyserver import MOST_QUERIED, KeyServer
+from homeserver.federation.transport.keyserver import KeyServer
 from homeserver.http.body import Body, Query
 from homeserver.http.routes import Call, Route
 from homeserver.protocol.ids import ServerName, is_server_name
@@ -88,7 +88,7 @@ class KeyCalls:
 
     async def _answer(self, wanted: Mapping[str, int]) -> dict[str, Any]:
         named = {ServerName(name): until_ms for name, until_ms in wanted.items() if is_server_name(name)}
-        return {"server_keys": await self._keys.query(dict(list(named.items())[:MOST_QUERIED]))}
+        return {"server_keys": await self._keys.query(named)}
 
 
 class VersionCalls:

@@ -41,10 +41,15 @@ class Name:
     port: int | None
 
     @property
+    def bare_host(self) -> str:
+        """The host without brackets."""
+        return self.host.removeprefix("[").removesuffix("]")
+
+    @property
     def is_literal(self) -> bool:
         """Whether the host is an IP address."""
         try:
-            ip_address(self.host.removeprefix("[").removesuffix("]"))
+            ip_address(self.bare_host)
         except ValueError:
             return False
         return True
@@ -171,12 +176,7 @@ def in_order(found: Sequence[Service]) -> list[Service]:
 
 
 def _direct(name: Name) -> Target:
-    return Target(
-        name.host.removeprefix("[").removesuffix("]"),
-        name.port or DEFAULT_PORT,
-        str(name),
-        name.host.removeprefix("[").removesuffix("]"),
-    )
+    return Target(name.bare_host, name.port or DEFAULT_PORT, str(name), name.bare_host)
 
 
 def _has_port(name: Name) -> bool:

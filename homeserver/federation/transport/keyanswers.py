@@ -1,14 +1,13 @@
 """What servers say of their keys: `GET /_matrix/key/v2/server` (server-server API, "Publishing Keys"). Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from homeserver.protocol import canonical
 from homeserver.protocol.canonical import JsonObject
 from homeserver.protocol.errors import BadSignature, ProtocolError
 from homeserver.protocol.ids import ServerName
-from homeserver.protocol.signing import ALGORITHM, SigningKey, VerifyKey, sign_json, verify_json
+from homeserver.protocol.signing import ALGORITHM, FormerKey, SigningKey, VerifyKey, sign_json, verify_json
 from homeserver.storage.serverkeys import KeyAnswer, ServerKey
 
 MOST_VALID_MS: Final = 7 * 86_400_000
@@ -17,15 +16,7 @@ MOST_VALID_MS: Final = 7 * 86_400_000
 _MOST_KEYS: Final = 50
 
 
-@dataclass(frozen=True, slots=True)
-class OldKey:
-    """A former signing key of ours, and when it was last used."""
-
-    key: SigningKey
-    expired_ms: int
-
-
-def own_answer(server: str, key: SigningKey, old: Sequence[OldKey], valid_until_ms: int) -> dict[str, Any]:
+def own_answer(server: str, key: SigningKey, old: Sequence[FormerKey], valid_until_ms: int) -> dict[str, Any]:
     """What we say of our keys."""
     said: dict[str, Any] = {
         "server_name": server,

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from homeserver.clock import Clock
-from homeserver.federation.transport.keyanswers import OldKey, own_answer
+from homeserver.federation.transport.keyanswers import own_answer
 from homeserver.federation.transport.keyring import Keyring
 from homeserver.protocol import canonical
 from homeserver.protocol.ids import ServerName
-from homeserver.protocol.signing import SigningKey, sign_json
+from homeserver.protocol.signing import FormerKey, SigningKey, sign_json
 
-MOST_QUERIED: Final = 50
-"""Servers of one query; more are left out."""
+_MOST_QUERIED: Final = 50  # servers of one query; more are left out
 
 
 class KeyServer:
@@ -25,7 +24,7 @@ class KeyServer:
         *,
         server: ServerName,
         key: SigningKey,
-        former: Sequence[OldKey],
+        former: Sequence[FormerKey],
         valid_ms: int,
     ) -> None:
         self._keyring = keyring
@@ -44,7 +43,7 @@ class KeyServer:
 
         `wanted`: until when each answer must be valid at least, in milliseconds since 1970.
         """
-        asked = list(wanted.items())[:MOST_QUERIED]
+        asked = list(wanted.items())[:_MOST_QUERIED]
         found = await asyncio.gather(*(self._one(server, until_ms) for server, until_ms in asked))
         return [one for one in found if one is not None]
 

@@ -155,11 +155,7 @@ async def running(
         bridges = make_bridges(hs, hub, find_bridge)
         app = make_app(hs, hub, check=check, demo_accounts=accounts, bridges=list(bridges.values()))
         _start_bridges(hs, bridges)
-        runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=settings.listen.shutdown_grace_s, handle_signals=False
-        )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
+        runner = await _set_up(stack, app, settings.listen.shutdown_grace_s)
         stack.push_async_callback(hub.stop, settings.listen.shutdown_grace_s)
         metrics_port = await stack.enter_async_context(metrics.listen(hs.core.metrics, settings.metrics))
         listener = await _listen(runner, settings)
@@ -175,7 +171,7 @@ async def running(
 
 async def _listen_for_servers(stack: AsyncExitStack, hs: Homeserver) -> int | None:
     """Listen for other servers; the port, None without federation."""
-    around, listen = hs.settings.federation, hs.settings.listen
+    around = hs.settings.federation
     if hs.federation is None:
         return None
     context = None
@@ -184,19 +180,20 @@ async def _listen_for_servers(stack: AsyncExitStack, hs: Homeserver) -> int | No
         certificate.load()
         context = certificate.context
         hs.core.tasks.repeat("certificate", certificate.reload, every_s=_CERTIFICATE_S)
-    runner = web.AppRunner(
-        make_federation_app(hs),
-        access_log=None,
-        shutdown_timeout=listen.shutdown_grace_s,
-        handle_signals=False,
-    )
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+    runner = await _set_up(stack, make_federation_app(hs), hs.settings.listen.shutdown_grace_s)
     listener = await _listen(runner, hs.settings, (around.host, around.port), context)
     stack.callback(listener.close)
     port: int = listener.sockets[0].getsockname()[1]
     logger.info("listening for other servers at port %d", port)
     return port
+
+
+async def _set_up(stack: AsyncExitStack, app: web.Application, grace_s: float) -> web.AppRunner:
+    """A runner of an application, until the end of the stack."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=grace_s, handle_signals=False)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    return runner
 
 
 async def _listen(

@@ -3,39 +3,16 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from homeserver.http.errcodes import CODES, STATUSES, errcode_body
 from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, Failure
 from homeserver.http.routes import ErrorForm
 
-_BY_STATUS: Mapping[int, str] = MappingProxyType(
-    {
-        400: "M_UNKNOWN",
-        401: "M_UNAUTHORIZED",
-        403: "M_FORBIDDEN",
-        404: "M_NOT_FOUND",
-        405: "M_UNRECOGNIZED",
-        413: "M_TOO_LARGE",
-        429: "M_LIMIT_EXCEEDED",
-    }
-)
-_BY_CODE: Mapping[str, str] = MappingProxyType(
-    {
-        "bad_json": "M_NOT_JSON",
-        "invalid_param": "M_BAD_JSON",
-        "invalid_query": "M_INVALID_PARAM",
-        "missing_param": "M_MISSING_PARAM",
-        "missing_token": "M_MISSING_TOKEN",
-        "unknown_token": "M_UNKNOWN_TOKEN",
-        "unrecognized": "M_UNRECOGNIZED",
-    }
-)
+_BY_STATUS: Mapping[int, str] = MappingProxyType({**STATUSES, 401: "M_UNAUTHORIZED"})
+_BY_CODE: Mapping[str, str] = MappingProxyType({**CODES, "unknown_token": "M_UNKNOWN_TOKEN"})
 
 
 def _body(failure: Failure) -> Mapping[str, object]:
-    errcode = _BY_CODE.get(failure.code) or _BY_STATUS.get(failure.status, "M_UNKNOWN")
-    body: dict[str, object] = {"errcode": errcode, "error": failure.detail}
-    if failure.status == 429:
-        body["retry_after_ms"] = failure.data.get("retry_ms", 0)
-    return body
+    return errcode_body(failure, _BY_CODE, _BY_STATUS)
 
 
 ERRORS = ErrorTable(PLAIN_STATUSES, {}, _body, {404: "unrecognized", 405: "unrecognized"})

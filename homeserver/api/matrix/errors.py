@@ -7,25 +7,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from homeserver.errors import HomeserverError
+from homeserver.http.errcodes import CODES, STATUSES, errcode_body
 from homeserver.http.errors import PLAIN_STATUSES, ErrorTable, Failure
 from homeserver.http.routes import ErrorForm
 
 # status -> default errcode
-_BY_STATUS: Mapping[int, str] = MappingProxyType(
-    {
-        400: "M_UNKNOWN",
-        401: "M_UNKNOWN_TOKEN",
-        403: "M_FORBIDDEN",
-        404: "M_NOT_FOUND",
-        405: "M_UNRECOGNIZED",
-        409: "M_CONFLICT",
-        413: "M_TOO_LARGE",
-        429: "M_LIMIT_EXCEEDED",
-    }
-)
+_BY_STATUS: Mapping[int, str] = MappingProxyType({**STATUSES, 401: "M_UNKNOWN_TOKEN", 409: "M_CONFLICT"})
 # our code -> errcode, where it differs from the status's default
 _BY_CODE: Mapping[str, str] = MappingProxyType(
     {
+        **CODES,
         "algorithm_differs": "M_INVALID_PARAM",
         "alias_elsewhere": "M_BAD_ALIAS",
         "alias_taken": "M_UNKNOWN",
@@ -36,7 +27,6 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "bad_device_keys": "M_BAD_JSON",
         "bad_email": "M_INVALID_PARAM",
         "bad_field": "M_INVALID_PARAM",
-        "bad_json": "M_NOT_JSON",
         "bad_event": "M_BAD_JSON",
         "bad_endpoint": "M_INVALID_PARAM",
         "bad_pusher": "M_INVALID_PARAM",
@@ -56,14 +46,10 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "file_exists": "M_CANNOT_OVERWRITE_MEDIA",
         "guests_refused": "M_GUEST_ACCESS_FORBIDDEN",
         "identity_server": "M_SERVER_NOT_TRUSTED",
-        "invalid_param": "M_BAD_JSON",
-        "invalid_query": "M_INVALID_PARAM",
         "invalid_signature": "M_INVALID_SIGNATURE",
         "key_too_large": "M_KEY_TOO_LARGE",
         "locked": "M_USER_LOCKED",
         "missing_master_key": "M_MISSING_PARAM",
-        "missing_param": "M_MISSING_PARAM",
-        "missing_token": "M_MISSING_TOKEN",
         "name_too_long": "M_TOO_LARGE",
         "notice_room": "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM",
         "not_uploaded_yet": "M_NOT_YET_UPLOADED",
@@ -80,7 +66,6 @@ _BY_CODE: Mapping[str, str] = MappingProxyType(
         "unknown_people": "M_INVALID_PARAM",
         "unknown_pos": "M_UNKNOWN_POS",
         "unknown_stage": "M_UNRECOGNIZED",
-        "unrecognized": "M_UNRECOGNIZED",
         "user_id_in_use": "M_USER_IN_USE",
         "version_differs": "M_INVALID_PARAM",
         "wrong_backup_version": "M_WRONG_ROOM_KEYS_VERSION",
@@ -110,12 +95,7 @@ _DELAYED: Mapping[str, str] = MappingProxyType(  # MSC4140 has errcodes of its o
 def _body(failure: Failure) -> Mapping[str, object]:
     if failure.code == "interaction_needed":
         return _interaction(failure)
-    body: dict[str, object] = {
-        "errcode": _BY_CODE.get(failure.code) or _BY_STATUS.get(failure.status, "M_UNKNOWN"),
-        "error": failure.detail,
-    }
-    if failure.status == 429:
-        body["retry_after_ms"] = failure.data.get("retry_ms", 0)
+    body = errcode_body(failure, _BY_CODE, _BY_STATUS)
     if failure.code in _DELAYED:
         body["org.matrix.msc4140.errcode"] = _DELAYED[failure.code]
         if "max_delay" in failure.data:

@@ -88,6 +88,7 @@ class UserInteractiveAuth:
     ) -> None:
         self._db = db
         self._clock = clock
+        self._last_begun_ms = 0
         self._settings = settings
         self._limits = limits
         self._flights: SingleFlight[tuple[str, str], Json] = SingleFlight()
@@ -213,13 +214,15 @@ class UserInteractiveAuth:
         if wanted.limited and not wanted.user_id:
             self._limits.check_address("login", wanted.address)
         interaction_id = secrets.token_urlsafe(18)
+        # Of two of one millisecond the older one must go first.
+        self._last_begun_ms = max(self._clock.now_ms(), self._last_begun_ms + 1)
         one = UiaSession(
             interaction_id=interaction_id,
             purpose=wanted.purpose,
             user_id=wanted.user_id,
             done=(),
             params=self._encrypt(interaction_id, self._kept_of(params)),
-            created_ms=self._clock.now_ms(),
+            created_ms=self._last_begun_ms,
             owner=wanted.user_id or address_key(wanted.address),
         )
         async with self._db.write() as conn:

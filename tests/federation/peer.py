@@ -11,9 +11,9 @@ from aiohttp import web
 
 from homeserver.federation.transport.keyanswers import own_answer
 from homeserver.protocol.signing import SigningKey
+from tests.net.names import OPEN
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-HERE = "127.0.0.2"
 
 
 @dataclass
@@ -54,7 +54,7 @@ async def at_work(tls: ssl.SSLContext, host: str = "localhost") -> AsyncIterator
     app.router.add_route("*", "/{any:.*}", peer.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, HERE, 0, ssl_context=tls).start()
+    await web.TCPSite(runner, OPEN, 0, ssl_context=tls).start()
     peer.name = f"{host}:{runner.addresses[0][1]}"
     yield peer
     await runner.cleanup()

@@ -1,7 +1,6 @@
 """Where servers are found: each line of the specification's table, against a real web server with real TLS."""
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +10,15 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from homeserver.clock import FakeClock
 from homeserver.federation.transport.discovery import Discovery, Service, Target, in_order
 from homeserver.net.client import HttpClient
 from homeserver.net.publicnet import Guard
 from homeserver.protocol.ids import ServerName
-from tests.federation.authority import Authority
+from tests.authority import Authority
+from tests.net.names import OPEN, Names
 
-HERE = "127.0.0.2"
 HOUR_MS = 3_600_000
 
 
@@ -41,19 +39,9 @@ BAD: dict[str, tuple[int, Any, dict[str, str]]] = {
 }
 
 
-class Names(AbstractResolver):
+def elsewhere() -> Names:
     """Every name is this machine, but for what is private."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        address = "10.1.2.3" if host.startswith("private.") else HERE
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
-        ]
-
-    async def close(self) -> None:
-        """Nothing is open."""
+    return Names({"private.example": ["10.1.2.3"]})
 
 
 @dataclass
@@ -100,7 +88,7 @@ async def known(tmp_path: Path) -> AsyncIterator[tuple[WellKnown, Authority]]:
     runner = web.AppRunner(app)
     await runner.setup()
     context = authority.serve([*(f"{letter}.example" for letter in "abcdefg"), *BAD])
-    site = web.TCPSite(runner, HERE, 0, ssl_context=context)
+    site = web.TCPSite(runner, OPEN, 0, ssl_context=context)
     await site.start()
     made.port = runner.addresses[0][1]
     yield made, authority
@@ -117,7 +105,7 @@ async def discovery(
     known: tuple[WellKnown, Authority], records: Records, clock: FakeClock
 ) -> AsyncIterator[Discovery]:
     files, authority = known
-    http = HttpClient(Guard([ip_network(HERE)]), connections=5, resolver=Names(), tls=authority.trust())
+    http = HttpClient(Guard([ip_network(OPEN)]), connections=5, resolver=elsewhere(), tls=authority.trust())
     yield Discovery(http, records, clock, https_port=files.port)
     await http.close()
 

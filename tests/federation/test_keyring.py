@@ -25,9 +25,10 @@ from homeserver.protocol.seal import seal
 from homeserver.protocol.signing import FormerKey, SigningKey, sign_json
 from homeserver.protocol.versions import rules_for
 from homeserver.storage.db import Database
-from tests.federation.authority import Authority
-from tests.federation.peer import HERE, Peer, at_work
-from tests.federation.test_discovery import Names, Records
+from tests.authority import Authority
+from tests.federation.peer import Peer, at_work
+from tests.federation.test_discovery import Records, elsewhere
+from tests.net.names import OPEN
 
 OURS = ServerName("here.example")
 KEYS = "/_matrix/key/v2/server"
@@ -78,7 +79,7 @@ class World:
 @pytest.fixture
 async def world(tmp_path: Path, db: Database, clock: FakeClock) -> AsyncIterator[World]:
     authority = Authority(tmp_path)
-    http = HttpClient(Guard([ip_network(HERE)]), connections=5, resolver=Names(), tls=authority.trust())
+    http = HttpClient(Guard([ip_network(OPEN)]), connections=5, resolver=elsewhere(), tls=authority.trust())
     key = SigningKey.generate("ours")
     discovery = Discovery(http, Records(), clock)
     client = FederationClient(http, discovery, Lists(), server=OURS, key=key)

@@ -16,9 +16,10 @@ from homeserver.protocol.ids import ServerName
 from homeserver.protocol.signing import VerifyKey, verify_json
 from homeserver.settings.models import Settings
 from homeserver.settings.secrets import rotate_signing
-from tests.federation.authority import Authority
-from tests.federation.peer import HERE, Peer, at_work
-from tests.federation.test_discovery import Names
+from tests.authority import Authority
+from tests.federation.peer import Peer, at_work
+from tests.federation.test_discovery import elsewhere
+from tests.net.names import OPEN
 
 KEYS = "/_matrix/key/v2"
 
@@ -52,7 +53,7 @@ def overrides(authority: Authority) -> Mapping[str, object]:
 
 @pytest.fixture
 async def server(settings: Settings) -> AsyncIterator[Running]:
-    async with running(settings, build(settings, resolver=Names())) as one:
+    async with running(settings, build(settings, resolver=elsewhere())) as one:
         yield one
 
 
@@ -168,7 +169,7 @@ async def test_a_new_certificate_is_served_without_a_restart(server: Running, au
     async def serial() -> bytes:
         async with asyncio.timeout(30):
             trusting = authority.trust()
-            _, writer = await asyncio.open_connection(HERE, port, ssl=trusting, server_hostname="localhost")
+            _, writer = await asyncio.open_connection(OPEN, port, ssl=trusting, server_hostname="localhost")
             found: ssl.SSLObject = writer.get_extra_info("ssl_object")
             shown = found.getpeercert(binary_form=True)
             writer.close()
@@ -178,7 +179,7 @@ async def test_a_new_certificate_is_served_without_a_restart(server: Running, au
     async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
-    listening = await asyncio.start_server(answer, HERE, 0, ssl=certificate.context)
+    listening = await asyncio.start_server(answer, OPEN, 0, ssl=certificate.context)
     port = listening.sockets[0].getsockname()[1]
     first = await serial()
     await certificate.reload()

@@ -2,50 +2,23 @@
 
 import asyncio
 import gzip
-import socket
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from yarl import URL
 
 from homeserver.errors import Forbidden, Unavailable, Upstream
 from homeserver.net import errors
 from homeserver.net.client import HttpClient, Request
 from homeserver.net.publicnet import Guard
+from tests.authority import Authority
+from tests.net.names import OPEN, Names
 
-OPEN = "127.0.0.2"  # the one address of this machine that the guard of these tests admits
 BIG = 100_000
-
-
-@dataclass
-class Names(AbstractResolver):
-    """`leads`: names and the addresses that they mean, look by look; the last one stays. Others mean OPEN."""
-
-    leads: dict[str, list[str]] = field(default_factory=dict)
-    looked: list[str] = field(default_factory=list)
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        self.looked.append(host)
-        addresses = self.leads.get(host, [OPEN])
-        address = addresses.pop(0) if len(addresses) > 1 else addresses[0]
-        kind = socket.AF_INET6 if ":" in address else socket.AF_INET
-        return [ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=0)]
-
-    async def close(self) -> None:
-        """Nothing is open."""
 
 
 @dataclass
@@ -318,31 +291,9 @@ async def test_who_is_not_there_or_speaks_no_http(client: HttpClient, site: Site
     server.close()
 
 
-def certificate(name: str, folder: Path) -> Path:
-    """A file with a key and a certificate for a name, which vouches for itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(
-        Encoding.PEM
-    )
-    path = folder / f"{name}.pem"
-    path.write_bytes(pem)
-    return path
-
-
 async def test_a_certificate_may_bear_another_name_than_the_address(tmp_path: Path) -> None:
     """Whoever looked up a server by other means asks an address, and wants the server's certificate."""
-    path = certificate("peer.example", tmp_path)
-    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    serving.load_cert_chain(path)
+    authority = Authority(tmp_path)
     app = web.Application()
 
     async def answer(request: web.Request) -> web.Response:
@@ -351,9 +302,8 @@ async def test_a_certificate_may_bear_another_name_than_the_address(tmp_path: Pa
     app.router.add_get("/", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", 0, ssl_context=serving).start()
-    trusting = ssl.create_default_context(cafile=path)
-    client = HttpClient(Guard([ip_network(OPEN)]), connections=2, tls=trusting)
+    await web.TCPSite(runner, "0.0.0.0", 0, ssl_context=authority.serve(["peer.example"])).start()
+    client = HttpClient(Guard([ip_network(OPEN)]), connections=2, tls=authority.trust())
     request = get(URL(f"https://{OPEN}:{runner.addresses[0][1]}/"), headers={"Host": "peer.example"})
     found = await client.request(replace(request, server_hostname="peer.example"))
     assert found.body == b"peer.example"
